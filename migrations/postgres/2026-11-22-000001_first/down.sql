@@ -1,0 +1,16 @@
+DROP TABLE key_canaries;
+DROP TABLE notices;
+DROP TABLE audit_events;
+DROP TABLE password_attempts;
+DROP TABLE limits;
+DROP TABLE user_limits;
+DROP TABLE api_keys;
+DROP TABLE refresh_tokens;
+DROP TABLE sessions;
+DROP TABLE challenges;
+DROP TABLE factor_attempts;
+DROP TABLE factors;
+DROP TABLE registrations;
+DROP TABLE user_numbers;
+DROP TABLE addresses;
+DROP TABLE users;

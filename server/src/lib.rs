@@ -1,0 +1,4 @@
+//! Countersign: self-hosted multi-factor authentication with a contract first.
+
+pub mod model;
+pub mod schema;

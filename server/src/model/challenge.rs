@@ -1,0 +1,104 @@
+//! Challenges: flows that wait for a code.
+
+use diesel::prelude::*;
+
+use crate::model::ids::{ChallengeId, FactorId, SessionId, UserId};
+use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::policy::Policy;
+use crate::model::refusal::Refusal;
+use crate::model::time::Time;
+use crate::schema;
+
+/// A flow that waits for a code: what an `mfaToken` refers to.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::challenges)]
+pub struct Challenge {
+    /// Whose.
+    pub user_id: UserId,
+    /// Its id.
+    pub id: ChallengeId,
+    /// SHA-256 of the reference's secret.
+    pub secret_hash: Vec<u8>,
+    /// What it may be used for.
+    pub purpose: Purpose,
+    /// The method whose code it waits for.
+    pub kind: FactorKind,
+    /// The factor being set up or turned off; none at sign-in, where any of the kind will do.
+    pub factor_id: Option<FactorId>,
+    /// The session that began it; none at sign-in.
+    pub session_id: Option<SessionId>,
+    /// Keyed hash of the mailed code, bound to this challenge (N-051).
+    pub code_hash: Option<Vec<u8>>,
+    /// Tries so far (P-11).
+    pub attempts: i32,
+    /// Mails sent again so far (P-22).
+    pub resends: i32,
+    /// When the last mail was queued (P-21).
+    pub last_sent_at: Option<Time>,
+    /// When it began.
+    pub created_at: Time,
+    /// When it stops being good for anything (P-18).
+    pub expires_at: Time,
+    /// When it was used up or displaced.
+    pub consumed_at: Option<Time>,
+}
+
+impl Challenge {
+    /// Judges whether this challenge may still be used, and for `purpose`.
+    ///
+    /// # Errors
+    /// Refuses a used, an expired and a foreign-purpose one, each with its own reason.
+    pub fn judge(&self, purpose: Purpose, now: Time) -> Result<(), Refusal> {
+        self.judge_alive(now)?;
+        if self.purpose != purpose {
+            return Err(Refusal::MfaWrongPurpose);
+        }
+        Ok(())
+    }
+
+    /// Judges whether this challenge is alive, whatever its purpose.
+    ///
+    /// # Errors
+    /// Refuses a used and an expired one.
+    pub fn judge_alive(&self, now: Time) -> Result<(), Refusal> {
+        if self.consumed_at.is_some() {
+            return Err(Refusal::MfaTokenInvalid);
+        }
+        if self.expires_at <= now {
+            return Err(Refusal::MfaTokenExpired);
+        }
+        Ok(())
+    }
+
+    /// Tries left.
+    pub fn attempts_remaining(&self, policy: &Policy) -> u32 {
+        policy
+            .tries_per_challenge
+            .saturating_sub(self.attempts.unsigned_abs())
+    }
+
+    /// Seconds to wait before the mail may be sent again (P-21: doubling with each resend).
+    pub fn resend_wait(&self, policy: &Policy, now: Time) -> u32 {
+        let Some(sent) = self.last_sent_at else {
+            return 0;
+        };
+        let cooldown = self.cooldown(policy);
+        sent.plus_seconds(i64::from(cooldown))
+            .seconds_after(now)
+            .min(cooldown)
+    }
+
+    /// The cooldown after the last mail.
+    pub fn cooldown(&self, policy: &Policy) -> u32 {
+        policy
+            .resend_cooldown_seconds
+            .saturating_mul(1 << self.resends.clamp(0, 16))
+    }
+
+    /// Resends left.
+    pub fn resends_remaining(&self, policy: &Policy) -> u32 {
+        policy
+            .resends_per_challenge
+            .saturating_sub(self.resends.unsigned_abs())
+    }
+}

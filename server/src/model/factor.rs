@@ -1,0 +1,114 @@
+//! Factors and their attempt counters.
+
+use diesel::prelude::*;
+
+use crate::model::ids::{FactorId, UserId};
+use crate::model::kinds::{FactorKind, FactorState};
+use crate::model::policy::{Policy, growing_wait};
+use crate::model::refusal::Refusal;
+use crate::model::time::Time;
+use crate::schema;
+
+/// One factor of a user.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::factors)]
+pub struct Factor {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Its id.
+    pub id: FactorId,
+    /// How it proves the person.
+    pub kind: FactorKind,
+    /// Where it stands.
+    pub state: FactorState,
+    /// The authenticator's secret, sealed and bound to this row (N-151).
+    pub sealed_secret: Option<Vec<u8>>,
+    /// The last time step whose code was accepted; only greater ones are (RFC 6238 §5.2).
+    pub last_step: Option<i64>,
+    /// When set-up began.
+    pub created_at: Time,
+    /// When it was proved.
+    pub enabled_at: Option<Time>,
+}
+
+/// The kinds that are asked for at sign-in, in the order they were turned on, each once.
+pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
+    let mut on: Vec<&Factor> = factors
+        .iter()
+        .filter(|factor| factor.state == FactorState::On)
+        .collect();
+    on.sort_by_key(|factor| factor.enabled_at);
+    let mut kinds = Vec::with_capacity(on.len());
+    for factor in on {
+        if !kinds.contains(&factor.kind) {
+            kinds.push(factor.kind);
+        }
+    }
+    kinds
+}
+
+/// Wrong codes since the last right one, for all factors of one kind of a user.
+#[derive(Clone, Copy, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::factor_attempts)]
+pub struct FactorAttempts {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which kind; several authenticators share one counter.
+    pub kind: FactorKind,
+    /// Tries taken since the last success.
+    pub failures: i32,
+    /// When the next try is let in.
+    pub next_try_at: Time,
+}
+
+impl FactorAttempts {
+    /// A counter that has counted nothing.
+    pub const fn none(user_id: UserId, kind: FactorKind) -> Self {
+        Self {
+            user_id,
+            kind,
+            failures: 0,
+            next_try_at: Time::from_micros(0),
+        }
+    }
+
+    /// Whether too many wrong codes have stopped this kind until another factor or an administrator
+    /// lifts it (P-15).
+    pub fn locked(&self, policy: &Policy) -> bool {
+        self.failures.unsigned_abs() >= policy.hard_limit
+    }
+
+    /// Judges whether a try may be taken now (P-14, P-15).
+    ///
+    /// # Errors
+    /// Refuses with what stands against it.
+    pub fn judge(&self, policy: &Policy, now: Time) -> Result<(), Refusal> {
+        if self.locked(policy) {
+            return Err(Refusal::MfaMethodLocked);
+        }
+        match self.next_try_at.seconds_after(now) {
+            0 => Ok(()),
+            // A clock that went back must not make anyone wait longer than the longest wait.
+            seconds => Err(Refusal::TooManyMfaAttempts {
+                retry_after: seconds.min(policy.wait_max_seconds),
+            }),
+        }
+    }
+
+    /// The counter after one more try.
+    #[must_use]
+    pub fn after_try(&self, policy: &Policy, now: Time) -> Self {
+        let failures = self.failures.saturating_add(1);
+        let wait = growing_wait(
+            failures.unsigned_abs(),
+            policy.soft_limit,
+            policy.wait_first_seconds,
+            policy.wait_max_seconds,
+        );
+        Self {
+            failures,
+            next_try_at: now.plus_seconds(i64::from(wait)),
+            ..*self
+        }
+    }
+}

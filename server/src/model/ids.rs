@@ -1,0 +1,92 @@
+//! `Id`: UUIDv7 row ids, one type for each kind of row.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+use uuid::Uuid;
+
+use crate::schema::IdSql;
+
+/// The id of a row of kind `K`: a UUIDv7 (RFC 9562 §5.7), so new rows lie side by side in the index.
+///
+/// An id is not a secret (N-150): whatever opens something carries a 256-bit secret beside it.
+#[derive(AsExpression, FromSqlRow)]
+#[diesel(sql_type = IdSql)]
+pub struct Id<K: 'static>(Uuid, PhantomData<fn() -> K>);
+
+impl<K> Id<K> {
+    /// Wraps a UUID.
+    pub const fn new(uuid: Uuid) -> Self {
+        Self(uuid, PhantomData)
+    }
+
+    /// The UUID.
+    pub const fn uuid(&self) -> Uuid {
+        self.0
+    }
+
+    /// The sixteen bytes, as the database and the reference tokens hold them.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> Hash for Id<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+impl<K> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Declares the kinds of rows and the name of each kind's id.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $kind:ident $id:ident;)+) => {$(
+        $(#[$doc])*
+        pub type $id = Id<$kind>;
+        #[doc = concat!("Marks [`", stringify!($id), "`].")]
+        pub enum $kind {}
+    )+};
+}
+
+ids! {
+    /// The id of a user, also of a registration that may become one.
+    UserRow UserId;
+    /// The id of one factor of a user.
+    FactorRow FactorId;
+    /// The id of a challenge.
+    ChallengeRow ChallengeId;
+    /// The id of a session (`sid` in its access tokens).
+    SessionRow SessionId;
+    /// The id of one refresh token of a session.
+    RefreshRow RefreshId;
+    /// The id of an API key.
+    ApiKeyRow ApiKeyId;
+    /// The id of an audit event.
+    AuditRow AuditId;
+    /// The id of a notice waiting for the courier.
+    NoticeRow NoticeId;
+}

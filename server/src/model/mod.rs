@@ -1,0 +1,24 @@
+//! The words everyone uses: plain data and pure rules on it.
+
+pub mod api_key;
+pub mod audit;
+pub mod challenge;
+pub mod factor;
+pub mod ids;
+pub mod kinds;
+pub mod notice;
+pub mod policy;
+pub mod reference;
+pub mod refusal;
+pub mod secret;
+pub mod session;
+pub mod source;
+pub mod time;
+pub mod user;
+
+pub use ids::{
+    ApiKeyId, AuditId, ChallengeId, FactorId, NoticeId, RefreshId, SessionId, UserId,
+};
+pub use refusal::{Error, Fault, Refusal, Result};
+pub use secret::Secret;
+pub use time::Time;

@@ -1,0 +1,150 @@
+//! Notices: what the courier tells people, and how a notice waits in the queue.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{NoticeId, UserId};
+use crate::model::time::Time;
+use crate::schema;
+
+/// What a letter says. It is sealed in the queue, since some of it is a code.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Message {
+    /// The code that proves a new address.
+    RegistrationCode {
+        /// The code.
+        code: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+    },
+    /// Somebody tried to register an address that has an account.
+    AlreadyRegistered,
+    /// The code that proves the mailbox as a factor.
+    SetupCode {
+        /// The code.
+        code: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+    },
+    /// The code that finishes a sign-in.
+    LoginCode {
+        /// The code.
+        code: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+    },
+    /// The code that turns e-mail codes off.
+    DisableCode {
+        /// The code.
+        code: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+    },
+    /// A factor was turned on.
+    FactorEnabled {
+        /// Its method, as the user knows it.
+        method: String,
+    },
+    /// A factor was turned off.
+    FactorDisabled {
+        /// Its method, as the user knows it.
+        method: String,
+    },
+    /// A right password was followed by wrong codes until the challenge was dead (N-078).
+    WrongCodes {
+        /// The method.
+        method: String,
+    },
+    /// Too many wrong codes stopped a method (P-15).
+    FactorLocked {
+        /// The method.
+        method: String,
+    },
+    /// A used refresh token came again, and its session was ended.
+    SessionEnded,
+    /// An administrator lifted limits and stops.
+    Unlocked,
+    /// An administrator removed all factors.
+    MfaReset,
+    /// An administrator made the user an administrator.
+    Promoted,
+    /// The operator made the account.
+    AccountCreated,
+    /// More notices happened than are sent one by one (P-24).
+    Digest,
+}
+
+impl Message {
+    /// The word the queue and the log keep; nothing of the content.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::RegistrationCode { .. } => "registration_code",
+            Self::AlreadyRegistered => "already_registered",
+            Self::SetupCode { .. } => "setup_code",
+            Self::LoginCode { .. } => "login_code",
+            Self::DisableCode { .. } => "disable_code",
+            Self::FactorEnabled { .. } => "factor_enabled",
+            Self::FactorDisabled { .. } => "factor_disabled",
+            Self::WrongCodes { .. } => "wrong_codes",
+            Self::FactorLocked { .. } => "factor_locked",
+            Self::SessionEnded => "session_ended",
+            Self::Unlocked => "unlocked",
+            Self::MfaReset => "mfa_reset",
+            Self::Promoted => "promoted",
+            Self::AccountCreated => "account_created",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+/// A letter: to whom, when and from where it was caused, and what it says. Has no `Debug`: it may hold a code.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Letter {
+    /// The canonical address.
+    pub to: String,
+    /// When it was caused, in microseconds UTC.
+    pub at: i64,
+    /// The network address that caused it, as text.
+    pub source: String,
+    /// What it says.
+    pub message: Message,
+}
+
+/// Where a notice stands.
+pub mod state {
+    /// Waiting for the courier, or for its next try.
+    pub const QUEUED: &str = "queued";
+    /// Handed over; the letter is wiped.
+    pub const SENT: &str = "sent";
+    /// Given up: refused by the receiver or out of time; the letter is wiped.
+    pub const ABANDONED: &str = "abandoned";
+}
+
+/// A notice in the queue.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::notices)]
+pub struct Notice {
+    /// Its id, also the local part of the mail's Message-ID, so that a second delivery is seen as one.
+    pub id: NoticeId,
+    /// Whom it is about.
+    pub user_id: UserId,
+    /// [`Message::word`].
+    pub kind: String,
+    /// One of [`state`].
+    pub state: String,
+    /// The sealed [`Letter`]; none once it was sent or given up.
+    pub sealed_letter: Option<Vec<u8>>,
+    /// Tries so far.
+    pub tries: i32,
+    /// When to try next.
+    pub next_try_at: Time,
+    /// Until when one courier holds it; a lease that ran out is anybody's.
+    pub leased_until: Time,
+    /// When it was queued.
+    pub created_at: Time,
+    /// When there is no sense in sending it any more.
+    pub expires_at: Time,
+    /// When it was sent or given up.
+    pub ended_at: Option<Time>,
+}

@@ -1,0 +1,283 @@
+//! Every reason to refuse, declared once: variant, code, class, sentence; and the fault, which is ours.
+
+use std::fmt;
+
+use crate::model::kinds::Scope;
+
+/// What a refusal means to the caller; `http/status.rs` maps it to a status once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The request cannot be accepted as it is.
+    Invalid,
+    /// Nobody the server knows, or not proved well enough.
+    Unauthenticated,
+    /// Known, and not allowed.
+    Forbidden,
+    /// What the request names does not exist.
+    Missing,
+    /// It collides with what is there already.
+    Conflict,
+    /// Too often; it says when again.
+    TooMany,
+    /// We cannot right now; it says when again.
+    Unavailable,
+}
+
+/// One field of a request that cannot be accepted: its JSON name, and our sentence about it.
+///
+/// The value is never in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The JSON name of the field, dotted when nested, `body` for the whole.
+    pub field: String,
+    /// What to do about it.
+    pub message: &'static str,
+}
+
+/// Declares the table of refusals.
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident $({ $($(#[$fdoc:meta])* $field:ident: $type:ty),+ })? $code:literal $class:ident $sentence:literal;)+) => {
+        /// Why a request is refused. A refusal commits what the flow wrote before it.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Refusal {
+            $($(#[$doc])* $name $({ $($(#[$fdoc])* $field: $type),+ })?,)+
+        }
+
+        impl Refusal {
+            /// The stable machine code.
+            pub const fn code(&self) -> &'static str {
+                match self { $(Self::$name $({ $($field: _),+ })? => $code,)+ }
+            }
+
+            /// What it means to the caller.
+            pub const fn class(&self) -> Class {
+                match self { $(Self::$name $({ $($field: _),+ })? => Class::$class,)+ }
+            }
+
+            /// One sentence that tells the caller what to do.
+            pub const fn sentence(&self) -> &'static str {
+                match self { $(Self::$name $({ $($field: _),+ })? => $sentence,)+ }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// Fields of the request cannot be read or accepted.
+    Validation {
+        /// The fields, each with a sentence.
+        errors: Vec<FieldError>
+    } "VALIDATION" Invalid "The request could not be accepted. Correct the fields listed in errors and send it again.";
+    /// The password typed again is wrong.
+    InvalidPassword "INVALID_PASSWORD" Invalid "The password is not correct. Please check it and try again.";
+    /// The method is on already.
+    MfaAlreadyEnabled "MFA_ALREADY_ENABLED" Invalid "This method is already enabled. Disable it first if you want to set it up again.";
+    /// No method is on.
+    MfaNotEnabled "MFA_NOT_ENABLED" Invalid "No MFA method is enabled on this account. Set one up first.";
+    /// This method is not on.
+    MfaMethodNotEnabled "MFA_METHOD_NOT_ENABLED" Invalid "This MFA method is not enabled on this account. Choose one of the enabled methods.";
+    /// The challenge reference is unknown, used or somebody else's.
+    MfaTokenInvalid "MFA_TOKEN_INVALID" Invalid "This mfaToken is not valid or was already used. Please start again.";
+    /// The challenge is past its lifetime (P-18).
+    MfaTokenExpired "MFA_TOKEN_EXPIRED" Invalid "This mfaToken has expired. Please start again.";
+    /// The challenge was made for another step.
+    MfaWrongPurpose "MFA_WRONG_PURPOSE" Invalid "This mfaToken was issued for another step. Send it to the operation it was issued for.";
+    /// The code does not fit.
+    InvalidMfaCode {
+        /// Tries left on this challenge (P-11).
+        attempts_remaining: u32
+    } "INVALID_MFA_CODE" Invalid "The code is not correct. Check it and try again.";
+    /// The code is right but was accepted before (RFC 6238 §5.2).
+    UsedMfaCode {
+        /// Tries left on this challenge (P-11).
+        attempts_remaining: u32,
+        /// Seconds until the authenticator shows a code that was not used.
+        retry_after: u32
+    } "INVALID_MFA_CODE" Invalid "This code was already used. Wait for the next code and try again.";
+    /// The authenticator this challenge was to prove is gone.
+    AuthenticatorNotConfigured "AUTHENTICATOR_NOT_CONFIGURED" Invalid "No authenticator app is being set up on this account. Start the set-up again.";
+    /// The method is not one we know.
+    InvalidMfaMethod "INVALID_MFA_METHOD" Invalid "This MFA method does not exist. Use email or authenticator.";
+    /// Only mailed codes can be sent again.
+    ResendOnlyForEmail "RESEND_ONLY_FOR_EMAIL" Invalid "Only e-mail codes can be sent again. Enter the current code from your authenticator app.";
+    /// The registration reference is unknown or used.
+    RegistrationTokenInvalid "REGISTRATION_TOKEN_INVALID" Invalid "This registrationToken is not valid or was already used. Please register again.";
+    /// The registration is past its lifetime (P-12).
+    RegistrationTokenExpired "REGISTRATION_TOKEN_EXPIRED" Invalid "This registration has expired. Please register again.";
+    /// The registration's code does not fit.
+    InvalidRegistrationCode {
+        /// Tries left on this registration (P-11).
+        attempts_remaining: u32
+    } "INVALID_REGISTRATION_CODE" Invalid "The code is not correct. Check the latest e-mail and try again.";
+    /// Unknown address or wrong password: one answer for both (N-079).
+    InvalidCredentials "INVALID_CREDENTIALS" Unauthenticated "The e-mail address or the password is not correct. Please check both and try again.";
+    /// The token is missing, forged, of another kind, or its session has ended.
+    TokenInvalid {
+        /// Whether a token was sent at all (RFC 6750 §3: `error` only then).
+        sent: bool
+    } "TOKEN_INVALID" Unauthenticated "The token is missing or not valid. Please sign in again.";
+    /// The token was good and is past its lifetime.
+    TokenExpired "TOKEN_EXPIRED" Unauthenticated "The token has expired. Refresh it, or sign in again.";
+    /// The session is too old or too weak for this act (RFC 9470).
+    InsufficientUserAuthentication {
+        /// How old the sign-in may be, in seconds (P-33).
+        max_age: u32
+    } "INSUFFICIENT_USER_AUTHENTICATION" Unauthenticated "This needs a more recent sign-in. Sign in again and repeat the request.";
+    /// The API key is unknown, expired, deleted or mistyped.
+    ApiKeyInvalid "API_KEY_INVALID" Unauthenticated "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.";
+    /// The administrator role is missing.
+    Forbidden "FORBIDDEN" Forbidden "This needs the administrator role. Ask an administrator to do it or to give you the role.";
+    /// The credentials do not carry the scope.
+    InsufficientScope {
+        /// The scope that is missing.
+        scope: Scope
+    } "INSUFFICIENT_SCOPE" Forbidden "The credentials do not carry the scope this needs. Use an API key that has the scope named in scope.";
+    /// The method was stopped by too many wrong codes (P-15).
+    MfaMethodLocked "MFA_METHOD_LOCKED" Forbidden "This method is locked after too many wrong codes. Use another method or ask an administrator for help.";
+    /// The user was deleted or disabled between two steps.
+    UserNotFound "USER_NOT_FOUND" Missing "This account no longer exists. Please register again.";
+    /// No key has this id.
+    ApiKeyNotFound "API_KEY_NOT_FOUND" Missing "There is no API key with this id. List the keys to find the right one.";
+    /// The path belongs to no operation.
+    NotFound "NOT_FOUND" Missing "There is nothing at this address. Check the path against the API description.";
+    /// The caller has as many live keys as one may have (P-41).
+    ApiKeyLimit "API_KEY_LIMIT" Conflict "You have reached the limit of live API keys. Delete one that is no longer needed and try again.";
+    /// The challenge, or the factor for now, takes no more codes (P-11, P-13, P-14).
+    TooManyMfaAttempts {
+        /// Seconds until a new challenge is let in.
+        retry_after: u32
+    } "TOO_MANY_MFA_ATTEMPTS" TooMany "Too many wrong codes. Wait for the time given in retryAfter and start again.";
+    /// The account had its share of code mails (P-23).
+    TooManyMfaEmails {
+        /// Seconds until the next one may be sent.
+        retry_after: u32
+    } "TOO_MANY_MFA_EMAILS" TooMany "Too many codes were sent to this account. Wait for the time given in retryAfter and try again.";
+    /// The challenge had its resends (P-22).
+    MaxResendLimit {
+        /// Seconds until a new challenge may send.
+        retry_after: u32
+    } "MAX_RESEND_LIMIT" TooMany "The code cannot be sent again for this mfaToken. Wait for the time given in retryAfter and start again.";
+    /// The last mail of the challenge is too fresh (P-21).
+    ResendCooldown {
+        /// Seconds until it may be sent again.
+        retry_after: u32
+    } "RESEND_COOLDOWN" TooMany "A code was sent a moment ago. Check your inbox, or wait for the time given in retryAfter and try again.";
+    /// Too many wrong passwords for this address from this source (P-17).
+    TooManyPasswordAttempts {
+        /// Seconds until the next try is compared.
+        retry_after: u32
+    } "TOO_MANY_PASSWORD_ATTEMPTS" TooMany "Too many wrong passwords. Wait for the time given in retryAfter and try again.";
+    /// The registration takes no more codes (P-11).
+    TooManyRegistrationAttempts {
+        /// Seconds until a new registration is let in.
+        retry_after: u32
+    } "TOO_MANY_REGISTRATION_ATTEMPTS" TooMany "Too many wrong codes. Wait for the time given in retryAfter and register again.";
+    /// The source had its share of calls that send mail (P-25).
+    TooManyRequests {
+        /// Seconds until the next one is let in.
+        retry_after: u32
+    } "TOO_MANY_REQUESTS" TooMany "Too many requests came from your network. Wait for the time given in retryAfter and try again.";
+    /// A queue is full (P-43, P-48); nothing was done.
+    Busy {
+        /// Seconds after which to try again.
+        retry_after: u32
+    } "SERVICE_UNAVAILABLE" Unavailable "The service is busy. Wait for the time given in retryAfter and try again.";
+}
+
+impl Refusal {
+    /// One field that cannot be accepted.
+    pub fn field(field: &str, message: &'static str) -> Self {
+        Self::Validation {
+            errors: vec![FieldError {
+                field: field.to_owned(),
+                message,
+            }],
+        }
+    }
+}
+
+/// A fault of ours or of something we depend on: rolled back, logged once at the edge, never shown.
+#[derive(Debug)]
+pub struct Fault {
+    /// Whether a dependency failed (503, try again) and not our own code (500).
+    pub dependency: bool,
+    /// What happened, for the log only.
+    pub cause: anyhow::Error,
+}
+
+impl Fault {
+    /// A bug of ours: 500.
+    pub fn bug(cause: impl Into<anyhow::Error>) -> Self {
+        Self {
+            dependency: false,
+            cause: cause.into(),
+        }
+    }
+
+    /// A dependency that does not do its part: 503.
+    pub fn dependency(cause: impl Into<anyhow::Error>) -> Self {
+        Self {
+            dependency: true,
+            cause: cause.into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.cause)
+    }
+}
+
+/// A refusal commits what came before it; a fault rolls it back.
+#[derive(Debug)]
+pub enum Error {
+    /// The caller may not, or must do otherwise.
+    Refused(Refusal),
+    /// Ours to mend.
+    Fault(Fault),
+}
+
+/// What flows, factors and the store return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(cause: anyhow::Error) -> Self {
+        Self::Fault(Fault::bug(cause))
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::DatabaseErrorKind as Kind;
+        use diesel::result::Error as Diesel;
+        let dependency = match &error {
+            // `Unknown` is how both drivers report a lock, a full disk, an I/O error or a server
+            // that is shutting down.
+            Diesel::DatabaseError(
+                Kind::ClosedConnection
+                | Kind::UnableToSendCommand
+                | Kind::SerializationFailure
+                | Kind::ReadOnlyTransaction
+                | Kind::Unknown,
+                _,
+            )
+            | Diesel::BrokenTransactionManager => true,
+            _ => false,
+        };
+        let cause = anyhow::Error::new(error).context("database");
+        Self::Fault(Fault { dependency, cause })
+    }
+}

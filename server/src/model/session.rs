@@ -1,0 +1,160 @@
+//! Sessions, what was proved for them, and who is calling.
+
+use diesel::prelude::*;
+
+use crate::model::factor::{Factor, kinds_on};
+use crate::model::ids::{RefreshId, SessionId, UserId};
+use crate::model::kinds::{Assurance, FactorKind, Role};
+use crate::model::policy::Policy;
+use crate::model::refusal::Refusal;
+use crate::model::time::Time;
+use crate::model::user::User;
+use crate::schema;
+
+/// A signed-in session.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::sessions)]
+pub struct Session {
+    /// Whose.
+    pub user_id: UserId,
+    /// Its id, `sid` in access tokens.
+    pub id: SessionId,
+    /// Its assurance.
+    pub acr: Assurance,
+    /// Authentication methods (RFC 8176), separated by spaces.
+    pub amr: String,
+    /// When the person last proved who they are; refreshing keeps it (N-007).
+    pub auth_time: Time,
+    /// When it began.
+    pub created_at: Time,
+    /// When it was last used, to the minute (P-32).
+    pub last_used_at: Time,
+    /// When it ends whatever the activity (P-31).
+    pub expires_at: Time,
+    /// When it was ended before that.
+    pub ended_at: Option<Time>,
+}
+
+impl Session {
+    /// Judges whether the session is alive: not ended, not idle too long, not over (P-31, P-32).
+    ///
+    /// # Errors
+    /// Refuses an ended one as invalid and an expired one as expired.
+    pub fn judge(&self, policy: &Policy, now: Time) -> Result<(), Refusal> {
+        if self.ended_at.is_some() {
+            return Err(Refusal::TokenInvalid { sent: true });
+        }
+        if now >= self.ends_at(policy) {
+            return Err(Refusal::TokenExpired);
+        }
+        Ok(())
+    }
+
+    /// When the session ends if nobody uses it any more.
+    pub fn ends_at(&self, policy: &Policy) -> Time {
+        let idle = self
+            .last_used_at
+            .plus_seconds(i64::from(policy.session_idle_seconds));
+        self.expires_at.min(idle)
+    }
+
+    /// Whether a second step was passed for it.
+    pub fn second_step(&self) -> bool {
+        match self.acr {
+            Assurance::Aal1 => false,
+            Assurance::TwoStep | Assurance::Aal2 => true,
+        }
+    }
+
+    /// Judges whether the person proved themselves at most `max_age` seconds ago, with a second
+    /// step if one is on (P-33, N-099).
+    ///
+    /// # Errors
+    /// Refuses an older or weaker session.
+    pub fn judge_fresh(&self, factor_on: bool, max_age: u32, now: Time) -> Result<(), Refusal> {
+        let fresh = self.auth_time.plus_seconds(i64::from(max_age)) > now;
+        if fresh && (self.second_step() || !factor_on) {
+            return Ok(());
+        }
+        Err(Refusal::InsufficientUserAuthentication { max_age })
+    }
+}
+
+/// One refresh token of a session.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::refresh_tokens)]
+pub struct RefreshToken {
+    /// Whose.
+    pub user_id: UserId,
+    /// Its id.
+    pub id: RefreshId,
+    /// The session it prolongs.
+    pub session_id: SessionId,
+    /// SHA-256 of the reference's secret.
+    pub secret_hash: Vec<u8>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was exchanged for the next one.
+    pub replaced_at: Option<Time>,
+}
+
+/// What was proved when a session began: the one input to its `acr` and `amr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A code by mail alone: the address was just proved, with the password that was just set.
+    NewAccount,
+    /// A password alone.
+    Password,
+    /// A password and a second step of this kind.
+    PasswordAnd(FactorKind),
+}
+
+impl Proof {
+    /// The assurance this proof reaches (63B §2.2; e-mail never raises it, N-053).
+    pub const fn acr(self) -> Assurance {
+        match self {
+            Self::NewAccount | Self::Password => Assurance::Aal1,
+            Self::PasswordAnd(FactorKind::Email) => Assurance::TwoStep,
+            Self::PasswordAnd(FactorKind::Authenticator) => Assurance::Aal2,
+        }
+    }
+
+    /// The methods, by RFC 8176 §2; `email` is a private value, as none is registered (N-098), and
+    /// `mfa` stands only beside two factor types.
+    pub const fn amr(self) -> &'static str {
+        match self {
+            Self::NewAccount | Self::Password => "pwd",
+            Self::PasswordAnd(FactorKind::Email) => "pwd email",
+            Self::PasswordAnd(FactorKind::Authenticator) => "pwd otp mfa",
+        }
+    }
+}
+
+/// Who is calling with a bearer: the user and the session, as the database has them now.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: User,
+    /// The session.
+    pub session: Session,
+    /// The user's factors.
+    pub factors: Vec<Factor>,
+}
+
+impl Caller {
+    /// Whether sign-in asks this user for a second factor.
+    pub fn factor_on(&self) -> bool {
+        !kinds_on(&self.factors).is_empty()
+    }
+
+    /// Judges whether the caller is an administrator.
+    ///
+    /// # Errors
+    /// Refuses everybody else.
+    pub fn judge_administrator(&self) -> Result<(), Refusal> {
+        match self.user.role {
+            Role::Administrator => Ok(()),
+            Role::User => Err(Refusal::Forbidden),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Users, registrations, and the rules for addresses and names.
+
+use std::fmt;
+
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::model::ids::UserId;
+use crate::model::kinds::Role;
+use crate::model::time::Time;
+use crate::schema;
+
+/// A person with an account.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::users)]
+pub struct User {
+    /// The id, `sub` in access tokens.
+    pub id: UserId,
+    /// The integer that some APIs print.
+    pub number: i64,
+    /// The proved address, canonical (see [`canonical_address`]).
+    pub email: String,
+    /// Given name, if told.
+    pub first_name: Option<String>,
+    /// Family name, if told.
+    pub last_name: Option<String>,
+    /// What they may do beyond their own account.
+    pub role: Role,
+    /// Argon2id PHC string (N-029).
+    pub password_hash: PasswordHash,
+    /// When the account was made.
+    pub created_at: Time,
+    /// Since when the account is disabled, if it is.
+    pub disabled_at: Option<Time>,
+}
+
+impl User {
+    /// Whether the account may sign in at all.
+    pub const fn active(&self) -> bool {
+        self.disabled_at.is_none()
+    }
+}
+
+/// A password's Argon2id PHC string: no secret by itself, and nothing to show either.
+#[derive(Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Wraps a PHC string.
+    pub fn new(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[password hash]")
+    }
+}
+
+impl<DB: Backend> ToSql<Text, DB> for PasswordHash
+where
+    str: ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.as_str().to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Text, DB> for PasswordHash
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(bytes).map(Self)
+    }
+}
+
+/// A registration under way. Its id becomes the user's if the address is proved.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::registrations)]
+pub struct Registration {
+    /// Drawn fresh, for known and unknown addresses alike.
+    pub user_id: UserId,
+    /// SHA-256 of the reference's secret.
+    pub secret_hash: Vec<u8>,
+    /// The canonical address.
+    pub address: String,
+    /// Given name, if told.
+    pub first_name: Option<String>,
+    /// Family name, if told.
+    pub last_name: Option<String>,
+    /// Hash of the password that the account will have.
+    pub password_hash: PasswordHash,
+    /// Keyed hash of the mailed code; none for a known address, whose registration no code fits.
+    pub code_hash: Option<Vec<u8>>,
+    /// Tries so far (P-11).
+    pub attempts: i32,
+    /// When it began.
+    pub created_at: Time,
+    /// When its code stops working (P-12).
+    pub expires_at: Time,
+    /// When it made an account.
+    pub consumed_at: Option<Time>,
+}
+
+/// The longest address there can be (RFC 5321 §4.5.3.1.3, less the angle brackets).
+pub const ADDRESS_MAX: usize = 254;
+
+/// The one form of an address that is compared and stored: NFC, lower case, no spaces around.
+///
+/// `None` when it is not an address one can send to: no single `@`, a quoted or empty local part,
+/// a domain without a dot between letters or digits, control characters, or too long.
+pub fn canonical_address(typed: &str) -> Option<String> {
+    let address: String = typed.trim().nfc().collect::<String>().to_lowercase();
+    let (local, domain) = address.split_once('@')?;
+    let local_ok = !local.is_empty()
+        && local.len() <= 64
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
+    let labels: Vec<&str> = domain.split('.').collect();
+    let domain_ok = labels.len() >= 2
+        && labels.iter().all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+    (local_ok && domain_ok && address.len() <= ADDRESS_MAX).then_some(address)
+}
+
+/// What limits key an address by when it may be no address at all: its canonical form, else what
+/// was typed, trimmed and in lower case.
+pub fn address_as_typed(typed: &str) -> String {
+    canonical_address(typed).unwrap_or_else(|| typed.trim().to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_address;
+
+    #[test]
+    fn addresses_have_one_form() {
+        assert_eq!(
+            canonical_address(" Alice+x@Example.COM ").as_deref(),
+            Some("alice+x@example.com")
+        );
+        let composed = canonical_address("zo\u{eb}@example.com");
+        assert_eq!(canonical_address("zoe\u{308}@example.com"), composed);
+        assert!(composed.is_some());
+    }
+
+    #[test]
+    fn what_no_mail_reaches_is_refused() {
+        for bad in [
+            "", "alice", "@example.com", "alice@", "alice@localhost", "alice@@example.com",
+            "\"a b\"@example.com", "a\r\nb@example.com", "alice@example..com", ".a@example.com",
+            "alice@-example.com", "alice@[127.0.0.1]", "<alice@example.com>", "a@b.c d",
+        ] {
+            assert_eq!(canonical_address(bad), None, "{bad:?}");
+        }
+        assert!(canonical_address(&format!("a@{}.com", "x".repeat(250))).is_none());
+    }
+}

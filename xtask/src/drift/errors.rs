@@ -1,0 +1,123 @@
+//! House rules on error answers: typed, named, told apart by `code`, with the headers a client acts on.
+
+use serde_json::{Value, json};
+
+use super::canon::{entries, resolve};
+use super::lint::Operation;
+
+/// The media types that a typed error may have; progenitor understands the first, the SDK's lowering renames the second.
+pub const ERROR_MEDIA: [&str; 2] = ["application/json", "application/problem+json"];
+
+/// Checks all error answers of one operation.
+pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
+    for (status, answer) in entries(&operation.object["responses"]) {
+        if !is_error(status) {
+            continue;
+        }
+        let place = format!("{}, answer {status}", operation.name);
+        let answer = resolve(spec, answer);
+        headers(&place, status, answer, found);
+        let schemas = schemas(answer);
+        if schemas.is_empty() {
+            found.push(format!("{place} is not typed (no JSON content with a schema)"));
+        }
+        for schema in schemas {
+            named(spec, &place, &schema, found);
+        }
+    }
+}
+
+/// Whether a response key stands for errors.
+pub fn is_error(status: &str) -> bool {
+    status.starts_with('4') || status.starts_with('5')
+}
+
+/// The possible bodies of an answer: its schema, or the members of its inline oneOf.
+pub fn schemas(answer: &Value) -> Vec<Value> {
+    ERROR_MEDIA
+        .iter()
+        .filter_map(|media| answer["content"].get(media)?.get("schema"))
+        .flat_map(|schema| match schema["oneOf"].as_array() {
+            Some(members) => members.clone(),
+            None => vec![schema.clone()],
+        })
+        .collect()
+}
+
+fn headers(place: &str, status: &str, answer: &Value, found: &mut Vec<String>) {
+    let needed = match status {
+        "401" => "WWW-Authenticate",
+        "429" | "503" => "Retry-After",
+        _other => return,
+    };
+    if !entries(&answer["headers"]).any(|(name, _)| name.eq_ignore_ascii_case(needed)) {
+        found.push(format!("{place} does not declare {needed}"));
+    }
+}
+
+/// The body is a named component with a required `code` of the one value that its name gives.
+fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
+    let Some(name) = schema["$ref"].as_str().and_then(|target| target.strip_prefix("#/components/schemas/")) else {
+        found.push(format!("{place} has a body that is no named schema"));
+        return;
+    };
+    let (properties, required) = flat(spec, &spec["components"]["schemas"][name]);
+    let expected = code_of(name);
+    if !required.contains(&json!("code")) {
+        found.push(format!("{place}: {name} does not require code"));
+    }
+    let values = properties.iter().rev().find(|(key, property)| key == "code" && property.get("enum").is_some());
+    if values.is_none_or(|(_, property)| property["enum"] != json!([expected])) {
+        found.push(format!("{place}: {name} does not fix code to {expected}"));
+    }
+}
+
+/// All properties and all required names of an object schema, through `$ref` and `allOf`.
+pub fn flat(spec: &Value, schema: &Value) -> (Vec<(String, Value)>, Vec<Value>) {
+    let schema = resolve(spec, schema);
+    let mut properties = Vec::new();
+    let mut required = Vec::new();
+    for member in schema["allOf"].as_array().into_iter().flatten() {
+        let (inner, names) = flat(spec, member);
+        properties.extend(inner);
+        required.extend(names);
+    }
+    properties.extend(entries(&schema["properties"]).map(|(name, value)| (name.clone(), value.clone())));
+    required.extend(schema["required"].as_array().into_iter().flatten().cloned());
+    (properties, required)
+}
+
+/// `MFATokenExpiredErrorResponse` → `MFA_TOKEN_EXPIRED`: a run of capitals is one word.
+pub fn code_of(schema: &str) -> String {
+    let stem = schema.strip_suffix("ErrorResponse").unwrap_or(schema);
+    let letters: Vec<char> = stem.chars().collect();
+    let mut code = String::new();
+    for (index, letter) in letters.iter().enumerate() {
+        let after_small = index > 0 && !letters[index - 1].is_uppercase();
+        let before_small = index > 0 && letters.get(index + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && (after_small || before_small) {
+            code.push('_');
+        }
+        code.extend(letter.to_uppercase());
+    }
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code_of;
+
+    #[test]
+    fn codes_follow_the_schema_name_with_acronyms_as_words() {
+        for (schema, code) in [
+            ("ValidationErrorResponse", "VALIDATION"),
+            ("MFAAlreadyEnabledErrorResponse", "MFA_ALREADY_ENABLED"),
+            ("InvalidMFACodeErrorResponse", "INVALID_MFA_CODE"),
+            ("APIKeyInvalidErrorResponse", "API_KEY_INVALID"),
+            ("TooManyMFAEmailsErrorResponse", "TOO_MANY_MFA_EMAILS"),
+            ("ResendOnlyForEmailErrorResponse", "RESEND_ONLY_FOR_EMAIL"),
+        ] {
+            assert_eq!(code_of(schema), code);
+        }
+    }
+}

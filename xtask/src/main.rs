@@ -1,0 +1,35 @@
+//! `cargo xtask …`: the chores and checks of this workspace, each in a module of its own.
+
+mod documents;
+mod drift;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores and checks of the Countersign workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
+    Drift,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Drift => drift::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
