@@ -19,9 +19,16 @@ pub struct Document {
 ///
 /// When a document is no YAML, or the code's document cannot be serialised.
 pub fn documents() -> Result<Vec<Document>> {
-    let yaml = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/identity.yaml"))?;
+    let yaml = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../openapi/identity.yaml"
+    ))?;
     let spec = parse("identity", &yaml)?;
-    Ok(vec![Document { name: "identity".to_owned(), code: spec.clone(), spec }])
+    Ok(vec![Document {
+        name: "identity".to_owned(),
+        code: spec.clone(),
+        spec,
+    }])
 }
 
 /// A hand-written document as a value.

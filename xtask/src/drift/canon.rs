@@ -10,14 +10,18 @@ use serde_json::{Map, Value, json};
 use super::shape::schema;
 
 /// The methods that an OpenAPI path item can have.
-pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+pub const METHODS: [&str; 8] = [
+    "get", "put", "post", "delete", "options", "head", "patch", "trace",
+];
 
 /// The canonical form of a document: `operations`, `schemas` and `securitySchemes`.
 pub fn canonical(document: &Value) -> Value {
     let mut operations = Map::new();
     for (path, item) in entries(&document["paths"]) {
         for method in METHODS {
-            let Some(found) = item.get(method) else { continue };
+            let Some(found) = item.get(method) else {
+                continue;
+            };
             let name = format!("{} {path}", method.to_uppercase());
             operations.insert(name, operation(document, item, found));
         }
@@ -68,7 +72,10 @@ fn operation(document: &Value, item: &Value, found: &Value) -> Value {
     }
     let mut answers = Map::new();
     for (status, answer) in entries(&found["responses"]) {
-        answers.insert(status.clone(), response(document, resolve(document, answer)));
+        answers.insert(
+            status.clone(),
+            response(document, resolve(document, answer)),
+        );
     }
     let mut canonical = Map::new();
     canonical.insert("operationId".to_owned(), found["operationId"].clone());
@@ -76,7 +83,10 @@ fn operation(document: &Value, item: &Value, found: &Value) -> Value {
     canonical.insert("security".to_owned(), security(document, found));
     canonical.insert("parameters".to_owned(), Value::Object(parameters));
     if let Some(body) = found.get("requestBody") {
-        canonical.insert("body".to_owned(), request_body(document, resolve(document, body)));
+        canonical.insert(
+            "body".to_owned(),
+            request_body(document, resolve(document, body)),
+        );
     }
     canonical.insert("answers".to_owned(), Value::Object(answers));
     if found["deprecated"] == json!(true) {
@@ -99,10 +109,17 @@ fn parameter_name(parameter: &Value) -> String {
 fn parameter(parameter: &Value) -> Value {
     let place = parameter["in"].as_str().unwrap_or_default();
     let mut canonical = Map::new();
-    canonical.insert("required".to_owned(), json!(parameter["required"] == json!(true)));
+    canonical.insert(
+        "required".to_owned(),
+        json!(parameter["required"] == json!(true)),
+    );
     canonical.insert("schema".to_owned(), schema(&parameter["schema"]));
     let form = matches!(place, "query" | "cookie");
-    let defaults = [("style", json!(if form { "form" } else { "simple" })), ("explode", json!(form)), ("allowReserved", json!(false))];
+    let defaults = [
+        ("style", json!(if form { "form" } else { "simple" })),
+        ("explode", json!(form)),
+        ("allowReserved", json!(false)),
+    ];
     for (key, default) in defaults {
         if let Some(value) = parameter.get(key).filter(|value| **value != default) {
             canonical.insert(key.to_owned(), value.clone());
@@ -133,12 +150,18 @@ fn response(document: &Value, answer: &Value) -> Value {
     for (name, header) in entries(&answer["headers"]) {
         let header = resolve(document, header);
         // utoipa cannot say `required` for a header; that the header is really there is the contract tests' matter.
-        headers.insert(name.to_lowercase(), json!({ "schema": schema(&header["schema"]) }));
+        headers.insert(
+            name.to_lowercase(),
+            json!({ "schema": schema(&header["schema"]) }),
+        );
     }
     let mut content = content(document, answer);
     for (_, media) in content.iter_mut() {
         // One schema and a oneOf of several are the same kind of thing at an answer: a set of possible bodies.
-        if media.as_object().is_some_and(|map| map.len() == 1 && map.contains_key("$ref")) {
+        if media
+            .as_object()
+            .is_some_and(|map| map.len() == 1 && map.contains_key("$ref"))
+        {
             *media = json!({ "oneOf": [media.take()] });
         }
     }
@@ -148,15 +171,26 @@ fn response(document: &Value, answer: &Value) -> Value {
 /// Media type → canonical schema.
 fn content(document: &Value, holder: &Value) -> Map<String, Value> {
     entries(&holder["content"])
-        .map(|(media, value)| (media.to_lowercase(), schema(&resolve(document, value)["schema"])))
+        .map(|(media, value)| {
+            (
+                media.to_lowercase(),
+                schema(&resolve(document, value)["schema"]),
+            )
+        })
         .collect()
 }
 
 /// The operation's own requirements, or else the document's; no requirement and the empty one are the same.
 fn security(document: &Value, operation: &Value) -> Value {
-    let list = operation.get("security").or_else(|| document.get("security"));
+    let list = operation
+        .get("security")
+        .or_else(|| document.get("security"));
     let sorted = sorted(list);
-    if sorted == json!([{}]) { json!([]) } else { sorted }
+    if sorted == json!([{}]) {
+        json!([])
+    } else {
+        sorted
+    }
 }
 
 /// A list as a sorted one, nothing as the empty one.
@@ -178,8 +212,15 @@ fn single(list: Value) -> Option<Value> {
 pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let mut value = value;
     for _ in 0..16 {
-        let Some(Value::String(target)) = value.get("$ref") else { break };
-        let Some(found) = target.strip_prefix('#').and_then(|pointer| document.pointer(pointer)) else { break };
+        let Some(Value::String(target)) = value.get("$ref") else {
+            break;
+        };
+        let Some(found) = target
+            .strip_prefix('#')
+            .and_then(|pointer| document.pointer(pointer))
+        else {
+            break;
+        };
         value = found;
     }
     value

@@ -82,7 +82,11 @@ fn sentence(difference: &Difference) -> String {
     let place = words(&difference.place);
     match (&difference.spec, &difference.code) {
         (Some(spec), Some(code)) => {
-            format!("{place} is {} in the spec, {} in code", brief(spec), brief(code))
+            format!(
+                "{place} is {} in the spec, {} in code",
+                brief(spec),
+                brief(code)
+            )
         }
         (Some(value), None) => one_sided(difference, &place, value, "in the spec, not in code"),
         (None, Some(value)) => one_sided(difference, &place, value, "in code, not in the spec"),

@@ -23,7 +23,9 @@ pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<Strin
             }
         }
     }
-    let Some(map) = schema.as_object() else { return };
+    let Some(map) = schema.as_object() else {
+        return;
+    };
     for (key, inner) in map {
         match (key.as_str(), inner) {
             ("properties", Value::Object(properties)) => {
@@ -33,7 +35,9 @@ pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<Strin
             }
             ("items" | "additionalProperties" | "not", _) => findings(spec, place, inner, found),
             ("oneOf" | "anyOf" | "allOf", Value::Array(members)) => {
-                members.iter().for_each(|member| findings(spec, place, member, found));
+                members
+                    .iter()
+                    .for_each(|member| findings(spec, place, member, found));
             }
             _ => {}
         }
@@ -44,7 +48,10 @@ pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<Strin
 fn told_apart(spec: &Value, left: &Value, right: &Value) -> bool {
     let (left, right) = (Member::new(spec, left), Member::new(spec, right));
     let constants = left.constants.iter().any(|(name, value)| {
-        right.constants.iter().any(|(other, theirs)| name == other && value != theirs)
+        right
+            .constants
+            .iter()
+            .any(|(other, theirs)| name == other && value != theirs)
     });
     let disjoint = !left.required.is_empty()
         && !right.required.is_empty()
@@ -60,22 +67,33 @@ struct Member {
 impl Member {
     fn new(spec: &Value, schema: &Value) -> Self {
         let (properties, required) = flat(spec, schema);
-        let required: BTreeSet<String> =
-            required.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let required: BTreeSet<String> = required
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
         let constants = properties
             .into_iter()
             .filter(|(name, property)| required.contains(name) && property["type"] == "string")
-            .filter_map(|(name, property)| match property["enum"].as_array()?.as_slice() {
-                [only] => Some((name, only.clone())),
-                _several => None,
-            })
+            .filter_map(
+                |(name, property)| match property["enum"].as_array()?.as_slice() {
+                    [only] => Some((name, only.clone())),
+                    _several => None,
+                },
+            )
             .collect();
-        Self { required, constants }
+        Self {
+            required,
+            constants,
+        }
     }
 }
 
 fn title(schema: &Value) -> &str {
-    schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()).unwrap_or("an unnamed member")
+    schema["$ref"]
+        .as_str()
+        .and_then(|target| target.rsplit('/').next())
+        .unwrap_or("an unnamed member")
 }
 
 #[cfg(test)]
@@ -86,20 +104,30 @@ mod tests {
 
     fn count(left: &Value, right: &Value) -> usize {
         let mut found = Vec::new();
-        findings(&json!({}), "x", &json!({ "oneOf": [left, right] }), &mut found);
+        findings(
+            &json!({}),
+            "x",
+            &json!({ "oneOf": [left, right] }),
+            &mut found,
+        );
         found.len()
     }
 
     #[test]
     fn members_need_a_constant_or_disjoint_required_sets() {
-        let constant = |value: &str| json!({ "required": ["kind", "id"], "properties": {
-            "kind": { "type": "string", "enum": [value] }, "id": { "type": "string" } } });
+        let constant = |value: &str| {
+            json!({ "required": ["kind", "id"], "properties": {
+            "kind": { "type": "string", "enum": [value] }, "id": { "type": "string" } } })
+        };
         assert_eq!(count(&constant("a"), &constant("b")), 0);
         assert_eq!(count(&constant("a"), &constant("a")), 1);
         let mut optional = constant("b");
         optional["required"] = json!(["id"]);
         assert_eq!(count(&constant("a"), &optional), 1);
-        assert_eq!(count(&json!({ "required": ["a"] }), &json!({ "required": ["b"] })), 0);
+        assert_eq!(
+            count(&json!({ "required": ["a"] }), &json!({ "required": ["b"] })),
+            0
+        );
         assert_eq!(count(&json!({ "required": ["a"] }), &json!({})), 1);
     }
 }

@@ -19,7 +19,9 @@ pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
         headers(&place, status, answer, found);
         let schemas = schemas(answer);
         if schemas.is_empty() {
-            found.push(format!("{place} is not typed (no JSON content with a schema)"));
+            found.push(format!(
+                "{place} is not typed (no JSON content with a schema)"
+            ));
         }
         for schema in schemas {
             named(spec, &place, &schema, found);
@@ -57,7 +59,10 @@ fn headers(place: &str, status: &str, answer: &Value, found: &mut Vec<String>) {
 
 /// The body is a named component with a required `code` of the one value that its name gives.
 fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
-    let Some(name) = schema["$ref"].as_str().and_then(|target| target.strip_prefix("#/components/schemas/")) else {
+    let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|target| target.strip_prefix("#/components/schemas/"))
+    else {
         found.push(format!("{place} has a body that is no named schema"));
         return;
     };
@@ -66,7 +71,10 @@ fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     if !required.contains(&json!("code")) {
         found.push(format!("{place}: {name} does not require code"));
     }
-    let values = properties.iter().rev().find(|(key, property)| key == "code" && property.get("enum").is_some());
+    let values = properties
+        .iter()
+        .rev()
+        .find(|(key, property)| key == "code" && property.get("enum").is_some());
     if values.is_none_or(|(_, property)| property["enum"] != json!([expected])) {
         found.push(format!("{place}: {name} does not fix code to {expected}"));
     }
@@ -82,7 +90,8 @@ pub fn flat(spec: &Value, schema: &Value) -> (Vec<(String, Value)>, Vec<Value>) 
         properties.extend(inner);
         required.extend(names);
     }
-    properties.extend(entries(&schema["properties"]).map(|(name, value)| (name.clone(), value.clone())));
+    properties
+        .extend(entries(&schema["properties"]).map(|(name, value)| (name.clone(), value.clone())));
     required.extend(schema["required"].as_array().into_iter().flatten().cloned());
     (properties, required)
 }
@@ -94,7 +103,10 @@ pub fn code_of(schema: &str) -> String {
     let mut code = String::new();
     for (index, letter) in letters.iter().enumerate() {
         let after_small = index > 0 && !letters[index - 1].is_uppercase();
-        let before_small = index > 0 && letters.get(index + 1).is_some_and(|next| next.is_lowercase());
+        let before_small = index > 0
+            && letters
+                .get(index + 1)
+                .is_some_and(|next| next.is_lowercase());
         if letter.is_uppercase() && (after_small || before_small) {
             code.push('_');
         }

@@ -26,7 +26,11 @@ pub fn operations(spec: &Value) -> Vec<Operation<'_>> {
     for (path, item) in entries(&spec["paths"]) {
         for method in METHODS {
             if let Some(object) = item.get(method) {
-                found.push(Operation { name: format!("{} {path}", method.to_uppercase()), object, item });
+                found.push(Operation {
+                    name: format!("{} {path}", method.to_uppercase()),
+                    object,
+                    item,
+                });
             }
         }
     }
@@ -36,8 +40,14 @@ pub fn operations(spec: &Value) -> Vec<Operation<'_>> {
 /// Every broken rule, one sentence each.
 pub fn findings(spec: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    if !spec["openapi"].as_str().is_some_and(|version| version.starts_with("3.0.")) {
-        found.push(format!("the document is OpenAPI {}, not 3.0", spec["openapi"]));
+    if !spec["openapi"]
+        .as_str()
+        .is_some_and(|version| version.starts_with("3.0."))
+    {
+        found.push(format!(
+            "the document is OpenAPI {}, not 3.0",
+            spec["openapi"]
+        ));
     }
     operation_ids(spec, &mut found);
     for operation in operations(spec) {
@@ -64,9 +74,14 @@ pub fn findings(spec: &Value) -> Vec<String> {
 fn operation_ids(spec: &Value, found: &mut Vec<String>) {
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
     for operation in operations(spec) {
-        let Some(id) = operation.object["operationId"].as_str() else { continue };
+        let Some(id) = operation.object["operationId"].as_str() else {
+            continue;
+        };
         if let Some(first) = seen.get(id) {
-            found.push(format!("{} has the operationId {id}, which {first} has already", operation.name));
+            found.push(format!(
+                "{} has the operationId {id}, which {first} has already",
+                operation.name
+            ));
         } else {
             seen.insert(id, operation.name);
         }
@@ -77,40 +92,74 @@ fn operation_ids(spec: &Value, found: &mut Vec<String>) {
 fn words(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     let name = &operation.name;
     for key in ["operationId", "summary", "description"] {
-        if operation.object[key].as_str().is_none_or(|text| text.trim().is_empty()) {
+        if operation.object[key]
+            .as_str()
+            .is_none_or(|text| text.trim().is_empty())
+        {
             found.push(format!("{name} has no {key}"));
         }
     }
-    let known: BTreeSet<&str> =
-        spec["tags"].as_array().into_iter().flatten().filter_map(|tag| tag["name"].as_str()).collect();
-    let tags = operation.object["tags"].as_array().map_or(&[][..], Vec::as_slice);
+    let known: BTreeSet<&str> = spec["tags"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|tag| tag["name"].as_str())
+        .collect();
+    let tags = operation.object["tags"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     match tags {
         [Value::String(tag)] if known.contains(tag.as_str()) => {}
-        [Value::String(tag)] => found.push(format!("{name} has the tag {tag}, which the document does not list")),
+        [Value::String(tag)] => found.push(format!(
+            "{name} has the tag {tag}, which the document does not list"
+        )),
         others => found.push(format!("{name} has {} tags instead of one", others.len())),
     }
-    if operation.object.get("security").is_none_or(|security| !security.is_array()) {
-        found.push(format!("{name} does not say its security (an empty list for none)"));
+    if operation
+        .object
+        .get("security")
+        .is_none_or(|security| !security.is_array())
+    {
+        found.push(format!(
+            "{name} does not say its security (an empty list for none)"
+        ));
     }
-    for requirement in operation.object["security"].as_array().into_iter().flatten() {
+    for requirement in operation.object["security"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         for (scheme, _) in entries(requirement) {
             if spec["components"]["securitySchemes"].get(scheme).is_none() {
-                found.push(format!("{name} asks for the security scheme {scheme}, which the document does not have"));
+                found.push(format!(
+                    "{name} asks for the security scheme {scheme}, which the document does not have"
+                ));
             }
         }
     }
     let source = operation.object["x-source"].as_str().unwrap_or_default();
     if !SOURCES.contains(&source) {
-        found.push(format!("{name} has no x-source of documented, inferred or extension"));
+        found.push(format!(
+            "{name} has no x-source of documented, inferred or extension"
+        ));
     }
 }
 
 fn parameters(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
-    let lists = [&operation.item["parameters"], &operation.object["parameters"]];
+    let lists = [
+        &operation.item["parameters"],
+        &operation.object["parameters"],
+    ];
     for parameter in lists.into_iter().filter_map(Value::as_array).flatten() {
         let parameter = resolve(spec, parameter);
-        if parameter["description"].as_str().is_none_or(|text| text.trim().is_empty()) {
-            found.push(format!("{}, parameter {} has no description", operation.name, parameter["name"]));
+        if parameter["description"]
+            .as_str()
+            .is_none_or(|text| text.trim().is_empty())
+        {
+            found.push(format!(
+                "{}, parameter {} has no description",
+                operation.name, parameter["name"]
+            ));
         }
     }
 }
@@ -127,7 +176,10 @@ fn examples(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     }
     for (status, answer) in entries(&operation.object["responses"]) {
         let answer = resolve(spec, answer);
-        if answer["description"].as_str().is_none_or(|text| text.trim().is_empty()) {
+        if answer["description"]
+            .as_str()
+            .is_none_or(|text| text.trim().is_empty())
+        {
             found.push(format!("{name}, answer {status} has no description"));
         }
         for (media, value) in entries(&answer["content"]) {
@@ -140,10 +192,13 @@ fn examples(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
 
 /// Whether a media type object carries at least one example.
 pub fn has_example(media: &Value) -> bool {
-    media.get("example").is_some() || media["examples"].as_object().is_some_and(|map| !map.is_empty())
+    media.get("example").is_some()
+        || media["examples"]
+            .as_object()
+            .is_some_and(|map| !map.is_empty())
 }
 
-/// Every property says what it is, itself or through the component it refers to.
+/// Every property says what it is: itself, through the component it refers to, or by having one possible value only.
 fn described(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     for (name, property) in entries(&schema["properties"]) {
         let place = format!("{place}, property {name}");
@@ -165,8 +220,17 @@ fn described(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>)
 }
 
 fn says_what_it_is(spec: &Value, property: &Value) -> bool {
-    let described = |value: &Value| value["description"].as_str().is_some_and(|text| !text.trim().is_empty());
-    described(property) || property.get("$ref").is_some() && described(resolve(spec, property))
+    let described = |value: &Value| {
+        value["description"]
+            .as_str()
+            .is_some_and(|text| !text.trim().is_empty())
+    };
+    let constant = property["enum"]
+        .as_array()
+        .is_some_and(|values| values.len() == 1);
+    constant
+        || described(property)
+        || property.get("$ref").is_some() && described(resolve(spec, property))
 }
 
 /// References that lead nowhere; examples are data and not looked at.

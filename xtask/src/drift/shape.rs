@@ -3,8 +3,16 @@
 use serde_json::{Map, Value, json};
 
 /// Keywords that say nothing about which values are allowed.
-const PROSE: [&str; 8] =
-    ["description", "title", "example", "examples", "externalDocs", "$comment", "$schema", "xml"];
+const PROSE: [&str; 8] = [
+    "description",
+    "title",
+    "example",
+    "examples",
+    "externalDocs",
+    "$comment",
+    "$schema",
+    "xml",
+];
 
 /// Keywords with a default: saying it is the same as saying nothing.
 const DEFAULTS: [(&str, Value); 7] = [
@@ -53,13 +61,20 @@ pub fn schema(value: &Value) -> Value {
 /// The canonical form of what stands under one keyword: names under `properties` are no keywords.
 fn keyword(key: &str, value: &Value) -> Value {
     match (key, value) {
-        ("properties", Value::Object(properties)) => {
-            properties.iter().map(|(name, inner)| (name.clone(), schema(inner))).collect()
-        }
+        ("properties", Value::Object(properties)) => properties
+            .iter()
+            .map(|(name, inner)| (name.clone(), schema(inner)))
+            .collect(),
         ("items" | "additionalProperties" | "not", Value::Object(_)) => schema(value),
-        ("oneOf" | "anyOf" | "allOf", Value::Array(members)) => members.iter().map(schema).collect(),
+        ("oneOf" | "anyOf" | "allOf", Value::Array(members)) => {
+            members.iter().map(schema).collect()
+        }
         ("$ref", Value::String(target)) => {
-            json!(target.strip_prefix("#/components/schemas/").unwrap_or(target))
+            json!(
+                target
+                    .strip_prefix("#/components/schemas/")
+                    .unwrap_or(target)
+            )
         }
         ("discriminator", Value::Object(_)) => discriminator(value),
         (_, Value::Number(number)) => plain_number(number),
@@ -83,7 +98,10 @@ fn discriminator(value: &Value) -> Value {
 /// `1.0` and `1` are one number.
 fn plain_number(number: &serde_json::Number) -> Value {
     let float = number.as_f64().unwrap_or_default();
-    #[expect(clippy::cast_possible_truncation, reason = "only whole numbers far inside the range get here")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only whole numbers far inside the range get here"
+    )]
     if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 {
         return json!(float as i64);
     }
@@ -119,7 +137,10 @@ fn null_forms(map: &mut Map<String, Value>) {
 
 /// A numeric `exclusiveMinimum` of 3.1 as the boolean one of 3.0.
 fn bounds(map: &mut Map<String, Value>) {
-    for (exclusive, plain) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+    for (exclusive, plain) in [
+        ("exclusiveMinimum", "minimum"),
+        ("exclusiveMaximum", "maximum"),
+    ] {
         match map.get(exclusive).cloned() {
             Some(Value::Number(bound)) => {
                 map.insert(plain.to_owned(), Value::Number(bound));
@@ -136,7 +157,9 @@ fn bounds(map: &mut Map<String, Value>) {
 /// A combination of one is that one: alone, it is the member itself; beside other keywords, an `allOf`.
 fn unwrap_single(mut map: Map<String, Value>) -> Value {
     for key in ["oneOf", "anyOf", "allOf"] {
-        let Some(Value::Array(members)) = map.get(key) else { continue };
+        let Some(Value::Array(members)) = map.get(key) else {
+            continue;
+        };
         let [only] = members.as_slice() else { continue };
         let only = only.clone();
         map.remove(key);
