@@ -1,4 +1,6 @@
 //! Countersign: self-hosted multi-factor authentication with a contract first.
 
 pub mod model;
+pub mod outcome;
 pub mod schema;
+pub mod store;

@@ -1,0 +1,63 @@
+//! API keys.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use crate::model::api_key::ApiKey;
+use crate::model::{ApiKeyId, Result, Time, UserId};
+use crate::schema::api_keys;
+
+/// The key with this id.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    Ok(api_keys::table
+        .find((user_id, id))
+        .select(ApiKey::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Remembers a key.
+pub fn insert(tx: &mut Tx, key: &ApiKey) -> Result<()> {
+    diesel::insert_into(api_keys::table)
+        .values(key)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// How many keys of a user still work.
+pub fn count_live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<i64> {
+    Ok(api_keys::table
+        .filter(api_keys::user_id.eq(user_id))
+        .filter(api_keys::expires_at.gt(now))
+        .count()
+        .get_result(&mut tx.conn)?)
+}
+
+/// One page of all users' keys, newest first, and how many there are.
+pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<ApiKey>, i64)> {
+    let page = api_keys::table
+        .order(api_keys::id.desc())
+        .limit(limit)
+        .offset(offset)
+        .select(ApiKey::as_select())
+        .load(&mut tx.conn)?;
+    let total = api_keys::table.count().get_result(&mut tx.conn)?;
+    Ok((page, total))
+}
+
+/// Forgets a key, whosever it is; whose it was, or `None`.
+pub fn delete(tx: &mut Tx, id: ApiKeyId) -> Result<Option<UserId>> {
+    Ok(diesel::delete(api_keys::table.filter(api_keys::id.eq(id)))
+        .returning(api_keys::user_id)
+        .get_result(&mut tx.conn)
+        .optional()?)
+}
+
+/// Forgets keys that stopped working before `before`.
+pub fn delete_expired(tx: &mut Tx, before: Time) -> Result<()> {
+    diesel::delete(api_keys::table.filter(api_keys::expires_at.lt(before))).execute(&mut tx.conn)?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Challenges: flows that wait for a code.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use crate::model::challenge::Challenge;
+use crate::model::kinds::FactorKind;
+use crate::model::{ChallengeId, Result, Time, UserId};
+use crate::schema::challenges;
+
+/// The challenge with this id.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn find(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<Option<Challenge>> {
+    Ok(challenges::table
+        .find((user_id, id))
+        .select(Challenge::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Remembers a challenge.
+pub fn insert(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
+    diesel::insert_into(challenges::table)
+        .values(challenge)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// The live challenges of a user, newest first.
+pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
+    Ok(challenges::table
+        .filter(challenges::user_id.eq(user_id))
+        .filter(challenges::consumed_at.is_null())
+        .filter(challenges::expires_at.gt(now))
+        .order(challenges::id.desc())
+        .select(Challenge::as_select())
+        .load(&mut tx.conn)?)
+}
+
+/// Takes one try (P-11); `false` when none is left, or the challenge is over.
+pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        challenges::table
+            .find((challenge.user_id, challenge.id))
+            .filter(challenges::attempts.lt(tries.cast_signed()))
+            .filter(challenges::consumed_at.is_null())
+            .filter(challenges::expires_at.gt(now)),
+    )
+    .set(challenges::attempts.eq(challenges::attempts + 1))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Uses the challenge up; `false` when somebody did already.
+pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        challenges::table
+            .find((user_id, id))
+            .filter(challenges::consumed_at.is_null()),
+    )
+    .set(challenges::consumed_at.eq(now))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// What a challenge waits for after a mail was sent for it.
+pub struct Sent {
+    /// The method it waits for now.
+    pub kind: FactorKind,
+    /// Keyed hash of the code that was mailed.
+    pub code_hash: Vec<u8>,
+}
+
+/// Puts the code of a new mail in the place of the old one, which stops working (N-052), and takes a
+/// resend slot (P-22) unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
+pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
+    let unsent = before.last_sent_at.is_none();
+    let rows = diesel::update(
+        challenges::table
+            .find((before.user_id, before.id))
+            .filter(challenges::resends.eq(before.resends))
+            .filter(challenges::last_sent_at.is_null().eq(unsent))
+            .filter(challenges::consumed_at.is_null()),
+    )
+    .set((
+        challenges::kind.eq(sent.kind),
+        challenges::code_hash.eq(sent.code_hash.as_slice()),
+        challenges::resends.eq(before.resends + i32::from(!unsent)),
+        challenges::last_sent_at.eq(now),
+    ))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Lets the challenge wait for another method, of which nothing is sent; `false` when it is over.
+pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool> {
+    let rows = diesel::update(
+        challenges::table
+            .find((before.user_id, before.id))
+            .filter(challenges::consumed_at.is_null()),
+    )
+    .set(challenges::kind.eq(kind))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Ends all challenges of a user.
+pub fn end_all(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
+    diesel::update(
+        challenges::table
+            .filter(challenges::user_id.eq(user_id))
+            .filter(challenges::consumed_at.is_null()),
+    )
+    .set(challenges::consumed_at.eq(now))
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Which challenges ended before `before` (P-46).
+pub fn over(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<(UserId, ChallengeId)>> {
+    Ok(challenges::table
+        .filter(challenges::expires_at.lt(before))
+        .select((challenges::user_id, challenges::id))
+        .limit(limit)
+        .load(&mut tx.conn)?)
+}
+
+/// Forgets one.
+pub fn delete(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<()> {
+    diesel::delete(challenges::table.find((user_id, id))).execute(&mut tx.conn)?;
+    Ok(())
+}

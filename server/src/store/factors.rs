@@ -1,0 +1,142 @@
+//! Factors, and the counters of wrong codes.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use super::conn::Conn;
+use crate::model::factor::{Factor, FactorAttempts};
+use crate::model::kinds::{FactorKind, FactorState};
+use crate::model::{FactorId, Result, Time, UserId};
+use crate::schema::{factor_attempts, factors};
+
+/// All factors of a user, oldest first.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<Factor>> {
+    Ok(factors::table
+        .filter(factors::user_id.eq(user_id))
+        .order(factors::id)
+        .select(Factor::as_select())
+        .load(&mut tx.conn)?)
+}
+
+/// The factors of several users.
+pub fn of_users(tx: &mut Tx, user_ids: &[UserId]) -> Result<Vec<Factor>> {
+    Ok(factors::table
+        .filter(factors::user_id.eq_any(user_ids.iter().copied()))
+        .order((factors::user_id, factors::id))
+        .select(Factor::as_select())
+        .load(&mut tx.conn)?)
+}
+
+/// Remembers a factor.
+pub fn insert(tx: &mut Tx, factor: &Factor) -> Result<()> {
+    diesel::insert_into(factors::table)
+        .values(factor)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Turns a pending factor on; `false` when it is gone or not pending.
+pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        factors::table
+            .find((user_id, id))
+            .filter(factors::state.eq(FactorState::Pending)),
+    )
+    .set((
+        factors::state.eq(FactorState::On),
+        factors::enabled_at.eq(now),
+    ))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Accepts a code of `step`, unless one of it or of a later step was accepted: then `false`
+/// (RFC 6238 §5.2).
+pub fn accept_step(tx: &mut Tx, user_id: UserId, id: FactorId, step: i64) -> Result<bool> {
+    let rows = diesel::update(
+        factors::table.find((user_id, id)).filter(
+            factors::last_step
+                .is_null()
+                .or(factors::last_step.lt(step).assume_not_null()),
+        ),
+    )
+    .set(factors::last_step.eq(step))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Forgets a user's factors of one kind in one state; how many there were.
+pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState) -> Result<usize> {
+    Ok(diesel::delete(
+        factors::table
+            .filter(factors::user_id.eq(user_id))
+            .filter(factors::kind.eq(kind))
+            .filter(factors::state.eq(state)),
+    )
+    .execute(&mut tx.conn)?)
+}
+
+/// Forgets all factors of a user.
+pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
+    diesel::delete(factors::table.filter(factors::user_id.eq(user_id))).execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// How many wrong codes of this kind there were; a counter that counted nothing need not exist.
+pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<FactorAttempts> {
+    Ok(factor_attempts::table
+        .find((user_id, kind))
+        .select(FactorAttempts::as_select())
+        .first(&mut tx.conn)
+        .optional()?
+        .unwrap_or(FactorAttempts::none(user_id, kind)))
+}
+
+/// Takes one try: puts `after` in the place of `before`, unless somebody took one meanwhile: then
+/// `false`, and the caller reads and judges again.
+pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
+    let change = diesel::update(
+        factor_attempts::table
+            .find((before.user_id, before.kind))
+            .filter(factor_attempts::failures.eq(before.failures)),
+    )
+    .set((
+        factor_attempts::failures.eq(after.failures),
+        factor_attempts::next_try_at.eq(after.next_try_at),
+    ))
+    .execute(&mut tx.conn)?;
+    if change == 1 || before.failures > 0 {
+        return Ok(change == 1);
+    }
+    // No row yet: the first try of this user makes it, and of two at once one makes it. The enum
+    // cannot say ON CONFLICT.
+    let insert = diesel::insert_into(factor_attempts::table)
+        .values(after)
+        .on_conflict_do_nothing();
+    let rows = match &mut tx.conn {
+        Conn::Sqlite(conn) => insert.execute(conn)?,
+        Conn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(rows == 1)
+}
+
+/// A right code: the counter of this kind, and no other, begins anew (N-066).
+pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<()> {
+    diesel::update(factor_attempts::table.find((user_id, kind)))
+        .set((
+            factor_attempts::failures.eq(0),
+            factor_attempts::next_try_at.eq(Time::from_micros(0)),
+        ))
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Lifts all waits and stops of a user.
+pub fn reset_all_attempts(tx: &mut Tx, user_id: UserId) -> Result<()> {
+    diesel::delete(factor_attempts::table.filter(factor_attempts::user_id.eq(user_id)))
+        .execute(&mut tx.conn)?;
+    Ok(())
+}

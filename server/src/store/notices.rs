@@ -1,0 +1,128 @@
+//! The courier's queue, and the canaries of the sealing keys.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use super::conn::Conn;
+use crate::model::notice::{Notice, state};
+use crate::model::{NoticeId, Result, Time};
+use crate::schema::{key_canaries, notices};
+
+/// Queues a notice.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn insert(tx: &mut Tx, notice: &Notice) -> Result<()> {
+    diesel::insert_into(notices::table)
+        .values(notice)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// How many notices wait.
+pub fn queued(tx: &mut Tx) -> Result<i64> {
+    Ok(notices::table
+        .filter(notices::state.eq(state::QUEUED))
+        .count()
+        .get_result(&mut tx.conn)?)
+}
+
+/// Leases what is due: nobody else gets it before `leased_until`, which a courier that died does not
+/// prolong.
+pub fn due(tx: &mut Tx, now: Time, leased_until: Time, limit: i64) -> Result<Vec<Notice>> {
+    let due = notices::table
+        .filter(notices::state.eq(state::QUEUED))
+        .filter(notices::next_try_at.le(now))
+        .filter(notices::leased_until.le(now))
+        .order(notices::next_try_at)
+        .limit(limit);
+    // Two couriers must not wait for each other's rows; the enum cannot say SKIP LOCKED.
+    let found: Vec<Notice> = match &mut tx.conn {
+        Conn::Sqlite(conn) => due.select(Notice::as_select()).load(conn)?,
+        Conn::Postgres(conn) => due
+            .select(Notice::as_select())
+            .for_update()
+            .skip_locked()
+            .load(conn)?,
+    };
+    for notice in &found {
+        diesel::update(notices::table.find(notice.id))
+            .set((
+                notices::leased_until.eq(leased_until),
+                notices::tries.eq(notice.tries + 1),
+            ))
+            .execute(&mut tx.conn)?;
+    }
+    Ok(found)
+}
+
+/// The notice was handed over: its letter is wiped.
+pub fn sent(tx: &mut Tx, id: NoticeId, now: Time) -> Result<()> {
+    end(tx, id, state::SENT, now)
+}
+
+/// The notice is given up: its letter is wiped.
+pub fn abandon(tx: &mut Tx, id: NoticeId, now: Time) -> Result<()> {
+    end(tx, id, state::ABANDONED, now)
+}
+
+fn end(tx: &mut Tx, id: NoticeId, state: &str, now: Time) -> Result<()> {
+    diesel::update(notices::table.find(id))
+        .set((
+            notices::state.eq(state),
+            notices::sealed_letter.eq(None::<Vec<u8>>),
+            notices::ended_at.eq(now),
+        ))
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// The notice could not be handed over now: it is given back for a later try.
+pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
+    diesel::update(notices::table.find(id))
+        .set((
+            notices::next_try_at.eq(next_try_at),
+            notices::leased_until.eq(Time::from_micros(0)),
+        ))
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Forgets notices that ended before `before`.
+pub fn delete_over(tx: &mut Tx, before: Time) -> Result<()> {
+    diesel::delete(
+        notices::table
+            .filter(notices::state.ne(state::QUEUED))
+            .filter(notices::ended_at.lt(before)),
+    )
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// The sealed known value of a sealing key, if one was kept.
+pub fn canary(tx: &mut Tx, key_id: &str) -> Result<Option<Vec<u8>>> {
+    Ok(key_canaries::table
+        .find(key_id)
+        .select(key_canaries::sealed)
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Which sealing keys have a canary.
+pub fn canary_keys(tx: &mut Tx) -> Result<Vec<String>> {
+    Ok(key_canaries::table
+        .select(key_canaries::key_id)
+        .load(&mut tx.conn)?)
+}
+
+/// Keeps the canary of a new sealing key; another replica may have kept it already.
+pub fn keep_canary(tx: &mut Tx, key_id: &str, sealed: &[u8]) -> Result<()> {
+    let insert = diesel::insert_into(key_canaries::table)
+        .values((key_canaries::key_id.eq(key_id), key_canaries::sealed.eq(sealed)))
+        .on_conflict_do_nothing();
+    match &mut tx.conn {
+        Conn::Sqlite(conn) => insert.execute(conn)?,
+        Conn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(())
+}

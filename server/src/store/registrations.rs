@@ -1,0 +1,70 @@
+//! Registrations under way.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use crate::model::user::Registration;
+use crate::model::{Result, Time, UserId};
+use crate::schema::registrations;
+
+/// The registration with this id.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<Registration>> {
+    Ok(registrations::table
+        .find(id)
+        .select(Registration::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Remembers a registration.
+pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
+    diesel::insert_into(registrations::table)
+        .values(registration)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Takes one try (P-11); `false` when none is left, or it is over.
+pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        registrations::table.find(id).filter(
+            registrations::attempts
+                .lt(tries.cast_signed())
+                .and(registrations::consumed_at.is_null())
+                .and(registrations::expires_at.gt(now)),
+        ),
+    )
+    .set(registrations::attempts.eq(registrations::attempts + 1))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Uses it up; `false` when somebody did already.
+pub fn spend(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        registrations::table
+            .find(id)
+            .filter(registrations::consumed_at.is_null()),
+    )
+    .set(registrations::consumed_at.eq(now))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Which registrations ended before `before` (P-46).
+pub fn over(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<UserId>> {
+    Ok(registrations::table
+        .filter(registrations::expires_at.lt(before))
+        .select(registrations::user_id)
+        .limit(limit)
+        .load(&mut tx.conn)?)
+}
+
+/// Forgets one.
+pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
+    diesel::delete(registrations::table.find(id)).execute(&mut tx.conn)?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Sessions and their refresh tokens.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use crate::model::session::{RefreshToken, Session};
+use crate::model::{RefreshId, Result, SessionId, Time, UserId};
+use crate::schema::{refresh_tokens, sessions};
+
+/// The session with this id.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn find(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<Option<Session>> {
+    Ok(sessions::table
+        .find((user_id, id))
+        .select(Session::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Begins a session.
+pub fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
+    diesel::insert_into(sessions::table)
+        .values(session)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Notes that the session is in use; never moves it back.
+pub fn touch(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<()> {
+    diesel::update(
+        sessions::table
+            .find((user_id, id))
+            .filter(sessions::last_used_at.lt(now)),
+    )
+    .set(sessions::last_used_at.eq(now))
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Ends one session; `false` when it had ended.
+pub fn end(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        sessions::table
+            .find((user_id, id))
+            .filter(sessions::ended_at.is_null()),
+    )
+    .set(sessions::ended_at.eq(now))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Ends all sessions of a user but one, or all.
+pub fn end_others(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Time) -> Result<()> {
+    let open = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::ended_at.is_null());
+    match but {
+        Some(but) => diesel::update(open.filter(sessions::id.ne(but)))
+            .set(sessions::ended_at.eq(now))
+            .execute(&mut tx.conn)?,
+        None => diesel::update(open)
+            .set(sessions::ended_at.eq(now))
+            .execute(&mut tx.conn)?,
+    };
+    Ok(())
+}
+
+/// The refresh token with this id.
+pub fn find_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId) -> Result<Option<RefreshToken>> {
+    Ok(refresh_tokens::table
+        .find((user_id, id))
+        .select(RefreshToken::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Remembers a refresh token.
+pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
+    diesel::insert_into(refresh_tokens::table)
+        .values(token)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Exchanges a refresh token; `false` when it was exchanged already.
+pub fn replace_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId, now: Time) -> Result<bool> {
+    let rows = diesel::update(
+        refresh_tokens::table
+            .find((user_id, id))
+            .filter(refresh_tokens::replaced_at.is_null()),
+    )
+    .set(refresh_tokens::replaced_at.eq(now))
+    .execute(&mut tx.conn)?;
+    Ok(rows == 1)
+}
+
+/// Which sessions were over before `before` (P-46).
+pub fn over(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<(UserId, SessionId)>> {
+    Ok(sessions::table
+        .filter(sessions::expires_at.lt(before))
+        .select((sessions::user_id, sessions::id))
+        .limit(limit)
+        .load(&mut tx.conn)?)
+}
+
+/// Forgets one session and its refresh tokens.
+pub fn delete(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<()> {
+    diesel::delete(
+        refresh_tokens::table
+            .filter(refresh_tokens::user_id.eq(user_id))
+            .filter(refresh_tokens::session_id.eq(id)),
+    )
+    .execute(&mut tx.conn)?;
+    diesel::delete(sessions::table.find((user_id, id))).execute(&mut tx.conn)?;
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! SQLite's threads: one writer with group commit, readers, and the checkpointer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::result::QueryResult;
+
+use super::conn::{self, Engine, Use};
+use super::{Job, Ran, Tx, not_committed, spawn};
+
+/// Jobs in one commit at most: past it a caller waits longer than the commit saves.
+const BATCH: usize = 256;
+/// How long the checkpointer lets the log grow before it moves it into the file.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
+/// A log this large is cut, though the writer waits for it.
+const LOG_LIMIT: u64 = 1 << 30;
+
+/// Starts the threads of one database file.
+pub(super) fn start(
+    engine: &Engine,
+    writer: Tx,
+    writes: flume::Receiver<Box<dyn Job>>,
+    reads: flume::Receiver<Box<dyn Job>>,
+    readers: usize,
+) -> anyhow::Result<()> {
+    let (wrote, dirty) = flume::bounded(1);
+    spawn("sqlite-writer", move || write_loop(writer, &writes, &wrote))?;
+    for number in 0..readers.max(1) {
+        let tx = Tx {
+            conn: conn::open(engine, Use::Read)?,
+        };
+        let reads = reads.clone();
+        spawn(&format!("sqlite-reader-{number}"), move || read_loop(tx, &reads))?;
+    }
+    let checkpointer = Tx {
+        conn: conn::open(engine, Use::Checkpoint)?,
+    };
+    let log = match engine {
+        Engine::Sqlite(path) => PathBuf::from(format!("{path}-wal")),
+        Engine::Postgres(_) => PathBuf::new(),
+    };
+    spawn("sqlite-checkpoint", move || checkpoint_loop(checkpointer, &dirty, &log))
+}
+
+/// Takes one job, then whatever came meanwhile: batches form by themselves while the previous commit
+/// is on its way to the disk, and a lone job never waits for company.
+fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::Sender<()>) {
+    let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+    while let Ok(first) = queue.recv() {
+        batch.push(first);
+        batch.extend(queue.try_iter().take(BATCH - 1));
+        batch.retain(|job| !job.stale());
+        if batch.len() > 1 {
+            write_batch(&mut tx, &mut batch);
+        } else if let Some(job) = batch.pop() {
+            write_alone(&mut tx, job);
+        }
+        // A full channel means the checkpointer knows already.
+        let _ = wrote.try_send(());
+    }
+}
+
+/// Runs every job of the batch in a savepoint of its own, inside one transaction.
+fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
+    match run_batch(tx, batch) {
+        Ok(()) => match tx.conn.batch_execute("COMMIT") {
+            Ok(()) => batch.drain(..).for_each(|job| job.answer(Ok(()))),
+            Err(error) => {
+                // Nothing of it is on disk; who asked is told so, since a second run might meet a
+                // commit that did happen after all.
+                let _ = tx.conn.batch_execute("ROLLBACK");
+                batch.drain(..).for_each(|job| job.answer(Err(not_committed(&error))));
+            }
+        },
+        Err(_) => {
+            let _ = tx.conn.batch_execute("ROLLBACK");
+            batch.drain(..).for_each(|job| write_alone(tx, job));
+        }
+    }
+}
+
+fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
+    tx.conn.batch_execute("BEGIN IMMEDIATE")?;
+    for job in batch {
+        tx.conn.batch_execute("SAVEPOINT job")?;
+        match job.run(tx) {
+            Ran::Keep => tx.conn.batch_execute("RELEASE job")?,
+            Ran::Undo { .. } => tx.conn.batch_execute("ROLLBACK TO job; RELEASE job")?,
+        }
+    }
+    Ok(())
+}
+
+fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
+    let done = tx.conn.batch_execute("BEGIN IMMEDIATE").and_then(|()| match job.run(tx) {
+        Ran::Keep => tx.conn.batch_execute("COMMIT"),
+        Ran::Undo { .. } => tx.conn.batch_execute("ROLLBACK"),
+    });
+    if done.is_err() {
+        let _ = tx.conn.batch_execute("ROLLBACK");
+    }
+    job.answer(done.map_err(|error| not_committed(&error)));
+}
+
+fn read_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>) {
+    while let Ok(mut job) = queue.recv() {
+        if !job.stale() {
+            job.run(&mut tx);
+        }
+        job.answer(Ok(()));
+    }
+}
+
+/// Moves the log into the file soon after writes, and cuts it when it is idle or has grown too large.
+fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Path) {
+    let mut behind = false;
+    loop {
+        let woken = if behind {
+            dirty.recv_timeout(Duration::from_secs(5))
+        } else {
+            dirty.recv().map_err(|_| flume::RecvTimeoutError::Disconnected)
+        };
+        match woken {
+            Ok(()) => {
+                std::thread::sleep(CHECKPOINT_PAUSE);
+                let large = std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT);
+                checkpoint(&mut tx, if large { "TRUNCATE" } else { "PASSIVE" });
+                behind = true;
+            }
+            Err(flume::RecvTimeoutError::Timeout) => {
+                checkpoint(&mut tx, "TRUNCATE");
+                behind = false;
+            }
+            Err(flume::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn checkpoint(tx: &mut Tx, how: &str) {
+    // A checkpoint that finds the file busy or full is tried again after the next write.
+    if let Err(error) = tx.conn.batch_execute(&format!("PRAGMA wal_checkpoint({how})")) {
+        tracing::warn!(%error, "the write-ahead log could not be moved into the file");
+    }
+}
