@@ -1,0 +1,343 @@
+//! The kinds of values a setting can have: how each is read, and what it allows.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use tracing_subscriber::EnvFilter;
+
+use crate::model::Secret;
+
+/// Which database, as its URL says it.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    /// SQLite, in the file of this path.
+    Sqlite(PathBuf),
+    /// PostgreSQL: the whole URL, which may carry a password.
+    Postgres(Secret<String>),
+}
+
+/// Shows which database, never the URL of a server.
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://[secret]"),
+        }
+    }
+}
+
+/// What signs access tokens (P-35).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// Ed25519 (RFC 8037).
+    EdDsa,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518 §3.4).
+    Es256,
+}
+
+impl SigningAlgorithm {
+    /// The `alg` value, and what the setting and the key file say.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Reads the text of one kind of value.
+pub(super) trait Kind {
+    /// What the text becomes.
+    type Value;
+
+    /// Reads `text`; the error is a sentence that says what is allowed, without the text itself.
+    fn read(&self, text: &str) -> Result<Self::Value, String>;
+
+    /// What is allowed, to follow "it takes" and for the table.
+    fn allowed(&self) -> String;
+
+    /// Whether the text may hold a secret, and so must never be shown.
+    fn secret(&self) -> bool {
+        false
+    }
+
+    /// The error of a text that is simply not of this kind.
+    fn refused(&self) -> String {
+        format!("it takes {}", self.allowed())
+    }
+}
+
+/// A whole number between two bounds, both allowed.
+pub(super) struct Whole(pub u32, pub u32);
+
+impl Kind for Whole {
+    type Value = u32;
+    fn read(&self, text: &str) -> Result<u32, String> {
+        let within = |number: &u32| (self.0..=self.1).contains(number);
+        text.parse()
+            .ok()
+            .filter(within)
+            .ok_or_else(|| self.refused())
+    }
+    fn allowed(&self) -> String {
+        format!("a whole number from {} to {}", self.0, self.1)
+    }
+}
+
+/// One of a few words.
+pub(super) struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
+
+/// On or off.
+pub(super) const SWITCH: Choice<bool> = Choice(&[("true", true), ("false", false)]);
+
+impl<T: Copy> Kind for Choice<T> {
+    type Value = T;
+    fn read(&self, text: &str) -> Result<T, String> {
+        let fits = |(word, _): &&(&str, T)| word.eq_ignore_ascii_case(text);
+        let found = self.0.iter().find(fits);
+        found.map(|&(_, value)| value).ok_or_else(|| self.refused())
+    }
+    fn allowed(&self) -> String {
+        let words: Vec<&str> = self.0.iter().map(|&(word, _)| word).collect();
+        words.join(" or ")
+    }
+}
+
+/// An address and port to listen on.
+pub(super) struct Listen;
+
+impl Kind for Listen {
+    type Value = SocketAddr;
+    fn read(&self, text: &str) -> Result<SocketAddr, String> {
+        text.parse().map_err(|_| self.refused())
+    }
+    fn allowed(&self) -> String {
+        "an IP address and a port, as 127.0.0.1:8080 or [::1]:8080".to_owned()
+    }
+}
+
+/// An `http` or `https` origin: no path, no user.
+pub(super) struct Origin;
+
+impl Kind for Origin {
+    type Value = String;
+    fn read(&self, text: &str) -> Result<String, String> {
+        let origin = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+        let (scheme, authority) = origin.split_once("://").ok_or_else(|| self.refused())?;
+        let known = matches!(scheme, "http" | "https");
+        if known && host_and_port(authority).is_some() {
+            Ok(origin)
+        } else {
+            Err(self.refused())
+        }
+    }
+    fn allowed(&self) -> String {
+        "an http or https address without a path, as https://login.example.com".to_owned()
+    }
+}
+
+/// A file or a folder.
+pub(super) struct Place;
+
+impl Kind for Place {
+    type Value = PathBuf;
+    fn read(&self, text: &str) -> Result<PathBuf, String> {
+        if text.is_empty() {
+            Err(self.refused())
+        } else {
+            Ok(PathBuf::from(text))
+        }
+    }
+    fn allowed(&self) -> String {
+        "a path".to_owned()
+    }
+}
+
+/// Where the data is.
+pub(super) struct Database;
+
+impl Kind for Database {
+    type Value = DatabaseUrl;
+    fn read(&self, text: &str) -> Result<DatabaseUrl, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(DatabaseUrl::Postgres(Secret::new(text.to_owned())));
+        }
+        let rest = text.strip_prefix("sqlite:").ok_or_else(|| self.refused())?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        // Each connection to ":memory:" would be a database of its own.
+        if path.is_empty() || path.starts_with(':') || path.contains('?') {
+            return Err(self.refused());
+        }
+        Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+    }
+    fn allowed(&self) -> String {
+        "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned()
+    }
+    fn secret(&self) -> bool {
+        true
+    }
+}
+
+/// The mail server; nothing means that mail is written to files.
+pub(super) struct Smtp;
+
+impl Kind for Smtp {
+    type Value = Option<Secret<String>>;
+    fn read(&self, text: &str) -> Result<Option<Secret<String>>, String> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        // The library's errors may quote the URL, and so the password: none of them is shown.
+        AsyncSmtpTransport::<Tokio1Executor>::from_url(text).map_err(|_| self.refused())?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| self.refused())?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        let query = text.split_once('?').map_or("", |(_, query)| query);
+        let encrypted = scheme == "smtps" || query.split('&').any(|part| part == "tls=required");
+        if encrypted || host_and_port(host).is_some_and(|(host, _)| is_loopback(host)) {
+            Ok(Some(Secret::new(text.to_owned())))
+        } else {
+            Err("it would send codes and the password in plain text to another machine; add ?tls=required for STARTTLS, or use smtps://".to_owned())
+        }
+    }
+    fn allowed(&self) -> String {
+        "smtp://USER:PASSWORD@HOST:PORT?tls=required or smtps://USER:PASSWORD@HOST:PORT".to_owned()
+    }
+    fn secret(&self) -> bool {
+        true
+    }
+}
+
+/// Who mail comes from.
+pub(super) struct Sender;
+
+impl Kind for Sender {
+    type Value = Mailbox;
+    fn read(&self, text: &str) -> Result<Mailbox, String> {
+        // A control character in the name would make the message builder panic (security.md App. A).
+        if text.chars().any(char::is_control) {
+            return Err(self.refused());
+        }
+        text.parse().map_err(|_| self.refused())
+    }
+    fn allowed(&self) -> String {
+        "a mail address, as Countersign <no-reply@example.com>".to_owned()
+    }
+}
+
+/// The name of this service in authenticator apps.
+pub(super) struct Label;
+
+impl Kind for Label {
+    type Value = String;
+    fn read(&self, text: &str) -> Result<String, String> {
+        // A colon separates the issuer from the account in an otpauth URI.
+        let odd = |c: char| c == ':' || c.is_control();
+        if text.trim().is_empty() || text.chars().count() > 64 || text.chars().any(odd) {
+            Err(self.refused())
+        } else {
+            Ok(text.trim().to_owned())
+        }
+    }
+    fn allowed(&self) -> String {
+        "1 to 64 characters without a colon".to_owned()
+    }
+}
+
+/// Networks, separated by commas.
+pub(super) struct Networks;
+
+impl Kind for Networks {
+    type Value = Vec<IpNet>;
+    fn read(&self, text: &str) -> Result<Vec<IpNet>, String> {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        parts
+            .map(|part| {
+                let host = || part.parse::<IpAddr>().map(IpNet::from);
+                part.parse::<IpNet>().or_else(|_| host())
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|_| self.refused())
+    }
+    fn allowed(&self) -> String {
+        "IP addresses or networks separated by commas, as 10.0.0.0/8,::1".to_owned()
+    }
+}
+
+/// Which log lines are written.
+pub(super) struct Filter;
+
+impl Kind for Filter {
+    type Value = String;
+    fn read(&self, text: &str) -> Result<String, String> {
+        match EnvFilter::try_new(text) {
+            Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+            Ok(_) | Err(_) => Err(self.refused()),
+        }
+    }
+    fn allowed(&self) -> String {
+        "a level (error, warn, info, debug, trace) or directives, as info,countersign=debug"
+            .to_owned()
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; `None` when it is none of them.
+fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, port)
+        }
+        None => {
+            let colon = authority.find(':').unwrap_or(authority.len());
+            let (host, port) = authority.split_at(colon);
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+            if host.is_empty() || !host.chars().all(fits) {
+                return None;
+            }
+            (host, port)
+        }
+    };
+    if port.is_empty() {
+        return Some((host, None));
+    }
+    let digits = port.strip_prefix(':')?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain
+        .then(|| digits.parse().ok())?
+        .map(|port| (host, Some(port)))
+}
+
+/// Whether a host name or address means this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether an origin (as [`Origin`] reads it) means this machine.
+pub(super) fn origin_is_loopback(origin: &str) -> bool {
+    origin
+        .split_once("://")
+        .and_then(|(_, authority)| host_and_port(authority))
+        .is_some_and(|(host, _)| is_loopback(host))
+}

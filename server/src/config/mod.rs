@@ -1,0 +1,143 @@
+//! Settings: one table that flags, environment, file, help and README all come from, checked at the start.
+
+mod kinds;
+mod sources;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+pub use kinds::{DatabaseUrl, LogFormat, SigningAlgorithm};
+pub use table::{Row, Settings, rows};
+
+use kinds::origin_is_loopback;
+use sources::Found;
+
+/// Why the server does not start: one line that names the setting, where it came from, and what is allowed.
+///
+/// It never holds the value of a setting that can carry a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingsError(String);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// What the command line gave: names of settings (as in the file) with their texts, and `config`.
+pub type Flags = Vec<(String, String)>;
+
+impl Settings {
+    /// Reads all settings: a flag wins over the environment, that over the file, that over the default.
+    ///
+    /// # Errors
+    /// An unknown `COUNTERSIGN_` variable, an unknown key of the file, or a value that is not allowed.
+    pub fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, SettingsError> {
+        let settings = Self::read(&Found::gather(flags, environment)?)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Everything at its default with the data in `dir` and any free port, whatever the environment
+    /// says: for integrators' tests.
+    ///
+    /// # Errors
+    /// None that is known: a test proves that the defaults are allowed.
+    pub fn for_test(dir: &Path) -> Result<Self, SettingsError> {
+        let mut settings = Self::read(&Found::nothing())?;
+        settings.listen.set_port(0);
+        settings.public_url = "http://localhost".to_owned();
+        settings.database_url = DatabaseUrl::Sqlite(dir.join("countersign.db"));
+        settings.key_file = dir.join("keys.json");
+        settings.data_dir = dir.to_owned();
+        Ok(settings)
+    }
+
+    /// What is allowed, and worth a word to the operator at the start.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !origin_is_loopback(&self.public_url) {
+            if self.smtp_url.is_none() {
+                let outbox = self.data_dir.join("outbox");
+                warnings.push(format!(
+                    "smtp_url is not set, so mail reaches nobody: it is written to {}",
+                    outbox.display()
+                ));
+            }
+            if self.public_url.starts_with("http://") {
+                warnings.push(
+                    "public_url is http: passwords and tokens need TLS, put a TLS proxy in front"
+                        .to_owned(),
+                );
+            }
+        }
+        warnings
+    }
+
+    /// Rules that concern two settings at once.
+    fn check(&self) -> Result<(), SettingsError> {
+        let policy = &self.policy;
+        let rules = [
+            (
+                self.argon2_memory_kib >= 47_104 || self.argon2_iterations >= 2,
+                "argon2_iterations must be at least 2 unless argon2_memory_kib is at least 47104",
+            ),
+            (
+                policy.soft_limit < policy.hard_limit,
+                "soft_limit must be less than hard_limit",
+            ),
+            (
+                policy.wait_first_seconds <= policy.wait_max_seconds,
+                "wait_first_seconds must not be more than wait_max_seconds",
+            ),
+            (
+                policy.code_mails_per_hour <= policy.code_mails_per_day,
+                "code_mails_per_hour must not be more than code_mails_per_day",
+            ),
+            (
+                policy.notices_per_hour <= policy.notices_per_day,
+                "notices_per_hour must not be more than notices_per_day",
+            ),
+            (
+                policy.session_idle_seconds <= policy.session_seconds,
+                "session_idle_seconds must not be more than session_seconds",
+            ),
+            (
+                policy.api_key_default_days <= policy.api_key_max_days,
+                "api_key_default_days must not be more than api_key_max_days",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(SettingsError(format!("settings: {rule}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All settings as a markdown table: what the README shows.
+pub fn table() -> String {
+    let mut text = "| Setting (key in the file) | Flag | Environment | Default | Allowed | Meaning |\n|---|---|---|---|---|---|\n".to_owned();
+    for row in rows() {
+        let line = format!(
+            "| `{}` | `--{}` | `{}` | {} | {} | {} |\n",
+            row.name,
+            row.flag(),
+            row.variable(),
+            row.default_shown(),
+            row.allowed,
+            row.help
+        );
+        text.push_str(&line);
+    }
+    text
+}

@@ -1,0 +1,272 @@
+//! The table of all settings: name, kind with its bounds, default and meaning, each said once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+
+use ipnet::IpNet;
+use lettre::message::Mailbox;
+
+use crate::config::SettingsError;
+use crate::config::kinds::{
+    Choice, Database, DatabaseUrl, Filter, Kind, Label, Listen, LogFormat, Networks, Origin, Place,
+    SWITCH, Sender, SigningAlgorithm, Smtp, Whole,
+};
+use crate::config::sources::Found;
+use crate::model::Secret;
+use crate::model::policy::Policy;
+
+/// What every environment variable of ours begins with.
+pub(super) const PREFIX: &str = "COUNTERSIGN_";
+
+/// The name of the one setting that is not in the file: the file.
+pub(super) const CONFIG: &str = "config";
+
+/// The environment variable of a setting.
+pub(super) fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase())
+}
+
+/// One setting, as help and README show it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The key in the file; flag and environment variable follow from it.
+    pub name: &'static str,
+    /// What it is when nobody says anything; empty for nothing.
+    pub default: String,
+    /// What it may be.
+    pub allowed: String,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+impl Row {
+    /// The flag, without its dashes.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    /// The default, or `none`.
+    pub fn default_shown(&self) -> &str {
+        if self.default.is_empty() {
+            "none"
+        } else {
+            &self.default
+        }
+    }
+}
+
+fn processors() -> u32 {
+    thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
+}
+
+/// Reads one setting: its fixed default is a text like any other; a derived one is computed.
+macro_rules! read {
+    ($found:ident, $name:ident, $kind:expr, $shown:literal) => {
+        $found.value(stringify!($name), &$kind, $shown)?
+    };
+    ($found:ident, $name:ident, $kind:expr, $shown:literal, $derived:expr) => {
+        match $found.given(stringify!($name), &$kind)? {
+            Some(value) => value,
+            None => $derived,
+        }
+    };
+}
+
+/// Declares the settings; from each line come a field, a flag, an environment variable, a key of the
+/// file, its default and bounds, and a row of help.
+macro_rules! settings {
+    (
+        $($(#[doc = $help:literal])+ $name:ident: $type:ty = $kind:expr, $shown:literal $(=> $derived:expr)?;)+
+        policy { $($(#[doc = $limit_help:literal])+ $limit:ident = $limit_kind:expr;)+ }
+    ) => {
+        /// All settings, checked.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $($(#[doc = $help])+ pub $name: $type,)+
+            /// Limits and lifetimes.
+            pub policy: Policy,
+        }
+
+        impl Settings {
+            pub(super) fn read(found: &Found) -> Result<Self, SettingsError> {
+                $(let $name = read!(found, $name, $kind, $shown $(, $derived)?);)+
+                let limits = Policy::default();
+                let policy = Policy {
+                    $($limit: found.value(stringify!($limit), &$limit_kind, &limits.$limit.to_string())?,)+
+                };
+                Ok(Self { $($name,)+ policy })
+            }
+        }
+
+        /// All settings, in their order.
+        pub fn rows() -> Vec<Row> {
+            let limits = Policy::default();
+            vec![
+                Row {
+                    name: CONFIG,
+                    default: String::new(),
+                    allowed: Place.allowed(),
+                    help: "A settings file (TOML); the first column of this table names its keys.",
+                },
+                $(Row {
+                    name: stringify!($name),
+                    default: $shown.to_owned(),
+                    allowed: $kind.allowed(),
+                    help: concat!($($help),+).trim_ascii(),
+                },)+
+                $(Row {
+                    name: stringify!($limit),
+                    default: limits.$limit.to_string(),
+                    allowed: $limit_kind.allowed(),
+                    help: concat!($($limit_help),+).trim_ascii(),
+                },)+
+            ]
+        }
+    };
+}
+
+settings! {
+    /// Where to listen. Without TLS: for anything but this machine, put a TLS proxy in front.
+    listen: SocketAddr = Listen, "127.0.0.1:8080";
+    /// The address that clients know this server by: issuer and audience of its tokens.
+    public_url: String = Origin, "http://localhost: and the port of listen" => format!("http://localhost:{}", listen.port());
+    /// The folder of the database, the keys and the outbox; made with mode 0700.
+    data_dir: PathBuf = Place, "./data";
+    /// The database.
+    database_url: DatabaseUrl = Database, "sqlite:countersign.db in data_dir" => DatabaseUrl::Sqlite(data_dir.join("countersign.db"));
+    /// The key ring; made with mode 0600, the same for all replicas.
+    key_file: PathBuf = Place, "keys.json in data_dir" => data_dir.join("keys.json");
+    /// The mail server; without one, mail is written to the folder outbox in data_dir.
+    smtp_url: Option<Secret<String>> = Smtp, "";
+    /// Whom mail comes from.
+    mail_from: Mailbox = Sender, "Countersign <no-reply@localhost>";
+    /// The name of this service in authenticator apps.
+    issuer_name: String = Label, "Countersign";
+    /// Reverse proxies: only what they say in X-Forwarded-For counts.
+    trusted_proxies: Vec<IpNet> = Networks, "";
+    /// Whether Swagger UI is served.
+    swagger_ui: bool = SWITCH, "true";
+    /// Whether Swagger UI keeps the authorization over reloads; turn it off in production.
+    swagger_persist_authorization: bool = SWITCH, "true";
+    /// How log lines look.
+    log_format: LogFormat = Choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]), "text";
+    /// Which log lines are written.
+    log_filter: String = Filter, "info";
+    /// P-35: what new signing keys are for; keys that exist stay what they are.
+    signing_algorithm: SigningAlgorithm = Choice(&[("EdDSA", SigningAlgorithm::EdDsa), ("ES256", SigningAlgorithm::Es256)]), "EdDSA";
+    /// P-03: memory of one password hash in KiB; below 47104 with 2 iterations at least.
+    argon2_memory_kib: u32 = Whole(19_456, 1_048_576), "19456";
+    /// P-03: passes over the memory of a password hash.
+    argon2_iterations: u32 = Whole(1, 20), "2";
+    /// P-03: lanes of a password hash; more than one makes it no faster here.
+    argon2_parallelism: u32 = Whole(1, 16), "1";
+    /// P-43: password hashes at once, each on a thread with its own memory.
+    hash_slots: u32 = Whole(1, 64), "half the processors, at least 1" => (processors() / 2).clamp(1, 64);
+    /// P-43: password hashes waiting at most; past it the answer is 503.
+    hash_queue: u32 = Whole(1, 1024), "4 times hash_slots" => 4 * hash_slots;
+    /// Threads that answer HTTP.
+    http_threads: u32 = Whole(1, 256), "the processors" => processors().clamp(1, 256);
+    /// Reading threads on SQLite (one more writes), connections on PostgreSQL.
+    database_threads: u32 = Whole(1, 64), "4";
+    /// Database jobs waiting at most; past it the answer is 503.
+    database_queue: u32 = Whole(16, 65_536), "4096";
+    /// P-45: seconds to wait for the database; past it the answer is 503.
+    database_timeout_seconds: u32 = Whole(1, 5), "3";
+    /// P-44: the longest request body in bytes; past it the answer is 413.
+    body_limit_bytes: u32 = Whole(4096, 65_536), "16384";
+    /// P-45: seconds a client has to send the head of a request.
+    header_timeout_seconds: u32 = Whole(1, 60), "5";
+    /// P-45: seconds a request may take.
+    request_timeout_seconds: u32 = Whole(1, 120), "15";
+    /// P-45: seconds an idle connection is kept.
+    keep_alive_seconds: u32 = Whole(1, 600), "60";
+    /// P-45: seconds to wait for the mail server.
+    smtp_timeout_seconds: u32 = Whole(1, 60), "10";
+    /// P-45: seconds that running requests have to end when the server is told to stop.
+    shutdown_timeout_seconds: u32 = Whole(1, 300), "30";
+
+    policy {
+        /// P-01: fewest characters of a new password; 8 only where everybody has a second factor.
+        password_min = Whole(8, 64);
+        /// P-02: most characters of a new password.
+        password_max = Whole(64, 256);
+        /// P-10: digits of a mailed code.
+        code_digits = Whole(6, 10);
+        /// P-11: tries per challenge or registration.
+        tries_per_challenge = Whole(3, 10);
+        /// P-12: seconds a mailed code lives.
+        mail_code_seconds = Whole(60, 600);
+        /// P-13: wrong codes since the last right one after which waits start.
+        soft_limit = Whole(5, 20);
+        /// P-14: seconds of the first wait; it doubles with each further wrong code.
+        wait_first_seconds = Whole(10, 600);
+        /// P-14: seconds of the longest wait.
+        wait_max_seconds = Whole(60, 86_400);
+        /// P-15: wrong codes since the last right one that stop the factor.
+        hard_limit = Whole(10, 100);
+        /// P-16: live challenges per account; the oldest dies.
+        challenges_per_account = Whole(1, 10);
+        /// P-17: wrong passwords per address and source before waits start.
+        password_free_tries = Whole(3, 20);
+        /// P-17: seconds of the longest wait after wrong passwords; the first is one second.
+        password_wait_max_seconds = Whole(60, 3600);
+        /// P-18: seconds a challenge lives.
+        challenge_seconds = Whole(300, 900);
+        /// P-20: whether the TOTP code after the current one is accepted as well.
+        totp_accept_next_step = SWITCH;
+        /// P-21: seconds before the first resend; they double with each.
+        resend_cooldown_seconds = Whole(30, 300);
+        /// P-22: resends per challenge.
+        resends_per_challenge = Whole(0, 5);
+        /// P-23: code mails per account and hour.
+        code_mails_per_hour = Whole(1, 60);
+        /// P-23: code mails per account and day.
+        code_mails_per_day = Whole(1, 240);
+        /// P-24: notices per address and hour.
+        notices_per_hour = Whole(1, 60);
+        /// P-24: notices per address and day.
+        notices_per_day = Whole(1, 240);
+        /// Registration mails per address and hour.
+        registration_mails_per_hour = Whole(1, 20);
+        /// P-25: mail-causing calls per source (/24 or /56) and hour.
+        mail_calls_per_source = Whole(1, 100_000);
+        /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
+        mails_per_hour = Whole(0, 10_000_000);
+        /// P-30: seconds an access token lives.
+        access_token_seconds = Whole(60, 3600);
+        /// P-31: seconds a session lives, however often it is refreshed.
+        session_seconds = Whole(300, 2_592_000);
+        /// P-32: seconds a session may be idle.
+        session_idle_seconds = Whole(300, 86_400);
+        /// P-33: seconds after a sign-in during which factors may be changed.
+        fresh_for_factors_seconds = Whole(60, 3600);
+        /// P-33: seconds after a sign-in during which an administrator may act.
+        fresh_for_administration_seconds = Whole(60, 3600);
+        /// P-34: seconds that clocks may differ when tokens are judged.
+        token_leeway_seconds = Whole(0, 30);
+        /// P-39: seconds a pending set-up lives.
+        enrolment_seconds = Whole(300, 900);
+        /// P-41: days an API key lives when none are asked for.
+        api_key_default_days = Whole(1, 365);
+        /// P-41: most days an API key can live.
+        api_key_max_days = Whole(1, 365);
+        /// P-41: live API keys per user.
+        api_keys_per_user = Whole(1, 100);
+        /// P-46: seconds that ended challenges and registrations are kept.
+        keep_challenges_seconds = Whole(3600, 2_592_000);
+        /// P-46: seconds that ended sessions are kept.
+        keep_sessions_seconds = Whole(86_400, 34_560_000);
+        /// P-46: seconds that audit events are kept.
+        keep_audit_seconds = Whole(2_592_000, 315_360_000);
+        /// P-48: seconds the courier tries to deliver a notice without a code.
+        notice_seconds = Whole(600, 86_400);
+        /// P-48: notices waiting at most; past it, calls that send mail answer 503.
+        courier_queue = Whole(100, 1_000_000);
+    }
+}

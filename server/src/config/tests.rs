@@ -1,0 +1,219 @@
+//! Tests of settings: precedence, bounds, and the one clear line that never shows a secret.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{DatabaseUrl, Settings, SettingsError, SigningAlgorithm, rows, table};
+
+fn load(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let flags = flags
+        .iter()
+        .map(|&(name, text)| (name.to_owned(), text.to_owned()))
+        .collect();
+    let environment: Vec<(OsString, OsString)> = environment
+        .iter()
+        .map(|&(key, text)| (key.into(), text.into()))
+        .collect();
+    Settings::load(&flags, environment)
+}
+
+fn refused(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> String {
+    let line = load(flags, environment).expect_err("refused").to_string();
+    assert!(!line.contains('\n'), "more than one line: {line}");
+    line
+}
+
+/// A settings file of its own for each test.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("countersign-{name}-{}.toml", std::process::id()));
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+#[test]
+fn with_nothing_given_everything_has_its_default() {
+    let settings = load(&[], &[("HOME", "/nowhere")]).expect("defaults");
+    assert_eq!(settings.public_url, "http://localhost:8080");
+    assert!(
+        matches!(&settings.database_url, DatabaseUrl::Sqlite(path) if path == Path::new("./data/countersign.db"))
+    );
+    assert_eq!(settings.key_file, Path::new("./data/keys.json"));
+    assert_eq!(settings.policy.password_min, 15);
+    assert_eq!(settings.signing_algorithm, SigningAlgorithm::EdDsa);
+    assert!(settings.smtp_url.is_none() && settings.trusted_proxies.is_empty());
+    assert!(settings.warnings().is_empty());
+    assert!(Settings::for_test(Path::new("/x")).is_ok());
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+    let path = file(
+        "order",
+        "listen = \"127.0.0.1:1\"\nhard_limit = 60\nsoft_limit = 6\nissuer_name = \"File\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n",
+    );
+    let environment = [
+        ("COUNTERSIGN_CONFIG", path.to_str().expect("UTF-8")),
+        ("COUNTERSIGN_LISTEN", "127.0.0.1:2"),
+        ("COUNTERSIGN_HARD_LIMIT", "70"),
+    ];
+    let settings = load(&[("listen", "127.0.0.1:3")], &environment).expect("good");
+    assert_eq!(settings.listen.port(), 3);
+    assert_eq!(settings.public_url, "http://localhost:3");
+    assert_eq!(settings.policy.hard_limit, 70);
+    assert_eq!(settings.policy.soft_limit, 6);
+    assert_eq!(settings.issuer_name, "File");
+    assert_eq!(settings.trusted_proxies.len(), 2);
+    std::fs::remove_file(path).expect("removed");
+}
+
+#[test]
+fn what_is_no_setting_stops_the_start() {
+    let line = refused(&[], &[("COUNTERSIGN_LISTN", "x")]);
+    assert!(line.contains("COUNTERSIGN_LISTN"), "{line}");
+    for (name, text) in [
+        ("key", "listn = 1"),
+        ("self", "config = \"x\""),
+        ("table", "[listen]\nx = 1"),
+    ] {
+        let path = file(name, text);
+        let line = refused(&[("config", path.to_str().expect("UTF-8"))], &[]);
+        assert!(line.contains(path.to_str().expect("UTF-8")), "{line}");
+        std::fs::remove_file(path).expect("removed");
+    }
+    let line = refused(&[("config", "/no/such/file")], &[]);
+    assert!(line.contains("/no/such/file"), "{line}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_origin_and_what_is_allowed() {
+    let line = refused(&[], &[("COUNTERSIGN_TRIES_PER_CHALLENGE", "11")]);
+    for part in [
+        "tries_per_challenge",
+        "environment COUNTERSIGN_TRIES_PER_CHALLENGE",
+        "\"11\"",
+        "from 3 to 10",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+    for (name, text) in [
+        ("listen", "localhost"),
+        ("public_url", "https://x.example/app"),
+        ("public_url", "ftp://x.example"),
+        ("public_url", "https://u@x.example"),
+        ("public_url", "https://x.example:99999"),
+        ("data_dir", ""),
+        ("database_url", "mysql://x"),
+        ("database_url", "sqlite::memory:"),
+        ("mail_from", "x"),
+        ("mail_from", "A\nB <a@example.com>"),
+        ("issuer_name", "a:b"),
+        ("trusted_proxies", "proxy"),
+        ("swagger_ui", "maybe"),
+        ("log_format", "xml"),
+        ("log_filter", "=="),
+        ("signing_algorithm", "HS256"),
+        ("argon2_memory_kib", "4096"),
+        ("hash_slots", "0"),
+        ("hard_limit", "101"),
+        ("code_digits", "5"),
+        ("access_token_seconds", "3601"),
+        ("token_leeway_seconds", "-1"),
+        ("session_seconds", "1.5"),
+    ] {
+        let line = refused(&[(name, text)], &[]);
+        let flag = format!("flag --{}", name.replace('_', "-"));
+        assert!(line.contains(&flag), "{line}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused() {
+    for (pairs, word) in [
+        (&[("argon2_iterations", "1")][..], "argon2_iterations"),
+        (&[("soft_limit", "20"), ("hard_limit", "15")], "hard_limit"),
+        (&[("session_seconds", "600")], "session_idle_seconds"),
+        (&[("code_mails_per_day", "3")], "code_mails_per_hour"),
+        (&[("api_key_max_days", "30")], "api_key_default_days"),
+    ] {
+        assert!(refused(pairs, &[]).contains(word));
+    }
+    load(
+        &[("argon2_iterations", "1"), ("argon2_memory_kib", "47104")],
+        &[],
+    )
+    .expect("46 MiB, one pass");
+}
+
+#[test]
+fn mail_to_another_machine_is_encrypted_or_refused() {
+    for good in [
+        "smtp://127.0.0.1:1025",
+        "smtp://localhost",
+        "smtp://[::1]:25",
+        "smtp://u:p%40ss@mail.example.com:587?tls=required",
+        "smtps://u:p@mail.example.com",
+    ] {
+        load(&[("smtp_url", good)], &[]).expect(good);
+    }
+    for bad in [
+        "smtp://u:hunter2@mail.example.com",
+        "smtp://u:hunter2@mail.example.com?tls=opportunistic",
+        "smtp://localhost@mail.example.com:hunter2",
+        "http://u:hunter2@mail.example.com",
+        "hunter2",
+    ] {
+        let line = refused(&[("smtp_url", bad)], &[]);
+        assert!(
+            line.contains("tls=required") && !line.contains("hunter2"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let line = refused(
+        &[],
+        &[("COUNTERSIGN_DATABASE_URL", "postgrs://u:hunter2@h/d")],
+    );
+    assert!(
+        line.contains("database_url") && !line.contains("hunter2"),
+        "{line}"
+    );
+    let path = file(
+        "secret",
+        "listen = \"127.0.0.1:1\"\nsmtp_url = \"smtp://u:hunter2@x\" oops\n",
+    );
+    let line = refused(&[("config", path.to_str().expect("UTF-8"))], &[]);
+    assert!(
+        line.contains("line 2") && !line.contains("hunter2"),
+        "{line}"
+    );
+    std::fs::remove_file(path).expect("removed");
+    let settings = load(
+        &[
+            ("database_url", "postgres://u:hunter2@h/d"),
+            ("smtp_url", "smtps://u:hunter2@h"),
+        ],
+        &[],
+    );
+    assert!(!format!("{:?}", settings.expect("good")).contains("hunter2"));
+}
+
+#[test]
+fn a_public_server_is_warned_about() {
+    let settings = load(&[("public_url", "http://LOGIN.example.com/")], &[]).expect("good");
+    assert_eq!(settings.public_url, "http://login.example.com");
+    assert_eq!(settings.warnings().len(), 2);
+}
+
+#[test]
+fn the_table_has_a_row_for_every_setting() {
+    let text = table();
+    assert_eq!(text.lines().count(), rows().len() + 2);
+    assert!(text.contains("| `tries_per_challenge` | `--tries-per-challenge` | `COUNTERSIGN_TRIES_PER_CHALLENGE` | 5 | a whole number from 3 to 10 | P-11: tries per challenge or registration. |"));
+    assert!(
+        text.lines()
+            .all(|line| line.matches(" | ").count() == 5 || line.starts_with("|---"))
+    );
+}
