@@ -2,6 +2,9 @@
 
 mod documents;
 mod drift;
+mod openapi;
+mod sdk;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -19,11 +22,18 @@ struct Arguments {
 enum Task {
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
     Drift,
+    /// Writes the generated part of the Rust SDK.
+    Sdk {
+        /// Writes nothing; fails when a generated file is not up to date.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Drift => drift::run(),
+        Task::Sdk { check } => sdk::run(check),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,28 +3,17 @@
 //! Prose, examples and defaults are dropped, 3.1 idioms become their 3.0 forms, lists without an order are sorted,
 //! references to anything but schemas are resolved. What remains is what a client can observe.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value, json};
 
 use super::shape::schema;
-
-/// The methods that an OpenAPI path item can have.
-pub const METHODS: [&str; 8] = [
-    "get", "put", "post", "delete", "options", "head", "patch", "trace",
-];
+use crate::openapi::{self, entries, resolve};
 
 /// The canonical form of a document: `operations`, `schemas` and `securitySchemes`.
 pub fn canonical(document: &Value) -> Value {
     let mut operations = Map::new();
-    for (path, item) in entries(&document["paths"]) {
-        for method in METHODS {
-            let Some(found) = item.get(method) else {
-                continue;
-            };
-            let name = format!("{} {path}", method.to_uppercase());
-            operations.insert(name, operation(document, item, found));
-        }
+    for found in openapi::operations(document) {
+        let value = operation(document, found.item, found.object);
+        operations.insert(found.name, value);
     }
     let schemas: Map<String, Value> = entries(&document["components"]["schemas"])
         .map(|(name, value)| (name.clone(), schema(value)))
@@ -33,33 +22,6 @@ pub fn canonical(document: &Value) -> Value {
         .map(|(name, value)| (name.clone(), without_prose(resolve(document, value))))
         .collect();
     json!({ "operations": operations, "schemas": schemas, "securitySchemes": schemes })
-}
-
-/// The names of the component schemas that some operation of a canonical document can reach.
-pub fn reachable(canonical: &Value) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut open = Vec::new();
-    references(&canonical["operations"], &mut open);
-    while let Some(name) = open.pop() {
-        if found.insert(name.clone()) {
-            references(&canonical["schemas"][&name], &mut open);
-        }
-    }
-    found
-}
-
-/// The schema names that a canonical value refers to directly.
-fn references(value: &Value, into: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => {
-            if let Some(Value::String(name)) = map.get("$ref") {
-                into.push(name.clone());
-            }
-            map.values().for_each(|inner| references(inner, into));
-        }
-        Value::Array(list) => list.iter().for_each(|inner| references(inner, into)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 fn operation(document: &Value, item: &Value, found: &Value) -> Value {
@@ -194,7 +156,7 @@ fn security(document: &Value, operation: &Value) -> Value {
 }
 
 /// A list as a sorted one, nothing as the empty one.
-pub fn sorted(list: Option<&Value>) -> Value {
+fn sorted(list: Option<&Value>) -> Value {
     let mut members = list.and_then(Value::as_array).cloned().unwrap_or_default();
     members.sort_by_key(Value::to_string);
     Value::Array(members)
@@ -206,29 +168,6 @@ fn single(list: Value) -> Option<Value> {
         Value::Array(mut members) if members.len() == 1 => members.pop(),
         _other => None,
     }
-}
-
-/// Follows a `$ref` into the document, as long as there is one; a dangling one stays as it is.
-pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    let mut value = value;
-    for _ in 0..16 {
-        let Some(Value::String(target)) = value.get("$ref") else {
-            break;
-        };
-        let Some(found) = target
-            .strip_prefix('#')
-            .and_then(|pointer| document.pointer(pointer))
-        else {
-            break;
-        };
-        value = found;
-    }
-    value
-}
-
-/// The members of an object, nothing for anything else.
-pub fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
 }
 
 fn without_prose(value: &Value) -> Value {

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::canon::{entries, resolve};
-use super::errors;
-use super::lint::{Operation, has_example, operations};
+use super::lint::has_example;
+use crate::openapi::{Operation, entries, error_schemas, is_error, operations, resolve};
 
 /// `22 operations, 22 with operationId, …`.
 pub fn counts(spec: &Value) -> String {
@@ -27,11 +26,11 @@ pub fn counts(spec: &Value) -> String {
         .collect();
     let failures: Vec<_> = answers
         .iter()
-        .filter(|(status, _)| errors::is_error(status))
+        .filter(|(status, _)| is_error(status))
         .collect();
     let typed = failures
         .iter()
-        .filter(|(_, answer)| !errors::schemas(resolve(spec, answer)).is_empty())
+        .filter(|(_, answer)| !error_schemas(resolve(spec, answer)).is_empty())
         .count();
     let schemas = entries(&spec["components"]["schemas"]).count();
     format!(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::errors::flat;
+use crate::openapi::flat;
 
 /// Checks each oneOf in a schema, however deep.
 pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {

@@ -2,11 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::canon::{entries, resolve};
-use super::lint::Operation;
-
-/// The media types that a typed error may have; progenitor understands the first, the SDK's lowering renames the second.
-pub const ERROR_MEDIA: [&str; 2] = ["application/json", "application/problem+json"];
+use crate::openapi::{Operation, SCHEMAS, entries, error_schemas, flat, is_error, resolve};
 
 /// Checks all error answers of one operation.
 pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
@@ -17,7 +13,7 @@ pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
         let place = format!("{}, answer {status}", operation.name);
         let answer = resolve(spec, answer);
         headers(&place, status, answer, found);
-        let schemas = schemas(answer);
+        let schemas = error_schemas(answer);
         if schemas.is_empty() {
             found.push(format!(
                 "{place} is not typed (no JSON content with a schema)"
@@ -27,23 +23,6 @@ pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
             named(spec, &place, &schema, found);
         }
     }
-}
-
-/// Whether a response key stands for errors.
-pub fn is_error(status: &str) -> bool {
-    status.starts_with('4') || status.starts_with('5')
-}
-
-/// The possible bodies of an answer: its schema, or the members of its inline oneOf.
-pub fn schemas(answer: &Value) -> Vec<Value> {
-    ERROR_MEDIA
-        .iter()
-        .filter_map(|media| answer["content"].get(media)?.get("schema"))
-        .flat_map(|schema| match schema["oneOf"].as_array() {
-            Some(members) => members.clone(),
-            None => vec![schema.clone()],
-        })
-        .collect()
 }
 
 fn headers(place: &str, status: &str, answer: &Value, found: &mut Vec<String>) {
@@ -61,7 +40,7 @@ fn headers(place: &str, status: &str, answer: &Value, found: &mut Vec<String>) {
 fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     let Some(name) = schema["$ref"]
         .as_str()
-        .and_then(|target| target.strip_prefix("#/components/schemas/"))
+        .and_then(|target| target.strip_prefix(SCHEMAS))
     else {
         found.push(format!("{place} has a body that is no named schema"));
         return;
@@ -78,22 +57,6 @@ fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     if values.is_none_or(|(_, property)| property["enum"] != json!([expected])) {
         found.push(format!("{place}: {name} does not fix code to {expected}"));
     }
-}
-
-/// All properties and all required names of an object schema, through `$ref` and `allOf`.
-pub fn flat(spec: &Value, schema: &Value) -> (Vec<(String, Value)>, Vec<Value>) {
-    let schema = resolve(spec, schema);
-    let mut properties = Vec::new();
-    let mut required = Vec::new();
-    for member in schema["allOf"].as_array().into_iter().flatten() {
-        let (inner, names) = flat(spec, member);
-        properties.extend(inner);
-        required.extend(names);
-    }
-    properties
-        .extend(entries(&schema["properties"]).map(|(name, value)| (name.clone(), value.clone())));
-    required.extend(schema["required"].as_array().into_iter().flatten().cloned());
-    (properties, required)
 }
 
 /// `MFATokenExpiredErrorResponse` → `MFA_TOKEN_EXPIRED`: a run of capitals is one word.

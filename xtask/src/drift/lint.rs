@@ -4,38 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::canon::{METHODS, entries, resolve};
 use super::{distinct, errors};
+use crate::openapi::{Operation, entries, operations, resolve};
 
 /// Where the shape of an operation or field comes from: a vendor's page, a conclusion from it, or our own addition.
 const SOURCES: [&str; 3] = ["documented", "inferred", "extension"];
-
-/// One operation of a document, with what the rules need to know about it.
-pub struct Operation<'a> {
-    /// `POST /identity/login`.
-    pub name: String,
-    /// The operation object.
-    pub object: &'a Value,
-    /// The path item it stands in.
-    pub item: &'a Value,
-}
-
-/// All operations, in the document's order of paths.
-pub fn operations(spec: &Value) -> Vec<Operation<'_>> {
-    let mut found = Vec::new();
-    for (path, item) in entries(&spec["paths"]) {
-        for method in METHODS {
-            if let Some(object) = item.get(method) {
-                found.push(Operation {
-                    name: format!("{} {path}", method.to_uppercase()),
-                    object,
-                    item,
-                });
-            }
-        }
-    }
-    found
-}
 
 /// Every broken rule, one sentence each.
 pub fn findings(spec: &Value) -> Vec<String> {

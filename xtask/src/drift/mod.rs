@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::documents::{Document, documents};
+use crate::openapi::reachable_schemas;
 
 /// Compares and lints every document, prints one sentence per finding and the counts.
 ///
@@ -45,16 +46,16 @@ pub fn run() -> Result<()> {
 
 /// What the spec says and the code does not, or the other way round, one sentence each.
 pub fn differences(spec: &Value, code: &Value) -> Vec<String> {
-    let spec = canon::canonical(spec);
-    let code = canon::canonical(code);
-    let reached = canon::reachable(&code);
-    let mut found: Vec<String> = reached
-        .iter()
-        .filter(|name| code["schemas"].get(name.as_str()).is_none())
+    let mut found: Vec<String> = reachable_schemas(code, &code["paths"])
+        .into_iter()
+        .filter(|name| code["components"]["schemas"].get(name).is_none())
         .map(|name| {
             format!("schema {name} is referred to in code, but not registered as a component")
         })
         .collect();
-    found.extend(diff::sentences(&spec, &code));
+    found.extend(diff::sentences(
+        &canon::canonical(spec),
+        &canon::canonical(code),
+    ));
     found
 }

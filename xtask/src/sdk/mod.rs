@@ -1,0 +1,137 @@
+//! `cargo xtask sdk [--check]`: writes the generated part of the Rust SDK from the documents in openapi/.
+//!
+//! One document becomes `sdk/rust/src/generated/NAME.rs` (types, client, what the shared front needs to know) and
+//! `NAME_mock.rs` (httpmock helpers). The document itself stays faithful to the wire; what progenitor needs otherwise
+//! (`fold`), what makes the SDK last (`open`, `plain`) and what keeps secrets out of logs (`secrets`) is changed in memory.
+
+mod finish;
+mod fold;
+mod generate;
+mod open;
+mod operations;
+mod plain;
+mod secrets;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::documents::parse;
+use crate::workspace;
+
+/// A document as progenitor and the finishing steps take it.
+pub struct Lowered {
+    /// The document's name: `identity`.
+    pub name: String,
+    /// The document, changed in memory.
+    pub document: Value,
+    /// The enums that become open ones.
+    pub open: Vec<open::OpenEnum>,
+    /// What the shared front needs to know about each operation.
+    pub operations: Vec<operations::Operation>,
+}
+
+/// Writes the generated files, or with `check` says which of them are not what would be written.
+///
+/// # Errors
+///
+/// When a document cannot be turned into code, a file cannot be written, or (with `check`) a file is not up to date.
+pub fn run(check: bool) -> Result<()> {
+    let folder = workspace::root().join("sdk/rust/src/generated");
+    let mut stale = Vec::new();
+    let mut total = 0;
+    for (name, document) in read_documents()? {
+        let lowered = lower(&name, document).with_context(|| format!("openapi/{name}.yaml"))?;
+        let client = generate::client(&lowered).with_context(|| format!("generating {name}.rs"))?;
+        let mock =
+            generate::mock(&lowered).with_context(|| format!("generating {name}_mock.rs"))?;
+        for (file, text) in [
+            (format!("{name}.rs"), client),
+            (format!("{name}_mock.rs"), mock),
+        ] {
+            total += 1;
+            let path = folder.join(file);
+            let current = fs::read_to_string(&path).unwrap_or_default();
+            if current == text {
+                continue;
+            }
+            if check {
+                stale.push(shown(&path));
+            } else {
+                write(&path, &text)?;
+                println!("sdk: wrote {}", shown(&path));
+            }
+        }
+    }
+    if !stale.is_empty() {
+        bail!(
+            "sdk: {} not up to date with openapi/; run `cargo xtask sdk`",
+            list(&stale)
+        );
+    }
+    println!("sdk: {total} generated files are up to date");
+    Ok(())
+}
+
+/// All steps in memory, in their order: each one builds on what the one before left.
+pub fn lower(name: &str, mut document: Value) -> Result<Lowered> {
+    let operations = operations::collect(&document)?;
+    fold::fold(&mut document)?;
+    secrets::lift(&mut document)?;
+    let open = open::lift(name, &mut document)?;
+    plain::strip(&mut document);
+    Ok(Lowered {
+        name: name.to_owned(),
+        document,
+        open,
+        operations,
+    })
+}
+
+/// Every `openapi/*.yaml`, by name.
+fn read_documents() -> Result<Vec<(String, Value)>> {
+    let folder = workspace::root().join("openapi");
+    let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
+        .with_context(|| format!("reading {}", folder.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
+        .collect();
+    paths.sort();
+    let mut documents = Vec::new();
+    for path in paths {
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        documents.push((name.to_owned(), parse(name, &text)?));
+    }
+    Ok(documents)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(workspace::root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+fn list(names: &[String]) -> String {
+    format!(
+        "{} {}",
+        names.join(", "),
+        if names.len() == 1 { "is" } else { "are" }
+    )
+}
