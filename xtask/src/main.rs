@@ -2,6 +2,7 @@
 
 mod documents;
 mod drift;
+mod layers;
 mod openapi;
 mod sdk;
 mod workspace;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Task {
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
     Drift,
+    /// Checks who imports whom in the server.
+    Layers,
     /// Writes the generated part of the Rust SDK.
     Sdk {
         /// Writes nothing; fails when a generated file is not up to date.
@@ -33,6 +36,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Drift => drift::run(),
+        Task::Layers => layers::run(),
         Task::Sdk { check } => sdk::run(check),
     };
     match done {

@@ -1,0 +1,147 @@
+//! The table of ARCHITECTURE, "Layers, and who may import whom", as data.
+
+/// One row: a folder or a loose file of `server/src`, and what its code may name.
+pub struct Layer {
+    /// The folder's or file's name.
+    pub name: &'static str,
+    /// Paths from the crate's root that it may use: a layer, or a part of one.
+    pub may: &'static [&'static str],
+    /// Crates that it must not name: the beginnings of their names.
+    pub never: &'static [&'static str],
+}
+
+/// A file that may use a little more than the rest of its layer.
+pub struct Exception {
+    /// The file, from `server/src`.
+    pub file: &'static str,
+    /// What it may use.
+    pub may: &'static str,
+}
+
+/// Wire formats and frameworks.
+const WIRE: &[&str] = &["actix", "utoipa"];
+/// The database.
+const SQL: &[&str] = &["diesel", "libsqlite3", "pq_sys"];
+/// Both.
+const WIRE_AND_SQL: &[&str] = &["actix", "utoipa", "diesel", "libsqlite3", "pq_sys"];
+
+/// Every layer. A folder or file that is not here is an error: each has its place.
+pub const LAYERS: &[Layer] = &[
+    Layer {
+        name: "api",
+        may: &[
+            "http", "flow", "model", "app", "clock", "chance", "config", "outcome",
+        ],
+        never: SQL,
+    },
+    Layer {
+        name: "http",
+        may: &["app", "model", "clock", "chance", "config", "outcome"],
+        never: SQL,
+    },
+    Layer {
+        name: "flow",
+        may: &[
+            "factor", "store", "model", "vault", "app::Ctx", "clock", "chance", "config", "outcome",
+        ],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "factor",
+        may: &[
+            "store", "model", "vault", "clock", "chance", "config", "outcome",
+        ],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "courier",
+        may: &[
+            "store", "model", "vault", "clock", "chance", "config", "outcome",
+        ],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "store",
+        may: &["model", "schema"],
+        never: WIRE,
+    },
+    Layer {
+        name: "model",
+        may: &["schema"],
+        never: WIRE,
+    },
+    Layer {
+        name: "schema",
+        may: &[],
+        never: WIRE,
+    },
+    Layer {
+        name: "clock",
+        may: &["model"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "chance",
+        may: &["model"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "config",
+        may: &["model"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "outcome",
+        may: &["model"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "vault",
+        may: &["model", "clock", "chance", "config"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "app",
+        may: &[
+            "flow", "factor", "courier", "store", "vault", "model", "clock", "chance", "config",
+            "outcome",
+        ],
+        never: SQL,
+    },
+    Layer {
+        name: "serve",
+        may: &[
+            "http", "api", "app", "flow", "courier", "store", "vault", "model", "clock", "chance",
+            "config", "outcome",
+        ],
+        never: SQL,
+    },
+    Layer {
+        name: "cli",
+        may: &[
+            "flow", "app", "serve", "api", "model", "clock", "chance", "config", "outcome",
+        ],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "main",
+        may: &["cli"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "lib",
+        may: &["cli"],
+        never: WIRE_AND_SQL,
+    },
+];
+
+/// The few files with a right of their own.
+pub const EXCEPTIONS: &[Exception] = &[Exception {
+    file: "http/caller.rs",
+    may: "flow::session",
+}];
+
+/// The row of a layer.
+pub fn layer(name: &str) -> Option<&'static Layer> {
+    LAYERS.iter().find(|layer| layer.name == name)
+}
