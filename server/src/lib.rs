@@ -1,9 +1,13 @@
 //! Countersign: self-hosted multi-factor authentication with a contract first.
 
+pub mod app;
 pub mod chance;
 pub mod clock;
 pub mod config;
+pub mod factor;
+pub mod flow;
 pub mod model;
 pub mod outcome;
 pub mod schema;
 pub mod store;
+pub mod vault;

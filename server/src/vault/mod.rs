@@ -1,0 +1,321 @@
+//! `Vault`: everything that needs a key: keyed hashes, sealed values, access tokens; and password hashing.
+
+mod hasher;
+mod keyfile;
+mod keyring;
+mod sealing;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use anyhow::{Context, bail};
+use aws_lc_rs::{constant_time, digest as sha, hmac};
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{Settings, SigningAlgorithm};
+use crate::model::{Fault, Result, Secret, Time};
+
+pub use hasher::{Hasher, Verified};
+pub(crate) use keyfile::{make_folder, private};
+pub use sealing::Place;
+pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
+
+use keyfile::Stamp;
+use keyring::{Ring, RingFile};
+use sealing::Unopened;
+use tokens::TokenKey;
+
+/// P-35: how much longer than an access token's life a new signing key is published before it signs.
+const OVERLAP_SECONDS: i64 = 600;
+
+/// A sealed known value: a ring that cannot open it is not the ring of this database.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// The sealing key it is for.
+    pub key_id: String,
+    /// The value.
+    pub sealed: Vec<u8>,
+}
+
+/// What `keys rotate` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Publishes a new signing key now, which signs after the overlap of P-35.
+    Signing,
+    /// Adds a sealing key that seals from now on; old ones go on opening.
+    Sealing,
+    /// Removes all signing keys and signs with a new one at once: every access token dies.
+    RevokeSigning,
+}
+
+/// A key that a rotation added.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// Its id.
+    pub id: String,
+    /// From when on it is used.
+    pub from: Time,
+}
+
+/// The keys, and what is done with them. Clones share them.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    chance: Chance,
+    rules: Rules,
+    keys: RwLock<Arc<Keys>>,
+    stamp: Mutex<Stamp>,
+}
+
+/// The ring, and its signing keys made ready for tokens.
+struct Keys {
+    ring: Ring,
+    tokens: Vec<TokenKey>,
+}
+
+struct Rules {
+    issuer: String,
+    algorithm: SigningAlgorithm,
+    access_token_seconds: i64,
+    leeway_seconds: i64,
+}
+
+impl Vault {
+    /// Opens the key file, or makes it when there is none.
+    ///
+    /// # Errors
+    /// The file cannot be made or read, others may read it, or it is no key file: one clear line.
+    pub fn open(settings: &Settings, clock: &Clock, chance: &Chance) -> anyhow::Result<Self> {
+        let rules = Rules {
+            issuer: settings.public_url.clone(),
+            algorithm: settings.signing_algorithm,
+            access_token_seconds: i64::from(settings.policy.access_token_seconds),
+            leeway_seconds: i64::from(settings.policy.token_leeway_seconds),
+        };
+        let path = settings.key_file.clone();
+        keyfile::create(&path, &unique(chance), || {
+            RingFile::fresh(rules.algorithm, chance, clock.now())?.print()
+        })?;
+        let (keys, stamp) = load(&path, &rules)?;
+        Ok(Self(Arc::new(Inner {
+            path,
+            chance: chance.clone(),
+            rules,
+            keys: RwLock::new(Arc::new(keys)),
+            stamp: Mutex::new(stamp),
+        })))
+    }
+
+    /// Reads the key file again if it changed; says whether it did.
+    ///
+    /// # Errors
+    /// The file cannot be read; the keys in use stay.
+    pub fn reload_if_changed(&self) -> anyhow::Result<bool> {
+        let mut stamp = self.0.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        if keyfile::stamp(&self.0.path)? == *stamp {
+            return Ok(false);
+        }
+        let (keys, new) = load(&self.0.path, &self.0.rules)?;
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *stamp = new;
+        Ok(true)
+    }
+
+    /// Adds a key to the file, and uses the changed file.
+    ///
+    /// # Errors
+    /// The file cannot be read or replaced.
+    pub fn rotate(&self, rotation: Rotation, now: Time) -> anyhow::Result<NewKey> {
+        let Rules {
+            algorithm,
+            access_token_seconds: life,
+            leeway_seconds: leeway,
+            ..
+        } = self.0.rules;
+        let chance = &self.0.chance;
+        let mut added = None;
+        keyfile::change(&self.0.path, &unique(chance), |text| {
+            let mut file = RingFile::parse(text)?;
+            file.forget_retired(life + leeway, now);
+            let (id, from) = match rotation {
+                Rotation::Signing => {
+                    let from = now.plus_seconds(life + OVERLAP_SECONDS);
+                    (file.add_signing(algorithm, chance, now, from)?, from)
+                }
+                Rotation::Sealing => (file.add_sealing(chance, now), now),
+                Rotation::RevokeSigning => {
+                    file.remove_signing();
+                    (file.add_signing(algorithm, chance, now, now)?, now)
+                }
+            };
+            added = Some(NewKey { id, from });
+            file.print()
+        })?;
+        self.reload_if_changed()?;
+        added.context("no key was added")
+    }
+
+    /// HMAC-SHA-256 under the ring's hash key. `domain` keeps the uses apart, and every part goes in
+    /// with its length, so that no two lists of parts are hashed alike.
+    pub fn keyed_hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+        hash_with(&self.keys().ring, domain, parts)
+    }
+
+    /// Seals `plain` so that it opens in this `place` only. A nonce must never come twice.
+    ///
+    /// # Errors
+    /// A fault when the cipher refuses: only values of many gigabytes are too long for it.
+    pub fn seal(&self, place: &Place, nonce: [u8; 24], plain: &[u8]) -> Result<Vec<u8>> {
+        let keys = self.keys();
+        let key = keys.ring.sealing.last();
+        let key = key.context("the key ring has no sealing key")?;
+        Ok(sealing::seal(key, place, nonce, plain)?)
+    }
+
+    /// Opens what was sealed in this `place`.
+    ///
+    /// # Errors
+    /// A fault when it was sealed elsewhere, changed, or its key is not in the ring.
+    pub fn unseal(&self, place: &Place, sealed: &[u8]) -> Result<Secret<Vec<u8>>> {
+        let opened = sealing::unseal(&self.keys().ring.sealing, place, sealed);
+        let opened = match opened {
+            // Another replica may have rotated a moment ago.
+            Err(Unopened::UnknownKey(_)) if matches!(self.reload_if_changed(), Ok(true)) => {
+                sealing::unseal(&self.keys().ring.sealing, place, sealed)
+            }
+            Ok(_) | Err(_) => opened,
+        };
+        opened.map_err(|unopened| Fault::bug(unopened.explain(place)).into())
+    }
+
+    /// A canary for each sealing key, to be kept in the database.
+    ///
+    /// # Errors
+    /// As [`Vault::seal`].
+    pub fn canaries(&self) -> Result<Vec<Canary>> {
+        let keys = self.keys();
+        let canary = |key: &keyring::SealingKey| -> anyhow::Result<Canary> {
+            let plain = canary_value(&keys.ring, &key.id);
+            let sealed = sealing::seal(key, &Place::CANARY, self.0.chance.nonce(), &plain)?;
+            let key_id = key.id.clone();
+            Ok(Canary { key_id, sealed })
+        };
+        let canaries: anyhow::Result<_> = keys.ring.sealing.iter().map(canary).collect();
+        canaries.map_err(Into::into)
+    }
+
+    /// Checks a canary of the database against the ring, its hash key included.
+    ///
+    /// # Errors
+    /// The key file is not the one this database was used with.
+    pub fn check_canary(&self, key_id: &str, sealed: &[u8]) -> anyhow::Result<()> {
+        let keys = self.keys();
+        let right = sealing::unseal(&keys.ring.sealing, &Place::CANARY, sealed)
+            .is_ok_and(|plain| same(plain.expose(), &canary_value(&keys.ring, key_id)));
+        if !right {
+            bail!(
+                "the key file {} does not belong to this database (its key {key_id} is missing or another): restore the right key file",
+                self.0.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Signs an access token with the key whose turn it is at its `iat`.
+    ///
+    /// # Errors
+    /// A fault of the key or the library.
+    pub fn sign(&self, claims: &AccessClaims) -> Result<Secret<String>> {
+        let keys = self.keys();
+        tokens::sign(&keys.ring, &keys.tokens, claims)
+    }
+
+    /// Judges an access token at `now`: signature, type, issuer, audience, times. The session's row is
+    /// for the caller to judge.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(&self, token: &str, now: Time) -> std::result::Result<AccessClaims, TokenFlaw> {
+        let keys = self.keys();
+        let leeway = self.0.rules.leeway_seconds;
+        tokens::verify(&keys.ring, &keys.tokens, token, leeway, now)
+    }
+
+    /// The issuer, which is the audience too (`iss` and `aud` of [`AccessClaims`]).
+    pub fn issuer(&self) -> &str {
+        &self.0.rules.issuer
+    }
+
+    /// The public keys whose tokens count at `now` or will.
+    pub fn jwks(&self, now: Time) -> Vec<PublicKey> {
+        let keys = self.keys();
+        keys.ring.published(now).map(tokens::public_key).collect()
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        let keys = self.0.keys.read();
+        Arc::clone(&keys.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// SHA-256: for secrets of 256 bits, which need no key and no slow hash (P-41).
+pub fn digest(secret: &[u8]) -> [u8; 32] {
+    copy_32(sha::digest(&sha::SHA256, secret).as_ref())
+}
+
+/// Compares in constant time (N-149); the lengths are no secret.
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+fn load(path: &Path, rules: &Rules) -> anyhow::Result<(Keys, Stamp)> {
+    let (text, stamp) = keyfile::read(path)?;
+    let told = || format!("the key file {}", path.display());
+    let life = rules.access_token_seconds + rules.leeway_seconds;
+    let ring = RingFile::parse(&text).and_then(|file| Ring::open(&file, life));
+    let ring = ring.with_context(told)?;
+    let tokens = ring
+        .all_signing()
+        .map(|key| TokenKey::new(key, &rules.issuer));
+    let tokens = tokens.collect::<anyhow::Result<_>>().with_context(told)?;
+    Ok((Keys { ring, tokens }, stamp))
+}
+
+/// A name for a draft that no other process draws.
+fn unique(chance: &Chance) -> String {
+    let mut bytes = [0; 8];
+    chance.fill(&mut bytes);
+    format!("{}-{:x}", std::process::id(), u64::from_le_bytes(bytes))
+}
+
+fn hash_with(ring: &Ring, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&ring.hash_key);
+    for part in std::iter::once(domain.as_bytes()).chain(parts.iter().copied()) {
+        context.update(&length(part));
+        context.update(part);
+    }
+    copy_32(context.sign().as_ref())
+}
+
+fn length(part: &[u8]) -> [u8; 8] {
+    (part.len() as u64).to_be_bytes()
+}
+
+/// The 32 bytes of a SHA-256 output.
+fn copy_32(bytes: &[u8]) -> [u8; 32] {
+    let mut copy = [0; 32];
+    copy.copy_from_slice(bytes);
+    copy
+}
+
+/// What a canary holds: a keyed hash, so that it proves the hash key as well.
+fn canary_value(ring: &Ring, key_id: &str) -> [u8; 32] {
+    hash_with(ring, "canary", &[key_id.as_bytes()])
+}

@@ -1,0 +1,215 @@
+//! Access tokens: signed and strictly judged JWTs (RFC 9068), and the keys that others verify them with.
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+
+use crate::config::SigningAlgorithm;
+use crate::model::{self, Secret, Time};
+use crate::vault::keyring::{Ring, SigningKey};
+
+/// The one type of token we sign and take (RFC 9068 §2.1, N-096).
+const TYPE: &str = "at+jwt";
+
+/// The longest token that is looked at, in bytes; ours have about 700.
+const TOKEN_MAX: usize = 4096;
+
+/// What an access token says (N-097). Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Who issued it: the server's public address.
+    pub iss: String,
+    /// For whom: the same.
+    pub aud: String,
+    /// The user.
+    pub sub: String,
+    /// Which client it was issued to.
+    pub client_id: String,
+    /// When it ends.
+    pub exp: i64,
+    /// When it was issued.
+    pub iat: i64,
+    /// Its own id.
+    pub jti: String,
+    /// When the user signed in.
+    pub auth_time: i64,
+    /// The assurance of the session.
+    pub acr: String,
+    /// How the user signed in (RFC 8176).
+    pub amr: Vec<String>,
+    /// The session.
+    pub sid: String,
+}
+
+/// What is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFlaw {
+    /// Not a token of ours for us, or not yet one.
+    Invalid,
+    /// It was one, and is over.
+    Expired,
+}
+
+/// A public key as the JWK set publishes it: public members only (N-101).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The key's id.
+    pub kid: String,
+    /// `OKP` or `EC`.
+    pub kty: &'static str,
+    /// `EdDSA` or `ES256`.
+    pub alg: &'static str,
+    /// `Ed25519` or `P-256`.
+    pub crv: &'static str,
+    /// The key, or the first coordinate, in base64url.
+    pub x: String,
+    /// The second coordinate; none for Ed25519.
+    pub y: Option<String>,
+}
+
+/// What a token that is shown to us may hold beside what we put into ours.
+#[derive(Deserialize)]
+struct Presented {
+    #[serde(flatten)]
+    claims: AccessClaims,
+    nbf: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'a str,
+    alg: &'a str,
+    kid: &'a str,
+}
+
+/// A signing key with all that signing and judging needs, made once.
+pub(super) struct TokenKey {
+    kid: String,
+    header: String,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+impl TokenKey {
+    /// Prepares the key for tokens of `issuer`.
+    pub(super) fn new(key: &SigningKey, issuer: &str) -> anyhow::Result<Self> {
+        let (algorithm, decoding) = match key.pair.algorithm() {
+            SigningAlgorithm::EdDsa => (
+                Algorithm::EdDSA,
+                DecodingKey::from_ed_der(key.pair.public()),
+            ),
+            SigningAlgorithm::Es256 => (
+                Algorithm::ES256,
+                DecodingKey::from_ec_der(key.pair.public()),
+            ),
+        };
+        // The algorithm is the key's, never the token's (N-092).
+        let mut validation = Validation::new(algorithm);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[issuer]);
+        // The library would ask the system's clock; `judge_times` asks ours.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let header = Header {
+            typ: TYPE,
+            alg: key.pair.algorithm().as_str(),
+            kid: &key.id,
+        };
+        let header = serde_json::to_vec(&header).context("printing a token's header")?;
+        Ok(Self {
+            kid: key.id.clone(),
+            header: URL_SAFE_NO_PAD.encode(header),
+            decoding,
+            validation,
+        })
+    }
+}
+
+/// Signs `claims` with the key whose turn it is at their `iat`.
+pub(super) fn sign(
+    ring: &Ring,
+    keys: &[TokenKey],
+    claims: &AccessClaims,
+) -> model::Result<Secret<String>> {
+    let key = ring.signer(Time::from_seconds(claims.iat));
+    let key = key.context("the key ring has no signing key")?;
+    let prepared = keys.iter().find(|prepared| prepared.kid == key.id);
+    let mut token = prepared
+        .context("a signing key is not prepared")?
+        .header
+        .clone();
+    let payload = serde_json::to_vec(claims).context("printing a token's claims")?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    // Not `jsonwebtoken::encode`: it parses the private key anew for each token.
+    let signature = key.pair.sign(token.as_bytes())?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(Secret::new(token))
+}
+
+/// Judges a token at `now`, strictly (`security.md` App. A, N-091 to N-097).
+pub(super) fn verify(
+    ring: &Ring,
+    keys: &[TokenKey],
+    token: &str,
+    leeway: i64,
+    now: Time,
+) -> Result<AccessClaims, TokenFlaw> {
+    if token.len() > TOKEN_MAX {
+        return Err(TokenFlaw::Invalid);
+    }
+    let header = decode_header(token).map_err(|_| TokenFlaw::Invalid)?;
+    // `jku`, `jwk`, `x5u` and `x5c` are not looked at (N-093); `crit` names what we cannot do.
+    if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
+        return Err(TokenFlaw::Invalid);
+    }
+    let kid = header.kid.ok_or(TokenFlaw::Invalid)?;
+    let published = ring.published(now).any(|key| key.id == kid);
+    let key = keys.iter().find(|key| published && key.kid == kid);
+    let key = key.ok_or(TokenFlaw::Invalid)?;
+    let presented = decode::<Presented>(token, &key.decoding, &key.validation)
+        .map_err(|_| TokenFlaw::Invalid)?
+        .claims;
+    judge_times(&presented, leeway, now)?;
+    Ok(presented.claims)
+}
+
+/// `iat`, `nbf` and `exp` against our clock (N-094).
+fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
+    let now = now.seconds();
+    let begun = |moment: i64| moment <= now.saturating_add(leeway);
+    if !begun(presented.claims.iat) || !presented.nbf.is_none_or(begun) {
+        Err(TokenFlaw::Invalid)
+    } else if presented.claims.exp.saturating_add(leeway) <= now {
+        Err(TokenFlaw::Expired)
+    } else {
+        Ok(())
+    }
+}
+
+/// The public half of a key.
+pub(super) fn public_key(key: &SigningKey) -> PublicKey {
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let public = key.pair.public();
+    let algorithm = key.pair.algorithm();
+    let (kty, crv, x, y) = match algorithm {
+        SigningAlgorithm::EdDsa => ("OKP", "Ed25519", text(public), None),
+        SigningAlgorithm::Es256 => {
+            // An uncompressed point: one byte of form, then the two coordinates (SEC 1 §2.3.3).
+            let (x, y) = public.get(1..).unwrap_or_default().split_at(32);
+            ("EC", "P-256", text(x), Some(text(y)))
+        }
+    };
+    PublicKey {
+        kid: key.id.clone(),
+        kty,
+        alg: algorithm.as_str(),
+        crv,
+        x,
+        y,
+    }
+}
