@@ -1,0 +1,121 @@
+//! Authenticator apps: time-based one-time passwords (RFC 6238), SHA-1, six digits, thirty seconds (P-19).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use qrcode::QrCode;
+use qrcode::render::svg;
+use totp_rs::{Builder, Totp};
+
+use crate::factor::{Code, Verdict};
+use crate::model::factor::Factor;
+use crate::model::policy::Policy;
+use crate::model::{Fault, Result, Secret, Time};
+use crate::store::{Tx, factors};
+use crate::vault::{Place, Vault};
+
+/// Seconds of one time step (P-19).
+const STEP: i64 = 30;
+
+/// An authenticator with its secret unsealed.
+pub struct Authenticator {
+    factor: Factor,
+    totp: Totp,
+}
+
+impl Authenticator {
+    /// Unseals the factor's secret.
+    ///
+    /// # Errors
+    /// A fault when there is none, or it does not open here.
+    pub fn unseal(vault: &Vault, factor: Factor) -> Result<Self> {
+        let sealed = factor
+            .sealed_secret
+            .as_ref()
+            .ok_or_else(|| Fault::bug(anyhow::anyhow!("an authenticator without a secret")))?;
+        let secret = vault.unseal(&Place::factor_secret(factor.user_id, factor.id), sealed)?;
+        let totp = Builder::new()
+            .with_secret(secret.expose().clone())
+            .with_skew(0)
+            .build()
+            .map_err(|error| Fault::bug(anyhow::anyhow!("an authenticator's secret: {error}")))?;
+        Ok(Self { factor, totp })
+    }
+
+    /// The accepted step whose code this is, newest first (P-20).
+    fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
+        let current = now.seconds().div_euclid(STEP);
+        let newest = current + i64::from(policy.totp_accept_next_step);
+        (current - 1..=newest).rev().find(|step| {
+            // Before 1970 no step fits.
+            u64::try_from(step * STEP)
+                .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
+        })
+    }
+}
+
+/// Compares a code with all authenticators, and marks the step of the one that fits as used.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn compare(
+    tx: &mut Tx,
+    all: &[Authenticator],
+    code: &Code,
+    policy: &Policy,
+    now: Time,
+) -> Result<Verdict> {
+    let mut verdict = Verdict::Wrong;
+    for authenticator in all {
+        let Some(step) = authenticator.matching_step(code, policy, now) else {
+            continue;
+        };
+        if factors::accept_step(tx, &authenticator.factor, step)? {
+            return Ok(Verdict::Right);
+        }
+        let used = authenticator.factor.last_step.unwrap_or(step).max(step);
+        let next = Time::from_seconds((used + 1) * STEP);
+        verdict = Verdict::Used {
+            retry_after: next.seconds_after(now).clamp(1, 3 * STEP as u32),
+        };
+    }
+    Ok(verdict)
+}
+
+/// What a person puts into an authenticator app.
+pub struct Provisioning {
+    /// The secret in base32, for typing.
+    pub secret: Secret<String>,
+    /// The same as an `otpauth://` URI.
+    pub otpauth_url: Secret<String>,
+    /// The URI as a QR code: an SVG data URI.
+    pub qr_code: Secret<String>,
+}
+
+/// Prints a new secret in the three forms that apps take.
+///
+/// # Errors
+/// A fault when the account or the issuer cannot stand in a URI.
+pub fn provision(secret: &Secret<Vec<u8>>, issuer: &str, account: &str) -> Result<Provisioning> {
+    // A colon ends the issuer in the label (Key URI Format), so neither part may hold one.
+    let plain = |text: &str| text.replace(':', " ");
+    let url = Builder::new()
+        .with_secret(secret.expose().clone())
+        .with_account_name(plain(account))
+        .with_issuer(Some(plain(issuer)))
+        .build()
+        .and_then(|totp| totp.to_url())
+        .map_err(|error| Fault::bug(anyhow::anyhow!("an otpauth URI: {error}")))?;
+    let image = QrCode::new(&url)
+        .map_err(|error| Fault::bug(anyhow::anyhow!("a QR code: {error}")))?
+        .render::<svg::Color<'_>>()
+        .min_dimensions(240, 240)
+        .build();
+    Ok(Provisioning {
+        secret: Secret::new(data_encoding::BASE32_NOPAD.encode(secret.expose())),
+        otpauth_url: Secret::new(url),
+        qr_code: Secret::new(format!(
+            "data:image/svg+xml;base64,{}",
+            STANDARD.encode(image)
+        )),
+    })
+}

@@ -1,0 +1,275 @@
+//! `Act`: the moment, the chance and the rules of one call, drawn once, so that its write may run again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::app::Ctx;
+use crate::config::Settings;
+use crate::model::audit::{AuditEvent, Event};
+use crate::model::ids::Id;
+use crate::model::notice::{Letter, Message, Notice, state};
+use crate::model::policy::Policy;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{AuditId, Fault, NoticeId, Refusal, Result, Time, UserId};
+use crate::store::limits::{self, Limit};
+use crate::store::{Tx, audit, notices};
+use crate::vault::{Place, Vault};
+
+const HOUR: u32 = 3600;
+const DAY: u32 = 86_400;
+
+/// The moment, the chance and the rules of one call.
+///
+/// Everything a write needs from outside is drawn here, once: a write that runs again writes the same
+/// rows again.
+#[derive(Clone)]
+pub struct Act {
+    /// When the call came.
+    pub now: Time,
+    /// Where it came from.
+    pub source: Source,
+    /// Limits and lifetimes.
+    pub settings: Arc<Settings>,
+    /// Keys.
+    pub vault: Vault,
+    id: Uuid,
+    nonce: [u8; 24],
+}
+
+impl Act {
+    /// Draws the chance of one call.
+    pub fn begin(ctx: &Ctx, source: Source) -> Self {
+        let now = ctx.now();
+        Self {
+            now,
+            source,
+            settings: Arc::clone(&ctx.settings),
+            vault: ctx.vault.clone(),
+            id: ctx.chance.id::<()>(now).uuid(),
+            nonce: ctx.chance.nonce(),
+        }
+    }
+
+    /// Limits and lifetimes.
+    pub fn policy(&self) -> &Policy {
+        &self.settings.policy
+    }
+
+    /// An id of this act: the same whenever its write runs again, and another for each `ordinal`.
+    fn id<K>(&self, ordinal: u8) -> Id<K> {
+        let mut bytes = self.id.into_bytes();
+        bytes[15] ^= ordinal;
+        Id::new(Uuid::from_bytes(bytes))
+    }
+
+    /// Appends to the audit trail, and logs the same. Each event at most once in one act.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn audit(&self, tx: &mut Tx, user_id: UserId, event: Event, detail: Option<&str>) -> Result<()> {
+        self.audit_by(tx, user_id, None, event, detail)
+    }
+
+    /// The same for what somebody else did to the user.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn audit_by(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        actor_id: Option<UserId>,
+        event: Event,
+        detail: Option<&str>,
+    ) -> Result<()> {
+        let id: AuditId = self.id(event as u8);
+        tracing::info!(target: "audit", event = event.as_str(), user = %user_id, detail, source = %self.source);
+        audit::append(
+            tx,
+            &AuditEvent {
+                user_id,
+                id,
+                event: event.as_str().to_owned(),
+                actor_id,
+                source: Some(self.source.to_string()),
+                detail: detail.map(str::to_owned),
+                at: self.now,
+            },
+        )
+    }
+
+    /// Records that a limit was hit, and refuses (N-147).
+    ///
+    /// # Errors
+    /// Always: the refusal, or a fault when the database does not answer.
+    pub fn refuse_limited<T>(&self, tx: &mut Tx, user_id: UserId, refusal: Refusal) -> Result<T> {
+        self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
+        Err(refusal.into())
+    }
+
+    /// The id under which the audit trail keeps what happened to an address that has no account.
+    pub fn stranger(&self, address: &str) -> UserId {
+        let hash = self.vault.keyed_hash("stranger", &[address.as_bytes()]);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        // RFC 9562 §5.8: version 8, made of what the maker likes.
+        Id::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Counts a call that sends mail against its source and against the whole server (P-25), and
+    /// makes sure the courier's queue has room (P-48).
+    ///
+    /// # Errors
+    /// Refuses past any of them.
+    pub fn count_mail_call(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
+        if notices::queued(tx)? >= i64::from(self.policy().courier_queue) {
+            return Err(Refusal::Busy { retry_after: 60 }.into());
+        }
+        if self.source.counts() {
+            let subject = self.vault.keyed_hash("mail source", &[&network(self.source)]);
+            let limit = Limit {
+                name: "mail_calls",
+                most: self.policy().mail_calls_per_source,
+                window_seconds: HOUR,
+            };
+            if let Some(retry_after) = limits::take(tx, &subject, limit, self.now)? {
+                return self.refuse_limited(tx, user_id, Refusal::TooManyRequests { retry_after });
+            }
+        }
+        self.count_whole_server(tx)
+    }
+
+    fn count_whole_server(&self, tx: &mut Tx) -> Result<()> {
+        let most = self.policy().mails_per_hour;
+        if most == 0 {
+            return Ok(());
+        }
+        let limit = |name, most| Limit {
+            name,
+            most,
+            window_seconds: HOUR,
+        };
+        if let Some(retry_after) = limits::take(tx, b"server", limit("mails", most), self.now)? {
+            return Err(Refusal::Busy { retry_after }.into());
+        }
+        let alarm = limit("mails_alarm", most.saturating_mul(4) / 5);
+        if limits::take(tx, b"server", alarm, self.now)?.is_some() {
+            tracing::warn!(most, "more than 80 % of this hour's mails are used (P-25)");
+        }
+        Ok(())
+    }
+
+    /// The limit of code mails of an account that bites first (P-23).
+    pub fn code_mail_limits(&self) -> [Limit; 2] {
+        [
+            Limit {
+                name: "code_mails_hour",
+                most: self.policy().code_mails_per_hour,
+                window_seconds: HOUR,
+            },
+            Limit {
+                name: "code_mails_day",
+                most: self.policy().code_mails_per_day,
+                window_seconds: DAY,
+            },
+        ]
+    }
+
+    /// Counts a code mail against its account (P-23).
+    ///
+    /// # Errors
+    /// Refuses past the limit.
+    pub fn count_code_mail(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
+        for limit in self.code_mail_limits() {
+            if let Some(retry_after) = limits::take_of_user(tx, user_id, limit, self.now)? {
+                return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// Seconds until the account may be sent a code again, by its limits (P-23).
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn code_mail_wait(&self, tx: &mut Tx, user_id: UserId) -> Result<u32> {
+        let mut longest = 1;
+        for limit in self.code_mail_limits() {
+            let wait = limits::wait_of_user(tx, user_id, limit, self.now)?;
+            longest = longest.max(wait.unwrap_or(0));
+        }
+        Ok(longest)
+    }
+
+    /// Tells the user, by mail. Past P-24 one digest an hour stands for all further notices.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer or the letter cannot be sealed.
+    pub fn notify(&self, tx: &mut Tx, user: &User, message: Message) -> Result<()> {
+        let limit = |name, most, window_seconds| Limit {
+            name,
+            most,
+            window_seconds,
+        };
+        let policy = self.policy();
+        let hourly = limit("notices_hour", policy.notices_per_hour, HOUR);
+        let daily = limit("notices_day", policy.notices_per_day, DAY);
+        let allowed = limits::take_of_user(tx, user.id, hourly, self.now)?.is_none()
+            && limits::take_of_user(tx, user.id, daily, self.now)?.is_none();
+        if allowed {
+            return self.post(tx, user.id, &user.email, message, policy.notice_seconds);
+        }
+        let digest = limit("notices_digest", 1, HOUR);
+        if limits::take_of_user(tx, user.id, digest, self.now)?.is_none() {
+            self.post(tx, user.id, &user.email, Message::Digest, policy.notice_seconds)?;
+        }
+        Ok(())
+    }
+
+    /// Queues a letter for the courier, sealed. At most one of each kind in one act.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer or the letter cannot be sealed.
+    pub fn post(&self, tx: &mut Tx, user_id: UserId, to: &str, message: Message, seconds: u32) -> Result<()> {
+        let kind = message.word();
+        let ordinal = kind.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let id: NoticeId = self.id(ordinal);
+        let letter = Letter {
+            to: to.to_owned(),
+            at: self.now.micros(),
+            source: self.source.to_string(),
+            message,
+        };
+        let plain = zeroize::Zeroizing::new(serde_json::to_vec(&letter).map_err(Fault::bug)?);
+        let mut nonce = self.nonce;
+        nonce[23] ^= ordinal;
+        let sealed = self.vault.seal(&Place::letter(user_id, id), nonce, &plain)?;
+        notices::insert(
+            tx,
+            &Notice {
+                id,
+                user_id,
+                kind: kind.to_owned(),
+                state: state::QUEUED.to_owned(),
+                sealed_letter: Some(sealed),
+                tries: 0,
+                next_try_at: self.now,
+                leased_until: Time::from_micros(0),
+                created_at: self.now,
+                expires_at: self.now.plus_seconds(i64::from(seconds)),
+                ended_at: None,
+            },
+        )
+    }
+}
+
+/// The bytes of the network a source lies in.
+pub fn network(source: Source) -> Vec<u8> {
+    match source.network() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}

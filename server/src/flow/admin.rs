@@ -1,0 +1,146 @@
+//! What administrators and the operator do: list users, make one, help one who is locked out.
+
+use crate::app::Ctx;
+use crate::flow::api_keys::ApiKeyCaller;
+use crate::flow::session::person;
+use crate::flow::{Act, password};
+use crate::model::audit::Event;
+use crate::model::factor::Factor;
+use crate::model::kinds::Role;
+use crate::model::notice::Message;
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::{User, address_as_typed, canonical_address};
+use crate::model::{Refusal, Result, Secret};
+use crate::outcome::{Page, Person};
+use crate::store::users::NewUser;
+use crate::store::{Tx, challenges, factors, limits, sessions, users};
+
+/// Who may list users.
+pub enum Lister {
+    /// A signed-in user; only administrators may.
+    User(Caller),
+    /// A service whose key has `users:read`.
+    Key(ApiKeyCaller),
+}
+
+/// One page of all users, oldest first.
+///
+/// # Errors
+/// Refuses who may not.
+pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Result<Page<Person>> {
+    match &who {
+        Lister::User(caller) => caller.judge_administrator()?,
+        Lister::Key(_) => {}
+    }
+    ctx.read(move |tx| {
+        let (page, total) = users::page(tx, limit, offset)?;
+        let ids: Vec<_> = page.iter().map(|user| user.id).collect();
+        let factors = factors::of_users(tx, &ids)?;
+        let items = page.iter().map(|user| person(user, &of(user, &factors))).collect();
+        Ok(Page { items, total })
+    })
+    .await
+}
+
+fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
+    let theirs = factors.iter().filter(|factor| factor.user_id == user.id);
+    theirs.cloned().collect()
+}
+
+/// Makes an account at the operator's word, its address taken as proved.
+///
+/// # Errors
+/// Refuses what cannot be an address or has an account, and a password that may not be set.
+pub async fn create_user(ctx: &Ctx, email: &str, password: Secret<String>, role: Role) -> Result<Person> {
+    let act = Act::begin(ctx, Source::Console);
+    let address = canonical_address(email).ok_or_else(|| {
+        Refusal::field("email", "This must be an e-mail address, such as alice@example.com.")
+    })?;
+    password::judge_new(act.policy(), &password, &password::own_words(&address, &[]))?;
+    let new = NewUser {
+        id: ctx.chance.id(act.now),
+        email: address,
+        first_name: None,
+        last_name: None,
+        role,
+        password_hash: ctx.hasher.hash(password, ctx.chance.salt()).await?,
+    };
+    let user = ctx
+        .write(move |tx| {
+            let user = users::insert(tx, &new, act.now)?
+                .ok_or_else(|| Refusal::field("email", "This address has an account already."))?;
+            act.audit(tx, user.id, Event::UserCreated, Some(role.as_str()))?;
+            act.notify(tx, &user, Message::AccountCreated)?;
+            Ok(user)
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(person(&user, &[]))
+}
+
+/// Makes the user an administrator.
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn promote(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        users::set_role(tx, user.id, Role::Administrator)?;
+        act.audit(tx, user.id, Event::UserPromoted, None)?;
+        act.notify(tx, user, Message::Promoted)
+    })
+    .await
+}
+
+/// Lifts every wait and stop of the user: wrong passwords, wrong codes, code mails.
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        factors::reset_all_attempts(tx, user.id)?;
+        limits::delete_of_user(tx, user.id)?;
+        let hash = password::address_hash(&act.vault, &user.email);
+        limits::reset_password_of_address(tx, &hash)?;
+        act.audit(tx, user.id, Event::UserUnlocked, None)?;
+        act.notify(tx, user, Message::Unlocked)
+    })
+    .await
+}
+
+/// Removes all factors of the user, and ends their sessions and challenges: the way out after a
+/// lost phone. The password stays (N-034).
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn reset_mfa(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        factors::delete_all(tx, user.id)?;
+        factors::reset_all_attempts(tx, user.id)?;
+        challenges::end_all(tx, user.id, act.now)?;
+        sessions::end_others(tx, user.id, None, act.now)?;
+        act.audit(tx, user.id, Event::MfaReset, None)?;
+        act.notify(tx, user, Message::MfaReset)
+    })
+    .await
+}
+
+/// Finds the user of an address, helps, and shows them as they are then.
+async fn help<F>(ctx: &Ctx, email: &str, how: F) -> Result<Person>
+where
+    F: Fn(&mut Tx, &Act, &User) -> Result<()> + Send + 'static,
+{
+    let act = Act::begin(ctx, Source::Console);
+    let address = address_as_typed(email);
+    let helped = ctx
+        .write(move |tx| {
+            let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;
+            how(tx, &act, &user)?;
+            let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
+            let factors = factors::of_user(tx, user.id)?;
+            Ok(person(&user, &factors))
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(helped)
+}

@@ -1,0 +1,159 @@
+//! API keys: made, listed and deleted by administrators; used by services.
+
+use crate::app::Ctx;
+use crate::flow::Act;
+use crate::model::api_key::{ApiKey, PrintedKey};
+use crate::model::audit::Event;
+use crate::model::kinds::{Role, Scope};
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{ApiKeyId, Refusal, Result};
+use crate::outcome::{KeyMade, KeyView, Page};
+use crate::store::{api_keys, users};
+use crate::vault;
+
+/// How many characters of a key people see: the prefix and enough to tell two apart.
+const HINT_CHARACTERS: usize = 12;
+
+/// A service that sent a good key. Nobody can be signed in by one (N-020).
+#[derive(Clone, Debug)]
+pub struct ApiKeyCaller {
+    /// The key.
+    pub id: ApiKeyId,
+}
+
+/// Who sends this key, and whether it opens `scope`: the key, and its maker's role, as they are now.
+///
+/// # Errors
+/// Refuses a key that is no good, one whose maker is no administrator any more, and one without the scope.
+pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCaller> {
+    let printed = PrintedKey::parse(key).ok_or(Refusal::ApiKeyInvalid)?;
+    let now = ctx.now();
+    ctx.read(move |tx| {
+        let kept = api_keys::find(tx, printed.user, printed.id)?
+            .filter(|kept| vault::same(&vault::digest(printed.secret.expose()), &kept.secret_hash))
+            .filter(|kept| kept.expires_at > now)
+            .ok_or(Refusal::ApiKeyInvalid)?;
+        let maker = users::find(tx, kept.user_id)?
+            .filter(User::active)
+            .ok_or(Refusal::ApiKeyInvalid)?;
+        match maker.role {
+            Role::Administrator => {}
+            Role::User => return Err(Refusal::Forbidden.into()),
+        }
+        if !kept.scopes().contains(&scope) {
+            return Err(Refusal::InsufficientScope { scope }.into());
+        }
+        Ok(ApiKeyCaller { id: kept.id })
+    })
+    .await
+}
+
+/// Judges whether the caller may manage keys: an administrator, signed in lately, with the second
+/// factor if one is on (P-33).
+fn judge(act: &Act, caller: &Caller) -> Result<()> {
+    caller.judge_administrator()?;
+    let max_age = act.policy().fresh_for_administration_seconds;
+    Ok(caller.session.judge_fresh(caller.factor_on(), max_age, act.now)?)
+}
+
+/// What a new key should be.
+pub struct Make {
+    /// Who makes it.
+    pub caller: Caller,
+    /// What they call it.
+    pub name: String,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// Days until it stops working; P-41's default if not said.
+    pub expires_in_days: Option<u32>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Makes a key, shown this once.
+///
+/// # Errors
+/// Refuses who may not, and one key too many (P-41).
+pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
+    let act = Act::begin(ctx, command.source);
+    let maker = command.caller.user.id;
+    judge(&act, &command.caller)?;
+    let policy = act.policy();
+    let days = command.expires_in_days.unwrap_or(policy.api_key_default_days);
+    if days == 0 || days > policy.api_key_max_days {
+        let sentence = "This number is outside the allowed range.";
+        return Err(Refusal::field("expiresInDays", sentence).into());
+    }
+    let printed = PrintedKey {
+        user: maker,
+        id: ctx.chance.id(act.now),
+        secret: ctx.chance.secret(),
+    };
+    let key = printed.print();
+    let mut scopes = command.scopes;
+    scopes.sort_unstable();
+    scopes.dedup();
+    let row = ApiKey {
+        user_id: maker,
+        id: printed.id,
+        name: command.name,
+        scopes: scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
+        hint: key.expose().chars().take(HINT_CHARACTERS).collect(),
+        secret_hash: vault::digest(printed.secret.expose()).to_vec(),
+        created_at: act.now,
+        expires_at: act.now.plus_seconds(i64::from(days) * 86_400),
+    };
+    let made = view(&row);
+    ctx.write(move |tx| {
+        users::lock(tx, maker)?;
+        if api_keys::count_live(tx, maker, act.now)? >= i64::from(act.policy().api_keys_per_user) {
+            return act.refuse_limited(tx, maker, Refusal::ApiKeyLimit);
+        }
+        api_keys::insert(tx, &row)?;
+        act.audit(tx, maker, Event::ApiKeyMade, Some(&row.id.to_string()))
+    })
+    .await?;
+    Ok(KeyMade { view: made, key })
+}
+
+fn view(key: &ApiKey) -> KeyView {
+    KeyView {
+        id: key.id,
+        name: key.name.clone(),
+        scopes: key.scopes(),
+        hint: key.hint.clone(),
+        created_by: key.user_id,
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+    }
+}
+
+/// One page of all keys, newest first.
+///
+/// # Errors
+/// Refuses who may not.
+pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<Page<KeyView>> {
+    judge(&Act::begin(ctx, Source::Console), &caller)?;
+    let (keys, total) = ctx.read(move |tx| api_keys::page(tx, limit, offset)).await?;
+    Ok(Page {
+        items: keys.iter().map(view).collect(),
+        total,
+    })
+}
+
+/// Deletes a key, whoever made it: it opens nothing from now on.
+///
+/// # Errors
+/// Refuses who may not, and an id that no key has.
+pub async fn delete(ctx: &Ctx, caller: Caller, id: ApiKeyId, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    judge(&act, &caller)?;
+    ctx.write(move |tx| {
+        let maker = api_keys::delete(tx, id)?.ok_or(Refusal::ApiKeyNotFound)?;
+        let actor = Some(caller.user.id);
+        act.audit_by(tx, maker, actor, Event::ApiKeyDeleted, Some(&id.to_string()))
+    })
+    .await
+}

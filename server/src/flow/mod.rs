@@ -1,0 +1,15 @@
+//! What a caller may do, in which order: one file for each thing people do.
+
+pub mod account;
+mod act;
+pub mod admin;
+pub mod api_keys;
+mod challenge;
+pub mod disable;
+pub mod login;
+mod password;
+pub mod resend;
+pub mod session;
+pub mod setup;
+
+pub use act::Act;

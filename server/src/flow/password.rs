@@ -1,0 +1,185 @@
+//! Passwords: which ones may be set, and how one that was typed is judged.
+
+use zxcvbn::zxcvbn;
+
+use crate::app::Ctx;
+use crate::flow::Act;
+use crate::flow::act::network;
+use crate::model::audit::Event;
+use crate::model::policy::{Policy, growing_wait};
+use crate::model::user::{PasswordHash, User, address_as_typed};
+use crate::model::{Refusal, Result, Secret, UserId};
+use crate::store::limits::{self, PasswordAttempts};
+use crate::store::{Tx, users};
+use crate::vault::{Vault, Verified};
+
+/// Bytes of a new password at most (P-02).
+const MAX_BYTES: usize = 1024;
+/// Fewer guesses than this, by zxcvbn's count, is a common password (N-026): its lists hold the
+/// 30,000 most common ones, and this covers them in every spelling it knows.
+const COMMON_BELOW_GUESSES: u64 = 1_000_000;
+
+/// Judges a password that is about to be set (P-01, P-02, N-021…N-026): length and the block list,
+/// and no rule of composition.
+///
+/// # Errors
+/// Refuses with a sentence about the field `password`.
+pub fn judge_new(policy: &Policy, password: &Secret<String>, words: &[&str]) -> Result<()> {
+    let text = password.expose();
+    let points = text.chars().count();
+    let refuse = |sentence| Err(Refusal::field("password", sentence).into());
+    if points < policy.password_min as usize {
+        return refuse("The password is too short. Use a longer one, such as a few words in a row.");
+    }
+    if points > policy.password_max as usize || text.len() > MAX_BYTES {
+        return refuse("The password is too long.");
+    }
+    if zxcvbn(text, words).guesses() < COMMON_BELOW_GUESSES {
+        return refuse("This password is too common. Choose another one.");
+    }
+    Ok(())
+}
+
+/// The words that a password must not be made of alone: the service's and the user's names.
+pub fn own_words<'a>(email: &'a str, names: &[&'a Option<String>]) -> Vec<&'a str> {
+    let mut words = vec!["countersign", email];
+    words.extend(email.split(['@', '.', '+', '-', '_']));
+    words.extend(names.iter().filter_map(|name| name.as_deref()));
+    words
+}
+
+/// The key of an address as typed in the counters of P-17.
+pub fn address_hash(vault: &Vault, typed: &str) -> Vec<u8> {
+    vault
+        .keyed_hash("password address", &[typed.as_bytes()])
+        .to_vec()
+}
+
+/// What became of a typed password.
+pub struct Checked {
+    /// The user, if the address is known, the account active and the password right.
+    pub user: Option<User>,
+    /// Whom the audit trail keeps it under.
+    pub subject: UserId,
+    /// Keys of the counter of P-17.
+    address_hash: Vec<u8>,
+    source_hash: Vec<u8>,
+    /// A hash with the current parameters, if the kept one is older (N-030).
+    rehashed: Option<(PasswordHash, PasswordHash)>,
+}
+
+/// Judges a typed password: takes a try (P-17), compares outside any transaction, and leaves the
+/// verdict to the caller's next write. Known and unknown addresses do the same work (N-079).
+///
+/// # Errors
+/// Refuses past P-17 without comparing; busy when hashing is (P-43).
+pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
+    let typed = address_as_typed(email);
+    let address_hash = address_hash(&act.vault, &typed);
+    let source_hash = act.vault.keyed_hash("password source", &[&network(act.source)]).to_vec();
+    let known = {
+        let typed = typed.clone();
+        ctx.read(move |tx| users::by_address(tx, &typed)).await?
+    };
+    let subject = known.as_ref().map_or_else(|| act.stranger(&typed), |user| user.id);
+    {
+        let (act, address_hash, source_hash) = (act.clone(), address_hash.clone(), source_hash.clone());
+        ctx.write(move |tx| reserve(tx, &act, subject, &address_hash, &source_hash))
+            .await?;
+    }
+    let kept = known.as_ref().map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
+    let (right, outdated) = match ctx.hasher.verify(password.clone(), kept.clone()).await? {
+        Verified::Wrong => (false, false),
+        Verified::Right { outdated } => (known.is_some(), outdated),
+    };
+    let rehashed = if right && outdated {
+        Some((kept, ctx.hasher.hash(password, ctx.chance.salt()).await?))
+    } else {
+        None
+    };
+    Ok(Checked {
+        user: known.filter(|user| right && user.active()),
+        subject,
+        address_hash,
+        source_hash,
+        rehashed,
+    })
+}
+
+/// Takes a try of the address from this network, or refuses until the wait is over (P-17). A
+/// throttled try is not compared and does not count.
+fn reserve(tx: &mut Tx, act: &Act, subject: UserId, address_hash: &[u8], source_hash: &[u8]) -> Result<()> {
+    let policy = act.policy();
+    loop {
+        let seen = limits::password_attempts(tx, address_hash, source_hash)?;
+        if let Some(seen) = &seen {
+            let wait = seen.next_try_at.seconds_after(act.now);
+            if wait > 0 {
+                let retry_after = wait.min(policy.password_wait_max_seconds);
+                let refusal = Refusal::TooManyPasswordAttempts { retry_after };
+                return act.refuse_limited(tx, subject, refusal);
+            }
+        }
+        let failures = seen.as_ref().map_or(0, |seen| seen.failures).saturating_add(1);
+        let wait = growing_wait(
+            failures.unsigned_abs(),
+            policy.password_free_tries,
+            1,
+            policy.password_wait_max_seconds,
+        );
+        let after = PasswordAttempts {
+            address_hash: address_hash.to_vec(),
+            source_hash: source_hash.to_vec(),
+            failures,
+            next_try_at: act.now.plus_seconds(i64::from(wait)),
+            updated_at: act.now,
+        };
+        if limits::reserve_password(tx, seen.map(|seen| seen.failures), &after)? {
+            return Ok(());
+        }
+    }
+}
+
+impl Checked {
+    /// Records a wrong password.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn wrong(&self, tx: &mut Tx, act: &Act) -> Result<()> {
+        act.audit(tx, self.subject, Event::PasswordWrong, None)
+    }
+
+    /// Begins the counter anew, and keeps the new hash if there is one.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn right(&self, tx: &mut Tx) -> Result<()> {
+        limits::reset_password(tx, &self.address_hash, &self.source_hash)?;
+        if let Some((old, new)) = &self.rehashed {
+            users::rehash(tx, self.subject, old, new)?;
+        }
+        Ok(())
+    }
+}
+
+/// Judges the password that a signed-in user typed again, and runs `then` in the write that follows.
+///
+/// # Errors
+/// Refuses a wrong one, and whatever `then` refuses.
+pub async fn confirmed<T, F>(ctx: &Ctx, act: &Act, user: &User, password: Secret<String>, then: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
+{
+    let checked = check(ctx, act, &user.email, password).await?;
+    let act = act.clone();
+    ctx.write(move |tx| {
+        if checked.user.is_none() {
+            checked.wrong(tx, &act)?;
+            return Err(Refusal::InvalidPassword.into());
+        }
+        checked.right(tx)?;
+        then(tx, &act)
+    })
+    .await
+}

@@ -1,0 +1,65 @@
+//! Sending a mailed code again: a new code each time, so the old one stops working (N-052).
+
+use crate::app::Ctx;
+use crate::flow::Act;
+use crate::flow::challenge::{self, Seen};
+use crate::model::audit::Event;
+use crate::model::kinds::FactorKind;
+use crate::model::source::Source;
+use crate::model::{Refusal, Result, Secret};
+use crate::outcome::Resent;
+use crate::store::Tx;
+
+/// A challenge whose mail did not arrive.
+pub struct Resend {
+    /// The challenge.
+    pub mfa_token: Secret<String>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Mails a new code.
+///
+/// # Errors
+/// Refuses past P-21, P-22, P-23 and P-25, and for methods that are not sent.
+pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
+    let act = Act::begin(ctx, command.source);
+    let seen = challenge::look(ctx, &act, &command.mfa_token, None).await?;
+    match seen.challenge.kind {
+        FactorKind::Email => {}
+        FactorKind::Authenticator => return Err(Refusal::ResendOnlyForEmail.into()),
+    }
+    seen.judge_tries(&act)?;
+    let code = ctx.chance.code(act.policy().code_digits);
+    let (resends_remaining, retry_after) =
+        ctx.write(move |tx| send_again(tx, &act, &seen, &code)).await?;
+    ctx.nudge_courier();
+    Ok(Resent {
+        mfa_token: command.mfa_token,
+        resends_remaining,
+        retry_after,
+    })
+}
+
+fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Result<(u32, u32)> {
+    let policy = act.policy();
+    let user_id = seen.user.id;
+    let remaining = seen.challenge.resends_remaining(policy);
+    if remaining == 0 {
+        let retry_after = act.code_mail_wait(tx, user_id)?;
+        return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
+    }
+    let wait = seen.challenge.resend_wait(policy, act.now);
+    if wait > 0 {
+        return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after: wait });
+    }
+    if !challenge::send(tx, act, seen, code)? {
+        // Somebody else's resend was first, a moment ago.
+        let retry_after = seen.challenge.cooldown(policy);
+        return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after });
+    }
+    act.audit(tx, user_id, Event::CodeResent, None)?;
+    let mut sent = seen.challenge.clone();
+    sent.resends += 1;
+    Ok((remaining - 1, sent.cooldown(policy)))
+}

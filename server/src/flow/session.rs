@@ -1,0 +1,267 @@
+//! Sessions: the one place that begins them, and how they are carried on, judged and ended.
+
+use uuid::Uuid;
+
+use crate::app::Ctx;
+use crate::flow::Act;
+use crate::model::audit::Event;
+use crate::model::factor::{Factor, kinds_on};
+use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
+use crate::model::notice::Message;
+use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::session::{Caller, Proof, RefreshToken, Session};
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, UserId};
+use crate::outcome::{Judged, Person, SessionView, SignedIn, TokenFlaw};
+use crate::store::{Tx, factors, sessions, users};
+use crate::vault::{self, AccessClaims};
+
+/// Who our own access tokens are issued to (RFC 9068 §2.2: `client_id`).
+const CLIENT: &str = "countersign";
+/// A session's last use is kept to the minute: one write a minute, not one a call.
+const TOUCH_SECONDS: i64 = 60;
+
+/// What the tokens of a session are made of, drawn before the write.
+#[derive(Clone)]
+pub struct Draft {
+    session_id: SessionId,
+    refresh_id: RefreshId,
+    refresh_secret: Secret<[u8; 32]>,
+    token_id: Uuid,
+}
+
+/// A session that was written: what its tokens are made of, once the write is committed.
+pub struct Opened {
+    user: User,
+    factors: Vec<Factor>,
+    session: Session,
+}
+
+impl Draft {
+    /// Draws the chance of one session, or of one exchange.
+    pub fn new(ctx: &Ctx, act: &Act) -> Self {
+        Self {
+            session_id: ctx.chance.id(act.now),
+            refresh_id: ctx.chance.id(act.now),
+            refresh_secret: ctx.chance.secret(),
+            token_id: ctx.chance.id::<()>(act.now).uuid(),
+        }
+    }
+
+    /// Begins a session: **the one place** where proofs and policy turn into one. Every way of
+    /// signing in comes through here, so none can leave the second factor out.
+    ///
+    /// # Errors
+    /// A fault when a factor is on and was not proved: a flow that gets this far without it is
+    /// wrong, and nothing is issued.
+    pub fn open(&self, tx: &mut Tx, act: &Act, user: User, factors: Vec<Factor>, proof: Proof) -> Result<Opened> {
+        let demanded = kinds_on(&factors);
+        let proved = match proof {
+            Proof::NewAccount | Proof::Password => demanded.is_empty(),
+            Proof::PasswordAnd(kind) => demanded.contains(&kind),
+        };
+        if !proved || !user.active() {
+            return Err(Fault::bug(anyhow::anyhow!("a sign-in that leaves out a factor")).into());
+        }
+        let session = Session {
+            user_id: user.id,
+            id: self.session_id,
+            acr: proof.acr(),
+            amr: proof.amr().to_owned(),
+            auth_time: act.now,
+            created_at: act.now,
+            last_used_at: act.now,
+            expires_at: act.now.plus_seconds(i64::from(act.policy().session_seconds)),
+            ended_at: None,
+        };
+        sessions::insert(tx, &session)?;
+        self.insert_refresh(tx, act, &session)?;
+        act.audit(tx, user.id, Event::SignedIn, Some(&session.amr))?;
+        Ok(Opened { user, factors, session })
+    }
+
+    fn insert_refresh(&self, tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
+        sessions::insert_refresh(
+            tx,
+            &RefreshToken {
+                user_id: session.user_id,
+                id: self.refresh_id,
+                session_id: session.id,
+                secret_hash: vault::digest(self.refresh_secret.expose()).to_vec(),
+                created_at: act.now,
+                replaced_at: None,
+            },
+        )
+    }
+
+    /// Signs the tokens of a session that is committed.
+    ///
+    /// # Errors
+    /// A fault when the key ring cannot sign.
+    pub fn sign(&self, act: &Act, opened: Opened) -> Result<SignedIn> {
+        let Opened { user, factors, session } = opened;
+        let policy = act.policy();
+        // A token never outlives its session.
+        let ends = session.expires_at.min(act.now.plus_seconds(i64::from(policy.access_token_seconds)));
+        let claims = AccessClaims {
+            iss: act.settings.public_url.clone(),
+            aud: act.settings.public_url.clone(),
+            sub: print_id("user", user.id),
+            client_id: CLIENT.to_owned(),
+            iat: act.now.seconds(),
+            exp: ends.seconds(),
+            jti: self.token_id.to_string(),
+            auth_time: session.auth_time.seconds(),
+            acr: session.acr.as_str().to_owned(),
+            amr: session.amr.split(' ').map(str::to_owned).collect(),
+            sid: print_id("session", session.id),
+        };
+        let refresh = Reference::new(user.id, self.refresh_id, self.refresh_secret.clone());
+        Ok(SignedIn {
+            access_token: act.vault.sign(&claims)?,
+            refresh_token: refresh.print(ReferenceKind::Refresh),
+            expires_in: ends.seconds_after(act.now),
+            person: person(&user, &factors),
+        })
+    }
+}
+
+/// An id as clients see it: `user-0192…`.
+fn print_id<K>(kind: &str, id: Id<K>) -> String {
+    format!("{kind}-{id}")
+}
+
+fn read_id<K>(kind: &str, text: &str) -> Option<Id<K>> {
+    let uuid = text.strip_prefix(kind)?.strip_prefix('-')?;
+    Uuid::try_parse(uuid).ok().map(Id::new)
+}
+
+/// A user as clients may see them.
+pub fn person(user: &User, factors: &[Factor]) -> Person {
+    Person {
+        id: user.id,
+        number: user.number,
+        email: user.email.clone(),
+        first_name: user.first_name.clone(),
+        last_name: user.last_name.clone(),
+        role: user.role,
+        methods: kinds_on(factors),
+        created_at: user.created_at,
+    }
+}
+
+/// The caller as they may see themselves.
+pub fn view(ctx: &Ctx, caller: &Caller) -> (Person, SessionView) {
+    let session = &caller.session;
+    let view = SessionView {
+        id: session.id,
+        acr: session.acr,
+        amr: session.amr.split(' ').map(str::to_owned).collect(),
+        auth_time: session.auth_time,
+        expires_at: session.ends_at(&ctx.settings.policy),
+    };
+    (person(&caller.user, &caller.factors), view)
+}
+
+/// Who sends this bearer: its signature, its session's row and its user's row all have to stand now
+/// (N-008, N-158).
+///
+/// # Errors
+/// Refuses a token that is no good, or past its time.
+pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
+    let now = ctx.now();
+    let invalid = Refusal::TokenInvalid { sent: true };
+    let claims = ctx.vault.verify(bearer, now).map_err(|flaw| match flaw {
+        vault::TokenFlaw::Invalid => invalid.clone(),
+        vault::TokenFlaw::Expired => Refusal::TokenExpired,
+    })?;
+    let user_id = read_id::<UserRow>("user", &claims.sub).ok_or_else(|| invalid.clone())?;
+    let session_id = read_id::<SessionRow>("session", &claims.sid).ok_or_else(|| invalid.clone())?;
+    let settings = ctx.settings.clone();
+    let caller = ctx
+        .read(move |tx| {
+            let session = sessions::find(tx, user_id, session_id)?.ok_or_else(|| invalid.clone())?;
+            session.judge(&settings.policy, now)?;
+            let user = users::find(tx, user_id)?
+                .filter(User::active)
+                .ok_or_else(|| invalid.clone())?;
+            let factors = factors::of_user(tx, user_id)?;
+            Ok(Caller { user, session, factors })
+        })
+        .await?;
+    if caller.session.last_used_at.plus_seconds(TOUCH_SECONDS) <= now {
+        ctx.write(move |tx| sessions::touch(tx, user_id, session_id, now)).await?;
+    }
+    Ok(caller)
+}
+
+/// Judges a token for a relying service.
+///
+/// # Errors
+/// A fault when the database does not answer; a bad token is an outcome, not an error.
+pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
+    match authenticate(ctx, token).await {
+        Ok(caller) => {
+            let (person, session) = view(ctx, &caller);
+            Ok(Judged::Valid { person, session })
+        }
+        Err(Error::Refused(Refusal::TokenExpired)) => Ok(Judged::Flawed(TokenFlaw::Expired)),
+        Err(Error::Refused(Refusal::TokenInvalid { .. })) => Ok(Judged::Flawed(TokenFlaw::Invalid)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Exchanges a refresh token: each is good for one exchange, and one that comes again ends its
+/// session, since either it or its successor is in foreign hands.
+///
+/// # Errors
+/// Refuses a bad, used or expired one.
+pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<SignedIn> {
+    let act = Act::begin(ctx, source);
+    let draft = Draft::new(ctx, &act);
+    let invalid = Refusal::TokenInvalid { sent: true };
+    let reference = Reference::parse(ReferenceKind::Refresh, token.expose()).ok_or(invalid)?;
+    let opened = {
+        let (act, draft) = (act.clone(), draft.clone());
+        ctx.write(move |tx| exchange(tx, &act, &draft, &reference)).await?
+    };
+    draft.sign(&act, opened)
+}
+
+fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Result<Opened> {
+    let invalid = || Refusal::TokenInvalid { sent: true };
+    let user_id: UserId = reference.user();
+    let id: RefreshId = reference.row::<RefreshRow>();
+    let known = sessions::find_refresh(tx, user_id, id)?
+        .filter(|kept| vault::same(&vault::digest(reference.secret.expose()), &kept.secret_hash))
+        .ok_or_else(invalid)?;
+    let session = sessions::find(tx, user_id, known.session_id)?.ok_or_else(invalid)?;
+    let user = users::find(tx, user_id)?.filter(User::active).ok_or_else(invalid)?;
+    session.judge(act.policy(), act.now)?;
+    if !sessions::replace_refresh(tx, user_id, id, act.now)? {
+        sessions::end(tx, user_id, session.id, act.now)?;
+        act.audit(tx, user_id, Event::RefreshReused, None)?;
+        act.notify(tx, &user, Message::SessionEnded)?;
+        return Err(invalid().into());
+    }
+    sessions::touch(tx, user_id, session.id, act.now)?;
+    draft.insert_refresh(tx, act, &session)?;
+    let factors = factors::of_user(tx, user_id)?;
+    Ok(Opened { user, factors, session })
+}
+
+/// Ends the caller's session: every token of it is good for nothing from now on (N-008).
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub async fn logout(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    ctx.write(move |tx| {
+        if sessions::end(tx, caller.user.id, caller.session.id, act.now)? {
+            act.audit(tx, caller.user.id, Event::SignedOut, None)?;
+        }
+        Ok(())
+    })
+    .await
+}
