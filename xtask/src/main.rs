@@ -3,6 +3,7 @@
 mod documents;
 mod drift;
 mod layers;
+mod migrations;
 mod openapi;
 mod sdk;
 mod workspace;
@@ -25,6 +26,8 @@ enum Task {
     Drift,
     /// Checks who imports whom in the server.
     Layers,
+    /// Checks that the migrations of both databases are twins, and runs SQLite's up, down and up.
+    Migrations,
     /// Writes the generated part of the Rust SDK.
     Sdk {
         /// Writes nothing; fails when a generated file is not up to date.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Drift => drift::run(),
         Task::Layers => layers::run(),
+        Task::Migrations => migrations::run(),
         Task::Sdk { check } => sdk::run(check),
     };
     match done {

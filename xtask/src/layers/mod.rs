@@ -117,10 +117,12 @@ fn own_breach(path: &str, layer: &Layer, used: &[String]) -> Option<String> {
         return other_api(path, layer, used)
             .then(|| format!("one API must not use another ({said})"));
     }
-    let exception = EXCEPTIONS
+    let exceptions = EXCEPTIONS
         .iter()
-        .any(|one| one.file == path && within(used, one.may));
-    if exception || layer.may.iter().any(|allowed| within(used, allowed)) {
+        .filter(|one| one.file == path)
+        .map(|one| one.may);
+    let mut allowed = layer.may.iter().copied().chain(exceptions);
+    if allowed.any(|allowed| within(used, allowed) || is_its_layer(used, allowed)) {
         return None;
     }
     Some(format!("{} must not use {target} ({said})", layer.name))
@@ -134,6 +136,11 @@ fn within(used: &[String], allowed: &str) -> bool {
             .iter()
             .zip(used)
             .all(|(word, segment)| word == segment)
+}
+
+/// Whether a path is just the layer of which a part is allowed: what is used of it shows elsewhere in the file.
+fn is_its_layer(used: &[String], allowed: &str) -> bool {
+    used.len() == 1 && allowed.split("::").next() == used.first().map(String::as_str)
 }
 
 /// Whether `api/x/…` uses `api::y`, y being a folder of its own: a lower-case word that is no shared file's item.

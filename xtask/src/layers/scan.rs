@@ -25,6 +25,8 @@ pub struct Scan {
     pub named: Vec<Named>,
     /// Modules declared as `#[cfg(test)] mod name;`.
     pub test_modules: Vec<String>,
+    /// Whole layers imported by name, as `use crate::flow;`: the name here, and the layer.
+    layers: Vec<(String, String)>,
     module: Vec<String>,
 }
 
@@ -35,6 +37,7 @@ pub fn scan(file: &File, module: Vec<String>) -> Scan {
         ..Scan::default()
     };
     scan.visit_file(file);
+    scan.follow_layers();
     scan
 }
 
@@ -80,18 +83,42 @@ impl Scan {
                 .items
                 .iter()
                 .for_each(|inner| self.add_tree(&path, inner)),
-            UseTree::Name(name) if name.ident == "self" => {
-                self.add(name.span().start().line, &path)
-            }
             UseTree::Name(name) => {
-                path.push(name.ident.to_string());
-                self.add(name.span().start().line, &path);
+                if name.ident != "self" {
+                    path.push(name.ident.to_string());
+                }
+                let bound = path.last().cloned().unwrap_or_default();
+                self.add_import(name.span().start().line, &path, bound);
             }
             UseTree::Rename(rename) => {
-                path.push(rename.ident.to_string());
-                self.add(rename.span().start().line, &path);
+                if rename.ident != "self" {
+                    path.push(rename.ident.to_string());
+                }
+                self.add_import(rename.span().start().line, &path, rename.rename.to_string());
             }
             UseTree::Glob(glob) => self.add(glob.span().start().line, &path),
+        }
+    }
+
+    fn add_import(&mut self, line: usize, path: &[String], bound: String) {
+        self.add(line, path);
+        if let Some(Named {
+            path, own: true, ..
+        }) = self.named.last()
+            && let [layer] = path.as_slice()
+        {
+            self.layers.push((bound, layer.clone()));
+        }
+    }
+
+    /// `flow::login`, after `use crate::flow;`, is `crate::flow::login`.
+    fn follow_layers(&mut self) {
+        for named in self.named.iter_mut().filter(|named| !named.own) {
+            let first = named.path.first();
+            if let Some((_, layer)) = self.layers.iter().find(|(bound, _)| Some(bound) == first) {
+                named.path[0].clone_from(layer);
+                named.own = true;
+            }
         }
     }
 

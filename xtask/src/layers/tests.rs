@@ -78,8 +78,8 @@ fn each_layer_is_held_to_its_row() {
         ),
         (
             "flow/login.rs",
-            "use crate::app;",
-            "flow must not use app (app)",
+            "use crate::app; type T = app::App;",
+            "flow must not use app (app::App)",
         ),
         (
             "flow/login.rs",
@@ -217,6 +217,7 @@ fn paths_are_found_wherever_they_stand() {
         "use crate::{model::User, store::users};",
         "use crate::store as db;",
         "use crate::store::{self};",
+        "use crate::store; ",
         "use super::super::super::store::users;",
         "fn f() { crate::store::users::all(); }",
         "fn f(_: &crate::store::Conn) {}",
