@@ -39,18 +39,21 @@ pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
         .load(&mut tx.conn)?)
 }
 
-/// Takes one try (P-11); `false` when none is left, or the challenge is over.
-pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<bool> {
-    let rows = diesel::update(
+/// Takes one try of a challenge that still waits for the same method (P-11): how many are taken now,
+/// or `None` when none is left, or it is over or was switched.
+pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<Option<i32>> {
+    Ok(diesel::update(
         challenges::table
             .find((challenge.user_id, challenge.id))
             .filter(challenges::attempts.lt(tries.cast_signed()))
+            .filter(challenges::kind.eq(challenge.kind))
             .filter(challenges::consumed_at.is_null())
             .filter(challenges::expires_at.gt(now)),
     )
     .set(challenges::attempts.eq(challenges::attempts + 1))
-    .execute(&mut tx.conn)?;
-    Ok(rows == 1)
+    .returning(challenges::attempts)
+    .get_result(&mut tx.conn)
+    .optional()?)
 }
 
 /// Uses the challenge up; `false` when somebody did already.

@@ -53,19 +53,30 @@ pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<b
     Ok(rows == 1)
 }
 
-/// Accepts a code of `step`, unless one of it or of a later step was accepted: then `false`
-/// (RFC 6238 §5.2).
-pub fn accept_step(tx: &mut Tx, user_id: UserId, id: FactorId, step: i64) -> Result<bool> {
+/// Accepts a code of `step` from a factor that stands where it was seen, unless one of this or of a
+/// later step was accepted: then `false` (RFC 6238 §5.2).
+pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<bool> {
     let rows = diesel::update(
-        factors::table.find((user_id, id)).filter(
-            factors::last_step
-                .is_null()
-                .or(factors::last_step.lt(step).assume_not_null()),
-        ),
+        factors::table
+            .find((factor.user_id, factor.id))
+            .filter(factors::state.eq(factor.state))
+            .filter(
+                factors::last_step
+                    .is_null()
+                    .or(factors::last_step.lt(step).assume_not_null()),
+            ),
     )
     .set(factors::last_step.eq(step))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
+}
+
+/// Whether the factor still stands where it was seen.
+pub fn stands(tx: &mut Tx, factor: &Factor) -> Result<bool> {
+    let standing = factors::table
+        .find((factor.user_id, factor.id))
+        .filter(factors::state.eq(factor.state));
+    Ok(diesel::select(diesel::dsl::exists(standing)).get_result(&mut tx.conn)?)
 }
 
 /// Forgets a user's factors of one kind in one state; how many there were.
