@@ -5,7 +5,10 @@ mod drift;
 mod layers;
 mod migrations;
 mod openapi;
+mod process;
 mod sdk;
+mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -34,6 +37,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL.
+    Test {
+        /// Handed to `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -42,6 +51,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::run(),
         Task::Migrations => migrations::run(),
         Task::Sdk { check } => sdk::run(check),
+        Task::Test { arguments } => test::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

