@@ -4,6 +4,7 @@ pub mod app;
 pub mod chance;
 pub mod clock;
 pub mod config;
+pub mod courier;
 pub mod factor;
 pub mod flow;
 pub mod model;

@@ -1,5 +1,10 @@
 //! The tables, as diesel knows them: one set, with types valid on SQLite and PostgreSQL.
 
+#![expect(
+    missing_docs,
+    reason = "the macro makes an item of each column; the structs of `model` say what they mean"
+)]
+
 use diesel::sql_types::SqlType;
 
 /// A UUID column: `uuid` in PostgreSQL, a 16-byte blob in SQLite.

@@ -15,6 +15,8 @@ use crate::vault::{Place, Vault};
 
 /// Seconds of one time step (P-19).
 const STEP: i64 = 30;
+/// A used code is at most this far from a fresh one, in seconds.
+const LONGEST_WAIT: u32 = 90;
 
 /// An authenticator with its secret unsealed.
 pub struct Authenticator {
@@ -75,7 +77,7 @@ pub fn compare(
         let used = authenticator.factor.last_step.unwrap_or(step).max(step);
         let next = Time::from_seconds((used + 1) * STEP);
         verdict = Verdict::Used {
-            retry_after: next.seconds_after(now).clamp(1, 3 * STEP as u32),
+            retry_after: next.seconds_after(now).clamp(1, LONGEST_WAIT),
         };
     }
     Ok(verdict)

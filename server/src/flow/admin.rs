@@ -19,7 +19,7 @@ use crate::store::{Tx, challenges, factors, limits, sessions, users};
 /// Who may list users.
 pub enum Lister {
     /// A signed-in user; only administrators may.
-    User(Caller),
+    User(Box<Caller>),
     /// A service whose key has `users:read`.
     Key(ApiKeyCaller),
 }

@@ -48,17 +48,13 @@ impl Time {
     }
 
     /// Seconds from `now` until this moment, rounded up, never negative: what `Retry-After` says.
-    pub const fn seconds_after(self, now: Self) -> u32 {
+    pub fn seconds_after(self, now: Self) -> u32 {
         let micros = self.0.saturating_sub(now.0);
         if micros <= 0 {
             return 0;
         }
         let seconds = micros.saturating_add(MICROS - 1) / MICROS;
-        if seconds > u32::MAX as i64 {
-            u32::MAX
-        } else {
-            seconds as u32
-        }
+        u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The connection: one enum over SQLite and PostgreSQL, how it is opened, and its migrations.
 
+#![expect(missing_docs, reason = "the derive of `Conn` makes public items")]
+
 use anyhow::{Context, bail};
 use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};

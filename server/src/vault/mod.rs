@@ -1,6 +1,6 @@
 //! `Vault`: everything that needs a key: keyed hashes, sealed values, access tokens; and password hashing.
 
-mod hasher;
+pub mod hasher;
 mod keyfile;
 mod keyring;
 mod sealing;
