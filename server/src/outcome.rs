@@ -1,0 +1,192 @@
+//! What flows return: plain data that each API turns into its own answer.
+
+use crate::model::kinds::{Assurance, FactorKind, Role, Scope};
+use crate::model::{ApiKeyId, Secret, SessionId, Time, UserId};
+
+/// A user as every API may show them.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The id.
+    pub id: UserId,
+    /// The integer that some APIs print.
+    pub number: i64,
+    /// The address.
+    pub email: String,
+    /// Given name, if told.
+    pub first_name: Option<String>,
+    /// Family name, if told.
+    pub last_name: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// The methods asked for at sign-in; empty when none is.
+    pub methods: Vec<FactorKind>,
+    /// When the account was made.
+    pub created_at: Time,
+}
+
+/// A session as every API may show it.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    /// The id.
+    pub id: SessionId,
+    /// The assurance.
+    pub acr: Assurance,
+    /// The methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// When the person last proved who they are.
+    pub auth_time: Time,
+    /// When it ends if nobody uses it any more.
+    pub expires_at: Time,
+}
+
+/// A registration has begun, or seems so.
+#[derive(Debug)]
+pub struct Registered {
+    /// What to send with the code.
+    pub registration_token: Secret<String>,
+}
+
+/// A session began or went on.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// A signed access token.
+    pub access_token: Secret<String>,
+    /// A refresh token, good for one exchange.
+    pub refresh_token: Secret<String>,
+    /// Lifetime of the access token in seconds (P-30).
+    pub expires_in: u32,
+    /// Who signed in.
+    pub person: Person,
+}
+
+/// What a right password leads to.
+#[derive(Debug)]
+pub enum LoggedIn {
+    /// No second factor is on.
+    Session(Box<SignedIn>),
+    /// A second factor is asked for.
+    Challenge(MfaRequired),
+}
+
+/// A second factor is asked for.
+#[derive(Debug)]
+pub struct MfaRequired {
+    /// What to send with the code.
+    pub mfa_token: Secret<String>,
+    /// The method whose code is waited for.
+    pub method: FactorKind,
+    /// All methods that may be switched to.
+    pub methods: Vec<FactorKind>,
+}
+
+/// A set-up has begun.
+#[derive(Debug)]
+pub enum SetupBegun {
+    /// A code is on its way to the proved address.
+    Email {
+        /// What to send with the code.
+        mfa_token: Secret<String>,
+    },
+    /// A secret to put into an app.
+    Authenticator {
+        /// What to send with the code.
+        mfa_token: Secret<String>,
+        /// The secret in base32, for typing.
+        secret: Secret<String>,
+        /// The same as an `otpauth://` URI.
+        otpauth_url: Secret<String>,
+        /// The URI as a QR code: an SVG data URI.
+        qr_code: Secret<String>,
+    },
+}
+
+/// A factor was turned on or off.
+#[derive(Debug)]
+pub struct FactorChanged {
+    /// Which method.
+    pub method: FactorKind,
+    /// The methods that are on now.
+    pub methods: Vec<FactorKind>,
+    /// When.
+    pub at: Time,
+}
+
+/// A challenge waits for a code of this method.
+#[derive(Debug)]
+pub struct Waiting {
+    /// What to send with the code.
+    pub mfa_token: Secret<String>,
+    /// The method.
+    pub method: FactorKind,
+}
+
+/// A code was sent again.
+#[derive(Debug)]
+pub struct Resent {
+    /// The same reference as before.
+    pub mfa_token: Secret<String>,
+    /// How often it may be sent again (P-22).
+    pub resends_remaining: u32,
+    /// Seconds until then (P-21).
+    pub retry_after: u32,
+}
+
+/// Why a token is no good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFlaw {
+    /// Forged, of another kind, or its session has ended.
+    Invalid,
+    /// Past its lifetime.
+    Expired,
+}
+
+/// What a token turned out to be.
+#[derive(Debug)]
+pub enum Judged {
+    /// It opens what its session opens.
+    Valid {
+        /// Whose it is.
+        person: Person,
+        /// Its session.
+        session: SessionView,
+    },
+    /// It opens nothing.
+    Flawed(TokenFlaw),
+}
+
+/// An API key, without the key.
+#[derive(Clone, Debug)]
+pub struct KeyView {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// Its name.
+    pub name: String,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// Its first characters.
+    pub hint: String,
+    /// Who made it.
+    pub created_by: UserId,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it stops working.
+    pub expires_at: Time,
+}
+
+/// A new API key, shown this once.
+#[derive(Debug)]
+pub struct KeyMade {
+    /// Everything but the key.
+    pub view: KeyView,
+    /// The key.
+    pub key: Secret<String>,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The items of the page.
+    pub items: Vec<T>,
+    /// How many there are over all pages.
+    pub total: i64,
+}
