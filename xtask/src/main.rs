@@ -1,12 +1,15 @@
 //! `cargo xtask …`: the chores and checks of this workspace, each in a module of its own.
 
+mod ci;
 mod documents;
 mod drift;
 mod layers;
 mod migrations;
 mod openapi;
 mod process;
+mod schemathesis;
 mod sdk;
+mod server;
 mod test;
 mod tools;
 mod workspace;
@@ -25,12 +28,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Runs every check: what CI runs, and all that it runs.
+    Ci,
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
     Drift,
     /// Checks who imports whom in the server.
     Layers,
     /// Checks that the migrations of both databases are twins, and runs SQLite's up, down and up.
     Migrations,
+    /// Sends generated requests to a running server and holds the answers against the spec.
+    Schemathesis,
     /// Writes the generated part of the Rust SDK.
     Sdk {
         /// Writes nothing; fails when a generated file is not up to date.
@@ -47,9 +54,11 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Ci => ci::run(),
         Task::Drift => drift::run(),
         Task::Layers => layers::run(),
         Task::Migrations => migrations::run(),
+        Task::Schemathesis => schemathesis::run(),
         Task::Sdk { check } => sdk::run(check),
         Task::Test { arguments } => test::run(&arguments),
     };

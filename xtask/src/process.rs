@@ -30,6 +30,22 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command with our own output, without naming a secret among its arguments when it fails.
+///
+/// # Errors
+///
+/// When it cannot be started or does not succeed.
+pub fn run_hiding(command: &mut Command, secret: &str) -> Result<()> {
+    let shown = shown(command).replace(secret, "[secret]");
+    let status = command
+        .status()
+        .with_context(|| format!("starting {shown}"))?;
+    if !status.success() {
+        bail!("{shown} failed ({status})");
+    }
+    Ok(())
+}
+
 /// Runs a command silently; what it wrote is told only when it fails.
 ///
 /// # Errors
@@ -69,7 +85,8 @@ pub fn is_root() -> bool {
 
 /// Whether a missing tool is a failure rather than a skipped check.
 pub fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
+    std::env::var_os("CI")
+        .is_some_and(|value| !value.is_empty() && value != "0" && value != "false")
 }
 
 /// Program and arguments in one line.

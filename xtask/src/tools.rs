@@ -101,7 +101,7 @@ pub fn install(package: &str) -> Result<()> {
 ///
 /// When Python is missing or the packages cannot be installed.
 pub fn python_tool(program: &str) -> Result<PathBuf> {
-    let folder = workspace::root().join("target/xtask-python");
+    let folder = workspace::target().join("xtask-python");
     let tool = folder.join("bin").join(program);
     let stamp = folder.join("packages.txt");
     let wanted = PYTHON_PACKAGES.join("\n");

@@ -18,10 +18,10 @@ pub fn canonical(document: &Value) -> Value {
     let schemas: Map<String, Value> = entries(&document["components"]["schemas"])
         .map(|(name, value)| (name.clone(), schema(value)))
         .collect();
-    let schemes: Map<String, Value> = entries(&document["components"]["securitySchemes"])
+    let doors: Map<String, Value> = entries(&document["components"]["securitySchemes"])
         .map(|(name, value)| (name.clone(), without_prose(resolve(document, value))))
         .collect();
-    json!({ "operations": operations, "schemas": schemas, "securitySchemes": schemes })
+    json!({ "operations": operations, "schemas": schemas, "securitySchemes": doors })
 }
 
 fn operation(document: &Value, item: &Value, found: &Value) -> Value {
@@ -95,7 +95,7 @@ fn request_body(document: &Value, body: &Value) -> Value {
     let mut content = content(document, body);
     if !required {
         // utoipa can only say "optional" by an Option, which makes the schema nullable as well.
-        for (_, media) in content.iter_mut() {
+        for (_, media) in &mut content {
             if let Some(map) = media.as_object_mut() {
                 map.remove("nullable");
                 if let Some(inner) = map.remove("allOf").and_then(single) {
@@ -118,7 +118,7 @@ fn response(document: &Value, answer: &Value) -> Value {
         );
     }
     let mut content = content(document, answer);
-    for (_, media) in content.iter_mut() {
+    for (_, media) in &mut content {
         // One schema and a oneOf of several are the same kind of thing at an answer: a set of possible bodies.
         if media
             .as_object()

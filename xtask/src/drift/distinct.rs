@@ -35,9 +35,9 @@ pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<Strin
             }
             ("items" | "additionalProperties" | "not", _) => findings(spec, place, inner, found),
             ("oneOf" | "anyOf" | "allOf", Value::Array(members)) => {
-                members
-                    .iter()
-                    .for_each(|member| findings(spec, place, member, found));
+                for member in members {
+                    findings(spec, place, member, found);
+                }
             }
             _ => {}
         }

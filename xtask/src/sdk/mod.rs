@@ -91,7 +91,7 @@ pub fn lower(name: &str, mut document: Value) -> Result<Lowered> {
 }
 
 /// Every `openapi/*.yaml`, by name.
-fn read_documents() -> Result<Vec<(String, Value)>> {
+pub fn read_documents() -> Result<Vec<(String, Value)>> {
     let folder = workspace::root().join("openapi");
     let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
         .with_context(|| format!("reading {}", folder.display()))?

@@ -1,0 +1,81 @@
+//! `cargo xtask ci`: every check, in the order in which they are cheap, each timed; stops at the first failure.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{drift, layers, migrations, process, schemathesis, sdk, test, tools, workspace};
+
+/// A check by its name.
+type Step = (&'static str, fn() -> Result<()>);
+
+/// What CI runs, and all that it runs.
+const STEPS: [Step; 9] = [
+    ("fmt", || {
+        process::run(process::cargo().args(["fmt", "--all", "--check"]))
+    }),
+    ("clippy", clippy),
+    ("layers", layers::run),
+    ("migrations", migrations::run),
+    ("drift", drift::run),
+    ("sdk --check", || sdk::run(true)),
+    ("openapi-spec-validator", validate),
+    ("test", || test::run(&[])),
+    ("schemathesis", schemathesis::run),
+];
+
+/// Runs all steps and prints how long each took.
+///
+/// # Errors
+///
+/// When a step fails; the ones after it are not run.
+pub fn run() -> Result<()> {
+    let mut done: Vec<(&str, Duration, bool)> = Vec::new();
+    let mut outcome = Ok(());
+    for (name, step) in STEPS {
+        println!("xtask ci: {name}");
+        let begun = Instant::now();
+        let result = step();
+        done.push((name, begun.elapsed(), result.is_ok()));
+        if let Err(error) = result {
+            outcome = Err(error).with_context(|| format!("ci: {name} failed"));
+            break;
+        }
+    }
+    println!();
+    for (name, took, passed) in &done {
+        println!(
+            "{name:24} {:>8.1} s  {}",
+            took.as_secs_f64(),
+            if *passed { "ok" } else { "FAILED" }
+        );
+    }
+    let left = STEPS.len() - done.len();
+    if left > 0 {
+        println!("{left} of {} steps not run", STEPS.len());
+    }
+    outcome
+}
+
+fn clippy() -> Result<()> {
+    process::run(process::cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// Is each document valid OpenAPI?
+fn validate() -> Result<()> {
+    let tool = tools::python_tool("openapi-spec-validator")?;
+    let documents = sdk::read_documents()?;
+    let folder = workspace::root().join("openapi");
+    for (name, _) in documents {
+        process::run(Command::new(&tool).arg(folder.join(format!("{name}.yaml"))))?;
+    }
+    Ok(())
+}

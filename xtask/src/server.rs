@@ -1,0 +1,220 @@
+//! A real server for checks from outside: the built binary, on a free port, with a folder of its own.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{process, workspace};
+
+/// How long to wait for the server to be ready, or for a mail.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server; stopped and removed when dropped.
+pub struct Server {
+    child: Child,
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+    binary: PathBuf,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+}
+
+impl Server {
+    /// Builds and starts the server with these settings (without their prefix) and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not build, or is not ready in time.
+    pub fn start(settings: &[(&str, &str)]) -> Result<Self> {
+        process::run(process::cargo().args(["build", "--workspace", "--bin", "countersign"]))?;
+        let binary = workspace::target().join("debug/countersign");
+        let folder = tempfile::Builder::new()
+            .prefix("countersign-")
+            .tempdir()
+            .context("making a folder")?;
+        let port = free_port()?;
+        let data = folder.path().join("data");
+        let mut environment: Vec<(String, String)> = settings
+            .iter()
+            .map(|(name, value)| (format!("COUNTERSIGN_{name}"), (*value).to_owned()))
+            .collect();
+        environment.push(("COUNTERSIGN_LISTEN".to_owned(), format!("127.0.0.1:{port}")));
+        environment.push((
+            "COUNTERSIGN_DATA_DIR".to_owned(),
+            data.to_string_lossy().into_owned(),
+        ));
+        let log = fs::File::create(folder.path().join("log")).context("making a log")?;
+        let child = Command::new(&binary)
+            .arg("serve")
+            .current_dir(folder.path())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", binary.display()))?;
+        let mut server = Self {
+            child,
+            folder,
+            environment,
+            binary,
+            url: format!("http://127.0.0.1:{port}"),
+        };
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().context("looking after the server")? {
+                bail!("the server ended at once ({status}):\n{}", self.log());
+            }
+            if self.get("/readyz").is_ok_and(|status| status == 200) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100));
+        }
+        bail!(
+            "the server is not ready after {} seconds:\n{}",
+            PATIENCE.as_secs(),
+            self.log()
+        )
+    }
+
+    /// What the server has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The folder for files of whoever tests the server.
+    pub fn scratch(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Runs another subcommand of the binary with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        process::run_quietly(
+            Command::new(&self.binary)
+                .args(arguments)
+                .current_dir(self.folder.path())
+                .envs(environment),
+        )
+    }
+
+    /// Registers a person through HTTP, with the code from the outbox: the answer with the tokens.
+    ///
+    /// # Errors
+    ///
+    /// When a call is refused or no mail comes.
+    pub fn register(&self, email: &str, password: &str) -> Result<Value> {
+        let begun = self.post(
+            "/identity/register",
+            &json!({ "email": email, "password": password }),
+        )?;
+        let code = self.code_for(email)?;
+        let proof = json!({ "registrationToken": begun["registrationToken"], "code": code });
+        self.post("/identity/register/verify", &proof)
+    }
+
+    /// The code in the newest mail to an address.
+    fn code_for(&self, email: &str) -> Result<String> {
+        let outbox = self.folder.path().join("data/outbox");
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let mut letters: Vec<PathBuf> = fs::read_dir(&outbox)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .collect();
+            letters.sort();
+            for letter in letters.iter().rev() {
+                let text = fs::read_to_string(letter).unwrap_or_default();
+                if let Some(code) = code_in(&text).filter(|_| text.contains(email)) {
+                    return Ok(code);
+                }
+            }
+            sleep(Duration::from_millis(100));
+        }
+        bail!(
+            "no mail with a code for {email} in {}:\n{}",
+            outbox.display(),
+            self.log()
+        )
+    }
+
+    fn get(&self, path: &str) -> Result<u16> {
+        let url = format!("{}{path}", self.url);
+        runtime()?.block_on(async { Ok(reqwest::get(url).await?.status().as_u16()) })
+    }
+
+    /// A JSON call that must succeed.
+    fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let url = format!("{}{path}", self.url);
+        runtime()?.block_on(async {
+            let answer = reqwest::Client::new().post(url).json(body).send().await?;
+            let status = answer.status();
+            let text = answer.text().await?;
+            if !status.is_success() {
+                bail!("POST {path} answers {status}: {text}");
+            }
+            serde_json::from_str(&text).with_context(|| format!("POST {path} answers no JSON"))
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to stop.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting a runtime")
+}
+
+fn free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Six digits that stand alone, in the body of a letter.
+fn code_in(letter: &str) -> Option<String> {
+    let lines = letter.lines().skip_while(|line| !line.is_empty());
+    lines
+        .filter(|line| !line.starts_with("--") && !line.contains(": "))
+        .flat_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric()))
+        .find(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code_in;
+
+    #[test]
+    fn the_code_is_found_in_the_body_only() {
+        let letter = "Subject: 111111\nDate: x\n\n--bound222222\nContent-Type: text/plain\n\nYour code: 3\n\n    345678\n";
+        assert_eq!(code_in(letter).as_deref(), Some("345678"));
+        assert_eq!(code_in("A: b\n\nNothing here, order 1234567.\n"), None);
+    }
+}
