@@ -517,14 +517,11 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
-        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
-        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -564,16 +561,6 @@ pub mod types {
             Self::TokenExpiredErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaMethodLockedErrorResponse> for DisableMfaError {
-        fn from(value: MfaMethodLockedErrorResponse) -> Self {
-            Self::MfaMethodLockedErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<UserNotFoundErrorResponse> for DisableMfaError {
-        fn from(value: UserNotFoundErrorResponse) -> Self {
-            Self::UserNotFoundErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for DisableMfaError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -597,11 +584,6 @@ pub mod types {
     impl ::std::convert::From<TooManyRequestsErrorResponse> for DisableMfaError {
         fn from(value: TooManyRequestsErrorResponse) -> Self {
             Self::TooManyRequestsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse> for DisableMfaError {
-        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
-            Self::TooManyMfaAttemptsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for DisableMfaError {
@@ -3791,13 +3773,11 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
-        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
-        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -3838,11 +3818,6 @@ pub mod types {
             Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
-    impl ::std::convert::From<UserNotFoundErrorResponse> for SetupMfaError {
-        fn from(value: UserNotFoundErrorResponse) -> Self {
-            Self::UserNotFoundErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SetupMfaError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -3866,11 +3841,6 @@ pub mod types {
     impl ::std::convert::From<TooManyRequestsErrorResponse> for SetupMfaError {
         fn from(value: TooManyRequestsErrorResponse) -> Self {
             Self::TooManyRequestsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse> for SetupMfaError {
-        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
-            Self::TooManyMfaAttemptsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for SetupMfaError {
@@ -3906,8 +3876,6 @@ pub mod types {
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
-        MaxResendLimitErrorResponse(MaxResendLimitErrorResponse),
-        ResendCooldownErrorResponse(ResendCooldownErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -3982,16 +3950,6 @@ pub mod types {
     impl ::std::convert::From<TooManyMfaAttemptsErrorResponse> for SwitchMfaMethodError {
         fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
             Self::TooManyMfaAttemptsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MaxResendLimitErrorResponse> for SwitchMfaMethodError {
-        fn from(value: MaxResendLimitErrorResponse) -> Self {
-            Self::MaxResendLimitErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<ResendCooldownErrorResponse> for SwitchMfaMethodError {
-        fn from(value: ResendCooldownErrorResponse) -> Self {
-            Self::ResendCooldownErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for SwitchMfaMethodError {
@@ -13460,7 +13418,7 @@ let response = client.verify_mfa_disable()
     }
     /**Switch MFA Login Method
 
-Lets the user finish this sign-in by another enabled method, for one who left the phone at home. `method: email` mails a code and counts as a resend, cooldown included; `method: authenticator` sends nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` mails a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). `method: authenticator` sends nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
 
 Sends a `POST` request to `/identity/mfa/login/switch`
 
@@ -14251,8 +14209,6 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
-                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
-                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14714,7 +14670,6 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
-                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

@@ -647,24 +647,6 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
-        pub fn forbidden(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
         pub fn payload_too_large(self, value: &types::DisableMfaError) -> Self {
             Self(
                 self
@@ -1197,15 +1179,6 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
