@@ -1,0 +1,169 @@
+//! Mail: a letter as a message, and the ways it leaves: a mail server, or a folder of files.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, anyhow};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, SinglePart};
+use lettre::transport::smtp::PoolConfig;
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::config::Settings;
+use crate::courier::letter::write;
+use crate::model::notice::{Letter, Notice};
+use crate::model::{NoticeId, Time};
+use crate::vault::{make_folder, private};
+
+/// The longest one delivery may take in all; less than a lease, so that nobody else sends it meanwhile.
+const LONGEST: Duration = Duration::from_secs(45);
+
+/// What became of a try to deliver.
+pub(super) enum Delivery {
+    /// Handed over; where to, for the log.
+    Done(Option<PathBuf>),
+    /// The receiver will never take it: no sense in trying again. Why, for the log.
+    Refused(String),
+    /// Not now. Why, for the log.
+    Failed(String),
+}
+
+/// How mail leaves.
+pub(super) enum Post {
+    /// To a mail server.
+    Smtp(Box<Smtp>),
+    /// Into files of this folder: the default, for trying things out.
+    Outbox(PathBuf),
+}
+
+/// A mail server, with a pool of connections.
+pub(super) struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    longest: Duration,
+}
+
+impl Post {
+    /// Gets ready what the settings ask for.
+    pub(super) fn new(settings: &Settings, at_once: u32) -> Result<Self> {
+        let Some(url) = &settings.smtp_url else {
+            return Ok(Self::Outbox(settings.data_dir.join("outbox")));
+        };
+        let patience = Duration::from_secs(u64::from(settings.smtp_timeout_seconds));
+        // The library's error may quote the URL, and so the password.
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
+            .map_err(|_| anyhow!("smtp_url is not usable, or the system has no root certificates"))?
+            .hello_name(ClientId::Domain(
+                settings.mail_from.email.domain().to_owned(),
+            ))
+            .timeout(Some(patience))
+            .pool_config(PoolConfig::new().max_size(at_once))
+            .build();
+        // One step may take `patience`; a server that is slow at every step is not waited for.
+        let longest = (patience * 3).min(LONGEST);
+        Ok(Self::Smtp(Box::new(Smtp { transport, longest })))
+    }
+
+    /// Tries to deliver.
+    pub(super) async fn deliver(
+        &self,
+        id: NoticeId,
+        letter: &Letter,
+        message: Message,
+    ) -> Delivery {
+        match self {
+            Self::Smtp(smtp) => smtp.send(message).await,
+            Self::Outbox(folder) => {
+                let time = Time::from_micros(letter.at).to_string().replace(':', "-");
+                let path = folder.join(format!("{time}-{id}.eml"));
+                let kept = path.clone();
+                let saved = spawn_blocking(move || save(&path, &message.formatted())).await;
+                match saved.context("the task that writes the file").flatten() {
+                    Ok(()) => Delivery::Done(Some(kept)),
+                    Err(error) => Delivery::Failed(format!("{error:#}")),
+                }
+            }
+        }
+    }
+}
+
+impl Smtp {
+    async fn send(&self, message: Message) -> Delivery {
+        let sent = timeout(self.longest, self.transport.send(message)).await;
+        let Ok(sent) = sent else {
+            return Delivery::Failed("the mail server took too long".to_owned());
+        };
+        let Err(error) = sent else {
+            return Delivery::Done(None);
+        };
+        // RFC 4954 §6: these refuse our name and password, which is not the receiver's doing.
+        let status = error.status().map(u16::from);
+        let ours = status.is_some_and(|status| matches!(status, 530 | 534 | 535 | 538));
+        let refused = error.is_permanent() && !ours;
+        let why = format!("{:#}", anyhow::Error::new(error));
+        if refused {
+            Delivery::Refused(why)
+        } else {
+            Delivery::Failed(why)
+        }
+    }
+}
+
+/// The message of a letter. A second one for the same notice is equal but for its date, so that a
+/// receiver sees them as one.
+pub(super) fn message(
+    notice: &Notice,
+    letter: &Letter,
+    from: &Mailbox,
+    service: &str,
+    now: Time,
+) -> Result<Message> {
+    // Never parsed as a mailbox: that would read more into it than an address (security.md App. A).
+    let (local, domain) = letter
+        .to
+        .split_once('@')
+        .context("the letter has no address")?;
+    let to =
+        Address::new(local, domain).map_err(|_| anyhow!("no mail can be sent to this address"))?;
+    let written = write(letter, service);
+    let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+    Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, to))
+        .subject(written.subject)
+        .date(moment(now))
+        .message_id(Some(format!("<{}@{}>", notice.id, from.email.domain())))
+        .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+        .singlepart(
+            SinglePart::builder()
+                .header(ContentType::TEXT_PLAIN)
+                .body(written.text),
+        )
+        .context("composing the mail")
+}
+
+/// The time for a `Date` header, which knows the years 1970 to 9999 only.
+fn moment(time: Time) -> SystemTime {
+    let seconds = u64::try_from(time.seconds())
+        .unwrap_or(0)
+        .min(253_402_300_799);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// Writes a file that appears only when it is whole, readable by the owner alone.
+fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().context("the outbox has no folder")?;
+    let draft = path.with_extension("new");
+    let told = || format!("writing {}", path.display());
+    make_folder(folder).with_context(told)?;
+    let mut options = OpenOptions::new();
+    let file = private(options.write(true).create(true).truncate(true)).open(&draft);
+    let mut file = file.with_context(told)?;
+    file.write_all(bytes).with_context(told)?;
+    file.sync_all().with_context(told)?;
+    fs::rename(&draft, path).with_context(told)
+}

@@ -1,0 +1,249 @@
+//! What a letter says: the template of its message, filled in.
+
+use crate::model::Time;
+use crate::model::kinds::FactorKind;
+use crate::model::notice::{Letter, Message};
+
+/// The most characters of a line.
+const LINE: usize = 72;
+
+/// A letter's subject and text, lines ended by `\n`.
+pub(super) struct Written {
+    pub(super) subject: String,
+    pub(super) text: String,
+}
+
+/// Writes a letter in the name of `service`.
+pub(super) fn write(letter: &Letter, service: &str) -> Written {
+    let (code, minutes) = code(&letter.message);
+    let lifetime = match minutes {
+        1 => "1 minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    };
+    let when = when(Time::from_micros(letter.at));
+    let source = source(&letter.source);
+    let fields = [
+        ("service", service),
+        ("code", code),
+        ("lifetime", &lifetime),
+        ("method", method(&letter.message)),
+        ("source", &source),
+        ("when", &when),
+    ];
+    let filled = fill(template(&letter.message), &fields);
+    let (head, text) = filled.split_once("\n\n").unwrap_or(("", &filled));
+    Written {
+        subject: head.trim_start_matches("Subject: ").to_owned(),
+        text: text.lines().map(wrapped).collect(),
+    }
+}
+
+/// A line, broken between words to be read without scrolling (RFC 5322 §2.1.1: 78 at most).
+fn wrapped(line: &str) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for word in line.split(' ') {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > LINE {
+            text.push('\n');
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += width;
+    }
+    text.push('\n');
+    text
+}
+
+/// The template: its first line is the subject.
+const fn template(message: &Message) -> &'static str {
+    match message {
+        Message::RegistrationCode { .. } => include_str!("templates/registration_code.txt"),
+        Message::AlreadyRegistered => include_str!("templates/already_registered.txt"),
+        Message::SetupCode { .. } => include_str!("templates/setup_code.txt"),
+        Message::LoginCode { .. } => include_str!("templates/login_code.txt"),
+        Message::DisableCode { .. } => include_str!("templates/disable_code.txt"),
+        Message::FactorEnabled { .. } => include_str!("templates/factor_enabled.txt"),
+        Message::FactorDisabled { .. } => include_str!("templates/factor_disabled.txt"),
+        Message::WrongCodes { .. } => include_str!("templates/wrong_codes.txt"),
+        Message::FactorLocked { .. } => include_str!("templates/factor_locked.txt"),
+        Message::SessionEnded => include_str!("templates/session_ended.txt"),
+        Message::Unlocked => include_str!("templates/unlocked.txt"),
+        Message::MfaReset => include_str!("templates/mfa_reset.txt"),
+        Message::Promoted => include_str!("templates/promoted.txt"),
+        Message::AccountCreated => include_str!("templates/account_created.txt"),
+        Message::Digest => include_str!("templates/digest.txt"),
+    }
+}
+
+/// The code and its minutes, of a message that has one.
+fn code(message: &Message) -> (&str, u32) {
+    match message {
+        Message::RegistrationCode { code, minutes }
+        | Message::SetupCode { code, minutes }
+        | Message::LoginCode { code, minutes }
+        | Message::DisableCode { code, minutes } => (code, *minutes),
+        Message::AlreadyRegistered
+        | Message::FactorEnabled { .. }
+        | Message::FactorDisabled { .. }
+        | Message::WrongCodes { .. }
+        | Message::FactorLocked { .. }
+        | Message::SessionEnded
+        | Message::Unlocked
+        | Message::MfaReset
+        | Message::Promoted
+        | Message::AccountCreated
+        | Message::Digest => ("", 0),
+    }
+}
+
+/// The method a message is about, in words that begin a sentence.
+fn method(message: &Message) -> &str {
+    match message {
+        Message::FactorEnabled { method }
+        | Message::FactorDisabled { method }
+        | Message::WrongCodes { method }
+        | Message::FactorLocked { method } => match FactorKind::parse(method) {
+            Some(FactorKind::Email) => "Codes by e-mail",
+            Some(FactorKind::Authenticator) => "Codes from an authenticator app",
+            // A word of a newer server: as it stands.
+            None => method,
+        },
+        Message::RegistrationCode { .. }
+        | Message::AlreadyRegistered
+        | Message::SetupCode { .. }
+        | Message::LoginCode { .. }
+        | Message::DisableCode { .. }
+        | Message::SessionEnded
+        | Message::Unlocked
+        | Message::MfaReset
+        | Message::Promoted
+        | Message::AccountCreated
+        | Message::Digest => "",
+    }
+}
+
+/// `2026-11-22 14:15 UTC`.
+fn when(time: Time) -> String {
+    let text = time.to_string();
+    let (day, rest) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{day} {} UTC", rest.get(..5).unwrap_or(rest))
+}
+
+/// Where it came from, in words.
+fn source(source: &str) -> String {
+    match source {
+        "console" => "the server's command line".to_owned(),
+        address => format!("the network address {address}"),
+    }
+}
+
+/// Puts the fields into a template, in one pass: what a field brings is never filled again.
+fn fill(template: &str, fields: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(template.len() + 256);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let field = after.split_once('}').and_then(|(name, after)| {
+            let field = fields.iter().find(|(field, _)| *field == name);
+            field.map(|(_, value)| (*value, after))
+        });
+        match field {
+            Some((value, after)) => {
+                filled.push_str(value);
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fill, write};
+    use crate::model::notice::{Letter, Message};
+
+    fn messages() -> Vec<Message> {
+        let code = || ("012345".to_owned(), 10);
+        let method = || "authenticator".to_owned();
+        let with_code: [fn(String, u32) -> Message; 4] = [
+            |code, minutes| Message::RegistrationCode { code, minutes },
+            |code, minutes| Message::SetupCode { code, minutes },
+            |code, minutes| Message::LoginCode { code, minutes },
+            |code, minutes| Message::DisableCode { code, minutes },
+        ];
+        let mut messages: Vec<Message> = with_code.map(|make| make(code().0, code().1)).into();
+        messages.extend([
+            Message::AlreadyRegistered,
+            Message::FactorEnabled { method: method() },
+            Message::FactorDisabled { method: method() },
+            Message::WrongCodes { method: method() },
+            Message::FactorLocked { method: method() },
+            Message::SessionEnded,
+            Message::Unlocked,
+            Message::MfaReset,
+            Message::Promoted,
+            Message::AccountCreated,
+            Message::Digest,
+        ]);
+        messages
+    }
+
+    #[test]
+    fn every_letter_is_filled_in_and_has_its_code_on_a_line_of_its_own() {
+        for message in messages() {
+            let word = message.word();
+            let has_code = word.ends_with("_code");
+            let letter = Letter {
+                to: "alice@example.com".to_owned(),
+                at: 1_800_000_000_000_000,
+                source: "203.0.113.7".to_owned(),
+                message,
+            };
+            let written = write(&letter, "Example");
+            assert!(
+                !written.subject.is_empty() && !written.subject.contains("012345"),
+                "{word}"
+            );
+            assert!(
+                !written.text.contains(['{', '}', '\r']) && !written.subject.contains('{'),
+                "{word}"
+            );
+            assert_eq!(
+                written
+                    .text
+                    .lines()
+                    .filter(|&line| line == "012345")
+                    .count(),
+                usize::from(has_code),
+                "{word}"
+            );
+            let told = "the network address 203.0.113.7 at 2027-01-15 08:00 UTC";
+            let unbroken = written.text.replace('\n', " ");
+            assert!(unbroken.contains(told), "{word}: {}", written.text);
+            assert!(written.text.lines().all(|line| line.len() <= 72), "{word}");
+            assert!(
+                unbroken.contains("If ") || word == "factor_locked",
+                "{word} says what to do"
+            );
+            assert!(
+                written.text.is_ascii() && written.text.ends_with("Example\n"),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_field_brings_is_not_filled_again() {
+        let fields = [("a", "{b}"), ("b", "x")];
+        assert_eq!(fill("{a} {b} {c} {", &fields), "{b} x {c} {");
+    }
+}

@@ -1,0 +1,242 @@
+//! The courier: takes notices from the queue and delivers them, whatever happens, once or rarely twice.
+
+mod email;
+mod letter;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use lettre::message::Mailbox;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::model::notice::{Letter, Notice};
+use crate::model::{Result, Time};
+use crate::store::{Store, notices};
+use crate::vault::{Place, Vault};
+
+use email::{Delivery, Post};
+
+/// How many deliveries are under way at once.
+const AT_ONCE: usize = 4;
+
+/// How long a notice is ours. A courier that dies gives it up by this; no delivery takes as long.
+const LEASE_SECONDS: i64 = 60;
+
+/// How often the queue is looked at when nobody says that there is something new.
+const POLL: Duration = Duration::from_secs(2);
+
+/// P-48: the wait before the second try; it doubles with each further one.
+const RETRY_SECONDS: i64 = 5;
+
+/// The longest wait between two tries, in seconds.
+const RETRY_MAX_SECONDS: i64 = 3600;
+
+/// Delivers notices. Several servers may each have one; no notice is taken by two at a time.
+#[derive(Clone)]
+pub struct Courier(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    vault: Vault,
+    clock: Clock,
+    chance: Chance,
+    wake: Arc<Notify>,
+    post: Post,
+    from: Mailbox,
+    service: String,
+}
+
+impl Courier {
+    /// Gets ready to deliver; `wake` tells that there may be something new.
+    ///
+    /// # Errors
+    /// The mail server's URL cannot be used.
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        chance: Chance,
+        wake: Arc<Notify>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            store,
+            vault,
+            clock,
+            chance,
+            wake,
+            post: Post::new(settings, u32::try_from(AT_ONCE).unwrap_or(1))?,
+            from: settings.mail_from.clone(),
+            service: settings.issuer_name.clone(),
+        })))
+    }
+
+    /// Delivers until `stop` is over; then lets what is under way come to its end, which takes
+    /// no longer than a delivery may.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let mut under_way = JoinSet::new();
+        loop {
+            self.begin(&mut under_way).await;
+            let room = under_way.len() < AT_ONCE;
+            tokio::select! {
+                () = &mut stop => break,
+                Some(ended) = under_way.join_next() => note_end(ended),
+                () = self.0.wake.notified(), if room => {}
+                () = sleep(POLL), if room => {}
+            }
+        }
+        while let Some(ended) = under_way.join_next().await {
+            note_end(ended);
+        }
+    }
+
+    /// Takes as many due notices as may be under way, and begins to deliver them.
+    async fn begin(&self, under_way: &mut JoinSet<()>) {
+        let room = AT_ONCE.saturating_sub(under_way.len());
+        match self.take(room).await {
+            Ok(notices) => {
+                for notice in notices {
+                    let courier = self.clone();
+                    under_way.spawn(async move { courier.deliver(notice).await });
+                }
+            }
+            // Looked at again at the next poll; who cannot reach the database sees it in readyz too.
+            Err(error) => tracing::warn!(?error, "the courier cannot read its queue"),
+        }
+    }
+
+    async fn take(&self, room: usize) -> Result<Vec<Notice>> {
+        // A look costs no write, and most looks find nothing.
+        if room == 0 || self.0.store.read(notices::queued).await? == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.0.clock.now();
+        let lease = now.plus_seconds(LEASE_SECONDS);
+        let room = i64::try_from(room).unwrap_or(1);
+        let take = move |tx: &mut _| notices::due(tx, now, lease, room);
+        self.0.store.write(take).await
+    }
+
+    /// Delivers one notice, and says in the queue what became of it.
+    async fn deliver(&self, notice: Notice) {
+        let id = notice.id;
+        let kind = notice.kind.clone();
+        if let Err(error) = self.attempt(notice).await {
+            // The lease runs out and it is tried again; the receiver may get it twice.
+            tracing::error!(?error, %id, kind, "what became of a mail could not be stored");
+        }
+    }
+
+    async fn attempt(&self, notice: Notice) -> Result<()> {
+        let now = self.0.clock.now();
+        let (id, kind) = (notice.id, notice.kind.as_str());
+        if now >= notice.expires_at {
+            tracing::warn!(%id, kind, "a mail could not be delivered in time and is given up");
+            return self.abandon(&notice).await;
+        }
+        let (delivery, to) = match self.open(&notice) {
+            Ok(letter) => {
+                let to = masked(&letter.to);
+                (self.post(&notice, &letter, now).await, to)
+            }
+            Err(error) => (Delivery::Failed(format!("{error:#}")), "?".to_owned()),
+        };
+        match delivery {
+            Delivery::Done(place) => {
+                match place {
+                    Some(path) => {
+                        tracing::info!("mail for {to} ({kind}) is in {}", path.display());
+                    }
+                    None => tracing::info!("mail for {to} ({kind}) was handed over"),
+                }
+                let now = self.0.clock.now();
+                self.0
+                    .store
+                    .write(move |tx| notices::sent(tx, id, now))
+                    .await
+            }
+            Delivery::Refused(why) => {
+                tracing::warn!(%id, kind, to, why, "the mail server will not take a mail");
+                self.abandon(&notice).await
+            }
+            Delivery::Failed(why) => {
+                let next = self.next_try(notice.tries);
+                tracing::warn!(%id, kind, to, why, next_try = %next, "a mail could not be delivered");
+                self.0
+                    .store
+                    .write(move |tx| notices::retry(tx, id, next))
+                    .await
+            }
+        }
+    }
+
+    fn open(&self, notice: &Notice) -> anyhow::Result<Letter> {
+        let sealed = notice.sealed_letter.as_deref();
+        let sealed = sealed.context("the letter is gone")?;
+        let place = Place::letter(notice.user_id, notice.id);
+        let opened = self.0.vault.unseal(&place, sealed);
+        let opened = opened.map_err(|error| anyhow!("{error:?}"))?;
+        // The parser's message may quote the letter, and so a code.
+        serde_json::from_slice(opened.expose()).map_err(|_| anyhow!("the letter is not readable"))
+    }
+
+    async fn post(&self, notice: &Notice, letter: &Letter, now: Time) -> Delivery {
+        let Inner { from, service, .. } = &*self.0;
+        let delivery = match email::message(notice, letter, from, service, now) {
+            Ok(message) => self.0.post.deliver(notice.id, letter, message).await,
+            Err(error) => Delivery::Refused(format!("{error:#}")),
+        };
+        // Mail servers like to repeat the address; the log gets it masked.
+        let hide = |why: String| why.replace(&letter.to, &masked(&letter.to));
+        match delivery {
+            Delivery::Done(place) => Delivery::Done(place),
+            Delivery::Refused(why) => Delivery::Refused(hide(why)),
+            Delivery::Failed(why) => Delivery::Failed(hide(why)),
+        }
+    }
+
+    async fn abandon(&self, notice: &Notice) -> Result<()> {
+        let (id, now) = (notice.id, self.0.clock.now());
+        self.0
+            .store
+            .write(move |tx| notices::abandon(tx, id, now))
+            .await
+    }
+
+    /// When to try again after `tries` earlier tries: 5 s, 10 s, 20 s …, each up to a quarter sooner
+    /// or later, so that what failed together does not come back together (P-48).
+    fn next_try(&self, tries: i32) -> Time {
+        let doublings = u32::try_from(tries).unwrap_or(0).min(20);
+        let wait = (RETRY_SECONDS << doublings).min(RETRY_MAX_SECONDS) * 1_000_000;
+        let spread = u64::try_from(wait / 2).unwrap_or(0);
+        let jitter = i64::try_from(self.0.chance.below(spread)).unwrap_or(0);
+        let now = self.0.clock.now().micros();
+        Time::from_micros(now.saturating_add(wait - wait / 4 + jitter))
+    }
+}
+
+fn note_end(ended: std::result::Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        // Its lease runs out, and the next try may do better.
+        tracing::error!(%error, "delivering a mail panicked");
+    }
+}
+
+/// `a***@example.com`: enough to recognise, for the log.
+fn masked(address: &str) -> String {
+    let (local, domain) = address.split_once('@').unwrap_or((address, ""));
+    let first: String = local.chars().take(1).collect();
+    format!("{first}***@{domain}")
+}
