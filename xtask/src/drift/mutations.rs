@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::differences;
+use super::{differences, lint};
 use crate::documents::documents;
 
 /// A single change to a document.
@@ -131,5 +131,14 @@ fn prose_examples_and_order_are_no_drift() {
     for mutation in table("harmless") {
         let found = differences(&mutation.applied(&spec), &code);
         assert_eq!(found, Vec::<String>::new(), "{}", mutation.name);
+    }
+}
+
+#[test]
+fn every_broken_house_rule_is_caught() {
+    let (spec, _) = identity();
+    assert_eq!(lint::findings(&spec), Vec::<String>::new());
+    for mutation in table("house") {
+        mutation.assert_caught(&lint::findings(&mutation.applied(&spec)));
     }
 }
