@@ -1,5 +1,6 @@
 //! Countersign: self-hosted multi-factor authentication with a contract first.
 
+pub mod api;
 pub mod app;
 pub mod chance;
 pub mod clock;
@@ -7,8 +8,10 @@ pub mod config;
 pub mod courier;
 pub mod factor;
 pub mod flow;
+pub mod http;
 pub mod model;
 pub mod outcome;
 pub mod schema;
+pub mod serve;
 pub mod store;
 pub mod vault;

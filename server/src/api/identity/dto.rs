@@ -1,0 +1,218 @@
+//! What several operations send or answer: methods, users, sessions, tokens, pages.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
+
+use crate::http::output::exposed;
+use crate::model::kinds::{self, Assurance, FactorKind};
+use crate::model::{Refusal, Secret};
+use crate::outcome::{Person, SessionView, SignedIn};
+
+/// The message with every mailed code.
+pub const CODE_SENT: &str = "Email verification code sent. Please check your inbox.";
+
+/// A method, in answers.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = MFAMethod)]
+#[serde(rename_all = "lowercase")]
+pub enum MfaMethod {
+    Email,
+    Authenticator,
+}
+
+impl From<FactorKind> for MfaMethod {
+    fn from(kind: FactorKind) -> Self {
+        match kind {
+            FactorKind::Email => Self::Email,
+            FactorKind::Authenticator => Self::Authenticator,
+        }
+    }
+}
+
+/// Methods, in answers.
+pub fn methods(kinds: &[FactorKind]) -> Vec<MfaMethod> {
+    kinds.iter().map(|kind| MfaMethod::from(*kind)).collect()
+}
+
+/// A method, in requests: any word is readable, so that an unknown one is refused as what it is.
+pub struct Method(Option<FactorKind>);
+
+impl Method {
+    /// The method.
+    ///
+    /// # Errors
+    /// Refuses a word that is no method.
+    pub fn known(self) -> Result<FactorKind, Refusal> {
+        self.0.ok_or(Refusal::InvalidMfaMethod)
+    }
+}
+
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Ok(Self(FactorKind::parse(&word)))
+    }
+}
+
+/// What to do for a code of this method.
+pub const fn asks_for(kind: FactorKind) -> &'static str {
+    match kind {
+        FactorKind::Email => CODE_SENT,
+        FactorKind::Authenticator => "Enter the current code from your authenticator app.",
+    }
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    User,
+    Administrator,
+}
+
+impl From<kinds::Role> for Role {
+    fn from(role: kinds::Role) -> Self {
+        match role {
+            kinds::Role::User => Self::User,
+            kinds::Role::Administrator => Self::Administrator,
+        }
+    }
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    pub id: String,
+    pub number: i64,
+    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_name: Option<String>,
+    #[schema(inline)]
+    pub role: Role,
+    pub mfa_enabled: bool,
+    pub mfa_methods: Vec<MfaMethod>,
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<Person> for User {
+    fn from(person: Person) -> Self {
+        Self {
+            id: format!("user-{}", person.id),
+            number: person.number,
+            email: person.email,
+            first_name: person.first_name,
+            last_name: person.last_name,
+            role: person.role.into(),
+            mfa_enabled: !person.methods.is_empty(),
+            mfa_methods: methods(&person.methods),
+            created_at: person.created_at.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Acr {
+    Aal1,
+    TwoStep,
+    Aal2,
+}
+
+/// How a session was signed in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    id: String,
+    #[schema(inline)]
+    acr: Acr,
+    amr: Vec<String>,
+    #[schema(format = DateTime)]
+    auth_time: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl From<SessionView> for SessionInfo {
+    fn from(session: SessionView) -> Self {
+        Self {
+            id: format!("session-{}", session.id),
+            acr: match session.acr {
+                Assurance::Aal1 => Acr::Aal1,
+                Assurance::TwoStep => Acr::TwoStep,
+                Assurance::Aal2 => Acr::Aal2,
+            },
+            amr: session.amr,
+            auth_time: session.auth_time.to_string(),
+            expires_at: session.expires_at.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub enum TokenType {
+    Bearer,
+}
+
+/// The tokens of a session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenResponse {
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    access_token: Secret<String>,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    refresh_token: Secret<String>,
+    #[schema(inline)]
+    token_type: TokenType,
+    expires_in: u32,
+    user: User,
+}
+
+impl From<SignedIn> for TokenResponse {
+    fn from(signed_in: SignedIn) -> Self {
+        Self {
+            access_token: signed_in.access_token,
+            refresh_token: signed_in.refresh_token,
+            token_type: TokenType::Bearer,
+            expires_in: signed_in.expires_in,
+            user: signed_in.person.into(),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    #[validate(range(min = 1, max = 100))]
+    #[param(format = Int32, minimum = 1, maximum = 100, default = 30)]
+    limit: Option<i64>,
+    #[validate(range(min = 0, max = 1_000_000))]
+    #[param(format = Int32, minimum = 0, maximum = 1_000_000, default = 0)]
+    offset: Option<i64>,
+}
+
+impl Paging {
+    /// How many entries to answer at most.
+    pub fn limit(&self) -> i64 {
+        self.limit.unwrap_or(30)
+    }
+
+    /// How many entries to skip.
+    pub fn offset(&self) -> i64 {
+        self.offset.unwrap_or(0)
+    }
+}
+
+/// How many entries there are over all pages.
+pub fn total(count: i64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

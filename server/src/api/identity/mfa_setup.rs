@@ -1,0 +1,214 @@
+//! Turning a method on: begin, then prove it.
+
+use actix_web::post;
+use actix_web::web::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::dto::{CODE_SENT, Method, MfaMethod, methods};
+use super::error::refuses;
+use super::{Answer, App, Body, Caller, MaybeCaller};
+use crate::flow;
+use crate::http::input::{SecretText, Then};
+use crate::http::output::exposed;
+use crate::model::kinds::FactorKind;
+use crate::model::session;
+use crate::model::source::Source;
+use crate::model::{Refusal, Secret};
+use crate::outcome::{FactorChanged, SetupBegun};
+
+refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaAlreadyEnabled,
+    TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyPasswordAttempts, TooManyMfaEmails,
+    TooManyRequests);
+
+/// Begins to turn a method on.
+#[utoipa::path(operation_id = "setupMfa", tag = "MFA Setup", request_body = MfaSetupRequest,
+    security(("bearerAuth" = [])), responses((status = 200, body = MfaSetupResponse), SetupMfa))]
+#[post("/identity/mfa/setup")]
+pub async fn setup_mfa(
+    app: App,
+    source: Source,
+    Then(caller, body): Then<Caller, Body<MfaSetupRequest>>,
+) -> Answer<MfaSetupResponse> {
+    let command = body.into_inner().command(caller.into_inner(), source)?;
+    let begun = app.call(async |ctx| flow::setup::begin(ctx, command).await).await?;
+    Ok(Json(begun.into()))
+}
+
+refuses!(VerifyMfaSetup: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
+    InvalidMfaCode, AuthenticatorNotConfigured, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
+    MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
+
+/// Confirms the set-up with a code.
+#[utoipa::path(operation_id = "verifyMfaSetup", tag = "MFA Setup", request_body = MfaVerifyRequest,
+    security((), ("bearerAuth" = [])), responses((status = 200, body = MfaVerifySetupResponse), VerifyMfaSetup))]
+#[post("/identity/mfa/setup/verify")]
+pub async fn verify_mfa_setup(
+    app: App,
+    source: Source,
+    Then(caller, body): Then<MaybeCaller, Body<MfaVerifyRequest>>,
+) -> Answer<MfaVerifySetupResponse> {
+    let command = body.into_inner().change(caller.into_inner(), source);
+    let changed = app.call(async |ctx| flow::setup::verify(ctx, command).await).await?;
+    Ok(Json(changed.into()))
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = MFASetupRequest)]
+#[serde(deny_unknown_fields)]
+pub struct MfaSetupRequest {
+    #[schema(value_type = MfaMethod)]
+    method: Method,
+    #[validate(length(min = 1, max = 4096))]
+    #[schema(value_type = String, min_length = 1, max_length = 4096)]
+    password: SecretText,
+}
+
+impl MfaSetupRequest {
+    fn command(self, caller: session::Caller, source: Source) -> Result<flow::setup::Begin, Refusal> {
+        Ok(flow::setup::Begin {
+            caller,
+            method: self.method.known()?,
+            password: self.password.into_secret(),
+            source,
+        })
+    }
+}
+
+/// What the chosen method needs for its proof.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MFASetupResponse)]
+#[serde(untagged)]
+pub enum MfaSetupResponse {
+    Email(MfaSetupEmailResponse),
+    Authenticator(MfaSetupAuthenticatorResponse),
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = MFASetupEmailResponse)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaSetupEmailResponse {
+    message: &'static str,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    mfa_token: Secret<String>,
+    #[schema(inline)]
+    method: OnlyEmail,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnlyEmail {
+    Email,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = MFASetupAuthenticatorResponse)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaSetupAuthenticatorResponse {
+    message: &'static str,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    mfa_token: Secret<String>,
+    #[schema(inline)]
+    method: OnlyAuthenticator,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    secret: Secret<String>,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    otpauth_url: Secret<String>,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    qr_code: Secret<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnlyAuthenticator {
+    Authenticator,
+}
+
+impl From<SetupBegun> for MfaSetupResponse {
+    fn from(begun: SetupBegun) -> Self {
+        match begun {
+            SetupBegun::Email { mfa_token } => Self::Email(MfaSetupEmailResponse {
+                message: CODE_SENT,
+                mfa_token,
+                method: OnlyEmail::Email,
+            }),
+            SetupBegun::Authenticator { mfa_token, secret, otpauth_url, qr_code } => {
+                Self::Authenticator(MfaSetupAuthenticatorResponse {
+                    message: "Scan the QR code with your authenticator app, then enter the code it shows.",
+                    mfa_token,
+                    method: OnlyAuthenticator::Authenticator,
+                    secret,
+                    otpauth_url,
+                    qr_code,
+                })
+            }
+        }
+    }
+}
+
+/// A challenge and the code that answers it: at set-up, sign-in and disable.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = MFAVerifyRequest)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MfaVerifyRequest {
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    mfa_token: SecretText,
+    #[validate(length(min = 1, max = 64))]
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    code: SecretText,
+}
+
+impl MfaVerifyRequest {
+    /// The command that turns a method on or off.
+    pub fn change(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
+        flow::setup::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            code: self.code.into_secret(),
+            caller,
+            source,
+        }
+    }
+
+    /// The command that finishes a sign-in.
+    pub fn login(self, source: Source) -> flow::login::Verify {
+        flow::login::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            code: self.code.into_secret(),
+            source,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = MFAVerifySetupResponse)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaVerifySetupResponse {
+    message: &'static str,
+    mfa_methods: Vec<MfaMethod>,
+    #[schema(format = DateTime)]
+    enabled_at: String,
+    method: MfaMethod,
+}
+
+impl From<FactorChanged> for MfaVerifySetupResponse {
+    fn from(changed: FactorChanged) -> Self {
+        Self {
+            message: match changed.method {
+                FactorKind::Email => "Email MFA enabled successfully. Your account is now more secure.",
+                FactorKind::Authenticator => {
+                    "Authenticator MFA enabled successfully. Your account is now more secure."
+                }
+            },
+            mfa_methods: methods(&changed.methods),
+            enabled_at: changed.at.to_string(),
+            method: changed.method.into(),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The APIs, each in a folder of its own: how it speaks. A further one is its folder, its file in `openapi/` and one line here.
+
+pub mod identity;
+
+use crate::http::contract::Envelope;
+
+/// One API: its document as written by hand, and how the code mounts and describes it.
+#[derive(Clone, Copy)]
+pub struct Document {
+    /// The stem of its file: `identity` for `openapi/identity.yaml`.
+    pub name: &'static str,
+    /// The hand-written document, OpenAPI 3.0.3: the bytes that are served.
+    pub yaml: &'static str,
+    /// The document that the code yields, OpenAPI 3.1, for `cargo xtask drift`.
+    pub code: fn() -> utoipa::openapi::OpenApi,
+    /// Mounts its operations.
+    pub routes: fn(&mut utoipa_actix_web::service_config::ServiceConfig<'_>),
+    /// How it words what no handler sees.
+    pub envelope: Envelope,
+}
+
+/// Every API. The first one answers for paths that belong to none.
+pub const fn documents() -> &'static [Document] {
+    &[identity::DOCUMENT]
+}

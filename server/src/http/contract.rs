@@ -1,0 +1,188 @@
+//! What the documents say of paths: which API owns one, which methods it takes, which codes it can answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::http::status::Rejected;
+use crate::model::Refusal;
+
+/// How an API words what no handler of it has seen.
+pub type Envelope = fn(Rejected) -> HttpResponse;
+
+/// What this table needs to know of a document.
+#[derive(Clone, Copy)]
+pub struct Source {
+    /// The document's name, for errors at the start.
+    pub name: &'static str,
+    /// The hand-written document.
+    pub yaml: &'static str,
+    /// How its API words refusals.
+    pub envelope: Envelope,
+}
+
+/// The paths of all documents. The first document's API answers for paths that nobody owns.
+pub struct Contract(Vec<Api>);
+
+struct Api {
+    envelope: Envelope,
+    paths: Vec<Path>,
+}
+
+struct Path {
+    pattern: String,
+    /// Upper-case method → the codes its errors can carry.
+    methods: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Contract {
+    /// Reads the documents.
+    ///
+    /// # Errors
+    /// When one is no YAML; the documents are compiled in, so that is a broken build.
+    pub fn read(sources: &[Source]) -> anyhow::Result<Self> {
+        let apis = sources.iter().map(|source| {
+            let document: Value = yaml_serde::from_str(source.yaml)
+                .with_context(|| format!("openapi/{}.yaml cannot be read", source.name))?;
+            let paths = members(&document["paths"]).map(|(pattern, item)| Path {
+                pattern: pattern.clone(),
+                methods: methods(&document, item),
+            });
+            Ok(Api { envelope: source.envelope, paths: paths.collect() })
+        });
+        Ok(Self(apis.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// What to answer where no operation fits: the method is wrong, or else the path.
+    pub fn unmatched(&self, path: &str) -> Rejected {
+        let known = self.0.iter().flat_map(|api| &api.paths).find(|known| known.fits(path));
+        match known {
+            Some(known) => {
+                let methods: Vec<&str> = known.methods.keys().map(String::as_str).collect();
+                Rejected::Method { allow: methods.join(", ") }
+            }
+            None => Rejected::Refused(Refusal::NotFound),
+        }
+    }
+
+    /// The wording of the API that owns a path: by the path itself, else by its first segment.
+    pub fn envelope(&self, path: &str) -> Option<Envelope> {
+        let exact = |api: &&Api| api.paths.iter().any(|known| known.fits(path));
+        let near = |api: &&Api| api.paths.iter().any(|known| first(&known.pattern) == first(path));
+        let owner = self.0.iter().find(exact);
+        let owner = owner.or_else(|| self.0.iter().find(near)).or(self.0.first());
+        owner.map(|api| api.envelope)
+    }
+
+    /// Whether the operation at this pattern can answer this code; `true` where there is none.
+    pub fn declares(&self, method: &Method, pattern: &str, code: &str) -> bool {
+        let known = self.0.iter().flat_map(|api| &api.paths).find(|path| path.pattern == pattern);
+        known
+            .and_then(|path| path.methods.get(method.as_str()))
+            .is_none_or(|codes| codes.contains(code))
+    }
+}
+
+impl Path {
+    /// Whether a path is one of this pattern; `{name}` stands for one segment that is not empty.
+    fn fits(&self, path: &str) -> bool {
+        let mut wanted = self.pattern.split('/');
+        let mut given = path.split('/');
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some(wanted), Some(given)) if wanted == given => {}
+                (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {}
+                _different => return false,
+            }
+        }
+    }
+}
+
+fn first(path: &str) -> Option<&str> {
+    path.split('/').nth(1)
+}
+
+fn methods(document: &Value, item: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let operations = members(item).filter(|(_, operation)| operation.get("responses").is_some());
+    operations
+        .map(|(method, operation)| (method.to_uppercase(), codes(document, operation)))
+        .collect()
+}
+
+/// The codes of all errors of an operation.
+fn codes(document: &Value, operation: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, answer) in members(&operation["responses"]) {
+        let schema = &resolve(document, answer)["content"]["application/json"]["schema"];
+        let one_of = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+        for schema in one_of.iter().chain([schema]) {
+            let code = &resolve(document, schema)["properties"]["code"]["enum"][0];
+            found.extend(code.as_str().map(str::to_owned));
+        }
+    }
+    found
+}
+
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let target = value["$ref"].as_str().and_then(|target| target.strip_prefix('#'));
+    target.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YAML: &str = "
+paths:
+  /a/things:
+    get: { responses: { '200': {}, '404': { $ref: '#/components/responses/Gone' } } }
+    post: { responses: {} }
+  /a/things/{id}:
+    delete: { responses: {} }
+components:
+  responses:
+    Gone:
+      content: { application/json: { schema: { oneOf: [{ $ref: '#/components/schemas/Gone' }] } } }
+  schemas:
+    Gone: { properties: { code: { enum: [GONE] } } }
+";
+
+    fn contract() -> Contract {
+        let envelope = |_: Rejected| HttpResponse::Ok().finish();
+        Contract::read(&[Source { name: "a", yaml: YAML, envelope }]).expect("YAML")
+    }
+
+    fn allowed(path: &str) -> Option<String> {
+        match contract().unmatched(path) {
+            Rejected::Method { allow } => Some(allow),
+            Rejected::Refused(Refusal::NotFound) => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_known_path_names_its_methods() {
+        assert_eq!(allowed("/a/things").as_deref(), Some("GET, POST"));
+        assert_eq!(allowed("/a/things/7").as_deref(), Some("DELETE"));
+        for unknown in ["/", "", "/a", "/a/things/", "/a/things/7/x", "/b/things"] {
+            assert_eq!(allowed(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn codes_are_looked_up_through_references() {
+        let contract = contract();
+        assert!(contract.declares(&Method::GET, "/a/things", "GONE"));
+        assert!(!contract.declares(&Method::GET, "/a/things", "OTHER"));
+        assert!(contract.declares(&Method::PUT, "/a/things", "OTHER"));
+        assert!(contract.declares(&Method::GET, "/unknown", "OTHER"));
+    }
+}

@@ -1,0 +1,22 @@
+//! Readiness as load balancers ask for it.
+
+use crate::app::App;
+use crate::http::status::{Checks, Rejected};
+
+/// How the parts are that the server needs.
+///
+/// # Errors
+/// Rejects when one of them is not well.
+pub async fn readiness(app: &App) -> Result<Checks, Rejected> {
+    let readiness = app.readiness().await;
+    let checks = Checks {
+        database: readiness.database,
+        migrations: readiness.migrations,
+        courier: readiness.courier,
+    };
+    if readiness.is_ready() {
+        Ok(checks)
+    } else {
+        Err(Rejected::NotReady { checks })
+    }
+}

@@ -1,0 +1,216 @@
+//! Reading requests: bodies and queries become checked values, or a refusal that names the field and never its value.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{BytesMut, Data};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use validator::{Validate, ValidateLength};
+
+use crate::app::App;
+use crate::http::status::Rejected;
+use crate::model::{Fault, Secret};
+
+mod flaw;
+
+pub use flaw::{name, new_password};
+
+/// What an API's error type must be able to do.
+pub trait ErrorOf: From<Rejected> + Into<actix_web::Error> + 'static {}
+impl<E: From<Rejected> + Into<actix_web::Error> + 'static> ErrorOf for E {}
+
+/// What a request can be read into.
+pub trait Input: DeserializeOwned + Validate + 'static {}
+impl<T: DeserializeOwned + Validate + 'static> Input for T {}
+
+/// A JSON body; refused in the words of the API whose error type is `E`.
+pub struct Body<T, E>(T, PhantomData<E>);
+
+impl<T, E> Body<T, E> {
+    /// The value that was sent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: Input, E: ErrorOf> FromRequest for Body<T, E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            said_to_be_json(&request)?;
+            let bytes = read(&request, payload).await?;
+            let value = flaw::decode(&bytes).map_err(Rejected::from)?;
+            Ok(Self(value, PhantomData))
+        })
+    }
+}
+
+/// A JSON body that may be left out; an empty one was left out, whatever its media type.
+pub struct OptionalBody<T, E>(Option<T>, PhantomData<E>);
+
+impl<T, E> OptionalBody<T, E> {
+    /// The value, if one was sent.
+    pub fn into_inner(self) -> Option<T> {
+        self.0
+    }
+}
+
+impl<T: Input, E: ErrorOf> FromRequest for OptionalBody<T, E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let bytes = read(&request, payload).await?;
+            if bytes.is_empty() {
+                return Ok(Self(None, PhantomData));
+            }
+            said_to_be_json(&request)?;
+            let value = flaw::decode(&bytes).map_err(Rejected::from)?;
+            Ok(Self(Some(value), PhantomData))
+        })
+    }
+}
+
+/// The query of a URL; unknown and repeated parameters are refused like unknown fields.
+pub struct Query<T, E>(T, PhantomData<E>);
+
+impl<T, E> Query<T, E> {
+    /// The value that was sent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: Input, E: ErrorOf> FromRequest for Query<T, E> {
+    type Error = E;
+    type Future = std::future::Ready<Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let read = flaw::decode_query(request.query_string());
+        let read = read.map(|value| Self(value, PhantomData));
+        std::future::ready(read.map_err(|refusal| Rejected::from(refusal).into()))
+    }
+}
+
+/// Two extractors, the second only after the first let the request in.
+///
+/// The framework polls a handler's extractors side by side; a secured operation must answer 401
+/// before it looks at anything else that was sent.
+pub struct Then<A, B>(pub A, pub B);
+
+impl<A, B, E> FromRequest for Then<A, B>
+where
+    A: FromRequest<Error = E> + 'static,
+    B: FromRequest<Error = E> + 'static,
+    E: ErrorOf,
+{
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let first = A::from_request(&request, &mut Payload::None).await?;
+            let second = B::from_request(&request, &mut payload).await?;
+            Ok(Self(first, second))
+        })
+    }
+}
+
+/// The application, which every request carries.
+///
+/// # Errors
+/// A fault when the server was put together without one.
+pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
+    let app = request.app_data::<Data<App>>().cloned();
+    app.ok_or_else(|| Rejected::Fault(Fault::bug(anyhow::anyhow!("no application in the request"))))
+}
+
+/// Whether the media type is `application/json`; parameters such as a charset do no harm.
+fn said_to_be_json(request: &HttpRequest) -> Result<(), Rejected> {
+    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = said.and_then(|said| said.split(';').next()).unwrap_or_default();
+    if essence.trim().eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Rejected::MediaType)
+    }
+}
+
+/// The whole body, as far as it keeps within P-44.
+async fn read(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Rejected> {
+    let limit = app(request)?.ctx().settings.body_limit_bytes as usize;
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > limit as u64) {
+        return Err(Rejected::TooLarge);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| flaw::no_json())?;
+        if body.len() + chunk.len() > limit {
+            return Err(Rejected::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads an optional field that may be left out but not be null: absent is the one way to say nothing.
+///
+/// # Errors
+/// The deserializer's.
+pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A secret string of a request: a password, a code, a token.
+#[derive(Deserialize)]
+#[serde(from = "String")]
+pub struct SecretText(Secret<String>);
+
+impl SecretText {
+    /// The secret.
+    pub fn into_secret(self) -> Secret<String> {
+        self.0
+    }
+
+    /// How many characters it has.
+    pub fn characters(&self) -> u64 {
+        self.0.expose().chars().count() as u64
+    }
+}
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl ValidateLength<u64> for SecretText {
+    fn length(&self) -> Option<u64> {
+        Some(self.characters())
+    }
+}
+
+/// `validator` keeps a copy of each value it finds fault with: of a secret, only whether it is empty.
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let empty = self.0.expose().is_empty();
+        serializer.serialize_str(if empty { "" } else { "[secret]" })
+    }
+}

@@ -1,0 +1,231 @@
+//! What is wrong with an input, field by field, in our own sentences.
+
+use std::borrow::Cow;
+
+use actix_web::web;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
+use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
+
+use super::{Input, SecretText};
+use crate::model::Refusal;
+use crate::model::refusal::FieldError;
+
+const NO_JSON: &str = "The body must be one JSON object.";
+const MISSING: &str = "This field is required.";
+const UNKNOWN: &str = "This field is not known here. Leave it out.";
+const TWICE: &str = "This field must be given only once.";
+const NO_STRING: &str = "This field must be a string.";
+const NO_INTEGER: &str = "This field must be an integer.";
+const NO_BOOLEAN: &str = "This field must be true or false.";
+const NO_LIST: &str = "This field must be a list.";
+const NO_OBJECT: &str = "This field must be an object.";
+const NO_WORD: &str = "This is not one of the allowed values.";
+const OUTSIDE: &str = "This number is outside the allowed range.";
+const EMPTY: &str = "This field must not be empty.";
+const EMPTY_LIST: &str = "Give at least one value.";
+const LONG: &str = "This field is too long.";
+const CONTROL: &str = "This field must not contain control characters.";
+const PASSWORD_SHORT: &str =
+    "The password is too short. Use a longer one, such as a few words in a row.";
+const PASSWORD_LONG: &str = "The password is too long.";
+const UNREADABLE: &str = "This field cannot be read. Check it against the API description.";
+
+/// The longest name of an unknown field that is repeated to the caller.
+const NAME_MAX: usize = 64;
+
+/// A body that is no JSON object at all.
+pub(super) fn no_json() -> Refusal {
+    Refusal::field("body", NO_JSON)
+}
+
+/// Reads and checks a JSON object.
+pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
+    // serde would take a list for a struct, its members in order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(no_json());
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        match error.inner().classify() {
+            Category::Data => described(error.path(), &error.inner().to_string()),
+            Category::Syntax | Category::Eof | Category::Io => no_json(),
+        }
+    })?;
+    json.end().map_err(|_| no_json())?;
+    checked(value)
+}
+
+/// Reads and checks a query string.
+pub(super) fn decode_query<T: Input>(query: &str) -> Result<T, Refusal> {
+    match web::Query::<Tracked<T>>::from_query(query).map(web::Query::into_inner) {
+        Ok(Tracked(Ok(value))) => checked(value),
+        Ok(Tracked(Err(refusal))) => Err(refusal),
+        Err(_) => Err(Refusal::field("query", UNREADABLE)),
+    }
+}
+
+/// Keeps the path of an error, which the reader of queries would drop.
+struct Tracked<T>(Result<T, Refusal>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Tracked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = serde_path_to_error::deserialize(deserializer);
+        Ok(Self(read.map_err(|error| {
+            described(error.path(), &error.inner().to_string())
+        })))
+    }
+}
+
+/// Turns serde's message into a field and a sentence. The message repeats values, so nothing of it
+/// is shown but the names of fields; what serde says first is fixed (`serde::de::Error`).
+fn described(path: &serde_path_to_error::Path, message: &str) -> Refusal {
+    let quoted = || message.split('`').nth(1).unwrap_or_default();
+    if message.starts_with("missing field") {
+        return Refusal::field(&joined(path, quoted()), MISSING);
+    }
+    if message.starts_with("duplicate field") {
+        return Refusal::field(&joined(path, quoted()), TWICE);
+    }
+    let field = shortened(&path.to_string());
+    if message.starts_with("unknown field") {
+        return Refusal::field(&field, UNKNOWN);
+    }
+    if message.starts_with("unknown variant") {
+        return Refusal::field(&field, NO_WORD);
+    }
+    if message.starts_with("invalid value") || message.starts_with("number too") {
+        return Refusal::field(&field, OUTSIDE);
+    }
+    if message.starts_with("invalid digit") || message.starts_with("cannot parse integer") {
+        return Refusal::field(&field, NO_INTEGER);
+    }
+    let expected = message.rsplit(", expected ").next().unwrap_or_default();
+    Refusal::field(&field, wrong_type(expected))
+}
+
+fn wrong_type(expected: &str) -> &'static str {
+    let starts = |words: &[&str]| words.iter().any(|word| expected.starts_with(word));
+    if starts(&["a string", "string"]) {
+        NO_STRING
+    } else if starts(&["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize"]) {
+        NO_INTEGER
+    } else if starts(&["a boolean"]) {
+        NO_BOOLEAN
+    } else if starts(&["a sequence"]) {
+        NO_LIST
+    } else if starts(&["struct", "a map"]) {
+        NO_OBJECT
+    } else {
+        UNREADABLE
+    }
+}
+
+/// The name of a field of the object that `path` leads to.
+fn joined(path: &serde_path_to_error::Path, name: &str) -> String {
+    if path.iter().len() == 0 {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// The field as the caller wrote it, but no longer than a name can be.
+fn shortened(field: &str) -> String {
+    match field {
+        "." => "body".to_owned(),
+        field => field.chars().take(NAME_MAX).collect(),
+    }
+}
+
+fn checked<T: Input>(value: T) -> Result<T, Refusal> {
+    match value.validate() {
+        Ok(()) => Ok(value),
+        Err(found) => {
+            let mut errors = Vec::new();
+            collect("", &found, &mut errors);
+            errors.sort_by(|one, other| one.field.cmp(&other.field));
+            Err(Refusal::Validation { errors })
+        }
+    }
+}
+
+fn collect(prefix: &str, found: &ValidationErrors, errors: &mut Vec<FieldError>) {
+    for (name, kind) in found.errors() {
+        let field = format!("{prefix}{}", camel_case(name));
+        match kind {
+            ValidationErrorsKind::Field(list) => {
+                // The first is enough: a field that is empty need not be told anything else.
+                errors.extend(list.first().map(|error| FieldError {
+                    field,
+                    message: sentence(error),
+                }));
+            }
+            ValidationErrorsKind::Struct(inner) => collect(&format!("{field}."), inner, errors),
+            ValidationErrorsKind::List(list) => {
+                for (index, inner) in list {
+                    collect(&format!("{field}[{index}]."), inner, errors);
+                }
+            }
+        }
+    }
+}
+
+fn sentence(error: &ValidationError) -> &'static str {
+    if let Some(Cow::Borrowed(message)) = error.message {
+        return message;
+    }
+    let value = error.params.get("value");
+    match error.code.as_ref() {
+        "range" => OUTSIDE,
+        "length" if value.is_some_and(|value| value == "") => EMPTY,
+        "length" if value.is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) => EMPTY_LIST,
+        "length" => LONG,
+        _unforeseen => UNREADABLE,
+    }
+}
+
+/// The JSON name of a field: every API of ours writes `firstName` for `first_name`.
+fn camel_case(name: &str) -> String {
+    let mut result = String::with_capacity(name.len());
+    let mut upper = false;
+    for letter in name.chars() {
+        if letter == '_' {
+            upper = true;
+        } else if upper {
+            result.push(letter.to_ascii_uppercase());
+            upper = false;
+        } else {
+            result.push(letter);
+        }
+    }
+    result
+}
+
+/// Refuses control characters in a name that people will see in lists and letters (N-144).
+///
+/// # Errors
+/// With the sentence for it.
+pub fn name(text: &str) -> Result<(), ValidationError> {
+    if text.chars().any(char::is_control) {
+        return Err(ValidationError::new("control").with_message(Cow::Borrowed(CONTROL)));
+    }
+    Ok(())
+}
+
+/// Refuses a new password outside what any operator can set (P-01, P-02); the flow knows the setting.
+///
+/// # Errors
+/// With the sentence for it.
+pub fn new_password(password: &SecretText) -> Result<(), ValidationError> {
+    let refuse = |message| Err(ValidationError::new("password").with_message(Cow::Borrowed(message)));
+    match password.characters() {
+        0..8 => refuse(PASSWORD_SHORT),
+        8..=256 => Ok(()),
+        257.. => refuse(PASSWORD_LONG),
+    }
+}
+
+#[cfg(test)]
+mod tests;

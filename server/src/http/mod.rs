@@ -1,0 +1,11 @@
+//! What every request needs, whichever API it speaks: reading it, knowing the caller, tracing it, refusing it.
+
+pub mod caller;
+pub mod contract;
+pub mod docs;
+pub mod health;
+pub mod input;
+pub mod limits;
+pub mod output;
+pub mod status;
+pub mod trace;

@@ -1,0 +1,14 @@
+//! How answers are written: the one place where a secret leaves in a body.
+
+use serde::Serializer;
+
+use crate::model::Secret;
+
+/// Writes a secret into an answer, for `#[serde(serialize_with = "exposed")]` on the few fields that
+/// hand one to its owner. Every answer is `Cache-Control: no-store`.
+///
+/// # Errors
+/// The serializer's.
+pub fn exposed<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}

@@ -1,0 +1,216 @@
+//! The one outer middleware: a name for every request, the headers every answer has, and answers to what no handler sees.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::HttpResponse;
+use anyhow::anyhow;
+use futures_util::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::http::contract::Contract;
+use crate::http::docs;
+use crate::http::limits;
+use crate::http::status::{Rejected, Told};
+use crate::model::ids::Id;
+use crate::model::source::Source;
+use crate::model::{Fault, Refusal};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An answer is data, never a page.
+const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+tokio::task_local! {
+    static REQUEST: Uuid;
+}
+
+/// Marks the id of a request.
+enum RequestRow {}
+
+/// The name of the request that is being answered: in its log lines, its header X-Request-Id and its
+/// errors. Nil outside of one.
+pub fn request_id() -> Uuid {
+    REQUEST.try_with(|id| *id).unwrap_or(Uuid::nil())
+}
+
+/// What the middleware needs to know; one for each server, shared by its workers.
+pub struct Edge {
+    app: App,
+    contract: Arc<Contract>,
+    undeclared: AtomicUsize,
+}
+
+impl Edge {
+    /// The edge of a server that serves `app` under `contract`.
+    pub fn new(app: App, contract: Arc<Contract>) -> Self {
+        Self { app, contract, undeclared: AtomicUsize::new(0) }
+    }
+
+    /// How many answers carried a code that their operation does not declare: bugs, all of them.
+    pub fn undeclared(&self) -> usize {
+        self.undeclared.load(Ordering::Relaxed)
+    }
+}
+
+/// What is known of a request before it is handed on.
+struct Line {
+    method: Method,
+    path: String,
+    source: Source,
+    started: Instant,
+}
+
+/// Names the request, hands it on, and sees to it that there is an answer with all its headers.
+///
+/// # Errors
+/// Where no handler came to an end, the finished answer, since the request it belongs to is gone.
+pub async fn trace<B: MessageBody + 'static>(
+    edge: Arc<Edge>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let ctx = edge.app.ctx();
+    let id: Id<RequestRow> = ctx.chance.id(ctx.now());
+    let peer = request.peer_addr().map(|address| address.ip());
+    let line = Line {
+        method: request.method().clone(),
+        path: request.match_info().as_str().to_owned(),
+        source: limits::source(peer, request.headers(), &ctx.settings.trusted_proxies),
+        started: Instant::now(),
+    };
+    let span = tracing::info_span!("request", id = %id);
+    let handled = handle(&edge, &line, request, next).instrument(span);
+    REQUEST.scope(id.uuid(), handled).await
+}
+
+async fn handle<B: MessageBody + 'static>(
+    edge: &Edge,
+    line: &Line,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let limit = Duration::from_secs(u64::from(edge.app.ctx().settings.request_timeout_seconds));
+    let call = tokio::time::timeout(limit, next.call(request));
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(Ok(Ok(response))) => Ok(finished(edge, line, response.map_into_boxed_body())),
+        Ok(Ok(Err(error))) => Err(broken(edge, line, Fault::bug(anyhow!("{error}")))),
+        Ok(Err(_elapsed)) => {
+            let fault = anyhow!("the request was not answered within {limit:?}");
+            Err(broken(edge, line, Fault::dependency(fault)))
+        }
+        Err(panic) => {
+            let fault = anyhow!("panic: {}", panic_message(panic.as_ref()));
+            Err(broken(edge, line, Fault::bug(fault)))
+        }
+    }
+}
+
+/// The answer with its headers; an empty error of the framework gets the API's words first.
+fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceResponse {
+    let pattern = response.request().match_pattern();
+    let mut response = match unspoken(edge, line, &response) {
+        Some(rejected) => response.into_response(worded(edge, line, rejected)),
+        None => response,
+    };
+    let route = pattern.unwrap_or_else(|| "(none)".to_owned());
+    judge(edge, line, &route, response.response());
+    let status = response.status();
+    dress(edge, line, response.headers_mut());
+    log(line, &route, status);
+    response
+}
+
+/// The answer where no handler came to an end.
+fn broken(edge: &Edge, line: &Line, fault: Fault) -> actix_web::Error {
+    let mut response = worded(edge, line, Rejected::Fault(fault));
+    dress(edge, line, response.headers_mut());
+    log(line, "(broken)", response.status());
+    InternalError::from_response("no handler answered", response).into()
+}
+
+fn worded(edge: &Edge, line: &Line, rejected: Rejected) -> HttpResponse {
+    match edge.contract.envelope(&line.path) {
+        Some(envelope) => envelope(rejected),
+        None => rejected.answer().finish(),
+    }
+}
+
+/// What an error of the framework means, which has no body that a client could read.
+fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Rejected> {
+    let status = response.status();
+    let spoken = response.response().extensions().contains::<Told>();
+    if spoken || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    Some(match status {
+        StatusCode::NOT_FOUND => edge.contract.unmatched(&line.path),
+        StatusCode::METHOD_NOT_ALLOWED => match edge.contract.unmatched(&line.path) {
+            // No document has the path: one of the pages, which are only ever read.
+            Rejected::Refused(Refusal::NotFound) => Rejected::Method { allow: "GET".to_owned() },
+            rejected => rejected,
+        },
+        StatusCode::PAYLOAD_TOO_LARGE => Rejected::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Rejected::MediaType,
+        status if status.is_client_error() => {
+            Refusal::field("path", "The path cannot be read.").into()
+        }
+        status => Rejected::Fault(Fault::bug(anyhow!("the framework answered {status}"))),
+    })
+}
+
+/// Counts an answer that the contract does not foresee: the client gets it, and we hear of it.
+fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
+    let told = response.extensions().get::<Told>().copied();
+    let Some(Told(code)) = told else { return };
+    if !edge.contract.declares(&line.method, route, code) {
+        edge.undeclared.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(method = %line.method, route, code, "an answer that the contract does not have");
+    }
+}
+
+/// The headers of every answer (N-142).
+fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
+    if let Ok(id) = HeaderValue::from_str(&request_id().to_string()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    let ui = docs::is_ui(&line.path);
+    let policy = if ui { docs::UI_POLICY } else { API_POLICY };
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if edge.app.ctx().settings.public_url.starts_with("https://") {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        let keep = if ui { "no-cache" } else { "no-store" };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(keep));
+    }
+}
+
+/// One line for each request, without anything the client chose but the method and its address.
+fn log(line: &Line, route: &str, status: StatusCode) {
+    let Line { method, source, started, .. } = line;
+    let ms = started.elapsed().as_millis();
+    tracing::info!(%method, route, status = status.as_u16(), ms, %source, "request");
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
