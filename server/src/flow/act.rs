@@ -235,7 +235,7 @@ impl Act {
     /// A fault when the database does not answer or the letter cannot be sealed.
     pub fn post(&self, tx: &mut Tx, user_id: UserId, to: &str, message: Message, seconds: u32) -> Result<()> {
         let kind = message.word();
-        let ordinal = kind.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let ordinal = message.ordinal();
         let id: NoticeId = self.id(ordinal);
         let letter = Letter {
             to: to.to_owned(),

@@ -78,22 +78,31 @@ pub enum Message {
 impl Message {
     /// The word the queue and the log keep; nothing of the content.
     pub const fn word(&self) -> &'static str {
+        self.row().1
+    }
+
+    /// A number of its own for each kind, so that two letters of one call have different ids.
+    pub const fn ordinal(&self) -> u8 {
+        self.row().0
+    }
+
+    const fn row(&self) -> (u8, &'static str) {
         match self {
-            Self::RegistrationCode { .. } => "registration_code",
-            Self::AlreadyRegistered => "already_registered",
-            Self::SetupCode { .. } => "setup_code",
-            Self::LoginCode { .. } => "login_code",
-            Self::DisableCode { .. } => "disable_code",
-            Self::FactorEnabled { .. } => "factor_enabled",
-            Self::FactorDisabled { .. } => "factor_disabled",
-            Self::WrongCodes { .. } => "wrong_codes",
-            Self::FactorLocked { .. } => "factor_locked",
-            Self::SessionEnded => "session_ended",
-            Self::Unlocked => "unlocked",
-            Self::MfaReset => "mfa_reset",
-            Self::Promoted => "promoted",
-            Self::AccountCreated => "account_created",
-            Self::Digest => "digest",
+            Self::RegistrationCode { .. } => (1, "registration_code"),
+            Self::AlreadyRegistered => (2, "already_registered"),
+            Self::SetupCode { .. } => (3, "setup_code"),
+            Self::LoginCode { .. } => (4, "login_code"),
+            Self::DisableCode { .. } => (5, "disable_code"),
+            Self::FactorEnabled { .. } => (6, "factor_enabled"),
+            Self::FactorDisabled { .. } => (7, "factor_disabled"),
+            Self::WrongCodes { .. } => (8, "wrong_codes"),
+            Self::FactorLocked { .. } => (9, "factor_locked"),
+            Self::SessionEnded => (10, "session_ended"),
+            Self::Unlocked => (11, "unlocked"),
+            Self::MfaReset => (12, "mfa_reset"),
+            Self::Promoted => (13, "promoted"),
+            Self::AccountCreated => (14, "account_created"),
+            Self::Digest => (15, "digest"),
         }
     }
 }
