@@ -19,16 +19,21 @@ pub struct Document {
 ///
 /// When a document is no YAML, or the code's document cannot be serialised.
 pub fn documents() -> Result<Vec<Document>> {
-    let yaml = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../openapi/identity.yaml"
-    ))?;
-    let spec = parse("identity", &yaml)?;
-    Ok(vec![Document {
-        name: "identity".to_owned(),
-        code: spec.clone(),
-        spec,
-    }])
+    let mut found = Vec::new();
+    for document in countersign::api::documents() {
+        let code = serde_json::to_value((document.code)()).with_context(|| {
+            format!(
+                "{}: the code's document cannot be serialised",
+                document.name
+            )
+        })?;
+        found.push(Document {
+            name: document.name.to_owned(),
+            spec: parse(document.name, document.yaml)?,
+            code,
+        });
+    }
+    Ok(found)
 }
 
 /// A hand-written document as a value.
