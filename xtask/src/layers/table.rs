@@ -126,7 +126,7 @@ pub const LAYERS: &[Layer] = &[
     Layer {
         name: "main",
         may: &["cli"],
-        never: WIRE_AND_SQL,
+        never: SQL,
     },
     Layer {
         name: "lib",

@@ -76,7 +76,8 @@ pub fn run(check: bool) -> Result<()> {
 }
 
 /// All steps in memory, in their order: each one builds on what the one before left.
-pub fn lower(name: &str, mut document: Value) -> Result<Lowered> {
+pub fn lower(name: &str, document: Value) -> Result<Lowered> {
+    let mut document = sorted(document);
     let operations = operations::collect(&document)?;
     fold::fold(&mut document)?;
     secrets::lift(&mut document)?;
@@ -88,6 +89,22 @@ pub fn lower(name: &str, mut document: Value) -> Result<Lowered> {
         open,
         operations,
     })
+}
+
+/// Keys in the order of the alphabet, so that the generated code does not hang on how serde_json was built.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<(String, Value)> = map.into_iter().collect();
+            members.sort_by(|left, right| left.0.cmp(&right.0));
+            members
+                .into_iter()
+                .map(|(key, inner)| (key, sorted(inner)))
+                .collect()
+        }
+        Value::Array(list) => list.into_iter().map(sorted).collect(),
+        plain => plain,
+    }
 }
 
 /// Every `openapi/*.yaml`, by name.
