@@ -146,23 +146,39 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
 }
 
 /// The HTTP server: the outer middleware, the operations of every document, the pages (P-45).
-fn server(app: &App, edge: &Arc<Edge>, listener: TcpListener, threads: usize) -> anyhow::Result<Server> {
+fn server(
+    app: &App,
+    edge: &Arc<Edge>,
+    listener: TcpListener,
+    threads: usize,
+) -> anyhow::Result<Server> {
     let settings = Arc::clone(&app.ctx().settings);
     let seconds = |count: u32| Duration::from_secs(u64::from(count));
-    let (header, keep) = (seconds(settings.header_timeout_seconds), seconds(settings.keep_alive_seconds));
+    let (header, keep) = (
+        seconds(settings.header_timeout_seconds),
+        seconds(settings.keep_alive_seconds),
+    );
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
-    let pages = documents().iter().map(|document| Page { name: document.name, yaml: document.yaml });
+    let pages = documents().iter().map(|document| Page {
+        name: document.name,
+        yaml: document.yaml,
+    });
     let pages: Vec<Page> = pages.collect();
     let (app, edge) = (app.clone(), Arc::clone(edge));
     let factory = move || {
         let edge = Arc::clone(&edge);
         let web = Web::new()
             .app_data(Data::new(app.clone()))
-            .wrap(from_fn(move |request, next| trace(Arc::clone(&edge), request, next)))
+            .wrap(from_fn(move |request, next| {
+                trace(Arc::clone(&edge), request, next)
+            }))
             .into_utoipa_app();
-        let web = documents().iter().fold(web, |web, document| web.configure(document.routes));
+        let web = documents()
+            .iter()
+            .fold(web, |web, document| web.configure(document.routes));
         let (ui, keep) = (settings.swagger_ui, settings.swagger_persist_authorization);
-        web.into_app().configure(|config| docs::routes(config, &pages, ui, keep))
+        web.into_app()
+            .configure(|config| docs::routes(config, &pages, ui, keep))
     };
     let server = HttpServer::new(factory)
         .workers(threads)
@@ -200,17 +216,25 @@ async fn every<F: Future<Output = ()>>(
 async fn purge(app: App, stopped: watch::Receiver<bool>) {
     every(PURGE_EVERY, stopped, async || {
         if let Err(error) = app.purge().await {
-            tracing::warn!(?error, "what is over could not be forgotten, the next purge tries again");
+            tracing::warn!(
+                ?error,
+                "what is over could not be forgotten, the next purge tries again"
+            );
         }
     })
     .await;
 }
 
 async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
-    every(KEYS_EVERY, stopped, async || match app.ctx().vault.reload_if_changed() {
-        Ok(true) => tracing::info!("the key file was read again"),
-        Ok(false) => {}
-        Err(error) => tracing::error!(error = format!("{error:#}"), "the key file cannot be read, the old keys stay"),
+    every(KEYS_EVERY, stopped, async || {
+        match app.ctx().vault.reload_if_changed() {
+            Ok(true) => tracing::info!("the key file was read again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the key file cannot be read, the old keys stay"
+            ),
+        }
     })
     .await;
 }
@@ -225,7 +249,10 @@ fn greet(app: &App, address: SocketAddr) {
     }
     match settings.smtp_url {
         Some(_) => println!("  Mail      goes to the mail server"),
-        None => println!("  Mail      is written to {}", settings.data_dir.join("outbox").display()),
+        None => println!(
+            "  Mail      is written to {}",
+            settings.data_dir.join("outbox").display()
+        ),
     }
     println!("  Stop      Ctrl-C");
 }

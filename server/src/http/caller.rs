@@ -120,10 +120,20 @@ mod tests {
     fn only_one_bearer_is_a_bearer() {
         assert_eq!(read(&[]), Ok(None));
         for good in ["Bearer abc", "bearer abc", "BEARER   abc "] {
-            assert_eq!(read(&[good.as_bytes()]), Ok(Some("abc".to_owned())), "{good}");
+            assert_eq!(
+                read(&[good.as_bytes()]),
+                Ok(Some("abc".to_owned())),
+                "{good}"
+            );
         }
         let sent = Refusal::TokenInvalid { sent: true };
-        for bad in ["Bearer", "Bearer ", "Bearer a b", "Bearer a\tb", "Bearer \u{e4}"] {
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Bearer a\tb",
+            "Bearer \u{e4}",
+        ] {
             assert_eq!(read(&[bad.as_bytes()]), Err(sent.clone()), "{bad}");
         }
         assert_eq!(read(&[b"Bearer abc", b"Bearer abc"]), Err(sent));

@@ -51,18 +51,27 @@ impl Contract {
                 pattern: pattern.clone(),
                 methods: methods(&document, item),
             });
-            Ok(Api { envelope: source.envelope, paths: paths.collect() })
+            Ok(Api {
+                envelope: source.envelope,
+                paths: paths.collect(),
+            })
         });
         Ok(Self(apis.collect::<anyhow::Result<_>>()?))
     }
 
     /// What to answer where no operation fits: the method is wrong, or else the path.
     pub fn unmatched(&self, path: &str) -> Rejected {
-        let known = self.0.iter().flat_map(|api| &api.paths).find(|known| known.fits(path));
+        let known = self
+            .0
+            .iter()
+            .flat_map(|api| &api.paths)
+            .find(|known| known.fits(path));
         match known {
             Some(known) => {
                 let methods: Vec<&str> = known.methods.keys().map(String::as_str).collect();
-                Rejected::Method { allow: methods.join(", ") }
+                Rejected::Method {
+                    allow: methods.join(", "),
+                }
             }
             None => Rejected::Refused(Refusal::NotFound),
         }
@@ -71,15 +80,25 @@ impl Contract {
     /// The wording of the API that owns a path: by the path itself, else by its first segment.
     pub fn envelope(&self, path: &str) -> Option<Envelope> {
         let exact = |api: &&Api| api.paths.iter().any(|known| known.fits(path));
-        let near = |api: &&Api| api.paths.iter().any(|known| first(&known.pattern) == first(path));
+        let near = |api: &&Api| {
+            api.paths
+                .iter()
+                .any(|known| first(&known.pattern) == first(path))
+        };
         let owner = self.0.iter().find(exact);
-        let owner = owner.or_else(|| self.0.iter().find(near)).or(self.0.first());
+        let owner = owner
+            .or_else(|| self.0.iter().find(near))
+            .or(self.0.first());
         owner.map(|api| api.envelope)
     }
 
     /// Whether the operation at this pattern can answer this code; `true` where there is none.
     pub fn declares(&self, method: &Method, pattern: &str, code: &str) -> bool {
-        let known = self.0.iter().flat_map(|api| &api.paths).find(|path| path.pattern == pattern);
+        let known = self
+            .0
+            .iter()
+            .flat_map(|api| &api.paths)
+            .find(|path| path.pattern == pattern);
         known
             .and_then(|path| path.methods.get(method.as_str()))
             .is_none_or(|codes| codes.contains(code))
@@ -128,8 +147,12 @@ fn codes(document: &Value, operation: &Value) -> BTreeSet<String> {
 }
 
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    let target = value["$ref"].as_str().and_then(|target| target.strip_prefix('#'));
-    target.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
+    let target = value["$ref"]
+        .as_str()
+        .and_then(|target| target.strip_prefix('#'));
+    target
+        .and_then(|pointer| document.pointer(pointer))
+        .unwrap_or(value)
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -157,7 +180,12 @@ components:
 
     fn contract() -> Contract {
         let envelope = |_: Rejected| HttpResponse::Ok().finish();
-        Contract::read(&[Source { name: "a", yaml: YAML, envelope }]).expect("YAML")
+        Contract::read(&[Source {
+            name: "a",
+            yaml: YAML,
+            envelope,
+        }])
+        .expect("YAML")
     }
 
     fn allowed(path: &str) -> Option<String> {

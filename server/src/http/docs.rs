@@ -54,15 +54,24 @@ fn path(page: Page) -> String {
 }
 
 async fn redirect(to: &'static str) -> HttpResponse {
-    HttpResponse::Found().insert_header(("Location", to)).finish()
+    HttpResponse::Found()
+        .insert_header(("Location", to))
+        .finish()
 }
 
 /// The bytes of a document, or 304 when the client has them.
 fn document(page: Page, request: &HttpRequest) -> HttpResponse {
     let tag = format!("\"{:08x}\"", crc32fast::hash(page.yaml.as_bytes()));
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
     let fresh = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
-    let mut answer = if fresh { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut answer = if fresh {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
     answer.insert_header((ETAG, tag));
     answer.insert_header((CACHE_CONTROL, "no-cache"));
     if fresh {

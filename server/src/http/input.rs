@@ -138,8 +138,13 @@ pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
 
 /// Whether the media type is `application/json`; parameters such as a charset do no harm.
 fn said_to_be_json(request: &HttpRequest) -> Result<(), Rejected> {
-    let said = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = said.and_then(|said| said.split(';').next()).unwrap_or_default();
+    let said = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = said
+        .and_then(|said| said.split(';').next())
+        .unwrap_or_default();
     if essence.trim().eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {

@@ -17,7 +17,9 @@ use crate::model::source::Source;
 /// proxy, the last address of `X-Forwarded-For` that is not a trusted proxy itself.
 pub fn source(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Source {
     // A peer without an address is a Unix socket or a test.
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.to_canonical());
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| {
+        address.to_canonical()
+    });
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut nearest = peer;
     for hop in forwarded(headers) {
@@ -42,7 +44,9 @@ fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
 
 /// `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`.
 fn hop_address(hop: &str) -> Option<IpAddr> {
-    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bare = hop
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     bare.unwrap_or(hop)
         .parse()
         .or_else(|_| hop.parse().map(|address: SocketAddr| address.ip()))
@@ -93,10 +97,22 @@ mod tests {
     fn a_trusted_proxy_is_believed_up_to_the_first_stranger() {
         assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", &["127.0.0.1, 198.51.100.1"]), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", &["198.51.100.1, 10.9.9.9"]), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", &["192.0.2.1", "198.51.100.1,fd00::7"]), "198.51.100.1");
-        assert_eq!(seen("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            seen("10.0.0.1", &["127.0.0.1, 198.51.100.1"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &["198.51.100.1, 10.9.9.9"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &["192.0.2.1", "198.51.100.1,fd00::7"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            seen("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]),
+            "198.51.100.1"
+        );
     }
 
     #[test]

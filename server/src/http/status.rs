@@ -73,10 +73,13 @@ impl Rejected {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => of(refusal.class()),
-            Self::Fault(Fault { dependency: true, .. }) | Self::NotReady { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Fault(Fault { dependency: false, .. }) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Fault(Fault {
+                dependency: true, ..
+            })
+            | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Fault(Fault {
+                dependency: false, ..
+            }) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -87,8 +90,12 @@ impl Rejected {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::Fault(Fault { dependency: true, .. }) => BUSY.code(),
-            Self::Fault(Fault { dependency: false, .. }) => "INTERNAL",
+            Self::Fault(Fault {
+                dependency: true, ..
+            }) => BUSY.code(),
+            Self::Fault(Fault {
+                dependency: false, ..
+            }) => "INTERNAL",
             Self::TooLarge => "PAYLOAD_TOO_LARGE",
             Self::MediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::Method { .. } => "METHOD_NOT_ALLOWED",
@@ -100,8 +107,12 @@ impl Rejected {
     pub const fn sentence(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.sentence(),
-            Self::Fault(Fault { dependency: true, .. }) => BUSY.sentence(),
-            Self::Fault(Fault { dependency: false, .. }) => {
+            Self::Fault(Fault {
+                dependency: true, ..
+            }) => BUSY.sentence(),
+            Self::Fault(Fault {
+                dependency: false, ..
+            }) => {
                 "Something went wrong on our side. Try again, and report the requestId if it happens again."
             }
             Self::TooLarge => "The request body is too large. Send a smaller one.",
@@ -124,9 +135,13 @@ impl Rejected {
                 Header::RetryAfter(seconds) => Some(seconds),
                 Header::Bearer(_) | Header::Nothing => None,
             },
-            Self::Fault(Fault { dependency: true, .. }) => Some(DEPENDENCY_RETRY_SECONDS),
+            Self::Fault(Fault {
+                dependency: true, ..
+            }) => Some(DEPENDENCY_RETRY_SECONDS),
             Self::NotReady { .. } => Some(READINESS_RETRY_SECONDS),
-            Self::Fault(Fault { dependency: false, .. })
+            Self::Fault(Fault {
+                dependency: false, ..
+            })
             | Self::TooLarge
             | Self::MediaType
             | Self::Method { .. } => None,
@@ -190,9 +205,9 @@ impl Challenge {
         match self {
             Self::Plain => "Bearer".to_owned(),
             Self::InvalidToken => "Bearer error=\"invalid_token\"".to_owned(),
-            Self::TooOld(seconds) => format!(
-                "Bearer error=\"insufficient_user_authentication\", max_age=\"{seconds}\""
-            ),
+            Self::TooOld(seconds) => {
+                format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{seconds}\"")
+            }
             Self::Scope(scope) => {
                 format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")
             }
@@ -280,7 +295,10 @@ mod tests {
     #[test]
     fn a_bearer_is_asked_for_as_rfc_6750_and_9470_say() {
         let asked = |refusal| header_of(refusal, "WWW-Authenticate");
-        assert_eq!(asked(Refusal::TokenInvalid { sent: false }).as_deref(), Some("Bearer"));
+        assert_eq!(
+            asked(Refusal::TokenInvalid { sent: false }).as_deref(),
+            Some("Bearer")
+        );
         assert_eq!(
             asked(Refusal::TokenExpired).as_deref(),
             Some("Bearer error=\"invalid_token\"")
@@ -290,7 +308,10 @@ mod tests {
             Some("Bearer error=\"insufficient_user_authentication\", max_age=\"300\"")
         );
         assert_eq!(
-            asked(Refusal::InsufficientScope { scope: Scope::UsersRead }).as_deref(),
+            asked(Refusal::InsufficientScope {
+                scope: Scope::UsersRead
+            })
+            .as_deref(),
             Some("Bearer error=\"insufficient_scope\", scope=\"users:read\"")
         );
         assert_eq!(asked(Refusal::Forbidden), None);
@@ -300,9 +321,15 @@ mod tests {
     fn waits_are_told() {
         let refusal = Refusal::ResendCooldown { retry_after: 42 };
         assert_eq!(header_of(refusal, "Retry-After").as_deref(), Some("42"));
-        let used = Refusal::UsedMfaCode { attempts_remaining: 4, retry_after: 17 };
+        let used = Refusal::UsedMfaCode {
+            attempts_remaining: 4,
+            retry_after: 17,
+        };
         assert_eq!(header_of(used, "Retry-After"), None);
         let fault = Fault::dependency(anyhow::anyhow!("gone"));
-        assert_eq!(Rejected::Fault(fault).retry_after(), Some(DEPENDENCY_RETRY_SECONDS));
+        assert_eq!(
+            Rejected::Fault(fault).retry_after(),
+            Some(DEPENDENCY_RETRY_SECONDS)
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
@@ -15,7 +16,6 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::HttpResponse;
 use anyhow::anyhow;
 use futures_util::FutureExt;
 use tracing::Instrument;
@@ -58,7 +58,11 @@ pub struct Edge {
 impl Edge {
     /// The edge of a server that serves `app` under `contract`.
     pub fn new(app: App, contract: Arc<Contract>) -> Self {
-        Self { app, contract, undeclared: AtomicUsize::new(0) }
+        Self {
+            app,
+            contract,
+            undeclared: AtomicUsize::new(0),
+        }
     }
 
     /// How many answers carried a code that their operation does not declare: bugs, all of them.
@@ -161,7 +165,9 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
         StatusCode::NOT_FOUND => edge.contract.unmatched(&line.path),
         StatusCode::METHOD_NOT_ALLOWED => match edge.contract.unmatched(&line.path) {
             // No document has the path: one of the pages, which are only ever read.
-            Rejected::Refused(Refusal::NotFound) => Rejected::Method { allow: "GET".to_owned() },
+            Rejected::Refused(Refusal::NotFound) => Rejected::Method {
+                allow: "GET".to_owned(),
+            },
             rejected => rejected,
         },
         StatusCode::PAYLOAD_TOO_LARGE => Rejected::TooLarge,
@@ -205,12 +211,21 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
 
 /// One line for each request, without anything the client chose but the method and its address.
 fn log(line: &Line, route: &str, status: StatusCode) {
-    let Line { method, source, started, .. } = line;
+    let Line {
+        method,
+        source,
+        started,
+        ..
+    } = line;
     let ms = started.elapsed().as_millis();
     tracing::info!(%method, route, status = status.as_u16(), ms, %source, "request");
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests;

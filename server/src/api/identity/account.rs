@@ -29,7 +29,9 @@ pub async fn register_user(
     body: Body<RegisterRequest>,
 ) -> Result<(Json<RegisterResponse>, StatusCode), Error> {
     let command = body.into_inner().command(source);
-    let registered = app.call(async |ctx| flow::account::register(ctx, command).await).await?;
+    let registered = app
+        .call(async |ctx| flow::account::register(ctx, command).await)
+        .await?;
     Ok((Json(registered.into()), StatusCode::ACCEPTED))
 }
 
@@ -46,7 +48,9 @@ pub async fn verify_registration(
     body: Body<RegisterVerifyRequest>,
 ) -> Result<(Json<TokenResponse>, StatusCode), Error> {
     let command = body.into_inner().command(source);
-    let signed_in = app.call(async |ctx| flow::account::prove(ctx, command).await).await?;
+    let signed_in = app
+        .call(async |ctx| flow::account::prove(ctx, command).await)
+        .await?;
     Ok((Json(signed_in.into()), StatusCode::CREATED))
 }
 

@@ -37,7 +37,9 @@ pub async fn create_api_key(
     Then(caller, body): Then<Caller, Body<CreateApiKeyRequest>>,
 ) -> Result<(Json<CreateApiKeyResponse>, StatusCode), Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    let made = app.call(async |ctx| flow::api_keys::make(ctx, command).await).await?;
+    let made = app
+        .call(async |ctx| flow::api_keys::make(ctx, command).await)
+        .await?;
     Ok((Json(made.into()), StatusCode::CREATED))
 }
 
@@ -54,7 +56,9 @@ pub async fn list_api_keys(
 ) -> Answer<ListApiKeysResponse> {
     let (caller, paging) = (caller.into_inner(), paging.into_inner());
     let (limit, offset) = (paging.limit(), paging.offset());
-    let page = app.call(async |ctx| flow::api_keys::list(ctx, caller, limit, offset).await).await?;
+    let page = app
+        .call(async |ctx| flow::api_keys::list(ctx, caller, limit, offset).await)
+        .await?;
     Ok(Json(page.into()))
 }
 
@@ -71,7 +75,8 @@ pub async fn delete_api_key(
     Then(caller, id): Then<Caller, KeyId>,
 ) -> Result<HttpResponse, Error> {
     let (caller, KeyId(id)) = (caller.into_inner(), id);
-    app.call(async |ctx| flow::api_keys::delete(ctx, caller, id, source).await).await?;
+    app.call(async |ctx| flow::api_keys::delete(ctx, caller, id, source).await)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -83,9 +88,14 @@ impl FromRequest for KeyId {
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let written = request.match_info().get("id").and_then(|id| id.strip_prefix("api-key-"));
+        let written = request
+            .match_info()
+            .get("id")
+            .and_then(|id| id.strip_prefix("api-key-"));
         let hyphenated = written.filter(|id| id.len() == uuid::fmt::Hyphenated::LENGTH);
-        let id = hyphenated.and_then(|id| Uuid::try_parse(id).ok()).map(ApiKeyId::new);
+        let id = hyphenated
+            .and_then(|id| Uuid::try_parse(id).ok())
+            .map(ApiKeyId::new);
         let refused = || Refusal::field("id", "This is not the id of an API key.").into();
         ready(id.map(Self).ok_or_else(refused))
     }
@@ -152,7 +162,9 @@ impl CreateApiKeyRequest {
             caller,
             name: self.name,
             scopes,
-            expires_in_days: self.expires_in_days.and_then(|days| u32::try_from(days).ok()),
+            expires_in_days: self
+                .expires_in_days
+                .and_then(|days| u32::try_from(days).ok()),
             source,
         }
     }

@@ -70,11 +70,14 @@ impl<S: Opens> FromRequest for KeyOrCaller<S> {
             };
             let bearer = bearer?;
             let app = app(&request)?;
-            let key = app.call(async |ctx| {
-                flow::api_keys::authenticate(ctx, key.expose(), S::SCOPE).await
-            });
+            let key = app
+                .call(async |ctx| flow::api_keys::authenticate(ctx, key.expose(), S::SCOPE).await);
             let key = key.await.map_err(Rejected::from)?;
-            Ok(Self::Key { key, bearer, scope: PhantomData })
+            Ok(Self::Key {
+                key,
+                bearer,
+                scope: PhantomData,
+            })
         })
     }
 }

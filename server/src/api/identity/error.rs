@@ -17,8 +17,8 @@ use crate::model::{self, Fault, Refusal};
 mod describe;
 mod extras;
 
-pub use describe::{answers, describe};
 pub(super) use describe::refuses;
+pub use describe::{answers, describe};
 
 /// What operations of a kind can all answer, for `refuses!`.
 pub mod grounds {
@@ -65,7 +65,10 @@ impl ResponseError for Error {
             status_code: self.0.status().as_u16(),
             request_id: request_id(),
         };
-        self.0.answer().json(Body { common, extras: extras::of(&self.0) })
+        self.0.answer().json(Body {
+            common,
+            extras: extras::of(&self.0),
+        })
     }
 }
 
@@ -249,3 +252,45 @@ impl From<Checks> for ReadinessChecks {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_says_what_its_schema_says() {
+        for problem in Problem::ALL {
+            let rejected = problem.sample();
+            let body = serde_json::to_value(extras::of(&rejected)).expect("JSON");
+            let RefOr::T(Schema::Object(schema)) = problem.extras() else {
+                panic!("{problem:?} has no object");
+            };
+            let fields: Vec<&String> = body
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name)
+                .collect();
+            for required in &schema.required {
+                assert!(fields.contains(&required), "{problem:?} lacks {required}");
+            }
+            for field in fields {
+                assert!(
+                    schema.properties.contains_key(field),
+                    "{problem:?} says {field}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn schemas_are_named_after_their_codes() {
+        for problem in Problem::ALL {
+            let words = problem.sample().code().split('_').map(|word| match word {
+                "MFA" | "API" => word.to_owned(),
+                word => format!("{}{}", &word[..1], word[1..].to_lowercase()),
+            });
+            let name = words.collect::<String>() + "ErrorResponse";
+            assert_eq!(problem.name(), name);
+        }
+    }
+}

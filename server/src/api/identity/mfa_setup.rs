@@ -32,7 +32,9 @@ pub async fn setup_mfa(
     Then(caller, body): Then<Caller, Body<MfaSetupRequest>>,
 ) -> Answer<MfaSetupResponse> {
     let command = body.into_inner().command(caller.into_inner(), source)?;
-    let begun = app.call(async |ctx| flow::setup::begin(ctx, command).await).await?;
+    let begun = app
+        .call(async |ctx| flow::setup::begin(ctx, command).await)
+        .await?;
     Ok(Json(begun.into()))
 }
 
@@ -50,7 +52,9 @@ pub async fn verify_mfa_setup(
     Then(caller, body): Then<MaybeCaller, Body<MfaVerifyRequest>>,
 ) -> Answer<MfaVerifySetupResponse> {
     let command = body.into_inner().change(caller.into_inner(), source);
-    let changed = app.call(async |ctx| flow::setup::verify(ctx, command).await).await?;
+    let changed = app
+        .call(async |ctx| flow::setup::verify(ctx, command).await)
+        .await?;
     Ok(Json(changed.into()))
 }
 
@@ -66,7 +70,11 @@ pub struct MfaSetupRequest {
 }
 
 impl MfaSetupRequest {
-    fn command(self, caller: session::Caller, source: Source) -> Result<flow::setup::Begin, Refusal> {
+    fn command(
+        self,
+        caller: session::Caller,
+        source: Source,
+    ) -> Result<flow::setup::Begin, Refusal> {
         Ok(flow::setup::Begin {
             caller,
             method: self.method.known()?,
@@ -138,16 +146,19 @@ impl From<SetupBegun> for MfaSetupResponse {
                 mfa_token,
                 method: OnlyEmail::Email,
             }),
-            SetupBegun::Authenticator { mfa_token, secret, otpauth_url, qr_code } => {
-                Self::Authenticator(MfaSetupAuthenticatorResponse {
-                    message: "Scan the QR code with your authenticator app, then enter the code it shows.",
-                    mfa_token,
-                    method: OnlyAuthenticator::Authenticator,
-                    secret,
-                    otpauth_url,
-                    qr_code,
-                })
-            }
+            SetupBegun::Authenticator {
+                mfa_token,
+                secret,
+                otpauth_url,
+                qr_code,
+            } => Self::Authenticator(MfaSetupAuthenticatorResponse {
+                message: "Scan the QR code with your authenticator app, then enter the code it shows.",
+                mfa_token,
+                method: OnlyAuthenticator::Authenticator,
+                secret,
+                otpauth_url,
+                qr_code,
+            }),
         }
     }
 }
@@ -201,7 +212,9 @@ impl From<FactorChanged> for MfaVerifySetupResponse {
     fn from(changed: FactorChanged) -> Self {
         Self {
             message: match changed.method {
-                FactorKind::Email => "Email MFA enabled successfully. Your account is now more secure.",
+                FactorKind::Email => {
+                    "Email MFA enabled successfully. Your account is now more secure."
+                }
                 FactorKind::Authenticator => {
                     "Authenticator MFA enabled successfully. Your account is now more secure."
                 }

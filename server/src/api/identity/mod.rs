@@ -72,7 +72,10 @@ fn code() -> OpenApi {
     let (_, mut document) = app.split_for_parts();
     error::describe(&mut document);
     let components = document.components.get_or_insert_default();
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
     components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
     let key = ApiKey::Header(ApiKeyValue::new(credentials::X_API_KEY));
     components.add_security_scheme("apiKeyAuth", SecurityScheme::ApiKey(key));

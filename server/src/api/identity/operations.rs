@@ -31,7 +31,9 @@ pub async fn get_json_web_key_set(app: App) -> HttpResponse {
         y: key.y,
     });
     let keep = CacheControl(vec![Public, MaxAge(KEYS_MAX_AGE)]);
-    HttpResponse::Ok().insert_header(keep).json(JsonWebKeySet { keys: keys.collect() })
+    HttpResponse::Ok().insert_header(keep).json(JsonWebKeySet {
+        keys: keys.collect(),
+    })
 }
 
 refuses!(GetHealth: ALONE,);
@@ -41,7 +43,9 @@ refuses!(GetHealth: ALONE,);
     responses((status = 200, body = HealthResponse), GetHealth))]
 #[get("/healthz")]
 pub async fn get_health() -> Json<HealthResponse> {
-    Json(HealthResponse { status: Healthy::Ok })
+    Json(HealthResponse {
+        status: Healthy::Ok,
+    })
 }
 
 refuses!(GetReadiness: ALONE, NotReady);
@@ -52,7 +56,10 @@ refuses!(GetReadiness: ALONE, NotReady);
 #[get("/readyz")]
 pub async fn get_readiness(app: App) -> Answer<ReadinessResponse> {
     let checks = health::readiness(&app).await?;
-    Ok(Json(ReadinessResponse { status: Ready::Ready, checks: checks.into() }))
+    Ok(Json(ReadinessResponse {
+        status: Ready::Ready,
+        checks: checks.into(),
+    }))
 }
 
 #[derive(Serialize, ToSchema)]

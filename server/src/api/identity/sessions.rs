@@ -27,7 +27,9 @@ refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttemp
 #[post("/identity/login")]
 pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer<LoginResponse> {
     let command = body.into_inner().command(source);
-    let logged_in = app.call(async |ctx| flow::login::begin(ctx, command).await).await?;
+    let logged_in = app
+        .call(async |ctx| flow::login::begin(ctx, command).await)
+        .await?;
     Ok(Json(logged_in.into()))
 }
 
@@ -59,9 +61,13 @@ async fn judge(
             (KeyOrCaller::Key { .. }, Some(token)) => {
                 return flow::session::judge(ctx, token.expose()).await;
             }
-            (KeyOrCaller::Key { bearer: Some(bearer), .. }, None) => {
-                Box::new(flow::session::authenticate(ctx, bearer.expose()).await?)
-            }
+            (
+                KeyOrCaller::Key {
+                    bearer: Some(bearer),
+                    ..
+                },
+                None,
+            ) => Box::new(flow::session::authenticate(ctx, bearer.expose()).await?),
             (KeyOrCaller::Key { bearer: None, .. }, None) => {
                 return Err(Refusal::field("token", "Send the token to validate.").into());
             }
@@ -89,7 +95,9 @@ pub async fn refresh_token(
     body: Body<RefreshTokenRequest>,
 ) -> Answer<TokenResponse> {
     let token = body.into_inner().refresh_token.into_secret();
-    let signed_in = app.call(async |ctx| flow::session::refresh(ctx, token, source).await).await?;
+    let signed_in = app
+        .call(async |ctx| flow::session::refresh(ctx, token, source).await)
+        .await?;
     Ok(Json(signed_in.into()))
 }
 
@@ -101,7 +109,8 @@ refuses!(Logout: WITHOUT_BODY, TokenInvalid, TokenExpired);
 #[post("/identity/logout")]
 pub async fn logout(app: App, source: Source, caller: Caller) -> Result<HttpResponse, Error> {
     let caller = caller.into_inner();
-    app.call(async |ctx| flow::session::logout(ctx, caller, source).await).await?;
+    app.call(async |ctx| flow::session::logout(ctx, caller, source).await)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -28,7 +28,9 @@ pub async fn list_users(
 ) -> Answer<ListUsersResponse> {
     let (who, paging) = (Lister::from(who), paging.into_inner());
     let (limit, offset) = (paging.limit(), paging.offset());
-    let page = app.call(async |ctx| flow::admin::list_users(ctx, who, limit, offset).await).await?;
+    let page = app
+        .call(async |ctx| flow::admin::list_users(ctx, who, limit, offset).await)
+        .await?;
     Ok(Json(page.into()))
 }
 

@@ -109,7 +109,9 @@ fn wrong_type(expected: &str) -> &'static str {
     let starts = |words: &[&str]| words.iter().any(|word| expected.starts_with(word));
     if starts(&["a string", "string"]) {
         NO_STRING
-    } else if starts(&["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize"]) {
+    } else if starts(&[
+        "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize",
+    ]) {
         NO_INTEGER
     } else if starts(&["a boolean"]) {
         NO_BOOLEAN
@@ -180,7 +182,9 @@ fn sentence(error: &ValidationError) -> &'static str {
     match error.code.as_ref() {
         "range" => OUTSIDE,
         "length" if value.is_some_and(|value| value == "") => EMPTY,
-        "length" if value.is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) => EMPTY_LIST,
+        "length" if value.is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) => {
+            EMPTY_LIST
+        }
         "length" => LONG,
         _unforeseen => UNREADABLE,
     }
@@ -219,7 +223,8 @@ pub fn name(text: &str) -> Result<(), ValidationError> {
 /// # Errors
 /// With the sentence for it.
 pub fn new_password(password: &SecretText) -> Result<(), ValidationError> {
-    let refuse = |message| Err(ValidationError::new("password").with_message(Cow::Borrowed(message)));
+    let refuse =
+        |message| Err(ValidationError::new("password").with_message(Cow::Borrowed(message)));
     match password.characters() {
         0..8 => refuse(PASSWORD_SHORT),
         8..=256 => Ok(()),

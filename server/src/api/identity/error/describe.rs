@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, Type,
+};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
 
 use super::{ErrorResponse, Problem};
@@ -77,12 +79,22 @@ fn one_of(problems: &[Problem]) -> RefOr<Schema> {
 /// `Rejected::answer` give to every answer of a status.
 pub fn describe(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
-    components.schemas.insert("ErrorResponse".to_owned(), ErrorResponse::schema());
+    components
+        .schemas
+        .insert("ErrorResponse".to_owned(), ErrorResponse::schema());
     for problem in Problem::ALL {
-        components.schemas.insert(problem.name().to_owned(), schema(*problem));
+        components
+            .schemas
+            .insert(problem.name().to_owned(), schema(*problem));
     }
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
         for operation in operations.into_iter().flatten() {
             for (status, answer) in &mut operation.responses.responses {
                 if let RefOr::T(answer) = answer {
@@ -99,7 +111,9 @@ fn schema(problem: Problem) -> RefOr<Schema> {
     let code = ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some([problem.sample().code()]));
-    schema.properties.insert("code".to_owned(), Schema::Object(code.build()).into());
+    schema
+        .properties
+        .insert("code".to_owned(), Schema::Object(code.build()).into());
     let extras = object(problem.extras());
     schema.properties.extend(extras.properties);
     schema.required.extend(extras.required);
@@ -123,7 +137,10 @@ fn headers(status: &str, answer: &mut Response) {
         let header = HeaderBuilder::new().schema(Some(schema)).build();
         answer.headers.insert(name.to_owned(), header.into());
     };
-    add("X-Request-Id", text(Some(SchemaFormat::Custom("uuid".to_owned()))));
+    add(
+        "X-Request-Id",
+        text(Some(SchemaFormat::Custom("uuid".to_owned()))),
+    );
     match status {
         "401" => add("WWW-Authenticate", text(None)),
         "429" | "503" => {

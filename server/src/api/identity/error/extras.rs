@@ -9,16 +9,21 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
     let retry_after = rejected.retry_after().unwrap_or(0);
     match rejected {
         Rejected::Refused(refusal) => of_refusal(refusal),
-        Rejected::Fault(Fault { dependency: true, .. }) => {
-            Extras::ServiceUnavailable(extra::ServiceUnavailable { retry_after })
-        }
-        Rejected::Fault(Fault { dependency: false, .. }) => Extras::Internal(extra::Internal {}),
+        Rejected::Fault(Fault {
+            dependency: true, ..
+        }) => Extras::ServiceUnavailable(extra::ServiceUnavailable { retry_after }),
+        Rejected::Fault(Fault {
+            dependency: false, ..
+        }) => Extras::Internal(extra::Internal {}),
         Rejected::TooLarge => Extras::PayloadTooLarge(extra::PayloadTooLarge {}),
         Rejected::MediaType => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
         Rejected::Method { .. } => Extras::MethodNotAllowed(extra::MethodNotAllowed {}),
         Rejected::NotReady { checks } => {
             let checks = ReadinessChecks::from(*checks);
-            Extras::NotReady(extra::NotReady { checks, retry_after })
+            Extras::NotReady(extra::NotReady {
+                checks,
+                retry_after,
+            })
         }
     }
 }

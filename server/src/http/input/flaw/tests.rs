@@ -38,9 +38,10 @@ struct Paging {
 
 fn told<T>(read: Result<T, Refusal>) -> Vec<(String, &'static str)> {
     match read.map(|_| ()) {
-        Err(Refusal::Validation { errors }) => {
-            errors.into_iter().map(|error| (error.field, error.message)).collect()
-        }
+        Err(Refusal::Validation { errors }) => errors
+            .into_iter()
+            .map(|error| (error.field, error.message))
+            .collect(),
         other => panic!("not a refused field: {other:?}"),
     }
 }
@@ -57,11 +58,23 @@ fn one(field: &str, message: &'static str) -> Vec<(String, &'static str)> {
 fn what_is_no_json_object_is_told_of_the_body() {
     let deep = format!("{{\"code\": {}", "[".repeat(5_000));
     let surrogate = r#"{"firstName": "\ud800"}"#;
-    for text in ["", " ", "null", r#"["a", "b"]"#, r#"{"firstName""#, "\u{feff}{}", "'", surrogate] {
+    for text in [
+        "",
+        " ",
+        "null",
+        r#"["a", "b"]"#,
+        r#"{"firstName""#,
+        "\u{feff}{}",
+        "'",
+        surrogate,
+    ] {
         assert_eq!(json(text), one("body", NO_JSON), "{text}");
     }
     assert_eq!(json(&deep), one("code", NO_STRING));
-    assert_eq!(told(decode::<Example>(b"{\"firstName\": \"\xff\"}")), one("body", NO_JSON));
+    assert_eq!(
+        told(decode::<Example>(b"{\"firstName\": \"\xff\"}")),
+        one("body", NO_JSON)
+    );
     let trailing = r#"{"firstName": "a", "code": "1"} x"#;
     assert_eq!(json(trailing), one("body", NO_JSON));
 }
@@ -70,30 +83,68 @@ fn what_is_no_json_object_is_told_of_the_body() {
 fn fields_are_named_as_in_json_and_values_are_not_repeated() {
     assert_eq!(json("{}"), one("firstName", MISSING));
     assert_eq!(json(r#"{"firstName": "a"}"#), one("code", MISSING));
-    assert_eq!(json(r#"{"firstName": "a", "role": "administrator"}"#), one("role", UNKNOWN));
-    assert_eq!(json(r#"{"firstName": "a", "firstName": "b"}"#), one("firstName", TWICE));
+    assert_eq!(
+        json(r#"{"firstName": "a", "role": "administrator"}"#),
+        one("role", UNKNOWN)
+    );
+    assert_eq!(
+        json(r#"{"firstName": "a", "firstName": "b"}"#),
+        one("firstName", TWICE)
+    );
     assert_eq!(json(r#"{"first_name": "a"}"#), one("first_name", UNKNOWN));
     assert_eq!(json(r#"{"firstName": 5}"#), one("firstName", NO_STRING));
     assert_eq!(json(r#"{"firstName": null}"#), one("firstName", NO_STRING));
     assert_eq!(json(r#"{"code": {"a": 1}}"#), one("code", NO_STRING));
-    assert_eq!(json(r#"{"expiresInDays": null}"#), one("expiresInDays", NO_INTEGER));
-    assert_eq!(json(r#"{"expiresInDays": 1.5}"#), one("expiresInDays", NO_INTEGER));
-    assert_eq!(json(r#"{"expiresInDays": ", expected a string"}"#), one("expiresInDays", NO_INTEGER));
-    assert_eq!(json(r#"{"expiresInDays": 99999999999999999999}"#), one("expiresInDays", NO_INTEGER));
-    assert_eq!(json(r#"{"expiresInDays": 18446744073709551615}"#), one("expiresInDays", OUTSIDE));
+    assert_eq!(
+        json(r#"{"expiresInDays": null}"#),
+        one("expiresInDays", NO_INTEGER)
+    );
+    assert_eq!(
+        json(r#"{"expiresInDays": 1.5}"#),
+        one("expiresInDays", NO_INTEGER)
+    );
+    assert_eq!(
+        json(r#"{"expiresInDays": ", expected a string"}"#),
+        one("expiresInDays", NO_INTEGER)
+    );
+    assert_eq!(
+        json(r#"{"expiresInDays": 99999999999999999999}"#),
+        one("expiresInDays", NO_INTEGER)
+    );
+    assert_eq!(
+        json(r#"{"expiresInDays": 18446744073709551615}"#),
+        one("expiresInDays", OUTSIDE)
+    );
     assert_eq!(json(r#"{"wanted": "yes"}"#), one("wanted", NO_BOOLEAN));
     assert_eq!(json(r#"{"scopes": "one"}"#), one("scopes", NO_LIST));
-    assert_eq!(json(r#"{"scopes": ["one", "two"]}"#), one("scopes[1]", NO_WORD));
-    assert_eq!(json(&format!("{{\"{}\": 1}}", "x".repeat(500))), one(&"x".repeat(64), UNKNOWN));
+    assert_eq!(
+        json(r#"{"scopes": ["one", "two"]}"#),
+        one("scopes[1]", NO_WORD)
+    );
+    assert_eq!(
+        json(&format!("{{\"{}\": 1}}", "x".repeat(500))),
+        one(&"x".repeat(64), UNKNOWN)
+    );
 }
 
 #[test]
 fn all_bounds_are_told_at_once() {
-    let found = json(r#"{"firstName": "", "code": "1234567890", "expiresInDays": 0, "scopes": []}"#);
-    let expected = [("code", LONG), ("expiresInDays", OUTSIDE), ("firstName", EMPTY), ("scopes", EMPTY_LIST)];
-    let expected: Vec<_> = expected.map(|(field, message)| (field.to_owned(), message)).into();
+    let found =
+        json(r#"{"firstName": "", "code": "1234567890", "expiresInDays": 0, "scopes": []}"#);
+    let expected = [
+        ("code", LONG),
+        ("expiresInDays", OUTSIDE),
+        ("firstName", EMPTY),
+        ("scopes", EMPTY_LIST),
+    ];
+    let expected: Vec<_> = expected
+        .map(|(field, message)| (field.to_owned(), message))
+        .into();
     assert_eq!(found, expected);
-    assert_eq!(json(r#"{"firstName": "a", "code": ""}"#), one("code", EMPTY));
+    assert_eq!(
+        json(r#"{"firstName": "a", "code": ""}"#),
+        one("code", EMPTY)
+    );
     let fits = decode::<Example>(br#"{"firstName": "123456789", "code": "1", "wanted": true}"#);
     assert!(fits.is_ok_and(|example| example.wanted));
 }
@@ -116,8 +167,14 @@ fn queries_are_read_as_strictly() {
 #[test]
 fn new_passwords_have_their_own_sentences() {
     let judged = |count| new_password(&SecretText::from("x".repeat(count)));
-    assert_eq!(judged(7).expect_err("short").message.as_deref(), Some(PASSWORD_SHORT));
+    assert_eq!(
+        judged(7).expect_err("short").message.as_deref(),
+        Some(PASSWORD_SHORT)
+    );
     assert!(judged(8).is_ok() && judged(256).is_ok());
-    assert_eq!(judged(257).expect_err("long").message.as_deref(), Some(PASSWORD_LONG));
+    assert_eq!(
+        judged(257).expect_err("long").message.as_deref(),
+        Some(PASSWORD_LONG)
+    );
     assert!(name("Alice").is_ok() && name("Al\r\nice").is_err());
 }
