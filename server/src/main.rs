@@ -1,1 +1,8 @@
-fn main(){}
+//! The binary `countersign`: everything is in the library.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    countersign::cli::main(std::env::args_os()).await
+}

@@ -42,18 +42,7 @@ pub struct Canary {
     pub sealed: Vec<u8>,
 }
 
-/// What `keys rotate` does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// Publishes a new signing key now, which signs after the overlap of P-35.
-    Signing,
-    /// Adds a sealing key that seals from now on; old ones go on opening.
-    Sealing,
-    /// Removes all signing keys and signs with a new one at once: every access token dies.
-    RevokeSigning,
-}
-
-/// A key that a rotation added.
+/// A key that was added.
 #[derive(Clone, Debug)]
 pub struct NewKey {
     /// Its id.
@@ -128,34 +117,65 @@ impl Vault {
         Ok(true)
     }
 
-    /// Adds a key to the file, and uses the changed file.
+    /// Publishes a new signing key at once; it signs after the overlap of P-35.
     ///
     /// # Errors
-    /// The file cannot be read or replaced.
-    pub fn rotate(&self, rotation: Rotation, now: Time) -> anyhow::Result<NewKey> {
+    /// The file cannot be read or replaced; so for the other changes.
+    pub fn rotate_signing(&self, now: Time) -> anyhow::Result<NewKey> {
         let Rules {
             algorithm,
-            access_token_seconds: life,
-            leeway_seconds: leeway,
+            access_token_seconds,
             ..
         } = self.0.rules;
-        let chance = &self.0.chance;
+        let from = now.plus_seconds(access_token_seconds + OVERLAP_SECONDS);
+        self.change(now, |file, chance| {
+            let id = file.add_signing(algorithm, chance, now, from)?;
+            Ok(NewKey { id, from })
+        })
+    }
+
+    /// Removes all signing keys and signs with a new one at once: every access token dies.
+    ///
+    /// # Errors
+    /// As [`Vault::rotate_signing`].
+    pub fn revoke_signing(&self, now: Time) -> anyhow::Result<NewKey> {
+        let algorithm = self.0.rules.algorithm;
+        self.change(now, |file, chance| {
+            file.remove_signing();
+            let id = file.add_signing(algorithm, chance, now, now)?;
+            Ok(NewKey { id, from: now })
+        })
+    }
+
+    /// Adds a sealing key that seals from now on; old ones go on opening.
+    ///
+    /// # Errors
+    /// As [`Vault::rotate_signing`].
+    pub fn rotate_sealing(&self, now: Time) -> anyhow::Result<NewKey> {
+        self.change(now, |file, chance| {
+            let id = file.add_sealing(chance, now);
+            Ok(NewKey { id, from: now })
+        })
+    }
+
+    /// Changes the file, and uses what it is then.
+    fn change(
+        &self,
+        now: Time,
+        how: impl FnOnce(&mut RingFile, &Chance) -> anyhow::Result<NewKey>,
+    ) -> anyhow::Result<NewKey> {
+        let Inner {
+            path,
+            chance,
+            rules,
+            ..
+        } = &*self.0;
+        let life = rules.access_token_seconds + rules.leeway_seconds;
         let mut added = None;
-        keyfile::change(&self.0.path, &unique(chance), |text| {
+        keyfile::change(path, &unique(chance), |text| {
             let mut file = RingFile::parse(text)?;
-            file.forget_retired(life + leeway, now);
-            let (id, from) = match rotation {
-                Rotation::Signing => {
-                    let from = now.plus_seconds(life + OVERLAP_SECONDS);
-                    (file.add_signing(algorithm, chance, now, from)?, from)
-                }
-                Rotation::Sealing => (file.add_sealing(chance, now), now),
-                Rotation::RevokeSigning => {
-                    file.remove_signing();
-                    (file.add_signing(algorithm, chance, now, now)?, now)
-                }
-            };
-            added = Some(NewKey { id, from });
+            file.forget_retired(life, now);
+            added = Some(how(&mut file, chance)?);
             file.print()
         })?;
         self.reload_if_changed()?;

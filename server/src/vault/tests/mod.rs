@@ -10,7 +10,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{AccessClaims, Place, Rotation, TokenFlaw, Vault, digest, same};
+use super::{AccessClaims, Place, TokenFlaw, Vault, digest, same};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Settings, SigningAlgorithm};
@@ -222,7 +222,7 @@ fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_until_its_toke
     let folder = Folder::new();
     let (vault, replica) = (folder.vault(), folder.vault());
     let old = vault.jwks(NOW)[0].kid.clone();
-    let added = vault.rotate(Rotation::Signing, NOW).expect("rotated");
+    let added = vault.rotate_signing(NOW).expect("rotated");
     assert_eq!(added.from, NOW.plus_seconds(900 + 600));
     assert!(replica.reload_if_changed().expect("reloaded"));
     assert!(!replica.reload_if_changed().expect("unchanged"));
@@ -258,7 +258,7 @@ fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_until_its_toke
         (vec![old, added.id.clone()], vec![added.id])
     );
     vault
-        .rotate(Rotation::Signing, NOW.plus_seconds(5_000))
+        .rotate_signing(NOW.plus_seconds(5_000))
         .expect("rotated");
     assert_eq!(
         fs::read_to_string(folder.0.join("keys.json"))
@@ -274,7 +274,7 @@ fn revoking_kills_every_token_at_once() {
     let folder = Folder::new();
     let (vault, replica) = (folder.vault(), folder.vault());
     let before = token(&vault, NOW);
-    vault.rotate(Rotation::RevokeSigning, NOW).expect("rotated");
+    vault.revoke_signing(NOW).expect("rotated");
     assert!(replica.reload_if_changed().expect("reloaded"));
     assert_eq!(replica.verify(&before, NOW), Err(TokenFlaw::Invalid));
     assert!(replica.verify(&token(&vault, NOW), NOW).is_ok());
@@ -287,7 +287,7 @@ fn a_new_sealing_key_seals_at_once_and_old_ones_go_on_opening() {
     let place = Place::letter(Id::new(Uuid::from_u128(1)), Id::new(Uuid::from_u128(2)));
     let before = vault.seal(&place, [1; 24], b"old").expect("sealed");
     let hash = vault.keyed_hash("x", &[]);
-    let added = vault.rotate(Rotation::Sealing, NOW).expect("rotated");
+    let added = vault.rotate_sealing(NOW).expect("rotated");
     let after = vault.seal(&place, [2; 24], b"new").expect("sealed");
     assert_eq!(&after[2..2 + added.id.len()], added.id.as_bytes());
     // The replica has not re-read the file: it does when it meets the unknown key.

@@ -1,0 +1,399 @@
+//! The command line: `serve` and the subcommands that help an operator.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use tracing_subscriber::EnvFilter;
+
+use crate::api::documents;
+use crate::app::{App, Ctx};
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{self, LogFormat, Settings, SettingsError};
+use crate::flow::admin;
+use crate::model::kinds::Role;
+use crate::model::{Error, Refusal, Secret};
+use crate::outcome::Person;
+use crate::serve;
+
+/// The longest password that is read from standard input, in bytes.
+const PASSWORD_MAX: u64 = 4096;
+
+/// Does what the arguments say. Whatever stops it is one line on standard error; the exit code is 2
+/// when arguments or settings are wrong, else 1.
+pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return misused(&error),
+    };
+    let Err(error) = run(&matches).await else {
+        return ExitCode::SUCCESS;
+    };
+    complain(&format!("{error:#}"));
+    if error.is::<SettingsError>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// All subcommands and flags.
+fn command() -> Command {
+    let email = || {
+        let arg = Arg::new("email").long("email").required(true);
+        arg.help("The e-mail address of the account")
+    };
+    let user =
+        |name: &'static str, about: &'static str| Command::new(name).about(about).arg(email());
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::SetTrue)
+    };
+    let create = user(
+        "create",
+        "Make an account; the password is asked for, or one line of standard input",
+    )
+    .arg(switch("administrator", "Make it an administrator's"));
+    let users = Command::new("user")
+        .about("Help a user")
+        .subcommand_required(true)
+        .subcommands([
+            create,
+            user("promote", "Make a user an administrator"),
+            user("unlock", "Lift all waits and stops of a user"),
+            user(
+                "reset-mfa",
+                "Remove all second steps of a user: the way out after a lost phone",
+            ),
+        ]);
+    let rotate = Command::new("rotate")
+        .about("Add a signing key, which signs after an overlap, and a sealing key, used at once")
+        .arg(switch(
+            "revoke",
+            "Instead, replace all signing keys at once: every access token dies",
+        ));
+    let keys = Command::new("keys")
+        .about("Change the key ring")
+        .subcommand_required(true);
+    let document = Arg::new("name").default_value("identity").help("Which API");
+    Command::new("countersign")
+        .about("Self-hosted multi-factor authentication. Without a subcommand it serves.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(setting_flags())
+        .subcommands([
+            Command::new("serve").about("Serve (the default)"),
+            Command::new("migrate").about("Bring the database up to date, and stop"),
+            Command::new("openapi")
+                .about("Print an API's OpenAPI document")
+                .arg(document),
+            Command::new("settings").about("Print all settings as a markdown table"),
+            Command::new("healthcheck").about("Ask the running server whether it is ready"),
+            users,
+            keys.subcommand(rotate),
+        ])
+}
+
+/// One flag for each setting; the table says the rest.
+fn setting_flags() -> impl Iterator<Item = Arg> {
+    config::rows().into_iter().map(|row| {
+        let help = format!(
+            "{} Default: {}. Allowed: {}. Environment: {}",
+            row.help,
+            row.default_shown(),
+            row.allowed,
+            row.variable()
+        );
+        Arg::new(row.name)
+            // Made once in the life of the process; clap keeps names for as long.
+            .long(&*row.flag().leak())
+            .value_name("VALUE")
+            .help(help)
+            .help_heading("Settings")
+            .hide_short_help(true)
+            .global(true)
+    })
+}
+
+async fn run(matches: &ArgMatches) -> Result<()> {
+    // A flag counts wherever it stands; clap hands the outer ones inwards.
+    let mut path = Vec::new();
+    let mut innermost = matches;
+    while let Some((name, inner)) = innermost.subcommand() {
+        path.push(name);
+        innermost = inner;
+    }
+    match path.as_slice() {
+        ["openapi"] => return print_document(text(innermost, "name")?),
+        ["settings"] => return print(&config::table()),
+        _ => {}
+    }
+    let settings = settings(innermost)?;
+    if path == ["healthcheck"] {
+        return ask_readiness(settings.listen);
+    }
+    start_log(&settings);
+    let warnings = settings.warnings();
+    let app = App::open(settings, Clock::System, Chance::system()).await?;
+    match path.as_slice() {
+        [] | ["serve"] => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            serve::run(app).await
+        }
+        ["migrate"] => print("The database is up to date.\n"),
+        ["keys", "rotate"] => rotate(app.ctx(), innermost.get_flag("revoke")),
+        ["user", act] => help_user(&app, act, innermost).await,
+        unknown => bail!("{unknown:?} is no subcommand"),
+    }
+}
+
+fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
+    let given = config::rows().into_iter().filter_map(|row| {
+        let text = matches.get_one::<String>(row.name)?;
+        Some((row.name.to_owned(), text.clone()))
+    });
+    Settings::load(&given.collect(), std::env::vars_os())
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> Result<&'a str> {
+    let text = matches.get_one::<String>(name);
+    Ok(text.with_context(|| format!("--{name} is missing"))?)
+}
+
+/// Log lines go to standard error; who closes it loses them, and nothing else.
+fn start_log(settings: &Settings) {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&settings.log_filter))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false);
+    let started = match settings.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    if let Err(error) = started {
+        complain(&format!("the log could not be started: {error}"));
+    }
+}
+
+async fn help_user(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
+    let email = text(matches, "email")?.to_owned();
+    let (helped, done) = match act {
+        "create" => {
+            let role = if matches.get_flag("administrator") {
+                Role::Administrator
+            } else {
+                Role::User
+            };
+            let password = read_password()?;
+            let create = async |ctx: &Ctx| admin::create_user(ctx, &email, password, role).await;
+            (app.call(create).await, "made")
+        }
+        "promote" => (
+            app.call(async |ctx| admin::promote(ctx, &email).await)
+                .await,
+            "promoted",
+        ),
+        "unlock" => (
+            app.call(async |ctx| admin::unlock(ctx, &email).await).await,
+            "unlocked",
+        ),
+        "reset-mfa" => {
+            let reset = async |ctx: &Ctx| admin::reset_mfa(ctx, &email).await;
+            (app.call(reset).await, "freed of its second steps")
+        }
+        unknown => bail!("{unknown:?} is no subcommand of user"),
+    };
+    let Person {
+        id, email, role, ..
+    } = helped.map_err(said)?;
+    let role = role.as_str();
+    print(&format!(
+        "The account {email} (user-{id}, {role}) was {done}.\n"
+    ))
+}
+
+/// From a terminal without echo, twice; else one line of standard input.
+fn read_password() -> Result<Secret<String>> {
+    if io::stdin().is_terminal() {
+        let first = Secret::new(rpassword::prompt_password("Password: ")?);
+        let again = Secret::new(rpassword::prompt_password("Once more: ")?);
+        if first.expose() != again.expose() {
+            bail!("the two passwords differ");
+        }
+        return Ok(first);
+    }
+    let mut line = zeroize::Zeroizing::new(String::new());
+    let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
+    read.map_err(|_| anyhow!("standard input has no line of text"))?;
+    let password = line.strip_suffix('\n').unwrap_or(&line);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    Ok(Secret::new(password.to_owned()))
+}
+
+fn rotate(ctx: &Ctx, revoke: bool) -> Result<()> {
+    let now = ctx.now();
+    if revoke {
+        let key = ctx.vault.revoke_signing(now)?;
+        return print(&format!(
+            "The key {} signs now; all earlier ones are gone.\n",
+            key.id
+        ));
+    }
+    let signing = ctx.vault.rotate_signing(now)?;
+    let sealing = ctx.vault.rotate_sealing(now)?;
+    print(&format!(
+        "The key {} is published and signs from {}.\nThe key {} seals now.\n",
+        signing.id, signing.from, sealing.id
+    ))
+}
+
+fn print_document(name: &str) -> Result<()> {
+    let document = documents().iter().find(|document| document.name == name);
+    match document {
+        Some(document) => print(document.yaml),
+        None => {
+            let names: Vec<&str> = documents().iter().map(|document| document.name).collect();
+            bail!("there is no API {name:?}; there is {}", names.join(", "))
+        }
+    }
+}
+
+/// Asks `/readyz`; for containers, which may have no other client.
+fn ask_readiness(listen: SocketAddr) -> Result<()> {
+    let address = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let server = SocketAddr::new(address, listen.port());
+    let patience = Duration::from_secs(5);
+    let asked = || -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&server, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        write!(
+            stream,
+            "GET /readyz HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = asked().with_context(|| format!("the server at {server} does not answer"))?;
+    match answer.as_slice() {
+        b"HTTP/1.1 200" => Ok(()),
+        _ => bail!("the server at {server} is not ready"),
+    }
+}
+
+/// A flow's error, for the operator.
+fn said(error: Error) -> anyhow::Error {
+    match error {
+        Error::Refused(Refusal::Validation { errors }) => {
+            let fields = errors
+                .iter()
+                .map(|error| format!("{}: {}", error.field, error.message));
+            anyhow!("{}", fields.collect::<Vec<_>>().join(" "))
+        }
+        Error::Refused(Refusal::UserNotFound) => anyhow!("there is no account with this address"),
+        Error::Refused(refusal) => anyhow!("{}", refusal.sentence()),
+        Error::Fault(fault) => fault.cause,
+    }
+}
+
+/// Prints to standard output; a reader who has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// One line on standard error, if anybody reads it.
+fn complain(line: &str) {
+    let line = line.replace(['\n', '\r'], " ");
+    drop(writeln!(io::stderr(), "countersign: {line}"));
+}
+
+/// Help and version are no errors; of an error, its first line and a tip say enough.
+fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        drop(print(&text));
+        return ExitCode::SUCCESS;
+    }
+    let line = |start: &str| {
+        text.lines()
+            .map(str::trim)
+            .find_map(|line| line.strip_prefix(start))
+    };
+    let tip = line("tip: ").map(|tip| format!(" ({tip})"));
+    let what = line("error: ").unwrap_or("the arguments are not understood");
+    complain(&format!("{what}{}", tip.unwrap_or_default()));
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, settings};
+
+    fn listen(arguments: &[&str]) -> String {
+        let arguments = std::iter::once(&"countersign").chain(arguments);
+        let matches = command()
+            .try_get_matches_from(arguments)
+            .expect("understood");
+        let mut innermost = &matches;
+        while let Some((_, inner)) = innermost.subcommand() {
+            innermost = inner;
+        }
+        settings(innermost).expect("allowed").listen.to_string()
+    }
+
+    #[test]
+    fn the_commands_are_sound_and_flags_count_wherever_they_stand() {
+        command().debug_assert();
+        assert_eq!(listen(&[]), "127.0.0.1:8080");
+        assert_eq!(listen(&["--listen", "127.0.0.1:1"]), "127.0.0.1:1");
+        assert_eq!(listen(&["serve", "--listen", "127.0.0.1:1"]), "127.0.0.1:1");
+        assert_eq!(
+            listen(&[
+                "--listen=127.0.0.1:1",
+                "user",
+                "unlock",
+                "--email",
+                "a@example.com"
+            ]),
+            "127.0.0.1:1"
+        );
+        assert_eq!(
+            listen(&[
+                "user",
+                "--listen=127.0.0.1:1",
+                "unlock",
+                "--email",
+                "a@example.com"
+            ]),
+            "127.0.0.1:1"
+        );
+        assert!(
+            command()
+                .try_get_matches_from(["countersign", "user", "unlock"])
+                .is_err()
+        );
+        assert!(
+            command()
+                .try_get_matches_from(["countersign", "--listn=x"])
+                .is_err()
+        );
+    }
+}
