@@ -1,1 +1,34 @@
-//! stub
+//! What the contract tests are written in: real servers, a held clock, caught mail, and a checker of every answer.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate serves tests alone, and a test fails by panicking"
+)]
+
+pub mod call;
+pub mod contract;
+pub mod coverage;
+pub mod database;
+pub mod forgery;
+pub mod logs;
+pub mod mail;
+pub mod person;
+mod schema;
+pub mod server;
+pub mod smtp;
+pub mod suite;
+pub mod totp;
+pub mod waiting;
+
+pub use call::{Answer, Call, Method};
+pub use mail::Mail;
+pub use person::Person;
+pub use reqwest;
+pub use serde_json::{Value, json};
+pub use server::Server;
+pub use suite::Test;
+pub use totp::Authenticator;
+
+/// The password of everybody, unless a test is about passwords.
+pub const PASSWORD: &str = "correct horse battery staple";

@@ -1,0 +1,199 @@
+//! One call of a server: put together, sent, and its answer checked against the contract.
+
+use std::future::{Future, IntoFuture};
+use std::ops::Index;
+use std::pin::Pin;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+pub use reqwest::Method;
+
+use crate::contract::{self, Contract, SECRET_MEMBERS};
+use crate::logs;
+
+/// A call that was not sent yet; awaiting it sends it.
+pub struct Call {
+    request: reqwest::RequestBuilder,
+    method: Method,
+    path: String,
+}
+
+impl Call {
+    /// Begins a call of the server at `base`.
+    pub(crate) fn new(http: &reqwest::Client, base: &str, method: Method, path: &str) -> Self {
+        Self {
+            request: http.request(method.clone(), format!("{base}{path}")),
+            method,
+            path: path.to_owned(),
+        }
+    }
+
+    /// With this bearer.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        logs::secret(token);
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    /// With this API key.
+    #[must_use]
+    pub fn key(self, key: &str) -> Self {
+        logs::secret(key);
+        self.header("X-API-Key", key)
+    }
+
+    /// With this header as well.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    /// As if a proxy had forwarded it for this address.
+    #[must_use]
+    pub fn from(self, address: &str) -> Self {
+        self.header("X-Forwarded-For", address)
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn json(mut self, body: &Value) -> Self {
+        logs::secrets_of_request(body);
+        self.request = self.request.json(body);
+        self
+    }
+
+    /// With these bytes as its body, whatever they are.
+    #[must_use]
+    pub fn body(mut self, media_type: &str, bytes: impl Into<reqwest::Body>) -> Self {
+        self.request = self.request.header("Content-Type", media_type).body(bytes);
+        self
+    }
+
+    async fn send(self) -> Answer {
+        let Self { request, method, path } = self;
+        let response = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let answer = Answer {
+            call: format!("{method} {path}"),
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            status,
+            headers,
+        };
+        answer.check(&method, &path);
+        answer
+    }
+}
+
+impl IntoFuture for Call {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// An answer that keeps the contract.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was called.
+    pub call: String,
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, if it is JSON.
+    pub body: Value,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Answer {
+    fn check(&self, method: &Method, path: &str) {
+        logs::secrets_of_answer(&self.body, &SECRET_MEMBERS);
+        match Contract::get().matching(method.as_str(), path) {
+            Some(operation) if !matches!(self.status, 404 | 405) || operation_answers(&self.body) => {
+                operation.check(self.status, &self.headers, &self.body);
+            }
+            _ => {
+                if self.status >= 400 {
+                    contract::check_error(&self.call, self.status, &self.headers, &self.body);
+                }
+                contract::check_always(&self.call, &self.headers, &self.body);
+            }
+        }
+    }
+
+    /// That it has this status.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}: {}", self.call, self.text);
+        self
+    }
+
+    /// That it refuses with this status and code.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        assert_eq!(self.status, status, "{}: expected {code}, not {}", self.call, self.text);
+        assert_eq!(self.body["code"], code, "{}: {}", self.call, self.text);
+        self
+    }
+
+    /// A member that is a text.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn text(&self, member: &str) -> String {
+        let text = self.body[member].as_str();
+        text.unwrap_or_else(|| panic!("{}: no {member} in {}", self.call, self.text)).to_owned()
+    }
+
+    /// A member that is a number.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn number(&self, member: &str) -> i64 {
+        let number = self.body[member].as_i64();
+        number.unwrap_or_else(|| panic!("{}: no {member} in {}", self.call, self.text))
+    }
+
+    /// A header, if it is there.
+    pub fn header(&self, name: &str) -> Option<String> {
+        contract::text(&self.headers, name)
+    }
+
+    /// What a stranger can tell it apart by: status, body without the request's id and `hidden`
+    /// members, and the names of the headers.
+    pub fn looks(&self, hidden: &[&str]) -> (u16, Value, Vec<String>) {
+        let mut body = self.body.clone();
+        if let Value::Object(members) = &mut body {
+            members.remove("requestId");
+            for name in hidden {
+                if let Some(value) = members.get_mut(*name) {
+                    *value = Value::from(value.as_str().map_or(0, str::len));
+                }
+            }
+        }
+        let names: std::collections::BTreeSet<String> = self.headers.keys().map(ToString::to_string).collect();
+        (self.status, body, names.into_iter().collect())
+    }
+}
+
+/// Whether a 404 is one of an operation, and not of the server that found none.
+fn operation_answers(body: &Value) -> bool {
+    !matches!(body["code"].as_str(), Some("NOT_FOUND" | "METHOD_NOT_ALLOWED"))
+}
+
+impl Index<&str> for Answer {
+    type Output = Value;
+
+    fn index(&self, member: &str) -> &Value {
+        &self.body[member]
+    }
+}

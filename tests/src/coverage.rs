@@ -1,0 +1,63 @@
+//! What was exercised: every (operation, status, code) that any test has seen, against all that the contract declares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use crate::contract::Contract;
+
+/// An operation, a status and a code (`-` for answers without one).
+pub type Triple = (String, u16, String);
+
+static SEEN: Mutex<BTreeSet<Triple>> = Mutex::new(BTreeSet::new());
+
+/// Records an answer that was checked.
+pub fn saw(operation: &str, status: u16, code: &str) {
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.insert((operation.to_owned(), status, code.to_owned()));
+}
+
+/// Compares what was seen with the contract and the golden list of what cannot be seen.
+///
+/// # Errors
+/// Says what was neither exercised nor listed, what is listed and was exercised, and what is listed
+/// without a reason.
+pub fn judge(golden: &str) -> Result<String, String> {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let declared = Contract::get().triples();
+    let (listed, mut faults) = read(golden);
+    let print = |(operation, status, code): &Triple| format!("{operation} {status} {code}");
+    for triple in &declared {
+        match (seen.contains(triple), listed.contains_key(triple)) {
+            (false, false) => faults.push(format!("never exercised: {}", print(triple))),
+            (true, true) => faults.push(format!("listed as unexercised, but exercised: {}", print(triple))),
+            (true, false) | (false, true) => {}
+        }
+    }
+    for triple in listed.keys().filter(|triple| !declared.contains(*triple)) {
+        faults.push(format!("listed as unexercised, but not declared: {}", print(triple)));
+    }
+    if faults.is_empty() {
+        let exercised = declared.len() - listed.len();
+        return Ok(format!("{exercised} of {} exercised, {} listed", declared.len(), listed.len()));
+    }
+    Err(faults.join("\n"))
+}
+
+/// Reads lines of `operation status code: reason`; empty ones and those that begin with `#` are for people.
+fn read(golden: &str) -> (BTreeMap<Triple, String>, Vec<String>) {
+    let (mut listed, mut faults) = (BTreeMap::new(), Vec::new());
+    let lines = golden.lines().map(str::trim);
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (triple, reason) = line.split_once(": ").unwrap_or((line, ""));
+        let mut words = triple.split_whitespace();
+        let (operation, status, code) = (words.next(), words.next(), words.next());
+        let status = status.and_then(|status| status.parse().ok());
+        match (operation, status, code, words.next()) {
+            (Some(operation), Some(status), Some(code), None) if !reason.trim().is_empty() => {
+                listed.insert((operation.to_owned(), status, code.to_owned()), reason.to_owned());
+            }
+            _ => faults.push(format!("not of the form `operation status code: reason`: {line}")),
+        }
+    }
+    (listed, faults)
+}

@@ -1,0 +1,136 @@
+//! A database of one's own for each server: an SQLite file, or a database in the PostgreSQL cluster that the environment names.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use countersign::config::DatabaseUrl;
+use countersign::model::Secret;
+use countersign::store::Engine;
+use countersign::store::conn::{self, Conn, Use};
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
+
+/// Names a cluster in which databases may be made; without it, every server has an SQLite file.
+const CLUSTER: &str = "COUNTERSIGN_TEST_DATABASE_URL";
+
+/// The database of one server.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A database of a cluster.
+    Postgres {
+        /// Where databases are made and dropped.
+        cluster: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    found: i64,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    found: String,
+}
+
+impl Database {
+    /// Makes one; the file goes into `folder`.
+    pub fn new(folder: &Path) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let Ok(cluster) = std::env::var(CLUSTER) else {
+            return Self::Sqlite(folder.join("countersign.db"));
+        };
+        let name = format!("it_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // template0: nobody can be connected to it, which would keep us from copying it.
+        run(&Engine::Postgres(cluster.clone()), &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        Self::Postgres { cluster, name }
+    }
+
+    /// Whether it is one file, which can be looked into.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres { .. } => None,
+        }
+    }
+
+    /// What the server's settings say.
+    pub fn url(&self) -> DatabaseUrl {
+        match self {
+            Self::Sqlite(path) => DatabaseUrl::Sqlite(path.clone()),
+            Self::Postgres { .. } => DatabaseUrl::Postgres(Secret::new(self.address())),
+        }
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.to_string_lossy().into_owned(),
+            Self::Postgres { cluster, name } => {
+                let (server, _) = cluster.rsplit_once('/').expect("a URL with a database");
+                format!("{server}/{name}")
+            }
+        }
+    }
+
+    fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite(self.address()),
+            Self::Postgres { .. } => Engine::Postgres(self.address()),
+        }
+    }
+
+    /// Does what no door of the server does: breaks the database, or ages what is in it.
+    pub fn run(&self, sql: &str) {
+        run(&self.engine(), sql);
+    }
+
+    /// The one number that a query finds, named `found`.
+    pub fn number(&self, sql: &str) -> i64 {
+        let found: Result<Number, _> = match open(&self.engine()) {
+            Conn::Sqlite(mut conn) => sql_query(sql).get_result(&mut conn),
+            Conn::Postgres(mut conn) => sql_query(sql).get_result(&mut conn),
+        };
+        found.unwrap_or_else(|error| panic!("{sql}: {error}")).found
+    }
+
+    /// The texts that a query finds, named `found`.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        let found: Result<Vec<Line>, _> = match open(&self.engine()) {
+            Conn::Sqlite(mut conn) => sql_query(sql).load(&mut conn),
+            Conn::Postgres(mut conn) => sql_query(sql).load(&mut conn),
+        };
+        let found = found.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        found.into_iter().map(|line| line.found).collect()
+    }
+
+    /// Removes it; the file goes with its folder.
+    pub fn remove(&self) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres { cluster, name } => {
+                run(&Engine::Postgres(cluster.clone()), &format!("DROP DATABASE {name} WITH (FORCE)"));
+            }
+        }
+    }
+}
+
+fn open(engine: &Engine) -> Conn {
+    let mut conn = conn::open(engine, Use::Checkpoint).expect("the database opens");
+    if let Conn::Postgres(conn) = &mut conn {
+        // Making a database on a busy machine takes its time.
+        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '20s'").expect("settings");
+    }
+    conn
+}
+
+fn run(engine: &Engine, sql: &str) {
+    let mut conn = open(engine);
+    conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+}

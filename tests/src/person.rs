@@ -1,0 +1,161 @@
+//! Somebody with an account, and what such people do.
+
+use countersign::clock::Clock;
+
+use crate::call::{Answer, Call, Method};
+use crate::{Authenticator, PASSWORD, Server, Value, json};
+
+/// Somebody with an account on a server, signed in.
+#[derive(Clone)]
+pub struct Person {
+    /// The server.
+    pub server: Server,
+    /// Their address.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+    /// The latest access token.
+    pub access_token: String,
+    /// The latest refresh token.
+    pub refresh_token: String,
+    /// Their app, once it is set up.
+    pub authenticator: Option<Authenticator>,
+}
+
+impl Person {
+    /// Somebody who got this answer.
+    pub fn signed_in(server: &Server, email: &str, answer: &Answer) -> Self {
+        Self {
+            server: server.clone(),
+            email: email.to_owned(),
+            password: PASSWORD.to_owned(),
+            access_token: answer.text("accessToken"),
+            refresh_token: answer.text("refreshToken"),
+            authenticator: None,
+        }
+    }
+
+    /// Keeps the tokens of this answer.
+    pub fn keep(&mut self, answer: &Answer) {
+        self.access_token = answer.text("accessToken");
+        self.refresh_token = answer.text("refreshToken");
+    }
+
+    /// The clock that they and the server go by.
+    pub fn clock(&self) -> &Clock {
+        &self.server.clock
+    }
+
+    /// Calls with their bearer.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        self.server.call(method, path).bearer(&self.access_token)
+    }
+
+    /// Posts with their bearer.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        self.call(Method::POST, path).json(body)
+    }
+
+    /// Gets with their bearer.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// Looks at themselves.
+    pub fn me(&self) -> Call {
+        self.get("/identity/me")
+    }
+
+    /// Types address and password.
+    pub fn login(&self) -> Call {
+        self.server.login(&self.email, &self.password)
+    }
+
+    /// Types address and password, and is asked for a second factor: the `mfaToken`.
+    pub async fn begin_sign_in(&self) -> String {
+        let answer = self.login().await.is(200);
+        assert_eq!(answer["mfaRequired"], true, "{}", answer.text);
+        answer.text("mfaToken")
+    }
+
+    /// Signs in, with the app if one is set up, and keeps the tokens.
+    pub async fn sign_in(&mut self) -> Answer {
+        let mut answer = self.login().await.is(200);
+        if answer["mfaRequired"] == true {
+            let token = answer.text("mfaToken");
+            let code = match answer["method"].as_str() {
+                Some("email") => self.server.mail.code_to(&self.email).await,
+                _ => self.fresh_code(),
+            };
+            answer = self.server.verify_login(&token, &code).await.is(200);
+        }
+        self.keep(&answer);
+        answer
+    }
+
+    /// Signs out.
+    pub fn sign_out(&self) -> Call {
+        self.call(Method::POST, "/identity/logout")
+    }
+
+    /// A code of their app that they did not type in yet.
+    ///
+    /// # Panics
+    /// When they have no app.
+    pub fn fresh_code(&mut self) -> String {
+        let clock = self.server.clock.clone();
+        self.app().fresh_code(&clock)
+    }
+
+    /// The code that their app shows now.
+    ///
+    /// # Panics
+    /// When they have no app.
+    pub fn code(&mut self) -> String {
+        let clock = self.server.clock.clone();
+        self.app().code(&clock)
+    }
+
+    /// A code that their app does not show.
+    ///
+    /// # Panics
+    /// When they have no app.
+    pub fn wrong_code(&self) -> String {
+        self.authenticator.as_ref().expect("an app").wrong_code(&self.server.clock)
+    }
+
+    fn app(&mut self) -> &mut Authenticator {
+        self.authenticator.as_mut().expect("an app")
+    }
+
+    /// Begins setting up a method.
+    pub fn begin_setup(&self, method: &str) -> Call {
+        self.post("/identity/mfa/setup", &json!({ "method": method, "password": self.password }))
+    }
+
+    /// Begins turning a method off.
+    pub fn begin_disable(&self, method: &str) -> Call {
+        self.post("/identity/mfa/disable", &json!({ "method": method, "password": self.password }))
+    }
+
+    /// Sets up an app, to the end. Its first code is spent then.
+    pub async fn enable_authenticator(&mut self) {
+        let begun = self.begin_setup("authenticator").await.is(200);
+        self.authenticator = Some(Authenticator::new(&begun.text("secret")));
+        let code = self.fresh_code();
+        self.server.verify_setup(&begun.text("mfaToken"), &code).await.is(200);
+    }
+
+    /// Sets up codes by mail, to the end.
+    pub async fn enable_email(&mut self) {
+        let begun = self.begin_setup("email").await.is(200);
+        let code = self.server.mail.code_to(&self.email).await;
+        self.server.verify_setup(&begun.text("mfaToken"), &code).await.is(200);
+    }
+
+    /// Makes an API key with these scopes.
+    pub async fn api_key(&self, scopes: &[&str]) -> String {
+        let body = json!({ "name": "a service", "scopes": scopes });
+        self.post("/identity/api-keys", &body).await.is(201).text("apiKey")
+    }
+}

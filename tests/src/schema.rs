@@ -1,0 +1,80 @@
+//! Schemas of OpenAPI 3.0 as JSON Schema 2020-12, closed, so that a field that the contract does not know is found.
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Map, Value, json};
+
+/// Compiles a schema of a document whose components are `components` (already [`translated`]).
+///
+/// # Panics
+/// When the schema is not one.
+pub fn compile(schema: &Value, components: &Value) -> Validator {
+    let whole = json!({ "allOf": [translated(schema)], "components": components });
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(true)
+        .build(&whole)
+        .unwrap_or_else(|error| panic!("not a schema: {error}\n{schema:#}"))
+}
+
+/// Translates every schema below this value.
+pub fn translated(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(object(members)),
+        Value::Array(items) => items.iter().map(translated).collect(),
+        other => other.clone(),
+    }
+}
+
+fn object(members: &Map<String, Value>) -> Map<String, Value> {
+    let mut result: Map<String, Value> = members
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "example" | "examples" | "nullable"))
+        .map(|(name, value)| (name.clone(), translated(value)))
+        .collect();
+    if members.get("nullable") == Some(&Value::Bool(true)) {
+        let kind = result.get("type").cloned().unwrap_or_else(|| json!("object"));
+        result.insert("type".to_owned(), json!([kind, "null"]));
+    }
+    for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
+        if result.get(exclusive).is_some_and(Value::is_boolean) {
+            let strict = result.remove(exclusive) == Some(Value::Bool(true));
+            if let Some(limit) = result.remove(bound) {
+                result.insert(if strict { exclusive } else { bound }.to_owned(), limit);
+            }
+        }
+    }
+    // Answers may gain fields for clients, but not for the server: what it sends is declared.
+    let closed = result.get("type") == Some(&json!("object")) && result.get("properties").is_some_and(Value::is_object);
+    if closed {
+        result.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::compile;
+
+    #[test]
+    fn what_3_0_says_differently_is_translated() {
+        let schema = json!({
+            "type": "object",
+            "required": ["a"],
+            "properties": {
+                "a": { "type": "integer", "minimum": 0, "exclusiveMinimum": true },
+                "b": { "type": "string", "nullable": true },
+                "c": { "type": "string", "format": "uuid" },
+                "d": { "$ref": "#/components/schemas/D" },
+            },
+        });
+        let components = json!({ "schemas": { "D": { "type": "string", "enum": ["d"] } } });
+        let fits = |value| compile(&schema, &components).is_valid(&value);
+        assert!(fits(json!({ "a": 1, "b": null })));
+        assert!(!fits(json!({ "a": 0 })));
+        assert!(!fits(json!({ "a": 1, "c": "no uuid" })));
+        assert!(!fits(json!({ "a": 1, "d": "x" })));
+        assert!(!fits(json!({ "a": 1, "e": "undeclared" })));
+    }
+}

@@ -1,0 +1,240 @@
+//! A real server for one test: a free port, a held clock, seeded chance, a database of its own, mail caught.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use countersign::app::App;
+use countersign::chance::Chance;
+use countersign::clock::Clock;
+use countersign::config::Settings;
+use countersign::flow::admin;
+use countersign::model::{Secret, Time};
+use countersign::serve::{self, Running};
+use countersign::store::notices;
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use tempfile::TempDir;
+
+use crate::call::{Call, Method};
+use crate::database::Database;
+use crate::smtp::Sink;
+use crate::waiting::until;
+use crate::{PASSWORD, Person, Value, json, suite};
+
+/// When every test begins: 2026-11-22T14:00:07Z, seven seconds into a step.
+pub const START: i64 = 1_795_356_007;
+
+/// A running server; clones are the same one.
+#[derive(Clone)]
+pub struct Server {
+    /// Its clock, which stands still unless the test moves it.
+    pub clock: Clock,
+    /// Where its mail ends.
+    pub mail: Sink,
+    /// Its database.
+    pub database: Database,
+    /// What is behind its door.
+    pub app: App,
+    /// Where it listens.
+    pub address: SocketAddr,
+    http: Client,
+    folder: Arc<TempDir>,
+    running: Arc<Mutex<Option<Running>>>,
+    settings: Settings,
+    starts: u64,
+}
+
+impl Server {
+    /// Starts one with the default limits.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Starts one with other settings.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mail = Sink::start().await;
+        let database = Database::new(folder.path());
+        let mut settings = Settings::for_test(folder.path()).expect("the defaults are allowed");
+        settings.database_url = database.url();
+        settings.smtp_url = Some(Secret::new(format!("smtp://{}", mail.address)));
+        settings.database_threads = 2;
+        settings.hash_slots = 1;
+        settings.hash_queue = 64;
+        settings.shutdown_timeout_seconds = 1;
+        change(&mut settings);
+        let clock = Clock::held(Time::from_seconds(START));
+        let dropped = database.clone();
+        suite::afterwards(async move { dropped.remove() });
+        Self::open(settings, clock, mail, database, Arc::new(folder), 0).await
+    }
+
+    async fn open(
+        settings: Settings,
+        clock: Clock,
+        mail: Sink,
+        database: Database,
+        folder: Arc<TempDir>,
+        starts: u64,
+    ) -> Self {
+        let chance = Chance::seeded(seed(&suite::name()).wrapping_add(starts));
+        let app = App::open(settings.clone(), clock.clone(), chance).await.expect("the server opens");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let running = serve::start(app.clone(), listener).await.expect("the server starts");
+        let address = running.address;
+        let running = Arc::new(Mutex::new(Some(running)));
+        let stopped = Arc::clone(&running);
+        suite::afterwards(async move { stop(&stopped).await });
+        let http = Client::builder().redirect(Policy::none()).no_proxy().build().expect("a client");
+        Self { clock, mail, database, app, address, http, folder, running, settings, starts }
+    }
+
+    /// Stops it and starts it again on the same data, at the same time.
+    #[must_use]
+    pub async fn restarted(self) -> Self {
+        stop(&self.running).await;
+        let Self { clock, mail, database, app, folder, settings, starts, .. } = self;
+        drop(app);
+        Self::open(settings, clock, mail, database, folder, starts + 1).await
+    }
+
+    /// Another server on the same database and keys: a replica.
+    pub async fn replica(&self) -> Self {
+        let Self { clock, mail, database, folder, settings, starts, .. } = self.clone();
+        Self::open(settings, clock, mail, database, folder, starts + 1000).await
+    }
+
+    /// A stop, which ends the test's use of it.
+    pub async fn stop(&self) {
+        stop(&self.running).await;
+    }
+
+    /// How many answers carried a code that the contract does not declare there.
+    pub fn undeclared(&self) -> usize {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map_or(0, Running::undeclared)
+    }
+
+    /// The folder of its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same server, called over connections of its own.
+    #[must_use]
+    pub fn over_new_connections(&self) -> Self {
+        let http = Client::builder().no_proxy().build().expect("a client");
+        Self { http, ..self.clone() }
+    }
+
+    /// Lets time pass, and whoever waits for it look again.
+    pub fn wait(&self, seconds: i64) {
+        self.clock.advance(seconds);
+        self.app.ctx().nudge_courier();
+    }
+
+    /// Begins a call.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(&self.http, &self.url(), method, path)
+    }
+
+    /// Posts a body.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        self.call(Method::POST, path).json(body)
+    }
+
+    /// Gets a path.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// Signs in with address and password, up to a second factor.
+    pub fn login(&self, email: &str, password: &str) -> Call {
+        self.post("/identity/login", &json!({ "email": email, "password": password }))
+    }
+
+    /// Finishes a sign-in.
+    pub fn verify_login(&self, mfa_token: &str, code: &str) -> Call {
+        self.post("/identity/mfa/login/verify", &json!({ "mfaToken": mfa_token, "code": code }))
+    }
+
+    /// Finishes a set-up.
+    pub fn verify_setup(&self, mfa_token: &str, code: &str) -> Call {
+        self.post("/identity/mfa/setup/verify", &json!({ "mfaToken": mfa_token, "code": code }))
+    }
+
+    /// Finishes turning a method off.
+    pub fn verify_disable(&self, mfa_token: &str, code: &str) -> Call {
+        self.post("/identity/mfa/disable/verify", &json!({ "mfaToken": mfa_token, "code": code }))
+    }
+
+    /// Chooses another method for a sign-in.
+    pub fn switch(&self, mfa_token: &str, method: &str) -> Call {
+        self.post("/identity/mfa/login/switch", &json!({ "mfaToken": mfa_token, "method": method }))
+    }
+
+    /// Asks for another mail.
+    pub fn resend(&self, mfa_token: &str) -> Call {
+        self.post("/identity/mfa/resend", &json!({ "mfaToken": mfa_token }))
+    }
+
+    /// Trades a refresh token.
+    pub fn refresh(&self, refresh_token: &str) -> Call {
+        self.post("/identity/token/refresh", &json!({ "refreshToken": refresh_token }))
+    }
+
+    /// Begins a registration.
+    pub fn register(&self, email: &str) -> Call {
+        self.post("/identity/register", &json!({ "email": email, "password": PASSWORD }))
+    }
+
+    /// Proves an address.
+    pub fn prove(&self, registration_token: &str, code: &str) -> Call {
+        let body = json!({ "registrationToken": registration_token, "code": code });
+        self.post("/identity/register/verify", &body)
+    }
+
+    /// Somebody who registered, and is signed in.
+    pub async fn registered(&self, email: &str) -> Person {
+        let begun = self.register(email).await.is(202);
+        let code = self.mail.code_to(email).await;
+        let proved = self.prove(&begun.text("registrationToken"), &code).await.is(201);
+        Person::signed_in(self, email, &proved)
+    }
+
+    /// Somebody who registered and was made an administrator, and is signed in.
+    pub async fn administrator(&self, email: &str) -> Person {
+        let person = self.registered(email).await;
+        self.app.call(async |ctx| admin::promote(ctx, email).await).await.expect("promoted");
+        person
+    }
+
+    /// Waits until the courier has nothing to do any more.
+    pub async fn mail_is_out(&self) {
+        until("an empty queue", async || {
+            let queued = self.app.ctx().read(notices::queued).await.expect("a queue");
+            (queued == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn stop(running: &Mutex<Option<Running>>) {
+    let running = running.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(running) = running {
+        assert_eq!(running.undeclared(), 0, "answers that the contract does not have");
+        running.stop().await;
+    }
+}
+
+/// The same seed for the same test, whatever runs beside it (FNV-1a).
+fn seed(name: &str) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
+}

@@ -1,0 +1,179 @@
+//! The harness: names tests, gives each a runtime of its own, and cleans up after it, whatever became of it.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::pin::Pin;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use tokio::runtime::Builder;
+
+use crate::{coverage, logs};
+
+/// Something to be done when a test is over.
+type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+tokio::task_local! {
+    static NAME: String;
+    static CLEANUPS: RefCell<Vec<Cleanup>>;
+}
+
+/// The body of a test.
+type Body = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// A program that some tests cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// An authenticator app that we did not write.
+    Oathtool,
+    /// A browser, and what drives it.
+    Chromium,
+}
+
+impl Tool {
+    /// The programs it consists of.
+    const fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Oathtool => &["oathtool"],
+            Self::Chromium => &["chromium", "chromedriver"],
+        }
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_there(self) -> bool {
+        self.programs().iter().all(|program| {
+            let mut command = Command::new(program);
+            command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        })
+    }
+}
+
+/// One test of a module.
+pub struct Test {
+    name: String,
+    body: Body,
+    needs: Option<Tool>,
+}
+
+impl Test {
+    /// Names a test after its module and function.
+    pub fn new(module: &str, function: &str, body: Body) -> Self {
+        let module = module.split_once("::").map_or(module, |(_, rest)| rest);
+        Self {
+            name: format!("{module}::{function}"),
+            body,
+            needs: None,
+        }
+    }
+
+    /// Says that the test needs a tool: without it, the test is ignored, and in CI it fails.
+    #[must_use]
+    pub fn needs(mut self, tool: Tool) -> Self {
+        self.needs = Some(tool);
+        self
+    }
+
+    fn trial(self) -> Trial {
+        let Self { name, body, needs } = self;
+        let missing = needs.filter(|tool| !tool.is_there());
+        let ignored = missing.is_some() && !is_ci();
+        if let Some(tool) = missing {
+            eprintln!("{name} needs {tool:?}, which is missing: {}", if ignored { "skipped" } else { "fails" });
+        }
+        let run = move |name: String| match missing {
+            Some(tool) => Err(Failed::from(format!("{tool:?} is missing"))),
+            None => {
+                run(name, body);
+                Ok(())
+            }
+        };
+        let named = name.clone();
+        Trial::test(name, move || run(named)).with_ignored_flag(ignored)
+    }
+}
+
+/// Names the tests of a module, each an `async fn` without arguments. One that is left out is dead
+/// code, which the compiler reports.
+#[macro_export]
+macro_rules! tests {
+    ($($name:ident $(needs $tool:ident)?),+ $(,)?) => {
+        /// The tests of this module.
+        pub fn tests() -> Vec<$crate::Test> {
+            vec![$($crate::Test::new(module_path!(), stringify!($name), || Box::pin($name()))
+                $(.needs($crate::suite::Tool::$tool))?,)+]
+        }
+    };
+}
+
+/// Whether a missing tool is a failure rather than a skipped test.
+fn is_ci() -> bool {
+    let set = |value: &std::ffi::OsStr| !value.is_empty() && value != "0" && value != "false";
+    std::env::var_os("CI").is_some_and(|value| set(&value))
+}
+
+/// The name of the test that is running.
+pub fn name() -> String {
+    NAME.with(Clone::clone)
+}
+
+/// Has something done when the test that is running is over, whether it passed or not.
+pub fn afterwards(cleanup: impl Future<Output = ()> + Send + 'static) {
+    CLEANUPS.with(|cleanups| cleanups.borrow_mut().push(Box::pin(cleanup)));
+}
+
+fn run(name: String, body: Body) {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let outcome = runtime.block_on(NAME.scope(
+        name,
+        CLEANUPS.scope(RefCell::default(), async {
+            let outcome = AssertUnwindSafe(body()).catch_unwind().await;
+            let cleanups = CLEANUPS.with(RefCell::take);
+            for cleanup in cleanups.into_iter().rev() {
+                cleanup.await;
+            }
+            outcome
+        }),
+    ));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+}
+
+/// Runs all tests, and, if really all of them ran, judges what they left unexercised and what the
+/// servers wrote into their logs.
+pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
+    let arguments = Arguments::from_args();
+    logs::capture();
+    // Where and why, and no more: a trace through the harness helps nobody.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    let trials = tests.into_iter().map(Test::trial).collect();
+    let listed = arguments.list;
+    let mut conclusion = libtest_mimic::run(&arguments, trials);
+    if listed {
+        return conclusion;
+    }
+    let mut judged = vec![("no secret is in any log line", logs::judge())];
+    if conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0 && conclusion.num_failed == 0 {
+        let seen = coverage::judge(unexercised);
+        judged.push(("every declared answer is exercised, or listed with a reason", seen));
+    }
+    for (what, verdict) in judged {
+        match verdict {
+            Ok(told) => println!("afterwards: {what} ... ok ({told})"),
+            Err(told) => {
+                println!("afterwards: {what} ... FAILED\n{told}");
+                conclusion.num_failed += 1;
+            }
+        }
+    }
+    conclusion
+}
