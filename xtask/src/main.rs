@@ -1,5 +1,6 @@
 //! `cargo xtask …`: the chores and checks of this workspace, each in a module of its own.
 
+mod bench;
 mod ci;
 mod documents;
 mod drift;
@@ -28,6 +29,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measures TOTP sign-in steps a second on both databases, beside bare actix and the raw engines.
+    Bench(bench::Sizes),
     /// Runs every check: what CI runs, and all that it runs.
     Ci,
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
@@ -54,6 +57,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Bench(sizes) => bench::run(sizes),
         Task::Ci => ci::run(),
         Task::Drift => drift::run(),
         Task::Layers => layers::run(),

@@ -24,7 +24,11 @@ pub fn serve(port: u16) -> Result<()> {
             "/verify",
             web::post().to(move |_body: web::Bytes| {
                 let answer = answer.clone();
-                async move { HttpResponse::Ok().content_type("application/json").body(answer) }
+                async move {
+                    HttpResponse::Ok()
+                        .content_type("application/json")
+                        .body(answer)
+                }
             }),
         )
     });
@@ -45,7 +49,10 @@ pub fn measure(sizes: Sizes) -> Result<Measured> {
             .spawn()?,
     );
     child.wait_for(address)?;
-    let body = format!("{{\"mfaToken\":\"{}\",\"code\":\"123456\"}}", seed::token(1));
+    let body = format!(
+        "{{\"mfaToken\":\"{}\",\"code\":\"123456\"}}",
+        seed::token(1)
+    );
     let request = load::post("/verify", &body);
     let measured = load::run(
         address,

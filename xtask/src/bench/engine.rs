@@ -42,7 +42,10 @@ pub fn sqlite(sizes: Sizes) -> Result<f64> {
          PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY; \
          PRAGMA wal_autocheckpoint = 4000",
     )?;
-    let mut writes: Vec<_> = WRITES.iter().map(|sql| conn.prepare(sql)).collect::<Result<_, _>>()?;
+    let mut writes: Vec<_> = WRITES
+        .iter()
+        .map(|sql| conn.prepare(sql))
+        .collect::<Result<_, _>>()?;
     let begun = Instant::now();
     let mut steps = 0_u32;
     while begun.elapsed() < sizes.duration() && steps + TO_A_COMMIT <= sizes.users {
@@ -57,7 +60,12 @@ pub fn sqlite(sizes: Sizes) -> Result<f64> {
                     1 => write.execute(params![user.as_bytes()])?,
                     2 => write.execute(params![user.as_bytes(), now])?,
                     3 => write.execute(params![user.as_bytes(), now, fresh.as_bytes()])?,
-                    _ => write.execute(params![user.as_bytes(), now, fresh.as_bytes(), [7_u8; 32]])?,
+                    _ => write.execute(params![
+                        user.as_bytes(),
+                        now,
+                        fresh.as_bytes(),
+                        [7_u8; 32]
+                    ])?,
                 };
             }
         }
@@ -71,11 +79,13 @@ pub fn sqlite(sizes: Sizes) -> Result<f64> {
 /// # Errors
 /// When it cannot be made.
 pub fn database(cluster: &Cluster, name: &str) -> Result<String> {
-    process::run_quietly(std::process::Command::new(cluster.program("createdb")).args([
-        "--maintenance-db",
-        &cluster.url(),
-        name,
-    ]))?;
+    process::run_quietly(
+        std::process::Command::new(cluster.program("createdb")).args([
+            "--maintenance-db",
+            &cluster.url(),
+            name,
+        ]),
+    )?;
     let url = cluster.url();
     let (server, _) = url.rsplit_once('/').context("a URL with a database")?;
     Ok(format!("{server}/{name}"))
@@ -109,7 +119,15 @@ pub fn postgres(cluster: &Cluster, sizes: Sizes) -> Result<f64> {
     std::fs::write(&file, script)?;
     let printed = process::run_quietly(
         std::process::Command::new(cluster.program("pgbench"))
-            .args(["--no-vacuum", "--protocol", "prepared", "--client", "16", "--jobs", "1"])
+            .args([
+                "--no-vacuum",
+                "--protocol",
+                "prepared",
+                "--client",
+                "16",
+                "--jobs",
+                "1",
+            ])
             .args(["--time", &sizes.seconds.to_string(), "--file"])
             .arg(&file)
             .arg(&url),

@@ -41,13 +41,27 @@ pub fn post(path: &str, body: &str) -> Vec<u8> {
 ///
 /// # Errors
 /// When a connection fails.
-pub fn run(address: SocketAddr, connections: usize, duration: Duration, requests: Requests) -> Result<Measured> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub fn run(
+    address: SocketAddr,
+    connections: usize,
+    duration: Duration,
+    requests: Requests,
+) -> Result<Measured> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async move {
         let next = Arc::new(AtomicUsize::new(0));
         let begun = Instant::now();
         let tasks: Vec<_> = (0..connections)
-            .map(|_| tokio::spawn(connection(address, begun + duration, Arc::clone(&next), Arc::clone(&requests))))
+            .map(|_| {
+                tokio::spawn(connection(
+                    address,
+                    begun + duration,
+                    Arc::clone(&next),
+                    Arc::clone(&requests),
+                ))
+            })
             .collect();
         let mut times = Vec::new();
         let (mut failed, mut example) = (0, String::new());
@@ -83,7 +97,12 @@ struct Seen {
     example: String,
 }
 
-async fn connection(address: SocketAddr, until: Instant, next: Arc<AtomicUsize>, requests: Requests) -> Result<Seen> {
+async fn connection(
+    address: SocketAddr,
+    until: Instant,
+    next: Arc<AtomicUsize>,
+    requests: Requests,
+) -> Result<Seen> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut seen = Seen {
@@ -123,7 +142,8 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<boo
             .lines()
             .find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())?
             })
             .unwrap_or(0);
         let good = text.starts_with("HTTP/1.1 2");

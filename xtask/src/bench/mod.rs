@@ -63,16 +63,25 @@ pub fn run(sizes: Sizes) -> Result<()> {
     table.row("bare actix, the same request and answer sizes", &bare, None);
 
     let raw = engine::sqlite(sizes)?;
-    table.raw("SQLite, the same writes through its own API, 64 to a commit", raw);
+    table.raw(
+        "SQLite, the same writes through its own API, 64 to a commit",
+        raw,
+    );
     let steps = server::sqlite(sizes)?;
     table.row("Countersign on SQLite", &steps, Some(raw));
 
     let cluster = Cluster::durable()?;
     let raw = engine::postgres(&cluster, sizes)?;
-    table.raw("PostgreSQL, the same writes by pgbench, one transaction a step", raw);
+    table.raw(
+        "PostgreSQL, the same writes by pgbench, one transaction a step",
+        raw,
+    );
     let steps = server::postgres(&cluster, sizes)?;
     table.row("Countersign on PostgreSQL", &steps, Some(raw));
-    println!("\n{} users, {} connections, {} s each\n", sizes.users, sizes.connections, sizes.seconds);
+    println!(
+        "\n{} users, {} connections, {} s each\n",
+        sizes.users, sizes.connections, sizes.seconds
+    );
     println!("{}", table.text);
     println!("{idle}");
     Ok(())
@@ -81,7 +90,15 @@ pub fn run(sizes: Sizes) -> Result<()> {
 /// A debug build would measure the debug build.
 fn again_in_release(sizes: Sizes) -> Result<()> {
     let mut command = Command::new(process::cargo().get_program());
-    command.args(["run", "--quiet", "--release", "--package", "xtask", "--", "bench"]);
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "xtask",
+        "--",
+        "bench",
+    ]);
     command.args(["--users", &sizes.users.to_string()]);
     command.args(["--connections", &sizes.connections.to_string()]);
     command.args(["--seconds", &sizes.seconds.to_string()]);
@@ -104,7 +121,9 @@ impl Default for Table {
 
 impl Table {
     fn row(&mut self, what: &str, measured: &load::Measured, raw: Option<f64>) {
-        let ratio = raw.map_or_else(String::new, |raw| format!("{:.2}", measured.per_second / raw));
+        let ratio = raw.map_or_else(String::new, |raw| {
+            format!("{:.2}", measured.per_second / raw)
+        });
         self.text.push_str(&format!(
             "| {what} | {:.0} | {:.1} | {:.1} | {ratio} |\n",
             measured.per_second, measured.p50_ms, measured.p99_ms
@@ -112,14 +131,20 @@ impl Table {
     }
 
     fn raw(&mut self, what: &str, per_second: f64) {
-        self.text.push_str(&format!("| {what} | {per_second:.0} | | | 1 |\n"));
+        self.text
+            .push_str(&format!("| {what} | {per_second:.0} | | | 1 |\n"));
     }
 }
 
 /// Refuses a measurement in which not every answer was a success: it would measure errors.
 fn all_well(measured: &load::Measured) -> Result<()> {
     if measured.failed > 0 {
-        bail!("{} of {} answers were no success: {}", measured.failed, measured.sent, measured.example);
+        bail!(
+            "{} of {} answers were no success: {}",
+            measured.failed,
+            measured.sent,
+            measured.example
+        );
     }
     Ok(())
 }

@@ -48,7 +48,9 @@ pub fn authenticator(number: u32) -> Result<Totp> {
 }
 
 fn reference_secret(number: u32) -> Secret<[u8; 32]> {
-    Secret::new(vault::digest(&[b"reference".as_slice(), &number.to_be_bytes()].concat()))
+    Secret::new(vault::digest(
+        &[b"reference".as_slice(), &number.to_be_bytes()].concat(),
+    ))
 }
 
 /// The `mfaToken` of the n-th user's sign-in.
@@ -67,14 +69,17 @@ pub fn fill(folder: &Path, database: Option<&str>, count: u32) -> Result<()> {
     if let Some(url) = database {
         settings.database_url = DatabaseUrl::Postgres(Secret::new(url.to_owned()));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let app = App::open(settings, Clock::System, Chance::system()).await?;
         let now = app.ctx().now();
         for first in (1..=count).step_by(CHUNK as usize) {
             let vault = app.ctx().vault.clone();
             let written = app.ctx().write(move |tx| {
-                (first..(first + CHUNK).min(count + 1)).try_for_each(|number| user(tx, &vault, number, now))
+                (first..(first + CHUNK).min(count + 1))
+                    .try_for_each(|number| user(tx, &vault, number, now))
             });
             written.await.map_err(|error| anyhow!("{error:?}"))?;
         }
@@ -82,7 +87,12 @@ pub fn fill(folder: &Path, database: Option<&str>, count: u32) -> Result<()> {
     })
 }
 
-fn user(tx: &mut Tx, vault: &vault::Vault, number: u32, now: Time) -> countersign::model::Result<()> {
+fn user(
+    tx: &mut Tx,
+    vault: &vault::Vault,
+    number: u32,
+    now: Time,
+) -> countersign::model::Result<()> {
     let id = uuid(number);
     let new = NewUser {
         id: Id::new(id),
@@ -90,7 +100,9 @@ fn user(tx: &mut Tx, vault: &vault::Vault, number: u32, now: Time) -> countersig
         first_name: None,
         last_name: None,
         role: Role::User,
-        password_hash: PasswordHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$bm90YWhhc2g".to_owned()),
+        password_hash: PasswordHash::new(
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$bm90YWhhc2g".to_owned(),
+        ),
     };
     users::insert(tx, &new, now)?;
     let mut nonce = [0; 24];

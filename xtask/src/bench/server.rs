@@ -106,12 +106,27 @@ fn steps(address: SocketAddr, sizes: Sizes) -> Result<Measured> {
         if number > sizes.users {
             return None;
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the server under load reads the same clock"
+        )]
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .ok()?
+            .as_secs();
         let code = seed::authenticator(number).ok()?.generate(now);
-        let body = format!("{{\"mfaToken\":\"{}\",\"code\":\"{code}\"}}", seed::token(number));
+        let body = format!(
+            "{{\"mfaToken\":\"{}\",\"code\":\"{code}\"}}",
+            seed::token(number)
+        );
         Some(load::post("/identity/mfa/login/verify", &body))
     };
-    let measured = load::run(address, sizes.connections, sizes.duration(), Arc::new(requests))?;
+    let measured = load::run(
+        address,
+        sizes.connections,
+        sizes.duration(),
+        Arc::new(requests),
+    )?;
     all_well(&measured)?;
     Ok(measured)
 }
@@ -125,7 +140,8 @@ pub fn idle_memory(seconds: u64) -> Result<String> {
     let (child, _) = start(folder.path(), None)?;
     std::thread::sleep(Duration::from_secs(seconds));
     let resident = child.resident()?;
-    let slots = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)) as u64;
+    let slots =
+        std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)) as u64;
     let blocks = slots * 19_456 * 1024;
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     Ok(format!(

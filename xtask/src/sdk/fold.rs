@@ -37,6 +37,8 @@ pub fn fold(document: &mut Value) -> Result<()> {
         document["paths"][operation.path][operation.method]["responses"] = Value::Object(answers);
         document["components"]["schemas"][name] = union;
     }
+    // What a newer error has beyond the fields of all is kept for whoever knows it.
+    document["components"]["schemas"][OPEN_ERROR]["additionalProperties"] = json!({});
     Ok(())
 }
 
@@ -118,6 +120,10 @@ mod tests {
             );
         }
         assert_eq!(answers["200"], body(&reference("Done")));
+        assert_eq!(
+            document["components"]["schemas"]["ErrorResponse"]["additionalProperties"],
+            json!({})
+        );
     }
 
     #[test]

@@ -26,12 +26,21 @@ const SETTINGS: [&str; 7] = [
     "listen_addresses='127.0.0.1'",
 ];
 
+/// Settings for a cluster that keeps what it committed, as in production: what a benchmark measures.
+const DURABLE: [&str; 4] = [
+    "max_connections=100",
+    "shared_buffers=512MB",
+    "unix_socket_directories=''",
+    "listen_addresses='127.0.0.1'",
+];
+
 /// A running cluster.
 pub struct Cluster {
     programs: PathBuf,
     folder: TempDir,
     user: Option<User>,
     port: u16,
+    settings: &'static [&'static str],
 }
 
 /// An ordinary user, by the numbers of the password file.
@@ -48,6 +57,19 @@ impl Cluster {
     ///
     /// When PostgreSQL is missing and cannot be installed, or does not start.
     pub fn start() -> Result<Self> {
+        Self::with(&SETTINGS)
+    }
+
+    /// The same, with commits that reach the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::start`].
+    pub fn durable() -> Result<Self> {
+        Self::with(&DURABLE)
+    }
+
+    fn with(settings: &'static [&'static str]) -> Result<Self> {
         let programs = programs()?;
         let user = if is_root() {
             Some(ordinary_user()?)
@@ -67,6 +89,7 @@ impl Cluster {
             folder,
             user,
             port: 0,
+            settings,
         };
         let data = cluster.data();
         run_quietly(
@@ -102,6 +125,11 @@ impl Cluster {
         format!("postgres://countersign@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// One of PostgreSQL's own programs.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -111,7 +139,11 @@ impl Cluster {
     }
 
     fn options(&self) -> String {
-        let settings = SETTINGS.map(|setting| format!("-c {setting}"));
+        let settings: Vec<String> = self
+            .settings
+            .iter()
+            .map(|setting| format!("-c {setting}"))
+            .collect();
         format!("-p {} {}", self.port, settings.join(" "))
     }
 
