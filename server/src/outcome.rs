@@ -35,7 +35,7 @@ pub struct SessionView {
     pub amr: Vec<String>,
     /// When the person last proved who they are.
     pub auth_time: Time,
-    /// When it ends if nobody uses it any more.
+    /// When it ends at the latest, however often it is refreshed (P-31).
     pub expires_at: Time,
 }
 

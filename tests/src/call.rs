@@ -1,5 +1,6 @@
 //! One call of a server: put together, sent, and its answer checked against the contract.
 
+use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::ops::Index;
 use std::pin::Pin;
@@ -196,4 +197,24 @@ impl Index<&str> for Answer {
     fn index(&self, member: &str) -> &Value {
         &self.body[member]
     }
+}
+
+/// Sends calls all at once.
+pub async fn at_once(calls: impl IntoIterator<Item = Call>) -> Vec<Answer> {
+    futures_util::future::join_all(calls.into_iter().map(IntoFuture::into_future)).await
+}
+
+/// How often each outcome came: a code, or the status where there is none.
+pub fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for answer in answers {
+        let code = answer["code"].as_str().map_or_else(|| answer.status.to_string(), str::to_owned);
+        *counts.entry(code).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// How many of them have this status.
+pub fn count(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
 }

@@ -157,7 +157,7 @@ settings! {
     /// How log lines look.
     log_format: LogFormat = Choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]), "text";
     /// Which log lines are written.
-    log_filter: String = Filter, "info";
+    log_filter: String = Filter, "info,actix_server=warn";
     /// P-35: what new signing keys are for; keys that exist stay what they are.
     signing_algorithm: SigningAlgorithm = Choice(&[("EdDSA", SigningAlgorithm::EdDsa), ("ES256", SigningAlgorithm::Es256)]), "EdDSA";
     /// P-03: memory of one password hash in KiB; below 47104 with 2 iterations at least.

@@ -152,14 +152,14 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
 }
 
 /// The caller as they may see themselves.
-pub fn view(ctx: &Ctx, caller: &Caller) -> (Person, SessionView) {
+pub fn view(caller: &Caller) -> (Person, SessionView) {
     let session = &caller.session;
     let view = SessionView {
         id: session.id,
         acr: session.acr,
         amr: session.amr.split(' ').map(str::to_owned).collect(),
         auth_time: session.auth_time,
-        expires_at: session.ends_at(&ctx.settings.policy),
+        expires_at: session.expires_at,
     };
     (person(&caller.user, &caller.factors), view)
 }
@@ -207,7 +207,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
 pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
     match authenticate(ctx, token).await {
         Ok(caller) => {
-            let (person, session) = view(ctx, &caller);
+            let (person, session) = view(&caller);
             Ok(Judged::Valid { person, session })
         }
         Err(Error::Refused(Refusal::TokenExpired)) => Ok(Judged::Flawed(TokenFlaw::Expired)),

@@ -37,7 +37,7 @@ pub fn fold(document: &mut Value) -> Result<()> {
         document["paths"][operation.path][operation.method]["responses"] = Value::Object(answers);
         document["components"]["schemas"][name] = union;
     }
-    // What a newer error has beyond the fields of all is kept for whoever knows it.
+    // What a newer error has beyond the fields of all is kept for whoever knows it; a plain `true` would drop it.
     document["components"]["schemas"][OPEN_ERROR]["additionalProperties"] = json!({});
     Ok(())
 }

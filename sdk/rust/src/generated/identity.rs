@@ -614,6 +614,8 @@ pub mod types {
         ///The HTTP status again, for clients that see only the body.
         #[serde(rename = "statusCode")]
         pub status_code: i32,
+        #[serde(flatten)]
+        pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
     impl ErrorResponse {
         pub fn builder() -> builder::ErrorResponse {
@@ -730,7 +732,7 @@ pub mod types {
         ///When the address was proved and the account made.
         #[serde(rename = "createdAt")]
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///The proved address, as it was typed at registration.
+        ///The proved address, in lower case.
         pub email: ::std::string::String,
         ///Absent when it was not given.
         #[serde(
@@ -4624,7 +4626,7 @@ pub mod types {
         ///When the address was proved and the account made.
         #[serde(rename = "createdAt")]
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///The proved address, as it was typed at registration.
+        ///The proved address, in lower case.
         pub email: ::std::string::String,
         ///Absent when it was not given.
         #[serde(
@@ -6080,6 +6082,10 @@ pub mod types {
             message: ::std::result::Result<::std::string::String, ::std::string::String>,
             request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
             status_code: ::std::result::Result<i32, ::std::string::String>,
+            extra: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for ErrorResponse {
             fn default() -> Self {
@@ -6088,6 +6094,7 @@ pub mod types {
                     message: Err("no value supplied for message".to_string()),
                     request_id: Err("no value supplied for request_id".to_string()),
                     status_code: Err("no value supplied for status_code".to_string()),
+                    extra: Err("no value supplied for extra".to_string()),
                 }
             }
         }
@@ -6140,6 +6147,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn extra<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.extra = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for extra: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<ErrorResponse> for super::ErrorResponse {
             type Error = super::error::ConversionError;
@@ -6151,6 +6172,7 @@ pub mod types {
                     message: value.message?,
                     request_id: value.request_id?,
                     status_code: value.status_code?,
+                    extra: value.extra?,
                 })
             }
         }
@@ -6161,6 +6183,7 @@ pub mod types {
                     message: Ok(value.message),
                     request_id: Ok(value.request_id),
                     status_code: Ok(value.status_code),
+                    extra: Ok(value.extra),
                 }
             }
         }

@@ -60,8 +60,8 @@ refuses!(GetCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired);
 #[utoipa::path(operation_id = "getCurrentUser", tag = "Account", security(("bearerAuth" = [])),
     responses((status = 200, body = GetCurrentUserResponse), GetCurrentUser))]
 #[get("/identity/me")]
-pub async fn get_current_user(app: App, caller: Caller) -> Answer<GetCurrentUserResponse> {
-    let view = flow::session::view(app.ctx(), &caller.into_inner());
+pub async fn get_current_user(caller: Caller) -> Answer<GetCurrentUserResponse> {
+    let view = flow::session::view(&caller.into_inner());
     Ok(Json(view.into()))
 }
 

@@ -77,7 +77,7 @@ async fn judge(
             }
             (KeyOrCaller::Caller(caller), None) => caller,
         };
-        let (person, session) = flow::session::view(ctx, &caller);
+        let (person, session) = flow::session::view(&caller);
         Ok(Judged::Valid { person, session })
     })
     .await
