@@ -1,0 +1,250 @@
+//! The whole main job against a running server: register, set up an authenticator app, sign out, sign in with its code.
+//!
+//! Start a server, then run this in another shell in the same folder:
+//!
+//! ```sh
+//! cargo run --release
+//! cargo run --package countersign-sdk --example sign_in
+//! ```
+//!
+//! It takes `--url` (or `COUNTERSIGN_URL`), by default `http://localhost:8080`; `--outbox` (or `COUNTERSIGN_OUTBOX`), the
+//! folder the server writes its mails to, by default `data/outbox`, and without one it asks you for the code; and `--email`, by
+//! default a new address each time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, fs, io, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use countersign_sdk::identity::{Client, Error, types::*};
+use countersign_sdk::{Failure, Secret};
+
+const PASSWORD: &str = "correct horse battery staple";
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let url = option("--url", "COUNTERSIGN_URL", "http://localhost:8080");
+    let email = option("--email", "", &format!("alice+{}@example.com", now()));
+    let client = Client::at(&url)?;
+    client
+        .get_health()
+        .send()
+        .await
+        .map_err(Failure::from)
+        .with_context(|| {
+            format!("is a server running at {url}? `cargo run --release` starts one")
+        })?;
+
+    register(&client, &email).await?;
+    let phone = set_up_authenticator(&client).await?;
+    client.logout().send().await.map_err(Failure::from)?;
+    println!("Signed out.");
+
+    sign_in(&client, &email, &phone).await?;
+    let me = client
+        .get_current_user()
+        .send()
+        .await
+        .map_err(Failure::from)?;
+    println!(
+        "You are {} ({}), signed in at {} with {}.",
+        me.email,
+        me.id,
+        me.session.acr,
+        me.session.amr.join(" + ")
+    );
+    Ok(())
+}
+
+/// Makes an account: a code by mail proves the address. Who proves it is signed in.
+async fn register(client: &Client, email: &str) -> Result<()> {
+    let request = RegisterRequest {
+        email: email.to_owned(),
+        password: PASSWORD.into(),
+        first_name: Some("Alice".to_owned()),
+        last_name: None,
+    };
+    let registered = match client.register_user().body(request).send().await {
+        Ok(registered) => registered.into_inner(),
+        Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
+            RegisterUserError::ValidationErrorResponse(invalid) => {
+                for wrong in &invalid.errors {
+                    eprintln!("{}: {}", wrong.field, wrong.message);
+                }
+                bail!("{}", invalid.message)
+            }
+            RegisterUserError::TooManyRequestsErrorResponse(busy) => {
+                bail!("{} ({} s)", busy.message, busy.retry_after)
+            }
+            other => bail!("{other:?}"),
+        },
+        Err(other) => return Err(Failure::from(other).into()),
+    };
+    println!("{}", registered.message);
+
+    let proof = RegisterVerifyRequest {
+        registration_token: registered.registration_token,
+        code: mailed_code(email).await?,
+    };
+    let tokens = client
+        .verify_registration()
+        .body(proof)
+        .send()
+        .await
+        .map_err(Failure::from)?;
+    client.sign_in_with(&tokens);
+    println!("Registered and signed in: {}.", tokens.user.email);
+    Ok(())
+}
+
+/// Turns codes from an authenticator app on. A real app would show `qr_code`; here we are the phone as well.
+async fn set_up_authenticator(client: &Client) -> Result<Phone> {
+    let request = MfaSetupRequest {
+        method: MfaMethod::Authenticator,
+        password: PASSWORD.into(),
+    };
+    let setup = client
+        .setup_mfa()
+        .body(request)
+        .send()
+        .await
+        .map_err(Failure::from)?
+        .into_inner();
+    let MfaSetupResponse::AuthenticatorResponse(setup) = setup else {
+        bail!("asked for an authenticator, and got {setup:?}")
+    };
+    let phone = Phone::scan(&setup.otpauth_url)?;
+
+    let proof = MfaVerifyRequest {
+        mfa_token: setup.mfa_token,
+        code: phone.code(),
+    };
+    let done = client
+        .verify_mfa_setup()
+        .body(proof)
+        .send()
+        .await
+        .map_err(Failure::from)?;
+    println!("{}", done.message);
+    Ok(phone)
+}
+
+/// Signs in with password and code. The user mistypes the first code, and is quick enough to send a used one next.
+async fn sign_in(client: &Client, email: &str, phone: &Phone) -> Result<()> {
+    let request = LoginRequest {
+        email: email.to_owned(),
+        password: PASSWORD.into(),
+    };
+    let step = match client.login().body(request).send().await {
+        Ok(answer) => match answer.into_inner() {
+            LoginResponse::MfaRequiredResponse(step) => step,
+            LoginResponse::TokenResponse(_) => bail!("no second factor was asked for"),
+        },
+        Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
+            LoginError::InvalidCredentialsErrorResponse(wrong) => bail!("{}", wrong.message),
+            LoginError::TooManyPasswordAttemptsErrorResponse(busy) => {
+                bail!("{} ({} s)", busy.message, busy.retry_after)
+            }
+            other => bail!("{other:?}"),
+        },
+        Err(other) => return Err(Failure::from(other).into()),
+    };
+    println!("The password is right. {}", step.message);
+
+    let mut code = Secret::from("000000");
+    loop {
+        let proof = MfaVerifyRequest {
+            mfa_token: step.mfa_token.clone(),
+            code,
+        };
+        match client.verify_mfa_login().body(proof).send().await {
+            Ok(tokens) => {
+                client.sign_in_with(&tokens);
+                println!("{}", tokens.message);
+                return Ok(());
+            }
+            Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
+                VerifyMfaLoginError::InvalidMfaCodeErrorResponse(wrong)
+                    if wrong.attempts_remaining > 0 =>
+                {
+                    println!("{} {} tries left.", wrong.message, wrong.attempts_remaining);
+                    if wrong.reason == Some(InvalidCodeReason::AlreadyUsed) {
+                        let wait = wrong.retry_after.unwrap_or(30);
+                        println!("Waiting {wait} s for the app's next code; each one works once.");
+                        tokio::time::sleep(Duration::from_secs(wait.into())).await;
+                    }
+                }
+                VerifyMfaLoginError::TooManyMfaAttemptsErrorResponse(stop) => {
+                    bail!("{} ({} s)", stop.message, stop.retry_after)
+                }
+                other => bail!("sign in again: {other:?}"),
+            },
+            Err(other) => return Err(Failure::from(other).into()),
+        }
+        code = phone.code();
+    }
+}
+
+/// An authenticator app.
+struct Phone(totp_rs::Totp);
+
+impl Phone {
+    fn scan(otpauth_url: &Secret) -> Result<Self> {
+        Ok(Self(totp_rs::Totp::from_url(otpauth_url.expose())?))
+    }
+
+    /// The code that the app shows now.
+    fn code(&self) -> Secret {
+        self.0.generate(now()).to_string().into()
+    }
+}
+
+/// The code of the newest mail to the address: on a line of its own, in a file of the outbox.
+async fn mailed_code(email: &str) -> Result<Secret> {
+    let outbox = PathBuf::from(option("--outbox", "COUNTERSIGN_OUTBOX", "data/outbox"));
+    if !outbox.is_dir() {
+        println!(
+            "There is no folder {}. The code from the mail:",
+            outbox.display()
+        );
+        let mut code = String::new();
+        io::stdin().read_line(&mut code)?;
+        return Ok(code.into());
+    }
+    for _ in 0..50 {
+        let mut mails: Vec<PathBuf> = fs::read_dir(&outbox)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<io::Result<_>>()?;
+        // Their names begin with the time.
+        mails.sort();
+        for mail in mails.iter().rev() {
+            let mail = fs::read_to_string(mail).unwrap_or_default();
+            let code = mail
+                .lines()
+                .find(|line| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit()));
+            if let Some(code) = code
+                && mail.contains(email)
+            {
+                return Ok(code.into());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bail!("no mail to {email} has come to {}", outbox.display())
+}
+
+/// The value after a flag, else of an environment variable, else the one given.
+fn option(flag: &str, variable: &str, default: &str) -> String {
+    env::args()
+        .skip_while(|argument| argument != flag)
+        .nth(1)
+        .or_else(|| env::var(variable).ok())
+        .unwrap_or_else(|| default.to_owned())
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}

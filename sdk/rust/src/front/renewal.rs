@@ -1,0 +1,103 @@
+//! Trading the refresh token for the next pair, once for all calls that wait for it.
+//!
+//! A refresh token that comes a second time ends the session, since it may have been stolen. So there is one renewal at a
+//! time, whoever waits takes its result, and a caller who goes away does not break it off: it runs as a task of its own,
+//! or the answer with the next pair would be lost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, HeaderValue, USER_AGENT};
+use serde::{Deserialize, Serialize};
+
+use super::{Session, Shared, answer};
+use crate::Secret;
+
+/// Where the server renews sessions, for all of its documents.
+const PATH: &str = "/identity/token/refresh";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Spent<'a> {
+    refresh_token: &'a Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Renewed {
+    access_token: Secret,
+    refresh_token: Secret,
+    expires_in: u32,
+}
+
+/// Why there is no next pair.
+enum Failed {
+    /// The server says that the session is over.
+    Over,
+    /// The server could not be asked, or not now; the refresh token may still be good.
+    NotNow,
+}
+
+/// Gets another access token than `spent`. True if the front holds one afterwards.
+pub(super) async fn renew(shared: &Arc<Shared>, spent: Secret) -> bool {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move { alone(&shared, &spent).await })
+        .await
+        .unwrap_or(false)
+}
+
+async fn alone(shared: &Shared, spent: &Secret) -> bool {
+    let begun_before = shared.renewals_begun.load(Ordering::Acquire);
+    let _turn = shared.renewing.lock().await;
+    let Some(session) = shared.session() else {
+        return false;
+    };
+    if session.access_token().expose() != spent.expose() {
+        return true;
+    }
+    if shared.renewals_begun.load(Ordering::Acquire) != begun_before {
+        // The renewal that this call waited for has failed. The next call may try again; this one does not.
+        return false;
+    }
+    shared.renewals_begun.fetch_add(1, Ordering::AcqRel);
+    match trade(shared, session.refresh_token()).await {
+        Ok(next) => shared.replace(spent, Some(next)),
+        Err(Failed::Over) => {
+            shared.replace(spent, None);
+            false
+        }
+        Err(Failed::NotNow) => false,
+    }
+}
+
+async fn trade(shared: &Shared, refresh_token: &Secret) -> Result<Session, Failed> {
+    let url = format!("{}{PATH}", shared.base());
+    let answer = shared
+        .http
+        .post(url)
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .header(USER_AGENT, shared.user_agent.clone())
+        .json(&Spent { refresh_token })
+        .send()
+        .await
+        .map_err(|_| Failed::NotNow)?;
+    let answer = answer::with_error_body(answer)
+        .await
+        .map_err(|_| Failed::NotNow)?;
+    match answer.status() {
+        StatusCode::OK => {
+            let renewed: Renewed = answer.json().await.map_err(|_| Failed::NotNow)?;
+            Ok(Session::new(
+                renewed.access_token,
+                renewed.refresh_token,
+                renewed.expires_in,
+            ))
+        }
+        // With a code, it is the server who says so and not a proxy on the way.
+        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST if answer::code(&answer).is_some() => {
+            Err(Failed::Over)
+        }
+        _other => Err(Failed::NotNow),
+    }
+}

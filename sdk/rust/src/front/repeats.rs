@@ -1,0 +1,250 @@
+//! Which calls are repeated without being asked, how often, and after what pause.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Method, Response, StatusCode};
+
+use super::{Operation, answer};
+
+/// The first pause when the server names none; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Up to this much is added to the pause that a server asks for, so that its callers do not all come back at once.
+const SPREAD: Duration = Duration::from_millis(250);
+
+/// How often a call may be repeated without being asked.
+///
+/// Only what is safe is repeated, whatever stands here:
+///
+/// * a call that only reads, when the server was busy (429, 502, 503, 504) or the connection broke;
+/// * another call, when the connection could not be made, or when the server itself says that it was too busy to begin
+///   (503 `SERVICE_UNAVAILABLE`);
+/// * a call that carries a code or a refresh token: never. A code is good for one try, and the user decides on it.
+///
+/// The server's `Retry-After` is honoured; if it asks for more than is left of the time here, the error is handed on at
+/// once, and [`Problem::retry_after`](crate::Problem::retry_after) tells how long to wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Repeats {
+    tries: u32,
+    within: Duration,
+}
+
+impl Repeats {
+    /// At most `tries` tries in all, the last of them begun no later than `within` after the first.
+    #[must_use]
+    pub const fn new(tries: u32, within: Duration) -> Self {
+        Self { tries, within }
+    }
+
+    /// Every call is made once.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self::new(1, Duration::ZERO)
+    }
+
+    /// The pause before the next try, or `None` if this outcome is to be handed on.
+    pub(super) fn pause(
+        &self,
+        made: Made,
+        method: &Method,
+        operation: &Operation,
+        outcome: &reqwest::Result<Response>,
+    ) -> Option<Duration> {
+        if made.tries >= self.tries || !may_repeat(method, operation, outcome) {
+            return None;
+        }
+        let asked = outcome
+            .as_ref()
+            .ok()
+            .and_then(|answer| retry_after(answer.headers()));
+        let pause = match asked {
+            Some(asked) => asked + SPREAD.mul_f64(fastrand::f64()),
+            None => backoff(made.tries),
+        };
+        (made.took + pause <= self.within).then_some(pause)
+    }
+}
+
+/// Three tries within twenty seconds.
+impl Default for Repeats {
+    fn default() -> Self {
+        Self::new(3, Duration::from_secs(20))
+    }
+}
+
+/// What a call has cost so far.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    /// The tries, the one just made included.
+    pub(super) tries: u32,
+    /// The time since the first one began.
+    pub(super) took: Duration,
+}
+
+fn may_repeat(method: &Method, operation: &Operation, outcome: &reqwest::Result<Response>) -> bool {
+    if operation.one_time {
+        return false;
+    }
+    let only_reads = *method == Method::GET || *method == Method::HEAD;
+    match outcome {
+        Ok(answer) if only_reads => matches!(
+            answer.status(),
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        ),
+        // A proxy's 503 says nothing of what the server has done; the server's own says that nothing took effect.
+        Ok(answer) => {
+            answer.status() == StatusCode::SERVICE_UNAVAILABLE
+                && answer::code(answer).as_deref() == Some("SERVICE_UNAVAILABLE")
+        }
+        Err(error) if only_reads => !error.is_builder() && !error.is_redirect(),
+        Err(error) => error.is_connect(),
+    }
+}
+
+/// Half of the doubling pause is fixed and half is chance.
+fn backoff(tries: u32) -> Duration {
+    let pause = FIRST_PAUSE * 2_u32.saturating_pow(tries.saturating_sub(1).min(10));
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// The header Retry-After: seconds, or from a proxy a date (RFC 9110 §10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    Some(
+        (date.to_utc() - chrono::Utc::now())
+            .to_std()
+            .unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+    use reqwest::{Method, Response};
+
+    use super::{Made, Repeats, retry_after};
+    use crate::front::{Credential, Operation, answer};
+
+    const READS: Operation = Operation {
+        id: "get_it",
+        opened_by: &[Credential::Nothing],
+        one_time: false,
+    };
+    const CARRIES_A_CODE: Operation = Operation {
+        id: "verify_it",
+        opened_by: &[Credential::Nothing],
+        one_time: true,
+    };
+    const FIRST: Made = Made {
+        tries: 1,
+        took: Duration::ZERO,
+    };
+
+    fn answered(status: u16, retry_after: Option<&str>, code: &str) -> reqwest::Result<Response> {
+        let mut headers = HeaderMap::new();
+        if let Some(seconds) = retry_after {
+            headers.insert(
+                RETRY_AFTER,
+                HeaderValue::from_str(seconds).expect("a header"),
+            );
+        }
+        Ok(answer::made_up(
+            status,
+            headers,
+            &format!(r#"{{"code":"{code}"}}"#),
+        ))
+    }
+
+    fn pause(
+        method: Method,
+        operation: &Operation,
+        outcome: &reqwest::Result<Response>,
+    ) -> Option<Duration> {
+        Repeats::default().pause(FIRST, &method, operation, outcome)
+    }
+
+    #[test]
+    fn reading_is_repeated_when_the_server_is_busy_and_not_otherwise() {
+        for (status, again) in [
+            (200, false),
+            (401, false),
+            (404, false),
+            (429, true),
+            (500, false),
+            (502, true),
+            (503, true),
+            (504, true),
+        ] {
+            let outcome = answered(status, None, "X");
+            assert_eq!(
+                pause(Method::GET, &READS, &outcome).is_some(),
+                again,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_acts_is_repeated_only_on_the_servers_own_word() {
+        for (status, code, again) in [
+            (503, "SERVICE_UNAVAILABLE", true),
+            (503, "A_PROXY", false),
+            (502, "SERVICE_UNAVAILABLE", false),
+            (429, "TOO_MANY_REQUESTS", false),
+        ] {
+            let outcome = answered(status, Some("1"), code);
+            assert_eq!(
+                pause(Method::POST, &READS, &outcome).is_some(),
+                again,
+                "{status} {code}"
+            );
+            assert_eq!(pause(Method::POST, &CARRIES_A_CODE, &outcome), None);
+        }
+    }
+
+    #[test]
+    fn the_servers_pause_is_kept_and_the_bounds_hold() {
+        let busy = answered(503, Some("2"), "SERVICE_UNAVAILABLE");
+        let pause = pause(Method::GET, &READS, &busy).expect("it is repeated");
+        assert!(
+            (Duration::from_secs(2)..=Duration::from_millis(2250)).contains(&pause),
+            "{pause:?}"
+        );
+        let repeats = Repeats::new(3, Duration::from_secs(5));
+        for (tries, took, again) in [(2, 1, true), (2, 4, false), (3, 1, false)] {
+            let made = Made {
+                tries,
+                took: Duration::from_secs(took),
+            };
+            let pause = repeats.pause(made, &Method::GET, &READS, &busy);
+            assert_eq!(pause.is_some(), again, "{tries} tries, {took} s");
+        }
+        assert_eq!(
+            Repeats::never().pause(FIRST, &Method::GET, &READS, &busy),
+            None
+        );
+    }
+
+    #[test]
+    fn a_date_is_read_as_well() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("a header"));
+            retry_after(&headers)
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(read("Fri, 01 Jan 2100 00:00:00 GMT").is_some_and(|wait| wait.as_secs() > 1_000));
+        assert_eq!(read("soon"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! What a signed-in client holds, and when it is time to renew it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use progenitor_client::ResponseValue;
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+
+/// How long before its end an access token is renewed, at most; a quarter of its life if that is shorter.
+const MARGIN: TimeDelta = TimeDelta::seconds(30);
+
+/// The tokens of one signed-in user.
+///
+/// Every answer that carries tokens turns into one, so `client.sign_in_with(&answer)` takes them all. It can be
+/// serialized, to stay signed in over a restart; what is written then opens the account, so store it as you would a
+/// password. Store it again after calls: the refresh token changes with each renewal, and an old one ends the session.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Session {
+    access_token: Secret,
+    refresh_token: Secret,
+    expires_at: DateTime<Utc>,
+    renew_at: DateTime<Utc>,
+}
+
+impl Session {
+    /// A session of tokens that came some other way than by this SDK; `expires_in` as the server said it, in seconds
+    /// from now.
+    #[must_use]
+    pub fn new(access_token: Secret, refresh_token: Secret, expires_in: u32) -> Self {
+        let life = TimeDelta::seconds(i64::from(expires_in));
+        let expires_at = Utc::now() + life;
+        Self {
+            access_token,
+            refresh_token,
+            expires_at,
+            renew_at: expires_at - MARGIN.min(life / 4),
+        }
+    }
+
+    /// The bearer, for a call that this SDK does not make.
+    #[must_use]
+    pub fn access_token(&self) -> &Secret {
+        &self.access_token
+    }
+
+    /// The token that `refresh_token` trades for the next pair. It is good for one call.
+    #[must_use]
+    pub fn refresh_token(&self) -> &Secret {
+        &self.refresh_token
+    }
+
+    /// When the access token expires, by this machine's clock.
+    #[must_use]
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+
+    /// Whether the access token is so near its end that a call might come too late.
+    pub(super) fn wants_renewal(&self) -> bool {
+        Utc::now() >= self.renew_at
+    }
+}
+
+/// An answer of the server is taken as its content.
+impl<T> From<&ResponseValue<T>> for Session
+where
+    Session: for<'a> From<&'a T>,
+{
+    fn from(answer: &ResponseValue<T>) -> Self {
+        <Self as From<&T>>::from(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+
+    fn session(expires_in: u32) -> Session {
+        Session::new("access".into(), "refresh".into(), expires_in)
+    }
+
+    #[test]
+    fn it_is_renewed_before_its_end_and_not_at_once() {
+        assert!(!session(900).wants_renewal());
+        assert!(
+            !session(20).wants_renewal(),
+            "a short-lived token is used for most of its life"
+        );
+        assert!(session(0).wants_renewal());
+    }
+
+    #[test]
+    fn it_survives_being_stored() {
+        let stored = serde_json::to_string(&session(900)).expect("it is written");
+        let back: Session = serde_json::from_str(&stored).expect("it is read");
+        assert_eq!(back.access_token().expose(), "access");
+        assert_eq!(back.refresh_token().expose(), "refresh");
+    }
+
+    #[test]
+    fn it_shows_no_token() {
+        let shown = format!("{:?}", session(900));
+        assert!(
+            !shown.contains("\"access\"") && !shown.contains("\"refresh\""),
+            "{shown}"
+        );
+        assert!(shown.contains("[secret]"), "{shown}");
+    }
+}
