@@ -22,8 +22,10 @@ macro_rules! modules {
 
 modules! {
     guessing,
+    races,
     replay,
     sign_in,
+    stopping,
 }
 
 /// This machine as a trusted proxy, so that a test can come from wherever it likes.

@@ -94,7 +94,7 @@ async fn with_both_methods_on_the_app_is_asked_for_and_mail_is_a_switch_away() {
     alice.enable_authenticator().await;
     let asked = alice.login().await.is(200);
     assert_eq!(asked["method"], "authenticator");
-    assert_eq!(asked["mfaMethods"], json!(["email", "authenticator"]));
+    assert_eq!(asked["mfaMethods"], json!(["authenticator", "email"]));
 
     let token = asked.text("mfaToken");
     let switched = server.switch(&token, "email").await.is(200);
@@ -105,7 +105,7 @@ async fn with_both_methods_on_the_app_is_asked_for_and_mail_is_a_switch_away() {
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
     let signed_in = server.verify_login(&token, &code).await.is(200);
-    assert_eq!(signed_in["user"]["mfaMethods"], json!(["email", "authenticator"]));
+    assert_eq!(signed_in["user"]["mfaMethods"], json!(["authenticator", "email"]));
 }
 
 async fn an_app_gets_its_secret_in_three_forms() {

@@ -1,0 +1,221 @@
+//! Races: whatever comes at the same time, one wins, and no limit lets more through than it says.
+
+use contract_tests::call::{at_once, count, outcomes};
+use contract_tests::{Person, Server, json, tests};
+
+tests! {
+    of_sixteen_verifies_of_one_challenge_one_wins,
+    of_sixteen_verifies_of_a_mailed_code_one_wins,
+    of_five_challenges_with_one_code_one_wins,
+    parallel_guesses_get_five_tries,
+    parallel_guesses_on_many_challenges_stop_at_the_soft_limit,
+    of_eight_set_ups_with_one_code_one_wins,
+    of_eight_ways_out_with_one_code_one_wins,
+    of_eight_refreshes_one_wins_and_the_session_ends,
+    of_eight_resends_one_is_sent,
+    of_ten_sign_ins_six_are_mailed,
+    of_eight_proofs_of_one_registration_one_makes_the_account,
+    two_registrations_of_one_address_make_one_account,
+    parallel_wrong_passwords_get_five_tries,
+    of_eight_keys_two_are_made,
+    no_more_than_five_challenges_wait,
+}
+
+async fn with_app(server: &Server) -> Person {
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    alice
+}
+
+async fn of_sixteen_verifies_of_one_challenge_one_wins() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    for _ in 0..3 {
+        let token = alice.begin_sign_in().await;
+        let code = alice.fresh_code();
+        let answers = at_once((0..16).map(|_| server.verify_login(&token, &code))).await;
+        assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
+    }
+}
+
+async fn of_sixteen_verifies_of_a_mailed_code_one_wins() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    let token = alice.begin_sign_in().await;
+    let code = server.mail.code_to("alice@example.com").await;
+    let answers = at_once((0..16).map(|_| server.verify_login(&token, &code))).await;
+    assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
+}
+
+async fn of_five_challenges_with_one_code_one_wins() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    for _ in 0..3 {
+        let mut tokens = Vec::new();
+        for _ in 0..5 {
+            server.clock.advance(1);
+            tokens.push(alice.begin_sign_in().await);
+        }
+        let code = alice.fresh_code();
+        let answers = at_once(tokens.iter().map(|token| server.verify_login(token, &code))).await;
+        assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
+        assert_eq!(outcomes(&answers)["INVALID_MFA_CODE"], 4);
+        let others = answers.iter().filter(|answer| answer.status == 400);
+        assert!(others.into_iter().all(|answer| answer["reason"] == "already_used"));
+    }
+}
+
+async fn parallel_guesses_get_five_tries() {
+    let server = Server::start().await;
+    let alice = with_app(&server).await;
+    let token = alice.begin_sign_in().await;
+    let wrong = alice.wrong_code();
+    let answers = at_once((0..20).map(|_| server.verify_login(&token, &wrong))).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["INVALID_MFA_CODE"], 5, "{outcomes:?}");
+    assert_eq!(outcomes["TOO_MANY_MFA_ATTEMPTS"], 15, "{outcomes:?}");
+    let mut left: Vec<i64> = answers.iter().filter_map(|answer| answer["attemptsRemaining"].as_i64()).collect();
+    left.sort_unstable();
+    assert_eq!(left, [0, 1, 2, 3, 4], "each try is told as what it was");
+}
+
+async fn parallel_guesses_on_many_challenges_stop_at_the_soft_limit() {
+    let server = Server::start().await;
+    let alice = with_app(&server).await;
+    let mut tokens = Vec::new();
+    for _ in 0..5 {
+        server.clock.advance(1);
+        tokens.push(alice.begin_sign_in().await);
+    }
+    let wrong = alice.wrong_code();
+    let guesses = tokens.iter().cycle().take(25);
+    let answers = at_once(guesses.map(|token| server.verify_login(token, &wrong))).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["INVALID_MFA_CODE"], 10, "P-13 counts over all challenges: {outcomes:?}");
+    assert_eq!(outcomes["TOO_MANY_MFA_ATTEMPTS"], 15, "{outcomes:?}");
+}
+
+async fn of_eight_set_ups_with_one_code_one_wins() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let setup = alice.begin_setup("authenticator").await.is(200);
+    let app = contract_tests::Authenticator::new(&setup.text("secret"));
+    let (token, code) = (setup.text("mfaToken"), app.code_at(server.clock.now()));
+    let answers = at_once((0..8).map(|_| server.verify_setup(&token, &code))).await;
+    assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
+    server.mail_is_out().await;
+    let told = server.mail.all_to("alice@example.com").len();
+    assert_eq!(told, 2, "the registration's code and one notice");
+}
+
+async fn of_eight_ways_out_with_one_code_one_wins() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    let token = alice.begin_disable("authenticator").await.is(200).text("mfaToken");
+    let code = alice.fresh_code();
+    let answers = at_once((0..8).map(|_| server.verify_disable(&token, &code))).await;
+    assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
+}
+
+async fn of_eight_refreshes_one_wins_and_the_session_ends() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let answers = at_once((0..8).map(|_| server.refresh(&alice.refresh_token))).await;
+    assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
+    let winner = answers.iter().find(|answer| answer.status == 200).expect("one");
+    let token = winner.text("accessToken");
+    server.get("/identity/me").bearer(&token).await.refused(401, "TOKEN_INVALID");
+    server.refresh(&winner.text("refreshToken")).await.refused(401, "TOKEN_INVALID");
+}
+
+async fn of_eight_resends_one_is_sent() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    let token = alice.begin_sign_in().await;
+    server.mail.code_to("alice@example.com").await;
+    server.mail_is_out().await;
+    let before = server.mail.all_to("alice@example.com").len();
+    server.clock.advance(60);
+    let answers = at_once((0..8).map(|_| server.resend(&token))).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["200"], 1, "{outcomes:?}");
+    assert_eq!(outcomes["RESEND_COOLDOWN"], 7, "{outcomes:?}");
+    server.mail_is_out().await;
+    assert_eq!(server.mail.all_to("alice@example.com").len(), before + 1);
+}
+
+async fn of_ten_sign_ins_six_are_mailed() {
+    let server = Server::with(|settings| settings.policy.password_free_tries = 20).await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    server.clock.advance(3600);
+    let answers = at_once((0..10).map(|_| alice.login())).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["200"], 6, "P-23: {outcomes:?}");
+    assert_eq!(outcomes["TOO_MANY_MFA_EMAILS"], 4, "{outcomes:?}");
+    server.mail_is_out().await;
+    let sign_ins = server.mail.subjects_to("alice@example.com");
+    let codes = sign_ins.iter().filter(|subject| subject.contains("sign in")).count();
+    assert_eq!(codes, 6, "{sign_ins:?}");
+}
+
+async fn of_eight_proofs_of_one_registration_one_makes_the_account() {
+    let server = Server::start().await;
+    let begun = server.register("alice@example.com").await.is(202);
+    let (token, code) = (begun.text("registrationToken"), server.mail.code_to("alice@example.com").await);
+    let answers = at_once((0..8).map(|_| server.prove(&token, &code))).await;
+    assert_eq!(count(&answers, 201), 1, "{:?}", outcomes(&answers));
+}
+
+async fn two_registrations_of_one_address_make_one_account() {
+    let server = Server::start().await;
+    let mut registrations = Vec::new();
+    for _ in 0..2 {
+        let begun = server.register("alice@example.com").await.is(202);
+        let code = server.mail.code_to("alice@example.com").await;
+        registrations.push((begun.text("registrationToken"), code));
+    }
+    let answers = at_once(registrations.iter().map(|(token, code)| server.prove(token, code))).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["201"], 1, "{outcomes:?}");
+    assert_eq!(outcomes["REGISTRATION_TOKEN_INVALID"], 1, "{outcomes:?}");
+    let root = server.administrator("root@example.com").await;
+    assert_eq!(root.get("/identity/users").await["totalCount"], 2);
+}
+
+async fn parallel_wrong_passwords_get_five_tries() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    for email in ["alice@example.com", "nobody@example.com"] {
+        let answers = at_once((0..9).map(|_| server.login(email, "wrong"))).await;
+        let outcomes = outcomes(&answers);
+        assert_eq!(outcomes["INVALID_CREDENTIALS"], 5, "{email}: {outcomes:?}");
+        assert_eq!(outcomes["TOO_MANY_PASSWORD_ATTEMPTS"], 4, "{email}: {outcomes:?}");
+    }
+    server.clock.advance(1);
+    alice.login().await.is(200);
+}
+
+async fn of_eight_keys_two_are_made() {
+    let server = Server::with(|settings| settings.policy.api_keys_per_user = 2).await;
+    let root = server.administrator("root@example.com").await;
+    let body = json!({ "name": "a service", "scopes": ["users:read"] });
+    let answers = at_once((0..8).map(|_| root.post("/identity/api-keys", &body))).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["201"], 2, "{outcomes:?}");
+    assert_eq!(outcomes["API_KEY_LIMIT"], 6, "{outcomes:?}");
+}
+
+async fn no_more_than_five_challenges_wait() {
+    let server = Server::with(|settings| settings.policy.password_free_tries = 20).await;
+    let alice = with_app(&server).await;
+    let begun = at_once((0..12).map(|_| alice.login())).await;
+    let wrong = alice.wrong_code();
+    let guesses = begun.iter().map(|answer| server.verify_login(&answer.text("mfaToken"), &wrong));
+    let answers = at_once(guesses).await;
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["INVALID_MFA_CODE"], 5, "P-16: {outcomes:?}");
+    assert_eq!(outcomes["MFA_TOKEN_INVALID"], 7, "{outcomes:?}");
+}
