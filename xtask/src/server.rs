@@ -33,7 +33,14 @@ impl Server {
     ///
     /// When it does not build, or is not ready in time.
     pub fn start(settings: &[(&str, &str)]) -> Result<Self> {
-        process::run(process::cargo().args(["build", "--workspace", "--bin", "countersign"]))?;
+        // With the tests, so that everything is built with the features that `cargo test` has built it with.
+        process::run(process::cargo().args([
+            "build",
+            "--workspace",
+            "--bin",
+            "countersign",
+            "--tests",
+        ]))?;
         let binary = workspace::target().join("debug/countersign");
         let folder = tempfile::Builder::new()
             .prefix("countersign-")
