@@ -1,6 +1,5 @@
 //! Runs `cargo test`, lets its output through and counts on the way.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
@@ -14,11 +13,11 @@ use crate::process;
 /// # Errors
 ///
 /// When cargo cannot be started or its output cannot be passed on.
-pub fn test(arguments: &[&str], environment: &[(&str, &OsStr)], tally: &mut Tally) -> Result<bool> {
+pub fn test(arguments: &[&str], variable: Option<(&str, &str)>, tally: &mut Tally) -> Result<bool> {
     let mut child = process::cargo()
         .args(["test", "--no-fail-fast"])
         .args(arguments)
-        .envs(environment.iter().copied())
+        .envs(variable)
         .stdout(Stdio::piped())
         .spawn()
         .context("starting cargo test")?;
