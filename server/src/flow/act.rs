@@ -191,6 +191,19 @@ impl Act {
         Ok(())
     }
 
+    /// Judges whether the account may be sent a code, without counting one (P-23).
+    ///
+    /// # Errors
+    /// Refuses past the limit.
+    pub fn judge_code_mail(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
+        for limit in self.code_mail_limits() {
+            if let Some(retry_after) = limits::wait_of_user(tx, user_id, limit, self.now)? {
+                return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
+            }
+        }
+        Ok(())
+    }
+
     /// Seconds until the account may be sent a code again, by its limits (P-23).
     ///
     /// # Errors

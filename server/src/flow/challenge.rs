@@ -112,14 +112,14 @@ pub fn mail(tx: &mut Tx, act: &Act, user: &User, purpose: Purpose, code: &Secret
     act.post(tx, user.id, &user.email, message, seconds)
 }
 
-/// Sends a challenge its first mail or a further one: counts it against the source and the account,
-/// then puts the new code in the place of the old one. `false` when the challenge changed meanwhile.
+/// Sends a challenge its first mail or a further one: the new code takes the place of the old one.
+/// `false` when the challenge changed meanwhile; then nothing is sent and no code mail is counted.
 ///
 /// # Errors
-/// Refuses past P-23 and P-25.
+/// Refuses past P-23 and P-25, before the old code is touched.
 pub fn send(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Result<bool> {
     act.count_mail_call(tx, seen.user.id)?;
-    act.count_code_mail(tx, seen.user.id)?;
+    act.judge_code_mail(tx, seen.user.id)?;
     let sent = challenges::Sent {
         kind: FactorKind::Email,
         code_hash: sent_code::hash(&act.vault, seen.challenge.id.as_bytes(), code),
@@ -127,6 +127,7 @@ pub fn send(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Resul
     if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
         return Ok(false);
     }
+    act.count_code_mail(tx, seen.user.id)?;
     mail(tx, act, &seen.user, seen.challenge.purpose, code)?;
     Ok(true)
 }
