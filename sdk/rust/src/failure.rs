@@ -98,7 +98,7 @@ impl<E: Serialize> Problem for Error<E> {
 ///     Ok(client.get_current_user().send().await?.email.clone())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Failure {
     /// The HTTP status; `None` when there was no answer.
@@ -150,14 +150,7 @@ impl Failure {
     fn unanswered(detail: String) -> Self {
         Self {
             detail: Some(detail),
-            ..Self::answered(StatusCode::OK, &HeaderMap::new(), None, None).without_status()
-        }
-    }
-
-    fn without_status(self) -> Self {
-        Self {
-            status: None,
-            ..self
+            ..Self::default()
         }
     }
 

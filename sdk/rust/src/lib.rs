@@ -78,3 +78,8 @@ mod secret;
 pub use failure::{Failure, Problem};
 pub use front::{BuildError, Builder, Front, Repeats, Session};
 pub use secret::Secret;
+
+/// The README's code is compiled with the documentation's.
+#[cfg(all(doctest, feature = "mock"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

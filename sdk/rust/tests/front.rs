@@ -1,4 +1,5 @@
 //! The front: what is sent along, what is repeated and what is not, and how a session is renewed.
+#![expect(clippy::expect_used, reason = "the helpers of tests are tests as well")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

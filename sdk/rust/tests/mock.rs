@@ -1,4 +1,5 @@
 //! How an integrator tests their own code with the mocks, and what holds for every answer that is read.
+#![expect(clippy::expect_used, reason = "the helpers of tests are tests as well")]
 
 use countersign_sdk::identity::mock::httpmock::MockServer;
 use countersign_sdk::identity::mock::{self, MockServerExt};

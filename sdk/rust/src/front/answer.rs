@@ -109,7 +109,6 @@ fn put_together(frame: Frame, body: Bytes) -> Response {
 
 /// An answer for tests, as it stands after [`with_error_body`].
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "only for tests")]
 pub(crate) fn made_up(status: u16, headers: reqwest::header::HeaderMap, body: &str) -> Response {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let frame = Frame {
