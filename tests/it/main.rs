@@ -22,10 +22,15 @@ macro_rules! modules {
 
 modules! {
     guessing,
+    keys,
+    passwords,
     races,
+    registration,
     replay,
+    sessions,
     sign_in,
     stopping,
+    validating,
 }
 
 /// This machine as a trusted proxy, so that a test can come from wherever it likes.
