@@ -15,7 +15,10 @@ use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::model::{Fault, Result, Time};
 use crate::store::conn::SchemaState;
-use crate::store::{Engine, Options, Store, Tx, api_keys, audit, challenges, limits, notices, registrations, sessions};
+use crate::store::{
+    Engine, Options, Store, Tx, api_keys, audit, challenges, limits, notices, registrations,
+    sessions,
+};
 use crate::vault::{Hasher, PublicKey, Vault, make_folder, private};
 
 /// How many rows one purge deletes in one write: past it, others would wait for it.
@@ -50,7 +53,10 @@ impl Ctx {
     ///
     /// # Errors
     /// As there.
-    pub async fn write<T: Send + 'static>(&self, job: impl Fn(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn write<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.store.write(job).await
     }
 
@@ -58,7 +64,10 @@ impl Ctx {
     ///
     /// # Errors
     /// As there.
-    pub async fn read<T: Send + 'static>(&self, job: impl Fn(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.store.read(job).await
     }
 
@@ -96,14 +105,17 @@ impl App {
     /// # Errors
     /// When any of them cannot be opened, or the key ring is not the one of this database.
     pub async fn open(settings: Settings, clock: Clock, chance: Chance) -> anyhow::Result<Self> {
-        make_folder(&settings.data_dir).with_context(|| {
-            format!("cannot make the folder {}", settings.data_dir.display())
-        })?;
+        make_folder(&settings.data_dir)
+            .with_context(|| format!("cannot make the folder {}", settings.data_dir.display()))?;
         let vault = Vault::open(&settings, &clock, &chance)?;
         let engine = match &settings.database_url {
             DatabaseUrl::Sqlite(path) => {
                 make_private_file(path)?;
-                Engine::Sqlite(path.to_str().context("database_url must be UTF-8")?.to_owned())
+                Engine::Sqlite(
+                    path.to_str()
+                        .context("database_url must be UTF-8")?
+                        .to_owned(),
+                )
             }
             DatabaseUrl::Postgres(url) => Engine::Postgres(url.expose().clone()),
         };
@@ -154,6 +166,22 @@ impl App {
         self.0.vault.jwks(self.0.now())
     }
 
+    /// Asks the operator, in the log, for a new signing key when the newest is old (P-35).
+    pub fn remind_of_keys(&self) {
+        let days = self.0.settings.signing_key_days;
+        let due = self
+            .0
+            .vault
+            .signs_since()
+            .plus_seconds(i64::from(days) * 86_400);
+        if due <= self.0.now() {
+            tracing::warn!(
+                days,
+                "the signing key is old: run `countersign keys rotate`"
+            );
+        }
+    }
+
     /// Asks the parts how they are.
     pub async fn readiness(&self) -> Readiness {
         let schema = self.0.store.schema_state().await;
@@ -166,7 +194,11 @@ impl App {
                 Ok(SchemaState::Ahead) => "ahead",
                 Ok(SchemaState::Current) | Err(_) => "ok",
             },
-            courier: if queued.is_ok_and(|queued| !room(queued)) { "full" } else { "ok" },
+            courier: if queued.is_ok_and(|queued| !room(queued)) {
+                "full"
+            } else {
+                "ok"
+            },
         }
     }
 
@@ -184,11 +216,16 @@ impl App {
         }
         for canary in canaries {
             let id = canary.key_id.clone();
-            let kept = self.0.read(move |tx| notices::canary(tx, &id)).await.map_err(said)?;
+            let kept = self
+                .0
+                .read(move |tx| notices::canary(tx, &id))
+                .await
+                .map_err(said)?;
             match kept {
                 Some(sealed) => self.0.vault.check_canary(&canary.key_id, &sealed)?,
                 None => {
-                    let keep = move |tx: &mut Tx| notices::keep_canary(tx, &canary.key_id, &canary.sealed);
+                    let keep =
+                        move |tx: &mut Tx| notices::keep_canary(tx, &canary.key_id, &canary.sealed);
                     self.0.write(keep).await.map_err(said)?;
                 }
             }
@@ -231,10 +268,18 @@ impl App {
                 return Ok(());
             }
             ctx.write(move |tx| {
-                over.0.iter().try_for_each(|&(user, id)| challenges::delete(tx, user, id))?;
-                over.1.iter().try_for_each(|&id| registrations::delete(tx, id))?;
-                over.2.iter().try_for_each(|&(user, id)| sessions::delete(tx, user, id))?;
-                over.3.iter().try_for_each(|&(user, id)| audit::delete(tx, user, id))
+                over.0
+                    .iter()
+                    .try_for_each(|&(user, id)| challenges::delete(tx, user, id))?;
+                over.1
+                    .iter()
+                    .try_for_each(|&id| registrations::delete(tx, id))?;
+                over.2
+                    .iter()
+                    .try_for_each(|&(user, id)| sessions::delete(tx, user, id))?;
+                over.3
+                    .iter()
+                    .try_for_each(|&(user, id)| audit::delete(tx, user, id))
             })
             .await?;
         }
@@ -255,6 +300,8 @@ fn make_private_file(path: &Path) -> anyhow::Result<()> {
     match made {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot make the database file {}", path.display())),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot make the database file {}", path.display()))
+        }
     }
 }

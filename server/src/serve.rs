@@ -215,6 +215,7 @@ async fn every<F: Future<Output = ()>>(
 
 async fn purge(app: App, stopped: watch::Receiver<bool>) {
     every(PURGE_EVERY, stopped, async || {
+        app.remind_of_keys();
         if let Err(error) = app.purge().await {
             tracing::warn!(
                 ?error,

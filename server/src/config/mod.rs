@@ -66,6 +66,12 @@ impl Settings {
     /// What is allowed, and worth a word to the operator at the start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        let blocks = u64::from(self.hash_slots) * u64::from(self.argon2_memory_kib);
+        if memory_kib().is_some_and(|all| blocks > all / 4) {
+            warnings.push(format!(
+                "hash_slots times argon2_memory_kib is {blocks} KiB, more than a quarter of this machine's memory (P-43)"
+            ));
+        }
         if !origin_is_loopback(&self.public_url) {
             if self.smtp_url.is_none() {
                 let outbox = self.data_dir.join("outbox");
@@ -122,6 +128,15 @@ impl Settings {
             None => Ok(()),
         }
     }
+}
+
+/// The machine's memory in KiB, where the system tells (proc(5)).
+fn memory_kib() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = told
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// All settings as a markdown table: what the README shows.

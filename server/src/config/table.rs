@@ -160,6 +160,8 @@ settings! {
     log_filter: String = Filter, "info,actix_server=warn";
     /// P-35: what new signing keys are for; keys that exist stay what they are.
     signing_algorithm: SigningAlgorithm = Choice(&[("EdDSA", SigningAlgorithm::EdDsa), ("ES256", SigningAlgorithm::Es256)]), "EdDSA";
+    /// P-35: days after which the log asks for `keys rotate`.
+    signing_key_days: u32 = Whole(1, 3650), "90";
     /// P-03: memory of one password hash in KiB; below 47104 with 2 iterations at least.
     argon2_memory_kib: u32 = Whole(19_456, 1_048_576), "19456";
     /// P-03: passes over the memory of a password hash.

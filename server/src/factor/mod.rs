@@ -18,8 +18,11 @@ pub struct Code(Secret<String>);
 impl Code {
     /// Reads what was typed.
     pub fn typed(text: &Secret<String>) -> Self {
-        let is_filler = |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}');
-        Self(Secret::new(text.expose().chars().filter(is_filler).collect()))
+        let is_filler =
+            |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}');
+        Self(Secret::new(
+            text.expose().chars().filter(is_filler).collect(),
+        ))
     }
 
     /// The code.

@@ -43,9 +43,9 @@ impl SentCode {
 
     /// Whether the code fits and is not past its lifetime (P-12, N-049).
     pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
-        let alive = self.sent_at.is_some_and(|sent| {
-            sent.plus_seconds(i64::from(policy.mail_code_seconds)) > now
-        });
+        let alive = self
+            .sent_at
+            .is_some_and(|sent| sent.plus_seconds(i64::from(policy.mail_code_seconds)) > now);
         let fits = self
             .kept
             .as_ref()

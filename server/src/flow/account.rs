@@ -38,7 +38,10 @@ pub struct Register {
 pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     let act = Act::begin(ctx, command.source);
     let address = canonical_address(&command.email).ok_or_else(|| {
-        Refusal::field("email", "This must be an e-mail address, such as alice@example.com.")
+        Refusal::field(
+            "email",
+            "This must be an e-mail address, such as alice@example.com.",
+        )
     })?;
     let words = password::own_words(&address, &[&command.first_name, &command.last_name]);
     password::judge_new(act.policy(), &command.password, &words)?;
@@ -56,19 +59,28 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
         code_hash: Some(sent_code::hash(&act.vault, user_id.as_bytes(), &code)),
         attempts: 0,
         created_at: act.now,
-        expires_at: act.now.plus_seconds(i64::from(act.policy().mail_code_seconds)),
+        expires_at: act
+            .now
+            .plus_seconds(i64::from(act.policy().mail_code_seconds)),
         consumed_at: None,
     };
-    ctx.write(move |tx| remember(tx, &act, &registration, &code)).await?;
+    ctx.write(move |tx| remember(tx, &act, &registration, &code))
+        .await?;
     ctx.nudge_courier();
     Ok(Registered {
-        registration_token: Reference::new(user_id, user_id, secret).print(ReferenceKind::Registration),
+        registration_token: Reference::new(user_id, user_id, secret)
+            .print(ReferenceKind::Registration),
     })
 }
 
 /// Keeps the registration and queues the mail that fits: the code, or the word that there is an
 /// account already, whose registration then has no code that fits.
-fn remember(tx: &mut Tx, act: &Act, registration: &Registration, code: &Secret<String>) -> Result<()> {
+fn remember(
+    tx: &mut Tx,
+    act: &Act,
+    registration: &Registration,
+    code: &Secret<String>,
+) -> Result<()> {
     let id = registration.user_id;
     act.count_mail_call(tx, id)?;
     let taken = users::address_taken(tx, &registration.address)?;
@@ -83,7 +95,9 @@ fn remember(tx: &mut Tx, act: &Act, registration: &Registration, code: &Secret<S
         most: act.policy().registration_mails_per_hour,
         window_seconds: 3600,
     };
-    let subject = act.vault.keyed_hash("mail address", &[kept.address.as_bytes()]);
+    let subject = act
+        .vault
+        .keyed_hash("mail address", &[kept.address.as_bytes()]);
     if limits::take(tx, &subject, budget, act.now)?.is_some() {
         // A stranger can cause these mails: past their budget the answer is the same, and nothing is sent.
         return act.audit(tx, id, Event::Limited, Some("registration mails"));
@@ -117,8 +131,11 @@ pub struct Prove {
 pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
     let draft = session::Draft::new(ctx, &act);
-    let reference = Reference::parse(ReferenceKind::Registration, command.registration_token.expose())
-        .ok_or(Refusal::RegistrationTokenInvalid)?;
+    let reference = Reference::parse(
+        ReferenceKind::Registration,
+        command.registration_token.expose(),
+    )
+    .ok_or(Refusal::RegistrationTokenInvalid)?;
     let code = Code::typed(&command.code);
     let opened = {
         let (act, draft) = (act.clone(), draft.clone());
@@ -136,7 +153,12 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
 /// The registration of this reference, if it is alive.
 fn admit(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<Registration> {
     let registration = registrations::find(tx, reference.user())?
-        .filter(|found| vault::same(&vault::digest(reference.secret.expose()), &found.secret_hash))
+        .filter(|found| {
+            vault::same(
+                &vault::digest(reference.secret.expose()),
+                &found.secret_hash,
+            )
+        })
         .filter(|found| found.consumed_at.is_none())
         .ok_or(Refusal::RegistrationTokenInvalid)?;
     if registration.expires_at <= act.now {

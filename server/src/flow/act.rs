@@ -69,7 +69,13 @@ impl Act {
     ///
     /// # Errors
     /// A fault when the database does not answer.
-    pub fn audit(&self, tx: &mut Tx, user_id: UserId, event: Event, detail: Option<&str>) -> Result<()> {
+    pub fn audit(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        event: Event,
+        detail: Option<&str>,
+    ) -> Result<()> {
         self.audit_by(tx, user_id, None, event, detail)
     }
 
@@ -129,7 +135,9 @@ impl Act {
             return Err(Refusal::Busy { retry_after: 60 }.into());
         }
         if self.source.counts() {
-            let subject = self.vault.keyed_hash("mail source", &[&network(self.source)]);
+            let subject = self
+                .vault
+                .keyed_hash("mail source", &[&network(self.source)]);
             let limit = Limit {
                 name: "mail_calls",
                 most: self.policy().mail_calls_per_source,
@@ -237,7 +245,13 @@ impl Act {
         }
         let digest = limit("notices_digest", 1, HOUR);
         if limits::take_of_user(tx, user.id, digest, self.now)?.is_none() {
-            self.post(tx, user.id, &user.email, Message::Digest, policy.notice_seconds)?;
+            self.post(
+                tx,
+                user.id,
+                &user.email,
+                Message::Digest,
+                policy.notice_seconds,
+            )?;
         }
         Ok(())
     }
@@ -246,7 +260,14 @@ impl Act {
     ///
     /// # Errors
     /// A fault when the database does not answer or the letter cannot be sealed.
-    pub fn post(&self, tx: &mut Tx, user_id: UserId, to: &str, message: Message, seconds: u32) -> Result<()> {
+    pub fn post(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        to: &str,
+        message: Message,
+        seconds: u32,
+    ) -> Result<()> {
         let kind = message.word();
         let ordinal = message.ordinal();
         let id: NoticeId = self.id(ordinal);
@@ -259,7 +280,9 @@ impl Act {
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&letter).map_err(Fault::bug)?);
         let mut nonce = self.nonce;
         nonce[23] ^= ordinal;
-        let sealed = self.vault.seal(&Place::letter(user_id, id), nonce, &plain)?;
+        let sealed = self
+            .vault
+            .seal(&Place::letter(user_id, id), nonce, &plain)?;
         notices::insert(
             tx,
             &Notice {

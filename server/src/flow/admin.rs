@@ -37,7 +37,10 @@ pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Resu
         let (page, total) = users::page(tx, limit, offset)?;
         let ids: Vec<_> = page.iter().map(|user| user.id).collect();
         let factors = factors::of_users(tx, &ids)?;
-        let items = page.iter().map(|user| person(user, &of(user, &factors))).collect();
+        let items = page
+            .iter()
+            .map(|user| person(user, &of(user, &factors)))
+            .collect();
         Ok(Page { items, total })
     })
     .await
@@ -52,10 +55,18 @@ fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
 ///
 /// # Errors
 /// Refuses what cannot be an address or has an account, and a password that may not be set.
-pub async fn create_user(ctx: &Ctx, email: &str, password: Secret<String>, role: Role) -> Result<Person> {
+pub async fn create_user(
+    ctx: &Ctx,
+    email: &str,
+    password: Secret<String>,
+    role: Role,
+) -> Result<Person> {
     let act = Act::begin(ctx, Source::Console);
     let address = canonical_address(email).ok_or_else(|| {
-        Refusal::field("email", "This must be an e-mail address, such as alice@example.com.")
+        Refusal::field(
+            "email",
+            "This must be an e-mail address, such as alice@example.com.",
+        )
     })?;
     password::judge_new(act.policy(), &password, &password::own_words(&address, &[]))?;
     let new = NewUser {

@@ -55,7 +55,9 @@ pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCa
 fn judge(act: &Act, caller: &Caller) -> Result<()> {
     caller.judge_administrator()?;
     let max_age = act.policy().fresh_for_administration_seconds;
-    Ok(caller.session.judge_fresh(caller.factor_on(), max_age, act.now)?)
+    Ok(caller
+        .session
+        .judge_fresh(caller.factor_on(), max_age, act.now)?)
 }
 
 /// What a new key should be.
@@ -81,7 +83,9 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     let maker = command.caller.user.id;
     judge(&act, &command.caller)?;
     let policy = act.policy();
-    let days = command.expires_in_days.unwrap_or(policy.api_key_default_days);
+    let days = command
+        .expires_in_days
+        .unwrap_or(policy.api_key_default_days);
     if days == 0 || days > policy.api_key_max_days {
         let sentence = "This number is outside the allowed range.";
         return Err(Refusal::field("expiresInDays", sentence).into());
@@ -99,7 +103,11 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
         user_id: maker,
         id: printed.id,
         name: command.name,
-        scopes: scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
+        scopes: scopes
+            .iter()
+            .map(|scope| scope.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
         hint: key.expose().chars().take(HINT_CHARACTERS).collect(),
         secret_hash: vault::digest(printed.secret.expose()).to_vec(),
         created_at: act.now,
@@ -136,7 +144,9 @@ fn view(key: &ApiKey) -> KeyView {
 /// Refuses who may not.
 pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<Page<KeyView>> {
     judge(&Act::begin(ctx, Source::Console), &caller)?;
-    let (keys, total) = ctx.read(move |tx| api_keys::page(tx, limit, offset)).await?;
+    let (keys, total) = ctx
+        .read(move |tx| api_keys::page(tx, limit, offset))
+        .await?;
     Ok(Page {
         items: keys.iter().map(view).collect(),
         total,
@@ -153,7 +163,13 @@ pub async fn delete(ctx: &Ctx, caller: Caller, id: ApiKeyId, source: Source) -> 
     ctx.write(move |tx| {
         let maker = api_keys::delete(tx, id)?.ok_or(Refusal::ApiKeyNotFound)?;
         let actor = Some(caller.user.id);
-        act.audit_by(tx, maker, actor, Event::ApiKeyDeleted, Some(&id.to_string()))
+        act.audit_by(
+            tx,
+            maker,
+            actor,
+            Event::ApiKeyDeleted,
+            Some(&id.to_string()),
+        )
     })
     .await
 }

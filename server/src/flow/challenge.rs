@@ -81,7 +81,8 @@ impl Draft {
                 kind: opening.kind,
                 factor_id: opening.factor_id,
                 session_id: opening.session_id,
-                code_hash: sends.then(|| sent_code::hash(&act.vault, self.id.as_bytes(), &self.code)),
+                code_hash: sends
+                    .then(|| sent_code::hash(&act.vault, self.id.as_bytes(), &self.code)),
                 attempts: 0,
                 resends: 0,
                 last_sent_at: sends.then_some(act.now),
@@ -101,7 +102,13 @@ impl Draft {
 ///
 /// # Errors
 /// A fault when the database does not answer.
-pub fn mail(tx: &mut Tx, act: &Act, user: &User, purpose: Purpose, code: &Secret<String>) -> Result<()> {
+pub fn mail(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    purpose: Purpose,
+    code: &Secret<String>,
+) -> Result<()> {
     let seconds = act.policy().mail_code_seconds;
     let (code, minutes) = (code.expose().clone(), seconds / 60);
     let message = match purpose {
@@ -149,14 +156,24 @@ pub struct Seen {
 ///
 /// # Errors
 /// Refuses unknown, forged, used, expired and foreign ones, before anything is touched.
-pub async fn look(ctx: &Ctx, act: &Act, token: &Secret<String>, purpose: Option<Purpose>) -> Result<Seen> {
+pub async fn look(
+    ctx: &Ctx,
+    act: &Act,
+    token: &Secret<String>,
+    purpose: Option<Purpose>,
+) -> Result<Seen> {
     let reference = Reference::parse(ReferenceKind::Challenge, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
     ctx.read(move |tx| {
         let user_id = reference.user();
         let challenge = challenges::find(tx, user_id, reference.row())?
-            .filter(|found| vault::same(&vault::digest(reference.secret.expose()), &found.secret_hash))
+            .filter(|found| {
+                vault::same(
+                    &vault::digest(reference.secret.expose()),
+                    &found.secret_hash,
+                )
+            })
             .ok_or(Refusal::MfaTokenInvalid)?;
         match purpose {
             Some(purpose) => challenge.judge(purpose, now)?,
@@ -220,11 +237,15 @@ impl Seen {
     pub fn answer(&self, tx: &mut Tx, act: &Act, expected: &Expected, code: &Code) -> Result<()> {
         let policy = act.policy();
         let user_id = self.user.id;
-        let Some(taken) = challenges::reserve(tx, &self.challenge, policy.tries_per_challenge, act.now)? else {
+        let Some(taken) =
+            challenges::reserve(tx, &self.challenge, policy.tries_per_challenge, act.now)?
+        else {
             return Err(self.over(tx, act)?.into());
         };
         let counter = self.take_try(tx, act)?;
-        let attempts_remaining = policy.tries_per_challenge.saturating_sub(taken.unsigned_abs());
+        let attempts_remaining = policy
+            .tries_per_challenge
+            .saturating_sub(taken.unsigned_abs());
         let method = self.challenge.kind.as_str();
         let refusal = match expected.compare(tx, code, policy, act.now)? {
             Verdict::Right => {
@@ -274,12 +295,26 @@ impl Seen {
         if let Err(refusal) = challenge.judge_alive(act.now) {
             return Ok(refusal);
         }
-        act.audit(tx, self.user.id, Event::Limited, Some("TOO_MANY_MFA_ATTEMPTS"))?;
-        Ok(exhausted(act, &factors::attempts(tx, self.user.id, challenge.kind)?))
+        act.audit(
+            tx,
+            self.user.id,
+            Event::Limited,
+            Some("TOO_MANY_MFA_ATTEMPTS"),
+        )?;
+        Ok(exhausted(
+            act,
+            &factors::attempts(tx, self.user.id, challenge.kind)?,
+        ))
     }
 
     /// A right password followed by wrong codes is told to the user (N-078), and so is a stop (P-15).
-    fn tell_of_failures(&self, tx: &mut Tx, act: &Act, remaining: u32, counter: &FactorAttempts) -> Result<()> {
+    fn tell_of_failures(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        remaining: u32,
+        counter: &FactorAttempts,
+    ) -> Result<()> {
         let method = self.challenge.kind.as_str().to_owned();
         if counter.locked(act.policy()) {
             act.audit(tx, self.user.id, Event::FactorLocked, Some(&method))?;

@@ -32,7 +32,12 @@ pub struct Begin {
 /// # Errors
 /// Refuses a method that is not on, and a wrong password.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
-    let Begin { caller, method, password, source } = command;
+    let Begin {
+        caller,
+        method,
+        password,
+        source,
+    } = command;
     let act = Act::begin(ctx, source);
     let methods = kinds_on(&caller.factors);
     if methods.is_empty() {
@@ -52,7 +57,12 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
             seconds: act.policy().challenge_seconds,
         };
         draft.open(tx, act, &caller.user, &opening)?;
-        act.audit(tx, caller.user.id, Event::DisableBegun, Some(method.as_str()))
+        act.audit(
+            tx,
+            caller.user.id,
+            Event::DisableBegun,
+            Some(method.as_str()),
+        )
     })
     .await?;
     ctx.nudge_courier();

@@ -27,7 +27,11 @@ pub struct Begin {
 /// What the write after a right password did.
 enum Begun {
     Opened(Box<session::Opened>),
-    Challenged { user: User, methods: Vec<FactorKind>, method: FactorKind },
+    Challenged {
+        user: User,
+        methods: Vec<FactorKind>,
+        method: FactorKind,
+    },
 }
 
 /// Judges the password, and begins a session or a challenge.
@@ -56,13 +60,23 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
             };
             challenge_draft.open(tx, &act, &user, &Opening::login(&act, method))?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
-            Ok(Begun::Challenged { user, methods, method })
+            Ok(Begun::Challenged {
+                user,
+                methods,
+                method,
+            })
         })
         .await?
     };
     match begun {
-        Begun::Opened(opened) => Ok(LoggedIn::Session(Box::new(session_draft.sign(&act, *opened)?))),
-        Begun::Challenged { user, methods, method } => {
+        Begun::Opened(opened) => Ok(LoggedIn::Session(Box::new(
+            session_draft.sign(&act, *opened)?,
+        ))),
+        Begun::Challenged {
+            user,
+            methods,
+            method,
+        } => {
             ctx.nudge_courier();
             Ok(LoggedIn::Challenge(MfaRequired {
                 mfa_token: challenge_draft.token(user.id),
@@ -75,7 +89,12 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
 
 /// The method a sign-in starts with: the authenticator if it is on, else what is; one that is
 /// stopped (P-15) only if there is no other, since it stays demanded all the same.
-fn first_method(tx: &mut Tx, act: &Act, user: &User, methods: &[FactorKind]) -> Result<Option<FactorKind>> {
+fn first_method(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    methods: &[FactorKind],
+) -> Result<Option<FactorKind>> {
     let in_order = [FactorKind::Authenticator, FactorKind::Email];
     let mut first = None;
     for method in in_order.into_iter().filter(|kind| methods.contains(kind)) {
@@ -141,7 +160,12 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         if !done {
             return Err(Refusal::MfaTokenInvalid.into());
         }
-        act.audit(tx, seen.user.id, Event::MethodSwitched, Some(method.as_str()))
+        act.audit(
+            tx,
+            seen.user.id,
+            Event::MethodSwitched,
+            Some(method.as_str()),
+        )
     })
     .await?;
     ctx.nudge_courier();
@@ -181,7 +205,13 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
             seen.answer(tx, &act, &expected, &code)?;
             let method = seen.challenge.kind;
             factors::reset_attempts(tx, seen.user.id, method)?;
-            draft.open(tx, &act, seen.user.clone(), seen.factors.clone(), Proof::PasswordAnd(method))
+            draft.open(
+                tx,
+                &act,
+                seen.user.clone(),
+                seen.factors.clone(),
+                Proof::PasswordAnd(method),
+            )
         })
         .await
     };

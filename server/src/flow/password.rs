@@ -29,7 +29,9 @@ pub fn judge_new(policy: &Policy, password: &Secret<String>, words: &[&str]) -> 
     let points = text.chars().count();
     let refuse = |sentence| Err(Refusal::field("password", sentence).into());
     if points < policy.password_min as usize {
-        return refuse("The password is too short. Use a longer one, such as a few words in a row.");
+        return refuse(
+            "The password is too short. Use a longer one, such as a few words in a row.",
+        );
     }
     if points > policy.password_max as usize || text.len() > MAX_BYTES {
         return refuse("The password is too long.");
@@ -76,18 +78,26 @@ pub struct Checked {
 pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
     let typed = address_as_typed(email);
     let address_hash = address_hash(&act.vault, &typed);
-    let source_hash = act.vault.keyed_hash("password source", &[&network(act.source)]).to_vec();
+    let source_hash = act
+        .vault
+        .keyed_hash("password source", &[&network(act.source)])
+        .to_vec();
     let known = {
         let typed = typed.clone();
         ctx.read(move |tx| users::by_address(tx, &typed)).await?
     };
-    let subject = known.as_ref().map_or_else(|| act.stranger(&typed), |user| user.id);
+    let subject = known
+        .as_ref()
+        .map_or_else(|| act.stranger(&typed), |user| user.id);
     {
-        let (act, address_hash, source_hash) = (act.clone(), address_hash.clone(), source_hash.clone());
+        let (act, address_hash, source_hash) =
+            (act.clone(), address_hash.clone(), source_hash.clone());
         ctx.write(move |tx| reserve(tx, &act, subject, &address_hash, &source_hash))
             .await?;
     }
-    let kept = known.as_ref().map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
+    let kept = known
+        .as_ref()
+        .map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
     let (right, outdated) = match ctx.hasher.verify(password.clone(), kept.clone()).await? {
         Verified::Wrong => (false, false),
         Verified::Right { outdated } => (known.is_some(), outdated),
@@ -108,7 +118,13 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
 
 /// Takes a try of the address from this network, or refuses until the wait is over (P-17). A
 /// throttled try is not compared and does not count.
-fn reserve(tx: &mut Tx, act: &Act, subject: UserId, address_hash: &[u8], source_hash: &[u8]) -> Result<()> {
+fn reserve(
+    tx: &mut Tx,
+    act: &Act,
+    subject: UserId,
+    address_hash: &[u8],
+    source_hash: &[u8],
+) -> Result<()> {
     let policy = act.policy();
     loop {
         let seen = limits::password_attempts(tx, address_hash, source_hash)?;
@@ -120,7 +136,10 @@ fn reserve(tx: &mut Tx, act: &Act, subject: UserId, address_hash: &[u8], source_
                 return act.refuse_limited(tx, subject, refusal);
             }
         }
-        let failures = seen.as_ref().map_or(0, |seen| seen.failures).saturating_add(1);
+        let failures = seen
+            .as_ref()
+            .map_or(0, |seen| seen.failures)
+            .saturating_add(1);
         let wait = growing_wait(
             failures.unsigned_abs(),
             policy.password_free_tries,
@@ -166,7 +185,13 @@ impl Checked {
 ///
 /// # Errors
 /// Refuses a wrong one, and whatever `then` refuses.
-pub async fn confirmed<T, F>(ctx: &Ctx, act: &Act, user: &User, password: Secret<String>, then: F) -> Result<T>
+pub async fn confirmed<T, F>(
+    ctx: &Ctx,
+    act: &Act,
+    user: &User,
+    password: Secret<String>,
+    then: F,
+) -> Result<T>
 where
     T: Send + 'static,
     F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,

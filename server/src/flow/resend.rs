@@ -31,8 +31,9 @@ pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     }
     seen.judge_tries(&act)?;
     let code = ctx.chance.code(act.policy().code_digits);
-    let (resends_remaining, retry_after) =
-        ctx.write(move |tx| send_again(tx, &act, &seen, &code)).await?;
+    let (resends_remaining, retry_after) = ctx
+        .write(move |tx| send_again(tx, &act, &seen, &code))
+        .await?;
     ctx.nudge_courier();
     Ok(Resent {
         mfa_token: command.mfa_token,

@@ -55,7 +55,14 @@ impl Draft {
     /// # Errors
     /// A fault when a factor is on and was not proved: a flow that gets this far without it is
     /// wrong, and nothing is issued.
-    pub fn open(&self, tx: &mut Tx, act: &Act, user: User, factors: Vec<Factor>, proof: Proof) -> Result<Opened> {
+    pub fn open(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        user: User,
+        factors: Vec<Factor>,
+        proof: Proof,
+    ) -> Result<Opened> {
         let demanded = kinds_on(&factors);
         let proved = match proof {
             Proof::NewAccount | Proof::Password => demanded.is_empty(),
@@ -72,13 +79,19 @@ impl Draft {
             auth_time: act.now,
             created_at: act.now,
             last_used_at: act.now,
-            expires_at: act.now.plus_seconds(i64::from(act.policy().session_seconds)),
+            expires_at: act
+                .now
+                .plus_seconds(i64::from(act.policy().session_seconds)),
             ended_at: None,
         };
         sessions::insert(tx, &session)?;
         self.insert_refresh(tx, act, &session)?;
         act.audit(tx, user.id, Event::SignedIn, Some(&session.amr))?;
-        Ok(Opened { user, factors, session })
+        Ok(Opened {
+            user,
+            factors,
+            session,
+        })
     }
 
     fn insert_refresh(&self, tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
@@ -100,10 +113,16 @@ impl Draft {
     /// # Errors
     /// A fault when the key ring cannot sign.
     pub fn sign(&self, act: &Act, opened: Opened) -> Result<SignedIn> {
-        let Opened { user, factors, session } = opened;
+        let Opened {
+            user,
+            factors,
+            session,
+        } = opened;
         let policy = act.policy();
         // A token never outlives its session.
-        let ends = session.expires_at.min(act.now.plus_seconds(i64::from(policy.access_token_seconds)));
+        let ends = session
+            .expires_at
+            .min(act.now.plus_seconds(i64::from(policy.access_token_seconds)));
         let claims = AccessClaims {
             iss: act.settings.public_url.clone(),
             aud: act.settings.public_url.clone(),
@@ -177,21 +196,29 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
         vault::TokenFlaw::Expired => Refusal::TokenExpired,
     })?;
     let user_id = read_id::<UserRow>("user", &claims.sub).ok_or_else(|| invalid.clone())?;
-    let session_id = read_id::<SessionRow>("session", &claims.sid).ok_or_else(|| invalid.clone())?;
+    let session_id =
+        read_id::<SessionRow>("session", &claims.sid).ok_or_else(|| invalid.clone())?;
     let settings = ctx.settings.clone();
     let caller = ctx
         .read(move |tx| {
-            let session = sessions::find(tx, user_id, session_id)?.ok_or_else(|| invalid.clone())?;
+            let session =
+                sessions::find(tx, user_id, session_id)?.ok_or_else(|| invalid.clone())?;
             session.judge(&settings.policy, now)?;
             let user = users::find(tx, user_id)?
                 .filter(User::active)
                 .ok_or_else(|| invalid.clone())?;
             let factors = factors::of_user(tx, user_id)?;
-            Ok(Caller { user, session, factors })
+            Ok(Caller {
+                user,
+                session,
+                factors,
+            })
         })
         .await?;
     if caller.session.last_used_at.plus_seconds(TOUCH_SECONDS) <= now {
-        let touched = ctx.write(move |tx| sessions::touch(tx, user_id, session_id, now)).await;
+        let touched = ctx
+            .write(move |tx| sessions::touch(tx, user_id, session_id, now))
+            .await;
         if let Err(error) = touched {
             // The session only seems idle a little longer: reading goes on when writing cannot.
             tracing::warn!(?error, "a session's last use was not kept");
@@ -228,7 +255,8 @@ pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result
     let reference = Reference::parse(ReferenceKind::Refresh, token.expose()).ok_or(invalid)?;
     let opened = {
         let (act, draft) = (act.clone(), draft.clone());
-        ctx.write(move |tx| exchange(tx, &act, &draft, &reference)).await?
+        ctx.write(move |tx| exchange(tx, &act, &draft, &reference))
+            .await?
     };
     draft.sign(&act, opened)
 }
@@ -241,7 +269,9 @@ fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Res
         .filter(|kept| vault::same(&vault::digest(reference.secret.expose()), &kept.secret_hash))
         .ok_or_else(invalid)?;
     let session = sessions::find(tx, user_id, known.session_id)?.ok_or_else(invalid)?;
-    let user = users::find(tx, user_id)?.filter(User::active).ok_or_else(invalid)?;
+    let user = users::find(tx, user_id)?
+        .filter(User::active)
+        .ok_or_else(invalid)?;
     session.judge(act.policy(), act.now)?;
     if !sessions::replace_refresh(tx, user_id, id, act.now)? {
         sessions::end(tx, user_id, session.id, act.now)?;
@@ -252,7 +282,11 @@ fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Res
     sessions::touch(tx, user_id, session.id, act.now)?;
     draft.insert_refresh(tx, act, &session)?;
     let factors = factors::of_user(tx, user_id)?;
-    Ok(Opened { user, factors, session })
+    Ok(Opened {
+        user,
+        factors,
+        session,
+    })
 }
 
 /// Ends the caller's session: every token of it is good for nothing from now on (N-008).

@@ -33,7 +33,12 @@ pub struct Begin {
 /// Refuses a method that is on, a wrong password, and, once a factor is on, a session that did not
 /// pass it lately (N-072).
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
-    let Begin { caller, method, password, source } = command;
+    let Begin {
+        caller,
+        method,
+        password,
+        source,
+    } = command;
     let act = Act::begin(ctx, source);
     if kinds_on(&caller.factors).contains(&method) {
         return Err(Refusal::MfaAlreadyEnabled.into());
@@ -51,7 +56,10 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let sealed_secret = match &secret {
         Some(secret) => {
             let place = Place::factor_secret(caller.user.id, factor_id);
-            Some(act.vault.seal(&place, ctx.chance.nonce(), secret.expose())?)
+            Some(
+                act.vault
+                    .seal(&place, ctx.chance.nonce(), secret.expose())?,
+            )
         }
         None => None,
     };
@@ -84,7 +92,12 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     begun(&act, &user.email, token, secret)
 }
 
-fn begun(act: &Act, email: &str, mfa_token: Secret<String>, secret: Option<Secret<Vec<u8>>>) -> Result<SetupBegun> {
+fn begun(
+    act: &Act,
+    email: &str,
+    mfa_token: Secret<String>,
+    secret: Option<Secret<Vec<u8>>>,
+) -> Result<SetupBegun> {
     let Some(secret) = secret else {
         return Ok(SetupBegun::Email { mfa_token });
     };

@@ -67,7 +67,10 @@ impl PrintedKey {
         bytes[16..32].copy_from_slice(self.id.as_bytes());
         bytes[32..].copy_from_slice(self.secret.expose());
         let body = Zeroizing::new(base62(bytes.as_slice(), BODY_DIGITS));
-        let check = base62(&crc32fast::hash(body.as_bytes()).to_be_bytes(), CHECK_DIGITS);
+        let check = base62(
+            &crc32fast::hash(body.as_bytes()).to_be_bytes(),
+            CHECK_DIGITS,
+        );
         Secret::new(format!("{PREFIX}{}{check}", body.as_str()))
     }
 
@@ -75,7 +78,10 @@ impl PrintedKey {
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
         let (body, check) = digits.split_at_checked(BODY_DIGITS)?;
-        let expected = base62(&crc32fast::hash(body.as_bytes()).to_be_bytes(), CHECK_DIGITS);
+        let expected = base62(
+            &crc32fast::hash(body.as_bytes()).to_be_bytes(),
+            CHECK_DIGITS,
+        );
         if check != expected {
             return None;
         }
@@ -95,7 +101,10 @@ impl PrintedKey {
 
 /// The bytes as one base62 number with at least `digits` digits.
 fn base62(bytes: &[u8], digits: usize) -> String {
-    let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let first = bytes
+        .iter()
+        .position(|byte| *byte != 0)
+        .unwrap_or(bytes.len());
     let number = base_x::encode(BASE62, &bytes[first..]);
     format!("{number:0>digits$}")
 }

@@ -114,7 +114,12 @@ mod tests {
         assert_eq!((read.user, read.row), (reference.user, reference.row));
         assert_eq!(read.secret.expose(), &[7; 32]);
         assert!(Reference::parse(ReferenceKind::Refresh, token.expose()).is_none());
-        for broken in ["", "mfa_", &token.expose()[..80], &format!("{}AA", token.expose())] {
+        for broken in [
+            "",
+            "mfa_",
+            &token.expose()[..80],
+            &format!("{}AA", token.expose()),
+        ] {
             assert!(Reference::parse(ReferenceKind::Challenge, broken).is_none());
         }
     }

@@ -58,9 +58,8 @@ impl Time {
     }
 }
 
-const RFC3339_MILLIS: &[BorrowedFormatItem<'_>] = format_description!(
-    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-);
+const RFC3339_MILLIS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// RFC 3339, UTC, with milliseconds: `2026-11-22T14:15:22.123Z`.
 impl fmt::Display for Time {

@@ -130,7 +130,9 @@ pub fn canonical_address(typed: &str) -> Option<String> {
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
+        && local
+            .chars()
+            .all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
     let labels: Vec<&str> = domain.split('.').collect();
     let domain_ok = labels.len() >= 2
         && labels.iter().all(|label| {
@@ -167,9 +169,20 @@ mod tests {
     #[test]
     fn what_no_mail_reaches_is_refused() {
         for bad in [
-            "", "alice", "@example.com", "alice@", "alice@localhost", "alice@@example.com",
-            "\"a b\"@example.com", "a\r\nb@example.com", "alice@example..com", ".a@example.com",
-            "alice@-example.com", "alice@[127.0.0.1]", "<alice@example.com>", "a@b.c d",
+            "",
+            "alice",
+            "@example.com",
+            "alice@",
+            "alice@localhost",
+            "alice@@example.com",
+            "\"a b\"@example.com",
+            "a\r\nb@example.com",
+            "alice@example..com",
+            ".a@example.com",
+            "alice@-example.com",
+            "alice@[127.0.0.1]",
+            "<alice@example.com>",
+            "a@b.c d",
         ] {
             assert_eq!(canonical_address(bad), None, "{bad:?}");
         }

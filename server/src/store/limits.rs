@@ -35,10 +35,16 @@ macro_rules! take {
             .on_conflict($columns)
             .do_update()
             .set((
-                $table::used
-                    .eq(case_when($table::window_ends_at.le($now), 1.into_sql::<Integer>()).otherwise($table::used + 1)),
-                $table::window_ends_at.eq(case_when($table::window_ends_at.le($now), ends.into_sql::<BigInt>())
-                    .otherwise($table::window_ends_at)),
+                $table::used.eq(case_when(
+                    $table::window_ends_at.le($now),
+                    1.into_sql::<Integer>(),
+                )
+                .otherwise($table::used + 1)),
+                $table::window_ends_at.eq(case_when(
+                    $table::window_ends_at.le($now),
+                    ends.into_sql::<BigInt>(),
+                )
+                .otherwise($table::window_ends_at)),
             ));
         // Said in full, as `QueryDsl` has a `filter` too.
         let upsert = diesel::query_dsl::methods::FilterDsl::filter(
@@ -114,7 +120,8 @@ fn wait((used, ends): (i32, Time), limit: Limit, now: Time) -> Option<u32> {
 
 /// Forgets windows that ended before `before`.
 pub fn delete_over(tx: &mut Tx, before: Time) -> Result<()> {
-    diesel::delete(limits::table.filter(limits::window_ends_at.lt(before))).execute(&mut tx.conn)?;
+    diesel::delete(limits::table.filter(limits::window_ends_at.lt(before)))
+        .execute(&mut tx.conn)?;
     diesel::delete(user_limits::table.filter(user_limits::window_ends_at.lt(before)))
         .execute(&mut tx.conn)?;
     Ok(())
@@ -158,7 +165,11 @@ pub fn password_attempts(
 
 /// Takes one try: puts `after` in the place of a counter that shows `failures`, unless somebody took
 /// one meanwhile: then `false`, and the caller reads and judges again.
-pub fn reserve_password(tx: &mut Tx, failures: Option<i32>, after: &PasswordAttempts) -> Result<bool> {
+pub fn reserve_password(
+    tx: &mut Tx,
+    failures: Option<i32>,
+    after: &PasswordAttempts,
+) -> Result<bool> {
     let rows = match failures {
         Some(failures) => diesel::update(
             password_attempts::table

@@ -64,7 +64,13 @@ impl Store {
         let reads = match engine {
             Engine::Sqlite(_) => {
                 let (reads, read_queue) = flume::bounded(options.queue);
-                sqlite::start(engine, Tx { conn: first }, write_queue, read_queue, options.connections)?;
+                sqlite::start(
+                    engine,
+                    Tx { conn: first },
+                    write_queue,
+                    read_queue,
+                    options.connections,
+                )?;
                 reads
             }
             Engine::Postgres(_) => {
@@ -106,7 +112,12 @@ impl Store {
         self.send(&self.reads, false, job).await
     }
 
-    async fn send<T, F>(&self, queue: &flume::Sender<Box<dyn Job>>, writes: bool, job: F) -> Result<T>
+    async fn send<T, F>(
+        &self,
+        queue: &flume::Sender<Box<dyn Job>>,
+        writes: bool,
+        job: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&mut Tx) -> Result<T> + Send + 'static,
@@ -132,8 +143,10 @@ impl Store {
     /// # Errors
     /// A fault when the database does not answer.
     pub async fn schema_state(&self) -> Result<SchemaState> {
-        self.read(|tx| conn::schema_state(&mut tx.conn).map_err(|error| Fault::dependency(error).into()))
-            .await
+        self.read(|tx| {
+            conn::schema_state(&mut tx.conn).map_err(|error| Fault::dependency(error).into())
+        })
+        .await
     }
 }
 

@@ -118,7 +118,10 @@ pub fn canary_keys(tx: &mut Tx) -> Result<Vec<String>> {
 /// Keeps the canary of a new sealing key; another replica may have kept it already.
 pub fn keep_canary(tx: &mut Tx, key_id: &str, sealed: &[u8]) -> Result<()> {
     let insert = diesel::insert_into(key_canaries::table)
-        .values((key_canaries::key_id.eq(key_id), key_canaries::sealed.eq(sealed)))
+        .values((
+            key_canaries::key_id.eq(key_id),
+            key_canaries::sealed.eq(sealed),
+        ))
         .on_conflict_do_nothing();
     match &mut tx.conn {
         Conn::Sqlite(conn) => insert.execute(conn)?,

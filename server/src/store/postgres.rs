@@ -26,7 +26,9 @@ pub(super) fn start(
             },
         };
         let (engine, jobs) = (engine.clone(), jobs.clone());
-        spawn(&format!("postgres-{number}"), move || work_loop(&engine, tx, &jobs))?;
+        spawn(&format!("postgres-{number}"), move || {
+            work_loop(&engine, tx, &jobs)
+        })?;
     }
     Ok(())
 }
@@ -112,5 +114,8 @@ fn write(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
 /// A commit that fails so is known not to have happened.
 fn is_serialization_failure(error: &diesel::result::Error) -> bool {
     use diesel::result::DatabaseErrorKind::SerializationFailure;
-    matches!(error, diesel::result::Error::DatabaseError(SerializationFailure, _))
+    matches!(
+        error,
+        diesel::result::Error::DatabaseError(SerializationFailure, _)
+    )
 }

@@ -31,7 +31,9 @@ pub(super) fn start(
             conn: conn::open(engine, Use::Read)?,
         };
         let reads = reads.clone();
-        spawn(&format!("sqlite-reader-{number}"), move || read_loop(tx, &reads))?;
+        spawn(&format!("sqlite-reader-{number}"), move || {
+            read_loop(tx, &reads)
+        })?;
     }
     let checkpointer = Tx {
         conn: conn::open(engine, Use::Checkpoint)?,
@@ -40,7 +42,9 @@ pub(super) fn start(
         Engine::Sqlite(path) => PathBuf::from(format!("{path}-wal")),
         Engine::Postgres(_) => PathBuf::new(),
     };
-    spawn("sqlite-checkpoint", move || checkpoint_loop(checkpointer, &dirty, &log))
+    spawn("sqlite-checkpoint", move || {
+        checkpoint_loop(checkpointer, &dirty, &log)
+    })
 }
 
 /// Takes one job, then whatever came meanwhile: batches form by themselves while the previous commit
@@ -70,7 +74,9 @@ fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
                 // Nothing of it is on disk; who asked is told so, since a second run might meet a
                 // commit that did happen after all.
                 let _ = tx.conn.batch_execute("ROLLBACK");
-                batch.drain(..).for_each(|job| job.answer(Err(not_committed(&error))));
+                batch
+                    .drain(..)
+                    .for_each(|job| job.answer(Err(not_committed(&error))));
             }
         },
         Err(_) => {
@@ -93,10 +99,13 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
 }
 
 fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
-    let done = tx.conn.batch_execute("BEGIN IMMEDIATE").and_then(|()| match job.run(tx) {
-        Ran::Keep => tx.conn.batch_execute("COMMIT"),
-        Ran::Undo { .. } => tx.conn.batch_execute("ROLLBACK"),
-    });
+    let done = tx
+        .conn
+        .batch_execute("BEGIN IMMEDIATE")
+        .and_then(|()| match job.run(tx) {
+            Ran::Keep => tx.conn.batch_execute("COMMIT"),
+            Ran::Undo { .. } => tx.conn.batch_execute("ROLLBACK"),
+        });
     if done.is_err() {
         let _ = tx.conn.batch_execute("ROLLBACK");
     }
@@ -119,7 +128,9 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Pat
         let woken = if behind {
             dirty.recv_timeout(Duration::from_secs(5))
         } else {
-            dirty.recv().map_err(|_| flume::RecvTimeoutError::Disconnected)
+            dirty
+                .recv()
+                .map_err(|_| flume::RecvTimeoutError::Disconnected)
         };
         match woken {
             Ok(()) => {
@@ -139,7 +150,10 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Pat
 
 fn checkpoint(tx: &mut Tx, how: &str) {
     // A checkpoint that finds the file busy or full is tried again after the next write.
-    if let Err(error) = tx.conn.batch_execute(&format!("PRAGMA wal_checkpoint({how})")) {
+    if let Err(error) = tx
+        .conn
+        .batch_execute(&format!("PRAGMA wal_checkpoint({how})"))
+    {
         tracing::warn!(%error, "the write-ahead log could not be moved into the file");
     }
 }

@@ -36,8 +36,10 @@ pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
 
 /// Whether the address belongs to a user.
 pub fn address_taken(tx: &mut Tx, address: &str) -> Result<bool> {
-    Ok(diesel::select(diesel::dsl::exists(addresses::table.find(address)))
-        .get_result(&mut tx.conn)?)
+    Ok(
+        diesel::select(diesel::dsl::exists(addresses::table.find(address)))
+            .get_result(&mut tx.conn)?,
+    )
 }
 
 /// What a new user consists of.
@@ -84,8 +86,13 @@ pub fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<Option<User>> {
 
 /// Takes the address for the user; `false` when somebody has it. The enum cannot say `ON CONFLICT`.
 fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
-    let row = (addresses::address.eq(address), addresses::user_id.eq(user_id));
-    let insert = diesel::insert_into(addresses::table).values(row).on_conflict_do_nothing();
+    let row = (
+        addresses::address.eq(address),
+        addresses::user_id.eq(user_id),
+    );
+    let insert = diesel::insert_into(addresses::table)
+        .values(row)
+        .on_conflict_do_nothing();
     let rows = match &mut tx.conn {
         Conn::Sqlite(conn) => insert.execute(conn)?,
         Conn::Postgres(conn) => insert.execute(conn)?,

@@ -209,6 +209,13 @@ pub(super) struct SigningKey {
     pub(super) pair: Pair,
 }
 
+impl Ring {
+    /// From when on the newest signing key signs, in seconds since 1970.
+    pub(super) fn newest_signs_from(&self) -> i64 {
+        self.signing.last().map_or(0, |key| key.signs_from)
+    }
+}
+
 /// A private key with its public half.
 pub(super) enum Pair {
     /// Ed25519.

@@ -268,6 +268,11 @@ impl Vault {
         tokens::verify(&keys.ring, &keys.tokens, token, leeway, now)
     }
 
+    /// When the newest signing key began to sign, or will (P-35).
+    pub fn signs_since(&self) -> Time {
+        Time::from_seconds(self.keys().ring.newest_signs_from())
+    }
+
     /// The issuer, which is the audience too (`iss` and `aud` of [`AccessClaims`]).
     pub fn issuer(&self) -> &str {
         &self.0.rules.issuer
