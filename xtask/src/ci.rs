@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{drift, layers, migrations, process, schemathesis, sdk, test, tools, workspace};
 
@@ -21,7 +21,7 @@ const STEPS: [Step; 9] = [
     ("drift", drift::run),
     ("sdk --check", || sdk::run(true)),
     ("openapi-spec-validator", validate),
-    ("test", || test::run(&[])),
+    ("test", tests),
     ("schemathesis", schemathesis::run),
 ];
 
@@ -67,6 +67,13 @@ fn clippy() -> Result<()> {
         "-D",
         "warnings",
     ]))
+}
+
+fn tests() -> Result<()> {
+    if !test::run(&[])? {
+        bail!("not all tests passed");
+    }
+    Ok(())
 }
 
 /// Is each document valid OpenAPI?

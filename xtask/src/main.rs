@@ -17,6 +17,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Chores and checks of the Countersign workspace.
@@ -56,21 +57,27 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().task {
-        Task::Bench(sizes) => bench::run(sizes),
-        Task::Ci => ci::run(),
-        Task::Drift => drift::run(),
-        Task::Layers => layers::run(),
-        Task::Migrations => migrations::run(),
-        Task::Schemathesis => schemathesis::run(),
-        Task::Sdk { check } => sdk::run(check),
-        Task::Test { arguments } => test::run(&arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Arguments::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether the task went well; one that answers no has said itself what was wrong.
+fn run(task: Task) -> Result<bool> {
+    match task {
+        Task::Bench(sizes) => bench::run(sizes)?,
+        Task::Ci => ci::run()?,
+        Task::Drift => drift::run()?,
+        Task::Layers => layers::run()?,
+        Task::Migrations => migrations::run()?,
+        Task::Schemathesis => schemathesis::run()?,
+        Task::Sdk { check } => sdk::run(check)?,
+        Task::Test { arguments } => return test::run(&arguments),
+    }
+    Ok(true)
 }

@@ -4,7 +4,7 @@ mod cargo;
 pub mod postgres;
 mod tally;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::process::is_ci;
 use crate::tools::TEST_TOOLS;
@@ -14,12 +14,12 @@ use tally::Tally;
 /// Names the database on which the contract tests run; without it, each server has an SQLite of its own.
 const DATABASE: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
-/// Runs everything; `arguments` go to `cargo test`.
+/// Runs everything; `arguments` go to `cargo test`. Whether all went well; the counts are the last line printed.
 ///
 /// # Errors
 ///
-/// When a test fails, or when PostgreSQL (in CI: anything) is missing.
-pub fn run(arguments: &[String]) -> Result<()> {
+/// When PostgreSQL (in CI: anything) is missing, or cargo does not start.
+pub fn run(arguments: &[String]) -> Result<bool> {
     // Ctrl-C ends the tests that we wait for; we go on to remove the cluster.
     ctrlc::set_handler(|| ()).context("taking Ctrl-C")?;
     let mut missing = Vec::new();
@@ -44,12 +44,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     for sentence in &missing {
         println!("{sentence}");
     }
+    let complete = !is_ci() || tally.skipped == 0;
+    if !complete {
+        println!("in CI nothing may be skipped");
+    }
     println!("{tally}");
-    if !sqlite || !postgres || tally.failed > 0 {
-        bail!("test: not all tests passed");
-    }
-    if is_ci() && tally.skipped > 0 {
-        bail!("test: in CI nothing may be skipped");
-    }
-    Ok(())
+    Ok(sqlite && postgres && complete && tally.failed == 0)
 }
