@@ -22,11 +22,15 @@ macro_rules! modules {
 
 modules! {
     guessing,
+    inputs,
     keys,
+    paths,
     passwords,
     races,
+    readme,
     registration,
     replay,
+    secured,
     sessions,
     sign_in,
     stopping,

@@ -42,7 +42,6 @@ pub struct Server {
     folder: Arc<TempDir>,
     running: Arc<Mutex<Option<Running>>>,
     settings: Settings,
-    starts: u64,
 }
 
 impl Server {
@@ -67,7 +66,7 @@ impl Server {
         let clock = Clock::held(Time::from_seconds(START));
         let dropped = database.clone();
         suite::afterwards(async move { dropped.remove() });
-        Self::open(settings, clock, mail, database, Arc::new(folder), 0).await
+        Self::open(settings, clock, mail, database, Arc::new(folder)).await
     }
 
     async fn open(
@@ -76,9 +75,8 @@ impl Server {
         mail: Sink,
         database: Database,
         folder: Arc<TempDir>,
-        starts: u64,
     ) -> Self {
-        let chance = Chance::seeded(seed(&suite::name()).wrapping_add(starts));
+        let chance = Chance::seeded(suite::seed());
         let app = App::open(settings.clone(), clock.clone(), chance).await.expect("the server opens");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let running = serve::start(app.clone(), listener).await.expect("the server starts");
@@ -87,22 +85,22 @@ impl Server {
         let stopped = Arc::clone(&running);
         suite::afterwards(async move { stop(&stopped).await });
         let http = Client::builder().redirect(Policy::none()).no_proxy().build().expect("a client");
-        Self { clock, mail, database, app, address, http, folder, running, settings, starts }
+        Self { clock, mail, database, app, address, http, folder, running, settings }
     }
 
     /// Stops it and starts it again on the same data, at the same time.
     #[must_use]
     pub async fn restarted(self) -> Self {
         stop(&self.running).await;
-        let Self { clock, mail, database, app, folder, settings, starts, .. } = self;
+        let Self { clock, mail, database, app, folder, settings, .. } = self;
         drop(app);
-        Self::open(settings, clock, mail, database, folder, starts + 1).await
+        Self::open(settings, clock, mail, database, folder).await
     }
 
     /// Another server on the same database and keys: a replica.
     pub async fn replica(&self) -> Self {
-        let Self { clock, mail, database, folder, settings, starts, .. } = self.clone();
-        Self::open(settings, clock, mail, database, folder, starts + 1000).await
+        let Self { clock, mail, database, folder, settings, .. } = self.clone();
+        Self::open(settings, clock, mail, database, folder).await
     }
 
     /// A stop, which ends the test's use of it.
@@ -231,10 +229,4 @@ async fn stop(running: &Mutex<Option<Running>>) {
         assert_eq!(running.undeclared(), 0, "answers that the contract does not have");
         running.stop().await;
     }
-}
-
-/// The same seed for the same test, whatever runs beside it (FNV-1a).
-fn seed(name: &str) -> u64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
 }

@@ -1,6 +1,6 @@
 //! The harness: names tests, gives each a runtime of its own, and cleans up after it, whatever became of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
@@ -19,6 +19,7 @@ type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
 tokio::task_local! {
     static NAME: String;
     static CLEANUPS: RefCell<Vec<Cleanup>>;
+    static SERVERS: Cell<u64>;
 }
 
 /// The body of a test.
@@ -115,9 +116,13 @@ fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| set(&value))
 }
 
-/// The name of the test that is running.
-pub fn name() -> String {
-    NAME.with(Clone::clone)
+/// A number that is the same in every run for the same server of the same test, and another for any
+/// other (FNV-1a of the test's name).
+pub fn seed() -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let started = SERVERS.with(|count| count.replace(count.get() + 1));
+    let hash = NAME.with(|name| name.bytes().fold(0xcbf2_9ce4_8422_2325, mix));
+    hash.wrapping_add(started)
 }
 
 /// Has something done when the test that is running is over, whether it passed or not.
@@ -133,14 +138,14 @@ fn run(name: String, body: Body) {
         .expect("a runtime");
     let outcome = runtime.block_on(NAME.scope(
         name,
-        CLEANUPS.scope(RefCell::default(), async {
+        CLEANUPS.scope(RefCell::default(), SERVERS.scope(Cell::new(0), async {
             let outcome = AssertUnwindSafe(body()).catch_unwind().await;
             let cleanups = CLEANUPS.with(RefCell::take);
             for cleanup in cleanups.into_iter().rev() {
                 cleanup.await;
             }
             outcome
-        }),
+        })),
     ));
     runtime.shutdown_timeout(Duration::from_secs(5));
     if let Err(panic) = outcome {

@@ -1,0 +1,64 @@
+//! The README: its settings are the code's, and its first sign-in signs in.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+
+use contract_tests::tests;
+use countersign::app::App;
+use countersign::chance::Chance;
+use countersign::clock::Clock;
+use countersign::config::{self, Settings};
+use countersign::serve;
+use tokio::process::Command;
+
+const README: &str = include_str!("../../README.md");
+
+tests! {
+    the_settings_are_the_codes,
+    the_first_sign_in_signs_in needs Oathtool,
+}
+
+async fn the_settings_are_the_codes() {
+    let begin = "<!-- settings: a test compares this table with the code -->\n";
+    let (_, rest) = README.split_once(begin).expect("the begin of the table");
+    let (table, _) = rest.split_once("<!-- /settings -->").expect("the end of the table");
+    assert_eq!(
+        table.trim(),
+        config::table().trim(),
+        "put what `countersign settings` prints into the README"
+    );
+}
+
+/// The shell block of "With curl", word for word but for the port, in an empty folder, against a
+/// server that got no settings but its folder and its port.
+async fn the_first_sign_in_signs_in() {
+    let (_, rest) = README.split_once("### With curl").expect("the section");
+    let (_, rest) = rest.split_once("```sh\n").expect("the begin of the block");
+    let (script, _) = rest.split_once("```").expect("the end of the block");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Settings::for_test(&folder.path().join("data")).expect("the defaults");
+    let app = App::open(settings, Clock::System, Chance::system()).await.expect("an app");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = serve::start(app, listener).await.expect("a server");
+    let script = script.replace("localhost:8080", &server.address.to_string());
+
+    let said = run(&script, folder.path()).await;
+    assert!(said.contains("\"acr\":\"aal2\""), "the last answer is the signed-in user's: {said}");
+    server.stop().await;
+}
+
+async fn run(script: &str, folder: &Path) -> String {
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", script])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .expect("bash");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the README's commands fail: {said}\n{errors}");
+    said
+}
