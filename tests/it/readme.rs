@@ -23,11 +23,14 @@ async fn the_settings_are_the_codes() {
     let begin = "<!-- settings: a test compares this table with the code -->\n";
     let (_, rest) = README.split_once(begin).expect("the begin of the table");
     let (table, _) = rest.split_once("<!-- /settings -->").expect("the end of the table");
-    assert_eq!(
-        table.trim(),
-        config::table().trim(),
-        "put what `countersign settings` prints into the README"
-    );
+    let code = config::table();
+    let (readme, code): (Vec<&str>, Vec<&str>) =
+        (table.trim().lines().collect(), code.trim().lines().collect());
+    let why = "put what `countersign settings` prints into the README";
+    for (in_readme, in_code) in readme.iter().zip(&code) {
+        assert_eq!(in_readme, in_code, "{why}");
+    }
+    assert_eq!(readme.len(), code.len(), "{why}");
 }
 
 /// The shell block of "With curl", word for word but for the port, in an empty folder, against a
