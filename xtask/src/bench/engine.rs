@@ -99,7 +99,7 @@ pub fn postgres(cluster: &Cluster, sizes: Sizes) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let url = database(cluster, "raw")?;
     seed::fill(folder.path(), Some(&url), sizes.users)?;
-    let user = "('00000000-0000-7000-8000-' || lpad(to_hex(:n), 12, '0'))::uuid";
+    let user = "('00000000-0000-7000-8000-' || lpad(to_hex(:n::int), 12, '0'))::uuid";
     let mut script = format!("\\set n random(1, {})\nBEGIN;\n", sizes.users);
     for write in WRITES {
         let write = write

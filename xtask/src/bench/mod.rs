@@ -124,10 +124,12 @@ impl Table {
         let ratio = raw.map_or_else(String::new, |raw| {
             format!("{:.2}", measured.per_second / raw)
         });
-        self.text.push_str(&format!(
+        let row = format!(
             "| {what} | {:.0} | {:.1} | {:.1} | {ratio} |\n",
             measured.per_second, measured.p50_ms, measured.p99_ms
-        ));
+        );
+        eprint!("{row}");
+        self.text.push_str(&row);
     }
 
     fn raw(&mut self, what: &str, per_second: f64) {

@@ -127,7 +127,13 @@ impl Cluster {
 
     /// One of PostgreSQL's own programs.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.programs.join(name)
+        let beside = self.programs.join(name);
+        if beside.exists() {
+            return beside;
+        }
+        // The folder on the PATH may hold links to a few of them only.
+        let initdb = fs::canonicalize(self.programs.join("initdb")).unwrap_or_default();
+        initdb.with_file_name(name)
     }
 
     fn data(&self) -> PathBuf {
