@@ -21,18 +21,24 @@ macro_rules! modules {
 }
 
 modules! {
+    courier,
+    faults,
     guessing,
     inputs,
     keys,
+    mails,
     paths,
+    operator,
     passwords,
     races,
     readme,
     registration,
     replay,
+    secrets,
     secured,
     sessions,
     sign_in,
+    steps,
     stopping,
     validating,
 }

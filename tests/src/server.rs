@@ -9,6 +9,7 @@ use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Settings;
 use countersign::flow::admin;
+use countersign::model::kinds::Role;
 use countersign::model::{Secret, Time};
 use countersign::serve::{self, Running};
 use countersign::store::notices;
@@ -211,6 +212,16 @@ impl Server {
         let person = self.registered(email).await;
         self.app.call(async |ctx| admin::promote(ctx, email).await).await.expect("promoted");
         person
+    }
+
+    /// Somebody whose account the operator made, who is an administrator, and is signed in.
+    pub async fn made_by_operator(&self, email: &str) -> Person {
+        let made = self.app.call(async |ctx| {
+            admin::create_user(ctx, email, Secret::new(PASSWORD.to_owned()), Role::Administrator).await
+        });
+        made.await.expect("an account");
+        let answer = self.login(email, PASSWORD).await.is(200);
+        Person::signed_in(self, email, &answer)
     }
 
     /// Waits until the courier has nothing to do any more.

@@ -1,0 +1,172 @@
+//! Faults: a database that is out is 503, a row that makes no sense is 500, too much at once is 503; and nothing is told.
+
+use contract_tests::call::{Method, at_once, outcomes};
+use contract_tests::contract::{Contract, Operation};
+use contract_tests::{Answer, Call, Person, Server, json, tests};
+
+tests! {
+    without_its_tables_every_operation_is_unavailable,
+    a_row_that_makes_no_sense_is_a_fault_of_ours,
+    a_fault_keeps_nothing_that_came_before_it,
+    a_refusal_keeps_what_came_before_it,
+    too_many_passwords_at_once_are_refused_and_the_rest_are_judged,
+    one_persons_broken_row_is_nobody_elses,
+}
+
+/// A person with everything, and a token for each step.
+struct World {
+    alice: Person,
+    key: String,
+    setup: String,
+    disable: String,
+    login: String,
+    registration: (String, String),
+}
+
+impl World {
+    async fn make(server: &Server) -> Self {
+        let mut alice = server.administrator("alice@example.com").await;
+        alice.enable_email().await;
+        alice.sign_in().await;
+        let key = alice.api_key(&["tokens:validate", "users:read"]).await;
+        let setup = alice.begin_setup("authenticator").await.is(200).text("mfaToken");
+        let disable = alice.begin_disable("email").await.is(200).text("mfaToken");
+        let login = alice.begin_sign_in().await;
+        let begun = server.register("bob@example.com").await.is(202);
+        let code = server.mail.code_to("bob@example.com").await;
+        server.clock.advance(60);
+        Self { alice, key, setup, disable, login, registration: (begun.text("registrationToken"), code) }
+    }
+
+    /// A call of an operation that goes well as long as the server does.
+    fn call(&self, operation: &Operation) -> Call {
+        let Self { alice, .. } = self;
+        let server = &alice.server;
+        match operation.id.as_str() {
+            "registerUser" => server.register("carol@example.com"),
+            "verifyRegistration" => server.prove(&self.registration.0, &self.registration.1),
+            "login" => alice.login(),
+            "validateToken" => alice.post("/identity/validate-token", &json!({})),
+            "refreshToken" => server.refresh(&alice.refresh_token),
+            "setupMfa" => alice.begin_setup("authenticator"),
+            "verifyMfaSetup" => server.verify_setup(&self.setup, "123456"),
+            "switchMfaMethod" => server.switch(&self.login, "email"),
+            "verifyMfaLogin" => server.verify_login(&self.login, "123456"),
+            "disableMfa" => alice.begin_disable("email"),
+            "verifyMfaDisable" => server.verify_disable(&self.disable, "123456"),
+            "resendMfaCode" => server.resend(&self.login),
+            "createApiKey" => alice.post("/identity/api-keys", &json!({ "name": "x", "scopes": ["users:read"] })),
+            "deleteApiKey" => alice.call(Method::DELETE, "/identity/api-keys/api-key-01a2039c-3aa0-7254-8329-a92850f6d539"),
+            _ => alice.call(operation.method.parse().expect("a method"), &operation.path),
+        }
+    }
+}
+
+/// Operations that use the database, and so can find it out.
+fn using_the_database() -> impl Iterator<Item = &'static Operation> {
+    let others = ["getJsonWebKeySet", "getHealth", "getReadiness"];
+    Contract::get().operations.iter().filter(move |operation| !others.contains(&operation.id.as_str()))
+}
+
+/// That nothing of what went wrong is told.
+fn tells_nothing(answer: &Answer) {
+    for word in ["sql", "table", "relation", "column", "diesel", "panick", "src/", ".rs", "users_gone"] {
+        assert!(!answer.text.to_lowercase().contains(word), "{word} in {}", answer.text);
+    }
+}
+
+async fn without_its_tables_every_operation_is_unavailable() {
+    let server = Server::start().await;
+    let world = World::make(&server).await;
+    let tables = ["users", "sessions", "challenges", "registrations", "refresh_tokens", "password_attempts", "api_keys"];
+    for table in tables {
+        server.database.run(&format!("ALTER TABLE {table} RENAME TO {table}_gone"));
+    }
+    for operation in using_the_database() {
+        let answer = world.call(operation).await;
+        assert_eq!((answer.status, answer["code"].as_str()), (503, Some("SERVICE_UNAVAILABLE")), "{}: {}", operation.id, answer.text);
+        tells_nothing(&answer);
+    }
+    let judged = server.post("/identity/validate-token", &json!({ "token": world.alice.access_token })).key(&world.key).await;
+    tells_nothing(&judged.refused(503, "SERVICE_UNAVAILABLE"));
+    for table in tables {
+        server.database.run(&format!("ALTER TABLE {table}_gone RENAME TO {table}"));
+    }
+    world.alice.me().await.is(200);
+    server.prove(&world.registration.0, &world.registration.1).await.is(201);
+}
+
+async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
+    let server = Server::start().await;
+    let world = World::make(&server).await;
+    for statement in [
+        "UPDATE sessions SET acr = 'nonsense'",
+        "UPDATE challenges SET purpose = 'nonsense'",
+        "UPDATE users SET role = 'nonsense'",
+        // What the operations on registrations write is refused by the database.
+        "CREATE UNIQUE INDEX odd_registrations ON registrations (attempts)",
+        "CREATE UNIQUE INDEX odd_users ON users (length(password_hash))",
+    ] {
+        server.database.run(statement);
+    }
+    for operation in using_the_database() {
+        let answer = world.call(operation).await;
+        assert_eq!((answer.status, answer["code"].as_str()), (500, Some("INTERNAL")), "{}: {}", operation.id, answer.text);
+        tells_nothing(&answer);
+    }
+}
+
+async fn a_fault_keeps_nothing_that_came_before_it() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    let token = alice.begin_sign_in().await;
+    let code = alice.fresh_code();
+    // The last thing a sign-in writes.
+    server.database.run("ALTER TABLE refresh_tokens RENAME TO refresh_tokens_gone");
+    server.verify_login(&token, &code).await.refused(503, "SERVICE_UNAVAILABLE");
+    server.database.run("ALTER TABLE refresh_tokens_gone RENAME TO refresh_tokens");
+    server.verify_login(&token, &code).await.is(200);
+    assert_eq!(server.database.number("SELECT count(*) AS found FROM sessions WHERE acr = 'aal2'"), 1);
+}
+
+async fn a_refusal_keeps_what_came_before_it() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    let token = alice.begin_sign_in().await;
+    server.verify_login(&token, &alice.wrong_code()).await.refused(400, "INVALID_MFA_CODE");
+    assert_eq!(server.database.number("SELECT attempts AS found FROM challenges WHERE purpose = 'login'"), 1);
+    assert_eq!(server.database.number("SELECT failures AS found FROM factor_attempts"), 1);
+    let kept = server.database.texts("SELECT event AS found FROM audit_events");
+    assert!(kept.iter().any(|event| event == "code_wrong"), "{kept:?}");
+}
+
+async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
+    let server = Server::with(|settings| {
+        settings.hash_queue = 2;
+        settings.policy.password_free_tries = 20;
+    })
+    .await;
+    let alice = server.registered("alice@example.com").await;
+    let answers = at_once((0..12).map(|_| alice.login())).await;
+    let signed_in = outcomes(&answers);
+    assert!(signed_in["200"] >= 1, "{signed_in:?}");
+    assert!(signed_in["SERVICE_UNAVAILABLE"] >= 1, "P-43: {signed_in:?}");
+    let answers = at_once((0..12).map(|number| server.register(&format!("user{number}@example.com")))).await;
+    let registered = outcomes(&answers);
+    assert!(registered["202"] >= 1 && registered["SERVICE_UNAVAILABLE"] >= 1, "{registered:?}");
+    assert_eq!(signed_in.len() + registered.len(), 4, "{signed_in:?} {registered:?}");
+    alice.login().await.is(200);
+}
+
+async fn one_persons_broken_row_is_nobody_elses() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    let mut bob = server.registered("bob@example.com").await;
+    bob.enable_authenticator().await;
+    server.database.run("UPDATE factors SET kind = 'carrier-pigeon' WHERE user_id = (SELECT id FROM users WHERE email = 'alice@example.com')");
+    alice.login().await.refused(500, "INTERNAL");
+    bob.sign_in().await;
+}
