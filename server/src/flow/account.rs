@@ -44,7 +44,7 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
         )
     })?;
     let words = password::own_words(&address, &[&command.first_name, &command.last_name]);
-    password::judge_new(act.policy(), &command.password, &words)?;
+    password::judge_new(ctx, &command.password, words).await?;
     let password_hash = ctx.hasher.hash(command.password, ctx.chance.salt()).await?;
     let user_id: UserId = ctx.chance.id(act.now);
     let secret = ctx.chance.secret();
@@ -84,12 +84,6 @@ fn remember(
     let id = registration.user_id;
     act.count_mail_call(tx, id)?;
     let taken = users::address_taken(tx, &registration.address)?;
-    let mut kept = registration.clone();
-    if taken {
-        kept.code_hash = None;
-    }
-    registrations::insert(tx, &kept)?;
-    act.audit(tx, id, Event::RegistrationBegun, None)?;
     let budget = Limit {
         name: "registrations",
         most: act.policy().registration_mails_per_hour,
@@ -97,8 +91,16 @@ fn remember(
     };
     let subject = act
         .vault
-        .keyed_hash("mail address", &[kept.address.as_bytes()]);
-    if limits::take(tx, &subject, budget, act.now)?.is_some() {
+        .keyed_hash("mail address", &[registration.address.as_bytes()]);
+    let sends = limits::take(tx, &subject, budget, act.now)?.is_none();
+    let mut kept = registration.clone();
+    if taken || !sends {
+        // A code that nobody was sent must fit nothing, or it could be guessed without limit.
+        kept.code_hash = None;
+    }
+    registrations::insert(tx, &kept)?;
+    act.audit(tx, id, Event::RegistrationBegun, None)?;
+    if !sends {
         // A stranger can cause these mails: past their budget the answer is the same, and nothing is sent.
         return act.audit(tx, id, Event::Limited, Some("registration mails"));
     }

@@ -10,7 +10,7 @@ use crate::model::kinds::Role;
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{User, address_as_typed, canonical_address};
+use crate::model::user::{User, canonical_address};
 use crate::model::{Refusal, Result, Secret};
 use crate::outcome::{Page, Person};
 use crate::store::users::NewUser;
@@ -68,7 +68,7 @@ pub async fn create_user(
             "This must be an e-mail address, such as alice@example.com.",
         )
     })?;
-    password::judge_new(act.policy(), &password, &password::own_words(&address, &[]))?;
+    password::judge_new(ctx, &password, password::own_words(&address, &[])).await?;
     let new = NewUser {
         id: ctx.chance.id(act.now),
         email: address,
@@ -142,7 +142,7 @@ where
     F: Fn(&mut Tx, &Act, &User) -> Result<()> + Send + 'static,
 {
     let act = Act::begin(ctx, Source::Console);
-    let address = address_as_typed(email);
+    let address = canonical_address(email).ok_or(Refusal::UserNotFound)?;
     let helped = ctx
         .write(move |tx| {
             let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;

@@ -9,10 +9,10 @@ use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
-use crate::model::session::Caller;
+use crate::model::session::{Caller, Session};
 use crate::model::user::User;
 use crate::model::{ChallengeId, FactorId, Refusal, Result, Secret, SessionId, UserId};
-use crate::store::{Tx, challenges, factors, users};
+use crate::store::{Tx, challenges, factors, sessions, users};
 use crate::vault;
 
 /// What a new challenge is made of, drawn before the write.
@@ -215,6 +215,23 @@ impl Seen {
         match caller {
             Some(caller) if caller.user.id != self.user.id => Err(Refusal::MfaTokenInvalid.into()),
             _ => Ok(()),
+        }
+    }
+
+    /// The session that began the challenge, if it still stands: what began a set-up or a turning off
+    /// must not outlive its session.
+    ///
+    /// # Errors
+    /// Refuses when it has ended since.
+    pub fn beginner(&self, tx: &mut Tx, act: &Act) -> Result<Session> {
+        let found = match self.challenge.session_id {
+            Some(id) => sessions::find(tx, self.user.id, id)?,
+            None => None,
+        };
+        let session = found.ok_or(Refusal::MfaTokenInvalid)?;
+        match session.judge(act.policy(), act.now) {
+            Ok(()) => Ok(session),
+            Err(_) => Err(Refusal::MfaTokenInvalid.into()),
         }
     }
 

@@ -86,6 +86,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let changed = {
         let act = act.clone();
         ctx.write(move |tx| {
+            seen.beginner(tx, &act)?;
             seen.answer(tx, &act, &expected, &code)?;
             turn_off(tx, &act, &seen)
         })

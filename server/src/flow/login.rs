@@ -12,7 +12,7 @@ use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret};
 use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
-use crate::store::{Tx, challenges, factors};
+use crate::store::{Tx, challenges, factors, users};
 
 /// An address and a password.
 pub struct Begin {
@@ -52,6 +52,9 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
                 return Err(Refusal::InvalidCredentials.into());
             };
             checked.right(tx)?;
+            // A factor that is going on at this moment is waited for: its sign-in asks for it, or its
+            // turning on sees this session and ends it.
+            users::lock(tx, user.id)?;
             let factors = factors::of_user(tx, user.id)?;
             let methods = kinds_on(&factors);
             let Some(method) = first_method(tx, &act, &user, &methods)? else {

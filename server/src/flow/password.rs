@@ -6,8 +6,8 @@ use crate::app::Ctx;
 use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
-use crate::model::policy::{Policy, growing_wait};
-use crate::model::user::{PasswordHash, User, address_as_typed};
+use crate::model::policy::growing_wait;
+use crate::model::user::{PasswordHash, User, address_as_typed, canonical_address};
 use crate::model::{Refusal, Result, Secret, UserId};
 use crate::store::limits::{self, PasswordAttempts};
 use crate::store::{Tx, users};
@@ -15,16 +15,19 @@ use crate::vault::{Vault, Verified};
 
 /// Bytes of a new password at most (P-02).
 const MAX_BYTES: usize = 1024;
-/// Fewer guesses than this, by zxcvbn's count, is a common password (N-026): its lists hold the
+/// Fewer guesses than a million, by zxcvbn's count, is a common password (N-026): its lists hold the
 /// 30,000 most common ones, and this covers them in every spelling it knows.
-const COMMON_BELOW_GUESSES: u64 = 1_000_000;
+const COMMON_BELOW_LOG10: f64 = 6.0;
+/// Characters that zxcvbn looks at in one go: its work grows fast with the length.
+const PIECE: usize = 20;
 
 /// Judges a password that is about to be set (P-01, P-02, N-021…N-026): length and the block list,
 /// and no rule of composition.
 ///
 /// # Errors
-/// Refuses with a sentence about the field `password`.
-pub fn judge_new(policy: &Policy, password: &Secret<String>, words: &[&str]) -> Result<()> {
+/// Refuses with a sentence about the field `password`; busy when hashing is (P-43).
+pub async fn judge_new(ctx: &Ctx, password: &Secret<String>, words: Vec<String>) -> Result<()> {
+    let policy = &ctx.settings.policy;
     let text = password.expose();
     let points = text.chars().count();
     let refuse = |sentence| Err(Refusal::field("password", sentence).into());
@@ -36,18 +39,44 @@ pub fn judge_new(policy: &Policy, password: &Secret<String>, words: &[&str]) -> 
     if points > policy.password_max as usize || text.len() > MAX_BYTES {
         return refuse("The password is too long.");
     }
-    if zxcvbn(text, words).guesses() < COMMON_BELOW_GUESSES {
+    let common = ctx
+        .hasher
+        .judge(password.clone(), move |text| is_common(text, &words))
+        .await?;
+    if common {
         return refuse("This password is too common. Choose another one.");
     }
     Ok(())
 }
 
+/// Whether a password falls to fewer than a million guesses: judged piece by piece, and no further
+/// than it takes.
+fn is_common(text: &str, words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if words
+        .iter()
+        .any(|word| word.to_lowercase() == text.to_lowercase())
+    {
+        return true;
+    }
+    let characters: Vec<char> = text.chars().collect();
+    let mut log10 = 0.0;
+    for piece in characters.chunks(PIECE) {
+        let piece = zeroize::Zeroizing::new(piece.iter().collect::<String>());
+        log10 += zxcvbn(&piece, &words).guesses_log10();
+        if log10 >= COMMON_BELOW_LOG10 {
+            return false;
+        }
+    }
+    true
+}
+
 /// The words that a password must not be made of alone: the service's and the user's names.
-pub fn own_words<'a>(email: &'a str, names: &[&'a Option<String>]) -> Vec<&'a str> {
+pub fn own_words(email: &str, names: &[&Option<String>]) -> Vec<String> {
     let mut words = vec!["countersign", email];
     words.extend(email.split(['@', '.', '+', '-', '_']));
     words.extend(names.iter().filter_map(|name| name.as_deref()));
-    words
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// The key of an address as typed in the counters of P-17.
@@ -83,8 +112,9 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         .keyed_hash("password source", &[&network(act.source)])
         .to_vec();
     let known = {
-        let typed = typed.clone();
-        ctx.read(move |tx| users::by_address(tx, &typed)).await?
+        // What cannot be an address is nobody's, and is looked up all the same, as one that can.
+        let address = canonical_address(email).unwrap_or_default();
+        ctx.read(move |tx| users::by_address(tx, &address)).await?
     };
     let subject = known
         .as_ref()
@@ -207,4 +237,31 @@ where
         then(tx, &act)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_common, own_words};
+
+    #[test]
+    fn what_everybody_uses_is_common_however_it_is_spelled() {
+        let words = own_words("alice.archer@example.com", &[]);
+        for common in [
+            "passwordpassword",
+            "p4ssw0rdp4ssw0rd",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "qwertyuiopasdfgh",
+            "123456789012345",
+            "alice.archer@example.com",
+        ] {
+            assert!(is_common(common, &words), "{common}");
+        }
+        for good in [
+            "correct horse battery staple",
+            "xkqjvbnzwmrtplhdgfsc",
+            "four wooden spoons sing",
+        ] {
+            assert!(!is_common(good, &words), "{good}");
+        }
+    }
 }

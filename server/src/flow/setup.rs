@@ -12,7 +12,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{FactorId, Refusal, Result, Secret};
 use crate::outcome::{FactorChanged, SetupBegun};
-use crate::store::{Tx, factors, sessions};
+use crate::store::{Tx, factors, sessions, users};
 use crate::vault::Place;
 
 /// Which method, and the password typed again.
@@ -141,6 +141,14 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let changed = {
         let act = act.clone();
         ctx.write(move |tx| {
+            // Sign-ins with the password alone are waited for, so that their sessions are seen below.
+            users::lock(tx, seen.user.id)?;
+            let session = seen.beginner(tx, &act)?;
+            let on = kinds_on(&factors::of_user(tx, seen.user.id)?);
+            if !on.is_empty() && !session.second_step() {
+                // A factor went on since this began: from then on only who passed it may add one (N-072).
+                return Err(Refusal::MfaTokenInvalid.into());
+            }
             seen.answer(tx, &act, &expected, &code)?;
             turn_on(tx, &act, &seen, &pending)
         })

@@ -58,11 +58,16 @@ pub struct Hasher {
 enum Task {
     Hash([u8; 16]),
     Verify(PasswordHash),
+    Judge(Rule),
 }
+
+/// Whether a password may be set, by a rule that takes its time.
+type Rule = Box<dyn Fn(&str) -> bool + Send>;
 
 enum Done {
     Hashed(PasswordHash),
     Compared(Verified),
+    Judged(bool),
 }
 
 struct Job {
@@ -106,7 +111,7 @@ impl Hasher {
     pub async fn hash(&self, password: Secret<String>, salt: [u8; 16]) -> Result<PasswordHash> {
         match self.run(password, Task::Hash(salt)).await? {
             Done::Hashed(hash) => Ok(hash),
-            Done::Compared(_) => Err(Fault::bug(anyhow!("a hash was asked for")).into()),
+            Done::Compared(_) | Done::Judged(_) => Err(mixed_up()),
         }
     }
 
@@ -117,7 +122,23 @@ impl Hasher {
     pub async fn verify(&self, password: Secret<String>, phc: PasswordHash) -> Result<Verified> {
         match self.run(password, Task::Verify(phc)).await? {
             Done::Compared(verified) => Ok(verified),
-            Done::Hashed(_) => Err(Fault::bug(anyhow!("a comparison was asked for")).into()),
+            Done::Hashed(_) | Done::Judged(_) => Err(mixed_up()),
+        }
+    }
+
+    /// Judges a new password by a rule that takes its time: here, where slow work has its own
+    /// threads and a bounded queue.
+    ///
+    /// # Errors
+    /// As [`Hasher::hash`].
+    pub async fn judge(
+        &self,
+        password: Secret<String>,
+        rule: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<bool> {
+        match self.run(password, Task::Judge(Box::new(rule))).await? {
+            Done::Judged(verdict) => Ok(verdict),
+            Done::Hashed(_) | Done::Compared(_) => Err(mixed_up()),
         }
     }
 
@@ -153,6 +174,10 @@ impl Hasher {
 fn busy() -> Error {
     let retry_after = RETRY_AFTER;
     Refusal::Busy { retry_after }.into()
+}
+
+fn mixed_up() -> Error {
+    Fault::bug(anyhow!("a hashing thread answered another question")).into()
 }
 
 fn gone() -> Error {
@@ -193,8 +218,10 @@ impl Slot {
     }
 
     fn run(&mut self, password: &Secret<String>, task: &Task) -> anyhow::Result<Done> {
-        let password = password.expose().as_bytes();
+        let text = password.expose();
+        let password = text.as_bytes();
         match task {
+            Task::Judge(rule) => Ok(Done::Judged(rule(text))),
             Task::Hash(salt) => {
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
                 let hash = self.compute(&argon2, password, salt, HASH_BYTES)?;
