@@ -1,6 +1,7 @@
 //! Wires the parts together, once: what flows work with, how they are called, and whether all is well.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::store::{
     Engine, Options, Store, Tx, api_keys, audit, challenges, limits, notices, registrations,
     sessions,
 };
-use crate::vault::{Hasher, PublicKey, Vault, make_folder, private};
+use crate::vault::{Hasher, PublicKey, Vault, make_folder, private, refuse_open_to_others};
 
 /// How many rows one purge deletes in one write: past it, others would wait for it.
 const PURGE_BATCH: i64 = 1000;
@@ -203,10 +204,15 @@ impl App {
     }
 
     /// Makes sure that the key ring is this database's: each sealing key opens what it sealed here
-    /// before, and none that sealed is missing.
-    async fn check_keys(&self) -> anyhow::Result<()> {
-        let canaries = self.0.vault.canaries().map_err(said)?;
+    /// before, and none that sealed is missing. A new one is known here from now on.
+    ///
+    /// # Errors
+    /// It is not, or the database does not answer.
+    pub async fn check_keys(&self) -> anyhow::Result<()> {
         let known = self.0.read(notices::canary_keys).await.map_err(said)?;
+        // Somebody may have rotated since the file was read: what the database knows is in it by now.
+        self.0.vault.reload_if_changed()?;
+        let canaries = self.0.vault.canaries().map_err(said)?;
         for key in &known {
             if !canaries.iter().any(|canary| canary.key_id == *key) {
                 anyhow::bail!(
@@ -294,14 +300,25 @@ fn said(error: crate::model::Error) -> anyhow::Error {
     }
 }
 
-/// Makes the file, empty and for the owner alone, unless it is there; SQLite's log files take its mode.
+/// Makes the file, empty and for the owner alone, unless it is there: then others may not be able to
+/// read it or its log files, which take its mode.
 fn make_private_file(path: &Path) -> anyhow::Result<()> {
     let made = private(OpenOptions::new().write(true).create_new(true)).open(path);
+    let told = |path: &Path| format!("the database file {}", path.display());
     match made {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            Err(error).with_context(|| format!("cannot make the database file {}", path.display()))
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).with_context(|| told(path)),
+    }
+    for end in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let path = Path::new(&name);
+        match fs::metadata(path) {
+            Ok(metadata) => refuse_open_to_others(&metadata, &told(path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound && !end.is_empty() => {}
+            Err(error) => return Err(error).with_context(|| told(path)),
         }
     }
+    Ok(())
 }

@@ -150,7 +150,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
             serve::run(app).await
         }
         ["migrate"] => print("The database is up to date.\n"),
-        ["keys", "rotate"] => rotate(app.ctx(), innermost.get_flag("revoke")),
+        ["keys", "rotate"] => rotate(&app, innermost.get_flag("revoke")).await,
         ["user", act] => help_user(&app, act, innermost).await,
         unknown => bail!("{unknown:?} is no subcommand"),
     }
@@ -240,17 +240,19 @@ fn read_password() -> Result<Secret<String>> {
     Ok(Secret::new(password.to_owned()))
 }
 
-fn rotate(ctx: &Ctx, revoke: bool) -> Result<()> {
-    let now = ctx.now();
+async fn rotate(app: &App, revoke: bool) -> Result<()> {
+    let Ctx { vault, clock, .. } = app.ctx();
+    let now = clock.now();
     if revoke {
-        let key = ctx.vault.revoke_signing(now)?;
+        let id = vault.revoke_signing(now)?.id;
         return print(&format!(
-            "The key {} signs now; all earlier ones are gone.\n",
-            key.id
+            "The key {id} signs now; all earlier ones are gone.\n"
         ));
     }
-    let signing = ctx.vault.rotate_signing(now)?;
-    let sealing = ctx.vault.rotate_sealing(now)?;
+    let signing = vault.rotate_signing(now)?;
+    let sealing = vault.rotate_sealing(now)?;
+    // From now on a start without the new sealing key is refused.
+    app.check_keys().await?;
     print(&format!(
         "The key {} is published and signs from {}.\nThe key {} seals now.\n",
         signing.id, signing.from, sealing.id

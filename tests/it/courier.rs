@@ -216,6 +216,7 @@ async fn of_two_couriers_one_sends() {
     for number in 0..12 {
         assert_eq!(server.mail.all_to(&format!("user{number}@example.com")).len(), 1, "{number}");
     }
+    assert_eq!(server.mail.begun(), 12, "none was handed over twice");
 }
 
 async fn a_full_queue_refuses_calls_that_send_and_no_others() {

@@ -9,6 +9,8 @@ tests! {
     a_token_is_nobody_elses,
     a_set_up_begun_anew_replaces_the_one_before,
     a_set_up_that_another_one_overtook_is_refused,
+    a_set_up_ends_with_the_session_that_began_it,
+    a_set_up_begun_with_the_password_alone_ends_when_a_factor_goes_on,
     a_set_up_takes_the_password,
     a_second_set_up_takes_a_fresh_sign_in_with_the_first_factor,
     nothing_is_on_until_it_is_proved,
@@ -131,10 +133,12 @@ async fn a_set_up_begun_anew_replaces_the_one_before() {
 
 async fn a_set_up_that_another_one_overtook_is_refused() {
     let server = Server::start().await;
-    let alice = server.registered("alice@example.com").await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
     let first = alice.begin_setup("authenticator").await.is(200);
     let code = Authenticator::new(&first.text("secret")).code_at(server.clock.now());
-    // The second set-up is let in while nothing is on yet, and hashes the password while the first ends.
+    // The second set-up is let in while no app is on yet, and hashes the password while the first ends.
     let busy = contract_tests::call::at_once((0..6).map(|_| server.login("nobody@example.com", "wrong")));
     let second = alice.begin_setup("authenticator");
     let finished = async {
@@ -145,6 +149,35 @@ async fn a_set_up_that_another_one_overtook_is_refused() {
     let second = second.is(200);
     let code = Authenticator::new(&second.text("secret")).code_at(server.clock.now());
     server.verify_setup(&second.text("mfaToken"), &code).await.refused(400, "MFA_ALREADY_ENABLED");
+    assert_eq!(alice.me().await["mfaMethods"], json!(["authenticator", "email"]));
+}
+
+async fn a_set_up_ends_with_the_session_that_began_it() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let setup = alice.begin_setup("authenticator").await.is(200);
+    alice.sign_out().await.is(204);
+    let code = Authenticator::new(&setup.text("secret")).code_at(server.clock.now());
+    server.verify_setup(&setup.text("mfaToken"), &code).await.refused(400, "MFA_TOKEN_INVALID");
+    assert_eq!(alice.login().await.is(200)["user"]["mfaEnabled"], false);
+}
+
+async fn a_set_up_begun_with_the_password_alone_ends_when_a_factor_goes_on() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    let mut thief = alice.clone();
+    thief.sign_in().await;
+    let stolen = thief.begin_setup("authenticator").await.is(200);
+    let own = alice.begin_setup("authenticator").await.is(200);
+    let mailed = alice.begin_setup("email").await.is(200).text("mfaToken");
+    alice.authenticator = Some(Authenticator::new(&own.text("secret")));
+    let code = alice.fresh_code();
+    server.verify_setup(&own.text("mfaToken"), &code).await.is(200);
+    let code = Authenticator::new(&stolen.text("secret")).code_at(server.clock.now());
+    let refused = server.verify_setup(&stolen.text("mfaToken"), &code).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    let code = server.mail.code_to("alice@example.com").await;
+    server.verify_setup(&mailed, &code).await.refused(400, "MFA_TOKEN_INVALID");
     assert_eq!(alice.me().await["mfaMethods"], json!(["authenticator"]));
 }
 

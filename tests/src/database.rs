@@ -14,6 +14,18 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 /// Names a cluster in which databases may be made; without it, every server has an SQLite file.
 const CLUSTER: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
+/// The tables without which no operation goes well.
+const TABLES: [&str; 8] = [
+    "users",
+    "sessions",
+    "challenges",
+    "registrations",
+    "refresh_tokens",
+    "password_attempts",
+    "api_keys",
+    "__diesel_schema_migrations",
+];
+
 /// The database of one server.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -108,6 +120,29 @@ impl Database {
         };
         let found = found.unwrap_or_else(|error| panic!("{sql}: {error}"));
         found.into_iter().map(|line| line.found).collect()
+    }
+
+    /// Takes the database away from its servers: PostgreSQL lets nobody in any more, an SQLite file
+    /// loses what is asked of it.
+    pub fn cut(&self) {
+        match self {
+            Self::Sqlite(_) => TABLES.iter().for_each(|table| self.run(&format!("ALTER TABLE {table} RENAME TO {table}_gone"))),
+            Self::Postgres { cluster, name } => {
+                let cluster = Engine::Postgres(cluster.clone());
+                run(&cluster, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+                run(&cluster, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+            }
+        }
+    }
+
+    /// Gives it back.
+    pub fn mend(&self) {
+        match self {
+            Self::Sqlite(_) => TABLES.iter().for_each(|table| self.run(&format!("ALTER TABLE {table}_gone RENAME TO {table}"))),
+            Self::Postgres { cluster, name } => {
+                run(&Engine::Postgres(cluster.clone()), &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+            }
+        }
     }
 
     /// Removes it; the file goes with its folder.

@@ -2,7 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
-use crate::flow::{Act, password, session};
+use crate::flow::{Act, MailOf, password, session};
 use crate::model::audit::Event;
 use crate::model::kinds::Role;
 use crate::model::notice::Message;
@@ -82,7 +82,7 @@ fn remember(
     code: &Secret<String>,
 ) -> Result<()> {
     let id = registration.user_id;
-    act.count_mail_call(tx, id)?;
+    act.count_mail_call(tx, id, MailOf::Stranger)?;
     let taken = users::address_taken(tx, &registration.address)?;
     let budget = Limit {
         name: "registrations",
@@ -104,6 +104,7 @@ fn remember(
         // A stranger can cause these mails: past their budget the answer is the same, and nothing is sent.
         return act.audit(tx, id, Event::Limited, Some("registration mails"));
     }
+    act.count_mail(tx, MailOf::Stranger)?;
     let seconds = act.policy().mail_code_seconds;
     let message = if taken {
         Message::AlreadyRegistered

@@ -21,6 +21,46 @@ use crate::vault::{Place, Vault};
 const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
 
+/// Whose doing a mail is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailOf {
+    /// Somebody's who typed a right password.
+    Owner,
+    /// Anybody's.
+    Stranger,
+}
+
+impl MailOf {
+    /// How much of the whole they may use: strangers half.
+    const fn share(self, all: u32) -> u32 {
+        match self {
+            Self::Owner => all,
+            Self::Stranger => all.div_ceil(2),
+        }
+    }
+
+    const fn of_source(self) -> &'static str {
+        match self {
+            Self::Owner => "mail_calls",
+            Self::Stranger => "mail_calls_strangers",
+        }
+    }
+
+    const fn of_server(self) -> &'static str {
+        match self {
+            Self::Owner => "mails",
+            Self::Stranger => "mails_strangers",
+        }
+    }
+
+    const fn alarm(self) -> &'static str {
+        match self {
+            Self::Owner => "mails_alarm",
+            Self::Stranger => "mails_strangers_alarm",
+        }
+    }
+}
+
 /// The moment, the chance and the rules of one call.
 ///
 /// Everything a write needs from outside is drawn here, once: a write that runs again writes the same
@@ -125,13 +165,15 @@ impl Act {
         Id::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Counts a call that sends mail against its source and against the whole server (P-25), and
-    /// makes sure the courier's queue has room (P-48).
+    /// Counts a call that sends mail against its source (P-25), and makes sure the courier's queue
+    /// has room (P-48). Strangers have half of everything, and a count of their own: they cannot use
+    /// up what a right password's code mails have.
     ///
     /// # Errors
     /// Refuses past any of them.
-    pub fn count_mail_call(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
-        if notices::queued(tx)? >= i64::from(self.policy().courier_queue) {
+    pub fn count_mail_call(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
+        let most = whose.share(self.policy().courier_queue);
+        if notices::queued(tx)? >= i64::from(most) {
             return Err(Refusal::Busy { retry_after: 60 }.into());
         }
         if self.source.counts() {
@@ -139,7 +181,7 @@ impl Act {
                 .vault
                 .keyed_hash("mail source", &[&network(self.source)]);
             let limit = Limit {
-                name: "mail_calls",
+                name: whose.of_source(),
                 most: self.policy().mail_calls_per_source,
                 window_seconds: HOUR,
             };
@@ -147,12 +189,17 @@ impl Act {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyRequests { retry_after });
             }
         }
-        self.count_whole_server(tx)
+        Ok(())
     }
 
-    fn count_whole_server(&self, tx: &mut Tx) -> Result<()> {
-        let most = self.policy().mails_per_hour;
-        if most == 0 {
+    /// Counts a mail that is about to be queued against the whole server's budget, if it has one
+    /// (P-25), and warns at 80 % of it.
+    ///
+    /// # Errors
+    /// Busy when the budget is used up.
+    pub fn count_mail(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
+        let all = self.policy().mails_per_hour;
+        if all == 0 {
             return Ok(());
         }
         let limit = |name, most| Limit {
@@ -160,12 +207,18 @@ impl Act {
             most,
             window_seconds: HOUR,
         };
-        if let Some(retry_after) = limits::take(tx, b"server", limit("mails", most), self.now)? {
+        let most = whose.share(all);
+        let mails = limit(whose.of_server(), most);
+        if let Some(retry_after) = limits::take(tx, b"server", mails, self.now)? {
             return Err(Refusal::Busy { retry_after }.into());
         }
-        let alarm = limit("mails_alarm", most.saturating_mul(4) / 5);
+        let alarm = limit(whose.alarm(), most.saturating_mul(4) / 5);
         if limits::take(tx, b"server", alarm, self.now)?.is_some() {
-            tracing::warn!(most, "more than 80 % of this hour's mails are used (P-25)");
+            tracing::warn!(
+                most,
+                mails = whose.of_server(),
+                "more than 80 % of this hour's mails are used (P-25)"
+            );
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::{Code, Expected, Verdict, sent_code};
-use crate::flow::Act;
+use crate::flow::{Act, MailOf};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -63,9 +63,12 @@ impl Draft {
             FactorKind::Authenticator => false,
         };
         if sends {
-            act.count_mail_call(tx, user.id)?;
+            act.count_mail_call(tx, user.id, MailOf::Owner)?;
             act.count_code_mail(tx, user.id)?;
+            act.count_mail(tx, MailOf::Owner)?;
         }
+        // Counted by one write at a time, or two at once would leave one too many alive.
+        users::lock(tx, user.id)?;
         let others = challenges::live(tx, user.id, act.now)?;
         let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
         for old in others.iter().skip(keep) {
@@ -125,8 +128,9 @@ pub fn mail(
 /// # Errors
 /// Refuses past P-23 and P-25, before the old code is touched.
 pub fn send(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Result<bool> {
-    act.count_mail_call(tx, seen.user.id)?;
+    act.count_mail_call(tx, seen.user.id, MailOf::Owner)?;
     act.judge_code_mail(tx, seen.user.id)?;
+    act.count_mail(tx, MailOf::Owner)?;
     let sent = challenges::Sent {
         kind: FactorKind::Email,
         code_hash: sent_code::hash(&act.vault, seen.challenge.id.as_bytes(), code),

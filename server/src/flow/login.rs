@@ -2,7 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::{Code, Expected};
-use crate::flow::challenge::{self, Opening};
+use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::{Act, password, session};
 use crate::model::audit::Event;
 use crate::model::factor::kinds_on;
@@ -208,6 +208,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
             seen.answer(tx, &act, &expected, &code)?;
             let method = seen.challenge.kind;
             factors::reset_attempts(tx, seen.user.id, method)?;
+            lift_stops(tx, &act, &seen)?;
             draft.open(
                 tx,
                 &act,
@@ -220,4 +221,22 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     };
     // A refusal may have queued a notice.
     draft.sign(&act, opened.inspect_err(|_| ctx.nudge_courier())?)
+}
+
+/// Another factor that fits lifts the stop of those that were stopped (P-15): they may be tried
+/// again, at the pace of P-14.
+fn lift_stops(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
+    let others = kinds_on(&seen.factors);
+    for kind in others
+        .into_iter()
+        .filter(|kind| *kind != seen.challenge.kind)
+    {
+        let counter = factors::attempts(tx, seen.user.id, kind)?;
+        if counter.locked(act.policy()) {
+            let mut lifted = counter;
+            lifted.failures = act.policy().soft_limit.cast_signed();
+            factors::reserve(tx, &counter, &lifted)?;
+        }
+    }
+    Ok(())
 }

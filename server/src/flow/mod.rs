@@ -12,4 +12,4 @@ pub mod resend;
 pub mod session;
 pub mod setup;
 
-pub use act::Act;
+pub use act::{Act, MailOf};

@@ -128,7 +128,17 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
     let kept = known
         .as_ref()
         .map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
-    let (right, outdated) = match ctx.hasher.verify(password.clone(), kept.clone()).await? {
+    let compared = match ctx.hasher.verify(password.clone(), kept.clone()).await {
+        Ok(compared) => compared,
+        Err(error) => {
+            // What was not compared does not count (P-17), or overload would lock owners out.
+            let now = act.now;
+            ctx.write(move |tx| limits::release_password(tx, &address_hash, &source_hash, now))
+                .await?;
+            return Err(error);
+        }
+    };
+    let (right, outdated) = match compared {
         Verified::Wrong => (false, false),
         Verified::Right { outdated } => (known.is_some(), outdated),
     };

@@ -118,13 +118,16 @@ pub struct Registration {
 /// The longest address there can be (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const ADDRESS_MAX: usize = 254;
 
-/// The one form of an address that is compared and stored: NFC, lower case, no spaces around.
+/// The one form of an address that is compared and stored: NFC, lower case, the domain in ASCII, no
+/// spaces around.
 ///
 /// `None` when it is not an address one can send to: no single `@`, a quoted or empty local part,
 /// a domain without a dot between letters or digits, control characters, or too long.
 pub fn canonical_address(typed: &str) -> Option<String> {
     let address: String = typed.trim().nfc().collect::<String>().to_lowercase();
     let (local, domain) = address.split_once('@')?;
+    // One domain has many spellings in Unicode and one in ASCII (UTS 46).
+    let domain = idna::domain_to_ascii(domain).ok()?;
     let local_ok = !local.is_empty()
         && local.len() <= 64
         && !local.starts_with('.')
@@ -142,6 +145,7 @@ pub fn canonical_address(typed: &str) -> Option<String> {
                 && !label.ends_with('-')
                 && label.chars().all(|c| c.is_alphanumeric() || c == '-')
         });
+    let address = format!("{local}@{domain}");
     (local_ok && domain_ok && address.len() <= ADDRESS_MAX).then_some(address)
 }
 
@@ -164,6 +168,8 @@ mod tests {
         let composed = canonical_address("zo\u{eb}@example.com");
         assert_eq!(canonical_address("zoe\u{308}@example.com"), composed);
         assert!(composed.is_some());
+        let fullwidth = canonical_address("alice@\u{ff45}xample.com");
+        assert_eq!(fullwidth.as_deref(), Some("alice@example.com"));
     }
 
     #[test]

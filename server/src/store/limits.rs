@@ -196,6 +196,26 @@ pub fn reserve_password(
     Ok(rows == 1)
 }
 
+/// Gives back a try that was not compared.
+pub fn release_password(
+    tx: &mut Tx,
+    address_hash: &[u8],
+    source_hash: &[u8],
+    now: Time,
+) -> Result<()> {
+    diesel::update(
+        password_attempts::table
+            .find((address_hash, source_hash))
+            .filter(password_attempts::failures.gt(0)),
+    )
+    .set((
+        password_attempts::failures.eq(password_attempts::failures - 1),
+        password_attempts::next_try_at.eq(now),
+    ))
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
 /// A right password: the counter begins anew.
 pub fn reset_password(tx: &mut Tx, address_hash: &[u8], source_hash: &[u8]) -> Result<()> {
     diesel::delete(password_attempts::table.find((address_hash, source_hash)))

@@ -25,6 +25,9 @@ pub mod users;
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 
+/// How long a job may run once it has its turn; with the wait before, five seconds by default.
+const RUN: Duration = Duration::from_secs(2);
+
 /// What a job works on: a connection inside a write, or one that only reads.
 ///
 /// Whatever a job does, it does through the functions of this module's children, so that it may run
@@ -133,9 +136,17 @@ impl Store {
         queue
             .try_send(Box::new(work))
             .map_err(|_| Refusal::Busy { retry_after: 1 })?;
-        answer
-            .await
-            .map_err(|_| Fault::dependency(anyhow::anyhow!("the database thread is gone")))?
+        // A database that hangs must not make callers hang. What it does after all is as if its
+        // answer had been lost on the way.
+        match tokio::time::timeout(self.acquire + RUN, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => {
+                Err(Fault::dependency(anyhow::anyhow!("the database thread is gone")).into())
+            }
+            Err(_) => {
+                Err(Fault::dependency(anyhow::anyhow!("the database does not answer")).into())
+            }
+        }
     }
 
     /// Where the schema stands beside this version's.

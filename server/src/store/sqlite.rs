@@ -52,9 +52,15 @@ pub(super) fn start(
 fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::Sender<()>) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
     while let Ok(first) = queue.recv() {
-        batch.push(first);
-        batch.extend(queue.try_iter().take(BATCH - 1));
-        batch.retain(|job| !job.stale());
+        let came = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
+        for job in came {
+            // Nobody waits for it any more: it must not run, and says so.
+            if job.stale() {
+                job.answer(Ok(()));
+            } else {
+                batch.push(job);
+            }
+        }
         if batch.len() > 1 {
             write_batch(&mut tx, &mut batch);
         } else if let Some(job) = batch.pop() {
@@ -99,6 +105,9 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
 }
 
 fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
+    if job.stale() {
+        return job.answer(Ok(()));
+    }
     let done = tx
         .conn
         .batch_execute("BEGIN IMMEDIATE")

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
-    file: u64,
+    inode: Inode,
 }
 
 impl Stamp {
@@ -21,7 +21,7 @@ impl Stamp {
         Self {
             modified: metadata.modified().ok(),
             length: metadata.len(),
-            file: file_number(metadata),
+            inode: inode(metadata),
         }
     }
 }
@@ -40,12 +40,7 @@ pub(super) fn read(path: &Path) -> Result<(Zeroizing<String>, Stamp)> {
 
 fn read_open(path: &Path, mut file: &File) -> Result<(Zeroizing<String>, Stamp)> {
     let metadata = file.metadata().with_context(|| at(path))?;
-    if let Some(mode) = mode_open_to_others(&metadata) {
-        bail!(
-            "the key file {} can be read by others (mode {mode:04o}): run `chmod 600` on it",
-            path.display()
-        );
-    }
+    refuse_open_to_others(&metadata, &at(path))?;
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).with_context(|| at(path))?;
     Ok((text, Stamp::of(&metadata)))
@@ -74,11 +69,13 @@ pub(super) fn create(
 }
 
 /// Replaces the content by what `change` makes of it; two changes at once happen one after the other.
+/// Of a link it is the file that is replaced, which is what others read.
 pub(super) fn change(
     path: &Path,
     unique: &str,
     change: impl FnOnce(&str) -> Result<Zeroizing<String>>,
 ) -> Result<()> {
+    let path = &fs::canonicalize(path).with_context(|| at(path))?;
     let locked = lock(path)?;
     let (old, _) = read_open(path, &locked)?;
     let new = change(&old)?;
@@ -138,6 +135,14 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Refuses a file that others than its owner may read; `what` names it.
+pub(crate) fn refuse_open_to_others(metadata: &Metadata, what: &str) -> Result<()> {
+    if let Some(mode) = mode_open_to_others(metadata) {
+        bail!("{what} can be read by others (mode {mode:04o}): run `chmod 600` on it");
+    }
+    Ok(())
+}
+
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
@@ -157,12 +162,18 @@ fn mode_open_to_others(_: &Metadata) -> Option<u32> {
     None
 }
 
+/// Which file it is, and when anything about it changed last, its mode and owner included.
 #[cfg(unix)]
-fn file_number(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
+type Inode = (u64, i64, i64);
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> Inode {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn file_number(_: &Metadata) -> u64 {
-    0
-}
+type Inode = ();
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> Inode {}

@@ -257,6 +257,15 @@ impl Ring {
         if file.sealing.is_empty() || file.signing.is_empty() {
             bail!("it has no sealing key or no signing key");
         }
+        let sealing = file.sealing.iter().map(|entry| &entry.id);
+        let ids: Vec<&String> = sealing
+            .chain(file.signing.iter().map(|entry| &entry.id))
+            .collect();
+        // Of two keys with one id, one would seal what the other cannot open.
+        if let Some(id) = (1..ids.len()).find_map(|at| ids[..at].iter().find(|id| **id == ids[at]))
+        {
+            bail!("two keys have the id {id}");
+        }
         let sealing = file.sealing.iter().map(SealingKey::open);
         let signing = file.signing.iter().map(SigningKey::open);
         let mut signing: Vec<SigningKey> = signing.collect::<Result<_>>()?;

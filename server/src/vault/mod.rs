@@ -21,7 +21,7 @@ use crate::config::{Settings, SigningAlgorithm};
 use crate::model::{Fault, Result, Secret, Time};
 
 pub use hasher::{Hasher, Verified};
-pub(crate) use keyfile::{make_folder, private};
+pub(crate) use keyfile::{make_folder, private, refuse_open_to_others};
 pub use sealing::Place;
 pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
 
@@ -60,7 +60,9 @@ struct Inner {
     chance: Chance,
     rules: Rules,
     keys: RwLock<Arc<Keys>>,
-    stamp: Mutex<Stamp>,
+    /// The state of the file that was looked at last, taken or refused; nothing when it could not be
+    /// looked at.
+    seen: Mutex<Option<Stamp>>,
 }
 
 /// The ring, and its signing keys made ready for tokens.
@@ -98,23 +100,46 @@ impl Vault {
             chance: chance.clone(),
             rules,
             keys: RwLock::new(Arc::new(keys)),
-            stamp: Mutex::new(stamp),
+            seen: Mutex::new(Some(stamp)),
         })))
     }
 
-    /// Reads the key file again if it changed; says whether it did.
+    /// Reads the key file again if it changed; says whether its keys are in use now. A state of the
+    /// file that was refused is not looked at a second time.
     ///
     /// # Errors
-    /// The file cannot be read; the keys in use stay.
+    /// The file cannot be read, or is not a later state of this ring; the keys in use stay.
     pub fn reload_if_changed(&self) -> anyhow::Result<bool> {
-        let mut stamp = self.0.stamp.lock().unwrap_or_else(PoisonError::into_inner);
-        if keyfile::stamp(&self.0.path)? == *stamp {
+        let path = &self.0.path;
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = match keyfile::stamp(path) {
+            Ok(there) => there,
+            Err(error) => return seen.take().map_or(Ok(false), |_| Err(error)),
+        };
+        // Noted before the file is read: what happens to it from here on is another change.
+        if seen.replace(there) == Some(there) {
             return Ok(false);
         }
-        let (keys, new) = load(&self.0.path, &self.0.rules)?;
+        let (keys, _) = load(path, &self.0.rules)?;
+        self.check_succession(&keys.ring)?;
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-        *stamp = new;
         Ok(true)
+    }
+
+    /// That a ring has every sealing key of the one in use, and its hash key. Keys of another ring
+    /// would lock everybody out, and what they sealed opens for nobody once the right ones are back
+    ///
+    fn check_succession(&self, ring: &Ring) -> anyhow::Result<()> {
+        for canary in self.canaries_of(&self.keys())? {
+            if !opens(ring, &canary.key_id, &canary.sealed) {
+                bail!(
+                    "the key file {} is not the one in use with keys added (its key {} is missing or another): restore the right key file",
+                    self.0.path.display(),
+                    canary.key_id
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Publishes a new signing key at once; it signs after the overlap of P-35.
@@ -174,6 +199,7 @@ impl Vault {
         let mut added = None;
         keyfile::change(path, &unique(chance), |text| {
             let mut file = RingFile::parse(text)?;
+            self.check_succession(&Ring::open(&file, life)?)?;
             file.forget_retired(life, now);
             added = Some(how(&mut file, chance)?);
             file.print()
@@ -207,7 +233,7 @@ impl Vault {
         let opened = sealing::unseal(&self.keys().ring.sealing, place, sealed);
         let opened = match opened {
             // Another replica may have rotated a moment ago.
-            Err(Unopened::UnknownKey(_)) if matches!(self.reload_if_changed(), Ok(true)) => {
+            Err(Unopened::UnknownKey(_)) if self.reloaded() => {
                 sealing::unseal(&self.keys().ring.sealing, place, sealed)
             }
             Ok(_) | Err(_) => opened,
@@ -215,20 +241,30 @@ impl Vault {
         opened.map_err(|unopened| Fault::bug(unopened.explain(place)).into())
     }
 
+    fn reloaded(&self) -> bool {
+        self.reload_if_changed().unwrap_or_else(|error| {
+            // Told here, since who looks next finds nothing new.
+            tracing::error!(error = format!("{error:#}"), "the old keys stay");
+            false
+        })
+    }
+
     /// A canary for each sealing key, to be kept in the database.
     ///
     /// # Errors
     /// As [`Vault::seal`].
     pub fn canaries(&self) -> Result<Vec<Canary>> {
-        let keys = self.keys();
+        Ok(self.canaries_of(&self.keys())?)
+    }
+
+    fn canaries_of(&self, keys: &Keys) -> anyhow::Result<Vec<Canary>> {
         let canary = |key: &keyring::SealingKey| -> anyhow::Result<Canary> {
             let plain = canary_value(&keys.ring, &key.id);
             let sealed = sealing::seal(key, &Place::CANARY, self.0.chance.nonce(), &plain)?;
             let key_id = key.id.clone();
             Ok(Canary { key_id, sealed })
         };
-        let canaries: anyhow::Result<_> = keys.ring.sealing.iter().map(canary).collect();
-        canaries.map_err(Into::into)
+        keys.ring.sealing.iter().map(canary).collect()
     }
 
     /// Checks a canary of the database against the ring, its hash key included.
@@ -236,10 +272,7 @@ impl Vault {
     /// # Errors
     /// The key file is not the one this database was used with.
     pub fn check_canary(&self, key_id: &str, sealed: &[u8]) -> anyhow::Result<()> {
-        let keys = self.keys();
-        let right = sealing::unseal(&keys.ring.sealing, &Place::CANARY, sealed)
-            .is_ok_and(|plain| same(plain.expose(), &canary_value(&keys.ring, key_id)));
-        if !right {
+        if !opens(&self.keys().ring, key_id, sealed) {
             bail!(
                 "the key file {} does not belong to this database (its key {key_id} is missing or another): restore the right key file",
                 self.0.path.display()
@@ -338,6 +371,12 @@ fn copy_32(bytes: &[u8]) -> [u8; 32] {
     let mut copy = [0; 32];
     copy.copy_from_slice(bytes);
     copy
+}
+
+/// Whether the canary of a sealing key opens under this ring, and holds what it holds there.
+fn opens(ring: &Ring, key_id: &str, sealed: &[u8]) -> bool {
+    sealing::unseal(&ring.sealing, &Place::CANARY, sealed)
+        .is_ok_and(|plain| same(plain.expose(), &canary_value(ring, key_id)))
 }
 
 /// What a canary holds: a keyed hash, so that it proves the hash key as well.
