@@ -9,6 +9,7 @@ use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::postgres_url;
 use crate::model::Secret;
 
 /// Which database, as its URL says it.
@@ -173,12 +174,19 @@ impl Kind for Database {
     type Value = DatabaseUrl;
     fn read(&self, text: &str) -> Result<DatabaseUrl, String> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(DatabaseUrl::Postgres(Secret::new(text.to_owned())));
+            return match postgres_url::flaw(text) {
+                None => Ok(DatabaseUrl::Postgres(Secret::new(text.to_owned()))),
+                Some(why) => Err(why.to_owned()),
+            };
         }
         let rest = text.strip_prefix("sqlite:").ok_or_else(|| self.refused())?;
         let path = rest.strip_prefix("//").unwrap_or(rest);
-        // Each connection to ":memory:" would be a database of its own.
-        if path.is_empty() || path.starts_with(':') || path.contains('?') {
+        // Each connection to ":memory:" would be a database of its own; "file:" would be SQLite's own
+        // kind of URL, and mean another file than the one that we make private.
+        let url = path
+            .get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("file:"));
+        if path.is_empty() || path.starts_with(':') || path.contains('?') || url {
             return Err(self.refused());
         }
         Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))

@@ -104,6 +104,9 @@ fn a_bad_value_is_named_with_its_origin_and_what_is_allowed() {
         ("data_dir", ""),
         ("database_url", "mysql://x"),
         ("database_url", "sqlite::memory:"),
+        ("database_url", "sqlite:file:foo.db"),
+        ("database_url", "sqlite://FILE:foo.db"),
+        ("database_url", "postgres://u:p@h:port/d"),
         ("mail_from", "x"),
         ("mail_from", "A\nB <a@example.com>"),
         ("issuer_name", "a:b"),
@@ -172,14 +175,17 @@ fn mail_to_another_machine_is_encrypted_or_refused() {
 
 #[test]
 fn no_secret_is_shown() {
-    let line = refused(
-        &[],
-        &[("COUNTERSIGN_DATABASE_URL", "postgrs://u:hunter2@h/d")],
-    );
-    assert!(
-        line.contains("database_url") && !line.contains("hunter2"),
-        "{line}"
-    );
+    for url in [
+        "postgrs://u:hunter2@h/d",
+        "postgres://u:hunter2 @h/d",
+        "postgres://u:hunter2/x@h/d",
+    ] {
+        let line = refused(&[], &[("COUNTERSIGN_DATABASE_URL", url)]);
+        assert!(
+            line.contains("database_url") && !line.contains("hunter2"),
+            "{line}"
+        );
+    }
     let path = file(
         "secret",
         "listen = \"127.0.0.1:1\"\nsmtp_url = \"smtp://u:hunter2@x\" oops\n",

@@ -2,7 +2,7 @@
 
 #![expect(missing_docs, reason = "the derive of `Conn` makes public items")]
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::deserialize::{self, FromSql};
@@ -41,30 +41,13 @@ pub enum Conn {
     Postgres(diesel::PgConnection),
 }
 
-/// Which database a URL names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which database, and where.
+#[derive(Clone)]
 pub enum Engine {
     /// A SQLite file, by path.
     Sqlite(String),
     /// A PostgreSQL server, by URL.
     Postgres(String),
-}
-
-impl Engine {
-    /// Reads `sqlite:PATH`, `postgres://…` or `postgresql://…`.
-    ///
-    /// # Errors
-    /// Anything else, without repeating it: a URL may hold a password.
-    pub fn parse(url: &str) -> anyhow::Result<Self> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            return Ok(Self::Sqlite(path.to_owned()));
-        }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(url.to_owned()));
-        }
-        bail!("the database URL must begin with sqlite: or postgres://")
-    }
 }
 
 /// What a connection is for: it decides how SQLite is set up.
@@ -91,8 +74,8 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
             Ok(Conn::Sqlite(conn))
         }
         Engine::Postgres(url) => {
-            // The driver's message may repeat the URL's host, never its password.
             let mut conn = diesel::PgConnection::establish(url)
+                .map_err(|error| anyhow!("{}", fit_to_show(&error.to_string())))
                 .context("cannot connect to the PostgreSQL server")?;
             // A statement that hangs must not hold its user's rows for ever (P-45).
             conn.batch_execute(
@@ -101,6 +84,25 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
             )?;
             Ok(Conn::Postgres(conn))
         }
+    }
+}
+
+/// The driver's message if it is about the server. What it has to say about the URL quotes pieces of
+/// it, and so perhaps of the password; the settings have refused what it cannot read.
+fn fit_to_show(message: &str) -> &str {
+    let about_the_server = [
+        "connection to server",
+        "could not translate host name",
+        "invalid URI query parameter",
+        "sslmode value",
+    ];
+    if about_the_server
+        .iter()
+        .any(|start| message.starts_with(start))
+    {
+        message
+    } else {
+        "the driver does not take the URL or the PG variables of the environment (its reason is not shown, it may quote a password)"
     }
 }
 
@@ -269,5 +271,42 @@ impl<K: 'static> FromSql<IdSql, Sqlite> for Id<K> {
     fn from_sql(bytes: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         let bytes = <Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(bytes)?;
         Ok(Self::new(Uuid::from_slice(&bytes)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Engine, Use, open};
+
+    fn refused(url: &str) -> String {
+        let refused = open(&Engine::Postgres(url.to_owned()), Use::Write);
+        format!("{:#}", refused.err().expect("nobody is there"))
+    }
+
+    #[test]
+    fn no_message_of_the_driver_shows_a_password() {
+        for url in [
+            "postgres://u:hunter2 @127.0.0.1:1/x",
+            "postgres://u:hunter2%@127.0.0.1:1/x",
+            "postgres://u:hunter2/x@127.0.0.1:1/x",
+            "postgres://u:hunter2@[::1",
+            "postgres://u:hunter2",
+            "postgres://u:hunter2@127.0.0.1:1/x",
+            "postgres://u:hunter2@127.0.0.1:1/x?sslmode=odd",
+        ] {
+            let line = refused(url);
+            assert!(!line.contains("hunter2"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_server_is_told() {
+        let line = refused("postgres://u:p@127.0.0.1:1/x");
+        assert!(
+            line.contains("127.0.0.1") && line.contains("refused"),
+            "{line}"
+        );
+        let line = refused("postgres://u:p@127.0.0.1:1/x?odd=1");
+        assert!(line.contains("odd"), "{line}");
     }
 }
