@@ -241,8 +241,7 @@ fn read_password() -> Result<Secret<String>> {
 }
 
 async fn rotate(app: &App, revoke: bool) -> Result<()> {
-    let Ctx { vault, clock, .. } = app.ctx();
-    let now = clock.now();
+    let (vault, now) = (&app.ctx().vault, app.ctx().now());
     if revoke {
         let id = vault.revoke_signing(now)?.id;
         return print(&format!(
@@ -251,12 +250,13 @@ async fn rotate(app: &App, revoke: bool) -> Result<()> {
     }
     let signing = vault.rotate_signing(now)?;
     let sealing = vault.rotate_sealing(now)?;
-    // From now on a start without the new sealing key is refused.
-    app.check_keys().await?;
+    let (id, from) = (signing.id, signing.from);
     print(&format!(
-        "The key {} is published and signs from {}.\nThe key {} seals now.\n",
-        signing.id, signing.from, sealing.id
-    ))
+        "The key {id} is published and signs from {from}.\n"
+    ))?;
+    print(&format!("The key {} seals now.\n", sealing.id))?;
+    // From now on a start without the new sealing key is refused.
+    app.check_keys().await
 }
 
 fn print_document(name: &str) -> Result<()> {
@@ -387,15 +387,9 @@ mod tests {
             ]),
             "127.0.0.1:1"
         );
-        assert!(
-            command()
-                .try_get_matches_from(["countersign", "user", "unlock"])
-                .is_err()
-        );
-        assert!(
-            command()
-                .try_get_matches_from(["countersign", "--listn=x"])
-                .is_err()
-        );
+        for wrong in [&["user", "unlock"][..], &["--listn=x"]] {
+            let arguments = std::iter::once(&"countersign").chain(wrong);
+            assert!(command().try_get_matches_from(arguments).is_err());
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn start(
         };
         let (engine, jobs) = (engine.clone(), jobs.clone());
         spawn(&format!("postgres-{number}"), move || {
-            work_loop(&engine, tx, &jobs)
+            work_loop(&engine, tx, &jobs);
         })?;
     }
     Ok(())

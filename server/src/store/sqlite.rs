@@ -32,7 +32,7 @@ pub(super) fn start(
         };
         let reads = reads.clone();
         spawn(&format!("sqlite-reader-{number}"), move || {
-            read_loop(tx, &reads)
+            read_loop(tx, &reads);
         })?;
     }
     let checkpointer = Tx {
@@ -43,7 +43,7 @@ pub(super) fn start(
         Engine::Postgres(_) => PathBuf::new(),
     };
     spawn("sqlite-checkpoint", move || {
-        checkpoint_loop(checkpointer, &dirty, &log)
+        checkpoint_loop(checkpointer, &dirty, &log);
     })
 }
 

@@ -141,7 +141,7 @@ fn a_rotation_replaces_what_a_link_points_to() {
     fs::create_dir_all(&linked.0).expect("a folder");
     let link = linked.0.join("keys.json");
     std::os::unix::fs::symlink(real.0.join("keys.json"), &link).expect("a link");
-    let vault = linked.vault();
+    let vault = linked.open(SigningAlgorithm::EdDsa, 2).expect("a vault");
     let added = vault.rotate_sealing(NOW).expect("rotated");
     assert!(
         fs::symlink_metadata(&link).expect("there").is_symlink(),
