@@ -8,20 +8,15 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, anyhow};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
-use lettre::transport::smtp::PoolConfig;
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, Message};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::courier::letter::write;
+use crate::courier::smtp::Smtp;
 use crate::model::notice::{Letter, Notice};
 use crate::model::{NoticeId, Time};
 use crate::vault::{make_folder, private};
-
-/// The longest one delivery may take in all; less than a lease, so that nobody else sends it meanwhile.
-const LONGEST: Duration = Duration::from_secs(45);
 
 /// What became of a try to deliver.
 pub(super) enum Delivery {
@@ -41,31 +36,15 @@ pub(super) enum Post {
     Outbox(PathBuf),
 }
 
-/// A mail server, with a pool of connections.
-pub(super) struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
-    longest: Duration,
-}
-
 impl Post {
     /// Gets ready what the settings ask for.
-    pub(super) fn new(settings: &Settings, at_once: u32) -> Result<Self> {
+    pub(super) fn new(settings: &Settings) -> Result<Self> {
         let Some(url) = &settings.smtp_url else {
             return Ok(Self::Outbox(settings.data_dir.join("outbox")));
         };
         let patience = Duration::from_secs(u64::from(settings.smtp_timeout_seconds));
-        // The library's error may quote the URL, and so the password.
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
-            .map_err(|_| anyhow!("smtp_url is not usable, or the system has no root certificates"))?
-            .hello_name(ClientId::Domain(
-                settings.mail_from.email.domain().to_owned(),
-            ))
-            .timeout(Some(patience))
-            .pool_config(PoolConfig::new().max_size(at_once))
-            .build();
-        // One step may take `patience`; a server that is slow at every step is not waited for.
-        let longest = (patience * 3).min(LONGEST);
-        Ok(Self::Smtp(Box::new(Smtp { transport, longest })))
+        let smtp = Smtp::new(url.expose(), settings.mail_from.email.domain(), patience);
+        Ok(Self::Smtp(Box::new(smtp.context("smtp_url")?)))
     }
 
     /// Tries to deliver.
@@ -76,7 +55,7 @@ impl Post {
         message: Message,
     ) -> Delivery {
         match self {
-            Self::Smtp(smtp) => smtp.send(message).await,
+            Self::Smtp(smtp) => smtp.send(&message).await,
             Self::Outbox(folder) => {
                 let time = Time::from_micros(letter.at).to_string().replace(':', "-");
                 let path = folder.join(format!("{time}-{id}.eml"));
@@ -87,28 +66,6 @@ impl Post {
                     Err(error) => Delivery::Failed(format!("{error:#}")),
                 }
             }
-        }
-    }
-}
-
-impl Smtp {
-    async fn send(&self, message: Message) -> Delivery {
-        let sent = timeout(self.longest, self.transport.send(message)).await;
-        let Ok(sent) = sent else {
-            return Delivery::Failed("the mail server took too long".to_owned());
-        };
-        let Err(error) = sent else {
-            return Delivery::Done(None);
-        };
-        // RFC 4954 §6: these refuse our name and password, which is not the receiver's doing.
-        let status = error.status().map(u16::from);
-        let ours = status.is_some_and(|status| matches!(status, 530 | 534 | 535 | 538));
-        let refused = error.is_permanent() && !ours;
-        let why = format!("{:#}", anyhow::Error::new(error));
-        if refused {
-            Delivery::Refused(why)
-        } else {
-            Delivery::Failed(why)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod email;
 mod letter;
+mod smtp;
 
 #[cfg(test)]
 mod tests;
@@ -76,7 +77,7 @@ impl Courier {
             clock,
             chance,
             wake,
-            post: Post::new(settings, u32::try_from(AT_ONCE).unwrap_or(1))?,
+            post: Post::new(settings)?,
             from: settings.mail_from.clone(),
             service: settings.issuer_name.clone(),
         })))
