@@ -12,7 +12,7 @@ use crate::schema;
 
 /// An API key, as the database keeps it: everything but the key.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::api_keys)]
+#[diesel(table_name = schema::api_keys, treat_none_as_default_value = false)]
 pub struct ApiKey {
     /// The administrator who made it; it may never more than they may.
     pub user_id: UserId,

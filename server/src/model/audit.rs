@@ -75,7 +75,7 @@ events! {
 
 /// One row of the audit trail.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::audit_events)]
+#[diesel(table_name = schema::audit_events, treat_none_as_default_value = false)]
 pub struct AuditEvent {
     /// Whom it happened to; for an unknown address an id made of its keyed hash.
     pub user_id: UserId,

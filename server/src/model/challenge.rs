@@ -11,7 +11,7 @@ use crate::schema;
 
 /// A flow that waits for a code: what an `mfaToken` refers to.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::challenges)]
+#[diesel(table_name = schema::challenges, treat_none_as_default_value = false)]
 pub struct Challenge {
     /// Whose.
     pub user_id: UserId,

@@ -11,7 +11,7 @@ use crate::schema;
 
 /// One factor of a user.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::factors)]
+#[diesel(table_name = schema::factors, treat_none_as_default_value = false)]
 pub struct Factor {
     /// Whose it is.
     pub user_id: UserId,
@@ -49,7 +49,7 @@ pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
 
 /// Wrong codes since the last right one, for all factors of one kind of a user.
 #[derive(Clone, Copy, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::factor_attempts)]
+#[diesel(table_name = schema::factor_attempts, treat_none_as_default_value = false)]
 pub struct FactorAttempts {
     /// Whose.
     pub user_id: UserId,

@@ -132,7 +132,7 @@ pub mod state {
 
 /// A notice in the queue.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::notices)]
+#[diesel(table_name = schema::notices, treat_none_as_default_value = false)]
 pub struct Notice {
     /// Its id, also the local part of the mail's Message-ID, so that a second delivery is seen as one.
     pub id: NoticeId,

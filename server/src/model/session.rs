@@ -13,7 +13,7 @@ use crate::schema;
 
 /// A signed-in session.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::sessions)]
+#[diesel(table_name = schema::sessions, treat_none_as_default_value = false)]
 pub struct Session {
     /// Whose.
     pub user_id: UserId,
@@ -82,7 +82,7 @@ impl Session {
 
 /// One refresh token of a session.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::refresh_tokens)]
+#[diesel(table_name = schema::refresh_tokens, treat_none_as_default_value = false)]
 pub struct RefreshToken {
     /// Whose.
     pub user_id: UserId,

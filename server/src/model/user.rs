@@ -17,7 +17,7 @@ use crate::schema;
 
 /// A person with an account.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::users)]
+#[diesel(table_name = schema::users, treat_none_as_default_value = false)]
 pub struct User {
     /// The id, `sub` in access tokens.
     pub id: UserId,
@@ -89,7 +89,7 @@ where
 
 /// A registration under way. Its id becomes the user's if the address is proved.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::registrations)]
+#[diesel(table_name = schema::registrations, treat_none_as_default_value = false)]
 pub struct Registration {
     /// Drawn fresh, for known and unknown addresses alike.
     pub user_id: UserId,

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::kept;
 use crate::model::challenge::Challenge;
 use crate::model::kinds::FactorKind;
 use crate::model::{ChallengeId, Result, Time, UserId};
@@ -42,28 +43,32 @@ pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
 /// Takes one try of a challenge that still waits for the same method (P-11): how many are taken now,
 /// or `None` when none is left, or it is over or was switched.
 pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<Option<i32>> {
-    Ok(diesel::update(
-        challenges::table
-            .find((challenge.user_id, challenge.id))
-            .filter(challenges::attempts.lt(tries.cast_signed()))
-            .filter(challenges::kind.eq(challenge.kind))
-            .filter(challenges::consumed_at.is_null())
-            .filter(challenges::expires_at.gt(now)),
+    Ok(kept!(
+        diesel::update(
+            challenges::table
+                .find((challenge.user_id, challenge.id))
+                .filter(challenges::attempts.lt(tries.cast_signed()))
+                .filter(challenges::kind.eq(challenge.kind))
+                .filter(challenges::consumed_at.is_null())
+                .filter(challenges::expires_at.gt(now)),
+        )
+        .set(challenges::attempts.eq(challenges::attempts + 1))
+        .returning(challenges::attempts)
     )
-    .set(challenges::attempts.eq(challenges::attempts + 1))
-    .returning(challenges::attempts)
     .get_result(&mut tx.conn)
     .optional()?)
 }
 
 /// Uses the challenge up; `false` when somebody did already.
 pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<bool> {
-    let rows = diesel::update(
-        challenges::table
-            .find((user_id, id))
-            .filter(challenges::consumed_at.is_null()),
+    let rows = kept!(
+        diesel::update(
+            challenges::table
+                .find((user_id, id))
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::consumed_at.eq(now))
     )
-    .set(challenges::consumed_at.eq(now))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }
@@ -80,43 +85,49 @@ pub struct Sent {
 /// resend slot (P-22) unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
-    let rows = diesel::update(
-        challenges::table
-            .find((before.user_id, before.id))
-            .filter(challenges::resends.eq(before.resends))
-            .filter(challenges::last_sent_at.is_null().eq(unsent))
-            .filter(challenges::consumed_at.is_null()),
+    let rows = kept!(
+        diesel::update(
+            challenges::table
+                .find((before.user_id, before.id))
+                .filter(challenges::resends.eq(before.resends))
+                .filter(challenges::last_sent_at.is_null().eq(unsent))
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set((
+            challenges::kind.eq(sent.kind),
+            challenges::code_hash.eq(sent.code_hash.as_slice()),
+            challenges::resends.eq(before.resends + i32::from(!unsent)),
+            challenges::last_sent_at.eq(now),
+        ))
     )
-    .set((
-        challenges::kind.eq(sent.kind),
-        challenges::code_hash.eq(sent.code_hash.as_slice()),
-        challenges::resends.eq(before.resends + i32::from(!unsent)),
-        challenges::last_sent_at.eq(now),
-    ))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }
 
 /// Lets the challenge wait for another method, of which nothing is sent; `false` when it is over.
 pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool> {
-    let rows = diesel::update(
-        challenges::table
-            .find((before.user_id, before.id))
-            .filter(challenges::consumed_at.is_null()),
+    let rows = kept!(
+        diesel::update(
+            challenges::table
+                .find((before.user_id, before.id))
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::kind.eq(kind))
     )
-    .set(challenges::kind.eq(kind))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }
 
 /// Ends all challenges of a user.
 pub fn end_all(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
-    diesel::update(
-        challenges::table
-            .filter(challenges::user_id.eq(user_id))
-            .filter(challenges::consumed_at.is_null()),
+    kept!(
+        diesel::update(
+            challenges::table
+                .filter(challenges::user_id.eq(user_id))
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::consumed_at.eq(now))
     )
-    .set(challenges::consumed_at.eq(now))
     .execute(&mut tx.conn)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 
 use super::Tx;
+use super::cached::kept;
 use super::conn::Conn;
 use crate::model::{Result, Time, UserId};
 use crate::schema::{limits, password_attempts, user_limits};
@@ -136,7 +137,7 @@ pub fn delete_of_user(tx: &mut Tx, user_id: UserId) -> Result<()> {
 
 /// Wrong passwords since the last right one, for one address as typed from one network (P-17).
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = password_attempts)]
+#[diesel(table_name = password_attempts, treat_none_as_default_value = false)]
 pub struct PasswordAttempts {
     /// Keyed hash of the address as typed.
     pub address_hash: Vec<u8>,
@@ -171,16 +172,18 @@ pub fn reserve_password(
     after: &PasswordAttempts,
 ) -> Result<bool> {
     let rows = match failures {
-        Some(failures) => diesel::update(
-            password_attempts::table
-                .find((&after.address_hash, &after.source_hash))
-                .filter(password_attempts::failures.eq(failures)),
+        Some(failures) => kept!(
+            diesel::update(
+                password_attempts::table
+                    .find((&after.address_hash, &after.source_hash))
+                    .filter(password_attempts::failures.eq(failures)),
+            )
+            .set((
+                password_attempts::failures.eq(after.failures),
+                password_attempts::next_try_at.eq(after.next_try_at),
+                password_attempts::updated_at.eq(after.updated_at),
+            ))
         )
-        .set((
-            password_attempts::failures.eq(after.failures),
-            password_attempts::next_try_at.eq(after.next_try_at),
-            password_attempts::updated_at.eq(after.updated_at),
-        ))
         .execute(&mut tx.conn)?,
         // Of two first tries at once one makes the row. The enum cannot say ON CONFLICT.
         None => {
@@ -203,15 +206,17 @@ pub fn release_password(
     source_hash: &[u8],
     now: Time,
 ) -> Result<()> {
-    diesel::update(
-        password_attempts::table
-            .find((address_hash, source_hash))
-            .filter(password_attempts::failures.gt(0)),
+    kept!(
+        diesel::update(
+            password_attempts::table
+                .find((address_hash, source_hash))
+                .filter(password_attempts::failures.gt(0)),
+        )
+        .set((
+            password_attempts::failures.eq(password_attempts::failures - 1),
+            password_attempts::next_try_at.eq(now),
+        ))
     )
-    .set((
-        password_attempts::failures.eq(password_attempts::failures - 1),
-        password_attempts::next_try_at.eq(now),
-    ))
     .execute(&mut tx.conn)?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::model::{Error, Fault, Refusal, Result};
 
 pub mod api_keys;
 pub mod audit;
+mod cached;
 pub mod challenges;
 pub mod conn;
 pub mod factors;

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::kept;
 use crate::model::user::Registration;
 use crate::model::{Result, Time, UserId};
 use crate::schema::registrations;
@@ -29,27 +30,31 @@ pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
 
 /// Takes one try (P-11); `false` when none is left, or it is over.
 pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
-    let rows = diesel::update(
-        registrations::table.find(id).filter(
-            registrations::attempts
-                .lt(tries.cast_signed())
-                .and(registrations::consumed_at.is_null())
-                .and(registrations::expires_at.gt(now)),
-        ),
+    let rows = kept!(
+        diesel::update(
+            registrations::table.find(id).filter(
+                registrations::attempts
+                    .lt(tries.cast_signed())
+                    .and(registrations::consumed_at.is_null())
+                    .and(registrations::expires_at.gt(now)),
+            ),
+        )
+        .set(registrations::attempts.eq(registrations::attempts + 1))
     )
-    .set(registrations::attempts.eq(registrations::attempts + 1))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }
 
 /// Uses it up; `false` when somebody did already.
 pub fn spend(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
-    let rows = diesel::update(
-        registrations::table
-            .find(id)
-            .filter(registrations::consumed_at.is_null()),
+    let rows = kept!(
+        diesel::update(
+            registrations::table
+                .find(id)
+                .filter(registrations::consumed_at.is_null()),
+        )
+        .set(registrations::consumed_at.eq(now))
     )
-    .set(registrations::consumed_at.eq(now))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::kept;
 use crate::model::session::{RefreshToken, Session};
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
 use crate::schema::{refresh_tokens, sessions};
@@ -29,24 +30,28 @@ pub fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
 
 /// Notes that the session is in use; never moves it back.
 pub fn touch(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<()> {
-    diesel::update(
-        sessions::table
-            .find((user_id, id))
-            .filter(sessions::last_used_at.lt(now)),
+    kept!(
+        diesel::update(
+            sessions::table
+                .find((user_id, id))
+                .filter(sessions::last_used_at.lt(now)),
+        )
+        .set(sessions::last_used_at.eq(now))
     )
-    .set(sessions::last_used_at.eq(now))
     .execute(&mut tx.conn)?;
     Ok(())
 }
 
 /// Ends one session; `false` when it had ended.
 pub fn end(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<bool> {
-    let rows = diesel::update(
-        sessions::table
-            .find((user_id, id))
-            .filter(sessions::ended_at.is_null()),
+    let rows = kept!(
+        diesel::update(
+            sessions::table
+                .find((user_id, id))
+                .filter(sessions::ended_at.is_null()),
+        )
+        .set(sessions::ended_at.eq(now))
     )
-    .set(sessions::ended_at.eq(now))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }
@@ -57,12 +62,13 @@ pub fn end_others(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Tim
         .filter(sessions::user_id.eq(user_id))
         .filter(sessions::ended_at.is_null());
     match but {
-        Some(but) => diesel::update(open.filter(sessions::id.ne(but)))
-            .set(sessions::ended_at.eq(now))
-            .execute(&mut tx.conn)?,
-        None => diesel::update(open)
-            .set(sessions::ended_at.eq(now))
-            .execute(&mut tx.conn)?,
+        Some(but) => {
+            kept!(diesel::update(open.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now)))
+                .execute(&mut tx.conn)?
+        }
+        None => {
+            kept!(diesel::update(open).set(sessions::ended_at.eq(now))).execute(&mut tx.conn)?
+        }
     };
     Ok(())
 }
@@ -86,12 +92,14 @@ pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
 
 /// Exchanges a refresh token; `false` when it was exchanged already.
 pub fn replace_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId, now: Time) -> Result<bool> {
-    let rows = diesel::update(
-        refresh_tokens::table
-            .find((user_id, id))
-            .filter(refresh_tokens::replaced_at.is_null()),
+    let rows = kept!(
+        diesel::update(
+            refresh_tokens::table
+                .find((user_id, id))
+                .filter(refresh_tokens::replaced_at.is_null()),
+        )
+        .set(refresh_tokens::replaced_at.eq(now))
     )
-    .set(refresh_tokens::replaced_at.eq(now))
     .execute(&mut tx.conn)?;
     Ok(rows == 1)
 }

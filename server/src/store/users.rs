@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::kept;
 use super::conn::Conn;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
@@ -102,17 +103,17 @@ fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
 
 /// Stores a new hash of the same password, unless the hash has changed since it was read (N-030).
 pub fn rehash(tx: &mut Tx, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
-    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
-        .set(users::password_hash.eq(new))
-        .execute(&mut tx.conn)?;
+    kept!(
+        diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
+            .set(users::password_hash.eq(new))
+    )
+    .execute(&mut tx.conn)?;
     Ok(())
 }
 
 /// Sets what the user may do.
 pub fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
-    diesel::update(users::table.find(id))
-        .set(users::role.eq(role))
-        .execute(&mut tx.conn)?;
+    kept!(diesel::update(users::table.find(id)).set(users::role.eq(role))).execute(&mut tx.conn)?;
     Ok(())
 }
 
@@ -131,8 +132,7 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
 /// Holds the user's row until the write ends, so that what is counted and then added to is counted
 /// by one write at a time. On SQLite every write is alone anyway.
 pub fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
-    diesel::update(users::table.find(id))
-        .set(users::number.eq(users::number))
+    kept!(diesel::update(users::table.find(id)).set(users::number.eq(users::number)))
         .execute(&mut tx.conn)?;
     Ok(())
 }
