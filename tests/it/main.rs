@@ -26,6 +26,7 @@ modules! {
     guessing,
     inputs,
     keys,
+    keys_file,
     mails,
     paths,
     operator,
