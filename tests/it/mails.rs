@@ -12,10 +12,12 @@ tests! {
     a_new_sign_in_sends_at_once,
     six_codes_an_hour_is_what_an_account_gets,
     twenty_codes_a_day_is_what_an_account_gets,
+    codes_of_every_kind_count_for_the_account,
     one_accounts_codes_are_nobody_elses,
     a_spent_resend_limit_says_when_a_new_sign_in_may_send,
     a_network_causes_thirty_mails_an_hour,
     a_registration_counts_for_its_network,
+    strangers_use_up_nothing_of_a_networks_owners,
     the_whole_server_has_a_limit_where_the_operator_sets_one,
     notices_beyond_the_limit_become_one_digest,
     notices_use_up_no_codes,
@@ -144,6 +146,38 @@ async fn twenty_codes_a_day_is_what_an_account_gets() {
     alice.begin_sign_in().await;
 }
 
+async fn codes_of_every_kind_count_for_the_account() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    let mut alice = with_mail(&server).await;
+    alice.sign_in().await;
+    alice.enable_authenticator().await;
+    let mut tokens = Vec::new();
+    for _ in 0..5 {
+        server.clock.advance(1);
+        tokens.push(alice.begin_sign_in().await);
+    }
+    for token in &tokens[..4] {
+        server.switch(token, "email").await.is(200);
+    }
+    let refused = server.switch(&tokens[4], "email").await.refused(429, "TOO_MANY_MFA_EMAILS");
+    let wait = refused.number("retryAfter");
+    server.clock.advance(60);
+    server.resend(&tokens[0]).await.refused(429, "TOO_MANY_MFA_EMAILS");
+    assert_eq!(server.resend(&tokens[4]).await.refused(400, "RESEND_ONLY_FOR_EMAIL").status, 400);
+    let code = alice.fresh_code();
+    server.verify_login(&tokens[4], &code).await.is(200);
+    server.clock.advance(wait);
+    let token = alice.begin_sign_in().await;
+    server.switch(&token, "email").await.is(200);
+
+    let bob = server.registered("bob@example.com").await;
+    for _ in 0..6 {
+        bob.begin_setup("email").await.is(200);
+    }
+    bob.begin_setup("email").await.refused(429, "TOO_MANY_MFA_EMAILS");
+    bob.begin_setup("authenticator").await.is(200);
+}
+
 async fn one_accounts_codes_are_nobody_elses() {
     let server = Server::start().await;
     let alice = with_mail(&server).await;
@@ -197,14 +231,22 @@ async fn a_network_causes_thirty_mails_an_hour() {
     server.resend(&token).from("203.0.113.6").await.refused(429, "TOO_MANY_REQUESTS");
     alice.begin_disable("email").from("203.0.113.7").await.refused(429, "TOO_MANY_REQUESTS");
     bob.begin_setup("email").from("203.0.113.8").await.refused(429, "TOO_MANY_REQUESTS");
+    for number in 0..4 {
+        // Strangers have a count of their own.
+        server.register(&format!("user{number}@example.com")).from("203.0.113.9").await.is(202);
+    }
     server.register("carol@example.com").from("203.0.113.9").await.refused(429, "TOO_MANY_REQUESTS");
     alice.me().from("203.0.113.1").await.is(200);
     bob.enable_authenticator().await;
-    bob.login().from("203.0.113.1").await.is(200);
+    bob.sign_in().await;
+    bob.enable_email().await;
+    let app = bob.login().from("203.0.113.1").await.is(200).text("mfaToken");
+    server.switch(&app, "email").from("203.0.113.10").await.refused(429, "TOO_MANY_REQUESTS");
     alice.login().from("203.0.114.1").await.is(200);
     alice.login().await.is(200);
-    server.clock.advance(3540);
+    server.clock.advance(3600);
     server.register("carol@example.com").from("203.0.113.9").await.is(202);
+    alice.login().from("203.0.113.1").await.is(200);
 }
 
 async fn a_registration_counts_for_its_network() {
@@ -221,15 +263,29 @@ async fn a_registration_counts_for_its_network() {
     server.register("more@example.com").from("2001:db8:0:ab01::1").await.is(202);
 }
 
+async fn strangers_use_up_nothing_of_a_networks_owners() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    let alice = with_mail(&server).await;
+    for number in 0..30 {
+        server.register(&format!("user{number}@example.com")).from("203.0.113.1").await.is(202);
+    }
+    server.register("more@example.com").from("203.0.113.1").await.refused(429, "TOO_MANY_REQUESTS");
+    alice.login().from("203.0.113.1").await.is(200).text("mfaToken");
+}
+
 async fn the_whole_server_has_a_limit_where_the_operator_sets_one() {
-    let server = Server::with(|settings| settings.policy.mails_per_hour = 3).await;
+    let server = Server::with(|settings| settings.policy.mails_per_hour = 4).await;
     let mut alice = with_mail(&server).await;
-    alice.sign_in().await;
+    server.register("bob@example.com").await.is(202);
+    server.register("carol@example.com").await.refused(503, "SERVICE_UNAVAILABLE");
+    for _ in 0..3 {
+        alice.sign_in().await;
+    }
     let refused = alice.login().await.refused(503, "SERVICE_UNAVAILABLE");
     assert_eq!(refused["retryAfter"], 3600);
-    server.register("bob@example.com").await.refused(503, "SERVICE_UNAVAILABLE");
     server.clock.advance(3600);
     alice.sign_in().await;
+    server.register("carol@example.com").await.is(202);
 }
 
 /// Sets up and turns off an app: two notices.

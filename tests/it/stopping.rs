@@ -10,6 +10,7 @@ tests! {
     a_right_code_begins_the_count_anew,
     a_restart_forgets_no_wrong_code,
     a_stopped_app_stays_on_and_mail_signs_in,
+    another_factor_lifts_the_stop_and_not_the_pace,
     a_stopped_method_is_not_turned_off_by_its_code,
     a_set_up_can_be_stopped_and_an_operator_lifts_it,
     wrong_codes_of_a_set_up_count_for_the_method,
@@ -129,11 +130,27 @@ async fn a_stopped_app_stays_on_and_mail_signs_in() {
     alice.keep(&signed_in);
     assert_eq!(alice.me().await["session"]["acr"], "two-step");
 
-    let refused = alice.begin_setup("authenticator").await;
-    refused.refused(400, "MFA_ALREADY_ENABLED");
-    let token = alice.begin_sign_in().await;
-    server.mail.code_to("alice@example.com").await;
-    server.switch(&token, "authenticator").await.refused(403, "MFA_METHOD_LOCKED");
+    alice.begin_setup("authenticator").await.refused(400, "MFA_ALREADY_ENABLED");
+}
+
+async fn another_factor_lifts_the_stop_and_not_the_pace() {
+    let server = small().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
+    alice.enable_authenticator().await;
+    stop(&alice).await;
+    server.clock.advance(3600);
+    let token = alice.login().await.is(200).text("mfaToken");
+    let code = server.mail.code_to("alice@example.com").await;
+    server.verify_login(&token, &code).await.is(200);
+    let asked = alice.login().await.is(200);
+    assert_eq!(asked["method"], "authenticator", "it may be tried again");
+    guess(&alice).await.refused(400, "INVALID_MFA_CODE");
+    let refused = guess(&alice).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    assert_eq!(refused["retryAfter"], 20, "the second wait of ten seconds that double");
+    server.clock.advance(20);
+    alice.sign_in().await;
 }
 
 async fn a_stopped_method_is_not_turned_off_by_its_code() {
