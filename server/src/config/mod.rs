@@ -81,6 +81,14 @@ impl Settings {
                     outbox.display()
                 ));
             }
+            let behind_a_proxy =
+                self.public_url.starts_with("https://") || self.listen.ip().is_loopback();
+            if behind_a_proxy && self.trusted_proxies.is_empty() {
+                warnings.push(
+                    "trusted_proxies is empty, so all clients seem to be the proxy in front: they share their limits, and one of them can lock out the others"
+                        .to_owned(),
+                );
+            }
             if self.public_url.starts_with("http://") {
                 warnings.push(
                     "public_url is http: passwords and tokens need TLS, put a TLS proxy in front"

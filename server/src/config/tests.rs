@@ -210,7 +210,24 @@ fn no_secret_is_shown() {
 fn a_public_server_is_warned_about() {
     let settings = load(&[("public_url", "http://LOGIN.example.com/")], &[]).expect("good");
     assert_eq!(settings.public_url, "http://login.example.com");
-    assert_eq!(settings.warnings().len(), 2);
+    assert_eq!(settings.warnings().len(), 3);
+    let warnings = |listen, proxies| {
+        let settings = load(
+            &[
+                ("public_url", "https://login.example.com"),
+                ("smtp_url", "smtps://mail.example.com"),
+                ("listen", listen),
+                ("trusted_proxies", proxies),
+            ],
+            &[],
+        );
+        settings.expect("good").warnings()
+    };
+    for listen in ["127.0.0.1:8080", "0.0.0.0:8080"] {
+        let told = warnings(listen, "");
+        assert!(told[0].contains("trusted_proxies"), "{told:?}");
+        assert!(warnings(listen, "127.0.0.1").is_empty());
+    }
 }
 
 #[test]
