@@ -225,6 +225,7 @@ async fn a_network_causes_thirty_mails_an_hour() {
     server.resend(&token).from("203.0.113.2").await.is(200);
     alice.begin_disable("email").from("203.0.113.3").await.is(200);
     bob.begin_setup("email").from("203.0.113.4").await.is(200);
+    server.mail.code_to("bob@example.com").await;
     let refused = alice.login().from("203.0.113.5").await.refused(429, "TOO_MANY_REQUESTS");
     assert_eq!(refused["retryAfter"], 3540);
     server.clock.advance(120);
