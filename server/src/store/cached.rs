@@ -47,8 +47,8 @@ where
 
 impl<M, T, Conn> RunQueryDsl<Conn> for Cached<M, T> {}
 
-/// Wraps a statement so that its prepared form is kept; to be written where the statement stands, as
-/// each place is one statement.
+/// Wraps a statement that returns rows, so that its prepared form is kept; to be written where the
+/// statement stands, as each place is one statement.
 macro_rules! kept {
     ($statement:expr) => {{
         enum Here {}
@@ -56,4 +56,17 @@ macro_rules! kept {
     }};
 }
 
-pub(super) use kept;
+/// Runs a statement that returns no rows, and keeps its prepared form; how many rows it changed.
+///
+/// It returns a one for each row, since diesel's `execute` takes a reference on the way, which loses
+/// what [`Cached`] says.
+macro_rules! run_kept {
+    ($tx:expr, $statement:expr) => {{
+        let one = diesel::IntoSql::into_sql::<diesel::sql_types::Integer>(1);
+        $crate::store::cached::kept!($statement.returning(one))
+            .load::<i32>(&mut $tx.conn)
+            .map(|rows| rows.len())
+    }};
+}
+
+pub(super) use {kept, run_kept};

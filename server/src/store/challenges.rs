@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::{kept, run_kept};
 use crate::model::challenge::Challenge;
 use crate::model::kinds::FactorKind;
 use crate::model::{ChallengeId, Result, Time, UserId};
@@ -61,15 +61,15 @@ pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Res
 
 /// Uses the challenge up; `false` when somebody did already.
 pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             challenges::table
                 .find((user_id, id))
                 .filter(challenges::consumed_at.is_null()),
         )
         .set(challenges::consumed_at.eq(now))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
@@ -85,7 +85,8 @@ pub struct Sent {
 /// resend slot (P-22) unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             challenges::table
                 .find((before.user_id, before.id))
@@ -99,36 +100,35 @@ pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<b
             challenges::resends.eq(before.resends + i32::from(!unsent)),
             challenges::last_sent_at.eq(now),
         ))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
 /// Lets the challenge wait for another method, of which nothing is sent; `false` when it is over.
 pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             challenges::table
                 .find((before.user_id, before.id))
                 .filter(challenges::consumed_at.is_null()),
         )
         .set(challenges::kind.eq(kind))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
 /// Ends all challenges of a user.
 pub fn end_all(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
-    kept!(
+    run_kept!(
+        tx,
         diesel::update(
             challenges::table
                 .filter(challenges::user_id.eq(user_id))
                 .filter(challenges::consumed_at.is_null()),
         )
         .set(challenges::consumed_at.eq(now))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(())
 }
 

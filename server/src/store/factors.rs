@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::run_kept;
 use super::conn::Conn;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{FactorKind, FactorState};
@@ -41,7 +41,8 @@ pub fn insert(tx: &mut Tx, factor: &Factor) -> Result<()> {
 
 /// Turns a pending factor on; `false` when it is gone or not pending.
 pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             factors::table
                 .find((user_id, id))
@@ -51,15 +52,15 @@ pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<b
             factors::state.eq(FactorState::On),
             factors::enabled_at.eq(now),
         ))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
 /// Accepts a code of `step` from a factor that stands where it was seen, unless one of this or of a
 /// later step was accepted: then `false` (RFC 6238 §5.2).
 pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             factors::table
                 .find((factor.user_id, factor.id))
@@ -71,8 +72,7 @@ pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<bool> {
                 ),
         )
         .set(factors::last_step.eq(step))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
@@ -114,7 +114,8 @@ pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<Factor
 /// Takes one try: puts `after` in the place of `before`, unless somebody took one meanwhile: then
 /// `false`, and the caller reads and judges again.
 pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
-    let change = kept!(
+    let change = run_kept!(
+        tx,
         diesel::update(
             factor_attempts::table
                 .find((before.user_id, before.kind))
@@ -124,8 +125,7 @@ pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
             factor_attempts::failures.eq(after.failures),
             factor_attempts::next_try_at.eq(after.next_try_at),
         ))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     if change == 1 || before.failures > 0 {
         return Ok(change == 1);
     }
@@ -143,13 +143,13 @@ pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
 
 /// A right code: the counter of this kind, and no other, begins anew (N-066).
 pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<()> {
-    kept!(
+    run_kept!(
+        tx,
         diesel::update(factor_attempts::table.find((user_id, kind))).set((
             factor_attempts::failures.eq(0),
             factor_attempts::next_try_at.eq(Time::from_micros(0)),
         ))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::run_kept;
 use super::conn::Conn;
 use crate::model::{Result, Time, UserId};
 use crate::schema::{limits, password_attempts, user_limits};
@@ -172,7 +172,8 @@ pub fn reserve_password(
     after: &PasswordAttempts,
 ) -> Result<bool> {
     let rows = match failures {
-        Some(failures) => kept!(
+        Some(failures) => run_kept!(
+            tx,
             diesel::update(
                 password_attempts::table
                     .find((&after.address_hash, &after.source_hash))
@@ -183,8 +184,7 @@ pub fn reserve_password(
                 password_attempts::next_try_at.eq(after.next_try_at),
                 password_attempts::updated_at.eq(after.updated_at),
             ))
-        )
-        .execute(&mut tx.conn)?,
+        )?,
         // Of two first tries at once one makes the row. The enum cannot say ON CONFLICT.
         None => {
             let insert = diesel::insert_into(password_attempts::table)
@@ -206,7 +206,8 @@ pub fn release_password(
     source_hash: &[u8],
     now: Time,
 ) -> Result<()> {
-    kept!(
+    run_kept!(
+        tx,
         diesel::update(
             password_attempts::table
                 .find((address_hash, source_hash))
@@ -216,8 +217,7 @@ pub fn release_password(
             password_attempts::failures.eq(password_attempts::failures - 1),
             password_attempts::next_try_at.eq(now),
         ))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(())
 }
 

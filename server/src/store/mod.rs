@@ -23,6 +23,9 @@ pub mod sessions;
 mod sqlite;
 pub mod users;
 
+#[cfg(test)]
+mod tests;
+
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::run_kept;
 use super::conn::Conn;
 use crate::model::notice::{Notice, state};
 use crate::model::{NoticeId, Result, Time};
@@ -47,11 +47,13 @@ pub fn due(tx: &mut Tx, now: Time, leased_until: Time, limit: i64) -> Result<Vec
             .load(conn)?,
     };
     for notice in &found {
-        kept!(diesel::update(notices::table.find(notice.id)).set((
-            notices::leased_until.eq(leased_until),
-            notices::tries.eq(notice.tries + 1),
-        )))
-        .execute(&mut tx.conn)?;
+        run_kept!(
+            tx,
+            diesel::update(notices::table.find(notice.id)).set((
+                notices::leased_until.eq(leased_until),
+                notices::tries.eq(notice.tries + 1),
+            ))
+        )?;
     }
     Ok(found)
 }
@@ -67,22 +69,26 @@ pub fn abandon(tx: &mut Tx, id: NoticeId, now: Time) -> Result<()> {
 }
 
 fn end(tx: &mut Tx, id: NoticeId, state: &str, now: Time) -> Result<()> {
-    kept!(diesel::update(notices::table.find(id)).set((
-        notices::state.eq(state),
-        notices::sealed_letter.eq(None::<Vec<u8>>),
-        notices::ended_at.eq(now),
-    )))
-    .execute(&mut tx.conn)?;
+    run_kept!(
+        tx,
+        diesel::update(notices::table.find(id)).set((
+            notices::state.eq(state),
+            notices::sealed_letter.eq(None::<Vec<u8>>),
+            notices::ended_at.eq(now),
+        ))
+    )?;
     Ok(())
 }
 
 /// The notice could not be handed over now: it is given back for a later try.
 pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
-    kept!(diesel::update(notices::table.find(id)).set((
-        notices::next_try_at.eq(next_try_at),
-        notices::leased_until.eq(Time::from_micros(0)),
-    )))
-    .execute(&mut tx.conn)?;
+    run_kept!(
+        tx,
+        diesel::update(notices::table.find(id)).set((
+            notices::next_try_at.eq(next_try_at),
+            notices::leased_until.eq(Time::from_micros(0)),
+        ))
+    )?;
     Ok(())
 }
 

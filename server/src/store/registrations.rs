@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::run_kept;
 use crate::model::user::Registration;
 use crate::model::{Result, Time, UserId};
 use crate::schema::registrations;
@@ -30,7 +30,8 @@ pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
 
 /// Takes one try (P-11); `false` when none is left, or it is over.
 pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             registrations::table.find(id).filter(
                 registrations::attempts
@@ -40,22 +41,21 @@ pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
             ),
         )
         .set(registrations::attempts.eq(registrations::attempts + 1))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
 /// Uses it up; `false` when somebody did already.
 pub fn spend(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             registrations::table
                 .find(id)
                 .filter(registrations::consumed_at.is_null()),
         )
         .set(registrations::consumed_at.eq(now))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::run_kept;
 use crate::model::session::{RefreshToken, Session};
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
 use crate::schema::{refresh_tokens, sessions};
@@ -30,29 +30,29 @@ pub fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
 
 /// Notes that the session is in use; never moves it back.
 pub fn touch(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<()> {
-    kept!(
+    run_kept!(
+        tx,
         diesel::update(
             sessions::table
                 .find((user_id, id))
                 .filter(sessions::last_used_at.lt(now)),
         )
         .set(sessions::last_used_at.eq(now))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(())
 }
 
 /// Ends one session; `false` when it had ended.
 pub fn end(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             sessions::table
                 .find((user_id, id))
                 .filter(sessions::ended_at.is_null()),
         )
         .set(sessions::ended_at.eq(now))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 
@@ -62,13 +62,11 @@ pub fn end_others(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Tim
         .filter(sessions::user_id.eq(user_id))
         .filter(sessions::ended_at.is_null());
     match but {
-        Some(but) => {
-            kept!(diesel::update(open.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now)))
-                .execute(&mut tx.conn)?
-        }
-        None => {
-            kept!(diesel::update(open).set(sessions::ended_at.eq(now))).execute(&mut tx.conn)?
-        }
+        Some(but) => run_kept!(
+            tx,
+            diesel::update(open.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now))
+        )?,
+        None => run_kept!(tx, diesel::update(open).set(sessions::ended_at.eq(now)))?,
     };
     Ok(())
 }
@@ -92,15 +90,15 @@ pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
 
 /// Exchanges a refresh token; `false` when it was exchanged already.
 pub fn replace_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId, now: Time) -> Result<bool> {
-    let rows = kept!(
+    let rows = run_kept!(
+        tx,
         diesel::update(
             refresh_tokens::table
                 .find((user_id, id))
                 .filter(refresh_tokens::replaced_at.is_null()),
         )
         .set(refresh_tokens::replaced_at.eq(now))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(rows == 1)
 }
 

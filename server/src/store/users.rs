@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::kept;
+use super::cached::run_kept;
 use super::conn::Conn;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
@@ -103,17 +103,20 @@ fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
 
 /// Stores a new hash of the same password, unless the hash has changed since it was read (N-030).
 pub fn rehash(tx: &mut Tx, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
-    kept!(
+    run_kept!(
+        tx,
         diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
             .set(users::password_hash.eq(new))
-    )
-    .execute(&mut tx.conn)?;
+    )?;
     Ok(())
 }
 
 /// Sets what the user may do.
 pub fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
-    kept!(diesel::update(users::table.find(id)).set(users::role.eq(role))).execute(&mut tx.conn)?;
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(id)).set(users::role.eq(role))
+    )?;
     Ok(())
 }
 
@@ -132,7 +135,9 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
 /// Holds the user's row until the write ends, so that what is counted and then added to is counted
 /// by one write at a time. On SQLite every write is alone anyway.
 pub fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
-    kept!(diesel::update(users::table.find(id)).set(users::number.eq(users::number)))
-        .execute(&mut tx.conn)?;
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(id)).set(users::number.eq(users::number))
+    )?;
     Ok(())
 }

@@ -52,7 +52,7 @@ pub fn sqlite(sizes: Sizes) -> Result<f64> {
         conn.execute_batch("BEGIN IMMEDIATE")?;
         for _ in 0..TO_A_COMMIT {
             steps += 1;
-            let user = seed::uuid(steps);
+            let user = seed::uuid(seed::nth(steps, sizes.users));
             let fresh = Uuid::from_u128(u128::from(steps) | 1 << 100);
             // Before the challenges end, so that every statement finds its row.
             let now = 1_700_000_000_000_000_i64;

@@ -133,8 +133,9 @@ impl Table {
     }
 
     fn raw(&mut self, what: &str, per_second: f64) {
-        self.text
-            .push_str(&format!("| {what} | {per_second:.0} | | | 1 |\n"));
+        let row = format!("| {what} | {per_second:.0} | | | 1 |\n");
+        eprint!("{row}");
+        self.text.push_str(&row);
     }
 }
 

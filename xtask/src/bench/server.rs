@@ -106,6 +106,7 @@ fn steps(address: SocketAddr, sizes: Sizes) -> Result<Measured> {
         if number > sizes.users {
             return None;
         }
+        let number = seed::nth(number, sizes.users);
         #[expect(
             clippy::disallowed_methods,
             reason = "the server under load reads the same clock"

@@ -1,0 +1,134 @@
+//! The statements of a sign-in step keep their prepared form: parsing one anew costs more than running it.
+
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::{Connection, InstrumentationEvent};
+use uuid::Uuid;
+
+use super::conn::{Conn, Use};
+use super::{Engine, Tx, audit, challenges, conn, factors, sessions, users};
+use crate::model::audit::AuditEvent;
+use crate::model::challenge::Challenge;
+use crate::model::factor::{Factor, FactorAttempts};
+use crate::model::ids::Id;
+use crate::model::kinds::{Assurance, FactorKind, FactorState, Purpose};
+use crate::model::session::{RefreshToken, Session};
+use crate::model::{Result, Time};
+
+/// What a step reads and writes, in its order.
+fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
+    let now = Time::from_seconds(10);
+    let user = challenge.user_id;
+    challenges::find(tx, user, challenge.id)?;
+    users::find(tx, user)?;
+    let factor = factors::of_user(tx, user)?.remove(0);
+    let before = factors::attempts(tx, user, FactorKind::Authenticator)?;
+    challenges::reserve(tx, challenge, 5, now)?;
+    let mut after = before;
+    after.failures += 1;
+    assert!(factors::reserve(tx, &before, &after)?);
+    assert!(factors::accept_step(
+        tx,
+        &factor,
+        i64::try_from(number).expect("small")
+    )?);
+    challenges::spend(tx, user, challenge.id, now)?;
+    factors::reset_attempts(tx, user, FactorKind::Authenticator)?;
+    let id = Uuid::from_u128(number);
+    let session = Session {
+        user_id: user,
+        id: Id::new(id),
+        acr: Assurance::Aal2,
+        amr: "pwd otp mfa".to_owned(),
+        auth_time: now,
+        created_at: now,
+        last_used_at: now,
+        expires_at: now,
+        ended_at: None,
+    };
+    sessions::insert(tx, &session)?;
+    let refresh = RefreshToken {
+        user_id: user,
+        id: Id::new(id),
+        session_id: session.id,
+        secret_hash: vec![7; 32],
+        created_at: now,
+        replaced_at: None,
+    };
+    sessions::insert_refresh(tx, &refresh)?;
+    let event = AuditEvent {
+        user_id: user,
+        id: Id::new(id),
+        event: "signed_in".to_owned(),
+        actor_id: None,
+        source: None,
+        detail: None,
+        at: now,
+    };
+    audit::append(tx, &event)
+}
+
+#[test]
+fn every_statement_of_a_step_keeps_its_prepared_form() {
+    let engine = Engine::Sqlite(":memory:".to_owned());
+    let mut opened = conn::open(&engine, Use::Write).expect("a connection");
+    conn::migrate(&mut opened).expect("a schema");
+    let mut tx = Tx { conn: opened };
+    let parsed = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+    let seen = Arc::clone(&parsed);
+    let Conn::Sqlite(sqlite) = &mut tx.conn else {
+        panic!("SQLite");
+    };
+    sqlite.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        let mut seen = seen.lock().expect("alone");
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } => seen.0.push(query.to_string()),
+            InstrumentationEvent::CacheQuery { sql, .. } => seen.1.push(sql.to_owned()),
+            _ => {}
+        }
+    });
+    let user = Id::new(Uuid::from_u128(1));
+    let factor = Factor {
+        user_id: user,
+        id: Id::new(Uuid::from_u128(2)),
+        kind: FactorKind::Authenticator,
+        state: FactorState::On,
+        sealed_secret: None,
+        last_step: None,
+        created_at: Time::from_seconds(1),
+        enabled_at: None,
+    };
+    factors::insert(&mut tx, &factor).expect("a factor");
+    let counter = FactorAttempts::none(user, FactorKind::Authenticator);
+    factors::reserve(&mut tx, &counter, &counter).expect("a counter");
+    let challenge = Challenge {
+        user_id: user,
+        id: Id::new(Uuid::from_u128(3)),
+        secret_hash: vec![7; 32],
+        purpose: Purpose::Login,
+        kind: FactorKind::Authenticator,
+        factor_id: None,
+        session_id: None,
+        code_hash: None,
+        attempts: 0,
+        resends: 0,
+        last_sent_at: None,
+        created_at: Time::from_seconds(1),
+        expires_at: Time::from_seconds(100),
+        consumed_at: None,
+    };
+    challenges::insert(&mut tx, &challenge).expect("a challenge");
+
+    step(&mut tx, &challenge, 10).expect("a step");
+    let (run, kept) = &*parsed.lock().expect("alone");
+    assert!(run.len() > 12, "{run:#?}");
+    let parsed_anew: Vec<&String> = run
+        .iter()
+        .filter(|run: &&String| {
+            !kept
+                .iter()
+                .any(|sql: &String| run.starts_with(sql.as_str()))
+        })
+        .collect();
+    assert_eq!(parsed_anew, Vec::<&String>::new());
+}
