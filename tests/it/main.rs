@@ -4,6 +4,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
@@ -41,6 +42,7 @@ modules! {
     sign_in,
     steps,
     stopping,
+    swagger,
     validating,
 }
 

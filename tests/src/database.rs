@@ -56,6 +56,7 @@ impl Database {
     /// Makes one; the file goes into `folder`.
     pub fn new(folder: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        #[expect(clippy::disallowed_methods, reason = "which database is the test run's, not the server's setting")]
         let Ok(cluster) = std::env::var(CLUSTER) else {
             return Self::Sqlite(folder.join("countersign.db"));
         };
