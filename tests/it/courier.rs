@@ -1,16 +1,13 @@
-//! Mail on its way: what it looks like, and what becomes of it when the mail server does not do its part.
+//! Mail on its way: what becomes of it when the mail server does not do its part.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use contract_tests::smtp::Reply;
 use contract_tests::waiting::until;
 use contract_tests::{Mail, Server, tests};
-use countersign::model::Secret;
 use tokio::time::{Instant, sleep};
 
 tests! {
-    a_mail_is_what_mail_readers_expect,
     a_refusal_for_now_is_tried_again_as_the_same_mail,
     a_refusal_at_the_recipient_for_now_is_tried_again,
     a_server_that_hangs_up_is_tried_again,
@@ -23,8 +20,6 @@ tests! {
     a_mail_in_the_queue_survives_a_restart,
     of_two_couriers_one_sends,
     a_full_queue_refuses_calls_that_send_and_no_others,
-    without_starttls_nothing_is_sent_where_it_is_demanded,
-    without_a_mail_server_mail_is_written_to_files,
 }
 
 /// Waits until the mail server refused so many mails after reading them, letting time pass for each.
@@ -48,27 +43,12 @@ async fn taken_after(server: &Server, seconds: i64, address: &str) -> Mail {
     server.mail.next_to(address).await
 }
 
-async fn a_mail_is_what_mail_readers_expect() {
-    let server = Server::start().await;
-    server.register("alice@example.com").await.is(202);
-    let mail = server.mail.next_to("alice@example.com").await;
-    assert_eq!(mail.from, "no-reply@localhost");
-    assert_eq!(mail.header("From").as_deref(), Some("Countersign <no-reply@localhost>"));
-    assert_eq!(mail.header("To").as_deref(), Some("alice@example.com"));
-    assert_eq!(mail.header("Date").as_deref(), Some("Sun, 22 Nov 2026 14:00:07 +0000"));
-    assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
-    assert!(mail.message_id.ends_with("@localhost>"), "{}", mail.message_id);
-    let code = mail.code().expect("a code");
-    assert!(!mail.subject.contains(&code), "codes are not shown on locked screens");
-    assert_eq!(mail.text.matches(&code).count(), 1);
-    let longest = String::from_utf8_lossy(&mail.raw).lines().map(str::len).max();
-    assert!(longest < Some(79), "a line of {longest:?}");
-    assert!(!mail.text.contains("http"), "no link to be phished with");
-}
-
 async fn a_refusal_for_now_is_tried_again_as_the_same_mail() {
     let server = Server::start().await;
-    server.mail.replies(&[Reply::Message("451 try later"), Reply::Message("421 closing")]);
+    server.mail.replies(&[
+        Reply::Message("451 try later"),
+        Reply::Message("421 closing"),
+    ]);
     let begun = server.register("alice@example.com").await.is(202);
     let first = refused(&server, 1).await.remove(0);
     until("the first try's end", async || {
@@ -78,10 +58,19 @@ async fn a_refusal_for_now_is_tried_again_as_the_same_mail() {
     .await;
     let second = server.mail.refused().remove(1);
     let third = taken_after(&server, 60, "alice@example.com").await;
-    assert_eq!(first.message_id, second.message_id, "one mail, however often it is tried");
+    assert_eq!(
+        first.message_id, second.message_id,
+        "one mail, however often it is tried"
+    );
     assert_eq!(first.message_id, third.message_id);
     assert_eq!(first.code(), third.code());
-    server.prove(&begun.text("registrationToken"), &third.code().expect("a code")).await.is(201);
+    server
+        .prove(
+            &begun.text("registrationToken"),
+            &third.code().expect("a code"),
+        )
+        .await
+        .is(201);
     server.mail_is_out().await;
     assert_eq!(server.mail.all_to("alice@example.com").len(), 1);
 }
@@ -100,7 +89,10 @@ async fn a_server_that_hangs_up_is_tried_again() {
     server.register("alice@example.com").await.is(202);
     let first = refused(&server, 1).await.remove(0);
     let second = taken_after(&server, 10, "alice@example.com").await;
-    assert_eq!(first.message_id, second.message_id, "a receiver that kept the first sees the same mail");
+    assert_eq!(
+        first.message_id, second.message_id,
+        "a receiver that kept the first sees the same mail"
+    );
 }
 
 async fn a_server_that_falls_silent_is_tried_again() {
@@ -120,8 +112,11 @@ async fn waits_between_tries_grow() {
     let mut waits = Vec::new();
     for tries in 1..5 {
         let asked = async || {
-            let next = "SELECT next_try_at AS found FROM notices WHERE leased_until = 0 AND tries = ";
-            let count = format!("SELECT count(*) AS found FROM notices WHERE leased_until = 0 AND tries = {tries}");
+            let next =
+                "SELECT next_try_at AS found FROM notices WHERE leased_until = 0 AND tries = ";
+            let count = format!(
+                "SELECT count(*) AS found FROM notices WHERE leased_until = 0 AND tries = {tries}"
+            );
             let there = server.database.number(&count) == 1;
             there.then(|| server.database.number(&format!("{next}{tries}")))
         };
@@ -138,7 +133,10 @@ async fn waits_between_tries_grow() {
 }
 
 async fn a_refusal_for_good_is_not_tried_again() {
-    for reply in [Reply::Recipient("550 no such mailbox"), Reply::Message("554 refused")] {
+    for reply in [
+        Reply::Recipient("550 no such mailbox"),
+        Reply::Message("554 refused"),
+    ] {
         let server = Server::start().await;
         server.mail.replies(&[reply]);
         let begun = server.register("alice@example.com").await.is(202);
@@ -146,10 +144,23 @@ async fn a_refusal_for_good_is_not_tried_again() {
         server.wait(300);
         sleep(Duration::from_millis(100)).await;
         assert_eq!(server.mail.begun(), 1);
-        assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE state = 'abandoned'"), 1);
-        assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"), 0);
+        assert_eq!(
+            server
+                .database
+                .number("SELECT count(*) AS found FROM notices WHERE state = 'abandoned'"),
+            1
+        );
+        assert_eq!(
+            server
+                .database
+                .number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"),
+            0
+        );
         let token = begun.text("registrationToken");
-        server.prove(&token, "123456").await.refused(400, "INVALID_REGISTRATION_CODE");
+        server
+            .prove(&token, "123456")
+            .await
+            .refused(400, "INVALID_REGISTRATION_CODE");
         server.registered("alice@example.com").await;
     }
 }
@@ -162,9 +173,23 @@ async fn a_code_that_is_too_old_is_not_sent() {
     server.mail.always(Reply::Take);
     server.wait(600);
     server.mail_is_out().await;
-    assert_eq!(server.mail.all_to("alice@example.com").len(), 0, "its code is over");
-    assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE state = 'abandoned'"), 1);
-    assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"), 0);
+    assert_eq!(
+        server.mail.all_to("alice@example.com").len(),
+        0,
+        "its code is over"
+    );
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) AS found FROM notices WHERE state = 'abandoned'"),
+        1
+    );
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"),
+        0
+    );
 }
 
 async fn a_letter_is_wiped_when_it_is_sent() {
@@ -172,12 +197,27 @@ async fn a_letter_is_wiped_when_it_is_sent() {
     server.mail.always(Reply::Message("451 try later"));
     server.register("alice@example.com").await.is(202);
     refused(&server, 1).await;
-    assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"), 1);
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"),
+        1
+    );
     server.mail.always(Reply::Take);
     taken_after(&server, 10, "alice@example.com").await;
     server.mail_is_out().await;
-    assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE state = 'sent'"), 1);
-    assert_eq!(server.database.number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"), 0);
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) AS found FROM notices WHERE state = 'sent'"),
+        1
+    );
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) AS found FROM notices WHERE sealed_letter IS NOT NULL"),
+        0
+    );
 }
 
 async fn an_answer_does_not_wait_for_the_mail_server() {
@@ -185,10 +225,17 @@ async fn an_answer_does_not_wait_for_the_mail_server() {
     server.mail.always(Reply::Silence);
     let started = Instant::now();
     for number in 0..6 {
-        server.register(&format!("user{number}@example.com")).await.is(202);
+        server
+            .register(&format!("user{number}@example.com"))
+            .await
+            .is(202);
     }
     server.get("/readyz").await.is(200);
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 async fn a_mail_in_the_queue_survives_a_restart() {
@@ -200,7 +247,10 @@ async fn a_mail_in_the_queue_survives_a_restart() {
     server.mail.always(Reply::Take);
     server.wait(61);
     let code = server.mail.code_to("alice@example.com").await;
-    server.prove(&begun.text("registrationToken"), &code).await.is(201);
+    server
+        .prove(&begun.text("registrationToken"), &code)
+        .await
+        .is(201);
 }
 
 async fn of_two_couriers_one_sends() {
@@ -208,13 +258,22 @@ async fn of_two_couriers_one_sends() {
     let replica = server.replica().await;
     for number in 0..12 {
         let door = if number % 2 == 0 { &server } else { &replica };
-        door.register(&format!("user{number}@example.com")).await.is(202);
+        door.register(&format!("user{number}@example.com"))
+            .await
+            .is(202);
         server.wait(0);
         replica.wait(0);
     }
     server.mail_is_out().await;
     for number in 0..12 {
-        assert_eq!(server.mail.all_to(&format!("user{number}@example.com")).len(), 1, "{number}");
+        assert_eq!(
+            server
+                .mail
+                .all_to(&format!("user{number}@example.com"))
+                .len(),
+            1,
+            "{number}"
+        );
     }
     assert_eq!(server.mail.begun(), 12, "none was handed over twice");
 }
@@ -227,48 +286,34 @@ async fn a_full_queue_refuses_calls_that_send_and_no_others() {
     server.mail_is_out().await;
     server.mail.always(Reply::Message("451 try later"));
     for number in 0..2 {
-        server.register(&format!("user{number}@example.com")).await.is(202);
+        server
+            .register(&format!("user{number}@example.com"))
+            .await
+            .is(202);
     }
-    let full = server.register("more@example.com").await.refused(503, "SERVICE_UNAVAILABLE");
-    assert!(full.number("retryAfter") > 0, "strangers get half of the queue");
+    let full = server
+        .register("more@example.com")
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+    assert!(
+        full.number("retryAfter") > 0,
+        "strangers get half of the queue"
+    );
     alice.login().await.is(200);
     alice.login().await.is(200);
     alice.login().await.refused(503, "SERVICE_UNAVAILABLE");
-    bob.begin_setup("email").await.refused(503, "SERVICE_UNAVAILABLE");
-    alice.begin_disable("email").await.refused(503, "SERVICE_UNAVAILABLE");
-    assert_eq!(server.get("/readyz").await.refused(503, "NOT_READY")["checks"]["courier"], "full");
+    bob.begin_setup("email")
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+    alice
+        .begin_disable("email")
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+    assert_eq!(
+        server.get("/readyz").await.refused(503, "NOT_READY")["checks"]["courier"],
+        "full"
+    );
     bob.sign_in().await;
     bob.enable_authenticator().await;
     bob.sign_in().await;
-}
-
-async fn without_starttls_nothing_is_sent_where_it_is_demanded() {
-    let server = Server::start().await;
-    let port = server.mail.address.port();
-    let url = format!("smtp://127.0.0.1:{port}?tls=required");
-    let strict = Server::with(|settings| settings.smtp_url = Some(Secret::new(url))).await;
-    strict.register("alice@example.com").await.is(202);
-    let tried = async || {
-        let tried = "SELECT count(*) AS found FROM notices WHERE state = 'queued' AND tries > 0 AND leased_until = 0";
-        (strict.database.number(tried) == 1).then_some(())
-    };
-    until("a try", tried).await;
-    assert_eq!(server.mail.begun(), 0, "a code in plain text to a server that cannot be trusted");
-}
-
-async fn without_a_mail_server_mail_is_written_to_files() {
-    let server = Server::with(|settings| settings.smtp_url = None).await;
-    let begun = server.register("alice@example.com").await.is(202);
-    let outbox = server.folder().join("outbox");
-    let file = until("a file", async || {
-        let entry = std::fs::read_dir(&outbox).ok()?.next()?.ok()?;
-        let whole = entry.path().extension().is_some_and(|end| end == "eml");
-        whole.then(|| entry.path())
-    })
-    .await;
-    assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::metadata(&outbox).expect("a folder").permissions().mode() & 0o777, 0o700);
-    let raw = std::fs::read(&file).expect("readable");
-    let mail = Mail::read("", "alice@example.com", &raw);
-    server.prove(&begun.text("registrationToken"), &mail.code().expect("a code")).await.is(201);
 }

@@ -30,13 +30,24 @@ impl World {
         alice.enable_email().await;
         alice.sign_in().await;
         let key = alice.api_key(&["tokens:validate", "users:read"]).await;
-        let setup = alice.begin_setup("authenticator").await.is(200).text("mfaToken");
+        let setup = alice
+            .begin_setup("authenticator")
+            .await
+            .is(200)
+            .text("mfaToken");
         let disable = alice.begin_disable("email").await.is(200).text("mfaToken");
         let login = alice.begin_sign_in().await;
         let begun = server.register("bob@example.com").await.is(202);
         let code = server.mail.code_to("bob@example.com").await;
         server.clock.advance(60);
-        Self { alice, key, setup, disable, login, registration: (begun.text("registrationToken"), code) }
+        Self {
+            alice,
+            key,
+            setup,
+            disable,
+            login,
+            registration: (begun.text("registrationToken"), code),
+        }
     }
 
     /// A call of an operation that goes well as long as the server does.
@@ -56,8 +67,14 @@ impl World {
             "disableMfa" => alice.begin_disable("email"),
             "verifyMfaDisable" => server.verify_disable(&self.disable, "123456"),
             "resendMfaCode" => server.resend(&self.login),
-            "createApiKey" => alice.post("/identity/api-keys", &json!({ "name": "x", "scopes": ["users:read"] })),
-            "deleteApiKey" => alice.call(Method::DELETE, "/identity/api-keys/api-key-01a2039c-3aa0-7254-8329-a92850f6d539"),
+            "createApiKey" => alice.post(
+                "/identity/api-keys",
+                &json!({ "name": "x", "scopes": ["users:read"] }),
+            ),
+            "deleteApiKey" => alice.call(
+                Method::DELETE,
+                "/identity/api-keys/api-key-01a2039c-3aa0-7254-8329-a92850f6d539",
+            ),
             _ => alice.call(operation.method.parse().expect("a method"), &operation.path),
         }
     }
@@ -66,13 +83,30 @@ impl World {
 /// Operations that use the database, and so can find it out.
 fn using_the_database() -> impl Iterator<Item = &'static Operation> {
     let others = ["getJsonWebKeySet", "getHealth", "getReadiness"];
-    Contract::get().operations.iter().filter(move |operation| !others.contains(&operation.id.as_str()))
+    Contract::get()
+        .operations
+        .iter()
+        .filter(move |operation| !others.contains(&operation.id.as_str()))
 }
 
 /// That nothing of what went wrong is told.
 fn tells_nothing(answer: &Answer) {
-    for word in ["sql", "table", "relation", "column", "diesel", "panick", "src/", ".rs", "users_gone"] {
-        assert!(!answer.text.to_lowercase().contains(word), "{word} in {}", answer.text);
+    for word in [
+        "sql",
+        "table",
+        "relation",
+        "column",
+        "diesel",
+        "panick",
+        "src/",
+        ".rs",
+        "users_gone",
+    ] {
+        assert!(
+            !answer.text.to_lowercase().contains(word),
+            "{word} in {}",
+            answer.text
+        );
     }
 }
 
@@ -82,14 +116,32 @@ async fn without_its_database_every_operation_is_unavailable() {
     server.database.cut();
     for operation in using_the_database() {
         let answer = world.call(operation).await;
-        assert_eq!((answer.status, answer["code"].as_str()), (503, Some("SERVICE_UNAVAILABLE")), "{}: {}", operation.id, answer.text);
+        assert_eq!(
+            (answer.status, answer["code"].as_str()),
+            (503, Some("SERVICE_UNAVAILABLE")),
+            "{}: {}",
+            operation.id,
+            answer.text
+        );
         tells_nothing(&answer);
     }
-    let judged = server.post("/identity/validate-token", &json!({ "token": world.alice.access_token })).key(&world.key).await;
+    let judged = server
+        .post(
+            "/identity/validate-token",
+            &json!({ "token": world.alice.access_token }),
+        )
+        .key(&world.key)
+        .await;
     tells_nothing(&judged.refused(503, "SERVICE_UNAVAILABLE"));
     server.database.mend();
-    until("the database", async || (world.alice.me().await.status == 200).then_some(())).await;
-    server.prove(&world.registration.0, &world.registration.1).await.is(201);
+    until("the database", async || {
+        (world.alice.me().await.status == 200).then_some(())
+    })
+    .await;
+    server
+        .prove(&world.registration.0, &world.registration.1)
+        .await
+        .is(201);
 }
 
 async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
@@ -107,7 +159,13 @@ async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
     }
     for operation in using_the_database() {
         let answer = world.call(operation).await;
-        assert_eq!((answer.status, answer["code"].as_str()), (500, Some("INTERNAL")), "{}: {}", operation.id, answer.text);
+        assert_eq!(
+            (answer.status, answer["code"].as_str()),
+            (500, Some("INTERNAL")),
+            "{}: {}",
+            operation.id,
+            answer.text
+        );
         tells_nothing(&answer);
     }
 }
@@ -119,11 +177,23 @@ async fn a_fault_keeps_nothing_that_came_before_it() {
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
     // The last thing a sign-in writes.
-    server.database.run("ALTER TABLE refresh_tokens RENAME TO refresh_tokens_gone");
-    server.verify_login(&token, &code).await.refused(503, "SERVICE_UNAVAILABLE");
-    server.database.run("ALTER TABLE refresh_tokens_gone RENAME TO refresh_tokens");
+    server
+        .database
+        .run("ALTER TABLE refresh_tokens RENAME TO refresh_tokens_gone");
+    server
+        .verify_login(&token, &code)
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+    server
+        .database
+        .run("ALTER TABLE refresh_tokens_gone RENAME TO refresh_tokens");
     server.verify_login(&token, &code).await.is(200);
-    assert_eq!(server.database.number("SELECT count(*) AS found FROM sessions WHERE acr = 'aal2'"), 1);
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) AS found FROM sessions WHERE acr = 'aal2'"),
+        1
+    );
 }
 
 async fn a_refusal_keeps_what_came_before_it() {
@@ -131,10 +201,25 @@ async fn a_refusal_keeps_what_came_before_it() {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
     let token = alice.begin_sign_in().await;
-    server.verify_login(&token, &alice.wrong_code()).await.refused(400, "INVALID_MFA_CODE");
-    assert_eq!(server.database.number("SELECT CAST(attempts AS BIGINT) AS found FROM challenges WHERE purpose = 'login'"), 1);
-    assert_eq!(server.database.number("SELECT CAST(failures AS BIGINT) AS found FROM factor_attempts"), 1);
-    let kept = server.database.texts("SELECT event AS found FROM audit_events");
+    server
+        .verify_login(&token, &alice.wrong_code())
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    assert_eq!(
+        server.database.number(
+            "SELECT CAST(attempts AS BIGINT) AS found FROM challenges WHERE purpose = 'login'"
+        ),
+        1
+    );
+    assert_eq!(
+        server
+            .database
+            .number("SELECT CAST(failures AS BIGINT) AS found FROM factor_attempts"),
+        1
+    );
+    let kept = server
+        .database
+        .texts("SELECT event AS found FROM audit_events");
     assert!(kept.iter().any(|event| event == "code_wrong"), "{kept:?}");
 }
 
@@ -149,16 +234,28 @@ async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
     let signed_in = outcomes(&answers);
     assert!(signed_in["200"] >= 1, "{signed_in:?}");
     assert!(signed_in["SERVICE_UNAVAILABLE"] >= 1, "P-43: {signed_in:?}");
-    let answers = at_once((0..12).map(|number| server.register(&format!("user{number}@example.com")))).await;
+    let answers =
+        at_once((0..12).map(|number| server.register(&format!("user{number}@example.com")))).await;
     let registered = outcomes(&answers);
-    assert!(registered["202"] >= 1 && registered["SERVICE_UNAVAILABLE"] >= 1, "{registered:?}");
-    assert_eq!(signed_in.len() + registered.len(), 4, "{signed_in:?} {registered:?}");
+    assert!(
+        registered["202"] >= 1 && registered["SERVICE_UNAVAILABLE"] >= 1,
+        "{registered:?}"
+    );
+    assert_eq!(
+        signed_in.len() + registered.len(),
+        4,
+        "{signed_in:?} {registered:?}"
+    );
     alice.login().await.is(200);
     let mut compared = 0;
     for _ in 0..2 {
-        let wrong = outcomes(&at_once((0..12).map(|_| server.login("alice@example.com", "wrong"))).await);
+        let wrong =
+            outcomes(&at_once((0..12).map(|_| server.login("alice@example.com", "wrong"))).await);
         compared += wrong["INVALID_CREDENTIALS"];
-        assert!(!wrong.contains_key("TOO_MANY_PASSWORD_ATTEMPTS"), "{wrong:?}");
+        assert!(
+            !wrong.contains_key("TOO_MANY_PASSWORD_ATTEMPTS"),
+            "{wrong:?}"
+        );
     }
     assert!(compared < 20, "{compared}: too few were refused to tell");
     // What was not compared does not count (P-17).

@@ -19,7 +19,9 @@ tests! {
 /// Types wrong codes until none is left.
 async fn use_up(server: &Server, path: &str, token: &str, wrong: &str) {
     for remaining in (0..5).rev() {
-        let refused = server.post(path, &json!({ "mfaToken": token, "code": wrong })).await;
+        let refused = server
+            .post(path, &json!({ "mfaToken": token, "code": wrong }))
+            .await;
         let refused = refused.refused(400, "INVALID_MFA_CODE");
         assert_eq!(refused["attemptsRemaining"], remaining);
         assert!(refused["reason"].is_null());
@@ -37,7 +39,10 @@ async fn one_wrong_code_then_the_right_one_works() {
     let mut alice = with_app(&server).await;
     let token = alice.begin_sign_in().await;
     let refused = server.verify_login(&token, &alice.wrong_code()).await;
-    assert_eq!(refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"], 4);
+    assert_eq!(
+        refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"],
+        4
+    );
     let code = alice.fresh_code();
     server.verify_login(&token, &code).await.is(200);
 }
@@ -46,21 +51,46 @@ async fn the_sixth_try_is_refused_whoever_asks_and_from_wherever() {
     let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
     let mut alice = with_app(&server).await;
     let token = alice.begin_sign_in().await;
-    use_up(&server, "/identity/mfa/login/verify", &token, &alice.wrong_code()).await;
+    use_up(
+        &server,
+        "/identity/mfa/login/verify",
+        &token,
+        &alice.wrong_code(),
+    )
+    .await;
 
     let code = alice.fresh_code();
-    let refused = server.verify_login(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-    assert_eq!(refused["retryAfter"], 1, "a new challenge is let in at once");
+    let refused = server
+        .verify_login(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    assert_eq!(
+        refused["retryAfter"], 1,
+        "a new challenge is let in at once"
+    );
     for address in ["203.0.113.7", "198.51.100.9", "2001:db8::7"] {
         let elsewhere = server.verify_login(&token, &code).from(address).await;
         elsewhere.refused(429, "TOO_MANY_MFA_ATTEMPTS");
     }
     let others = server.over_new_connections();
-    others.verify_login(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-    others.verify_login(&token, &code).header("User-Agent", "another").await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-    server.switch(&token, "authenticator").await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    others
+        .verify_login(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    others
+        .verify_login(&token, &code)
+        .header("User-Agent", "another")
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    server
+        .switch(&token, "authenticator")
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
     let server = server.restarted().await;
-    server.verify_login(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    server
+        .verify_login(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
 
     alice.server = server.clone();
     let token = alice.begin_sign_in().await;
@@ -73,10 +103,22 @@ async fn the_sixth_try_of_a_mailed_code_is_refused() {
     alice.enable_email().await;
     let token = alice.begin_sign_in().await;
     let code = server.mail.code_to("alice@example.com").await;
-    use_up(&server, "/identity/mfa/login/verify", &token, super::other_than(&code)).await;
-    server.verify_login(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    use_up(
+        &server,
+        "/identity/mfa/login/verify",
+        &token,
+        super::other_than(&code),
+    )
+    .await;
+    server
+        .verify_login(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
     server.clock.advance(61);
-    server.resend(&token).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    server
+        .resend(&token)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
 }
 
 async fn the_sixth_try_of_a_set_up_is_refused() {
@@ -85,9 +127,21 @@ async fn the_sixth_try_of_a_set_up_is_refused() {
     let setup = alice.begin_setup("email").await.is(200);
     let code = server.mail.code_to("alice@example.com").await;
     let token = setup.text("mfaToken");
-    use_up(&server, "/identity/mfa/setup/verify", &token, super::other_than(&code)).await;
-    server.verify_setup(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-    let bearer = server.verify_setup(&token, &code).bearer(&alice.access_token).await;
+    use_up(
+        &server,
+        "/identity/mfa/setup/verify",
+        &token,
+        super::other_than(&code),
+    )
+    .await;
+    server
+        .verify_setup(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    let bearer = server
+        .verify_setup(&token, &code)
+        .bearer(&alice.access_token)
+        .await;
     bearer.refused(429, "TOO_MANY_MFA_ATTEMPTS");
     alice.enable_email().await;
 }
@@ -95,10 +149,23 @@ async fn the_sixth_try_of_a_set_up_is_refused() {
 async fn the_sixth_try_of_turning_off_is_refused() {
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
-    let token = alice.begin_disable("authenticator").await.is(200).text("mfaToken");
-    use_up(&server, "/identity/mfa/disable/verify", &token, &alice.wrong_code()).await;
+    let token = alice
+        .begin_disable("authenticator")
+        .await
+        .is(200)
+        .text("mfaToken");
+    use_up(
+        &server,
+        "/identity/mfa/disable/verify",
+        &token,
+        &alice.wrong_code(),
+    )
+    .await;
     let code = alice.fresh_code();
-    server.verify_disable(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    server
+        .verify_disable(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
     assert_eq!(alice.me().await["mfaEnabled"], true);
 }
 
@@ -107,11 +174,23 @@ async fn a_code_of_impossible_form_costs_a_try() {
     let alice = with_app(&server).await;
     let token = alice.begin_sign_in().await;
     let fullwidth = "\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}";
-    for (remaining, typed) in [(4, "abcdef"), (3, "12345"), (2, "1234567"), (1, fullwidth), (0, "-")] {
-        let refused = server.verify_login(&token, typed).await.refused(400, "INVALID_MFA_CODE");
+    for (remaining, typed) in [
+        (4, "abcdef"),
+        (3, "12345"),
+        (2, "1234567"),
+        (1, fullwidth),
+        (0, "-"),
+    ] {
+        let refused = server
+            .verify_login(&token, typed)
+            .await
+            .refused(400, "INVALID_MFA_CODE");
         assert_eq!(refused["attemptsRemaining"], remaining, "{typed}");
     }
-    server.verify_login(&token, "123456").await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    server
+        .verify_login(&token, "123456")
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
 }
 
 async fn a_resend_gives_no_tries_back() {
@@ -122,13 +201,22 @@ async fn a_resend_gives_no_tries_back() {
     let first = server.mail.code_to("alice@example.com").await;
     for remaining in [4, 3, 2] {
         let refused = server.verify_login(&token, super::other_than(&first)).await;
-        assert_eq!(refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"], remaining);
+        assert_eq!(
+            refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"],
+            remaining
+        );
     }
     server.clock.advance(60);
     server.resend(&token).await.is(200);
     let second = server.mail.code_to("alice@example.com").await;
-    let old = server.verify_login(&token, &first).await.refused(400, "INVALID_MFA_CODE");
-    assert_eq!(old["attemptsRemaining"], 1, "the first code stopped working (N-052)");
+    let old = server
+        .verify_login(&token, &first)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    assert_eq!(
+        old["attemptsRemaining"], 1,
+        "the first code stopped working (N-052)"
+    );
     server.verify_login(&token, &second).await.is(200);
 }
 
@@ -140,18 +228,33 @@ async fn a_switch_gives_no_tries_back() {
     alice.enable_authenticator().await;
     let token = alice.begin_sign_in().await;
     for _ in 0..3 {
-        server.verify_login(&token, &alice.wrong_code()).await.refused(400, "INVALID_MFA_CODE");
+        server
+            .verify_login(&token, &alice.wrong_code())
+            .await
+            .refused(400, "INVALID_MFA_CODE");
     }
     server.switch(&token, "email").await.is(200);
     let code = server.mail.code_to("alice@example.com").await;
     let refused = server.verify_login(&token, super::other_than(&code)).await;
-    assert_eq!(refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"], 1);
+    assert_eq!(
+        refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"],
+        1
+    );
     server.switch(&token, "authenticator").await.is(200);
     let refused = server.verify_login(&token, &alice.wrong_code()).await;
-    assert_eq!(refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"], 0);
-    server.switch(&token, "email").await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    assert_eq!(
+        refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"],
+        0
+    );
+    server
+        .switch(&token, "email")
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
     let last = alice.fresh_code();
-    server.verify_login(&token, &last).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    server
+        .verify_login(&token, &last)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
 }
 
 async fn a_mailed_code_fits_its_own_challenge_only() {
@@ -163,8 +266,14 @@ async fn a_mailed_code_fits_its_own_challenge_only() {
     let two = alice.begin_sign_in().await;
     let code_of_two = server.mail.code_to("alice@example.com").await;
     assert_ne!(code_of_one, code_of_two);
-    server.verify_login(&one, &code_of_two).await.refused(400, "INVALID_MFA_CODE");
-    server.verify_login(&two, &code_of_one).await.refused(400, "INVALID_MFA_CODE");
+    server
+        .verify_login(&one, &code_of_two)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    server
+        .verify_login(&two, &code_of_one)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
     server.verify_login(&one, &code_of_one).await.is(200);
     server.verify_login(&two, &code_of_two).await.is(200);
 }
@@ -176,7 +285,10 @@ async fn a_mailed_code_lives_as_long_as_the_setting_says() {
     let token = alice.begin_sign_in().await;
     let code = server.mail.code_to("alice@example.com").await;
     server.clock.advance(60);
-    server.verify_login(&token, &code).await.refused(400, "INVALID_MFA_CODE");
+    server
+        .verify_login(&token, &code)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
     server.resend(&token).await.is(200);
     let code = server.mail.code_to("alice@example.com").await;
     server.clock.advance(59);
@@ -187,8 +299,17 @@ async fn wrong_codes_after_a_right_password_are_told() {
     let server = Server::start().await;
     let alice = with_app(&server).await;
     let token = alice.begin_sign_in().await;
-    use_up(&server, "/identity/mfa/login/verify", &token, &alice.wrong_code()).await;
-    let notice = server.mail.notice_to("alice@example.com", "Wrong codes").await;
+    use_up(
+        &server,
+        "/identity/mfa/login/verify",
+        &token,
+        &alice.wrong_code(),
+    )
+    .await;
+    let notice = server
+        .mail
+        .notice_to("alice@example.com", "Wrong codes")
+        .await;
     assert!(notice.text.contains("127.0.0.1"), "{}", notice.text);
     assert!(notice.code().is_none());
 }

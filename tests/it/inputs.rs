@@ -26,7 +26,10 @@ const VALUE: &str = "uncommon-value-7f3k";
 
 /// The operations that take a body.
 fn with_body() -> impl Iterator<Item = &'static Operation> {
-    Contract::get().operations.iter().filter(|operation| operation.body.is_some())
+    Contract::get()
+        .operations
+        .iter()
+        .filter(|operation| operation.body.is_some())
 }
 
 /// Somebody who may call everything.
@@ -54,14 +57,20 @@ fn fitting(operation: &Operation) -> Value {
         _ => json!("x"),
     };
     let names = schema["required"].as_array().cloned().unwrap_or_default();
-    let fields = names.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), value(name)));
+    let fields = names
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|name| (name.to_owned(), value(name)));
     Value::Object(fields.collect())
 }
 
 /// The fields of an operation's body, with what the schema says of each.
 fn fields(operation: &Operation) -> BTreeMap<String, Value> {
     let schema = operation.body.as_ref().expect("a body");
-    let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+    let properties = schema["properties"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
     properties.into_iter().collect()
 }
 
@@ -75,7 +84,12 @@ async fn names_field(root: &Person, operation: &Operation, body: &Value, field: 
         return;
     }
     assert_eq!(refused["code"], "VALIDATION", "{place}: {}", refused.text);
-    let named: Vec<&str> = refused["errors"].as_array().into_iter().flatten().filter_map(|error| error["field"].as_str()).collect();
+    let named: Vec<&str> = refused["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|error| error["field"].as_str())
+        .collect();
     assert!(named.contains(&field), "{place}: {named:?}");
 }
 
@@ -84,21 +98,51 @@ async fn what_is_no_json_object_is_refused_everywhere() {
     let root = root(&server).await;
     for operation in with_body() {
         let texts = [
-            "{", "}", "nonsense", "null", "true", "1", "\"text\"", "[]", "[{}]", "{'a':1}", "\u{feff}{}", "\u{0}",
+            "{",
+            "}",
+            "nonsense",
+            "null",
+            "true",
+            "1",
+            "\"text\"",
+            "[]",
+            "[{}]",
+            "{'a':1}",
+            "\u{feff}{}",
+            "\u{0}",
         ];
         for text in texts {
-            let refused = call(&root, operation).body("application/json", text).await.refused(400, "VALIDATION");
-            assert_eq!(refused["errors"][0]["field"], "body", "{} with {text}", operation.id);
+            let refused = call(&root, operation)
+                .body("application/json", text)
+                .await
+                .refused(400, "VALIDATION");
+            assert_eq!(
+                refused["errors"][0]["field"], "body",
+                "{} with {text}",
+                operation.id
+            );
         }
         let trailing = format!("{} x", fitting(operation));
-        let refused = call(&root, operation).body("application/json", trailing).await.refused(400, "VALIDATION");
+        let refused = call(&root, operation)
+            .body("application/json", trailing)
+            .await
+            .refused(400, "VALIDATION");
         assert_eq!(refused["errors"][0]["field"], "body", "{}", operation.id);
         let not_utf8 = vec![b'{', b'"', 0xff, b'"', b':', b'1', b'}'];
-        call(&root, operation).body("application/json", not_utf8).await.refused(400, "VALIDATION");
+        call(&root, operation)
+            .body("application/json", not_utf8)
+            .await
+            .refused(400, "VALIDATION");
         let deep = format!("{{\"a\":{}", "[".repeat(10_000));
-        call(&root, operation).body("application/json", deep).await.refused(400, "VALIDATION");
+        call(&root, operation)
+            .body("application/json", deep)
+            .await
+            .refused(400, "VALIDATION");
         if !operation.body_is_optional {
-            let refused = call(&root, operation).body("application/json", "").await.refused(400, "VALIDATION");
+            let refused = call(&root, operation)
+                .body("application/json", "")
+                .await
+                .refused(400, "VALIDATION");
             assert_eq!(refused["errors"][0]["field"], "body", "{}", operation.id);
         }
     }
@@ -137,7 +181,15 @@ async fn a_field_of_the_wrong_type_is_named_everywhere() {
     let root = root(&server).await;
     for operation in with_body() {
         for (name, schema) in fields(operation) {
-            let of_any_type = [json!(null), json!(true), json!(1.5), json!({ "a": VALUE }), json!([[VALUE]]), json!(VALUE), json!(7)];
+            let of_any_type = [
+                json!(null),
+                json!(true),
+                json!(1.5),
+                json!({ "a": VALUE }),
+                json!([[VALUE]]),
+                json!(VALUE),
+                json!(7),
+            ];
             let fits = |value: &Value| match schema["type"].as_str() {
                 Some("string") => value.is_string(),
                 Some("integer") => value.is_i64(),
@@ -147,7 +199,11 @@ async fn a_field_of_the_wrong_type_is_named_everywhere() {
             for value in of_any_type.into_iter().filter(|value| !fits(value)) {
                 let mut body = fitting(operation);
                 body[&name] = value.clone();
-                let field = if name == "scopes" && value.is_array() { "scopes[0]" } else { &name };
+                let field = if name == "scopes" && value.is_array() {
+                    "scopes[0]"
+                } else {
+                    &name
+                };
                 names_field(&root, operation, &body, field).await;
             }
         }
@@ -162,7 +218,13 @@ async fn a_field_of_the_wrong_length_is_named_everywhere() {
         for (name, schema) in fields(operation) {
             let longest = schema["maxLength"].as_u64();
             let shortest = schema["minLength"].as_u64().filter(|&least| least > 0);
-            let too_long = longest.map(|most| VALUE.repeat(300).chars().take(usize::try_from(most).expect("small") + 1).collect());
+            let too_long = longest.map(|most| {
+                VALUE
+                    .repeat(300)
+                    .chars()
+                    .take(usize::try_from(most).expect("small") + 1)
+                    .collect()
+            });
             let too_short = shortest.map(|_| String::new());
             for value in [too_long, too_short].into_iter().flatten() {
                 let mut body = fitting(operation);
@@ -179,12 +241,23 @@ async fn a_field_given_twice_is_named_everywhere() {
     let server = Server::start().await;
     let root = root(&server).await;
     for operation in with_body() {
-        let Some((name, value)) = fitting(operation).as_object().and_then(|body| body.clone().into_iter().next()) else {
+        let Some((name, value)) = fitting(operation)
+            .as_object()
+            .and_then(|body| body.clone().into_iter().next())
+        else {
             continue;
         };
         let body = format!("{{\"{name}\":{value},\"{name}\":{value}}}");
-        let refused = call(&root, operation).body("application/json", body).await.refused(400, "VALIDATION");
-        assert_eq!(refused["errors"][0]["field"], name.as_str(), "{}", operation.id);
+        let refused = call(&root, operation)
+            .body("application/json", body)
+            .await
+            .refused(400, "VALIDATION");
+        assert_eq!(
+            refused["errors"][0]["field"],
+            name.as_str(),
+            "{}",
+            operation.id
+        );
     }
 }
 
@@ -196,7 +269,10 @@ async fn an_unknown_method_is_a_refusal_of_its_own() {
         for method in ["sms", "Email", "EMAIL", "authenticator ", "", VALUE] {
             let mut body = fitting(operation);
             body["method"] = json!(method);
-            let refused = call(&root, operation).json(&body).await.refused(400, "INVALID_MFA_METHOD");
+            let refused = call(&root, operation)
+                .json(&body)
+                .await
+                .refused(400, "INVALID_MFA_METHOD");
             assert!(!refused.text.contains(VALUE));
             called += 1;
         }
@@ -208,11 +284,26 @@ async fn another_media_type_is_refused_everywhere() {
     let server = Server::start().await;
     let root = root(&server).await;
     for operation in with_body() {
-        for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application/xml", "multipart/form-data; boundary=x"] {
-            let refused = call(&root, operation).body(media_type, fitting(operation).to_string()).await;
-            assert_eq!((refused.status, refused["code"].as_str()), (415, Some("UNSUPPORTED_MEDIA_TYPE")), "{} {media_type}", operation.id);
+        for media_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonx",
+            "application/xml",
+            "multipart/form-data; boundary=x",
+        ] {
+            let refused = call(&root, operation)
+                .body(media_type, fitting(operation).to_string())
+                .await;
+            assert_eq!(
+                (refused.status, refused["code"].as_str()),
+                (415, Some("UNSUPPORTED_MEDIA_TYPE")),
+                "{} {media_type}",
+                operation.id
+            );
         }
-        let refused = call(&root, operation).body("application/json; charset=utf-8", "[]").await;
+        let refused = call(&root, operation)
+            .body("application/json; charset=utf-8", "[]")
+            .await;
         refused.refused(400, "VALIDATION");
         let refused = call(&root, operation).body("APPLICATION/JSON", "[]").await;
         refused.refused(400, "VALIDATION");
@@ -224,11 +315,17 @@ async fn a_body_over_sixteen_kibibytes_is_refused_everywhere() {
     let root = root(&server).await;
     for operation in with_body() {
         let body = || format!("{{\"a\":\"{}\"}}", "x".repeat(16_384));
-        call(&root, operation).body("application/json", body()).await.refused(413, "PAYLOAD_TOO_LARGE");
+        call(&root, operation)
+            .body("application/json", body())
+            .await
+            .refused(413, "PAYLOAD_TOO_LARGE");
         // In pieces, without saying how long it is.
         let piece = |_| Ok::<_, std::io::Error>(vec![b' '; 1024]);
         let pieces = reqwest::Body::wrap_stream(futures_util::stream::iter((0..17).map(piece)));
-        call(&root, operation).body("application/json", pieces).await.refused(413, "PAYLOAD_TOO_LARGE");
+        call(&root, operation)
+            .body("application/json", pieces)
+            .await
+            .refused(413, "PAYLOAD_TOO_LARGE");
     }
     root.me().await.is(200);
 }
@@ -236,7 +333,11 @@ async fn a_body_over_sixteen_kibibytes_is_refused_everywhere() {
 async fn a_body_of_exactly_the_limit_is_read() {
     let server = Server::start().await;
     let body = |spaces: usize| format!("{}{{}}", " ".repeat(spaces));
-    let login = |body: String| server.call(Method::POST, "/identity/login").body("application/json", body);
+    let login = |body: String| {
+        server
+            .call(Method::POST, "/identity/login")
+            .body("application/json", body)
+    };
     login(body(16_382)).await.refused(400, "VALIDATION");
     login(body(16_383)).await.refused(413, "PAYLOAD_TOO_LARGE");
 }
@@ -244,20 +345,28 @@ async fn a_body_of_exactly_the_limit_is_read() {
 async fn a_longer_body_is_read_where_the_operator_says_so() {
     let server = Server::with(|settings| settings.body_limit_bytes = 65_536).await;
     let body = format!("{}{{}}", " ".repeat(60_000));
-    let refused = server.call(Method::POST, "/identity/login").body("application/json", body).await;
+    let refused = server
+        .call(Method::POST, "/identity/login")
+        .body("application/json", body)
+        .await;
     refused.refused(400, "VALIDATION");
 }
 
 async fn a_body_that_ends_too_soon_is_refused() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let server = Server::start().await;
-    let mut stream = tokio::net::TcpStream::connect(server.address).await.expect("a connection");
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .expect("a connection");
     let head = "POST /identity/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"email\":";
     stream.write_all(head.as_bytes()).await.expect("sent");
     stream.shutdown().await.expect("half closed");
     let mut answer = String::new();
     // Either an answer or none, but the server goes on.
     let _ = stream.read_to_string(&mut answer).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+        "{answer}"
+    );
     server.get("/healthz").await.is(200);
 }

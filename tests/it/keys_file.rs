@@ -28,7 +28,9 @@ fn replace(path: &Path, text: &str) {
 async fn foreign(server: &Server) -> String {
     let other = tempfile::TempDir::new().expect("a folder");
     let settings = Settings::for_test(other.path()).expect("settings");
-    App::open(settings, server.clock.clone(), Chance::seeded(77)).await.expect("another server");
+    App::open(settings, server.clock.clone(), Chance::seeded(77))
+        .await
+        .expect("another server");
     fs::read_to_string(other.path().join("keys.json")).expect("its keys")
 }
 
@@ -53,13 +55,21 @@ async fn a_foreign_key_file_is_not_taken_over_by_a_running_server() {
     assert!(!matches!(looked, Ok(true)), "taken over");
 
     alice.me().await.is(200);
-    assert_eq!(server.get("/.well-known/jwks.json").await.is(200).text, published);
+    assert_eq!(
+        server.get("/.well-known/jwks.json").await.is(200).text,
+        published
+    );
     alice.sign_in().await;
     let mut bob = server.registered("bob@example.com").await;
     bob.enable_authenticator().await;
 
     replace(&keys, &right);
-    server.app.ctx().vault.reload_if_changed().expect("the right keys");
+    server
+        .app
+        .ctx()
+        .vault
+        .reload_if_changed()
+        .expect("the right keys");
     let server = server.restarted().await;
     for person in [&mut alice, &mut bob] {
         person.server = server.clone();
@@ -71,10 +81,26 @@ async fn a_foreign_key_file_is_not_taken_over_by_a_running_server() {
 async fn a_key_that_was_added_is_taken_over_by_a_running_server() {
     let server = Server::start().await;
     let operator = start_again(&server).await.expect("the operator's program");
-    let added = operator.ctx().vault.rotate_signing(server.clock.now()).expect("rotated");
+    let added = operator
+        .ctx()
+        .vault
+        .rotate_signing(server.clock.now())
+        .expect("rotated");
     // The server looks by itself as well: one of the two sees the change.
-    server.app.ctx().vault.reload_if_changed().expect("reloaded");
-    assert!(server.get("/.well-known/jwks.json").await.is(200).text.contains(&added.id));
+    server
+        .app
+        .ctx()
+        .vault
+        .reload_if_changed()
+        .expect("reloaded");
+    assert!(
+        server
+            .get("/.well-known/jwks.json")
+            .await
+            .is(200)
+            .text
+            .contains(&added.id)
+    );
 }
 
 async fn after_a_rotation_the_older_key_file_is_refused() {
@@ -82,11 +108,18 @@ async fn after_a_rotation_the_older_key_file_is_refused() {
     let keys = server.folder().join("keys.json");
     let older = fs::read_to_string(&keys).expect("the keys");
     let operator = start_again(&server).await.expect("the operator's program");
-    let added = operator.ctx().vault.rotate_sealing(server.clock.now()).expect("rotated");
+    let added = operator
+        .ctx()
+        .vault
+        .rotate_sealing(server.clock.now())
+        .expect("rotated");
     operator.check_keys().await.expect("known from now on");
     let newer = fs::read_to_string(&keys).expect("the keys");
     replace(&keys, &older);
-    let line = start_again(&server).await.err().expect("what the new key sealed would be lost");
+    let line = start_again(&server)
+        .await
+        .err()
+        .expect("what the new key sealed would be lost");
     assert!(line.contains(&added.id), "{line}");
     replace(&keys, &newer);
     start_again(&server).await.expect("the right keys");
@@ -94,11 +127,16 @@ async fn after_a_rotation_the_older_key_file_is_refused() {
 
 async fn a_database_that_others_can_read_is_refused() {
     let server = Server::start().await;
-    let Some(file) = server.database.file() else { return };
+    let Some(file) = server.database.file() else {
+        return;
+    };
     server.stop().await;
     fs::set_permissions(file, Permissions::from_mode(0o644)).expect("set");
     let line = start_again(&server).await.err().expect("refused");
-    assert!(line.contains("countersign.db") && line.contains("0644") && line.contains("chmod 600"), "{line}");
+    assert!(
+        line.contains("countersign.db") && line.contains("0644") && line.contains("chmod 600"),
+        "{line}"
+    );
     fs::set_permissions(file, Permissions::from_mode(0o600)).expect("set");
     start_again(&server).await.expect("private again");
 }

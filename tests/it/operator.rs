@@ -29,7 +29,13 @@ async fn an_operator_makes_accounts() {
     assert_eq!(root.me().await["role"], "administrator");
     server.mail.notice_to("root@example.com", "account").await;
     let made = server.app.call(async |ctx| {
-        admin::create_user(ctx, "Bob@Example.com", Secret::new(PASSWORD.to_owned()), Role::User).await
+        admin::create_user(
+            ctx,
+            "Bob@Example.com",
+            Secret::new(PASSWORD.to_owned()),
+            Role::User,
+        )
+        .await
     });
     assert_eq!(made.await.expect("an account").email, "bob@example.com");
     let bob = server.login("bob@example.com", PASSWORD).await.is(200);
@@ -49,7 +55,9 @@ async fn an_operator_makes_no_account_twice_and_none_with_a_weak_password() {
             admin::create_user(ctx, email, Secret::new(password.to_owned()), Role::User).await
         });
         match made.await {
-            Err(Error::Refused(Refusal::Validation { errors })) => assert_eq!(errors[0].field, field),
+            Err(Error::Refused(Refusal::Validation { errors })) => {
+                assert_eq!(errors[0].field, field);
+            }
             other => panic!("{email} {password}: {other:?}"),
         }
     }
@@ -59,7 +67,11 @@ async fn a_promoted_user_is_an_administrator_at_once() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
     alice.get("/identity/users").await.refused(403, "FORBIDDEN");
-    server.app.call(async |ctx| admin::promote(ctx, "ALICE@example.com").await).await.expect("promoted");
+    server
+        .app
+        .call(async |ctx| admin::promote(ctx, "ALICE@example.com").await)
+        .await
+        .expect("promoted");
     alice.get("/identity/users").await.is(200);
     assert_eq!(alice.me().await["role"], "administrator");
 }
@@ -71,12 +83,22 @@ async fn a_reset_removes_every_factor_and_ends_every_session() {
     alice.sign_in().await;
     alice.enable_authenticator().await;
     let waiting = alice.begin_sign_in().await;
-    let person = server.app.call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await).await.expect("reset");
+    let person = server
+        .app
+        .call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await)
+        .await
+        .expect("reset");
     assert!(person.methods.is_empty());
     alice.me().await.refused(401, "TOKEN_INVALID");
-    server.refresh(&alice.refresh_token).await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
     let code = alice.fresh_code();
-    server.verify_login(&waiting, &code).await.refused(400, "MFA_TOKEN_INVALID");
+    server
+        .verify_login(&waiting, &code)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
     let signed_in = alice.login().await.is(200);
     assert_eq!(signed_in["user"]["mfaMethods"], json!([]));
     alice.keep(&signed_in);
@@ -87,7 +109,11 @@ async fn a_reset_removes_every_factor_and_ends_every_session() {
 async fn an_unlock_removes_no_factor() {
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
-    let person = server.app.call(async |ctx| admin::unlock(ctx, "alice@example.com").await).await.expect("unlocked");
+    let person = server
+        .app
+        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .await
+        .expect("unlocked");
     assert_eq!(person.methods.len(), 1);
     alice.me().await.is(200);
     alice.sign_in().await;
@@ -96,12 +122,24 @@ async fn an_unlock_removes_no_factor() {
 async fn nobody_unknown_is_helped() {
     let server = Server::start().await;
     let outcomes = [
-        server.app.call(async |ctx| admin::promote(ctx, "nobody@example.com").await).await,
-        server.app.call(async |ctx| admin::unlock(ctx, "nobody@example.com").await).await,
-        server.app.call(async |ctx| admin::reset_mfa(ctx, "nobody@example.com").await).await,
+        server
+            .app
+            .call(async |ctx| admin::promote(ctx, "nobody@example.com").await)
+            .await,
+        server
+            .app
+            .call(async |ctx| admin::unlock(ctx, "nobody@example.com").await)
+            .await,
+        server
+            .app
+            .call(async |ctx| admin::reset_mfa(ctx, "nobody@example.com").await)
+            .await,
     ];
     for outcome in outcomes {
-        assert!(matches!(outcome, Err(Error::Refused(Refusal::UserNotFound))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(Error::Refused(Refusal::UserNotFound))),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -109,16 +147,35 @@ async fn help_is_told_and_kept_in_the_audit_trail() {
     let server = Server::start().await;
     with_app(&server).await;
     let events = async |event: &str| {
-        let query = format!("SELECT count(*) AS found FROM audit_events WHERE event = '{event}' AND source = 'console'");
+        let query = format!(
+            "SELECT count(*) AS found FROM audit_events WHERE event = '{event}' AND source = 'console'"
+        );
         server.database.number(&query)
     };
-    server.app.call(async |ctx| admin::promote(ctx, "alice@example.com").await).await.expect("promoted");
-    server.mail.notice_to("alice@example.com", "administrator").await;
-    server.app.call(async |ctx| admin::unlock(ctx, "alice@example.com").await).await.expect("unlocked");
+    server
+        .app
+        .call(async |ctx| admin::promote(ctx, "alice@example.com").await)
+        .await
+        .expect("promoted");
+    server
+        .mail
+        .notice_to("alice@example.com", "administrator")
+        .await;
+    server
+        .app
+        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .await
+        .expect("unlocked");
     server.mail.notice_to("alice@example.com", "unlocked").await;
-    server.app.call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await).await.expect("reset");
+    server
+        .app
+        .call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await)
+        .await
+        .expect("reset");
     server.mail.notice_to("alice@example.com", "removed").await;
-    let kept = server.database.texts("SELECT event AS found FROM audit_events WHERE source = 'console'");
+    let kept = server
+        .database
+        .texts("SELECT event AS found FROM audit_events WHERE source = 'console'");
     assert_eq!(kept.len(), 3, "{kept:?}");
     for event in &kept {
         assert_eq!(events(event).await, 1, "{event}");
@@ -133,14 +190,34 @@ async fn what_is_over_is_forgotten() {
     server.register("bob@example.com").await.is(202);
     server.login("nobody@example.com", "wrong").await;
     server.mail_is_out().await;
-    let rows = |table: &str| server.database.number(&format!("SELECT count(*) AS found FROM {table}"));
-    let tables = ["challenges", "registrations", "notices", "sessions", "refresh_tokens", "audit_events", "password_attempts", "limits", "user_limits"];
+    let rows = |table: &str| {
+        server
+            .database
+            .number(&format!("SELECT count(*) AS found FROM {table}"))
+    };
+    let tables = [
+        "challenges",
+        "registrations",
+        "notices",
+        "sessions",
+        "refresh_tokens",
+        "audit_events",
+        "password_attempts",
+        "limits",
+        "user_limits",
+    ];
     for table in tables {
         assert!(rows(table) > 0, "{table}");
     }
     server.clock.advance(2 * 86_400);
     server.app.purge().await.expect("purged");
-    for table in ["challenges", "registrations", "notices", "password_attempts", "limits"] {
+    for table in [
+        "challenges",
+        "registrations",
+        "notices",
+        "password_attempts",
+        "limits",
+    ] {
         assert_eq!(rows(table), 0, "{table} after a day");
     }
     assert!(rows("sessions") > 0 && rows("audit_events") > 0);
@@ -153,7 +230,10 @@ async fn what_is_over_is_forgotten() {
     server.clock.advance(400 * 86_400);
     server.app.purge().await.expect("purged");
     assert_eq!(rows("audit_events"), 0, "after four hundred days");
-    assert!(rows("users") == 1 && rows("factors") == 1, "people and factors stay");
+    assert!(
+        rows("users") == 1 && rows("factors") == 1,
+        "people and factors stay"
+    );
     alice.sign_in().await;
 }
 
@@ -162,12 +242,22 @@ async fn a_purge_takes_nothing_that_is_alive() {
     let mut alice = with_app(&server).await;
     let waiting = alice.begin_sign_in().await;
     for _ in 0..5 {
-        server.login("alice@example.com", "wrong").await.refused(401, "INVALID_CREDENTIALS");
+        server
+            .login("alice@example.com", "wrong")
+            .await
+            .refused(401, "INVALID_CREDENTIALS");
     }
-    let bob = server.register("bob@example.com").await.is(202).text("registrationToken");
+    let bob = server
+        .register("bob@example.com")
+        .await
+        .is(202)
+        .text("registrationToken");
     let code = server.mail.code_to("bob@example.com").await;
     server.app.purge().await.expect("purged");
-    server.login("alice@example.com", "wrong").await.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
+    server
+        .login("alice@example.com", "wrong")
+        .await
+        .refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
     server.prove(&bob, &code).await.is(201);
     alice.me().await.is(200);
     let code = alice.fresh_code();

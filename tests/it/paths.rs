@@ -18,19 +18,34 @@ tests! {
     a_slow_head_is_hung_up_on,
 }
 
-const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUUX"];
+const METHODS: [&str; 8] = [
+    "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUUX",
+];
 
 async fn a_wrong_method_names_the_right_ones() {
     let server = Server::start().await;
     let root = server.administrator("root@example.com").await;
     for operation in &Contract::get().operations {
-        let path = operation.path.replace("{id}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
-        let same_path = Contract::get().operations.iter().filter(|other| other.path == operation.path);
+        let path = operation
+            .path
+            .replace("{id}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
+        let same_path = Contract::get()
+            .operations
+            .iter()
+            .filter(|other| other.path == operation.path);
         let allowed: Vec<&str> = same_path.map(|other| other.method.as_str()).collect();
-        for method in METHODS.into_iter().filter(|method| !allowed.contains(method)) {
+        for method in METHODS
+            .into_iter()
+            .filter(|method| !allowed.contains(method))
+        {
             let method: Method = method.parse().expect("a method");
             let refused = root.call(method.clone(), &path).await;
-            assert_eq!((refused.status, refused["code"].as_str()), (405, Some("METHOD_NOT_ALLOWED")), "{method} {path}: {}", refused.text);
+            assert_eq!(
+                (refused.status, refused["code"].as_str()),
+                (405, Some("METHOD_NOT_ALLOWED")),
+                "{method} {path}: {}",
+                refused.text
+            );
             let header = refused.header("allow").unwrap_or_default();
             let mut named: Vec<&str> = header.split(", ").collect();
             named.sort_unstable();
@@ -45,13 +60,30 @@ async fn an_unknown_path_is_not_found() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
     let paths = [
-        "/identity", "/identity/", "/identity/nothing", "/identity/login/", "/identity//login", "/Identity/login", "/identity/mfa",
-        "/identity/api-keys/a/b", "/nothing", "/.well-known/", "/.git/config", "/openapi/", "/openapi/other.yaml", "/healthz/x",
+        "/identity",
+        "/identity/",
+        "/identity/nothing",
+        "/identity/login/",
+        "/identity//login",
+        "/Identity/login",
+        "/identity/mfa",
+        "/identity/api-keys/a/b",
+        "/nothing",
+        "/.well-known/",
+        "/.git/config",
+        "/openapi/",
+        "/openapi/other.yaml",
+        "/healthz/x",
     ];
     for path in paths {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let refused = server.call(method.clone(), path).await;
-            assert_eq!((refused.status, refused["code"].as_str()), (404, Some("NOT_FOUND")), "{method} {path}: {}", refused.text);
+            assert_eq!(
+                (refused.status, refused["code"].as_str()),
+                (404, Some("NOT_FOUND")),
+                "{method} {path}: {}",
+                refused.text
+            );
             let known = alice.call(method, path).await;
             assert_eq!(known.status, 404, "{path}");
         }
@@ -60,9 +92,21 @@ async fn an_unknown_path_is_not_found() {
 
 async fn a_strange_path_breaks_nothing() {
     let server = Server::start().await;
-    for path in ["/%00", "/identity/%2e%2e/login", "/identity/api-keys/%ff", "/%", "/identity/me?%", "/identity/login%0d%0aX: y"] {
+    for path in [
+        "/%00",
+        "/identity/%2e%2e/login",
+        "/identity/api-keys/%ff",
+        "/%",
+        "/identity/me?%",
+        "/identity/login%0d%0aX: y",
+    ] {
         let answer = server.get(path).await;
-        assert!((400..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
     }
     server.get("/healthz").await.is(200);
 }
@@ -72,7 +116,11 @@ async fn the_contract_is_served_as_it_was_written() {
     let served = server.get("/openapi/identity.yaml").await.is(200);
     assert_eq!(served.text, include_str!("../../openapi/identity.yaml"));
     let tag = served.header("etag").expect("an ETag");
-    let again = server.get("/openapi/identity.yaml").header("If-None-Match", &tag).await.is(304);
+    let again = server
+        .get("/openapi/identity.yaml")
+        .header("If-None-Match", &tag)
+        .await
+        .is(304);
     assert!(again.text.is_empty());
 }
 
@@ -80,14 +128,24 @@ async fn the_root_leads_to_swagger_ui() {
     let server = Server::start().await;
     for path in ["/", "/swagger-ui"] {
         let redirect = server.get(path).await;
-        assert!((300..400).contains(&redirect.status), "{path}: {}", redirect.status);
+        assert!(
+            (300..400).contains(&redirect.status),
+            "{path}: {}",
+            redirect.status
+        );
         assert_eq!(redirect.header("location").as_deref(), Some("/swagger-ui/"));
     }
     let page = server.get("/swagger-ui/").await.is(200);
     assert!(page.text.contains("swagger-ui"));
     let policy = page.header("content-security-policy").unwrap_or_default();
-    assert!(policy.contains("script-src 'self'") && policy.contains("default-src 'none'"), "{policy}");
-    assert!(!policy.contains("unsafe-eval") && !policy.contains("script-src 'self' 'unsafe-inline'"), "{policy}");
+    assert!(
+        policy.contains("script-src 'self'") && policy.contains("default-src 'none'"),
+        "{policy}"
+    );
+    assert!(
+        !policy.contains("unsafe-eval") && !policy.contains("script-src 'self' 'unsafe-inline'"),
+        "{policy}"
+    );
 }
 
 async fn swagger_ui_can_be_switched_off() {
@@ -100,45 +158,87 @@ async fn swagger_ui_can_be_switched_off() {
 
 async fn health_looks_at_nothing() {
     let server = Server::start().await;
-    server.database.run("ALTER TABLE users RENAME TO users_gone");
-    assert_eq!(server.get("/healthz").await.is(200).body, json!({ "status": "ok" }));
+    server
+        .database
+        .run("ALTER TABLE users RENAME TO users_gone");
+    assert_eq!(
+        server.get("/healthz").await.is(200).body,
+        json!({ "status": "ok" })
+    );
 }
 
 async fn readiness_looks_at_everything() {
     let server = Server::with(|settings| settings.policy.courier_queue = 1).await;
     let ready = server.get("/readyz").await.is(200);
-    assert_eq!(ready.body, json!({ "status": "ready", "checks": { "database": "ok", "migrations": "ok", "courier": "ok" } }));
+    assert_eq!(
+        ready.body,
+        json!({ "status": "ready", "checks": { "database": "ok", "migrations": "ok", "courier": "ok" } })
+    );
 
-    server.database.run("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000001')");
+    server
+        .database
+        .run("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000001')");
     let not = server.get("/readyz").await.refused(503, "NOT_READY");
     assert_eq!(not["checks"]["migrations"], "ahead");
-    server.database.run("DELETE FROM __diesel_schema_migrations WHERE version = '29991231000001'");
+    server
+        .database
+        .run("DELETE FROM __diesel_schema_migrations WHERE version = '29991231000001'");
     server.get("/readyz").await.is(200);
     server.database.cut();
     let not = server.get("/readyz").await.refused(503, "NOT_READY");
     assert_eq!(not["checks"]["database"], "unreachable");
     server.database.mend();
-    until("readiness", async || (server.get("/readyz").await.status == 200).then_some(())).await;
-    server.database.run("DELETE FROM __diesel_schema_migrations");
-    assert_eq!(server.get("/readyz").await.refused(503, "NOT_READY")["checks"]["migrations"], "behind");
+    until("readiness", async || {
+        (server.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    server
+        .database
+        .run("DELETE FROM __diesel_schema_migrations");
+    assert_eq!(
+        server.get("/readyz").await.refused(503, "NOT_READY")["checks"]["migrations"],
+        "behind"
+    );
 }
 
 async fn every_answer_names_its_request() {
     let server = Server::start().await;
-    let one = server.get("/healthz").await.header("x-request-id").expect("an id");
+    let one = server
+        .get("/healthz")
+        .await
+        .header("x-request-id")
+        .expect("an id");
     let sent = server.get("/healthz").header("X-Request-Id", &one).await;
     let two = sent.header("x-request-id").expect("an id");
     assert_ne!(one, two, "a client does not choose what is in the log");
-    let refused = server.get("/identity/me").await.refused(401, "TOKEN_INVALID");
-    assert_eq!(refused.header("x-request-id"), refused["requestId"].as_str().map(str::to_owned));
+    let refused = server
+        .get("/identity/me")
+        .await
+        .refused(401, "TOKEN_INVALID");
+    assert_eq!(
+        refused.header("x-request-id"),
+        refused["requestId"].as_str().map(str::to_owned)
+    );
 }
 
 async fn a_slow_head_is_hung_up_on() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
-    let mut stream = tokio::net::TcpStream::connect(server.address).await.expect("a connection");
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").await.expect("sent");
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .expect("a connection");
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        .await
+        .expect("sent");
     let mut answer = Vec::new();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(8), stream.read_to_end(&mut answer)).await;
-    assert!(ended.is_ok(), "still waiting for the rest of the head (P-45)");
+    let ended = tokio::time::timeout(
+        std::time::Duration::from_secs(8),
+        stream.read_to_end(&mut answer),
+    )
+    .await;
+    assert!(
+        ended.is_ok(),
+        "still waiting for the rest of the head (P-45)"
+    );
 }

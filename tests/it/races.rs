@@ -62,7 +62,11 @@ async fn of_five_challenges_with_one_code_one_wins() {
         assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
         assert_eq!(outcomes(&answers)["INVALID_MFA_CODE"], 4);
         let others = answers.iter().filter(|answer| answer.status == 400);
-        assert!(others.into_iter().all(|answer| answer["reason"] == "already_used"));
+        assert!(
+            others
+                .into_iter()
+                .all(|answer| answer["reason"] == "already_used")
+        );
     }
 }
 
@@ -75,7 +79,10 @@ async fn parallel_guesses_get_five_tries() {
     let outcomes = outcomes(&answers);
     assert_eq!(outcomes["INVALID_MFA_CODE"], 5, "{outcomes:?}");
     assert_eq!(outcomes["TOO_MANY_MFA_ATTEMPTS"], 15, "{outcomes:?}");
-    let mut left: Vec<i64> = answers.iter().filter_map(|answer| answer["attemptsRemaining"].as_i64()).collect();
+    let mut left: Vec<i64> = answers
+        .iter()
+        .filter_map(|answer| answer["attemptsRemaining"].as_i64())
+        .collect();
     left.sort_unstable();
     assert_eq!(left, [0, 1, 2, 3, 4], "each try is told as what it was");
 }
@@ -92,7 +99,10 @@ async fn parallel_guesses_on_many_challenges_stop_at_the_soft_limit() {
     let guesses = tokens.iter().cycle().take(25);
     let answers = at_once(guesses.map(|token| server.verify_login(token, &wrong))).await;
     let outcomes = outcomes(&answers);
-    assert_eq!(outcomes["INVALID_MFA_CODE"], 10, "P-13 counts over all challenges: {outcomes:?}");
+    assert_eq!(
+        outcomes["INVALID_MFA_CODE"], 10,
+        "P-13 counts over all challenges: {outcomes:?}"
+    );
     assert_eq!(outcomes["TOO_MANY_MFA_ATTEMPTS"], 15, "{outcomes:?}");
 }
 
@@ -112,7 +122,11 @@ async fn of_eight_set_ups_with_one_code_one_wins() {
 async fn of_eight_ways_out_with_one_code_one_wins() {
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
-    let token = alice.begin_disable("authenticator").await.is(200).text("mfaToken");
+    let token = alice
+        .begin_disable("authenticator")
+        .await
+        .is(200)
+        .text("mfaToken");
     let code = alice.fresh_code();
     let answers = at_once((0..8).map(|_| server.verify_disable(&token, &code))).await;
     assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
@@ -123,10 +137,20 @@ async fn of_eight_refreshes_one_wins_and_the_session_ends() {
     let alice = server.registered("alice@example.com").await;
     let answers = at_once((0..8).map(|_| server.refresh(&alice.refresh_token))).await;
     assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
-    let winner = answers.iter().find(|answer| answer.status == 200).expect("one");
+    let winner = answers
+        .iter()
+        .find(|answer| answer.status == 200)
+        .expect("one");
     let token = winner.text("accessToken");
-    server.get("/identity/me").bearer(&token).await.refused(401, "TOKEN_INVALID");
-    server.refresh(&winner.text("refreshToken")).await.refused(401, "TOKEN_INVALID");
+    server
+        .get("/identity/me")
+        .bearer(&token)
+        .await
+        .refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&winner.text("refreshToken"))
+        .await
+        .refused(401, "TOKEN_INVALID");
 }
 
 async fn of_eight_resends_one_is_sent() {
@@ -157,14 +181,20 @@ async fn of_ten_sign_ins_six_are_mailed() {
     assert_eq!(outcomes["TOO_MANY_MFA_EMAILS"], 4, "{outcomes:?}");
     server.mail_is_out().await;
     let sign_ins = server.mail.subjects_to("alice@example.com");
-    let codes = sign_ins.iter().filter(|subject| subject.contains("sign in")).count();
+    let codes = sign_ins
+        .iter()
+        .filter(|subject| subject.contains("sign in"))
+        .count();
     assert_eq!(codes, 6, "{sign_ins:?}");
 }
 
 async fn of_eight_proofs_of_one_registration_one_makes_the_account() {
     let server = Server::start().await;
     let begun = server.register("alice@example.com").await.is(202);
-    let (token, code) = (begun.text("registrationToken"), server.mail.code_to("alice@example.com").await);
+    let (token, code) = (
+        begun.text("registrationToken"),
+        server.mail.code_to("alice@example.com").await,
+    );
     let answers = at_once((0..8).map(|_| server.prove(&token, &code))).await;
     assert_eq!(count(&answers, 201), 1, "{:?}", outcomes(&answers));
 }
@@ -177,7 +207,12 @@ async fn two_registrations_of_one_address_make_one_account() {
         let code = server.mail.code_to("alice@example.com").await;
         registrations.push((begun.text("registrationToken"), code));
     }
-    let answers = at_once(registrations.iter().map(|(token, code)| server.prove(token, code))).await;
+    let answers = at_once(
+        registrations
+            .iter()
+            .map(|(token, code)| server.prove(token, code)),
+    )
+    .await;
     let outcomes = outcomes(&answers);
     assert_eq!(outcomes["201"], 1, "{outcomes:?}");
     assert_eq!(outcomes["REGISTRATION_TOKEN_INVALID"], 1, "{outcomes:?}");
@@ -192,7 +227,10 @@ async fn parallel_wrong_passwords_get_five_tries() {
         let answers = at_once((0..9).map(|_| server.login(email, "wrong"))).await;
         let outcomes = outcomes(&answers);
         assert_eq!(outcomes["INVALID_CREDENTIALS"], 5, "{email}: {outcomes:?}");
-        assert_eq!(outcomes["TOO_MANY_PASSWORD_ATTEMPTS"], 4, "{email}: {outcomes:?}");
+        assert_eq!(
+            outcomes["TOO_MANY_PASSWORD_ATTEMPTS"], 4,
+            "{email}: {outcomes:?}"
+        );
     }
     server.clock.advance(1);
     alice.login().await.is(200);
@@ -213,7 +251,9 @@ async fn no_more_than_five_challenges_wait() {
     let alice = with_app(&server).await;
     let begun = at_once((0..12).map(|_| alice.login())).await;
     let wrong = alice.wrong_code();
-    let guesses = begun.iter().map(|answer| server.verify_login(&answer.text("mfaToken"), &wrong));
+    let guesses = begun
+        .iter()
+        .map(|answer| server.verify_login(&answer.text("mfaToken"), &wrong));
     let answers = at_once(guesses).await;
     let outcomes = outcomes(&answers);
     assert_eq!(outcomes["INVALID_MFA_CODE"], 5, "P-16: {outcomes:?}");

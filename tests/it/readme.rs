@@ -22,10 +22,14 @@ tests! {
 async fn the_settings_are_the_codes() {
     let begin = "<!-- settings: a test compares this table with the code -->\n";
     let (_, rest) = README.split_once(begin).expect("the begin of the table");
-    let (table, _) = rest.split_once("<!-- /settings -->").expect("the end of the table");
+    let (table, _) = rest
+        .split_once("<!-- /settings -->")
+        .expect("the end of the table");
     let code = config::table();
-    let (readme, code): (Vec<&str>, Vec<&str>) =
-        (table.trim().lines().collect(), code.trim().lines().collect());
+    let (readme, code): (Vec<&str>, Vec<&str>) = (
+        table.trim().lines().collect(),
+        code.trim().lines().collect(),
+    );
     let why = "put what `countersign settings` prints into the README";
     for (in_readme, in_code) in readme.iter().zip(&code) {
         assert_eq!(in_readme, in_code, "{why}");
@@ -42,13 +46,18 @@ async fn the_first_sign_in_signs_in() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings::for_test(&folder.path().join("data")).expect("the defaults");
-    let app = App::open(settings, Clock::System, Chance::system()).await.expect("an app");
+    let app = App::open(settings, Clock::System, Chance::system())
+        .await
+        .expect("an app");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = serve::start(app, listener).await.expect("a server");
     let script = script.replace("localhost:8080", &server.address.to_string());
 
     let said = run(&script, folder.path()).await;
-    assert!(said.contains("\"acr\":\"aal2\""), "the last answer is the signed-in user's: {said}");
+    assert!(
+        said.contains("\"acr\":\"aal2\""),
+        "the last answer is the signed-in user's: {said}"
+    );
     server.stop().await;
 }
 
@@ -62,6 +71,9 @@ async fn run(script: &str, folder: &Path) -> String {
         .expect("bash");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the README's commands fail: {said}\n{errors}");
+    assert!(
+        output.status.success(),
+        "the README's commands fail: {said}\n{errors}"
+    );
     said
 }

@@ -18,13 +18,18 @@ tests! {
 
 /// The secured operations of the contract.
 fn secured() -> impl Iterator<Item = &'static Operation> {
-    Contract::get().operations.iter().filter(|operation| operation.is_secured())
+    Contract::get()
+        .operations
+        .iter()
+        .filter(|operation| operation.is_secured())
 }
 
 /// A call of an operation, with a body that says nothing wherever one is taken.
 fn call(server: &Server, operation: &Operation) -> Call {
     let method: Method = operation.method.parse().expect("a method");
-    let path = operation.path.replace("{id}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
+    let path = operation
+        .path
+        .replace("{id}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
     let call = server.call(method, &path);
     match operation.body {
         Some(_) => call.json(&json!({})),
@@ -38,7 +43,12 @@ async fn without_credentials_every_secured_operation_answers_401() {
     for operation in secured() {
         let refused = call(&server, operation).await.refused(401, "TOKEN_INVALID");
         let header = refused.header("www-authenticate");
-        assert_eq!(header.as_deref(), Some("Bearer"), "{}: no error where nothing was sent", operation.id);
+        assert_eq!(
+            header.as_deref(),
+            Some("Bearer"),
+            "{}: no error where nothing was sent",
+            operation.id
+        );
         called += 1;
     }
     assert!(called >= 9, "the contract secures {called} operations only");
@@ -50,13 +60,37 @@ async fn with_bad_credentials_every_secured_operation_answers_401() {
     let token = &alice.access_token;
     for operation in secured() {
         let id = &operation.id;
-        for bad in ["x", "a.b.c", "null", &format!("{token}x"), &token[1..], &format!("{token}.x")] {
-            let refused = call(&server, operation).bearer(bad).await.refused(401, "TOKEN_INVALID");
+        for bad in [
+            "x",
+            "a.b.c",
+            "null",
+            &format!("{token}x"),
+            &token[1..],
+            &format!("{token}.x"),
+        ] {
+            let refused = call(&server, operation)
+                .bearer(bad)
+                .await
+                .refused(401, "TOKEN_INVALID");
             let header = refused.header("www-authenticate");
-            assert_eq!(header.as_deref(), Some("Bearer error=\"invalid_token\""), "{id} with {bad}");
+            assert_eq!(
+                header.as_deref(),
+                Some("Bearer error=\"invalid_token\""),
+                "{id} with {bad}"
+            );
         }
-        for header in ["Basic YWxpY2U6eA==", "Bearer", "Bearer ", token, &format!("Token {token}"), &format!("Bearer {token} {token}")] {
-            call(&server, operation).header("Authorization", header).await.refused(401, "TOKEN_INVALID");
+        for header in [
+            "Basic YWxpY2U6eA==",
+            "Bearer",
+            "Bearer ",
+            token,
+            &format!("Token {token}"),
+            &format!("Bearer {token} {token}"),
+        ] {
+            call(&server, operation)
+                .header("Authorization", header)
+                .await
+                .refused(401, "TOKEN_INVALID");
         }
         let twice = call(&server, operation).bearer(token).bearer(token).await;
         twice.refused(401, "TOKEN_INVALID");
@@ -70,14 +104,24 @@ async fn with_credentials_of_another_kind_every_secured_operation_answers_401() 
     let setup = alice.begin_setup("email").await.is(200).text("mfaToken");
     alice.enable_authenticator().await;
     let login = alice.begin_sign_in().await;
-    let registration = server.register("bob@example.com").await.is(202).text("registrationToken");
+    let registration = server
+        .register("bob@example.com")
+        .await
+        .is(202)
+        .text("registrationToken");
     for operation in secured() {
         for other in [&setup, &login, &registration, &alice.refresh_token, &key] {
-            call(&server, operation).bearer(other).await.refused(401, "TOKEN_INVALID");
+            call(&server, operation)
+                .bearer(other)
+                .await
+                .refused(401, "TOKEN_INVALID");
         }
         if operation.security.key {
             for other in [&setup, &alice.refresh_token, &alice.access_token] {
-                call(&server, operation).key(other).await.refused(401, "API_KEY_INVALID");
+                call(&server, operation)
+                    .key(other)
+                    .await
+                    .refused(401, "API_KEY_INVALID");
             }
         }
     }
@@ -86,26 +130,46 @@ async fn with_credentials_of_another_kind_every_secured_operation_answers_401() 
 /// Tokens that look like Alice's and are not.
 async fn forged(alice: &Person) -> Vec<(&'static str, String)> {
     let token = &alice.access_token;
-    let other_server = Server::with(|settings| settings.public_url = "http://localhost".to_owned()).await;
+    let other_server =
+        Server::with(|settings| settings.public_url = "http://localhost".to_owned()).await;
     let stranger = other_server.registered("alice@example.com").await;
     let keys = alice.server.get("/.well-known/jwks.json").await.is(200);
     let public = keys["keys"][0]["x"].as_str().expect("a key").to_owned();
-    let other_issuer = Server::with(|settings| settings.public_url = "https://other.example.com".to_owned()).await;
+    let other_issuer =
+        Server::with(|settings| settings.public_url = "https://other.example.com".to_owned()).await;
     let other_audience = other_issuer.registered("alice@example.com").await;
     vec![
-        ("a foreign key under our kid", forgery::by_foreign_key(token)),
+        (
+            "a foreign key under our kid",
+            forgery::by_foreign_key(token),
+        ),
         ("another server's token", stranger.access_token),
         ("another issuer's token", other_audience.access_token),
-        ("the public key as a shared secret", forgery::by_public_key_as_secret(token, &public)),
+        (
+            "the public key as a shared secret",
+            forgery::by_public_key_as_secret(token, &public),
+        ),
         ("alg none", forgery::unsigned(token, "none")),
         ("alg None", forgery::unsigned(token, "None")),
         ("no signature", forgery::unsigned(token, "EdDSA")),
-        ("another subject", forgery::with_claim(token, "sub", "user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f")),
-        ("a later end", forgery::with_claim(token, "exp", 4_000_000_000_i64)),
+        (
+            "another subject",
+            forgery::with_claim(token, "sub", "user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f"),
+        ),
+        (
+            "a later end",
+            forgery::with_claim(token, "exp", 4_000_000_000_i64),
+        ),
         ("a higher acr", forgery::with_claim(token, "acr", "aal2")),
         ("another type", forgery::with_head(token, "typ", "JWT")),
-        ("an unknown kid", forgery::with_head(token, "kid", "unknown")),
-        ("a key of its own", forgery::with_head(token, "jwk", json!({ "kty": "OKP" }))),
+        (
+            "an unknown kid",
+            forgery::with_head(token, "kid", "unknown"),
+        ),
+        (
+            "a key of its own",
+            forgery::with_head(token, "jwk", json!({ "kty": "OKP" })),
+        ),
     ]
 }
 
@@ -116,10 +180,22 @@ async fn forged_tokens_open_nothing() {
     for (what, token) in forged(&alice).await {
         for operation in secured() {
             let refused = call(&server, operation).bearer(&token).await;
-            assert_eq!((refused.status, refused["code"].as_str()), (401, Some("TOKEN_INVALID")), "{what}");
+            assert_eq!(
+                (refused.status, refused["code"].as_str()),
+                (401, Some("TOKEN_INVALID")),
+                "{what}"
+            );
         }
-        let judged = server.post("/identity/validate-token", &json!({ "token": token })).key(&key).await.is(200);
-        assert_eq!((&judged["valid"], &judged["reason"]), (&json!(false), &json!("invalid")), "{what}");
+        let judged = server
+            .post("/identity/validate-token", &json!({ "token": token }))
+            .key(&key)
+            .await
+            .is(200);
+        assert_eq!(
+            (&judged["valid"], &judged["reason"]),
+            (&json!(false), &json!("invalid")),
+            "{what}"
+        );
     }
     alice.me().await.is(200);
 }
@@ -129,9 +205,17 @@ async fn an_expired_token_opens_nothing() {
     let alice = server.administrator("alice@example.com").await;
     server.clock.advance(910);
     for operation in secured() {
-        let refused = call(&server, operation).bearer(&alice.access_token).await.refused(401, "TOKEN_EXPIRED");
+        let refused = call(&server, operation)
+            .bearer(&alice.access_token)
+            .await
+            .refused(401, "TOKEN_EXPIRED");
         let header = refused.header("www-authenticate");
-        assert_eq!(header.as_deref(), Some("Bearer error=\"invalid_token\""), "{}", operation.id);
+        assert_eq!(
+            header.as_deref(),
+            Some("Bearer error=\"invalid_token\""),
+            "{}",
+            operation.id
+        );
     }
     server.clock.advance(-920);
     for operation in secured().take(3) {
@@ -148,14 +232,27 @@ async fn where_a_bearer_is_optional_a_bad_one_is_refused() {
     assert_eq!(operations.len(), 2);
     let body = json!({ "mfaToken": "mfa_x", "code": "123456" });
     for operation in &operations {
-        server.post(&operation.path, &body).await.refused(400, "MFA_TOKEN_INVALID");
-        server.post(&operation.path, &body).bearer("x").await.refused(401, "TOKEN_INVALID");
-        let other = server.post(&operation.path, &body).bearer(&alice.refresh_token).await;
+        server
+            .post(&operation.path, &body)
+            .await
+            .refused(400, "MFA_TOKEN_INVALID");
+        server
+            .post(&operation.path, &body)
+            .bearer("x")
+            .await
+            .refused(401, "TOKEN_INVALID");
+        let other = server
+            .post(&operation.path, &body)
+            .bearer(&alice.refresh_token)
+            .await;
         other.refused(401, "TOKEN_INVALID");
     }
     server.clock.advance(910);
     for operation in operations {
-        let late = server.post(&operation.path, &body).bearer(&alice.access_token).await;
+        let late = server
+            .post(&operation.path, &body)
+            .bearer(&alice.access_token)
+            .await;
         late.refused(401, "TOKEN_EXPIRED");
     }
 }
@@ -165,9 +262,18 @@ async fn credentials_are_judged_before_the_body() {
     for operation in secured().filter(|operation| operation.body.is_some()) {
         let method: Method = operation.method.parse().expect("a method");
         let call = || server.call(method.clone(), &operation.path);
-        call().body("application/json", "{").await.refused(401, "TOKEN_INVALID");
-        call().body("text/plain", "x").await.refused(401, "TOKEN_INVALID");
-        call().body("application/json", "x".repeat(20_000)).await.refused(401, "TOKEN_INVALID");
+        call()
+            .body("application/json", "{")
+            .await
+            .refused(401, "TOKEN_INVALID");
+        call()
+            .body("text/plain", "x")
+            .await
+            .refused(401, "TOKEN_INVALID");
+        call()
+            .body("application/json", "x".repeat(20_000))
+            .await
+            .refused(401, "TOKEN_INVALID");
     }
 }
 
@@ -179,14 +285,32 @@ async fn a_bearer_of_somebody_else_does_not_finish_a_step() {
     let token = setup.text("mfaToken");
     alice.authenticator = Some(contract_tests::Authenticator::new(&setup.text("secret")));
     let code = alice.fresh_code();
-    let refused = server.verify_setup(&token, &code).bearer(&bob.access_token).await;
+    let refused = server
+        .verify_setup(&token, &code)
+        .bearer(&bob.access_token)
+        .await;
     refused.refused(400, "MFA_TOKEN_INVALID");
-    server.verify_setup(&token, &code).bearer(&alice.access_token).await.is(200);
-    let token = alice.begin_disable("authenticator").await.is(200).text("mfaToken");
+    server
+        .verify_setup(&token, &code)
+        .bearer(&alice.access_token)
+        .await
+        .is(200);
+    let token = alice
+        .begin_disable("authenticator")
+        .await
+        .is(200)
+        .text("mfaToken");
     let code = alice.fresh_code();
-    let refused = server.verify_disable(&token, &code).bearer(&bob.access_token).await;
+    let refused = server
+        .verify_disable(&token, &code)
+        .bearer(&bob.access_token)
+        .await;
     refused.refused(400, "MFA_TOKEN_INVALID");
-    server.verify_disable(&token, &code).bearer(&alice.access_token).await.is(200);
+    server
+        .verify_disable(&token, &code)
+        .bearer(&alice.access_token)
+        .await
+        .is(200);
 }
 
 async fn the_name_of_the_scheme_is_read_in_any_case() {
@@ -194,6 +318,10 @@ async fn the_name_of_the_scheme_is_read_in_any_case() {
     let alice = server.registered("alice@example.com").await;
     for scheme in ["bearer", "BEARER", "bEaReR"] {
         let header = format!("{scheme} {}", alice.access_token);
-        server.get("/identity/me").header("Authorization", &header).await.is(200);
+        server
+            .get("/identity/me")
+            .header("Authorization", &header)
+            .await
+            .is(200);
     }
 }

@@ -33,17 +33,36 @@ async fn an_access_token_says_what_it_should() {
     let keys = server.get("/.well-known/jwks.json").await.is(200);
     assert_eq!(head["kid"], keys["keys"][0]["kid"]);
     let now = server.clock.now().seconds();
-    assert_eq!((claims["iat"].as_i64(), claims["exp"].as_i64()), (Some(now), Some(now + 900)));
+    assert_eq!(
+        (claims["iat"].as_i64(), claims["exp"].as_i64()),
+        (Some(now), Some(now + 900))
+    );
     assert_eq!(claims["auth_time"], now);
     assert_eq!(claims["sub"], signed_in["user"]["id"]);
-    assert_eq!((&claims["iss"], &claims["aud"]), (&json!("http://localhost"), &json!("http://localhost")));
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&json!("http://localhost"), &json!("http://localhost"))
+    );
     assert_eq!(claims["client_id"], "countersign");
-    assert_eq!((&claims["acr"], &claims["amr"]), (&json!("aal2"), &json!(["pwd", "otp", "mfa"])));
+    assert_eq!(
+        (&claims["acr"], &claims["amr"]),
+        (&json!("aal2"), &json!(["pwd", "otp", "mfa"]))
+    );
     assert_eq!(claims["sid"], alice.me().await["session"]["id"]);
     let told = claims.to_string();
-    assert!(!told.contains("alice") && !told.contains("example.com"), "no personal data: {told}");
-    let other = server.refresh(&alice.refresh_token).await.is(200).text("accessToken");
-    assert_ne!(contract_tests::forgery::claims(&other)["jti"], claims["jti"]);
+    assert!(
+        !told.contains("alice") && !told.contains("example.com"),
+        "no personal data: {told}"
+    );
+    let other = server
+        .refresh(&alice.refresh_token)
+        .await
+        .is(200)
+        .text("accessToken");
+    assert_ne!(
+        contract_tests::forgery::claims(&other)["jti"],
+        claims["jti"]
+    );
 }
 
 /// Verifies a token as a service does that knows the published keys and nothing else.
@@ -61,7 +80,8 @@ async fn verify_off_line(server: &Server, alice: &Person, algorithm: Algorithm) 
     // The held clock is not the system's.
     validation.validate_exp = false;
     let decoding = decoding.expect("a public key");
-    let decoded = decode::<serde_json::Value>(&alice.access_token, &decoding, &validation).expect("a good signature");
+    let decoded = decode::<serde_json::Value>(&alice.access_token, &decoding, &validation)
+        .expect("a good signature");
     assert_eq!(decoded.claims["sub"], alice.me().await["id"]);
     for member in ["d", "k", "p", "q"] {
         assert!(key[member].is_null(), "a private member is published");
@@ -75,7 +95,8 @@ async fn an_access_token_is_verified_off_line() {
 }
 
 async fn an_access_token_of_es256_is_verified_off_line() {
-    let server = Server::with(|settings| settings.signing_algorithm = SigningAlgorithm::Es256).await;
+    let server =
+        Server::with(|settings| settings.signing_algorithm = SigningAlgorithm::Es256).await;
     let alice = server.registered("alice@example.com").await;
     verify_off_line(&server, &alice, Algorithm::ES256).await;
 }
@@ -87,7 +108,11 @@ async fn an_access_token_lives_fifteen_minutes() {
     alice.me().await.is(200);
     server.clock.advance(10);
     alice.me().await.refused(401, "TOKEN_EXPIRED");
-    let renewed = server.refresh(&alice.refresh_token).await.is(200).text("accessToken");
+    let renewed = server
+        .refresh(&alice.refresh_token)
+        .await
+        .is(200)
+        .text("accessToken");
     server.get("/identity/me").bearer(&renewed).await.is(200);
 }
 
@@ -96,10 +121,20 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let alice = server.registered("alice@example.com").await;
     let second = server.refresh(&alice.refresh_token).await.is(200);
     let third = server.refresh(&second.text("refreshToken")).await.is(200);
-    server.refresh(&alice.refresh_token).await.refused(401, "TOKEN_INVALID");
-    server.refresh(&third.text("refreshToken")).await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&third.text("refreshToken"))
+        .await
+        .refused(401, "TOKEN_INVALID");
     for token in [&alice.access_token, &third.text("accessToken")] {
-        server.get("/identity/me").bearer(token).await.refused(401, "TOKEN_INVALID");
+        server
+            .get("/identity/me")
+            .bearer(token)
+            .await
+            .refused(401, "TOKEN_INVALID");
     }
     server.mail.notice_to("alice@example.com", "ended").await;
     alice.login().await.is(200);
@@ -118,7 +153,10 @@ async fn a_refresh_keeps_what_was_proved() {
     for member in ["id", "acr", "amr", "authTime"] {
         assert_eq!(before[member], after[member], "{member}");
     }
-    assert_eq!(claims(&alice.access_token)["auth_time"].as_i64(), Some(server.clock.now().seconds() - 600));
+    assert_eq!(
+        claims(&alice.access_token)["auth_time"].as_i64(),
+        Some(server.clock.now().seconds() - 600)
+    );
 }
 
 async fn an_idle_session_ends_after_an_hour() {
@@ -128,7 +166,10 @@ async fn an_idle_session_ends_after_an_hour() {
     let renewed = server.refresh(&alice.refresh_token).await.is(200);
     alice.keep(&renewed);
     server.clock.advance(3600);
-    server.refresh(&alice.refresh_token).await.refused(401, "TOKEN_EXPIRED");
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_EXPIRED");
     alice.me().await.refused(401, "TOKEN_EXPIRED");
 }
 
@@ -144,10 +185,16 @@ async fn a_session_ends_after_a_day_however_often_it_is_refreshed() {
     let last = server.refresh(&alice.refresh_token).await.is(200);
     assert_eq!(last["expiresIn"], 300, "no token outlives its session");
     alice.keep(&last);
-    assert_eq!(alice.me().await["session"]["expiresAt"], "2026-11-23T14:00:07.000Z");
+    assert_eq!(
+        alice.me().await["session"]["expiresAt"],
+        "2026-11-23T14:00:07.000Z"
+    );
     server.clock.advance(300);
     alice.me().await.refused(401, "TOKEN_EXPIRED");
-    server.refresh(&alice.refresh_token).await.refused(401, "TOKEN_EXPIRED");
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_EXPIRED");
 }
 
 async fn signing_out_ends_this_session_and_no_other() {
@@ -158,7 +205,10 @@ async fn signing_out_ends_this_session_and_no_other() {
     here.sign_out().await.is(204);
     here.me().await.refused(401, "TOKEN_INVALID");
     here.sign_out().await.refused(401, "TOKEN_INVALID");
-    server.refresh(&here.refresh_token).await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&here.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
     there.me().await.is(200);
     server.refresh(&there.refresh_token).await.is(200);
 }
@@ -172,7 +222,10 @@ async fn the_first_factor_ends_the_other_sessions_and_not_the_callers() {
     here.me().await.is(200);
     server.refresh(&here.refresh_token).await.is(200);
     there.me().await.refused(401, "TOKEN_INVALID");
-    server.refresh(&there.refresh_token).await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&there.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
 }
 
 async fn a_second_factor_ends_no_session() {
@@ -190,10 +243,24 @@ async fn a_second_factor_ends_no_session() {
 async fn another_token_does_not_refresh() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
-    let mfa = alice.begin_setup("authenticator").await.is(200).text("mfaToken");
+    let mfa = alice
+        .begin_setup("authenticator")
+        .await
+        .is(200)
+        .text("mfaToken");
     let relabelled = mfa.replacen("mfa_", "rt_", 1);
-    let changed = format!("{}AAAA", &alice.refresh_token[..alice.refresh_token.len() - 4]);
-    for token in [mfa.as_str(), &relabelled, &changed, &alice.access_token[..200], "rt_", "x"] {
+    let changed = format!(
+        "{}AAAA",
+        &alice.refresh_token[..alice.refresh_token.len() - 4]
+    );
+    for token in [
+        mfa.as_str(),
+        &relabelled,
+        &changed,
+        &alice.access_token[..200],
+        "rt_",
+        "x",
+    ] {
         server.refresh(token).await.refused(401, "TOKEN_INVALID");
     }
     server.refresh(&alice.refresh_token).await.is(200);
@@ -212,6 +279,9 @@ async fn a_disabled_account_is_out_at_once() {
     let alice = server.registered("alice@example.com").await;
     server.database.run("UPDATE users SET disabled_at = 1");
     alice.me().await.refused(401, "TOKEN_INVALID");
-    server.refresh(&alice.refresh_token).await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
     alice.login().await.refused(401, "INVALID_CREDENTIALS");
 }

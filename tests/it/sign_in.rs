@@ -18,7 +18,10 @@ async fn a_person_registers_sets_up_an_app_and_signs_in_with_it() {
     let server = Server::start().await;
     let begun = server.register("alice@example.com").await.is(202);
     let code = server.mail.code_to("alice@example.com").await;
-    let proved = server.prove(&begun.text("registrationToken"), &code).await.is(201);
+    let proved = server
+        .prove(&begun.text("registrationToken"), &code)
+        .await
+        .is(201);
     assert_eq!(proved["user"]["email"], "alice@example.com");
     assert_eq!(proved["user"]["mfaEnabled"], false);
     assert_eq!(proved["expiresIn"], 900);
@@ -28,10 +31,17 @@ async fn a_person_registers_sets_up_an_app_and_signs_in_with_it() {
     assert_eq!(me["session"]["amr"], json!(["pwd"]));
 
     let setup = alice.begin_setup("authenticator").await.is(200);
-    assert_eq!(alice.me().await.is(200)["mfaMethods"], json!([]), "nothing is on before its proof");
+    assert_eq!(
+        alice.me().await.is(200)["mfaMethods"],
+        json!([]),
+        "nothing is on before its proof"
+    );
     let app = Authenticator::new(&setup.text("secret"));
     let code = app.by_oathtool(server.clock.now());
-    let enabled = server.verify_setup(&setup.text("mfaToken"), &code).await.is(200);
+    let enabled = server
+        .verify_setup(&setup.text("mfaToken"), &code)
+        .await
+        .is(200);
     assert_eq!(enabled["mfaMethods"], json!(["authenticator"]));
     assert_eq!(enabled["method"], "authenticator");
     assert_eq!(enabled["enabledAt"], "2026-11-22T14:00:07.000Z");
@@ -43,10 +53,16 @@ async fn a_person_registers_sets_up_an_app_and_signs_in_with_it() {
     assert_eq!(asked["mfaRequired"], true);
     assert_eq!(asked["method"], "authenticator");
     assert_eq!(asked["mfaMethods"], json!(["authenticator"]));
-    assert!(asked["accessToken"].is_null(), "no token before the second factor");
+    assert!(
+        asked["accessToken"].is_null(),
+        "no token before the second factor"
+    );
     server.clock.advance(30);
     let code = app.by_oathtool(server.clock.now());
-    let signed_in = server.verify_login(&asked.text("mfaToken"), &code).await.is(200);
+    let signed_in = server
+        .verify_login(&asked.text("mfaToken"), &code)
+        .await
+        .is(200);
     alice.keep(&signed_in);
     let me = alice.me().await.is(200);
     assert_eq!(me["mfaEnabled"], true);
@@ -60,18 +76,30 @@ async fn a_person_sets_up_codes_by_mail_and_signs_in_with_one() {
     let setup = alice.begin_setup("email").await.is(200);
     assert_eq!(setup["method"], "email");
     let code = server.mail.code_to("alice@example.com").await;
-    let enabled = server.verify_setup(&setup.text("mfaToken"), &code).await.is(200);
+    let enabled = server
+        .verify_setup(&setup.text("mfaToken"), &code)
+        .await
+        .is(200);
     assert_eq!(enabled["mfaMethods"], json!(["email"]));
 
     alice.sign_out().await.is(204);
     let asked = alice.login().await.is(200);
     assert_eq!(asked["method"], "email");
-    let mail = server.mail.next("code", "alice@example.com", |mail| mail.code().is_some()).await;
+    let mail = server
+        .mail
+        .next("code", "alice@example.com", |mail| mail.code().is_some())
+        .await;
     let code = mail.code().expect("a code");
-    let signed_in = server.verify_login(&asked.text("mfaToken"), &code).await.is(200);
+    let signed_in = server
+        .verify_login(&asked.text("mfaToken"), &code)
+        .await
+        .is(200);
     alice.keep(&signed_in);
     let me = alice.me().await.is(200);
-    assert_eq!(me["session"]["acr"], "two-step", "a mailbox is no second factor of NIST's");
+    assert_eq!(
+        me["session"]["acr"], "two-step",
+        "a mailbox is no second factor of NIST's"
+    );
     assert_eq!(me["session"]["amr"], json!(["pwd", "email"]));
 }
 
@@ -105,7 +133,10 @@ async fn with_both_methods_on_the_app_is_asked_for_and_mail_is_a_switch_away() {
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
     let signed_in = server.verify_login(&token, &code).await.is(200);
-    assert_eq!(signed_in["user"]["mfaMethods"], json!(["authenticator", "email"]));
+    assert_eq!(
+        signed_in["user"]["mfaMethods"],
+        json!(["authenticator", "email"])
+    );
 }
 
 async fn an_app_gets_its_secret_in_three_forms() {
@@ -114,13 +145,27 @@ async fn an_app_gets_its_secret_in_three_forms() {
     let setup = alice.begin_setup("authenticator").await.is(200);
     let (secret, url) = (setup.text("secret"), setup.text("otpauthUrl"));
     assert_eq!(secret.len(), 32, "160 bits in base32 (P-19)");
-    assert!(url.starts_with("otpauth://totp/Countersign:alice%40example.com?"), "{url}");
-    assert!(url.contains(&format!("secret={secret}")) && url.contains("issuer=Countersign"), "{url}");
-    assert!(!url.to_ascii_lowercase().contains("algorithm=sha2"), "{url}");
+    assert!(
+        url.starts_with("otpauth://totp/Countersign:alice%40example.com?"),
+        "{url}"
+    );
+    assert!(
+        url.contains(&format!("secret={secret}")) && url.contains("issuer=Countersign"),
+        "{url}"
+    );
+    assert!(
+        !url.to_ascii_lowercase().contains("algorithm=sha2"),
+        "{url}"
+    );
     let image = setup.text("qrCode");
-    let image = image.strip_prefix("data:image/svg+xml;base64,").expect("a data URI");
+    let image = image
+        .strip_prefix("data:image/svg+xml;base64,")
+        .expect("a data URI");
     let image = String::from_utf8(STANDARD.decode(image).expect("base64")).expect("text");
-    assert!(image.contains("<svg") && !image.contains("<script"), "{image}");
+    assert!(
+        image.contains("<svg") && !image.contains("<script"),
+        "{image}"
+    );
 }
 
 async fn a_code_may_be_typed_with_spaces_and_dashes() {
@@ -142,12 +187,29 @@ async fn the_secret_of_a_set_up_app_is_never_told_again() {
     alice.sign_in().await;
     let key = alice.api_key(&["users:read"]).await;
     let secret = alice.authenticator.clone().expect("an app").secret;
-    for path in ["/identity/me", "/identity/users", "/identity/api-keys", "/.well-known/jwks.json"] {
+    for path in [
+        "/identity/me",
+        "/identity/users",
+        "/identity/api-keys",
+        "/.well-known/jwks.json",
+    ] {
         let answer = alice.get(path).await.is(200);
-        for told in [&secret, &key, &alice.refresh_token, &alice.access_token, &alice.password] {
-            assert!(!answer.text.contains(told.as_str()), "{path} tells a secret");
+        for told in [
+            &secret,
+            &key,
+            &alice.refresh_token,
+            &alice.access_token,
+            &alice.password,
+        ] {
+            assert!(
+                !answer.text.contains(told.as_str()),
+                "{path} tells a secret"
+            );
         }
         assert!(!answer.text.contains("argon2"), "{path} tells a hash");
     }
-    alice.begin_setup("authenticator").await.refused(400, "MFA_ALREADY_ENABLED");
+    alice
+        .begin_setup("authenticator")
+        .await
+        .refused(400, "MFA_ALREADY_ENABLED");
 }

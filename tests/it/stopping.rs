@@ -40,7 +40,10 @@ async fn waits_double_to_an_hour_and_fifty_wrong_codes_stop_the_method() {
     for failures in 10..50 {
         guess(&alice).await.refused(400, "INVALID_MFA_CODE");
         let refused = guess(&alice).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-        assert_eq!(refused["retryAfter"], expected, "after {failures} wrong codes");
+        assert_eq!(
+            refused["retryAfter"], expected,
+            "after {failures} wrong codes"
+        );
         server.clock.advance(expected - 1);
         guess(&alice).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
         server.clock.advance(1);
@@ -52,9 +55,16 @@ async fn waits_double_to_an_hour_and_fifty_wrong_codes_stop_the_method() {
     guess(&alice).await.refused(403, "MFA_METHOD_LOCKED");
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
-    server.verify_login(&token, &code).await.refused(403, "MFA_METHOD_LOCKED");
+    server
+        .verify_login(&token, &code)
+        .await
+        .refused(403, "MFA_METHOD_LOCKED");
 
-    server.app.call(async |ctx| admin::unlock(ctx, "alice@example.com").await).await.expect("unlocked");
+    server
+        .app
+        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .await
+        .expect("unlocked");
     let code = alice.fresh_code();
     server.verify_login(&token, &code).await.is(200);
 }
@@ -67,7 +77,10 @@ async fn a_throttled_code_is_not_compared() {
     }
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
-    let refused = server.verify_login(&token, &code).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
+    let refused = server
+        .verify_login(&token, &code)
+        .await
+        .refused(429, "TOO_MANY_MFA_ATTEMPTS");
     server.clock.advance(refused.number("retryAfter"));
     server.verify_login(&token, &code).await.is(200);
 }
@@ -122,15 +135,25 @@ async fn a_stopped_app_stays_on_and_mail_signs_in() {
     stop(&alice).await;
     let asked = alice.login().await.is(200);
     assert_eq!(asked["method"], "email", "the one that can be answered");
-    assert_eq!(asked["mfaMethods"], json!(["authenticator", "email"]), "the stopped one stays on");
+    assert_eq!(
+        asked["mfaMethods"],
+        json!(["authenticator", "email"]),
+        "the stopped one stays on"
+    );
     let token = asked.text("mfaToken");
-    server.switch(&token, "authenticator").await.refused(403, "MFA_METHOD_LOCKED");
+    server
+        .switch(&token, "authenticator")
+        .await
+        .refused(403, "MFA_METHOD_LOCKED");
     let code = server.mail.code_to("alice@example.com").await;
     let signed_in = server.verify_login(&token, &code).await.is(200);
     alice.keep(&signed_in);
     assert_eq!(alice.me().await["session"]["acr"], "two-step");
 
-    alice.begin_setup("authenticator").await.refused(400, "MFA_ALREADY_ENABLED");
+    alice
+        .begin_setup("authenticator")
+        .await
+        .refused(400, "MFA_ALREADY_ENABLED");
 }
 
 async fn another_factor_lifts_the_stop_and_not_the_pace() {
@@ -148,7 +171,10 @@ async fn another_factor_lifts_the_stop_and_not_the_pace() {
     assert_eq!(asked["method"], "authenticator", "it may be tried again");
     guess(&alice).await.refused(400, "INVALID_MFA_CODE");
     let refused = guess(&alice).await.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-    assert_eq!(refused["retryAfter"], 20, "the second wait of ten seconds that double");
+    assert_eq!(
+        refused["retryAfter"], 20,
+        "the second wait of ten seconds that double"
+    );
     server.clock.advance(20);
     alice.sign_in().await;
 }
@@ -159,7 +185,10 @@ async fn a_stopped_method_is_not_turned_off_by_its_code() {
     stop(&alice).await;
     let begun = alice.begin_disable("authenticator").await.is(200);
     let code = alice.fresh_code();
-    server.verify_disable(&begun.text("mfaToken"), &code).await.refused(403, "MFA_METHOD_LOCKED");
+    server
+        .verify_disable(&begun.text("mfaToken"), &code)
+        .await
+        .refused(403, "MFA_METHOD_LOCKED");
     assert_eq!(alice.me().await["mfaEnabled"], true);
 }
 
@@ -167,19 +196,30 @@ async fn a_set_up_can_be_stopped_and_an_operator_lifts_it() {
     let server = small().await;
     let mut alice = server.registered("alice@example.com").await;
     let mut setup = alice.begin_setup("authenticator").await.is(200);
-    let wrong = |setup: &Answer, server: &Server| Authenticator::new(&setup.text("secret")).wrong_code(&server.clock);
+    let wrong = |setup: &Answer, server: &Server| {
+        Authenticator::new(&setup.text("secret")).wrong_code(&server.clock)
+    };
     for tried in 0..10 {
         if tried == 5 {
             setup = alice.begin_setup("authenticator").await.is(200);
         }
         server.clock.advance(60);
-        let refused = server.verify_setup(&setup.text("mfaToken"), &wrong(&setup, &server)).await;
+        let refused = server
+            .verify_setup(&setup.text("mfaToken"), &wrong(&setup, &server))
+            .await;
         refused.refused(400, "INVALID_MFA_CODE");
     }
     let setup = alice.begin_setup("authenticator").await.is(200);
     let right = Authenticator::new(&setup.text("secret")).code_at(server.clock.now());
-    server.verify_setup(&setup.text("mfaToken"), &right).await.refused(403, "MFA_METHOD_LOCKED");
-    server.app.call(async |ctx| admin::unlock(ctx, "alice@example.com").await).await.expect("unlocked");
+    server
+        .verify_setup(&setup.text("mfaToken"), &right)
+        .await
+        .refused(403, "MFA_METHOD_LOCKED");
+    server
+        .app
+        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .await
+        .expect("unlocked");
     alice.enable_authenticator().await;
 }
 
@@ -208,7 +248,10 @@ async fn the_oldest_of_too_many_sign_ins_dies() {
         tokens.push(alice.begin_sign_in().await);
     }
     let code = alice.fresh_code();
-    server.verify_login(&tokens[0], &code).await.refused(400, "MFA_TOKEN_INVALID");
+    server
+        .verify_login(&tokens[0], &code)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
     server.verify_login(&tokens[1], &code).await.is(200);
     let code = alice.fresh_code();
     server.verify_login(&tokens[5], &code).await.is(200);

@@ -73,10 +73,20 @@ impl Call {
     }
 
     async fn send(self) -> Answer {
-        let Self { request, method, path } = self;
-        let response = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let Self {
+            request,
+            method,
+            path,
+        } = self;
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let bytes = response
+            .bytes()
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         let answer = Answer {
             call: format!("{method} {path}"),
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
@@ -117,7 +127,9 @@ impl Answer {
     fn check(&self, method: &Method, path: &str) {
         logs::secrets_of_answer(&self.body, &SECRET_MEMBERS);
         match Contract::get().matching(method.as_str(), path) {
-            Some(operation) if !matches!(self.status, 404 | 405) || operation_answers(&self.body) => {
+            Some(operation)
+                if !matches!(self.status, 404 | 405) || operation_answers(&self.body) =>
+            {
                 operation.check(self.status, &self.headers, &self.body);
             }
             _ => {
@@ -139,7 +151,11 @@ impl Answer {
     /// That it refuses with this status and code.
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Self {
-        assert_eq!(self.status, status, "{}: expected {code}, not {}", self.call, self.text);
+        assert_eq!(
+            self.status, status,
+            "{}: expected {code}, not {}",
+            self.call, self.text
+        );
         assert_eq!(self.body["code"], code, "{}: {}", self.call, self.text);
         self
     }
@@ -151,7 +167,8 @@ impl Answer {
     #[track_caller]
     pub fn text(&self, member: &str) -> String {
         let text = self.body[member].as_str();
-        text.unwrap_or_else(|| panic!("{}: no {member} in {}", self.call, self.text)).to_owned()
+        text.unwrap_or_else(|| panic!("{}: no {member} in {}", self.call, self.text))
+            .to_owned()
     }
 
     /// A member that is a number.
@@ -181,14 +198,18 @@ impl Answer {
                 }
             }
         }
-        let names: std::collections::BTreeSet<String> = self.headers.keys().map(ToString::to_string).collect();
+        let names: std::collections::BTreeSet<String> =
+            self.headers.keys().map(ToString::to_string).collect();
         (self.status, body, names.into_iter().collect())
     }
 }
 
 /// Whether a 404 is one of an operation, and not of the server that found none.
 fn operation_answers(body: &Value) -> bool {
-    !matches!(body["code"].as_str(), Some("NOT_FOUND" | "METHOD_NOT_ALLOWED"))
+    !matches!(
+        body["code"].as_str(),
+        Some("NOT_FOUND" | "METHOD_NOT_ALLOWED")
+    )
 }
 
 impl Index<&str> for Answer {
@@ -208,7 +229,9 @@ pub async fn at_once(calls: impl IntoIterator<Item = Call>) -> Vec<Answer> {
 pub fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
-        let code = answer["code"].as_str().map_or_else(|| answer.status.to_string(), str::to_owned);
+        let code = answer["code"]
+            .as_str()
+            .map_or_else(|| answer.status.to_string(), str::to_owned);
         *counts.entry(code).or_insert(0) += 1;
     }
     counts
@@ -216,5 +239,8 @@ pub fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
 
 /// How many of them have this status.
 pub fn count(answers: &[Answer], status: u16) -> usize {
-    answers.iter().filter(|answer| answer.status == status).count()
+    answers
+        .iter()
+        .filter(|answer| answer.status == status)
+        .count()
 }

@@ -80,10 +80,19 @@ impl Contract {
         let mut operations = Vec::new();
         for (path, methods) in members(&document["paths"]) {
             for (method, operation) in members(methods) {
-                operations.push(Operation::read(&document, &components, path, method, operation));
+                operations.push(Operation::read(
+                    &document,
+                    &components,
+                    path,
+                    method,
+                    operation,
+                ));
             }
         }
-        Self { operations, document }
+        Self {
+            operations,
+            document,
+        }
     }
 
     /// The operation of this id.
@@ -100,7 +109,11 @@ impl Contract {
         let path = path.split('?').next().unwrap_or(path);
         let same = |operation: &&Operation| operation.method == method && operation.covers(path);
         let literal = |operation: &&Operation| operation.path == path;
-        self.operations.iter().filter(same).find(literal).or_else(|| self.operations.iter().find(same))
+        self.operations
+            .iter()
+            .filter(same)
+            .find(literal)
+            .or_else(|| self.operations.iter().find(same))
     }
 
     /// Everything declared: (operation, status, code).
@@ -121,15 +134,27 @@ impl Contract {
 }
 
 impl Operation {
-    fn read(document: &Value, components: &Value, path: &str, method: &str, operation: &Value) -> Self {
+    fn read(
+        document: &Value,
+        components: &Value,
+        path: &str,
+        method: &str,
+        operation: &Value,
+    ) -> Self {
         let body = &operation["requestBody"];
         let schema = &body["content"]["application/json"]["schema"];
         let answers = members(&operation["responses"]).map(|(status, answer)| {
             let status = status.parse().expect("a status is a number");
-            (status, Declared::read(document, components, follow(document, answer)))
+            (
+                status,
+                Declared::read(document, components, follow(document, answer)),
+            )
         });
         Self {
-            id: operation["operationId"].as_str().expect("an operationId").to_owned(),
+            id: operation["operationId"]
+                .as_str()
+                .expect("an operationId")
+                .to_owned(),
             method: method.to_ascii_uppercase(),
             path: path.to_owned(),
             security: Security::read(&operation["security"]),
@@ -141,8 +166,11 @@ impl Operation {
 
     /// Whether a path is one of this operation's.
     fn covers(&self, path: &str) -> bool {
-        let (ours, theirs): (Vec<_>, Vec<_>) = (self.path.split('/').collect(), path.split('/').collect());
-        let fits = |(our, their): (&&str, &&str)| our == their || (our.starts_with('{') && !their.is_empty());
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            (self.path.split('/').collect(), path.split('/').collect());
+        let fits = |(our, their): (&&str, &&str)| {
+            our == their || (our.starts_with('{') && !their.is_empty())
+        };
         ours.len() == theirs.len() && ours.iter().zip(&theirs).all(fits)
     }
 
@@ -162,7 +190,10 @@ impl Operation {
             panic!("{place}: the contract does not have this status");
         };
         for name in &declared.headers {
-            assert!(headers.contains_key(name.as_str()), "{place}: without the header {name}");
+            assert!(
+                headers.contains_key(name.as_str()),
+                "{place}: without the header {name}"
+            );
         }
         match &declared.schema {
             None => assert!(
@@ -170,7 +201,11 @@ impl Operation {
                 "{place}: the contract has no body here"
             ),
             Some(schema) => {
-                assert_eq!(text(headers, "content-type").as_deref(), Some("application/json"), "{place}");
+                assert_eq!(
+                    text(headers, "content-type").as_deref(),
+                    Some("application/json"),
+                    "{place}"
+                );
                 let errors: Vec<String> = schema
                     .iter_errors(body)
                     .map(|error| format!("{error} at {}", error.instance_path()))
@@ -181,7 +216,10 @@ impl Operation {
         let code = if status >= 400 {
             check_error(&place, status, headers, body);
             let code = body["code"].as_str().unwrap_or_default();
-            assert!(declared.codes.contains(code), "{place}: not a code of this status");
+            assert!(
+                declared.codes.contains(code),
+                "{place}: not a code of this status"
+            );
             code
         } else {
             "-"
@@ -198,10 +236,27 @@ impl Operation {
 #[track_caller]
 pub fn check_error(place: &str, status: u16, headers: &HeaderMap, body: &Value) {
     assert_eq!(body["statusCode"], Value::from(status), "{place}");
-    assert_eq!(body["requestId"].as_str(), text(headers, "x-request-id").as_deref(), "{place}");
-    assert!(body["message"].as_str().is_some_and(|message| message.ends_with('.')), "{place}: no sentence");
-    assert_eq!(headers.contains_key("www-authenticate"), status == 401 || body["code"] == "INSUFFICIENT_SCOPE", "{place}");
-    assert_eq!(headers.contains_key("retry-after"), matches!(status, 429 | 503), "{place}");
+    assert_eq!(
+        body["requestId"].as_str(),
+        text(headers, "x-request-id").as_deref(),
+        "{place}"
+    );
+    assert!(
+        body["message"]
+            .as_str()
+            .is_some_and(|message| message.ends_with('.')),
+        "{place}: no sentence"
+    );
+    assert_eq!(
+        headers.contains_key("www-authenticate"),
+        status == 401 || body["code"] == "INSUFFICIENT_SCOPE",
+        "{place}"
+    );
+    assert_eq!(
+        headers.contains_key("retry-after"),
+        matches!(status, 429 | 503),
+        "{place}"
+    );
     if let Some(wait) = text(headers, "retry-after") {
         let wait: u64 = wait.parse().expect("Retry-After is in seconds");
         assert!(wait > 0, "{place}: Retry-After of nothing");
@@ -214,11 +269,18 @@ pub fn check_error(place: &str, status: u16, headers: &HeaderMap, body: &Value) 
 pub(crate) fn check_always(place: &str, headers: &HeaderMap, body: &Value) {
     let id = text(headers, "x-request-id").unwrap_or_default();
     assert_eq!(id.len(), 36, "{place}: no X-Request-Id");
-    assert_eq!(text(headers, "x-content-type-options").as_deref(), Some("nosniff"), "{place}");
+    assert_eq!(
+        text(headers, "x-content-type-options").as_deref(),
+        Some("nosniff"),
+        "{place}"
+    );
     assert!(headers.contains_key("content-security-policy"), "{place}");
     if carries_secret(body) {
         let kept = text(headers, "cache-control").unwrap_or_default();
-        assert!(kept.contains("no-store"), "{place}: a secret that a cache may keep");
+        assert!(
+            kept.contains("no-store"),
+            "{place}: a secret that a cache may keep"
+        );
     }
 }
 
@@ -235,17 +297,25 @@ pub fn carries_secret(body: &Value) -> bool {
 
 /// A header as text.
 pub fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 impl Security {
     fn read(security: &Value) -> Self {
-        let alternatives = security.as_array().expect("every operation says its security");
+        let alternatives = security
+            .as_array()
+            .expect("every operation says its security");
         let has = |name: &str| alternatives.iter().any(|one| one.get(name).is_some());
         Self {
             bearer: has("bearerAuth"),
             key: has("apiKeyAuth"),
-            open: alternatives.is_empty() || alternatives.iter().any(|one| one == &Value::Object(Map::new())),
+            open: alternatives.is_empty()
+                || alternatives
+                    .iter()
+                    .any(|one| one == &Value::Object(Map::new())),
         }
     }
 }
@@ -254,7 +324,8 @@ impl Declared {
     fn read(document: &Value, components: &Value, answer: &Value) -> Self {
         let schema = &answer["content"]["application/json"]["schema"];
         let required = members(&answer["headers"]).filter_map(|(name, header)| {
-            let always = name == "X-Request-Id" || follow(document, header)["required"] == Value::Bool(true);
+            let always =
+                name == "X-Request-Id" || follow(document, header)["required"] == Value::Bool(true);
             always.then(|| name.to_ascii_lowercase())
         });
         Self {
@@ -267,8 +338,15 @@ impl Declared {
 
 /// The codes of an error schema, whether it is one or several.
 fn codes(document: &Value, schema: &Value) -> BTreeSet<String> {
-    let several = schema["oneOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
-    let code = |one: &Value| follow(document, one)["properties"]["code"]["enum"][0].as_str().map(str::to_owned);
+    let several = schema["oneOf"]
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| vec![schema.clone()]);
+    let code = |one: &Value| {
+        follow(document, one)["properties"]["code"]["enum"][0]
+            .as_str()
+            .map(str::to_owned)
+    };
     several.iter().filter_map(code).collect()
 }
 
@@ -277,8 +355,12 @@ fn follow<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
         return value;
     };
-    let pointer = reference.strip_prefix('#').expect("references stay in the document");
-    let found = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
+    let pointer = reference
+        .strip_prefix('#')
+        .expect("references stay in the document");
+    let found = document
+        .pointer(pointer)
+        .unwrap_or_else(|| panic!("{reference} leads nowhere"));
     follow(document, found)
 }
 

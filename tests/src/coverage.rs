@@ -29,16 +29,26 @@ pub fn judge(golden: &str) -> Result<String, String> {
     for triple in &declared {
         match (seen.contains(triple), listed.contains_key(triple)) {
             (false, false) => faults.push(format!("never exercised: {}", print(triple))),
-            (true, true) => faults.push(format!("listed as unexercised, but exercised: {}", print(triple))),
+            (true, true) => faults.push(format!(
+                "listed as unexercised, but exercised: {}",
+                print(triple)
+            )),
             (true, false) | (false, true) => {}
         }
     }
     for triple in listed.keys().filter(|triple| !declared.contains(*triple)) {
-        faults.push(format!("listed as unexercised, but not declared: {}", print(triple)));
+        faults.push(format!(
+            "listed as unexercised, but not declared: {}",
+            print(triple)
+        ));
     }
     if faults.is_empty() {
         let exercised = declared.len() - listed.len();
-        return Ok(format!("{exercised} of {} exercised, {} listed", declared.len(), listed.len()));
+        return Ok(format!(
+            "{exercised} of {} exercised, {} listed",
+            declared.len(),
+            listed.len()
+        ));
     }
     Err(faults.join("\n"))
 }
@@ -54,9 +64,14 @@ fn read(golden: &str) -> (BTreeMap<Triple, String>, Vec<String>) {
         let status = status.and_then(|status| status.parse().ok());
         match (operation, status, code, words.next()) {
             (Some(operation), Some(status), Some(code), None) if !reason.trim().is_empty() => {
-                listed.insert((operation.to_owned(), status, code.to_owned()), reason.to_owned());
+                listed.insert(
+                    (operation.to_owned(), status, code.to_owned()),
+                    reason.to_owned(),
+                );
             }
-            _ => faults.push(format!("not of the form `operation status code: reason`: {line}")),
+            _ => faults.push(format!(
+                "not of the form `operation status code: reason`: {line}"
+            )),
         }
     }
     (listed, faults)

@@ -56,13 +56,23 @@ impl Database {
     /// Makes one; the file goes into `folder`.
     pub fn new(folder: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        #[expect(clippy::disallowed_methods, reason = "which database is the test run's, not the server's setting")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "which database is the test run's, not the server's setting"
+        )]
         let Ok(cluster) = std::env::var(CLUSTER) else {
             return Self::Sqlite(folder.join("countersign.db"));
         };
-        let name = format!("it_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "it_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         // template0: nobody can be connected to it, which would keep us from copying it.
-        run(&Engine::Postgres(cluster.clone()), &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        run(
+            &Engine::Postgres(cluster.clone()),
+            &format!("CREATE DATABASE {name} TEMPLATE template0"),
+        );
         Self::Postgres { cluster, name }
     }
 
@@ -127,11 +137,21 @@ impl Database {
     /// loses what is asked of it.
     pub fn cut(&self) {
         match self {
-            Self::Sqlite(_) => TABLES.iter().for_each(|table| self.run(&format!("ALTER TABLE {table} RENAME TO {table}_gone"))),
+            Self::Sqlite(_) => TABLES
+                .iter()
+                .for_each(|table| self.run(&format!("ALTER TABLE {table} RENAME TO {table}_gone"))),
             Self::Postgres { cluster, name } => {
                 let cluster = Engine::Postgres(cluster.clone());
-                run(&cluster, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
-                run(&cluster, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+                run(
+                    &cluster,
+                    &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+                );
+                run(
+                    &cluster,
+                    &format!(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+                    ),
+                );
             }
         }
     }
@@ -139,9 +159,14 @@ impl Database {
     /// Gives it back.
     pub fn mend(&self) {
         match self {
-            Self::Sqlite(_) => TABLES.iter().for_each(|table| self.run(&format!("ALTER TABLE {table}_gone RENAME TO {table}"))),
+            Self::Sqlite(_) => TABLES
+                .iter()
+                .for_each(|table| self.run(&format!("ALTER TABLE {table}_gone RENAME TO {table}"))),
             Self::Postgres { cluster, name } => {
-                run(&Engine::Postgres(cluster.clone()), &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+                run(
+                    &Engine::Postgres(cluster.clone()),
+                    &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"),
+                );
             }
         }
     }
@@ -151,7 +176,10 @@ impl Database {
         match self {
             Self::Sqlite(_) => {}
             Self::Postgres { cluster, name } => {
-                run(&Engine::Postgres(cluster.clone()), &format!("DROP DATABASE {name} WITH (FORCE)"));
+                run(
+                    &Engine::Postgres(cluster.clone()),
+                    &format!("DROP DATABASE {name} WITH (FORCE)"),
+                );
             }
         }
     }
@@ -161,12 +189,14 @@ fn open(engine: &Engine) -> Conn {
     let mut conn = conn::open(engine, Use::Checkpoint).expect("the database opens");
     if let Conn::Postgres(conn) = &mut conn {
         // Making a database on a busy machine takes its time.
-        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '20s'").expect("settings");
+        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '20s'")
+            .expect("settings");
     }
     conn
 }
 
 fn run(engine: &Engine, sql: &str) {
     let mut conn = open(engine);
-    conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    conn.batch_execute(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }

@@ -42,7 +42,12 @@ pub fn by_public_key_as_secret(token: &str, public: &str) -> String {
     let mut header = Header::new(Algorithm::HS256);
     header.kid = head(token)["kid"].as_str().map(str::to_owned);
     header.typ = Some("at+jwt".to_owned());
-    encode(&header, &claims(token), &EncodingKey::from_secret(public.as_bytes())).expect("a token")
+    encode(
+        &header,
+        &claims(token),
+        &EncodingKey::from_secret(public.as_bytes()),
+    )
+    .expect("a token")
 }
 
 /// The same claims, signed by nobody, under an algorithm of this name.

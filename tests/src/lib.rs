@@ -6,6 +6,7 @@
     reason = "this crate serves tests alone, and a test fails by panicking"
 )]
 
+pub mod browser;
 pub mod call;
 pub mod contract;
 pub mod coverage;

@@ -12,21 +12,32 @@ static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Members of requests that are secrets, whoever sends them.
-const SECRET_INPUTS: [&str; 6] = ["password", "code", "mfaToken", "registrationToken", "refreshToken", "token"];
+const SECRET_INPUTS: [&str; 6] = [
+    "password",
+    "code",
+    "mfaToken",
+    "registrationToken",
+    "refreshToken",
+    "token",
+];
 
 /// Shorter ones would be found by chance in ids and times.
 const SHORTEST: usize = 16;
 
 /// Everything of ours and of what we use on the way to the mail server and the database, however
 /// chatty; what is left out is the tests' own client.
-const FILTER: &str = "trace,hyper=off,hyper_util=off,reqwest=off,h2=off,thirtyfour=off,mio=off,tokio=off";
+const FILTER: &str =
+    "trace,hyper=off,hyper_util=off,reqwest=off,h2=off,thirtyfour=off,mio=off,tokio=off";
 
 /// Where the log goes.
 struct Kept;
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LINES.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        LINES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -50,7 +61,10 @@ pub fn capture() {
 pub fn lines_with(text: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let all = String::from_utf8_lossy(&lines);
-    all.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    all.lines()
+        .filter(|line| line.contains(text))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Remembers a secret. Of long ones the end counts too: that is where the random part is.
@@ -59,7 +73,11 @@ pub fn secret(text: &str) {
     if text.len() >= SHORTEST {
         secrets.insert(text.to_owned());
     }
-    if let Some(end) = text.len().checked_sub(32).filter(|&start| start >= SHORTEST) {
+    if let Some(end) = text
+        .len()
+        .checked_sub(32)
+        .filter(|&start| start >= SHORTEST)
+    {
         secrets.extend(text.get(end..).map(str::to_owned));
     }
 }
@@ -91,15 +109,29 @@ pub fn secrets_of_answer(body: &Value, names: &[&str]) {
 /// Says which line holds which secret; or that nothing was logged at all.
 pub fn judge() -> Result<String, String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let secrets: Vec<String> = SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+    let secrets: Vec<String> = SECRETS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .iter()
+        .cloned()
+        .collect();
     let patterns = AhoCorasick::new(&secrets).map_err(|error| error.to_string())?;
     let mut found = BTreeSet::new();
     for hit in patterns.find_overlapping_iter(&lines) {
         let secret = &secrets[hit.pattern().as_usize()];
         if secret.len() >= SHORTEST || stands_alone(&lines, hit.start(), hit.end()) {
-            let start = lines[..hit.start()].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            let end = lines[hit.end()..].iter().position(|&byte| byte == b'\n').map_or(lines.len(), |at| at + hit.end());
-            found.insert(format!("{secret} in: {}", String::from_utf8_lossy(&lines[start..end])));
+            let start = lines[..hit.start()]
+                .iter()
+                .rposition(|&byte| byte == b'\n')
+                .map_or(0, |at| at + 1);
+            let end = lines[hit.end()..]
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(lines.len(), |at| at + hit.end());
+            found.insert(format!(
+                "{secret} in: {}",
+                String::from_utf8_lossy(&lines[start..end])
+            ));
         }
     }
     if !found.is_empty() {
@@ -112,6 +144,8 @@ pub fn judge() -> Result<String, String> {
 
 /// Whether what is found is a word of its own, and not a piece of an id or a time.
 fn stands_alone(lines: &[u8], start: usize, end: usize) -> bool {
-    let part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'));
+    let part = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'))
+    };
     !part(start.checked_sub(1).and_then(|at| lines.get(at))) && !part(lines.get(end))
 }

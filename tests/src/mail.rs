@@ -33,7 +33,10 @@ impl Mail {
             from: from.to_owned(),
             subject: header("Subject"),
             message_id: header("Message-ID"),
-            text: plain.get_body().expect("a readable body").replace("\r\n", "\n"),
+            text: plain
+                .get_body()
+                .expect("a readable body")
+                .replace("\r\n", "\n"),
             raw: raw.to_owned(),
         }
     }

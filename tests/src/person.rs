@@ -121,7 +121,10 @@ impl Person {
     /// # Panics
     /// When they have no app.
     pub fn wrong_code(&self) -> String {
-        self.authenticator.as_ref().expect("an app").wrong_code(&self.server.clock)
+        self.authenticator
+            .as_ref()
+            .expect("an app")
+            .wrong_code(&self.server.clock)
     }
 
     fn app(&mut self) -> &mut Authenticator {
@@ -130,12 +133,18 @@ impl Person {
 
     /// Begins setting up a method.
     pub fn begin_setup(&self, method: &str) -> Call {
-        self.post("/identity/mfa/setup", &json!({ "method": method, "password": self.password }))
+        self.post(
+            "/identity/mfa/setup",
+            &json!({ "method": method, "password": self.password }),
+        )
     }
 
     /// Begins turning a method off.
     pub fn begin_disable(&self, method: &str) -> Call {
-        self.post("/identity/mfa/disable", &json!({ "method": method, "password": self.password }))
+        self.post(
+            "/identity/mfa/disable",
+            &json!({ "method": method, "password": self.password }),
+        )
     }
 
     /// Sets up an app, to the end. Its first code is spent then.
@@ -143,19 +152,28 @@ impl Person {
         let begun = self.begin_setup("authenticator").await.is(200);
         self.authenticator = Some(Authenticator::new(&begun.text("secret")));
         let code = self.fresh_code();
-        self.server.verify_setup(&begun.text("mfaToken"), &code).await.is(200);
+        self.server
+            .verify_setup(&begun.text("mfaToken"), &code)
+            .await
+            .is(200);
     }
 
     /// Sets up codes by mail, to the end.
     pub async fn enable_email(&mut self) {
         let begun = self.begin_setup("email").await.is(200);
         let code = self.server.mail.code_to(&self.email).await;
-        self.server.verify_setup(&begun.text("mfaToken"), &code).await.is(200);
+        self.server
+            .verify_setup(&begun.text("mfaToken"), &code)
+            .await
+            .is(200);
     }
 
     /// Makes an API key with these scopes.
     pub async fn api_key(&self, scopes: &[&str]) -> String {
         let body = json!({ "name": "a service", "scopes": scopes });
-        self.post("/identity/api-keys", &body).await.is(201).text("apiKey")
+        self.post("/identity/api-keys", &body)
+            .await
+            .is(201)
+            .text("apiKey")
     }
 }

@@ -32,10 +32,16 @@ fn object(members: &Map<String, Value>) -> Map<String, Value> {
         .map(|(name, value)| (name.clone(), translated(value)))
         .collect();
     if members.get("nullable") == Some(&Value::Bool(true)) {
-        let kind = result.get("type").cloned().unwrap_or_else(|| json!("object"));
+        let kind = result
+            .get("type")
+            .cloned()
+            .unwrap_or_else(|| json!("object"));
         result.insert("type".to_owned(), json!([kind, "null"]));
     }
-    for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
+    for (bound, exclusive) in [
+        ("minimum", "exclusiveMinimum"),
+        ("maximum", "exclusiveMaximum"),
+    ] {
         if result.get(exclusive).is_some_and(Value::is_boolean) {
             let strict = result.remove(exclusive) == Some(Value::Bool(true));
             if let Some(limit) = result.remove(bound) {
@@ -44,9 +50,12 @@ fn object(members: &Map<String, Value>) -> Map<String, Value> {
         }
     }
     // Answers may gain fields for clients, but not for the server: what it sends is declared.
-    let closed = result.get("type") == Some(&json!("object")) && result.get("properties").is_some_and(Value::is_object);
+    let closed = result.get("type") == Some(&json!("object"))
+        && result.get("properties").is_some_and(Value::is_object);
     if closed {
-        result.entry("additionalProperties").or_insert(Value::Bool(false));
+        result
+            .entry("additionalProperties")
+            .or_insert(Value::Bool(false));
     }
     result
 }

@@ -78,29 +78,62 @@ impl Server {
         folder: Arc<TempDir>,
     ) -> Self {
         let chance = Chance::seeded(suite::seed());
-        let app = App::open(settings.clone(), clock.clone(), chance).await.expect("the server opens");
+        let app = App::open(settings.clone(), clock.clone(), chance)
+            .await
+            .expect("the server opens");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let running = serve::start(app.clone(), listener).await.expect("the server starts");
+        let running = serve::start(app.clone(), listener)
+            .await
+            .expect("the server starts");
         let address = running.address;
         let running = Arc::new(Mutex::new(Some(running)));
         let stopped = Arc::clone(&running);
         suite::afterwards(async move { stop(&stopped).await });
-        let http = Client::builder().redirect(Policy::none()).no_proxy().build().expect("a client");
-        Self { clock, mail, database, app, address, http, folder, running, settings }
+        let http = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self {
+            clock,
+            mail,
+            database,
+            app,
+            address,
+            http,
+            folder,
+            running,
+            settings,
+        }
     }
 
     /// Stops it and starts it again on the same data, at the same time.
     #[must_use]
     pub async fn restarted(self) -> Self {
         stop(&self.running).await;
-        let Self { clock, mail, database, app, folder, settings, .. } = self;
+        let Self {
+            clock,
+            mail,
+            database,
+            app,
+            folder,
+            settings,
+            ..
+        } = self;
         drop(app);
         Self::open(settings, clock, mail, database, folder).await
     }
 
     /// Another server on the same database and keys: a replica.
     pub async fn replica(&self) -> Self {
-        let Self { clock, mail, database, folder, settings, .. } = self.clone();
+        let Self {
+            clock,
+            mail,
+            database,
+            folder,
+            settings,
+            ..
+        } = self.clone();
         Self::open(settings, clock, mail, database, folder).await
     }
 
@@ -129,7 +162,10 @@ impl Server {
     #[must_use]
     pub fn over_new_connections(&self) -> Self {
         let http = Client::builder().no_proxy().build().expect("a client");
-        Self { http, ..self.clone() }
+        Self {
+            http,
+            ..self.clone()
+        }
     }
 
     /// Lets time pass, and whoever waits for it look again.
@@ -155,27 +191,42 @@ impl Server {
 
     /// Signs in with address and password, up to a second factor.
     pub fn login(&self, email: &str, password: &str) -> Call {
-        self.post("/identity/login", &json!({ "email": email, "password": password }))
+        self.post(
+            "/identity/login",
+            &json!({ "email": email, "password": password }),
+        )
     }
 
     /// Finishes a sign-in.
     pub fn verify_login(&self, mfa_token: &str, code: &str) -> Call {
-        self.post("/identity/mfa/login/verify", &json!({ "mfaToken": mfa_token, "code": code }))
+        self.post(
+            "/identity/mfa/login/verify",
+            &json!({ "mfaToken": mfa_token, "code": code }),
+        )
     }
 
     /// Finishes a set-up.
     pub fn verify_setup(&self, mfa_token: &str, code: &str) -> Call {
-        self.post("/identity/mfa/setup/verify", &json!({ "mfaToken": mfa_token, "code": code }))
+        self.post(
+            "/identity/mfa/setup/verify",
+            &json!({ "mfaToken": mfa_token, "code": code }),
+        )
     }
 
     /// Finishes turning a method off.
     pub fn verify_disable(&self, mfa_token: &str, code: &str) -> Call {
-        self.post("/identity/mfa/disable/verify", &json!({ "mfaToken": mfa_token, "code": code }))
+        self.post(
+            "/identity/mfa/disable/verify",
+            &json!({ "mfaToken": mfa_token, "code": code }),
+        )
     }
 
     /// Chooses another method for a sign-in.
     pub fn switch(&self, mfa_token: &str, method: &str) -> Call {
-        self.post("/identity/mfa/login/switch", &json!({ "mfaToken": mfa_token, "method": method }))
+        self.post(
+            "/identity/mfa/login/switch",
+            &json!({ "mfaToken": mfa_token, "method": method }),
+        )
     }
 
     /// Asks for another mail.
@@ -185,12 +236,18 @@ impl Server {
 
     /// Trades a refresh token.
     pub fn refresh(&self, refresh_token: &str) -> Call {
-        self.post("/identity/token/refresh", &json!({ "refreshToken": refresh_token }))
+        self.post(
+            "/identity/token/refresh",
+            &json!({ "refreshToken": refresh_token }),
+        )
     }
 
     /// Begins a registration.
     pub fn register(&self, email: &str) -> Call {
-        self.post("/identity/register", &json!({ "email": email, "password": PASSWORD }))
+        self.post(
+            "/identity/register",
+            &json!({ "email": email, "password": PASSWORD }),
+        )
     }
 
     /// Proves an address.
@@ -203,21 +260,33 @@ impl Server {
     pub async fn registered(&self, email: &str) -> Person {
         let begun = self.register(email).await.is(202);
         let code = self.mail.code_to(email).await;
-        let proved = self.prove(&begun.text("registrationToken"), &code).await.is(201);
+        let proved = self
+            .prove(&begun.text("registrationToken"), &code)
+            .await
+            .is(201);
         Person::signed_in(self, email, &proved)
     }
 
     /// Somebody who registered and was made an administrator, and is signed in.
     pub async fn administrator(&self, email: &str) -> Person {
         let person = self.registered(email).await;
-        self.app.call(async |ctx| admin::promote(ctx, email).await).await.expect("promoted");
+        self.app
+            .call(async |ctx| admin::promote(ctx, email).await)
+            .await
+            .expect("promoted");
         person
     }
 
     /// Somebody whose account the operator made, who is an administrator, and is signed in.
     pub async fn made_by_operator(&self, email: &str) -> Person {
         let made = self.app.call(async |ctx| {
-            admin::create_user(ctx, email, Secret::new(PASSWORD.to_owned()), Role::Administrator).await
+            admin::create_user(
+                ctx,
+                email,
+                Secret::new(PASSWORD.to_owned()),
+                Role::Administrator,
+            )
+            .await
         });
         made.await.expect("an account");
         let answer = self.login(email, PASSWORD).await.is(200);
@@ -235,9 +304,16 @@ impl Server {
 }
 
 async fn stop(running: &Mutex<Option<Running>>) {
-    let running = running.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let running = running
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     if let Some(running) = running {
-        assert_eq!(running.undeclared(), 0, "answers that the contract does not have");
+        assert_eq!(
+            running.undeclared(),
+            0,
+            "answers that the contract does not have"
+        );
         running.stop().await;
     }
 }

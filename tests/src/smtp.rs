@@ -58,7 +58,10 @@ impl Sink {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let sink = Self { address, state: Arc::default() };
+        let sink = Self {
+            address,
+            state: Arc::default(),
+        };
         let accepting = sink.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -71,7 +74,10 @@ impl Sink {
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.state.box_.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state
+            .box_
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does this with the mails that come next, one each, and then takes them again.
@@ -96,12 +102,21 @@ impl Sink {
 
     /// All mails to an address so far, in the order of their arrival.
     pub fn all_to(&self, address: &str) -> Vec<Mail> {
-        self.inbox().arrived.iter().filter(|mail| mail.to == address).cloned().collect()
+        self.inbox()
+            .arrived
+            .iter()
+            .filter(|mail| mail.to == address)
+            .cloned()
+            .collect()
     }
 
     /// The subjects of all mails to an address so far, sorted.
     pub fn subjects_to(&self, address: &str) -> Vec<String> {
-        let mut subjects: Vec<String> = self.all_to(address).into_iter().map(|mail| mail.subject).collect();
+        let mut subjects: Vec<String> = self
+            .all_to(address)
+            .into_iter()
+            .map(|mail| mail.subject)
+            .collect();
         subjects.sort();
         subjects
     }
@@ -121,13 +136,18 @@ impl Sink {
             }
         });
         found.await.unwrap_or_else(|_| {
-            panic!("no {what} came to {address}, only {:?}", self.subjects_to(address))
+            panic!(
+                "no {what} came to {address}, only {:?}",
+                self.subjects_to(address)
+            )
         })
     }
 
     fn look(&self, address: &str, wanted: impl Fn(&Mail) -> bool) -> Option<Mail> {
         let mut inbox = self.inbox();
-        let fits = |&at: &usize| !inbox.taken[at] && inbox.arrived[at].to == address && wanted(&inbox.arrived[at]);
+        let fits = |&at: &usize| {
+            !inbox.taken[at] && inbox.arrived[at].to == address && wanted(&inbox.arrived[at])
+        };
         let at = (0..inbox.arrived.len()).find(fits)?;
         inbox.taken[at] = true;
         Some(inbox.arrived[at].clone())
@@ -140,13 +160,16 @@ impl Sink {
 
     /// The code of the next mail to an address that carries one.
     pub async fn code_to(&self, address: &str) -> String {
-        let mail = self.next("code", address, |mail| mail.code().is_some()).await;
+        let mail = self
+            .next("code", address, |mail| mail.code().is_some())
+            .await;
         mail.code().unwrap_or_default()
     }
 
     /// The next mail to an address whose subject holds these words.
     pub async fn notice_to(&self, address: &str, words: &str) -> Mail {
-        self.next(words, address, |mail| mail.subject.contains(words)).await
+        self.next(words, address, |mail| mail.subject.contains(words))
+            .await
     }
 
     /// Keeps a mail, once: mail readers show a second one of the same Message-ID as the same. There can
@@ -154,7 +177,11 @@ impl Sink {
     fn arrived(&self, mail: Mail) {
         mail.code().iter().for_each(|code| logs::code(code));
         let mut inbox = self.inbox();
-        if inbox.arrived.iter().any(|other| other.message_id == mail.message_id && other.to == mail.to) {
+        if inbox
+            .arrived
+            .iter()
+            .any(|other| other.message_id == mail.message_id && other.to == mail.to)
+        {
             return;
         }
         inbox.arrived.push(mail);
@@ -191,7 +218,9 @@ impl Sink {
                 to = address_in(&line);
                 match reply {
                     Reply::Recipient(refusal) => refusal.to_owned(),
-                    Reply::Take | Reply::Message(_) | Reply::HangUp | Reply::Silence => "250 ok".to_owned(),
+                    Reply::Take | Reply::Message(_) | Reply::HangUp | Reply::Silence => {
+                        "250 ok".to_owned()
+                    }
                 }
             } else if command.starts_with("DATA") {
                 write.write_all(b"354 go on\r\n").await?;
@@ -248,6 +277,8 @@ async fn data(lines: &mut (impl AsyncBufReadExt + Unpin)) -> std::io::Result<Vec
 
 /// The address between angle brackets.
 fn address_in(line: &str) -> String {
-    let inside = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let inside = line
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
     inside.map_or("", |(address, _)| address).to_owned()
 }

@@ -47,7 +47,10 @@ impl Tool {
     pub fn is_there(self) -> bool {
         self.programs().iter().all(|program| {
             let mut command = Command::new(program);
-            command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+            command
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             command.status().is_ok_and(|status| status.success())
         })
     }
@@ -83,7 +86,10 @@ impl Test {
         let missing = needs.filter(|tool| !tool.is_there());
         let ignored = missing.is_some() && !is_ci();
         if let Some(tool) = missing {
-            eprintln!("{name} needs {tool:?}, which is missing: {}", if ignored { "skipped" } else { "fails" });
+            eprintln!(
+                "{name} needs {tool:?}, which is missing: {}",
+                if ignored { "skipped" } else { "fails" }
+            );
         }
         let run = move |name: String| match missing {
             Some(tool) => Err(Failed::from(format!("{tool:?} is missing"))),
@@ -138,14 +144,17 @@ fn run(name: String, body: Body) {
         .expect("a runtime");
     let outcome = runtime.block_on(NAME.scope(
         name,
-        CLEANUPS.scope(RefCell::default(), SERVERS.scope(Cell::new(0), async {
-            let outcome = AssertUnwindSafe(body()).catch_unwind().await;
-            let cleanups = CLEANUPS.with(RefCell::take);
-            for cleanup in cleanups.into_iter().rev() {
-                cleanup.await;
-            }
-            outcome
-        })),
+        CLEANUPS.scope(
+            RefCell::default(),
+            SERVERS.scope(Cell::new(0), async {
+                let outcome = AssertUnwindSafe(body()).catch_unwind().await;
+                let cleanups = CLEANUPS.with(RefCell::take);
+                for cleanup in cleanups.into_iter().rev() {
+                    cleanup.await;
+                }
+                outcome
+            }),
+        ),
     ));
     runtime.shutdown_timeout(Duration::from_secs(5));
     if let Err(panic) = outcome {
@@ -167,9 +176,13 @@ pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
         return conclusion;
     }
     let mut judged = vec![("no secret is in any log line", logs::judge())];
-    if conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0 && conclusion.num_failed == 0 {
+    if conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0 && conclusion.num_failed == 0
+    {
         let seen = coverage::judge(unexercised);
-        judged.push(("every declared answer is exercised, or listed with a reason", seen));
+        judged.push((
+            "every declared answer is exercised, or listed with a reason",
+            seen,
+        ));
     }
     for (what, verdict) in judged {
         match verdict {

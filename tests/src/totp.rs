@@ -59,8 +59,13 @@ impl Authenticator {
     /// The same by totp-rs.
     pub fn by_library(&self, time: Time) -> String {
         let secret = BASE32_NOPAD.decode(self.secret.as_bytes()).expect("base32");
-        let totp = totp_rs::Builder::new().with_secret(secret).with_skew(0).build().expect("a secret");
-        totp.generate(u64::try_from(time.seconds()).expect("after 1970")).to_string()
+        let totp = totp_rs::Builder::new()
+            .with_secret(secret)
+            .with_skew(0)
+            .build()
+            .expect("a secret");
+        totp.generate(u64::try_from(time.seconds()).expect("after 1970"))
+            .to_string()
     }
 
     /// The code that the app shows now.
@@ -71,7 +76,11 @@ impl Authenticator {
 
     /// A code that was not typed in yet: waits for the next one if need be.
     pub fn fresh_code(&mut self, clock: &Clock) -> String {
-        let missing = self.last.saturating_add(1).saturating_mul(STEP).saturating_sub(clock.now().seconds());
+        let missing = self
+            .last
+            .saturating_add(1)
+            .saturating_mul(STEP)
+            .saturating_sub(clock.now().seconds());
         if missing > 0 {
             clock.advance(missing);
         }
@@ -81,9 +90,14 @@ impl Authenticator {
     /// Six digits that fit at no step about now.
     pub fn wrong_code(&self, clock: &Clock) -> String {
         let now = clock.now();
-        let near: Vec<String> = (-3..=3).map(|steps| self.by_library(now.plus_seconds(steps * STEP))).collect();
+        let near: Vec<String> = (-3..=3)
+            .map(|steps| self.by_library(now.plus_seconds(steps * STEP)))
+            .collect();
         let candidates = (0..10).map(|digit| format!("11111{digit}"));
-        candidates.into_iter().find(|code| !near.contains(code)).expect("seven codes are not ten")
+        candidates
+            .into_iter()
+            .find(|code| !near.contains(code))
+            .expect("seven codes are not ten")
     }
 }
 

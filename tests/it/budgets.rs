@@ -1,0 +1,223 @@
+//! Budgets of mail beyond one account: for a network, for the whole server, and for notices.
+
+use contract_tests::call::outcomes;
+use contract_tests::{Person, Server, tests};
+
+tests! {
+    a_network_causes_thirty_mails_an_hour,
+    a_registration_counts_for_its_network,
+    strangers_use_up_nothing_of_a_networks_owners,
+    the_whole_server_has_a_limit_where_the_operator_sets_one,
+    notices_beyond_the_limit_become_one_digest,
+    notices_use_up_no_codes,
+}
+
+async fn with_mail(server: &Server) -> Person {
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice
+}
+
+/// Sets up and turns off an app: two notices.
+async fn there_and_back(alice: &mut Person) {
+    alice.enable_authenticator().await;
+    let token = alice
+        .begin_disable("authenticator")
+        .await
+        .is(200)
+        .text("mfaToken");
+    let code = alice.fresh_code();
+    alice.server.verify_disable(&token, &code).await.is(200);
+}
+
+async fn a_network_causes_thirty_mails_an_hour() {
+    let server = Server::with(|settings| {
+        settings.trusted_proxies = super::loopback();
+        settings.policy.mail_calls_per_source = 4;
+    })
+    .await;
+    let alice = with_mail(&server).await;
+    let mut bob = server.registered("bob@example.com").await;
+    let token = alice
+        .login()
+        .from("203.0.113.1")
+        .await
+        .is(200)
+        .text("mfaToken");
+    server.clock.advance(60);
+    server.resend(&token).from("203.0.113.2").await.is(200);
+    alice
+        .begin_disable("email")
+        .from("203.0.113.3")
+        .await
+        .is(200);
+    bob.begin_setup("email").from("203.0.113.4").await.is(200);
+    server.mail.code_to("bob@example.com").await;
+    let refused = alice
+        .login()
+        .from("203.0.113.5")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    assert_eq!(refused["retryAfter"], 3540);
+    server.clock.advance(120);
+    server
+        .resend(&token)
+        .from("203.0.113.6")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    alice
+        .begin_disable("email")
+        .from("203.0.113.7")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    bob.begin_setup("email")
+        .from("203.0.113.8")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    for number in 0..4 {
+        // Strangers have a count of their own.
+        server
+            .register(&format!("user{number}@example.com"))
+            .from("203.0.113.9")
+            .await
+            .is(202);
+    }
+    server
+        .register("carol@example.com")
+        .from("203.0.113.9")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    alice.me().from("203.0.113.1").await.is(200);
+    bob.enable_authenticator().await;
+    bob.sign_in().await;
+    bob.enable_email().await;
+    let app = bob
+        .login()
+        .from("203.0.113.1")
+        .await
+        .is(200)
+        .text("mfaToken");
+    server
+        .switch(&app, "email")
+        .from("203.0.113.10")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    alice.login().from("203.0.114.1").await.is(200);
+    alice.login().await.is(200);
+    server.clock.advance(3600);
+    server
+        .register("carol@example.com")
+        .from("203.0.113.9")
+        .await
+        .is(202);
+    alice.login().from("203.0.113.1").await.is(200);
+}
+
+async fn a_registration_counts_for_its_network() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    let mut answers = Vec::new();
+    for number in 0..32 {
+        let call = server
+            .register(&format!("user{number}@example.com"))
+            .from("2001:db8:0:aa01::1");
+        answers.push(call.await);
+    }
+    let outcomes = outcomes(&answers);
+    assert_eq!(outcomes["202"], 30, "{outcomes:?}");
+    assert_eq!(outcomes["TOO_MANY_REQUESTS"], 2, "{outcomes:?}");
+    server
+        .register("more@example.com")
+        .from("2001:db8:0:aaff::1")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    server
+        .register("more@example.com")
+        .from("2001:db8:0:ab01::1")
+        .await
+        .is(202);
+}
+
+async fn strangers_use_up_nothing_of_a_networks_owners() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    let alice = with_mail(&server).await;
+    for number in 0..30 {
+        server
+            .register(&format!("user{number}@example.com"))
+            .from("203.0.113.1")
+            .await
+            .is(202);
+    }
+    server
+        .register("more@example.com")
+        .from("203.0.113.1")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    alice
+        .login()
+        .from("203.0.113.1")
+        .await
+        .is(200)
+        .text("mfaToken");
+}
+
+async fn the_whole_server_has_a_limit_where_the_operator_sets_one() {
+    let server = Server::with(|settings| settings.policy.mails_per_hour = 4).await;
+    let mut alice = with_mail(&server).await;
+    server.register("bob@example.com").await.is(202);
+    server
+        .register("carol@example.com")
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+    for _ in 0..3 {
+        alice.sign_in().await;
+    }
+    let refused = alice.login().await.refused(503, "SERVICE_UNAVAILABLE");
+    assert_eq!(refused["retryAfter"], 3600);
+    server.clock.advance(3600);
+    alice.sign_in().await;
+    server.register("carol@example.com").await.is(202);
+}
+
+async fn notices_beyond_the_limit_become_one_digest() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    for _ in 0..6 {
+        there_and_back(&mut alice).await;
+    }
+    server.mail_is_out().await;
+    let subjects = server.mail.subjects_to("alice@example.com");
+    let count = |words: &str| {
+        subjects
+            .iter()
+            .filter(|subject| subject.contains(words))
+            .count()
+    };
+    assert_eq!(count("More happened"), 1, "{subjects:?}");
+    assert_eq!(
+        subjects.len(),
+        1 + 8 + 1,
+        "the registration's code, eight notices, one digest: {subjects:?}"
+    );
+    server.clock.advance(3600);
+    alice.sign_in().await;
+    there_and_back(&mut alice).await;
+    server.mail_is_out().await;
+    assert_eq!(
+        server.mail.all_to("alice@example.com").len(),
+        12,
+        "an hour later they are told again"
+    );
+}
+
+async fn notices_use_up_no_codes() {
+    let server = Server::with(|settings| settings.policy.notices_per_hour = 1).await;
+    let mut alice = server.registered("alice@example.com").await;
+    there_and_back(&mut alice).await;
+    there_and_back(&mut alice).await;
+    alice.enable_email().await;
+    for _ in 0..5 {
+        server.clock.advance(1);
+        alice.begin_sign_in().await;
+        server.mail.code_to("alice@example.com").await;
+    }
+}

@@ -1,0 +1,277 @@
+//! A headless browser on Swagger UI, and what a person does there: click, type, read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::manager::{BrowserKind, WebDriverManager};
+use thirtyfour::prelude::*;
+use tokio::time::sleep;
+
+use crate::waiting::until;
+
+/// Keeps what a page must not do, from before its first script.
+const WATCH: &str = "window.__faults = [];
+addEventListener('securitypolicyviolation', (event) => window.__faults.push('policy: ' + event.violatedDirective + ' ' + event.blockedURI));
+addEventListener('error', (event) => window.__faults.push('error: ' + event.message));
+const told = console.error;
+console.error = (...all) => { window.__faults.push('console: ' + all.join(' ')); told(...all); };";
+
+/// A browser with one page.
+pub struct Browser {
+    driver: WebDriver,
+    pictures: PathBuf,
+    taken: AtomicU32,
+    profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let profile = TempDir::new().expect("a folder");
+        let mut wanted = DesiredCapabilities::chrome();
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        for argument in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--window-size=1200,1500",
+            &folder,
+        ] {
+            wanted.add_arg(argument).expect("an argument");
+        }
+        let manager: Arc<WebDriverManager> = WebDriverManager::builder()
+            .offline()
+            .driver_binary(BrowserKind::Chrome, "chromedriver")
+            .build();
+        let driver = manager.launch(wanted).await.expect("a browser");
+        let watch = json!({ "source": WATCH });
+        driver
+            .cdp()
+            .send_raw("Page.addScriptToEvaluateOnNewDocument", watch)
+            .await
+            .expect("a script");
+        let program = std::env::current_exe().expect("this program");
+        let target = program.ancestors().nth(3).expect("the target folder");
+        let pictures = target.join("screenshots");
+        std::fs::create_dir_all(&pictures).expect("a folder");
+        Self {
+            driver,
+            pictures,
+            taken: AtomicU32::new(0),
+            profile,
+        }
+    }
+
+    /// Goes to an address.
+    pub async fn open(&self, url: &str) {
+        self.driver.goto(url).await.expect("a page");
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) {
+        self.driver.refresh().await.expect("a page");
+    }
+
+    /// The address it ended at.
+    pub async fn address(&self) -> String {
+        self.driver
+            .current_url()
+            .await
+            .expect("an address")
+            .to_string()
+    }
+
+    /// Waits for an element.
+    pub async fn element(&self, selector: &str) -> WebElement {
+        let query = self
+            .driver
+            .query(By::Css(selector))
+            .wait(Duration::from_secs(15), Duration::from_millis(50));
+        match query.first().await {
+            Ok(element) => element,
+            Err(error) => {
+                self.picture("lost").await;
+                panic!("{selector}: {error}")
+            }
+        }
+    }
+
+    /// Whether an element is there now.
+    pub async fn has(&self, selector: &str) -> bool {
+        !self
+            .driver
+            .find_all(By::Css(selector))
+            .await
+            .expect("elements")
+            .is_empty()
+    }
+
+    /// Clicks.
+    pub async fn click(&self, selector: &str) {
+        let element = self.element(selector).await;
+        element.scroll_into_view().await.expect("on the screen");
+        element.wait_until().clickable().await.expect("clickable");
+        if let Err(error) = element.click().await {
+            self.picture("unclicked").await;
+            panic!("{selector}: {error}");
+        }
+    }
+
+    /// Pastes into a field, in the place of what is in it.
+    pub async fn paste_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        element.scroll_into_view().await.expect("on the screen");
+        element.click().await.expect("focused");
+        element
+            .send_keys(Key::Control + "a")
+            .await
+            .expect("selected");
+        self.driver
+            .cdp()
+            .send_raw("Input.insertText", json!({ "text": text }))
+            .await
+            .expect("pasted");
+    }
+
+    /// The text of an element, as the document has it.
+    pub async fn text(&self, selector: &str) -> String {
+        let element = self.element(selector).await;
+        element
+            .prop("textContent")
+            .await
+            .expect("a text")
+            .unwrap_or_default()
+    }
+
+    /// Keeps a picture of the page.
+    pub async fn picture(&self, name: &str) {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        let path = self.pictures.join(format!("{number:02}-{name}.png"));
+        self.driver.screenshot(&path).await.expect("a picture");
+    }
+
+    /// What the page did that it must not: policy violations, errors, and requests to anybody but `origin`.
+    pub async fn faults(&self, origin: &str) -> Vec<String> {
+        let found = self.run("return window.__faults;").await;
+        let mut faults: Vec<String> = serde_json::from_value(found).expect("a list");
+        let asked = "return performance.getEntriesByType('resource').map((entry) => entry.name);";
+        let asked: Vec<String> = serde_json::from_value(self.run(asked).await).expect("a list");
+        let foreign = |url: &&String| !url.starts_with(origin) && !url.starts_with("data:");
+        faults.extend(
+            asked
+                .iter()
+                .filter(foreign)
+                .map(|url| format!("request: {url}")),
+        );
+        faults
+    }
+
+    async fn run(&self, script: &str) -> Value {
+        let done = self
+            .driver
+            .execute(script, Vec::new())
+            .await
+            .expect("a script");
+        done.json().clone()
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        let Self {
+            driver, profile, ..
+        } = self;
+        driver.quit().await.expect("ended");
+        drop(profile);
+    }
+}
+
+/// Swagger UI, as a person uses it.
+impl Browser {
+    /// Opens an operation, presses "Try it out", pastes the body, presses "Execute" and reads the answer.
+    pub async fn execute(&self, operation: &str, body: Option<&Value>) -> (u16, Value) {
+        let block = format!("div.opblock[id$='-{operation}']");
+        let head = format!("{block} .opblock-summary-control");
+        self.element(&head).await;
+        // The page scrolls by itself to what its address names, and a click on the way can get lost.
+        until("an open operation", async || {
+            if !self.has(&format!("{block}.is-open")).await {
+                self.click(&head).await;
+                sleep(Duration::from_millis(200)).await;
+            }
+            self.has(&format!("{block}.is-open")).await.then_some(())
+        })
+        .await;
+        let (leave, enter) = (
+            format!("{block} .try-out__btn.cancel"),
+            format!("{block} .try-out__btn:not(.cancel):not(.reset)"),
+        );
+        // It starts in "Try it out": leave it and come back, as the button is what people look for.
+        if self.has(&leave).await && !self.has(&format!("{block} .live-responses-table")).await {
+            self.click(&leave).await;
+            self.click(&enter).await;
+            self.element(&leave).await;
+        }
+        if self.has(&format!("{block} .btn-clear")).await {
+            self.click(&format!("{block} .btn-clear")).await;
+        }
+        if let Some(body) = body {
+            self.paste_into(
+                &format!("{block} textarea.body-param__text"),
+                &body.to_string(),
+            )
+            .await;
+        }
+        self.click(&format!("{block} button.execute")).await;
+        let row = format!("{block} .live-responses-table tr.response");
+        let status = self.text(&format!("{row} .response-col_status")).await;
+        let status = status
+            .chars()
+            .take(3)
+            .collect::<String>()
+            .parse()
+            .expect("a status");
+        let shown = format!("{row} .response-col_description .highlight-code pre");
+        let answer = match self.has(&shown).await {
+            true => serde_json::from_str(&self.text(&shown).await).unwrap_or(Value::Null),
+            false => Value::Null,
+        };
+        self.element(&row)
+            .await
+            .scroll_into_view()
+            .await
+            .expect("on the screen");
+        self.picture(operation).await;
+        (status, answer)
+    }
+
+    /// Presses "Authorize" and gives the bearer, in the place of the one before.
+    pub async fn authorize(&self, token: &str) {
+        self.click(".auth-wrapper .btn.authorize").await;
+        let first = ".modal-ux .auth-container:first-of-type";
+        if self
+            .has(&format!(
+                "{first} button[aria-label='Remove authorization']"
+            ))
+            .await
+        {
+            self.click(&format!(
+                "{first} button[aria-label='Remove authorization']"
+            ))
+            .await;
+        }
+        self.paste_into(&format!("{first} input"), token).await;
+        self.picture("authorize").await;
+        self.click(&format!("{first} button[type='submit']")).await;
+        self.click(".modal-ux .btn-done").await;
+    }
+}
