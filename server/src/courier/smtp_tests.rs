@@ -10,8 +10,8 @@ use lettre::Message;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::Tls;
 
-use super::super::email::Delivery;
 use super::Smtp;
+use crate::courier::email::Delivery;
 
 /// A mail server with one conversation after the other, each with its answers to the end of a message
 /// and to QUIT; an empty one is silence. It hands over the commands of each conversation.
