@@ -29,6 +29,7 @@ mod secrets;
 mod secured;
 mod sessions;
 mod sign_in;
+mod sources;
 mod steps;
 mod stopping;
 mod swagger;
@@ -61,6 +62,7 @@ fn all() -> Vec<Test> {
         secured::tests(),
         sessions::tests(),
         sign_in::tests(),
+        sources::tests(),
         steps::tests(),
         stopping::tests(),
         swagger::tests(),

@@ -12,6 +12,7 @@ tests! {
     the_contract_is_served_as_it_was_written,
     the_root_leads_to_swagger_ui,
     swagger_ui_can_be_switched_off,
+    swagger_ui_forgets_the_authorization_where_the_operator_says_so,
     health_looks_at_nothing,
     readiness_looks_at_everything,
     every_answer_names_its_request,
@@ -154,6 +155,21 @@ async fn swagger_ui_can_be_switched_off() {
         server.get(path).await.refused(404, "NOT_FOUND");
     }
     server.get("/healthz").await.is(200);
+}
+
+async fn swagger_ui_forgets_the_authorization_where_the_operator_says_so() {
+    for (setting, shown) in [
+        (true, "\"persistAuthorization\": true"),
+        (false, "\"persistAuthorization\": false"),
+    ] {
+        let server =
+            Server::with(|settings| settings.swagger_persist_authorization = setting).await;
+        let script = server
+            .get("/swagger-ui/swagger-initializer.js")
+            .await
+            .is(200);
+        assert!(script.text.contains(shown), "{}", script.text);
+    }
 }
 
 async fn health_looks_at_nothing() {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::manager::{BrowserKind, WebDriverManager};
 use thirtyfour::prelude::*;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::waiting::until;
+use crate::waiting::{PATIENCE, until};
 
 /// Keeps what a page must not do, from before its first script.
 const WATCH: &str = "window.__faults = [];
@@ -116,22 +116,31 @@ impl Browser {
             .is_empty()
     }
 
-    /// Clicks.
+    /// Clicks, once the page stands still enough to be clicked.
     pub async fn click(&self, selector: &str) {
-        let element = self.element(selector).await;
-        element.scroll_into_view().await.expect("on the screen");
-        element.wait_until().clickable().await.expect("clickable");
-        if let Err(error) = element.click().await {
-            self.picture("unclicked").await;
-            panic!("{selector}: {error}");
+        let mut last = String::new();
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            match self.try_to_click(selector).await {
+                Ok(()) => return,
+                Err(error) => last = error.to_string(),
+            }
+            sleep(Duration::from_millis(100)).await;
         }
+        self.picture("unclicked").await;
+        panic!("{selector}: {}", last.lines().take(4).collect::<String>());
+    }
+
+    async fn try_to_click(&self, selector: &str) -> WebDriverResult<()> {
+        let element = self.element(selector).await;
+        element.scroll_into_view().await?;
+        element.click().await
     }
 
     /// Pastes into a field, in the place of what is in it.
     pub async fn paste_into(&self, selector: &str, text: &str) {
+        self.click(selector).await;
         let element = self.element(selector).await;
-        element.scroll_into_view().await.expect("on the screen");
-        element.click().await.expect("focused");
         element
             .send_keys(Key::Control + "a")
             .await

@@ -1,0 +1,75 @@
+//! Where a request comes from: the peer, or what a trusted proxy says of it, and nothing else.
+
+use contract_tests::{Server, tests};
+
+tests! {
+    the_word_of_a_stranger_does_not_count,
+    a_trusted_proxy_counts_up_to_the_first_stranger,
+    a_letter_says_where_it_was_caused,
+    a_loopback_peer_causes_as_many_mails_as_it_likes,
+}
+
+async fn the_word_of_a_stranger_does_not_count() {
+    let server = Server::start().await;
+    for host in 1..=5 {
+        let address = format!("203.0.{host}.1");
+        let wrong = server
+            .login("alice@example.com", "wrong")
+            .from(&address)
+            .await;
+        wrong.refused(401, "INVALID_CREDENTIALS");
+    }
+    for header in [
+        "X-Forwarded-For",
+        "Forwarded",
+        "X-Real-IP",
+        "True-Client-IP",
+    ] {
+        let elsewhere = server.login("alice@example.com", "wrong");
+        let refused = elsewhere.header(header, "198.51.100.1").await;
+        refused.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
+    }
+}
+
+async fn a_trusted_proxy_counts_up_to_the_first_stranger() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    for host in 1..=5 {
+        // What stands further left was written by the client.
+        let hops = format!("192.0.2.{host}, 203.0.113.{host}, 127.0.0.1");
+        let wrong = server.login("alice@example.com", "wrong").from(&hops).await;
+        wrong.refused(401, "INVALID_CREDENTIALS");
+    }
+    let same = server
+        .login("alice@example.com", "wrong")
+        .from("198.51.100.1, 203.0.113.77");
+    same.await.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
+    let other = server
+        .login("alice@example.com", "wrong")
+        .from("203.0.113.1, 198.51.100.1");
+    other.await.refused(401, "INVALID_CREDENTIALS");
+}
+
+async fn a_letter_says_where_it_was_caused() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    server
+        .register("alice@example.com")
+        .from("192.0.2.1, 203.0.113.7")
+        .await
+        .is(202);
+    let letter = server.mail.next_to("alice@example.com").await;
+    let text = letter.text.replace('\n', " ");
+    assert!(
+        text.contains("203.0.113.7 at 2026-11-22 14:00 UTC"),
+        "{text}"
+    );
+}
+
+async fn a_loopback_peer_causes_as_many_mails_as_it_likes() {
+    let server = Server::with(|settings| settings.policy.mail_calls_per_source = 1).await;
+    for number in 0..4 {
+        server
+            .register(&format!("user{number}@example.com"))
+            .await
+            .is(202);
+    }
+}
