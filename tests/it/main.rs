@@ -27,6 +27,7 @@ mod registration;
 mod replay;
 mod secrets;
 mod secured;
+mod serving;
 mod sessions;
 mod sign_in;
 mod sources;
@@ -60,6 +61,7 @@ fn all() -> Vec<Test> {
         replay::tests(),
         secrets::tests(),
         secured::tests(),
+        serving::tests(),
         sessions::tests(),
         sign_in::tests(),
         sources::tests(),

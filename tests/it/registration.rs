@@ -12,6 +12,7 @@ tests! {
     after_five_wrong_codes_only_a_new_registration_helps,
     a_registration_can_come_too_late,
     an_address_has_one_form,
+    an_address_may_have_letters_of_any_script,
     what_is_no_address_is_refused,
     names_are_kept,
     three_mails_an_hour_and_the_fourth_call_looks_the_same,
@@ -190,6 +191,17 @@ async fn an_address_has_one_form() {
         server.mail.notice_to("alice@example.com", "already").await;
     }
     server.login("ALICE@example.COM", PASSWORD).await.is(200);
+}
+
+async fn an_address_may_have_letters_of_any_script() {
+    let server = Server::start().await;
+    let zoe = server.registered("zo\u{eb}@example.com").await;
+    assert_eq!(zoe.me().await["email"], "zo\u{eb}@example.com");
+    let decomposed = server
+        .login("zoe\u{308}@example.com", PASSWORD)
+        .await
+        .is(200);
+    assert_eq!(decomposed["user"]["id"], zoe.me().await["id"]);
 }
 
 async fn what_is_no_address_is_refused() {

@@ -7,6 +7,7 @@ use countersign::flow::admin;
 tests! {
     waits_double_to_an_hour_and_fifty_wrong_codes_stop_the_method,
     a_throttled_code_is_not_compared,
+    a_dead_sign_in_says_when_the_next_one_is_let_in,
     a_right_code_begins_the_count_anew,
     a_restart_forgets_no_wrong_code,
     a_stopped_app_stays_on_and_mail_signs_in,
@@ -83,6 +84,25 @@ async fn a_throttled_code_is_not_compared() {
         .refused(429, "TOO_MANY_MFA_ATTEMPTS");
     server.clock.advance(refused.number("retryAfter"));
     server.verify_login(&token, &code).await.is(200);
+}
+
+async fn a_dead_sign_in_says_when_the_next_one_is_let_in() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    for wait in [1, 30] {
+        let token = alice.begin_sign_in().await;
+        for _ in 0..5 {
+            let wrong = server.verify_login(&token, &alice.wrong_code()).await;
+            wrong.refused(400, "INVALID_MFA_CODE");
+        }
+        let refused = server.verify_login(&token, "123456").await;
+        assert_eq!(
+            refused.refused(429, "TOO_MANY_MFA_ATTEMPTS")["retryAfter"],
+            wait
+        );
+        server.clock.advance(wait);
+    }
+    alice.sign_in().await;
 }
 
 async fn a_right_code_begins_the_count_anew() {

@@ -40,6 +40,11 @@ pub enum Database {
     },
 }
 
+/// A database that hangs; dropping this ends it.
+pub struct Held {
+    _conn: Conn,
+}
+
 #[derive(QueryableByName)]
 struct Number {
     #[diesel(sql_type = BigInt)]
@@ -169,6 +174,22 @@ impl Database {
                 );
             }
         }
+    }
+
+    /// Holds what every write needs until the guard is dropped, as a database does that hangs.
+    pub fn hold(&self) -> Held {
+        let mut conn = open(&self.engine());
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
+            Self::Postgres { .. } => {
+                format!(
+                    "BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+                    TABLES.join(", ")
+                )
+            }
+        };
+        conn.batch_execute(&begin).expect("held");
+        Held { _conn: conn }
     }
 
     /// Removes it; the file goes with its folder.
