@@ -108,6 +108,8 @@ impl App {
     pub async fn open(settings: Settings, clock: Clock, chance: Chance) -> anyhow::Result<Self> {
         make_folder(&settings.data_dir)
             .with_context(|| format!("cannot make the folder {}", settings.data_dir.display()))?;
+        let keys_are_new = !settings.key_file.exists();
+        let key_file = settings.key_file.clone();
         let vault = Vault::open(&settings, &clock, &chance)?;
         let engine = match &settings.database_url {
             DatabaseUrl::Sqlite(path) => {
@@ -134,6 +136,21 @@ impl App {
             settings: Arc::new(settings),
             courier: Arc::new(Notify::new()),
         }));
+        if keys_are_new
+            && !app
+                .0
+                .read(notices::canary_keys)
+                .await
+                .map_err(said)?
+                .is_empty()
+        {
+            // Made a moment ago, for a database that has keys: it must not be taken for theirs.
+            std::fs::remove_file(&key_file)?;
+            anyhow::bail!(
+                "the key file {} does not exist, but this database needs it: restore the one that belongs to it",
+                key_file.display()
+            );
+        }
         app.check_keys().await?;
         Ok(app)
     }
