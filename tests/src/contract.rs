@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 use crate::coverage::{self, Triple};
 use crate::schema::{compile, translated};
 
+#[cfg(test)]
+mod tests;
+
 const DOCUMENT: &str = include_str!("../../openapi/identity.yaml");
 
 /// Members of answers that are secrets: whoever reads them can act as the user.

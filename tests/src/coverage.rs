@@ -76,3 +76,23 @@ fn read(golden: &str) -> (BTreeMap<Triple, String>, Vec<String>) {
     }
     (listed, faults)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn an_entry_has_a_reason() {
+        let (listed, faults) =
+            read("# for people\n\nlogin 500 INTERNAL: because\nlogout 204 -: because: of this\n");
+        assert_eq!((listed.len(), faults.len()), (2, 0));
+        for bad in [
+            "login 500 INTERNAL",
+            "login 500 INTERNAL:",
+            "login INTERNAL: because",
+            "login 500 A B: because",
+        ] {
+            assert_eq!(read(bad).1.len(), 1, "{bad}");
+        }
+    }
+}

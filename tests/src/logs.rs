@@ -106,40 +106,41 @@ pub fn secrets_of_answer(body: &Value, names: &[&str]) {
 /// Judges all lines logged so far.
 ///
 /// # Errors
-/// Says which line holds which secret; or that nothing was logged at all.
+/// Says which line holds which secret.
 pub fn judge() -> Result<String, String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let secrets: Vec<String> = SECRETS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-        .cloned()
-        .collect();
-    let patterns = AhoCorasick::new(&secrets).map_err(|error| error.to_string())?;
-    let mut found = BTreeSet::new();
-    for hit in patterns.find_overlapping_iter(&lines) {
-        let secret = &secrets[hit.pattern().as_usize()];
-        if secret.len() >= SHORTEST || stands_alone(&lines, hit.start(), hit.end()) {
-            let start = lines[..hit.start()]
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(0, |at| at + 1);
-            let end = lines[hit.end()..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(lines.len(), |at| at + hit.end());
-            found.insert(format!(
-                "{secret} in: {}",
-                String::from_utf8_lossy(&lines[start..end])
-            ));
-        }
-    }
+    let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+    let secrets: Vec<String> = secrets.iter().cloned().collect();
+    let found = found(&lines, &secrets)?;
     if !found.is_empty() {
-        let some: Vec<String> = found.into_iter().take(20).collect();
-        return Err(some.join("\n"));
+        return Err(found.into_iter().take(20).collect::<Vec<_>>().join("\n"));
     }
     let count = lines.iter().filter(|&&byte| byte == b'\n').count();
     Ok(format!("{count} lines, {} secrets", secrets.len()))
+}
+
+/// Which secret is in which line.
+fn found(lines: &[u8], secrets: &[String]) -> Result<BTreeSet<String>, String> {
+    let patterns = AhoCorasick::new(secrets).map_err(|error| error.to_string())?;
+    let mut found = BTreeSet::new();
+    for hit in patterns.find_overlapping_iter(lines) {
+        let secret = &secrets[hit.pattern().as_usize()];
+        if secret.len() < SHORTEST && !stands_alone(lines, hit.start(), hit.end()) {
+            continue;
+        }
+        let is_end = |&byte: &u8| byte == b'\n';
+        let start = lines[..hit.start()]
+            .iter()
+            .rposition(is_end)
+            .map_or(0, |at| at + 1);
+        let end = lines[hit.end()..]
+            .iter()
+            .position(is_end)
+            .map_or(lines.len(), |at| at + hit.end());
+        let line = String::from_utf8_lossy(&lines[start..end]);
+        found.insert(format!("{secret} in: {line}"));
+    }
+    Ok(found)
 }
 
 /// Whether what is found is a word of its own, and not a piece of an id or a time.
@@ -148,4 +149,26 @@ fn stands_alone(lines: &[u8], start: usize, end: usize) -> bool {
         byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'))
     };
     !part(start.checked_sub(1).and_then(|at| lines.get(at))) && !part(lines.get(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::found;
+
+    #[test]
+    fn secrets_are_found_and_chance_is_not() {
+        let lines = b"a token mfa_0123456789abcdef came\nid 01a2038e-7f00-7123456a-86c9 at 14:00:07.123456Z\ncode=123456\n";
+        let secrets = ["mfa_0123456789abcdef", "123456", "654321"].map(str::to_owned);
+        let found: Vec<String> = found(lines, &secrets)
+            .expect("patterns")
+            .into_iter()
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "123456 in: code=123456",
+                "mfa_0123456789abcdef in: a token mfa_0123456789abcdef came"
+            ]
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
 use std::process::{Command, Stdio};
@@ -165,7 +166,10 @@ fn run(name: String, body: Body) {
 /// Runs all tests, and, if really all of them ran, judges what they left unexercised and what the
 /// servers wrote into their logs.
 pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // They wait for disks, clocks and mails more than they compute.
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(3 * cores);
     logs::capture();
     // Where and why, and no more: a trace through the harness helps nobody.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));

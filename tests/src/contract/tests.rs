@@ -1,0 +1,124 @@
+//! That the checker finds what it is there to find.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::Contract;
+
+const ID: &str = "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90";
+
+/// A 401 of `login` that keeps the contract.
+fn good() -> (u16, Vec<(&'static str, &'static str)>, Value) {
+    let headers = vec![
+        ("content-type", "application/json"),
+        ("x-request-id", ID),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'"),
+        ("www-authenticate", "Bearer"),
+    ];
+    let body = json!({
+        "code": "INVALID_CREDENTIALS", "message": "A sentence.", "statusCode": 401, "requestId": ID
+    });
+    (401, headers, body)
+}
+
+/// Whether the checker takes this as an answer of an operation.
+fn passes(
+    operation: &str,
+    (status, headers, body): &(u16, Vec<(&'static str, &'static str)>, Value),
+) -> bool {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    let operation = Contract::get().operation(operation);
+    catch_unwind(AssertUnwindSafe(|| operation.check(*status, &map, body))).is_ok()
+}
+
+#[test]
+fn an_answer_that_keeps_the_contract_passes() {
+    assert!(passes("login", &good()));
+}
+
+#[test]
+fn an_answer_that_breaks_it_does_not() {
+    let without = |name: &str| {
+        let (status, headers, body) = good();
+        (
+            status,
+            headers
+                .into_iter()
+                .filter(|(header, _)| *header != name)
+                .collect(),
+            body,
+        )
+    };
+    for header in [
+        "content-type",
+        "x-request-id",
+        "x-content-type-options",
+        "content-security-policy",
+        "www-authenticate",
+    ] {
+        assert!(!passes("login", &without(header)), "without {header}");
+    }
+    let with = |member: &str, value: Value| {
+        let (status, headers, mut body) = good();
+        body[member] = value;
+        (status, headers, body)
+    };
+    assert!(
+        !passes("login", &with("code", json!("TOKEN_INVALID"))),
+        "a code of elsewhere"
+    );
+    assert!(!passes("login", &with("statusCode", json!(400))));
+    assert!(!passes(
+        "login",
+        &with("requestId", json!("01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e91"))
+    ));
+    assert!(!passes("login", &with("message", json!("no sentence"))));
+    assert!(!passes("login", &with("stack", json!("undeclared"))));
+    let mut other = good();
+    other.0 = 418;
+    assert!(!passes("login", &other), "a status of elsewhere");
+    let mut waiting = good();
+    waiting.1.push(("retry-after", "1"));
+    assert!(
+        !passes("login", &waiting),
+        "Retry-After where there is nothing to wait for"
+    );
+    let secret = (
+        202,
+        good().1[..4].to_vec(),
+        json!({ "message": "x", "registrationToken": "x" }),
+    );
+    assert!(
+        !passes("registerUser", &secret),
+        "a secret that caches may keep"
+    );
+    let empty = (204, good().1[1..4].to_vec(), Value::Null);
+    assert!(passes("logout", &empty));
+    assert!(
+        !passes("logout", &(204, good().1[..4].to_vec(), json!({}))),
+        "a body where there is none"
+    );
+}
+
+#[test]
+fn literal_paths_go_before_parameters() {
+    let contract = Contract::get();
+    let id = |method: &str, path: &str| {
+        contract
+            .matching(method, path)
+            .map(|operation| operation.id.as_str())
+    };
+    assert_eq!(id("GET", "/identity/api-keys?limit=1"), Some("listApiKeys"));
+    assert_eq!(id("DELETE", "/identity/api-keys/x"), Some("deleteApiKey"));
+    assert_eq!(id("DELETE", "/identity/api-keys/"), None);
+    assert_eq!(id("GET", "/identity/login"), None);
+}
