@@ -171,8 +171,12 @@ async fn a_code_that_is_too_old_is_not_sent() {
     server.register("alice@example.com").await.is(202);
     refused(&server, 1).await;
     server.mail.always(Reply::Take);
-    server.wait(600);
-    server.mail_is_out().await;
+    until("an abandoned mail", async || {
+        server.wait(600);
+        let over = "SELECT count(*) AS found FROM notices WHERE state = 'abandoned'";
+        (server.database.number(over) == 1).then_some(())
+    })
+    .await;
     assert_eq!(
         server.mail.all_to("alice@example.com").len(),
         0,
