@@ -225,7 +225,7 @@ async fn a_letter_is_wiped_when_it_is_sent() {
 }
 
 async fn an_answer_does_not_wait_for_the_mail_server() {
-    let server = Server::start().await;
+    let server = Server::with(|settings| settings.smtp_timeout_seconds = 1).await;
     server.mail.always(Reply::Silence);
     let started = Instant::now();
     for number in 0..6 {
