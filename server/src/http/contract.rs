@@ -136,11 +136,13 @@ fn methods(document: &Value, item: &Value) -> BTreeMap<String, BTreeSet<String>>
 fn codes(document: &Value, operation: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (_, answer) in members(&operation["responses"]) {
-        let schema = &resolve(document, answer)["content"]["application/json"]["schema"];
-        let one_of = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
-        for schema in one_of.iter().chain([schema]) {
-            let code = &resolve(document, schema)["properties"]["code"]["enum"][0];
-            found.extend(code.as_str().map(str::to_owned));
+        for (_, media) in members(&resolve(document, answer)["content"]) {
+            let schema = &media["schema"];
+            let one_of = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+            for schema in one_of.iter().chain([schema]) {
+                let code = &resolve(document, schema)["properties"]["code"]["enum"][0];
+                found.extend(code.as_str().map(str::to_owned));
+            }
         }
     }
     found

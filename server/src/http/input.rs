@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::{BytesMut, Data};
+use actix_web::web::{self, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use validator::{Validate, ValidateLength};
 
 use crate::app::App;
-use crate::http::status::Rejected;
+use crate::http::status::{Media, Rejected};
 use crate::model::{Fault, Secret};
 
 mod flaw;
@@ -45,7 +45,7 @@ impl<T: Input, E: ErrorOf> FromRequest for Body<T, E> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            said_to_be_json(&request)?;
+            said_to_be(&request, Media::Json)?;
             let bytes = read(&request, payload).await?;
             let value = flaw::decode(&bytes).map_err(Rejected::from)?;
             Ok(Self(value, PhantomData))
@@ -74,9 +74,61 @@ impl<T: Input, E: ErrorOf> FromRequest for OptionalBody<T, E> {
             if bytes.is_empty() {
                 return Ok(Self(None, PhantomData));
             }
-            said_to_be_json(&request)?;
+            said_to_be(&request, Media::Json)?;
             let value = flaw::decode(&bytes).map_err(Rejected::from)?;
             Ok(Self(Some(value), PhantomData))
+        })
+    }
+}
+
+/// A form (`application/x-www-form-urlencoded`): names of fields in any case, read as lower case; a field
+/// that is empty was left out, and one given twice is refused (RFC 6749 §3.2). All values are strings.
+pub struct Form<T, E>(T, PhantomData<E>);
+
+impl<T, E> Form<T, E> {
+    /// The value that was sent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: Input, E: ErrorOf> FromRequest for Form<T, E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            said_to_be(&request, Media::Form)?;
+            let bytes = read(&request, payload).await?;
+            let value = flaw::decode_form(&bytes).map_err(Rejected::from)?;
+            Ok(Self(value, PhantomData))
+        })
+    }
+}
+
+/// The parameters of a path; what cannot be read is refused as `path`.
+///
+/// A parameter that is text and looked up by the flow needs no more than `Path<String, E>`.
+pub struct Path<T, E>(T, PhantomData<E>);
+
+impl<T, E> Path<T, E> {
+    /// The value that was sent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: DeserializeOwned + 'static, E: ErrorOf> FromRequest for Path<T, E> {
+    type Error = E;
+    type Future = std::future::Ready<Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let read = web::Path::<T>::extract(request).into_inner();
+        let refused = |_| Rejected::from(flaw::no_path()).into();
+        std::future::ready(match read {
+            Ok(value) => Ok(Self(value.into_inner(), PhantomData)),
+            Err(error) => Err(refused(error)),
         })
     }
 }
@@ -136,8 +188,8 @@ pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
     app.ok_or_else(|| Rejected::Fault(Fault::bug(anyhow::anyhow!("no application in the request"))))
 }
 
-/// Whether the media type is `application/json`; parameters such as a charset do no harm.
-fn said_to_be_json(request: &HttpRequest) -> Result<(), Rejected> {
+/// Whether the media type is the one that the body must have; parameters such as a charset do no harm.
+fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     let said = request
         .headers()
         .get(CONTENT_TYPE)
@@ -145,10 +197,10 @@ fn said_to_be_json(request: &HttpRequest) -> Result<(), Rejected> {
     let essence = said
         .and_then(|said| said.split(';').next())
         .unwrap_or_default();
-    if essence.trim().eq_ignore_ascii_case("application/json") {
+    if essence.trim().eq_ignore_ascii_case(wanted.as_str()) {
         Ok(())
     } else {
-        Err(Rejected::MediaType)
+        Err(Rejected::MediaType(wanted))
     }
 }
 

@@ -7,5 +7,6 @@ pub mod health;
 pub mod input;
 pub mod limits;
 pub mod output;
+pub mod problem;
 pub mod status;
 pub mod trace;

@@ -25,8 +25,8 @@ pub enum Rejected {
     Fault(Fault),
     /// The body is larger than the setting allows (P-44).
     TooLarge,
-    /// The body is not said to be JSON.
-    MediaType,
+    /// The body is not said to be what it must be.
+    MediaType(Media),
     /// The path exists, but not with this method.
     Method {
         /// The methods it takes, separated by commas.
@@ -37,6 +37,25 @@ pub enum Rejected {
         /// Which.
         checks: Checks,
     },
+}
+
+/// What a body can be.
+#[derive(Clone, Copy, Debug)]
+pub enum Media {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+impl Media {
+    /// As a header says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
 }
 
 /// How the parts are that the server needs: `ok`, or one word for what is wrong.
@@ -81,7 +100,7 @@ impl Rejected {
                 dependency: false, ..
             }) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -97,7 +116,7 @@ impl Rejected {
                 dependency: false, ..
             }) => "INTERNAL",
             Self::TooLarge => "PAYLOAD_TOO_LARGE",
-            Self::MediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
             Self::Method { .. } => "METHOD_NOT_ALLOWED",
             Self::NotReady { .. } => "NOT_READY",
         }
@@ -116,8 +135,11 @@ impl Rejected {
                 "Something went wrong on our side. Try again, and report the requestId if it happens again."
             }
             Self::TooLarge => "The request body is too large. Send a smaller one.",
-            Self::MediaType => {
+            Self::MediaType(Media::Json) => {
                 "The request body must be JSON. Send it with Content-Type: application/json."
+            }
+            Self::MediaType(Media::Form) => {
+                "The request body must be a form. Send it with Content-Type: application/x-www-form-urlencoded."
             }
             Self::Method { .. } => {
                 "This address does not take this method. Use one of those named in the Allow header."
@@ -143,7 +165,7 @@ impl Rejected {
                 dependency: false, ..
             })
             | Self::TooLarge
-            | Self::MediaType
+            | Self::MediaType(_)
             | Self::Method { .. } => None,
         }
     }
@@ -169,7 +191,7 @@ impl Rejected {
             Self::Method { allow } => {
                 answer.insert_header((ALLOW, allow.as_str()));
             }
-            Self::TooLarge | Self::MediaType | Self::NotReady { .. } => {}
+            Self::TooLarge | Self::MediaType(_) | Self::NotReady { .. } => {}
         }
         answer
     }

@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::http::contract::Contract;
 use crate::http::docs;
 use crate::http::limits;
-use crate::http::status::{Rejected, Told};
+use crate::http::status::{Media, Rejected, Told};
 use crate::model::ids::Id;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
@@ -171,7 +171,7 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
             rejected => rejected,
         },
         StatusCode::PAYLOAD_TOO_LARGE => Rejected::TooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Rejected::MediaType,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Rejected::MediaType(Media::Json),
         status if status.is_client_error() => {
             Refusal::field("path", "The path cannot be read.").into()
         }

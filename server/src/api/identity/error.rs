@@ -1,86 +1,35 @@
-//! Errors of the native API: one table of named schemas, from refusals and faults to bodies and to the document.
+//! Errors of the native API: `{code, message, statusCode, requestId}` and the extras of each code.
 
-use std::fmt;
-
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::status::{Checks, Rejected};
-use crate::http::trace::request_id;
-use crate::model::kinds::Scope;
-use crate::model::{self, Fault, Refusal};
-
-mod describe;
-mod extras;
-
-pub(super) use describe::refuses;
-pub use describe::{answers, describe};
-
-/// What operations of a kind can all answer, for `refuses!`.
-pub mod grounds {
-    pub use super::describe::{ALONE, WITH_BODY, WITHOUT_BODY};
-}
+use crate::http::problem::{self, FlawList, Told, Wording};
 
 /// The error type of every handler and extractor of this API.
-#[derive(Debug)]
-pub struct Error(Rejected);
+pub type Error = problem::Error<Identity>;
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// How this API words its errors.
+pub enum Identity {}
+
+impl Wording for Identity {
+    type Common = ErrorResponse;
+    type Flaws = FlawList;
+
+    fn common(told: &Told<'_>) -> ErrorResponse {
+        ErrorResponse {
+            code: told.code,
+            message: told.message,
+            status_code: told.status.as_u16(),
+            request_id: told.request_id,
+        }
     }
-}
-
-impl From<Rejected> for Error {
-    fn from(rejected: Rejected) -> Self {
-        Self(rejected)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal.into())
-    }
-}
-
-impl From<model::Error> for Error {
-    fn from(error: model::Error) -> Self {
-        Self(error.into())
-    }
-}
-
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        self.0.status()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let common = ErrorResponse {
-            code: self.0.code(),
-            message: self.0.sentence(),
-            status_code: self.0.status().as_u16(),
-            request_id: request_id(),
-        };
-        self.0.answer().json(Body {
-            common,
-            extras: extras::of(&self.0),
-        })
-    }
-}
-
-/// How this API words what none of its handlers sees.
-pub fn envelope(rejected: Rejected) -> HttpResponse {
-    Error(rejected).error_response()
 }
 
 /// What every error has; by itself, what a client reads when it meets a code newer than itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ErrorResponse {
+pub struct ErrorResponse {
     code: &'static str,
     message: &'static str,
     #[schema(value_type = i32)]
@@ -89,208 +38,10 @@ struct ErrorResponse {
     request_id: Uuid,
 }
 
-#[derive(Serialize)]
-struct Body {
-    #[serde(flatten)]
-    common: ErrorResponse,
-    #[serde(flatten)]
-    extras: Extras,
-}
-
-/// Declares the errors: key, name of the schema, typed extras, and a rejection that says it, from
-/// which the document takes code and status, so that neither is written twice.
-macro_rules! problems {
-    ($($key:ident $schema:literal $({ $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? })? = $sample:expr;)+) => {
-        /// An error of this API; `refuses!` lists those that an operation can answer.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Problem { $($key,)+ }
-
-        impl Problem {
-            const ALL: &'static [Self] = &[$(Self::$key,)+];
-
-            /// The name of its schema.
-            const fn name(self) -> &'static str {
-                match self { $(Self::$key => $schema,)+ }
-            }
-
-            /// A rejection that says it.
-            fn sample(self) -> Rejected {
-                match self { $(Self::$key => Rejected::from($sample),)+ }
-            }
-
-            /// The schema of its extras.
-            fn extras(self) -> RefOr<Schema> {
-                match self { $(Self::$key => <extra::$key as PartialSchema>::schema(),)+ }
-            }
-        }
-
-        /// What each error has beside the common fields.
-        mod extra {
-            use super::*;
-            $(
-                #[derive(Serialize, ToSchema)]
-                #[serde(rename_all = "camelCase")]
-                pub struct $key { $($($(#[$meta])* pub $field: $type,)+)? }
-            )+
-        }
-
-        #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Extras { $($key(extra::$key),)+ }
+/// Declares which errors an operation can answer: a ground, and what is its own.
+macro_rules! refuses {
+    ($($what:tt)*) => {
+        $crate::http::problem::refuses! { $crate::api::identity::error::Identity; $($what)* }
     };
 }
-
-problems! {
-    Validation "ValidationErrorResponse" {
-        #[schema(inline)]
-        errors: Vec<FieldFlaw>,
-    } = Refusal::Validation { errors: Vec::new() };
-    InvalidPassword "InvalidPasswordErrorResponse" = Refusal::InvalidPassword;
-    MfaAlreadyEnabled "MFAAlreadyEnabledErrorResponse" = Refusal::MfaAlreadyEnabled;
-    MfaNotEnabled "MFANotEnabledErrorResponse" = Refusal::MfaNotEnabled;
-    MfaMethodNotEnabled "MFAMethodNotEnabledErrorResponse" = Refusal::MfaMethodNotEnabled;
-    MfaTokenInvalid "MFATokenInvalidErrorResponse" = Refusal::MfaTokenInvalid;
-    MfaTokenExpired "MFATokenExpiredErrorResponse" = Refusal::MfaTokenExpired;
-    MfaWrongPurpose "MFAWrongPurposeErrorResponse" = Refusal::MfaWrongPurpose;
-    InvalidMfaCode "InvalidMFACodeErrorResponse" {
-        attempts_remaining: u32,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(inline, nullable = false)]
-        reason: Option<Reason>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(nullable = false)]
-        retry_after: Option<u32>,
-    } = Refusal::InvalidMfaCode { attempts_remaining: 0 };
-    AuthenticatorNotConfigured "AuthenticatorNotConfiguredErrorResponse" = Refusal::AuthenticatorNotConfigured;
-    InvalidMfaMethod "InvalidMFAMethodErrorResponse" = Refusal::InvalidMfaMethod;
-    ResendOnlyForEmail "ResendOnlyForEmailErrorResponse" = Refusal::ResendOnlyForEmail;
-    RegistrationTokenInvalid "RegistrationTokenInvalidErrorResponse" = Refusal::RegistrationTokenInvalid;
-    RegistrationTokenExpired "RegistrationTokenExpiredErrorResponse" = Refusal::RegistrationTokenExpired;
-    InvalidRegistrationCode "InvalidRegistrationCodeErrorResponse" {
-        attempts_remaining: u32,
-    } = Refusal::InvalidRegistrationCode { attempts_remaining: 0 };
-    InvalidCredentials "InvalidCredentialsErrorResponse" = Refusal::InvalidCredentials;
-    TokenInvalid "TokenInvalidErrorResponse" = Refusal::TokenInvalid { sent: true };
-    TokenExpired "TokenExpiredErrorResponse" = Refusal::TokenExpired;
-    InsufficientUserAuthentication "InsufficientUserAuthenticationErrorResponse" {
-        max_age: u32,
-    } = Refusal::InsufficientUserAuthentication { max_age: 0 };
-    ApiKeyInvalid "APIKeyInvalidErrorResponse" = Refusal::ApiKeyInvalid;
-    Forbidden "ForbiddenErrorResponse" = Refusal::Forbidden;
-    InsufficientScope "InsufficientScopeErrorResponse" {
-        scope: &'static str,
-    } = Refusal::InsufficientScope { scope: Scope::UsersRead };
-    MfaMethodLocked "MFAMethodLockedErrorResponse" = Refusal::MfaMethodLocked;
-    UserNotFound "UserNotFoundErrorResponse" = Refusal::UserNotFound;
-    ApiKeyNotFound "APIKeyNotFoundErrorResponse" = Refusal::ApiKeyNotFound;
-    NotFound "NotFoundErrorResponse" = Refusal::NotFound;
-    MethodNotAllowed "MethodNotAllowedErrorResponse" = Rejected::Method { allow: String::new() };
-    ApiKeyLimit "APIKeyLimitErrorResponse" = Refusal::ApiKeyLimit;
-    PayloadTooLarge "PayloadTooLargeErrorResponse" = Rejected::TooLarge;
-    UnsupportedMediaType "UnsupportedMediaTypeErrorResponse" = Rejected::MediaType;
-    TooManyMfaAttempts "TooManyMFAAttemptsErrorResponse" {
-        retry_after: u32,
-    } = Refusal::TooManyMfaAttempts { retry_after: 0 };
-    TooManyMfaEmails "TooManyMFAEmailsErrorResponse" {
-        retry_after: u32,
-    } = Refusal::TooManyMfaEmails { retry_after: 0 };
-    MaxResendLimit "MaxResendLimitErrorResponse" {
-        retry_after: u32,
-    } = Refusal::MaxResendLimit { retry_after: 0 };
-    ResendCooldown "ResendCooldownErrorResponse" {
-        retry_after: u32,
-    } = Refusal::ResendCooldown { retry_after: 0 };
-    TooManyPasswordAttempts "TooManyPasswordAttemptsErrorResponse" {
-        retry_after: u32,
-    } = Refusal::TooManyPasswordAttempts { retry_after: 0 };
-    TooManyRegistrationAttempts "TooManyRegistrationAttemptsErrorResponse" {
-        retry_after: u32,
-    } = Refusal::TooManyRegistrationAttempts { retry_after: 0 };
-    TooManyRequests "TooManyRequestsErrorResponse" {
-        retry_after: u32,
-    } = Refusal::TooManyRequests { retry_after: 0 };
-    Internal "InternalErrorResponse" = Rejected::Fault(Fault::bug(anyhow::anyhow!("a sample")));
-    ServiceUnavailable "ServiceUnavailableErrorResponse" {
-        retry_after: u32,
-    } = Refusal::Busy { retry_after: 0 };
-    NotReady "NotReadyErrorResponse" {
-        #[schema(inline)]
-        checks: ReadinessChecks,
-        retry_after: u32,
-    } = Rejected::NotReady { checks: Checks { database: "", migrations: "", courier: "" } };
-}
-
-/// One field that was refused.
-#[derive(Serialize, ToSchema)]
-pub struct FieldFlaw {
-    field: String,
-    message: &'static str,
-}
-
-/// Why a code that is right is refused all the same.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    AlreadyUsed,
-}
-
-/// How the parts of the server are.
-#[derive(Serialize, ToSchema)]
-pub struct ReadinessChecks {
-    database: &'static str,
-    migrations: &'static str,
-    courier: &'static str,
-}
-
-impl From<Checks> for ReadinessChecks {
-    fn from(checks: Checks) -> Self {
-        Self {
-            database: checks.database,
-            migrations: checks.migrations,
-            courier: checks.courier,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_says_what_its_schema_says() {
-        for problem in Problem::ALL {
-            let rejected = problem.sample();
-            let body = serde_json::to_value(extras::of(&rejected)).expect("JSON");
-            let RefOr::T(Schema::Object(schema)) = problem.extras() else {
-                panic!("{problem:?} has no object");
-            };
-            let fields: Vec<&String> = body
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name)
-                .collect();
-            for required in &schema.required {
-                assert!(fields.contains(&required), "{problem:?} lacks {required}");
-            }
-            for field in fields {
-                assert!(
-                    schema.properties.contains_key(field),
-                    "{problem:?} says {field}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn schemas_are_named_after_their_codes() {
-        for problem in Problem::ALL {
-            let words = problem.sample().code().split('_').map(|word| match word {
-                "MFA" | "API" => word.to_owned(),
-                word => format!("{}{}", &word[..1], word[1..].to_lowercase()),
-            });
-            let name = words.collect::<String>() + "ErrorResponse";
-            assert_eq!(problem.name(), name);
-        }
-    }
-}
+pub(super) use refuses;

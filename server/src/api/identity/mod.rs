@@ -20,8 +20,8 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::api::Document;
-use crate::http::{caller, input};
-use error::Error;
+use crate::http::{caller, input, problem};
+use error::{Error, Identity};
 
 /// The native API.
 pub const DOCUMENT: Document = Document {
@@ -29,7 +29,7 @@ pub const DOCUMENT: Document = Document {
     yaml: include_str!("../../../../openapi/identity.yaml"),
     code,
     routes,
-    envelope: error::envelope,
+    envelope: problem::envelope::<Identity>,
 };
 
 type App = Data<crate::app::App>;
@@ -70,7 +70,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
 fn code() -> OpenApi {
     let app = actix_web::App::new().into_utoipa_app().configure(routes);
     let (_, mut document) = app.split_for_parts();
-    error::describe(&mut document);
+    problem::describe::<Identity>(&mut document);
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)

@@ -7,9 +7,10 @@ use actix_web::{HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error::{ReadinessChecks, refuses};
+use super::error::refuses;
 use super::{Answer, App};
 use crate::http::health;
+use crate::http::problem::ReadinessChecks;
 
 /// Seconds that a service may keep the keys (N-101): shorter than the overlap of a rotation (P-35).
 const KEYS_MAX_AGE: u32 = 300;

@@ -9,10 +9,11 @@ use serde_json::error::Category;
 use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use super::{Input, SecretText};
-use crate::model::Refusal;
 use crate::model::refusal::FieldError;
+use crate::model::{Refusal, Secret};
 
 const NO_JSON: &str = "The body must be one JSON object.";
+const NO_PATH: &str = "The path cannot be read.";
 const MISSING: &str = "This field is required.";
 const UNKNOWN: &str = "This field is not known here. Leave it out.";
 const TWICE: &str = "This field must be given only once.";
@@ -40,6 +41,11 @@ pub(super) fn no_json() -> Refusal {
     Refusal::field("body", NO_JSON)
 }
 
+/// A path with a parameter of another type.
+pub(super) fn no_path() -> Refusal {
+    Refusal::field("path", NO_PATH)
+}
+
 /// Reads and checks a JSON object.
 pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
     // serde would take a list for a struct, its members in order.
@@ -54,15 +60,30 @@ pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
         }
     })?;
     json.end().map_err(|_| no_json())?;
-    checked(value)
+    checked(value, camel_case)
 }
 
 /// Reads and checks a query string.
 pub(super) fn decode_query<T: Input>(query: &str) -> Result<T, Refusal> {
-    match web::Query::<Tracked<T>>::from_query(query).map(web::Query::into_inner) {
-        Ok(Tracked(Ok(value))) => checked(value),
-        Ok(Tracked(Err(refusal))) => Err(refusal),
-        Err(_) => Err(Refusal::field("query", UNREADABLE)),
+    checked(pairs("query", query)?, camel_case)
+}
+
+/// Reads and checks a form.
+pub(super) fn decode_form<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
+    let fields = url::form_urlencoded::parse(bytes)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_lowercase(), value));
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    // It may carry a password.
+    let form = Secret::new(form.extend_pairs(fields).finish());
+    checked(pairs("body", form.expose())?, str::to_owned)
+}
+
+/// What is url-encoded in a `whole`, as a query is.
+fn pairs<T: Input>(whole: &str, text: &str) -> Result<T, Refusal> {
+    match web::Query::<Tracked<T>>::from_query(text).map(web::Query::into_inner) {
+        Ok(Tracked(read)) => read,
+        Err(_) => Err(Refusal::field(whole, UNREADABLE)),
     }
 }
 
@@ -141,21 +162,27 @@ fn shortened(field: &str) -> String {
     }
 }
 
-fn checked<T: Input>(value: T) -> Result<T, Refusal> {
+/// Checks a value; `wire` gives the name on the wire of a field.
+fn checked<T: Input>(value: T, wire: fn(&str) -> String) -> Result<T, Refusal> {
     match value.validate() {
         Ok(()) => Ok(value),
         Err(found) => {
             let mut errors = Vec::new();
-            collect("", &found, &mut errors);
+            collect("", &found, wire, &mut errors);
             errors.sort_by(|one, other| one.field.cmp(&other.field));
             Err(Refusal::Validation { errors })
         }
     }
 }
 
-fn collect(prefix: &str, found: &ValidationErrors, errors: &mut Vec<FieldError>) {
+fn collect(
+    prefix: &str,
+    found: &ValidationErrors,
+    wire: fn(&str) -> String,
+    errors: &mut Vec<FieldError>,
+) {
     for (name, kind) in found.errors() {
-        let field = format!("{prefix}{}", camel_case(name));
+        let field = format!("{prefix}{}", wire(name));
         match kind {
             ValidationErrorsKind::Field(list) => {
                 // The first is enough: a field that is empty need not be told anything else.
@@ -164,10 +191,12 @@ fn collect(prefix: &str, found: &ValidationErrors, errors: &mut Vec<FieldError>)
                     message: sentence(error),
                 }));
             }
-            ValidationErrorsKind::Struct(inner) => collect(&format!("{field}."), inner, errors),
+            ValidationErrorsKind::Struct(inner) => {
+                collect(&format!("{field}."), inner, wire, errors)
+            }
             ValidationErrorsKind::List(list) => {
                 for (index, inner) in list {
-                    collect(&format!("{field}[{index}]."), inner, errors);
+                    collect(&format!("{field}[{index}]."), inner, wire, errors);
                 }
             }
         }
@@ -190,7 +219,7 @@ fn sentence(error: &ValidationError) -> &'static str {
     }
 }
 
-/// The JSON name of a field: every API of ours writes `firstName` for `first_name`.
+/// The JSON name of a field: every API writes `firstName` for `first_name`.
 fn camel_case(name: &str) -> String {
     let mut result = String::with_capacity(name.len());
     let mut upper = false;

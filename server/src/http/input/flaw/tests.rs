@@ -165,6 +165,29 @@ fn queries_are_read_as_strictly() {
 }
 
 #[test]
+fn forms_are_read_in_any_case() {
+    #[derive(Deserialize, Validate)]
+    struct Grant {
+        grant_type: String,
+        #[validate(length(max = 3))]
+        mfa_code: Option<String>,
+    }
+    let form = |text: &str| decode_form::<Grant>(text.as_bytes());
+    let read = form("Grant_Type=a%20b+c&MFA_CODE=&unknown=1").expect("a form");
+    assert_eq!((read.grant_type.as_str(), read.mfa_code), ("a b c", None));
+    assert_eq!(told(form("mfa_code=1")), one("grant_type", MISSING));
+    assert_eq!(told(form("")), one("grant_type", MISSING));
+    assert_eq!(
+        told(form("grant_type=a&GRANT_TYPE=b")),
+        one("grant_type", TWICE)
+    );
+    assert_eq!(
+        told(form("grant_type=a&mfa_code=1234")),
+        one("mfa_code", LONG)
+    );
+}
+
+#[test]
 fn new_passwords_have_their_own_sentences() {
     let judged = |count| new_password(&SecretText::from("x".repeat(count)));
     assert_eq!(

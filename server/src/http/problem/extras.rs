@@ -1,6 +1,6 @@
 //! From a rejection to the typed extras of its body.
 
-use super::{Extras, FieldFlaw, ReadinessChecks, Reason, extra};
+use super::table::{Extras, ReadinessChecks, Reason, extra};
 use crate::http::status::Rejected;
 use crate::model::{Fault, Refusal};
 
@@ -16,7 +16,7 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
             dependency: false, ..
         }) => Extras::Internal(extra::Internal {}),
         Rejected::TooLarge => Extras::PayloadTooLarge(extra::PayloadTooLarge {}),
-        Rejected::MediaType => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
+        Rejected::MediaType(_) => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
         Rejected::Method { .. } => Extras::MethodNotAllowed(extra::MethodNotAllowed {}),
         Rejected::NotReady { checks } => {
             let checks = ReadinessChecks::from(*checks);
@@ -91,12 +91,6 @@ fn of_refusal(refusal: &Refusal) -> Extras {
                 retry_after: Some(*retry_after),
             })
         },
-        Refusal::Validation { errors } => {
-            let flaws = errors.iter().map(|error| FieldFlaw {
-                field: error.field.clone(),
-                message: error.message,
-            });
-            Extras::Validation(extra::Validation { errors: flaws.collect() })
-        },
+        Refusal::Validation { errors: _ } => Extras::Validation(extra::Validation {}),
     }
 }
