@@ -27,6 +27,10 @@ diesel::table! {
         password_hash -> Text,
         created_at -> BigInt,
         disabled_at -> Nullable<BigInt>,
+        mailbox -> Bool,
+        description -> Nullable<Text>,
+        organisation_id -> Nullable<IdSql>,
+        organisation_role -> Nullable<Text>,
     }
 }
 
@@ -66,6 +70,8 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         consumed_at -> Nullable<BigInt>,
+        link_hash -> Nullable<Binary>,
+        organisation_name -> Nullable<Text>,
     }
 }
 
@@ -82,6 +88,12 @@ diesel::table! {
         last_step -> Nullable<BigInt>,
         created_at -> BigInt,
         enabled_at -> Nullable<BigInt>,
+        name -> Nullable<Text>,
+        target -> Nullable<Text>,
+        is_primary -> Bool,
+        credential -> Nullable<Text>,
+        sign_count -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
     }
 }
 
@@ -116,6 +128,11 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         consumed_at -> Nullable<BigInt>,
+        link_hash -> Nullable<Binary>,
+        link_expires_at -> Nullable<BigInt>,
+        ceremony -> Nullable<Text>,
+        action -> Nullable<Text>,
+        source -> Nullable<Text>,
     }
 }
 
@@ -133,6 +150,7 @@ diesel::table! {
         last_used_at -> BigInt,
         expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
+        proved_at -> Nullable<BigInt>,
     }
 }
 
@@ -241,5 +259,70 @@ diesel::table! {
     key_canaries (key_id) {
         key_id -> Text,
         sealed -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// Which user a passkey's credential id belongs to: a look-up across users, so a table of its own.
+    credentials (credential_id) {
+        credential_id -> Binary,
+        user_id -> IdSql,
+        factor_id -> IdSql,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// Passkey sign-ins under way that named no user.
+    ceremonies (id) {
+        id -> IdSql,
+        secret_hash -> Binary,
+        state -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// Sets of recovery codes and of scratch codes.
+    code_sets (user_id, id) {
+        user_id -> IdSql,
+        id -> IdSql,
+        kind -> Text,
+        salt -> Binary,
+        factor_id -> Nullable<IdSql>,
+        created_at -> BigInt,
+        live_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// The codes of a set, each good once.
+    recovery_codes (user_id, set_id, ordinal) {
+        user_id -> IdSql,
+        set_id -> IdSql,
+        ordinal -> Integer,
+        code_hash -> Binary,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// Organisations, as far as they demand a second factor of their members.
+    organisations (id) {
+        id -> IdSql,
+        name -> Text,
+        mfa_enforced -> Bool,
+        created_at -> BigInt,
     }
 }

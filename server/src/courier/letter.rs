@@ -26,7 +26,10 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
         ("service", service),
         ("code", code),
         ("lifetime", &lifetime),
-        ("method", method(&letter.message)),
+        ("method", &method(&letter.message)),
+        ("link", &link(&letter.message)),
+        ("action", action(&letter.message)),
+        ("remaining", &remaining(&letter.message)),
         ("source", &source),
         ("when", &when),
     ];
@@ -76,6 +79,12 @@ const fn template(message: &Message) -> &'static str {
         Message::Promoted => include_str!("templates/promoted.txt"),
         Message::AccountCreated => include_str!("templates/account_created.txt"),
         Message::Digest => include_str!("templates/digest.txt"),
+        Message::StepUpCode { .. } => include_str!("templates/step_up_code.txt"),
+        Message::ActionCode { .. } => include_str!("templates/action_code.txt"),
+        Message::FactorPaused { .. } => include_str!("templates/factor_paused.txt"),
+        Message::RecoveryCodesMade => include_str!("templates/recovery_codes_made.txt"),
+        Message::RecoveryCodeUsed { .. } => include_str!("templates/recovery_code_used.txt"),
+        Message::PasswordSet => include_str!("templates/password_set.txt"),
     }
 }
 
@@ -83,12 +92,15 @@ const fn template(message: &Message) -> &'static str {
 fn code(message: &Message) -> (&str, u32) {
     match message {
         Message::RegistrationCode { code, minutes }
-        | Message::SetupCode { code, minutes }
-        | Message::LoginCode { code, minutes }
-        | Message::DisableCode { code, minutes } => (code, *minutes),
+        | Message::SetupCode { code, minutes, .. }
+        | Message::LoginCode { code, minutes, .. }
+        | Message::DisableCode { code, minutes, .. }
+        | Message::StepUpCode { code, minutes, .. }
+        | Message::ActionCode { code, minutes, .. } => (code, *minutes),
         Message::AlreadyRegistered
         | Message::FactorEnabled { .. }
         | Message::FactorDisabled { .. }
+        | Message::FactorPaused { .. }
         | Message::WrongCodes { .. }
         | Message::FactorLocked { .. }
         | Message::SessionEnded
@@ -96,33 +108,75 @@ fn code(message: &Message) -> (&str, u32) {
         | Message::MfaReset
         | Message::Promoted
         | Message::AccountCreated
+        | Message::RecoveryCodesMade
+        | Message::RecoveryCodeUsed { .. }
+        | Message::PasswordSet
         | Message::Digest => ("", 0),
     }
 }
 
-/// The method a message is about, in words that begin a sentence.
-fn method(message: &Message) -> &str {
+/// The lines that offer the link, of a message that has one.
+fn link(message: &Message) -> String {
+    match message {
+        Message::SetupCode {
+            link: Some(link), ..
+        }
+        | Message::LoginCode {
+            link: Some(link), ..
+        }
+        | Message::DisableCode {
+            link: Some(link), ..
+        }
+        | Message::StepUpCode {
+            link: Some(link), ..
+        } => {
+            format!("Or open this link on the device that asks for the code:\n\n{link}\n\n")
+        }
+        _without_link => String::new(),
+    }
+}
+
+/// The act that a code confirms, as the client named it.
+fn action(message: &Message) -> &str {
+    match message {
+        Message::ActionCode { action, .. } => action,
+        _without_action => "",
+    }
+}
+
+/// How many recovery codes are left, of the message that says so.
+fn remaining(message: &Message) -> String {
+    match message {
+        Message::RecoveryCodeUsed { remaining } => remaining.to_string(),
+        _without_number => String::new(),
+    }
+}
+
+/// The methods a message is about, separated by commas in it, in words that begin a sentence.
+fn method(message: &Message) -> String {
     match message {
         Message::FactorEnabled { method }
         | Message::FactorDisabled { method }
+        | Message::FactorPaused { method }
         | Message::WrongCodes { method }
-        | Message::FactorLocked { method } => match FactorKind::parse(method) {
-            Some(FactorKind::Email) => "Codes by e-mail",
-            Some(FactorKind::Authenticator) => "Codes from an authenticator app",
-            // A word of a newer server: as it stands.
-            None => method,
-        },
-        Message::RegistrationCode { .. }
-        | Message::AlreadyRegistered
-        | Message::SetupCode { .. }
-        | Message::LoginCode { .. }
-        | Message::DisableCode { .. }
-        | Message::SessionEnded
-        | Message::Unlocked
-        | Message::MfaReset
-        | Message::Promoted
-        | Message::AccountCreated
-        | Message::Digest => "",
+        | Message::FactorLocked { method } => {
+            let words: Vec<&str> = method.split(',').map(one_method).collect();
+            words.join(", ")
+        }
+        _without_method => String::new(),
+    }
+}
+
+fn one_method(word: &str) -> &str {
+    match FactorKind::parse(word) {
+        Some(FactorKind::Email) => "Codes by e-mail",
+        Some(FactorKind::Authenticator) => "Codes from an authenticator app",
+        Some(FactorKind::Sms) => "Codes by SMS",
+        Some(FactorKind::Passkey) => "Passkeys",
+        Some(FactorKind::RecoveryCode) => "Recovery codes",
+        Some(FactorKind::ScratchCode) => "Scratch codes",
+        // A word of a newer server: as it stands.
+        None => word,
     }
 }
 
@@ -171,14 +225,39 @@ mod tests {
     use super::{fill, write};
     use crate::model::notice::{Letter, Message};
 
+    const LINK: fn() -> Option<String> =
+        || Some("https://mfa.example.com/magic-link#ml_AAAA".to_owned());
+
     fn messages() -> Vec<Message> {
         let code = || ("012345".to_owned(), 10);
         let method = || "authenticator".to_owned();
-        let with_code: [fn(String, u32) -> Message; 4] = [
+        let with_code: [fn(String, u32) -> Message; 6] = [
             |code, minutes| Message::RegistrationCode { code, minutes },
-            |code, minutes| Message::SetupCode { code, minutes },
-            |code, minutes| Message::LoginCode { code, minutes },
-            |code, minutes| Message::DisableCode { code, minutes },
+            |code, minutes| Message::SetupCode {
+                code,
+                minutes,
+                link: LINK(),
+            },
+            |code, minutes| Message::LoginCode {
+                code,
+                minutes,
+                link: LINK(),
+            },
+            |code, minutes| Message::DisableCode {
+                code,
+                minutes,
+                link: None,
+            },
+            |code, minutes| Message::StepUpCode {
+                code,
+                minutes,
+                link: LINK(),
+            },
+            |code, minutes| Message::ActionCode {
+                code,
+                minutes,
+                action: "APPROVE_PAYEE".to_owned(),
+            },
         ];
         let mut messages: Vec<Message> = with_code.map(|make| make(code().0, code().1)).into();
         messages.extend([
@@ -192,6 +271,12 @@ mod tests {
             Message::MfaReset,
             Message::Promoted,
             Message::AccountCreated,
+            Message::FactorPaused {
+                method: "email,sms".to_owned(),
+            },
+            Message::RecoveryCodesMade,
+            Message::RecoveryCodeUsed { remaining: 3 },
+            Message::PasswordSet,
             Message::Digest,
         ]);
         messages

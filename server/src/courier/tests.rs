@@ -68,6 +68,7 @@ impl Desk {
             message: Message::LoginCode {
                 code: "012345".to_owned(),
                 minutes: 10,
+                link: None,
             },
         };
         let plain = serde_json::to_vec(&letter).expect("JSON");

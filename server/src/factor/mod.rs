@@ -51,7 +51,7 @@ pub enum Expected {
     /// Any of these authenticators; one try covers them all.
     Authenticators(Vec<totp::Authenticator>),
     /// The code that was mailed for this challenge, to the mailbox that stands as this factor.
-    Sent(sent_code::SentCode, Option<Factor>),
+    Sent(Box<(sent_code::SentCode, Option<Factor>)>),
 }
 
 impl Expected {
@@ -66,10 +66,14 @@ impl Expected {
                 .map(|factor| totp::Authenticator::unseal(vault, factor))
                 .collect::<Result<_>>()
                 .map(Self::Authenticators),
-            FactorKind::Email => Ok(Self::Sent(
+            FactorKind::Email
+            | FactorKind::Sms
+            | FactorKind::Passkey
+            | FactorKind::RecoveryCode
+            | FactorKind::ScratchCode => Ok(Self::Sent(Box::new((
                 sent_code::SentCode::of(vault, challenge),
                 candidates.into_iter().next(),
-            )),
+            )))),
         }
     }
 
@@ -80,7 +84,8 @@ impl Expected {
     pub fn compare(&self, tx: &mut Tx, code: &Code, policy: &Policy, now: Time) -> Result<Verdict> {
         match self {
             Self::Authenticators(all) => totp::compare(tx, all, code, policy, now),
-            Self::Sent(sent, factor) => {
+            Self::Sent(sent) => {
+                let (sent, factor) = sent.as_ref();
                 let stands = match factor {
                     Some(factor) => factors::stands(tx, factor)?,
                     None => false,

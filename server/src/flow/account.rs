@@ -63,6 +63,8 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
             .now
             .plus_seconds(i64::from(act.policy().mail_code_seconds)),
         consumed_at: None,
+        link_hash: None,
+        organisation_name: None,
     };
     ctx.write(move |tx| remember(tx, &act, &registration, &code))
         .await?;

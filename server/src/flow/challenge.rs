@@ -58,10 +58,7 @@ impl Draft {
     /// # Errors
     /// Refuses when no mail may be sent now.
     pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
-        let sends = match opening.kind {
-            FactorKind::Email => true,
-            FactorKind::Authenticator => false,
-        };
+        let sends = opening.kind.is_sent();
         if sends {
             act.count_mail_call(tx, user.id, MailOf::Owner)?;
             act.count_code_mail(tx, user.id)?;
@@ -92,6 +89,11 @@ impl Draft {
                 created_at: act.now,
                 expires_at: act.now.plus_seconds(i64::from(opening.seconds)),
                 consumed_at: None,
+                link_hash: None,
+                link_expires_at: None,
+                ceremony: None,
+                action: None,
+                source: Some(act.source.to_string()),
             },
         )?;
         if sends {
@@ -114,10 +116,33 @@ pub fn mail(
 ) -> Result<()> {
     let seconds = act.policy().mail_code_seconds;
     let (code, minutes) = (code.expose().clone(), seconds / 60);
+    let link = None;
     let message = match purpose {
-        Purpose::Setup => Message::SetupCode { code, minutes },
-        Purpose::Login => Message::LoginCode { code, minutes },
-        Purpose::Disable => Message::DisableCode { code, minutes },
+        Purpose::Setup => Message::SetupCode {
+            code,
+            minutes,
+            link,
+        },
+        Purpose::Login => Message::LoginCode {
+            code,
+            minutes,
+            link,
+        },
+        Purpose::Disable => Message::DisableCode {
+            code,
+            minutes,
+            link,
+        },
+        Purpose::StepUp => Message::StepUpCode {
+            code,
+            minutes,
+            link,
+        },
+        Purpose::Action => Message::ActionCode {
+            code,
+            minutes,
+            action: String::new(),
+        },
     };
     act.post(tx, user.id, &user.email, message, seconds)
 }

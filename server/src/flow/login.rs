@@ -28,7 +28,7 @@ pub struct Begin {
 enum Begun {
     Opened(Box<session::Opened>),
     Challenged {
-        user: User,
+        user: Box<User>,
         methods: Vec<FactorKind>,
         method: FactorKind,
     },
@@ -64,7 +64,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
             challenge_draft.open(tx, &act, &user, &Opening::login(&act, method))?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
             Ok(Begun::Challenged {
-                user,
+                user: Box::new(user),
                 methods,
                 method,
             })
@@ -156,9 +156,12 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
             FactorKind::Email if seen.challenge.last_sent_at.is_none() => {
                 challenge::send(tx, &act, &seen, &code)?
             }
-            FactorKind::Email | FactorKind::Authenticator => {
-                challenges::switch(tx, &seen.challenge, method)?
-            }
+            FactorKind::Email
+            | FactorKind::Authenticator
+            | FactorKind::Sms
+            | FactorKind::Passkey
+            | FactorKind::RecoveryCode
+            | FactorKind::ScratchCode => challenges::switch(tx, &seen.challenge, method)?,
         };
         if !done {
             return Err(Refusal::MfaTokenInvalid.into());

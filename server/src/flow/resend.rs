@@ -27,7 +27,11 @@ pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     let seen = challenge::look(ctx, &act, &command.mfa_token, None).await?;
     match seen.challenge.kind {
         FactorKind::Email => {}
-        FactorKind::Authenticator => return Err(Refusal::ResendOnlyForEmail.into()),
+        FactorKind::Sms
+        | FactorKind::Authenticator
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => return Err(Refusal::ResendOnlyForEmail.into()),
     }
     seen.judge_tries(&act)?;
     let code = ctx.chance.code(act.policy().code_digits);

@@ -7,6 +7,7 @@ use crate::flow::Act;
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
+use crate::model::kinds::FactorKind;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Proof, RefreshToken, Session};
@@ -67,6 +68,7 @@ impl Draft {
         let proved = match proof {
             Proof::NewAccount | Proof::Password => demanded.is_empty(),
             Proof::PasswordAnd(kind) => demanded.contains(&kind),
+            Proof::Passkey => demanded.contains(&FactorKind::Passkey),
         };
         if !proved || !user.active() {
             return Err(Fault::bug(anyhow::anyhow!("a sign-in that leaves out a factor")).into());
@@ -83,6 +85,7 @@ impl Draft {
                 .now
                 .plus_seconds(i64::from(act.policy().session_seconds)),
             ended_at: None,
+            proved_at: proof.counts().then_some(act.now),
         };
         sessions::insert(tx, &session)?;
         self.insert_refresh(tx, act, &session)?;

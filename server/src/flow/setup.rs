@@ -51,7 +51,11 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let factor_id: FactorId = ctx.chance.id(act.now);
     let secret = match method {
         FactorKind::Authenticator => Some(ctx.chance.totp_secret()),
-        FactorKind::Email => None,
+        FactorKind::Email
+        | FactorKind::Sms
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => None,
     };
     let sealed_secret = match &secret {
         Some(secret) => {
@@ -64,14 +68,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
         None => None,
     };
     let factor = Factor {
-        user_id: caller.user.id,
-        id: factor_id,
-        kind: method,
-        state: FactorState::Pending,
         sealed_secret,
-        last_step: None,
-        created_at: act.now,
-        enabled_at: None,
+        ..Factor::pending(caller.user.id, factor_id, method, act.now)
     };
     let (user, token) = (caller.user.clone(), draft.token(caller.user.id));
     password::confirmed(ctx, &act, &user, password, move |tx, act| {
@@ -162,7 +160,11 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
 const fn gone(method: FactorKind) -> Refusal {
     match method {
         FactorKind::Authenticator => Refusal::AuthenticatorNotConfigured,
-        FactorKind::Email => Refusal::MfaTokenInvalid,
+        FactorKind::Email
+        | FactorKind::Sms
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => Refusal::MfaTokenInvalid,
     }
 }
 

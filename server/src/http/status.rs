@@ -251,6 +251,7 @@ const fn header(refusal: &Refusal) -> Header {
         Refusal::InsufficientScope { scope } => Header::Bearer(Challenge::Scope(scope.as_str())),
         Refusal::TooManyMfaAttempts { retry_after }
         | Refusal::TooManyMfaEmails { retry_after }
+        | Refusal::TooManyMfaSms { retry_after }
         | Refusal::MaxResendLimit { retry_after }
         | Refusal::ResendCooldown { retry_after }
         | Refusal::TooManyPasswordAttempts { retry_after }
@@ -278,6 +279,15 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::UserNotFound
         | Refusal::ApiKeyNotFound
         | Refusal::NotFound
+        | Refusal::MfaMethodNotConfigured
+        | Refusal::MfaMethodUnavailable
+        | Refusal::PasskeyRefused { .. }
+        | Refusal::AuthenticatorClockOff { .. }
+        | Refusal::NoOrganisation
+        | Refusal::NameTaken
+        | Refusal::MfaEnforced
+        | Refusal::FactorNotFound
+        | Refusal::LastAdministrator
         | Refusal::ApiKeyLimit => Header::Nothing,
     }
 }

@@ -57,6 +57,36 @@ events! {
     DisableBegun "disable_begun";
     /// A factor was turned off and removed.
     FactorDisabled "factor_disabled";
+    /// A factor that was proved is not asked for any more, and kept.
+    FactorPaused "factor_paused";
+    /// A factor was given a name.
+    FactorRenamed "factor_renamed";
+    /// The factor that sign-in starts with was chosen.
+    PrimaryChosen "primary_chosen";
+    /// A set of recovery or scratch codes was made.
+    RecoveryCodesMade "recovery_codes_made";
+    /// A recovery or scratch code was spent.
+    RecoveryCodeUsed "recovery_code_used";
+    /// A mailed link was opened and used up.
+    LinkOpened "link_opened";
+    /// Proving the person once more began.
+    StepUpBegun "step_up_begun";
+    /// The person was proved once more in their session.
+    SteppedUp "stepped_up";
+    /// A code for a named act was sent.
+    ActionBegun "action_begun";
+    /// A named act was confirmed by a code.
+    ActionConfirmed "action_confirmed";
+    /// An organisation was founded.
+    OrganisationFounded "organisation_founded";
+    /// An organisation demands a second factor from now on, or no longer.
+    EnforcementChanged "enforcement_changed";
+    /// An administrator changed a user.
+    UserUpdated "user_updated";
+    /// A password was set by an administrator or its owner.
+    PasswordSet "password_set";
+    /// A user was deleted.
+    UserDeleted "user_deleted";
     /// Too many wrong codes stopped a kind of factor (P-15).
     FactorLocked "factor_locked";
     /// An administrator made an API key.

@@ -41,6 +41,16 @@ pub struct Challenge {
     pub expires_at: Time,
     /// When it was used up or displaced.
     pub consumed_at: Option<Time>,
+    /// SHA-256 of the secret of the link in its last mail; none once the link was used (P-27).
+    pub link_hash: Option<Vec<u8>>,
+    /// Until when the link is good.
+    pub link_expires_at: Option<Time>,
+    /// What the server keeps of a WebAuthn ceremony, JSON; taken once.
+    pub ceremony: Option<String>,
+    /// The act that is confirmed, for [`Purpose::Action`].
+    pub action: Option<String>,
+    /// The network address that asked, as text: the link's page shows it.
+    pub source: Option<String>,
 }
 
 impl Challenge {

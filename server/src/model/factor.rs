@@ -29,6 +29,40 @@ pub struct Factor {
     pub created_at: Time,
     /// When it was proved.
     pub enabled_at: Option<Time>,
+    /// What its owner calls it, if they gave it a name.
+    pub name: Option<String>,
+    /// The number an SMS goes to, E.164.
+    pub target: Option<String>,
+    /// Whether sign-in starts with it.
+    pub is_primary: bool,
+    /// The passkey, as webauthn-rs writes it; its private half never was here.
+    pub credential: Option<String>,
+    /// The passkey's last signature counter (WebAuthn §6.1.1); 0 if it never counts.
+    pub sign_count: Option<i64>,
+    /// When it last proved its owner.
+    pub last_used_at: Option<Time>,
+}
+
+impl Factor {
+    /// A factor as set-up begins with it.
+    pub const fn pending(user_id: UserId, id: FactorId, kind: FactorKind, now: Time) -> Self {
+        Self {
+            user_id,
+            id,
+            kind,
+            state: FactorState::Pending,
+            sealed_secret: None,
+            last_step: None,
+            created_at: now,
+            enabled_at: None,
+            name: None,
+            target: None,
+            is_primary: false,
+            credential: None,
+            sign_count: None,
+            last_used_at: None,
+        }
+    }
 }
 
 /// The kinds that are asked for at sign-in, in the order they were turned on, each once.

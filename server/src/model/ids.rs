@@ -87,6 +87,12 @@ ids! {
     ApiKeyRow ApiKeyId;
     /// The id of an audit event.
     AuditRow AuditId;
+    /// The id of a set of recovery or scratch codes.
+    CodeSetRow CodeSetId;
+    /// The id of a passkey sign-in that named no user.
+    CeremonyRow CeremonyId;
+    /// The id of an organisation.
+    OrganisationRow OrganisationId;
     /// The id of a notice waiting for the courier.
     NoticeRow NoticeId;
 }

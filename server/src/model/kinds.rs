@@ -55,13 +55,70 @@ macro_rules! words {
     )+};
 }
 
+impl FactorKind {
+    /// Whether its code is sent, and can be sent again.
+    pub const fn is_sent(self) -> bool {
+        match self {
+            Self::Email | Self::Sms => true,
+            Self::Authenticator | Self::Passkey | Self::RecoveryCode | Self::ScratchCode => false,
+        }
+    }
+}
+
+impl CodeSetKind {
+    /// The method, and the counter of wrong tries, of this kind of code.
+    pub const fn method(self) -> FactorKind {
+        match self {
+            Self::Recovery => FactorKind::RecoveryCode,
+            Self::Scratch => FactorKind::ScratchCode,
+        }
+    }
+}
+
+impl OrganisationRole {
+    /// Whether they may act on other members.
+    pub const fn administers(self) -> bool {
+        match self {
+            Self::Owner | Self::Administrator => true,
+            Self::Member => false,
+        }
+    }
+}
+
 words! {
-    /// How a factor proves a person.
+    /// How a person proves who they are beside the password: the kinds of factors, and the two kinds of
+    /// codes that stand in for one.
     FactorKind {
-        /// A six-digit code by mail. Never raises a session to `aal2` (N-053).
+        /// The proved mailbox: a code and a link by mail. Never raises a session to `aal2` (N-053).
         Email = "email",
         /// A time-based one-time password from an authenticator app (RFC 6238).
         Authenticator = "authenticator",
+        /// A code by SMS to a proved number.
+        Sms = "sms",
+        /// A passkey (WebAuthn).
+        Passkey = "passkey",
+        /// A recovery code: a method of a challenge and a counter, never a row of `factors`.
+        RecoveryCode = "recovery_code",
+        /// One of Veeam's eight-digit scratch codes: likewise.
+        ScratchCode = "scratch_code",
+    }
+
+    /// A kind of code set.
+    CodeSetKind {
+        /// Ten codes of sixteen Crockford symbols (P-36, P-37).
+        Recovery = "recovery",
+        /// Veeam's five codes of eight digits (seed 003).
+        Scratch = "scratch",
+    }
+
+    /// What a user is in their organisation.
+    OrganisationRole {
+        /// Made it; everything an administrator may.
+        Owner = "owner",
+        /// May demand a second factor, and help members.
+        Administrator = "administrator",
+        /// Their own account only.
+        Member = "member",
     }
 
     /// Where a factor stands between set-up and use (ARCHITECTURE, "One factor state serves four APIs").
@@ -82,6 +139,10 @@ words! {
         Login = "login",
         /// Proves a factor that is being turned off.
         Disable = "disable",
+        /// Proves the person once more in a session that is open (RFC 9470).
+        StepUp = "step_up",
+        /// Confirms an act that a client names, as Netevia's `shortMessageType`.
+        Action = "action",
     }
 
     /// What a user may do beyond their own account.

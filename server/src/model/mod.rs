@@ -16,7 +16,10 @@ pub mod source;
 pub mod time;
 pub mod user;
 
-pub use ids::{ApiKeyId, AuditId, ChallengeId, FactorId, NoticeId, RefreshId, SessionId, UserId};
+pub use ids::{
+    ApiKeyId, AuditId, CeremonyId, ChallengeId, CodeSetId, FactorId, NoticeId, OrganisationId,
+    RefreshId, SessionId, UserId,
+};
 pub use refusal::{Error, Fault, Refusal, Result};
 pub use secret::Secret;
 pub use time::Time;

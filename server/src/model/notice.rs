@@ -20,26 +20,54 @@ pub enum Message {
     },
     /// Somebody tried to register an address that has an account.
     AlreadyRegistered,
-    /// The code that proves the mailbox as a factor.
+    /// The code that proves the mailbox as a factor, and the link that says the same.
     SetupCode {
         /// The code.
         code: String,
         /// Minutes until it stops working.
         minutes: u32,
+        /// The link; none in letters of older servers.
+        #[serde(default)]
+        link: Option<String>,
     },
-    /// The code that finishes a sign-in.
+    /// The code that finishes a sign-in, and the link.
     LoginCode {
         /// The code.
         code: String,
         /// Minutes until it stops working.
         minutes: u32,
+        /// The link; none in letters of older servers.
+        #[serde(default)]
+        link: Option<String>,
     },
-    /// The code that turns e-mail codes off.
+    /// The code that turns e-mail codes off, and the link.
     DisableCode {
         /// The code.
         code: String,
         /// Minutes until it stops working.
         minutes: u32,
+        /// The link; none in letters of older servers.
+        #[serde(default)]
+        link: Option<String>,
+    },
+    /// The code that proves the person once more, and the link.
+    StepUpCode {
+        /// The code.
+        code: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+        /// The link.
+        #[serde(default)]
+        link: Option<String>,
+    },
+    /// The code that confirms a named act.
+    ActionCode {
+        /// The code.
+        code: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+        /// The act, as the client named it.
+        action: String,
     },
     /// A factor was turned on.
     FactorEnabled {
@@ -71,6 +99,20 @@ pub enum Message {
     Promoted,
     /// The operator made the account.
     AccountCreated,
+    /// A proved factor is not asked for any more, and kept.
+    FactorPaused {
+        /// Its method, as the user knows it.
+        method: String,
+    },
+    /// A new set of recovery codes was made; the old one is void.
+    RecoveryCodesMade,
+    /// A recovery code was spent.
+    RecoveryCodeUsed {
+        /// How many are left.
+        remaining: u32,
+    },
+    /// The password was set anew.
+    PasswordSet,
     /// More notices happened than are sent one by one (P-24).
     Digest,
 }
@@ -103,6 +145,12 @@ impl Message {
             Self::Promoted => (13, "promoted"),
             Self::AccountCreated => (14, "account_created"),
             Self::Digest => (15, "digest"),
+            Self::StepUpCode { .. } => (16, "step_up_code"),
+            Self::ActionCode { .. } => (17, "action_code"),
+            Self::FactorPaused { .. } => (18, "factor_paused"),
+            Self::RecoveryCodesMade => (19, "recovery_codes_made"),
+            Self::RecoveryCodeUsed { .. } => (20, "recovery_code_used"),
+            Self::PasswordSet => (21, "password_set"),
         }
     }
 }

@@ -20,6 +20,12 @@ pub enum ReferenceKind {
     Registration,
     /// A refresh token.
     Refresh,
+    /// The link in a challenge's mail.
+    MagicLink,
+    /// The link in a registration's mail.
+    RegistrationLink,
+    /// A passkey sign-in that named no user.
+    Ceremony,
 }
 
 impl ReferenceKind {
@@ -28,6 +34,9 @@ impl ReferenceKind {
             Self::Challenge => "mfa_",
             Self::Registration => "reg_",
             Self::Refresh => "rt_",
+            Self::MagicLink => "ml_",
+            Self::RegistrationLink => "rl_",
+            Self::Ceremony => "pk_",
         }
     }
 }

@@ -94,6 +94,26 @@ refusals! {
         /// Seconds until the authenticator shows a code that was not used.
         retry_after: u32
     } "INVALID_MFA_CODE" Invalid "This code was already used. Wait for the next code and try again.";
+    /// The method was never set up.
+    MfaMethodNotConfigured "MFA_METHOD_NOT_CONFIGURED" Invalid "This MFA method is not set up on this account. Set it up and prove it first.";
+    /// The server is not set up to offer the method, or not to this number.
+    MfaMethodUnavailable "MFA_METHOD_UNAVAILABLE" Invalid "This MFA method is not offered here. Choose another method.";
+    /// A passkey's answer does not verify.
+    PasskeyRefused {
+        /// Tries left on this challenge (P-11).
+        attempts_remaining: u32
+    } "PASSKEY_REFUSED" Invalid "The passkey was not accepted. Ask for new options and try again.";
+    /// The code is right for another time: the clock of the device is off.
+    AuthenticatorClockOff {
+        /// Tries left on this challenge (P-11).
+        attempts_remaining: u32,
+        /// How far the device's clock is ahead, in seconds; negative when it is behind.
+        offset_seconds: i32
+    } "AUTHENTICATOR_CLOCK_OFF" Invalid "The code fits another time. Set the clock of the authenticator's device automatically and try again.";
+    /// The user belongs to no organisation.
+    NoOrganisation "NO_ORGANISATION" Invalid "This account belongs to no organisation. Register one first.";
+    /// Somebody signs in by this name already.
+    NameTaken "NAME_TAKEN" Invalid "This name is taken. Choose another one.";
     /// The authenticator this challenge was to prove is gone.
     AuthenticatorNotConfigured "AUTHENTICATOR_NOT_CONFIGURED" Invalid "No authenticator app is being set up on this account. Start the set-up again.";
     /// The method is not one we know.
@@ -132,14 +152,20 @@ refusals! {
         /// The scope that is missing.
         scope: Scope
     } "INSUFFICIENT_SCOPE" Forbidden "The credentials do not carry the scope this needs. Use an API key that has the scope named in scope.";
+    /// A policy demands a second factor, and this would take the last one away.
+    MfaEnforced "MFA_ENFORCED" Forbidden "Your organisation demands a second factor. Set up another method before you turn this one off.";
     /// The method was stopped by too many wrong codes (P-15).
     MfaMethodLocked "MFA_METHOD_LOCKED" Forbidden "This method is locked after too many wrong codes. Use another method or ask an administrator for help.";
     /// The user was deleted or disabled between two steps.
     UserNotFound "USER_NOT_FOUND" Missing "This account no longer exists. Please register again.";
+    /// No factor of the user has this id.
+    FactorNotFound "FACTOR_NOT_FOUND" Missing "There is no MFA method with this id on your account. List the methods to find the right one.";
     /// No key has this id.
     ApiKeyNotFound "API_KEY_NOT_FOUND" Missing "There is no API key with this id. List the keys to find the right one.";
     /// The path belongs to no operation.
     NotFound "NOT_FOUND" Missing "There is nothing at this address. Check the path against the API description.";
+    /// Nobody could administer the server any more.
+    LastAdministrator "LAST_ADMINISTRATOR" Conflict "This is the last administrator. Make somebody else an administrator first.";
     /// The caller has as many live keys as one may have (P-41).
     ApiKeyLimit "API_KEY_LIMIT" Conflict "You have reached the limit of live API keys. Delete one that is no longer needed and try again.";
     /// The challenge, or the factor for now, takes no more codes (P-11, P-13, P-14).
@@ -152,6 +178,11 @@ refusals! {
         /// Seconds until the next one may be sent.
         retry_after: u32
     } "TOO_MANY_MFA_EMAILS" TooMany "Too many codes were sent to this account. Wait for the time given in retryAfter and try again.";
+    /// The account or the number had its share of SMS (P-26).
+    TooManyMfaSms {
+        /// Seconds until the next one may be sent.
+        retry_after: u32
+    } "TOO_MANY_MFA_SMS" TooMany "Too many SMS were sent to this account or number. Wait for the time given in retryAfter or use another method.";
     /// The challenge had its resends (P-22).
     MaxResendLimit {
         /// Seconds until a new challenge may send.

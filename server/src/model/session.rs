@@ -33,6 +33,10 @@ pub struct Session {
     pub expires_at: Time,
     /// When it was ended before that.
     pub ended_at: Option<Time>,
+    /// When it last gave fresh proof: the second step at sign-in or by stepping up, or the password
+    /// typed while no factor was on. Codes of a registration or a set-up give none, and refreshing
+    /// does not move it.
+    pub proved_at: Option<Time>,
 }
 
 impl Session {
@@ -107,25 +111,46 @@ pub enum Proof {
     Password,
     /// A password and a second step of this kind.
     PasswordAnd(FactorKind),
+    /// A passkey that verified its user: two factors in one (N-117).
+    Passkey,
 }
 
 impl Proof {
-    /// The assurance this proof reaches (63B §2.2; e-mail never raises it, N-053).
+    /// The assurance this proof reaches (63B §2.2; e-mail never raises it, N-053). A recovery code is
+    /// for recovery and no authenticator (63B §4.2), so it stays below `aal2`.
     pub const fn acr(self) -> Assurance {
         match self {
             Self::NewAccount | Self::Password => Assurance::Aal1,
-            Self::PasswordAnd(FactorKind::Email) => Assurance::TwoStep,
-            Self::PasswordAnd(FactorKind::Authenticator) => Assurance::Aal2,
+            Self::PasswordAnd(
+                FactorKind::Email | FactorKind::RecoveryCode | FactorKind::ScratchCode,
+            ) => Assurance::TwoStep,
+            Self::PasswordAnd(
+                FactorKind::Authenticator | FactorKind::Sms | FactorKind::Passkey,
+            )
+            | Self::Passkey => Assurance::Aal2,
         }
     }
 
-    /// The methods, by RFC 8176 §2; `email` is a private value, as none is registered (N-098), and
-    /// `mfa` stands only beside two factor types.
+    /// The methods, by RFC 8176 §2; `email` and `recovery` are private values, as none is registered
+    /// (N-098), and `mfa` stands only beside two factor types.
     pub const fn amr(self) -> &'static str {
         match self {
             Self::NewAccount | Self::Password => "pwd",
             Self::PasswordAnd(FactorKind::Email) => "pwd email",
             Self::PasswordAnd(FactorKind::Authenticator) => "pwd otp mfa",
+            Self::PasswordAnd(FactorKind::Sms) => "pwd sms mfa",
+            Self::PasswordAnd(FactorKind::Passkey) => "pwd pop mfa",
+            Self::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => "pwd recovery",
+            Self::Passkey => "pop user mfa",
+        }
+    }
+
+    /// Whether it is fresh proof for acts that change who can sign in: not the code of a
+    /// registration, after which nobody has typed the password in this session.
+    pub const fn counts(self) -> bool {
+        match self {
+            Self::NewAccount => false,
+            Self::Password | Self::PasswordAnd(_) | Self::Passkey => true,
         }
     }
 }

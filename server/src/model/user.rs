@@ -10,8 +10,8 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::model::ids::UserId;
-use crate::model::kinds::Role;
+use crate::model::ids::{OrganisationId, UserId};
+use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::time::Time;
 use crate::schema;
 
@@ -23,7 +23,7 @@ pub struct User {
     pub id: UserId,
     /// The integer that some APIs print.
     pub number: i64,
-    /// The proved address, canonical (see [`canonical_address`]).
+    /// The proved address, canonical (see [`canonical_address`]); without a mailbox the name they sign in by.
     pub email: String,
     /// Given name, if told.
     pub first_name: Option<String>,
@@ -37,6 +37,14 @@ pub struct User {
     pub created_at: Time,
     /// Since when the account is disabled, if it is.
     pub disabled_at: Option<Time>,
+    /// Whether `email` is a proved address, or a mere name that no mail reaches.
+    pub mailbox: bool,
+    /// What an administrator wrote about them.
+    pub description: Option<String>,
+    /// Their organisation, if they are in one.
+    pub organisation_id: Option<OrganisationId>,
+    /// What they are in it.
+    pub organisation_role: Option<OrganisationRole>,
 }
 
 impl User {
@@ -113,6 +121,10 @@ pub struct Registration {
     pub expires_at: Time,
     /// When it made an account.
     pub consumed_at: Option<Time>,
+    /// SHA-256 of the secret of the link that was mailed, where one was (P-29).
+    pub link_hash: Option<Vec<u8>>,
+    /// The organisation that the account will found.
+    pub organisation_name: Option<String>,
 }
 
 /// The longest address there can be (RFC 5321 §4.5.3.1.3, less the angle brackets).

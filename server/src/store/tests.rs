@@ -45,6 +45,7 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         last_used_at: now,
         expires_at: now,
         ended_at: None,
+        proved_at: Some(now),
     };
     sessions::insert(tx, &session)?;
     let refresh = RefreshToken {
@@ -88,15 +89,10 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
         }
     });
     let user = Id::new(Uuid::from_u128(1));
+    let id = Id::new(Uuid::from_u128(2));
     let factor = Factor {
-        user_id: user,
-        id: Id::new(Uuid::from_u128(2)),
-        kind: FactorKind::Authenticator,
         state: FactorState::On,
-        sealed_secret: None,
-        last_step: None,
-        created_at: Time::from_seconds(1),
-        enabled_at: None,
+        ..Factor::pending(user, id, FactorKind::Authenticator, Time::from_seconds(1))
     };
     factors::insert(&mut tx, &factor).expect("a factor");
     let counter = FactorAttempts::none(user, FactorKind::Authenticator);
@@ -116,6 +112,11 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
         created_at: Time::from_seconds(1),
         expires_at: Time::from_seconds(100),
         consumed_at: None,
+        link_hash: None,
+        link_expires_at: None,
+        ceremony: None,
+        action: None,
+        source: None,
     };
     challenges::insert(&mut tx, &challenge).expect("a challenge");
 

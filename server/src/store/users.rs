@@ -78,6 +78,10 @@ pub fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<Option<User>> {
         password_hash: new.password_hash.clone(),
         created_at: now,
         disabled_at: None,
+        mailbox: true,
+        description: None,
+        organisation_id: None,
+        organisation_role: None,
     };
     diesel::insert_into(users::table)
         .values(&user)

@@ -117,14 +117,10 @@ fn user(
     factors::insert(
         tx,
         &Factor {
-            user_id: Id::new(id),
-            id: Id::new(id),
-            kind: FactorKind::Authenticator,
             state: FactorState::On,
             sealed_secret: Some(vault.seal(&place, nonce, &secret(number))?),
-            last_step: None,
-            created_at: now,
             enabled_at: Some(now),
+            ..Factor::pending(Id::new(id), Id::new(id), FactorKind::Authenticator, now)
         },
     )?;
     let untried = FactorAttempts::none(Id::new(id), FactorKind::Authenticator);
@@ -146,6 +142,11 @@ fn user(
             created_at: now,
             expires_at: now.plus_seconds(3600),
             consumed_at: None,
+            link_hash: None,
+            link_expires_at: None,
+            ceremony: None,
+            action: None,
+            source: None,
         },
     )
 }

@@ -12866,6 +12866,12 @@ pub mod types {
         Email,
         /// `authenticator`
         Authenticator,
+        /// `sms`
+        Sms,
+        /// `passkey`
+        Passkey,
+        /// `recovery_code`
+        RecoveryCode,
         /// A value that was not known when this SDK was made.
         Other(String),
     }
@@ -12875,6 +12881,9 @@ pub mod types {
             match self {
                 Self::Email => "email",
                 Self::Authenticator => "authenticator",
+                Self::Sms => "sms",
+                Self::Passkey => "passkey",
+                Self::RecoveryCode => "recovery_code",
                 Self::Other(value) => value,
             }
         }
@@ -12884,6 +12893,9 @@ pub mod types {
             match value {
                 "email" => Self::Email,
                 "authenticator" => Self::Authenticator,
+                "sms" => Self::Sms,
+                "passkey" => Self::Passkey,
+                "recovery_code" => Self::RecoveryCode,
                 other => Self::Other(other.to_string()),
             }
         }

@@ -15,10 +15,13 @@ pub const CODE_SENT: &str = "Email verification code sent. Please check your inb
 /// A method, in answers.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[schema(as = MFAMethod)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum MfaMethod {
     Email,
     Authenticator,
+    Sms,
+    Passkey,
+    RecoveryCode,
 }
 
 impl From<FactorKind> for MfaMethod {
@@ -26,6 +29,9 @@ impl From<FactorKind> for MfaMethod {
         match kind {
             FactorKind::Email => Self::Email,
             FactorKind::Authenticator => Self::Authenticator,
+            FactorKind::Sms => Self::Sms,
+            FactorKind::Passkey => Self::Passkey,
+            FactorKind::RecoveryCode | FactorKind::ScratchCode => Self::RecoveryCode,
         }
     }
 }
@@ -44,7 +50,10 @@ impl Method {
     /// # Errors
     /// Refuses a word that is no method.
     pub fn known(self) -> Result<FactorKind, Refusal> {
-        self.0.ok_or(Refusal::InvalidMfaMethod)
+        match self.0 {
+            Some(kind @ (FactorKind::Email | FactorKind::Authenticator)) => Ok(kind),
+            Some(_) | None => Err(Refusal::InvalidMfaMethod),
+        }
     }
 }
 
@@ -60,6 +69,9 @@ pub const fn asks_for(kind: FactorKind) -> &'static str {
     match kind {
         FactorKind::Email => CODE_SENT,
         FactorKind::Authenticator => "Enter the current code from your authenticator app.",
+        FactorKind::Sms => "Verification code sent by SMS. Please check your phone.",
+        FactorKind::Passkey => "Confirm with your passkey.",
+        FactorKind::RecoveryCode | FactorKind::ScratchCode => "Enter one of your recovery codes.",
     }
 }
 

@@ -124,6 +124,11 @@ impl From<FactorChanged> for MfaVerifyDisableResponse {
             message: match changed.method {
                 FactorKind::Email => "Email MFA disabled successfully.",
                 FactorKind::Authenticator => "Authenticator MFA disabled successfully.",
+                FactorKind::Sms => "SMS MFA disabled successfully.",
+                FactorKind::Passkey => "Passkey MFA disabled successfully.",
+                FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+                    "Recovery code MFA disabled successfully."
+                }
             },
             mfa_methods: methods(&changed.methods),
             disabled_at: changed.at.to_string(),

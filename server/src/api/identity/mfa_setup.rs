@@ -218,6 +218,13 @@ impl From<FactorChanged> for MfaVerifySetupResponse {
                 FactorKind::Authenticator => {
                     "Authenticator MFA enabled successfully. Your account is now more secure."
                 }
+                FactorKind::Sms => "SMS MFA enabled successfully. Your account is now more secure.",
+                FactorKind::Passkey => {
+                    "Passkey MFA enabled successfully. Your account is now more secure."
+                }
+                FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+                    "Recovery code MFA enabled successfully. Your account is now more secure."
+                }
             },
             mfa_methods: methods(&changed.methods),
             enabled_at: changed.at.to_string(),

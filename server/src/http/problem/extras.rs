@@ -71,7 +71,17 @@ fn of_refusal(refusal: &Refusal) -> Extras {
         ResendCooldown { retry_after },
         TooManyPasswordAttempts { retry_after },
         TooManyRegistrationAttempts { retry_after },
-        TooManyRequests { retry_after };
+        TooManyRequests { retry_after },
+        MfaMethodNotConfigured,
+        MfaMethodUnavailable,
+        PasskeyRefused { attempts_remaining },
+        AuthenticatorClockOff { attempts_remaining, offset_seconds },
+        NoOrganisation,
+        NameTaken,
+        MfaEnforced,
+        FactorNotFound,
+        TooManyMfaSms { retry_after },
+        LastAdministrator;
         Refusal::Busy { retry_after } => {
             Extras::ServiceUnavailable(extra::ServiceUnavailable { retry_after: *retry_after })
         },

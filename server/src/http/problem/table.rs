@@ -74,6 +74,23 @@ problems! {
     AuthenticatorNotConfigured "AuthenticatorNotConfiguredErrorResponse" = Refusal::AuthenticatorNotConfigured;
     InvalidMfaMethod "InvalidMFAMethodErrorResponse" = Refusal::InvalidMfaMethod;
     ResendOnlyForEmail "ResendOnlyForEmailErrorResponse" = Refusal::ResendOnlyForEmail;
+    MfaMethodNotConfigured "MFAMethodNotConfiguredErrorResponse" = Refusal::MfaMethodNotConfigured;
+    MfaMethodUnavailable "MFAMethodUnavailableErrorResponse" = Refusal::MfaMethodUnavailable;
+    PasskeyRefused "PasskeyRefusedErrorResponse" {
+        attempts_remaining: u32,
+    } = Refusal::PasskeyRefused { attempts_remaining: 0 };
+    AuthenticatorClockOff "AuthenticatorClockOffErrorResponse" {
+        attempts_remaining: u32,
+        offset_seconds: i32,
+    } = Refusal::AuthenticatorClockOff { attempts_remaining: 0, offset_seconds: 0 };
+    NoOrganisation "NoOrganisationErrorResponse" = Refusal::NoOrganisation;
+    NameTaken "NameTakenErrorResponse" = Refusal::NameTaken;
+    MfaEnforced "MFAEnforcedErrorResponse" = Refusal::MfaEnforced;
+    FactorNotFound "FactorNotFoundErrorResponse" = Refusal::FactorNotFound;
+    LastAdministrator "LastAdministratorErrorResponse" = Refusal::LastAdministrator;
+    TooManyMfaSms "TooManyMFASMSErrorResponse" {
+        retry_after: u32,
+    } = Refusal::TooManyMfaSms { retry_after: 0 };
     RegistrationTokenInvalid "RegistrationTokenInvalidErrorResponse" = Refusal::RegistrationTokenInvalid;
     RegistrationTokenExpired "RegistrationTokenExpiredErrorResponse" = Refusal::RegistrationTokenExpired;
     InvalidRegistrationCode "InvalidRegistrationCodeErrorResponse" {
@@ -190,7 +207,7 @@ mod tests {
     fn schemas_are_named_after_their_codes() {
         for problem in Problem::ALL {
             let words = problem.sample().code().split('_').map(|word| match word {
-                "MFA" | "API" => word.to_owned(),
+                "MFA" | "API" | "SMS" => word.to_owned(),
                 word => format!("{}{}", &word[..1], word[1..].to_lowercase()),
             });
             let name = words.collect::<String>() + "ErrorResponse";
