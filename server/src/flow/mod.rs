@@ -8,6 +8,7 @@ mod challenge;
 pub mod disable;
 pub mod login;
 mod password;
+pub mod recovery;
 pub mod resend;
 pub mod session;
 pub mod setup;

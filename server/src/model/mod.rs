@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod audit;
 pub mod challenge;
+pub mod code_set;
 pub mod factor;
 pub mod ids;
 pub mod kinds;

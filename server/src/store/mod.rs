@@ -13,6 +13,7 @@ pub mod api_keys;
 pub mod audit;
 mod cached;
 pub mod challenges;
+pub mod code_sets;
 pub mod conn;
 pub mod factors;
 pub mod limits;

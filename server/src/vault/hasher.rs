@@ -35,6 +35,10 @@ const RETRY_AFTER: u32 = 2;
 /// Bytes of a hash (P-03).
 const HASH_BYTES: usize = 32;
 
+/// P-38: what a derived hash costs (the floor of P-03), fixed, since all hashes of a set must be made
+/// alike however the settings change: memory in KiB, passes, lanes.
+const DERIVED_COSTS: (u32, u32, u32) = (19_456, 2, 1);
+
 /// What a comparison says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verified {
@@ -58,6 +62,7 @@ pub struct Hasher {
 enum Task {
     Hash([u8; 16]),
     Verify(PasswordHash),
+    Derive([u8; 16]),
     Judge(Rule),
 }
 
@@ -67,6 +72,7 @@ type Rule = Box<dyn Fn(&str) -> bool + Send>;
 enum Done {
     Hashed(PasswordHash),
     Compared(Verified),
+    Derived([u8; HASH_BYTES]),
     Judged(bool),
 }
 
@@ -111,7 +117,7 @@ impl Hasher {
     pub async fn hash(&self, password: Secret<String>, salt: [u8; 16]) -> Result<PasswordHash> {
         match self.run(password, Task::Hash(salt)).await? {
             Done::Hashed(hash) => Ok(hash),
-            Done::Compared(_) | Done::Judged(_) => Err(mixed_up()),
+            Done::Compared(_) | Done::Derived(_) | Done::Judged(_) => Err(mixed_up()),
         }
     }
 
@@ -122,7 +128,19 @@ impl Hasher {
     pub async fn verify(&self, password: Secret<String>, phc: PasswordHash) -> Result<Verified> {
         match self.run(password, Task::Verify(phc)).await? {
             Done::Compared(verified) => Ok(verified),
-            Done::Hashed(_) | Done::Judged(_) => Err(mixed_up()),
+            Done::Hashed(_) | Done::Derived(_) | Done::Judged(_) => Err(mixed_up()),
+        }
+    }
+
+    /// The argon2id hash of a secret under a salt that several secrets share (P-38): always at the
+    /// floor of P-03, so that one hash compares with all that were made under this salt.
+    ///
+    /// # Errors
+    /// As [`Hasher::hash`].
+    pub async fn derive(&self, secret: Secret<String>, salt: [u8; 16]) -> Result<[u8; HASH_BYTES]> {
+        match self.run(secret, Task::Derive(salt)).await? {
+            Done::Derived(hash) => Ok(hash),
+            Done::Hashed(_) | Done::Compared(_) | Done::Judged(_) => Err(mixed_up()),
         }
     }
 
@@ -138,7 +156,7 @@ impl Hasher {
     ) -> Result<bool> {
         match self.run(password, Task::Judge(Box::new(rule))).await? {
             Done::Judged(verdict) => Ok(verdict),
-            Done::Hashed(_) | Done::Compared(_) => Err(mixed_up()),
+            Done::Hashed(_) | Done::Derived(_) | Done::Compared(_) => Err(mixed_up()),
         }
     }
 
@@ -228,6 +246,7 @@ impl Slot {
                 Ok(Done::Hashed(print(&self.params, salt, &hash)))
             }
             Task::Verify(phc) => self.verify(password, phc).map(Done::Compared),
+            Task::Derive(salt) => self.derive(password, salt).map(Done::Derived),
         }
     }
 
@@ -252,6 +271,17 @@ impl Slot {
         } else {
             Ok(Verified::Wrong)
         }
+    }
+
+    fn derive(&mut self, secret: &[u8], salt: &[u8]) -> anyhow::Result<[u8; HASH_BYTES]> {
+        let (memory, passes, lanes) = DERIVED_COSTS;
+        let params = Params::new(memory, passes, lanes, Some(HASH_BYTES));
+        let params = params.map_err(|error| anyhow!("argon2: {error}"))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hash = self.compute(&argon2, secret, salt, HASH_BYTES)?;
+        let mut bytes = [0; HASH_BYTES];
+        bytes.copy_from_slice(&hash);
+        Ok(bytes)
     }
 
     fn compute(

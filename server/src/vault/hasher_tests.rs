@@ -154,3 +154,22 @@ async fn jobs_that_nobody_waits_for_are_passed_over() {
         "at most one of the twenty was run"
     );
 }
+
+#[tokio::test]
+async fn a_derived_hash_does_not_follow_the_settings() {
+    let usual = hasher(|_| ());
+    let stronger = hasher(|settings| settings.argon2_iterations = 3);
+    let derived = usual.derive(secret("7F3K"), [3; 16]).await;
+    let derived = derived.expect("derived");
+    assert_eq!(
+        stronger
+            .derive(secret("7F3K"), [3; 16])
+            .await
+            .expect("derived"),
+        derived
+    );
+    for (text, salt) in [("7F3K", [4; 16]), ("7F3J", [3; 16])] {
+        let other = usual.derive(secret(text), salt).await.expect("derived");
+        assert_ne!(other, derived);
+    }
+}

@@ -1,0 +1,144 @@
+//! Recovery codes: a set printed, one taking another's place, and how a typed code is hashed.
+
+use crate::app::Ctx;
+use crate::factor::recovery;
+use crate::flow::Act;
+use crate::model::audit::Event;
+use crate::model::code_set::{CodeSet, RecoveryCode};
+use crate::model::kinds::CodeSetKind;
+use crate::model::notice::Message;
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::{CodeSetId, FactorId, Refusal, Result, Secret, Time, UserId};
+use crate::store::{Tx, code_sets, users};
+
+pub use crate::factor::recovery::looks_like;
+
+/// A set of codes that is printed but not kept yet: drawn and hashed outside any write.
+pub struct SetDraft {
+    /// The codes, to be shown this once.
+    pub printed: Vec<Secret<String>>,
+    kind: CodeSetKind,
+    id: CodeSetId,
+    salt: [u8; 16],
+    hashes: Vec<[u8; 32]>,
+    now: Time,
+}
+
+/// Draws a set and hashes its codes.
+///
+/// # Errors
+/// Busy when hashing is (P-43).
+pub async fn draft(ctx: &Ctx, kind: CodeSetKind) -> Result<SetDraft> {
+    let now = ctx.now();
+    let salt = ctx.chance.salt();
+    let printed = recovery::draw(&ctx.chance, kind);
+    let mut hashes = Vec::with_capacity(printed.len());
+    // One after the other, each with a place of its own in the queue, so that sign-ins get theirs.
+    for code in &printed {
+        let peppered = recovery::peppered(&ctx.vault, code);
+        hashes.push(ctx.hasher.derive(peppered, salt).await?);
+    }
+    Ok(SetDraft {
+        printed,
+        kind,
+        id: ctx.chance.id(now),
+        salt,
+        hashes,
+        now,
+    })
+}
+
+impl SetDraft {
+    /// Keeps the set: one that counts at once takes the place of the one that did, another waits for
+    /// the proof of `factor_id`, which is kept before it.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn insert(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        factor_id: Option<FactorId>,
+        live: bool,
+    ) -> Result<()> {
+        if live {
+            code_sets::end(tx, user_id, self.kind, self.now)?;
+        }
+        let set = CodeSet {
+            user_id,
+            id: self.id,
+            kind: self.kind,
+            salt: self.salt.to_vec(),
+            factor_id,
+            created_at: self.now,
+            live_at: live.then_some(self.now),
+            ended_at: None,
+        };
+        let rows: Vec<RecoveryCode> = (0..)
+            .zip(&self.hashes)
+            .map(|(ordinal, hash)| RecoveryCode {
+                user_id,
+                set_id: self.id,
+                ordinal,
+                code_hash: hash.to_vec(),
+                used_at: None,
+            })
+            .collect();
+        code_sets::insert(tx, &set, &rows)
+    }
+}
+
+/// Prints ten new recovery codes; the old ones are worth nothing from then on.
+///
+/// # Errors
+/// Refuses while no second factor is asked for, and a caller without fresh proof; busy when hashing is.
+pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec<Secret<String>>> {
+    let act = Act::begin(ctx, source);
+    if !caller.factor_on() {
+        return Err(Refusal::MfaNotEnabled.into());
+    }
+    let max_age = act.policy().fresh_for_factors_seconds;
+    caller.session.judge_fresh(true, max_age, act.now)?;
+    let set = draft(ctx, CodeSetKind::Recovery).await?;
+    let printed = set.printed.clone();
+    ctx.write(move |tx| {
+        users::lock(tx, caller.user.id)?;
+        set.insert(tx, caller.user.id, None, true)?;
+        act.audit(tx, caller.user.id, Event::RecoveryCodesMade, None)?;
+        act.notify(tx, &caller.user, Message::RecoveryCodesMade)
+    })
+    .await?;
+    ctx.nudge_courier();
+    Ok(printed)
+}
+
+/// How many codes of the set that counts were not used.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32> {
+    code_sets::remaining(tx, user_id, kind)
+}
+
+/// The hash of a typed code under a set's salt, made outside any write, after the attempt was taken
+/// and committed.
+///
+/// # Errors
+/// Busy when hashing is (P-43); a fault when the salt is none.
+pub async fn hash_try(ctx: &Ctx, salt: &[u8], code: &Secret<String>) -> Result<[u8; 32]> {
+    let salt: [u8; 16] = salt
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("a code set's salt has another length"))?;
+    let peppered = recovery::peppered(&ctx.vault, code);
+    ctx.hasher.derive(peppered, salt).await
+}
+
+/// Uses up the code whose hash this is, in a set that stands; `false` when there is none, or it was
+/// used.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn spend(tx: &mut Tx, set: &CodeSet, hash: &[u8; 32], now: Time) -> Result<bool> {
+    recovery::spend(tx, set, hash, now)
+}

@@ -1,0 +1,202 @@
+//! Sets of single-use codes, and the codes in them.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use super::cached::run_kept;
+use crate::model::code_set::{CodeSet, RecoveryCode};
+use crate::model::kinds::CodeSetKind;
+use crate::model::{CodeSetId, FactorId, Result, Time, UserId};
+use crate::schema::{code_sets, factors, recovery_codes};
+
+#[cfg(test)]
+#[path = "code_sets_tests.rs"]
+mod tests;
+
+/// Remembers a set and its codes. Sets of the same kind that wait for the proof of a factor that is
+/// gone are forgotten.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn insert(tx: &mut Tx, set: &CodeSet, codes: &[RecoveryCode]) -> Result<()> {
+    forget_orphans(tx, set.user_id, set.kind)?;
+    diesel::insert_into(code_sets::table)
+        .values(set)
+        .execute(&mut tx.conn)?;
+    for code in codes {
+        diesel::insert_into(recovery_codes::table)
+            .values(code)
+            .execute(&mut tx.conn)?;
+    }
+    Ok(())
+}
+
+fn forget_orphans(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()> {
+    let pending: Vec<(CodeSetId, Option<FactorId>)> = code_sets::table
+        .filter(code_sets::user_id.eq(user_id))
+        .filter(code_sets::kind.eq(kind))
+        .filter(code_sets::live_at.is_null())
+        .select((code_sets::id, code_sets::factor_id))
+        .load(&mut tx.conn)?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let standing: Vec<FactorId> = factors::table
+        .filter(factors::user_id.eq(user_id))
+        .select(factors::id)
+        .load(&mut tx.conn)?;
+    for (id, factor) in pending {
+        if !factor.is_some_and(|factor| standing.contains(&factor)) {
+            forget_codes(tx, user_id, id)?;
+            diesel::delete(code_sets::table.find((user_id, id))).execute(&mut tx.conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// The set of this kind that counts, if one does.
+pub fn live(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<Option<CodeSet>> {
+    Ok(code_sets::table
+        .filter(code_sets::user_id.eq(user_id))
+        .filter(code_sets::kind.eq(kind))
+        .filter(code_sets::live_at.is_not_null())
+        .filter(code_sets::ended_at.is_null())
+        .order(code_sets::id.desc())
+        .select(CodeSet::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// The set that waits for this factor's proof, or came to count by it, unless it ended.
+pub fn of_factor(tx: &mut Tx, user_id: UserId, factor_id: FactorId) -> Result<Option<CodeSet>> {
+    Ok(code_sets::table
+        .filter(code_sets::user_id.eq(user_id))
+        .filter(code_sets::factor_id.eq(factor_id))
+        .filter(code_sets::ended_at.is_null())
+        .order(code_sets::id.desc())
+        .select(CodeSet::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// The codes of a set.
+pub fn codes(tx: &mut Tx, set: &CodeSet) -> Result<Vec<RecoveryCode>> {
+    Ok(recovery_codes::table
+        .filter(recovery_codes::user_id.eq(set.user_id))
+        .filter(recovery_codes::set_id.eq(set.id))
+        .order(recovery_codes::ordinal)
+        .select(RecoveryCode::as_select())
+        .load(&mut tx.conn)?)
+}
+
+/// How many codes of the set that counts were not used; 0 when none counts.
+pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32> {
+    let Some(set) = live(tx, user_id, kind)? else {
+        return Ok(0);
+    };
+    let left: i64 = recovery_codes::table
+        .filter(recovery_codes::user_id.eq(user_id))
+        .filter(recovery_codes::set_id.eq(set.id))
+        .filter(recovery_codes::used_at.is_null())
+        .count()
+        .get_result(&mut tx.conn)?;
+    Ok(u32::try_from(left).unwrap_or(u32::MAX))
+}
+
+/// Uses up a code, unless it was used or its set has ended: then `false`.
+pub fn spend(tx: &mut Tx, set: &CodeSet, ordinal: i32, now: Time) -> Result<bool> {
+    // Holds the set's row: whoever ends the set waits, or is seen.
+    let standing = run_kept!(
+        tx,
+        diesel::update(
+            code_sets::table
+                .find((set.user_id, set.id))
+                .filter(code_sets::ended_at.is_null()),
+        )
+        .set(code_sets::created_at.eq(code_sets::created_at))
+    )?;
+    if standing != 1 {
+        return Ok(false);
+    }
+    let spent = run_kept!(
+        tx,
+        diesel::update(
+            recovery_codes::table
+                .find((set.user_id, set.id, ordinal))
+                .filter(recovery_codes::used_at.is_null()),
+        )
+        .set(recovery_codes::used_at.eq(now))
+    )?;
+    Ok(spent == 1)
+}
+
+/// Makes the set that waits for this factor's proof count, if one does, and ends the older one of its
+/// kind.
+pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -> Result<()> {
+    let Some(set) = of_factor(tx, user_id, factor_id)?.filter(|set| set.live_at.is_none()) else {
+        return Ok(());
+    };
+    end(tx, user_id, set.kind, now)?;
+    run_kept!(
+        tx,
+        diesel::update(
+            code_sets::table
+                .find((user_id, set.id))
+                .filter(code_sets::ended_at.is_null()),
+        )
+        .set(code_sets::live_at.eq(now))
+    )?;
+    Ok(())
+}
+
+/// Ends the set of this kind that counts: its codes are worth nothing from now on.
+pub fn end(tx: &mut Tx, user_id: UserId, kind: CodeSetKind, now: Time) -> Result<()> {
+    let ended: Vec<CodeSetId> = code_sets::table
+        .filter(code_sets::user_id.eq(user_id))
+        .filter(code_sets::kind.eq(kind))
+        .filter(code_sets::live_at.is_not_null())
+        .filter(code_sets::ended_at.is_null())
+        .select(code_sets::id)
+        .load(&mut tx.conn)?;
+    for id in ended {
+        run_kept!(
+            tx,
+            diesel::update(code_sets::table.find((user_id, id))).set(code_sets::ended_at.eq(now))
+        )?;
+        forget_codes(tx, user_id, id)?;
+    }
+    Ok(())
+}
+
+/// Forgets every set of a user, of all kinds and in every state.
+pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
+    diesel::delete(recovery_codes::table.filter(recovery_codes::user_id.eq(user_id)))
+        .execute(&mut tx.conn)?;
+    diesel::delete(code_sets::table.filter(code_sets::user_id.eq(user_id)))
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Forgets the sets of one kind of a user, those that count and those that wait.
+pub fn delete_kind(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()> {
+    let sets: Vec<CodeSetId> = code_sets::table
+        .filter(code_sets::user_id.eq(user_id))
+        .filter(code_sets::kind.eq(kind))
+        .select(code_sets::id)
+        .load(&mut tx.conn)?;
+    for id in sets {
+        forget_codes(tx, user_id, id)?;
+        diesel::delete(code_sets::table.find((user_id, id))).execute(&mut tx.conn)?;
+    }
+    Ok(())
+}
+
+fn forget_codes(tx: &mut Tx, user_id: UserId, set_id: CodeSetId) -> Result<()> {
+    diesel::delete(
+        recovery_codes::table
+            .filter(recovery_codes::user_id.eq(user_id))
+            .filter(recovery_codes::set_id.eq(set_id)),
+    )
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
