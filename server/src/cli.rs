@@ -14,7 +14,7 @@ use crate::api::documents;
 use crate::app::{App, Ctx};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{self, LogFormat, Settings, SettingsError};
+use crate::config::{self, DatabaseUrl, LogFormat, Settings, SettingsError};
 use crate::flow::admin;
 use crate::model::kinds::Role;
 use crate::model::{Error, Refusal, Secret};
@@ -86,7 +86,6 @@ fn command() -> Command {
     Command::new("countersign")
         .about("Self-hosted multi-factor authentication. Without a subcommand it serves.")
         .version(env!("CARGO_PKG_VERSION"))
-        .disable_help_subcommand(true)
         .args(setting_flags())
         .subcommands([
             Command::new("serve").about("Serve (the default)"),
@@ -139,6 +138,11 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     if path == ["healthcheck"] {
         return ask_readiness(settings.listen);
     }
+    if let ["user", act] = path.as_slice()
+        && *act != "create"
+    {
+        must_exist(&settings.database_url)?;
+    }
     start_log(&settings);
     let warnings = settings.warnings();
     let app = App::open(settings, Clock::System, Chance::system()).await?;
@@ -153,6 +157,17 @@ async fn run(matches: &ArgMatches) -> Result<()> {
         ["keys", "rotate"] => rotate(&app, innermost.get_flag("revoke")).await,
         ["user", act] => help_user(&app, act, innermost).await,
         unknown => bail!("{unknown:?} is no subcommand"),
+    }
+}
+
+/// Where there is no database there is nobody to help; a new one would only hide that this is the wrong folder.
+fn must_exist(database: &DatabaseUrl) -> Result<()> {
+    match database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => bail!(
+            "there is no database at {}: run this where the server runs, or say --data-dir or --database-url",
+            path.display()
+        ),
+        DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => Ok(()),
     }
 }
 
@@ -327,27 +342,71 @@ fn complain(line: &str) {
     drop(writeln!(io::stderr(), "countersign: {line}"));
 }
 
-/// Help and version are no errors; of an error, its first line and a tip say enough.
+/// Help and version are no errors; of an error, what comes before the usage says enough.
 fn misused(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
-    if !error.use_stderr() {
-        drop(print(&text));
-        return ExitCode::SUCCESS;
+    if error.use_stderr() {
+        complain(&in_one_line(&text));
+        return ExitCode::from(2);
     }
-    let line = |start: &str| {
-        text.lines()
-            .map(str::trim)
-            .find_map(|line| line.strip_prefix(start))
-    };
-    let tip = line("tip: ").map(|tip| format!(" ({tip})"));
-    let what = line("error: ").unwrap_or("the arguments are not understood");
-    complain(&format!("{what}{}", tip.unwrap_or_default()));
-    ExitCode::from(2)
+    drop(print(&text));
+    ExitCode::SUCCESS
+}
+
+/// The first paragraph of clap's message, and its tip.
+fn in_one_line(text: &str) -> String {
+    let lines = || text.lines().map(str::trim);
+    let first: Vec<&str> = lines().take_while(|line| !line.is_empty()).collect();
+    let first = first.join(" ");
+    let what = first.strip_prefix("error: ").unwrap_or(&first);
+    match lines().find_map(|line| line.strip_prefix("tip: ")) {
+        Some(tip) => format!("{what} ({tip})"),
+        None => what.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{command, settings};
+    use super::{command, in_one_line, must_exist, settings};
+    use crate::config::DatabaseUrl;
+
+    fn refused(arguments: &[&str]) -> String {
+        let arguments = std::iter::once(&"countersign").chain(arguments);
+        let refused = command().try_get_matches_from(arguments);
+        in_one_line(&refused.expect_err("refused").render().to_string())
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_whole_line() {
+        assert_eq!(
+            refused(&["user", "create"]),
+            "the following required arguments were not provided: --email <email>"
+        );
+        let unknown = refused(&["user", "unlok"]);
+        assert!(
+            unknown.contains("'unlok'") && unknown.contains("'unlock'"),
+            "{unknown}"
+        );
+        for help in [&["help"][..], &["help", "user"], &["user", "--help"]] {
+            assert!(
+                refused(help).contains("Usage:")
+                    || refused(help).starts_with("Self-hosted")
+                    || refused(help).starts_with("Help"),
+                "{}",
+                refused(help)
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_is_helped_in_the_wrong_folder() {
+        let nowhere = DatabaseUrl::Sqlite("/nonexistent/countersign.db".into());
+        let told = must_exist(&nowhere).expect_err("refused").to_string();
+        assert!(
+            told.contains("no database at /nonexistent/countersign.db"),
+            "{told}"
+        );
+    }
 
     fn listen(arguments: &[&str]) -> String {
         let arguments = std::iter::once(&"countersign").chain(arguments);

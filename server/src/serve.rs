@@ -233,7 +233,7 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
             Ok(false) => {}
             Err(error) => tracing::error!(
                 error = format!("{error:#}"),
-                "the key file cannot be read, the old keys stay"
+                "the key file cannot be used, the old keys stay"
             ),
         }
     })
@@ -244,7 +244,10 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
 fn greet(app: &App, address: SocketAddr) {
     let settings = &app.ctx().settings;
     println!("Countersign listens on http://{address}");
-    println!("  API       {}/openapi/identity.yaml", settings.public_url);
+    for document in documents() {
+        let Document { name, .. } = document;
+        println!("  API       {}/openapi/{name}.yaml", settings.public_url);
+    }
     if settings.swagger_ui {
         println!("  Swagger   {}/swagger-ui/", settings.public_url);
     }
