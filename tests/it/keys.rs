@@ -208,9 +208,7 @@ async fn a_key_is_no_session() {
         .filter(|operation| operation.is_secured())
     {
         let method: Method = operation.method.parse().expect("a method");
-        let path = operation
-            .path
-            .replace("{id}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
+        let path = operation.sample_path();
         let call = |server: &Server| match operation.body {
             Some(_) => server.call(method.clone(), &path).json(&json!({})),
             None => server.call(method.clone(), &path),

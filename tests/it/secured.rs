@@ -27,11 +27,9 @@ fn secured() -> impl Iterator<Item = &'static Operation> {
 /// A call of an operation, with a body that says nothing wherever one is taken.
 fn call(server: &Server, operation: &Operation) -> Call {
     let method: Method = operation.method.parse().expect("a method");
-    let path = operation
-        .path
-        .replace("{id}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
-    let call = server.call(method, &path);
+    let call = server.call(method, &operation.sample_path());
     match operation.body {
+        Some(_) if operation.body_is_form => call.form(&[]),
         Some(_) => call.json(&json!({})),
         None => call,
     }
@@ -110,7 +108,10 @@ async fn with_credentials_of_another_kind_every_secured_operation_answers_401() 
         .is(202)
         .text("registrationToken");
     for operation in secured() {
-        for other in [&setup, &login, &registration, &alice.refresh_token, &key] {
+        let others = [&setup, &login, &registration, &alice.refresh_token, &key];
+        // An unfinished sign-in opens what finishes or abandons it.
+        let fits = |other: &&String| operation.security.pending && **other == login;
+        for other in others.into_iter().filter(|other| !fits(&other)) {
             call(&server, operation)
                 .bearer(other)
                 .await
@@ -228,7 +229,7 @@ async fn where_a_bearer_is_optional_a_bad_one_is_refused() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
     let optional = |operation: &&Operation| operation.security.bearer && operation.security.open;
-    let operations: Vec<&Operation> = Contract::get().operations.iter().filter(optional).collect();
+    let operations: Vec<&Operation> = Contract::get().of("identity").filter(optional).collect();
     assert_eq!(operations.len(), 2);
     let body = json!({ "mfaToken": "mfa_x", "code": "123456" });
     for operation in &operations {
@@ -261,7 +262,7 @@ async fn credentials_are_judged_before_the_body() {
     let server = Server::start().await;
     for operation in secured().filter(|operation| operation.body.is_some()) {
         let method: Method = operation.method.parse().expect("a method");
-        let call = || server.call(method.clone(), &operation.path);
+        let call = || server.call(method.clone(), &operation.sample_path());
         call()
             .body("application/json", "{")
             .await

@@ -65,6 +65,22 @@ impl Call {
         self
     }
 
+    /// With this form as its body.
+    ///
+    /// # Panics
+    /// Never: any text can be encoded.
+    #[must_use]
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body = fields
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), Value::from(*value)));
+        logs::secrets_of_request(&Value::Object(body.collect()));
+        let encoded = reqwest::Url::parse_with_params("http://localhost", fields);
+        let encoded = encoded.expect("an address");
+        let body = encoded.query().unwrap_or_default().to_owned();
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
     /// With these bytes as its body, whatever they are.
     #[must_use]
     pub fn body(mut self, media_type: &str, bytes: impl Into<reqwest::Body>) -> Self {
@@ -134,7 +150,15 @@ impl Answer {
             }
             _ => {
                 if self.status >= 400 {
-                    contract::check_error(&self.call, self.status, &self.headers, &self.body);
+                    let owner = Contract::get().owner(path);
+                    let Self {
+                        call,
+                        status,
+                        headers,
+                        body,
+                        ..
+                    } = self;
+                    contract::check_error(owner, call, *status, headers, body);
                 }
                 contract::check_always(&self.call, &self.headers, &self.body);
             }

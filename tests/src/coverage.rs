@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::contract::Contract;
 
-/// An operation, a status and a code (`-` for answers without one).
+/// An operation with its document (`identity login`), a status and a code (`-` for answers without one).
 pub type Triple = (String, u16, String);
 
 static SEEN: Mutex<BTreeSet<Triple>> = Mutex::new(BTreeSet::new());
@@ -53,24 +53,27 @@ pub fn judge(golden: &str) -> Result<String, String> {
     Err(faults.join("\n"))
 }
 
-/// Reads lines of `operation status code: reason`; empty ones and those that begin with `#` are for people.
+/// Reads lines of `document operation status code: reason`; empty ones and those that begin with `#` are for people.
 fn read(golden: &str) -> (BTreeMap<Triple, String>, Vec<String>) {
     let (mut listed, mut faults) = (BTreeMap::new(), Vec::new());
     let lines = golden.lines().map(str::trim);
     for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (triple, reason) = line.split_once(": ").unwrap_or((line, ""));
         let mut words = triple.split_whitespace();
-        let (operation, status, code) = (words.next(), words.next(), words.next());
+        let (api, operation) = (words.next(), words.next());
+        let (status, code) = (words.next(), words.next());
         let status = status.and_then(|status| status.parse().ok());
-        match (operation, status, code, words.next()) {
-            (Some(operation), Some(status), Some(code), None) if !reason.trim().is_empty() => {
+        match (api, operation, status, code, words.next()) {
+            (Some(api), Some(operation), Some(status), Some(code), None)
+                if !reason.trim().is_empty() =>
+            {
                 listed.insert(
-                    (operation.to_owned(), status, code.to_owned()),
+                    (format!("{api} {operation}"), status, code.to_owned()),
                     reason.to_owned(),
                 );
             }
             _ => faults.push(format!(
-                "not of the form `operation status code: reason`: {line}"
+                "not of the form `document operation status code: reason`: {line}"
             )),
         }
     }
@@ -83,14 +86,16 @@ mod tests {
 
     #[test]
     fn an_entry_has_a_reason() {
-        let (listed, faults) =
-            read("# for people\n\nlogin 500 INTERNAL: because\nlogout 204 -: because: of this\n");
+        let (listed, faults) = read(
+            "# for people\n\na login 500 INTERNAL: because\na logout 204 -: because: of this\n",
+        );
         assert_eq!((listed.len(), faults.len()), (2, 0));
         for bad in [
-            "login 500 INTERNAL",
-            "login 500 INTERNAL:",
-            "login INTERNAL: because",
-            "login 500 A B: because",
+            "a login 500 INTERNAL",
+            "a login 500 INTERNAL:",
+            "a login INTERNAL: because",
+            "a login 500 A B: because",
+            "login 500 INTERNAL: because",
         ] {
             assert_eq!(read(bad).1.len(), 1, "{bad}");
         }

@@ -12,12 +12,17 @@ static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Members of requests that are secrets, whoever sends them.
-const SECRET_INPUTS: [&str; 6] = [
+const SECRET_INPUTS: [&str; 11] = [
     "password",
     "code",
     "mfaToken",
-    "registrationToken",
+    "mfa_code",
+    "mfa_token",
+    "passkeyToken",
     "refreshToken",
+    "refresh_token",
+    "registrationToken",
+    "scratchCodes",
     "token",
 ];
 
@@ -93,13 +98,21 @@ pub fn secrets_of_request(body: &Value) {
     secrets_of_answer(body, &SECRET_INPUTS);
 }
 
-/// Remembers the members of these names.
+/// Remembers the members of these names, at any depth, and every text of one that is a list.
 pub fn secrets_of_answer(body: &Value, names: &[&str]) {
     for (name, value) in body.as_object().into_iter().flatten() {
-        match value.as_str() {
-            Some(text) if names.contains(&name.as_str()) => secret(text),
-            Some(_) | None => {}
+        match (names.contains(&name.as_str()), value) {
+            (true, Value::String(text)) => secret(text),
+            (true, Value::Array(list)) => {
+                for text in list.iter().filter_map(Value::as_str) {
+                    code(text);
+                }
+            }
+            _ => secrets_of_answer(value, names),
         }
+    }
+    for item in body.as_array().into_iter().flatten() {
+        secrets_of_answer(item, names);
     }
 }
 

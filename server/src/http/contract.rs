@@ -77,19 +77,22 @@ impl Contract {
         }
     }
 
-    /// The wording of the API that owns a path: by the path itself, else by its first segment.
+    /// The wording of the API that owns a path: the one with a path that fits, else with one that begins
+    /// most like it, else the first.
     pub fn envelope(&self, path: &str) -> Option<Envelope> {
-        let exact = |api: &&Api| api.paths.iter().any(|known| known.fits(path));
-        let near = |api: &&Api| {
-            api.paths
-                .iter()
-                .any(|known| first(&known.pattern) == first(path))
-        };
-        let owner = self.0.iter().find(exact);
-        let owner = owner
-            .or_else(|| self.0.iter().find(near))
-            .or(self.0.first());
-        owner.map(|api| api.envelope)
+        let mut best = self.0.first().map(|api| (api.envelope, 0));
+        for api in &self.0 {
+            for known in &api.paths {
+                if known.fits(path) {
+                    return Some(api.envelope);
+                }
+                let shared = known.shared(path);
+                if best.is_some_and(|(_, most)| shared > most) {
+                    best = Some((api.envelope, shared));
+                }
+            }
+        }
+        best.map(|(envelope, _)| envelope)
     }
 
     /// Whether the operation at this pattern can answer this code; `true` where there is none.
@@ -119,10 +122,14 @@ impl Path {
             }
         }
     }
-}
 
-fn first(path: &str) -> Option<&str> {
-    path.split('/').nth(1)
+    /// How many segments a path has in common with the beginning of this pattern.
+    fn shared(&self, path: &str) -> usize {
+        let both = self.pattern.split('/').zip(path.split('/'));
+        both.skip(1)
+            .take_while(|(wanted, given)| wanted == given)
+            .count()
+    }
 }
 
 fn methods(document: &Value, item: &Value) -> BTreeMap<String, BTreeSet<String>> {
@@ -180,14 +187,47 @@ components:
     Gone: { properties: { code: { enum: [GONE] } } }
 ";
 
+    const OTHER: &str = "
+paths:
+  /api/v1/users: { get: { responses: { '400': { content: { application/problem+json: { schema: { $ref: '#/components/schemas/Bad' } } } } } } }
+components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
+";
+    const THIRD: &str = "paths: { /api/auth: { post: { responses: {} } } }";
+
     fn contract() -> Contract {
-        let envelope = |_: Rejected| HttpResponse::Ok().finish();
-        Contract::read(&[Source {
-            name: "a",
-            yaml: YAML,
+        let source = |name, yaml, envelope| Source {
+            name,
+            yaml,
             envelope,
-        }])
+        };
+        Contract::read(&[
+            source("a", YAML, |_| HttpResponse::Ok().finish()),
+            source("third", THIRD, |_| HttpResponse::Created().finish()),
+            source("other", OTHER, |_| HttpResponse::Accepted().finish()),
+        ])
         .expect("YAML")
+    }
+
+    #[test]
+    fn each_path_has_an_owner() {
+        let owner = |path: &str| {
+            let envelope = contract().envelope(path).expect("an owner");
+            let answer = envelope(Rejected::Refused(Refusal::NotFound));
+            answer.status().as_u16()
+        };
+        for (path, status) in [
+            ("/a/things/7", 200),
+            ("/a/nothing", 200),
+            ("/nothing", 200),
+            ("/", 200),
+            ("/api/auth", 201),
+            ("/api/auth/x", 201),
+            ("/api", 201),
+            ("/api/v1/users", 202),
+            ("/api/v1/nothing", 202),
+        ] {
+            assert_eq!(owner(path), status, "{path}");
+        }
     }
 
     fn allowed(path: &str) -> Option<String> {
@@ -214,5 +254,7 @@ components:
         assert!(!contract.declares(&Method::GET, "/a/things", "OTHER"));
         assert!(contract.declares(&Method::PUT, "/a/things", "OTHER"));
         assert!(contract.declares(&Method::GET, "/unknown", "OTHER"));
+        assert!(contract.declares(&Method::GET, "/api/v1/users", "BAD"));
+        assert!(!contract.declares(&Method::GET, "/api/v1/users", "GONE"));
     }
 }

@@ -36,7 +36,7 @@ fn passes(
             HeaderValue::from_static(value),
         );
     }
-    let operation = Contract::get().operation(operation);
+    let operation = Contract::get().operation("identity", operation);
     catch_unwind(AssertUnwindSafe(|| operation.check(*status, &map, body))).is_ok()
 }
 
@@ -107,6 +107,14 @@ fn an_answer_that_breaks_it_does_not() {
         !passes("logout", &(204, good().1[..4].to_vec(), json!({}))),
         "a body where there is none"
     );
+}
+
+#[test]
+fn a_path_of_nobody_is_answered_by_its_nearest_relation() {
+    let owner = |path: &str| Contract::get().owner(path);
+    assert_eq!(owner("/identity/nothing?x=1"), "identity");
+    assert_eq!(owner("/nothing"), "identity");
+    assert_eq!(owner("/"), "identity");
 }
 
 #[test]
