@@ -42,7 +42,9 @@ pub struct SessionView {
 /// A registration has begun, or seems so.
 #[derive(Debug)]
 pub struct Registered {
-    /// What to send with the code.
+    /// The registration, and the account's id if the address is proved; not a secret.
+    pub id: UserId,
+    /// What to send with the code, where a code was mailed.
     pub registration_token: Secret<String>,
 }
 

@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::courier::Courier;
 use crate::http::contract::{Contract, Source};
 use crate::http::docs::{self, Page};
+use crate::http::pages;
 use crate::http::trace::{Edge, trace};
 
 /// How often what is over is forgotten (P-46).
@@ -159,11 +160,11 @@ fn server(
         seconds(settings.keep_alive_seconds),
     );
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
-    let pages = documents().iter().map(|document| Page {
+    let page = |document: &Document| Page {
         name: document.name,
         yaml: document.yaml,
-    });
-    let pages: Vec<Page> = pages.collect();
+    };
+    let served: Vec<Page> = documents().iter().map(page).collect();
     let (app, edge) = (app.clone(), Arc::clone(edge));
     let factory = move || {
         let edge = Arc::clone(&edge);
@@ -178,7 +179,8 @@ fn server(
             .fold(web, |web, document| web.configure(document.routes));
         let (ui, keep) = (settings.swagger_ui, settings.swagger_persist_authorization);
         web.into_app()
-            .configure(|config| docs::routes(config, &pages, ui, keep))
+            .configure(pages::routes)
+            .configure(|config| docs::routes(config, &served, ui, keep))
     };
     let server = HttpServer::new(factory)
         .workers(threads)

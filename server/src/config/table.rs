@@ -240,6 +240,8 @@ settings! {
         mail_calls_per_source = Whole(1, 100_000);
         /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
         mails_per_hour = Whole(0, 10_000_000);
+        /// P-29: seconds the link lives that proves a new address.
+        address_link_seconds = Whole(600, 86_400);
         /// P-30: seconds an access token lives.
         access_token_seconds = Whole(60, 3600);
         /// P-31: seconds a session lives, however often it is refreshed.

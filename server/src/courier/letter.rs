@@ -16,10 +16,7 @@ pub(super) struct Written {
 /// Writes a letter in the name of `service`.
 pub(super) fn write(letter: &Letter, service: &str) -> Written {
     let (code, minutes) = code(&letter.message);
-    let lifetime = match minutes {
-        1 => "1 minute".to_owned(),
-        minutes => format!("{minutes} minutes"),
-    };
+    let lifetime = lifetime(minutes);
     let when = when(Time::from_micros(letter.at));
     let source = source(&letter.source);
     let fields = [
@@ -38,6 +35,16 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
     Written {
         subject: head.trim_start_matches("Subject: ").to_owned(),
         text: text.lines().map(wrapped).collect(),
+    }
+}
+
+/// So many minutes, in whole hours where they are.
+fn lifetime(minutes: u32) -> String {
+    match minutes {
+        1 => "1 minute".to_owned(),
+        60 => "1 hour".to_owned(),
+        minutes if minutes > 60 && minutes % 60 == 0 => format!("{} hours", minutes / 60),
+        minutes => format!("{minutes} minutes"),
     }
 }
 
@@ -65,6 +72,7 @@ fn wrapped(line: &str) -> String {
 const fn template(message: &Message) -> &'static str {
     match message {
         Message::RegistrationCode { .. } => include_str!("templates/registration_code.txt"),
+        Message::RegistrationLink { .. } => include_str!("templates/registration_link.txt"),
         Message::AlreadyRegistered => include_str!("templates/already_registered.txt"),
         Message::SetupCode { .. } => include_str!("templates/setup_code.txt"),
         Message::LoginCode { .. } => include_str!("templates/login_code.txt"),
@@ -97,6 +105,7 @@ fn code(message: &Message) -> (&str, u32) {
         | Message::DisableCode { code, minutes, .. }
         | Message::StepUpCode { code, minutes, .. }
         | Message::ActionCode { code, minutes, .. } => (code, *minutes),
+        Message::RegistrationLink { minutes, .. } => ("", *minutes),
         Message::AlreadyRegistered
         | Message::FactorEnabled { .. }
         | Message::FactorDisabled { .. }
@@ -132,6 +141,7 @@ fn link(message: &Message) -> String {
         } => {
             format!("Or open this link on the device that asks for the code:\n\n{link}\n\n")
         }
+        Message::RegistrationLink { link, .. } => link.clone(),
         _without_link => String::new(),
     }
 }
@@ -277,6 +287,10 @@ mod tests {
             Message::RecoveryCodesMade,
             Message::RecoveryCodeUsed { remaining: 3 },
             Message::PasswordSet,
+            Message::RegistrationLink {
+                link: LINK().unwrap_or_default(),
+                minutes: 1440,
+            },
             Message::Digest,
         ]);
         messages

@@ -1,21 +1,30 @@
-//! Making an account: the address is proved by a code before there is one.
+//! Making an account: the address is proved, by a code or a link, before there is one.
 
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
-use crate::flow::{Act, MailOf, password, session};
+use crate::flow::{Act, MailOf, organisation, password, session};
 use crate::model::audit::Event;
 use crate::model::kinds::Role;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Proof;
 use crate::model::source::Source;
-use crate::model::user::{Registration, canonical_address};
-use crate::model::{Refusal, Result, Secret, UserId};
+use crate::model::user::{PasswordHash, Registration, User, canonical_address};
+use crate::model::{OrganisationId, Refusal, Result, Secret, UserId};
 use crate::outcome::{Registered, SignedIn};
 use crate::store::limits::{self, Limit};
 use crate::store::users::NewUser;
 use crate::store::{Tx, registrations, users};
 use crate::vault;
+
+/// What the mail of a registration carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// A code, for whoever holds the registration's token.
+    Code,
+    /// A link, which is enough by itself (P-29).
+    Link,
+}
 
 /// What a person registers with.
 pub struct Register {
@@ -27,6 +36,10 @@ pub struct Register {
     pub first_name: Option<String>,
     /// Family name, if told.
     pub last_name: Option<String>,
+    /// The organisation that the account will found, if one.
+    pub organisation: Option<String>,
+    /// What proves the address.
+    pub by: Carried,
     /// Where it came from.
     pub source: Source,
 }
@@ -48,7 +61,10 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     let password_hash = ctx.hasher.hash(command.password, ctx.chance.salt()).await?;
     let user_id: UserId = ctx.chance.id(act.now);
     let secret = ctx.chance.secret();
-    let code = ctx.chance.code(act.policy().code_digits);
+    let mailed = match command.by {
+        Carried::Code => Mailed::Code(ctx.chance.code(act.policy().code_digits)),
+        Carried::Link => Mailed::Link(ctx.chance.secret()),
+    };
     let registration = Registration {
         user_id,
         secret_hash: vault::digest(secret.expose()).to_vec(),
@@ -56,33 +72,78 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
         first_name: command.first_name,
         last_name: command.last_name,
         password_hash,
-        code_hash: Some(sent_code::hash(&act.vault, user_id.as_bytes(), &code)),
+        code_hash: mailed.code_hash(&act, user_id),
         attempts: 0,
         created_at: act.now,
-        expires_at: act
-            .now
-            .plus_seconds(i64::from(act.policy().mail_code_seconds)),
+        expires_at: act.now.plus_seconds(i64::from(mailed.seconds(&act))),
         consumed_at: None,
-        link_hash: None,
-        organisation_name: None,
+        link_hash: mailed.link_hash(),
+        organisation_name: command.organisation,
     };
-    ctx.write(move |tx| remember(tx, &act, &registration, &code))
+    ctx.write(move |tx| remember(tx, &act, &registration, &mailed))
         .await?;
     ctx.nudge_courier();
     Ok(Registered {
+        id: user_id,
         registration_token: Reference::new(user_id, user_id, secret)
             .print(ReferenceKind::Registration),
     })
 }
 
-/// Keeps the registration and queues the mail that fits: the code, or the word that there is an
-/// account already, whose registration then has no code that fits.
-fn remember(
-    tx: &mut Tx,
-    act: &Act,
-    registration: &Registration,
-    code: &Secret<String>,
-) -> Result<()> {
+/// What the mail carries, drawn before the write.
+#[derive(Clone)]
+enum Mailed {
+    Code(Secret<String>),
+    Link(Secret<[u8; 32]>),
+}
+
+impl Mailed {
+    fn code_hash(&self, act: &Act, id: UserId) -> Option<Vec<u8>> {
+        match self {
+            Self::Code(code) => Some(sent_code::hash(&act.vault, id.as_bytes(), code)),
+            Self::Link(_) => None,
+        }
+    }
+
+    fn link_hash(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Code(_) => None,
+            Self::Link(secret) => Some(vault::digest(secret.expose()).to_vec()),
+        }
+    }
+
+    /// How long it is good for (P-12, P-29).
+    fn seconds(&self, act: &Act) -> u32 {
+        match self {
+            Self::Code(_) => act.policy().mail_code_seconds,
+            Self::Link(_) => act.policy().address_link_seconds,
+        }
+    }
+
+    fn message(&self, act: &Act, id: UserId) -> Message {
+        let minutes = self.seconds(act) / 60;
+        match self {
+            Self::Code(code) => Message::RegistrationCode {
+                code: code.expose().clone(),
+                minutes,
+            },
+            Self::Link(secret) => {
+                let token =
+                    Reference::new(id, id, secret.clone()).print(ReferenceKind::RegistrationLink);
+                let (here, token) = (&act.settings.public_url, token.expose());
+                Message::RegistrationLink {
+                    // In the fragment, which no browser sends and no log keeps.
+                    link: format!("{here}/verify-email#{token}"),
+                    minutes,
+                }
+            }
+        }
+    }
+}
+
+/// Keeps the registration and queues the mail that fits: code or link, or the word that there is an
+/// account already, whose registration then has none that fits.
+fn remember(tx: &mut Tx, act: &Act, registration: &Registration, mailed: &Mailed) -> Result<()> {
     let id = registration.user_id;
     act.count_mail_call(tx, id, MailOf::Stranger)?;
     let taken = users::address_taken(tx, &registration.address)?;
@@ -99,6 +160,7 @@ fn remember(
     if taken || !sends {
         // A code that nobody was sent must fit nothing, or it could be guessed without limit.
         kept.code_hash = None;
+        kept.link_hash = None;
     }
     registrations::insert(tx, &kept)?;
     act.audit(tx, id, Event::RegistrationBegun, None)?;
@@ -107,16 +169,12 @@ fn remember(
         return act.audit(tx, id, Event::Limited, Some("registration mails"));
     }
     act.count_mail(tx, MailOf::Stranger)?;
-    let seconds = act.policy().mail_code_seconds;
     let message = if taken {
         Message::AlreadyRegistered
     } else {
-        Message::RegistrationCode {
-            code: code.expose().clone(),
-            minutes: seconds / 60,
-        }
+        mailed.message(act, id)
     };
-    act.post(tx, id, &kept.address, message, seconds)
+    act.post(tx, id, &kept.address, message, mailed.seconds(act))
 }
 
 /// A registration and the code from its mail.
@@ -142,12 +200,13 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
     )
     .ok_or(Refusal::RegistrationTokenInvalid)?;
     let code = Code::typed(&command.code);
+    let founding: OrganisationId = ctx.chance.id(act.now);
     let opened = {
         let (act, draft) = (act.clone(), draft.clone());
         ctx.write(move |tx| {
             let registration = admit(tx, &act, &reference)?;
             try_code(tx, &act, &registration, &code)?;
-            let user = make(tx, &act, &registration)?;
+            let user = make(tx, &act, &registration, None, founding)?;
             draft.open(tx, &act, user, Vec::new(), Proof::NewAccount)
         })
         .await?
@@ -155,15 +214,67 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
     draft.sign(&act, opened)
 }
 
+/// The link of a registration.
+pub struct ProveByLink {
+    /// The link's token.
+    pub token: Secret<String>,
+    /// A password to take the place of the one registered with: whoever reads the mail may not be
+    /// whoever registered.
+    pub password: Option<Secret<String>>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Uses the link up, and makes the account. Signs nobody in: the link alone is one factor too few.
+///
+/// # Errors
+/// Refuses what is wrong with the link or the password.
+pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let reference = Reference::parse(ReferenceKind::RegistrationLink, command.token.expose())
+        .ok_or(Refusal::RegistrationTokenInvalid)?;
+    let password_hash = match command.password {
+        Some(password) => {
+            // Judged before it is hashed: only a good link may cost that much.
+            let registration = {
+                let (act, reference) = (act.clone(), reference.clone());
+                ctx.read(move |tx| admit_link(tx, &act, &reference)).await?
+            };
+            let names = [&registration.first_name, &registration.last_name];
+            let words = password::own_words(&registration.address, &names);
+            password::judge_new(ctx, &password, words).await?;
+            Some(ctx.hasher.hash(password, ctx.chance.salt()).await?)
+        }
+        None => None,
+    };
+    let founding: OrganisationId = ctx.chance.id(act.now);
+    ctx.write(move |tx| {
+        let registration = admit_link(tx, &act, &reference)?;
+        make(tx, &act, &registration, password_hash.clone(), founding)?;
+        Ok(())
+    })
+    .await
+}
+
 /// The registration of this reference, if it is alive.
 fn admit(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<Registration> {
+    alive(tx, act, reference, |found| Some(&found.secret_hash))
+}
+
+/// The registration of this link, if it is alive.
+fn admit_link(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<Registration> {
+    alive(tx, act, reference, |found| found.link_hash.as_ref())
+}
+
+fn alive(
+    tx: &mut Tx,
+    act: &Act,
+    reference: &Reference,
+    kept: fn(&Registration) -> Option<&Vec<u8>>,
+) -> Result<Registration> {
+    let sent = vault::digest(reference.secret.expose());
     let registration = registrations::find(tx, reference.user())?
-        .filter(|found| {
-            vault::same(
-                &vault::digest(reference.secret.expose()),
-                &found.secret_hash,
-            )
-        })
+        .filter(|found| kept(found).is_some_and(|kept| vault::same(&sent, kept)))
         .filter(|found| found.consumed_at.is_none())
         .ok_or(Refusal::RegistrationTokenInvalid)?;
     if registration.expires_at <= act.now {
@@ -196,8 +307,15 @@ fn try_code(tx: &mut Tx, act: &Act, registration: &Registration, code: &Code) ->
     .into())
 }
 
-/// Makes the account; of two registrations of one address the second finds it made.
-fn make(tx: &mut Tx, act: &Act, registration: &Registration) -> Result<crate::model::user::User> {
+/// Makes the account, and its organisation; of two registrations of one address the second finds it
+/// made.
+fn make(
+    tx: &mut Tx,
+    act: &Act,
+    registration: &Registration,
+    password_hash: Option<PasswordHash>,
+    founding: OrganisationId,
+) -> Result<User> {
     let id = registration.user_id;
     if !registrations::spend(tx, id, act.now)? {
         return Err(Refusal::RegistrationTokenInvalid.into());
@@ -208,9 +326,12 @@ fn make(tx: &mut Tx, act: &Act, registration: &Registration) -> Result<crate::mo
         first_name: registration.first_name.clone(),
         last_name: registration.last_name.clone(),
         role: Role::User,
-        password_hash: registration.password_hash.clone(),
+        password_hash: password_hash.unwrap_or_else(|| registration.password_hash.clone()),
     };
     let user = users::insert(tx, &new, act.now)?.ok_or(Refusal::RegistrationTokenInvalid)?;
     act.audit(tx, id, Event::Registered, None)?;
-    Ok(user)
+    match &registration.organisation_name {
+        Some(name) => organisation::found(tx, act, user, founding, name),
+        None => Ok(user),
+    }
 }

@@ -7,6 +7,7 @@ pub mod api_keys;
 mod challenge;
 pub mod disable;
 pub mod login;
+pub mod organisation;
 mod password;
 pub mod recovery;
 pub mod resend;

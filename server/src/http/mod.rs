@@ -7,6 +7,7 @@ pub mod health;
 pub mod input;
 pub mod limits;
 pub mod output;
+pub mod pages;
 pub mod problem;
 pub mod status;
 pub mod trace;

@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::http::contract::Contract;
 use crate::http::docs;
 use crate::http::limits;
+use crate::http::pages;
 use crate::http::status::{Media, Rejected, Told};
 use crate::model::ids::Id;
 use crate::model::source::Source;
@@ -195,7 +196,13 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
         headers.insert(X_REQUEST_ID, id);
     }
     let ui = docs::is_ui(&line.path);
-    let policy = if ui { docs::UI_POLICY } else { API_POLICY };
+    let policy = if ui {
+        docs::UI_POLICY
+    } else if pages::is_page(&line.path) {
+        pages::POLICY
+    } else {
+        API_POLICY
+    };
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

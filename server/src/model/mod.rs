@@ -8,6 +8,7 @@ pub mod factor;
 pub mod ids;
 pub mod kinds;
 pub mod notice;
+pub mod organisation;
 pub mod policy;
 pub mod reference;
 pub mod refusal;

@@ -18,6 +18,13 @@ pub enum Message {
         /// Minutes until it stops working.
         minutes: u32,
     },
+    /// The link that proves a new address.
+    RegistrationLink {
+        /// The link.
+        link: String,
+        /// Minutes until it stops working.
+        minutes: u32,
+    },
     /// Somebody tried to register an address that has an account.
     AlreadyRegistered,
     /// The code that proves the mailbox as a factor, and the link that says the same.
@@ -150,6 +157,7 @@ impl Message {
             Self::FactorPaused { .. } => (18, "factor_paused"),
             Self::RecoveryCodesMade => (19, "recovery_codes_made"),
             Self::RecoveryCodeUsed { .. } => (20, "recovery_code_used"),
+            Self::RegistrationLink { .. } => (40, "registration_link"),
             Self::PasswordSet => (21, "password_set"),
         }
     }

@@ -51,6 +51,8 @@ pub struct Policy {
     pub mail_calls_per_source: u32,
     /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
     pub mails_per_hour: u32,
+    /// P-29: lifetime of the link that proves a new address.
+    pub address_link_seconds: u32,
     /// P-30: lifetime of an access token.
     pub access_token_seconds: u32,
     /// P-31: a session's overall lifetime.
@@ -109,6 +111,7 @@ impl Default for Policy {
             registration_mails_per_hour: 3,
             mail_calls_per_source: 30,
             mails_per_hour: 0,
+            address_link_seconds: 86_400,
             access_token_seconds: 900,
             session_seconds: 86_400,
             session_idle_seconds: 3600,

@@ -18,6 +18,7 @@ pub mod conn;
 pub mod factors;
 pub mod limits;
 pub mod notices;
+pub mod organisations;
 mod postgres;
 pub mod registrations;
 pub mod sessions;

@@ -91,6 +91,8 @@ impl RegisterRequest {
             password: self.password.into_secret(),
             first_name: self.first_name,
             last_name: self.last_name,
+            organisation: None,
+            by: flow::account::Carried::Code,
             source,
         }
     }
