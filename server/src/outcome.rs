@@ -10,8 +10,10 @@ pub struct Person {
     pub id: UserId,
     /// The integer that some APIs print.
     pub number: i64,
-    /// The address.
+    /// The address, or the name of who has no mailbox.
     pub email: String,
+    /// What an administrator wrote about them.
+    pub description: Option<String>,
     /// Given name, if told.
     pub first_name: Option<String>,
     /// Family name, if told.

@@ -3,6 +3,7 @@
 pub mod account;
 mod act;
 pub mod admin;
+pub mod administration;
 pub mod api_keys;
 mod challenge;
 pub mod disable;
