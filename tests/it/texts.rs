@@ -54,8 +54,12 @@ async fn post(server: &Server, message: Message) {
 }
 
 async fn post_code(server: &Server) {
-    let (code, minutes) = ("271828".to_owned(), 5);
-    post(server, Message::LoginCode { code, minutes }).await;
+    let message = Message::LoginCode {
+        code: "271828".to_owned(),
+        minutes: 5,
+        link: None,
+    };
+    post(server, message).await;
 }
 
 /// How many notices are in this state.

@@ -66,6 +66,10 @@ impl Kind for Base {
     fn allowed(&self) -> String {
         ENDPOINT.to_owned()
     }
+    /// A refused one may hold a password.
+    fn secret(&self) -> bool {
+        true
+    }
 }
 
 /// The address of one operation. It may hold a secret in its path or query.

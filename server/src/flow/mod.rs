@@ -14,5 +14,6 @@ pub mod recovery;
 pub mod resend;
 pub mod session;
 pub mod setup;
+pub mod sms;
 
 pub use act::{Act, MailOf};
