@@ -1,6 +1,7 @@
 //! What flows return: plain data that each API turns into its own answer.
 
-use crate::model::kinds::{Assurance, FactorKind, Role, Scope};
+use crate::model::factor::Factor;
+use crate::model::kinds::{Assurance, FactorKind, Purpose, Role, Scope};
 use crate::model::{ApiKeyId, Secret, SessionId, Time, UserId};
 
 /// A user as every API may show them.
@@ -10,10 +11,8 @@ pub struct Person {
     pub id: UserId,
     /// The integer that some APIs print.
     pub number: i64,
-    /// The address, or the name of who has no mailbox.
+    /// The address.
     pub email: String,
-    /// What an administrator wrote about them.
-    pub description: Option<String>,
     /// Given name, if told.
     pub first_name: Option<String>,
     /// Family name, if told.
@@ -122,6 +121,76 @@ pub struct Waiting {
     pub mfa_token: Secret<String>,
     /// The method.
     pub method: FactorKind,
+}
+
+/// What proving oneself once more leads to.
+#[derive(Debug)]
+pub enum SteppingUp {
+    /// A factor is on: it is asked for.
+    Challenge(StepUpRequired),
+    /// None is on, and the password was right.
+    Lifted(Box<SteppedUp>),
+}
+
+/// A factor is asked for once more.
+#[derive(Debug)]
+pub struct StepUpRequired {
+    /// What to send with the proof.
+    pub mfa_token: Secret<String>,
+    /// The method whose proof is waited for.
+    pub method: FactorKind,
+    /// All methods that may be asked for.
+    pub methods: Vec<FactorKind>,
+    /// For a passkey, what the browser needs.
+    pub options: Option<serde_json::Value>,
+}
+
+/// A session gave fresh proof.
+#[derive(Debug)]
+pub struct SteppedUp {
+    /// A new access token of the same session.
+    pub access_token: Secret<String>,
+    /// Its lifetime in seconds (P-30).
+    pub expires_in: u32,
+    /// The assurance the session reaches now.
+    pub acr: Assurance,
+    /// When the person proved who they are: now.
+    pub auth_time: Time,
+    /// How many recovery codes are left, if one was spent.
+    pub recovery_codes_remaining: Option<u32>,
+}
+
+/// A mailed link was opened: what its page shows.
+#[derive(Debug)]
+pub struct LinkOpened {
+    /// The code to type on the device that asked.
+    pub code: Secret<String>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// When it was asked for.
+    pub asked_at: Time,
+    /// From where, if that is known.
+    pub asked_from: Option<String>,
+}
+
+/// The proved methods of an account.
+#[derive(Debug)]
+pub struct MethodList {
+    /// The factors, the oldest first.
+    pub factors: Vec<Factor>,
+    /// How many recovery codes are unused.
+    pub recovery_codes_remaining: u32,
+    /// When those were made, if ever.
+    pub recovery_codes_made_at: Option<Time>,
+}
+
+/// A sign-in by passkey alone has begun.
+#[derive(Debug)]
+pub struct PasskeyAsked {
+    /// What to send with the credential.
+    pub passkey_token: Secret<String>,
+    /// What the browser needs.
+    pub options: serde_json::Value,
 }
 
 /// A code was sent again.

@@ -38,9 +38,11 @@ async fn root(server: &Server) -> Person {
 /// A call of an operation by somebody who may; where a key may be used, with a key.
 fn call(root: &Person, operation: &Operation) -> Call {
     let method: Method = operation.method.parse().expect("a method");
+    let factor = "factor-01a2039d-1b20-7c44-9e0a-3f6f8a1d2c5b";
+    let path = operation.path.replace("{factorId}", factor);
     match operation.security.bearer && !operation.security.open {
-        true => root.call(method, &operation.path),
-        false => root.server.call(method, &operation.path),
+        true => root.call(method, &path),
+        false => root.server.call(method, &path),
     }
 }
 
@@ -52,6 +54,9 @@ fn fitting(operation: &Operation) -> Value {
         "password" => json!("vXq7 kTz9 mRw3a"),
         "method" => json!("email"),
         "scopes" => json!(["users:read"]),
+        "credential" => {
+            json!({ "id": "eA", "rawId": "eA", "type": "public-key", "response": {} })
+        }
         _ => json!("x"),
     };
     let names = schema["required"].as_array().cloned().unwrap_or_default();
@@ -197,10 +202,10 @@ async fn a_field_of_the_wrong_type_is_named_everywhere() {
             for value in of_any_type.into_iter().filter(|value| !fits(value)) {
                 let mut body = fitting(operation);
                 body[&name] = value.clone();
-                let field = if name == "scopes" && value.is_array() {
-                    "scopes[0]"
-                } else {
-                    &name
+                let field = match name.as_str() {
+                    "scopes" if value.is_array() => "scopes[0]",
+                    "credential" if value.is_object() => "credential.id",
+                    name => name,
                 };
                 names_field(&root, operation, &body, field).await;
             }
@@ -264,7 +269,15 @@ async fn an_unknown_method_is_a_refusal_of_its_own() {
     let root = root(&server).await;
     let mut called = 0;
     for operation in with_body().filter(|operation| fields(operation).contains_key("method")) {
-        for method in ["sms", "Email", "EMAIL", "authenticator ", "", VALUE] {
+        for method in [
+            "pigeon",
+            "recovery_code",
+            "Email",
+            "EMAIL",
+            "authenticator ",
+            "",
+            VALUE,
+        ] {
             let mut body = fitting(operation);
             body["method"] = json!(method);
             let refused = call(&root, operation)

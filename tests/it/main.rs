@@ -34,7 +34,6 @@ mod sources;
 mod steps;
 mod stopping;
 mod swagger;
-mod texts;
 mod turning;
 mod validating;
 
@@ -69,7 +68,6 @@ fn all() -> Vec<Test> {
         steps::tests(),
         stopping::tests(),
         swagger::tests(),
-        texts::tests(),
         turning::tests(),
         validating::tests(),
     ];

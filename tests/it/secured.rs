@@ -230,9 +230,14 @@ async fn where_a_bearer_is_optional_a_bad_one_is_refused() {
     let alice = server.registered("alice@example.com").await;
     let optional = |operation: &&Operation| operation.security.bearer && operation.security.open;
     let operations: Vec<&Operation> = Contract::get().of("identity").filter(optional).collect();
-    assert_eq!(operations.len(), 2);
-    let body = json!({ "mfaToken": "mfa_x", "code": "123456" });
+    assert_eq!(operations.len(), 3);
+    let credential = json!({ "id": "eA", "rawId": "eA", "type": "public-key", "response": {} });
+    let body = |operation: &Operation| match operation.path.ends_with("passkey") {
+        true => json!({ "mfaToken": "mfa_x", "credential": credential }),
+        false => json!({ "mfaToken": "mfa_x", "code": "123456" }),
+    };
     for operation in &operations {
+        let body = body(operation);
         server
             .post(&operation.path, &body)
             .await
@@ -250,6 +255,7 @@ async fn where_a_bearer_is_optional_a_bad_one_is_refused() {
     }
     server.clock.advance(910);
     for operation in operations {
+        let body = body(operation);
         let late = server
             .post(&operation.path, &body)
             .bearer(&alice.access_token)

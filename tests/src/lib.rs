@@ -12,7 +12,6 @@ pub mod contract;
 pub mod coverage;
 pub mod database;
 pub mod forgery;
-pub mod gateway;
 pub mod logs;
 pub mod mail;
 pub mod person;

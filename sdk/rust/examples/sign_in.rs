@@ -101,6 +101,8 @@ async fn set_up_authenticator(client: &Client) -> Result<Phone> {
     let request = MfaSetupRequest {
         method: MfaMethod::Authenticator,
         password: PASSWORD.into(),
+        name: None,
+        phone_number: None,
     };
     let setup = client
         .setup_mfa()

@@ -97,7 +97,7 @@ const fn template(message: &Message) -> &'static str {
 }
 
 /// The code and its minutes, of a message that has one.
-pub(super) fn code(message: &Message) -> (&str, u32) {
+fn code(message: &Message) -> (&str, u32) {
     match message {
         Message::RegistrationCode { code, minutes }
         | Message::SetupCode { code, minutes, .. }

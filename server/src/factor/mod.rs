@@ -10,7 +10,6 @@ use crate::vault::Vault;
 
 pub mod recovery;
 pub mod sent_code;
-pub mod sms;
 pub mod totp;
 
 /// A code as typed, less the spaces and dashes that people put between digits.

@@ -278,14 +278,11 @@ impl Act {
         Ok(longest)
     }
 
-    /// Tells the user, by mail, if they have a mailbox. Past P-24 one digest an hour stands for all further notices.
+    /// Tells the user, by mail. Past P-24 one digest an hour stands for all further notices.
     ///
     /// # Errors
     /// A fault when the database does not answer or the letter cannot be sealed.
     pub fn notify(&self, tx: &mut Tx, user: &User, message: Message) -> Result<()> {
-        if !user.mailbox {
-            return Ok(());
-        }
         let limit = |name, most, window_seconds| Limit {
             name,
             most,

@@ -165,7 +165,6 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
         id: user.id,
         number: user.number,
         email: user.email.clone(),
-        description: user.description.clone(),
         first_name: user.first_name.clone(),
         last_name: user.last_name.clone(),
         role: user.role,

@@ -117,9 +117,9 @@ refusals! {
     /// The authenticator this challenge was to prove is gone.
     AuthenticatorNotConfigured "AUTHENTICATOR_NOT_CONFIGURED" Invalid "No authenticator app is being set up on this account. Start the set-up again.";
     /// The method is not one we know.
-    InvalidMfaMethod "INVALID_MFA_METHOD" Invalid "This MFA method does not exist. Use email or authenticator.";
+    InvalidMfaMethod "INVALID_MFA_METHOD" Invalid "This MFA method cannot be used here. Choose another method.";
     /// Only mailed codes can be sent again.
-    ResendOnlyForEmail "RESEND_ONLY_FOR_EMAIL" Invalid "Only e-mail codes can be sent again. Enter the current code from your authenticator app.";
+    ResendOnlyForEmail "RESEND_ONLY_FOR_EMAIL" Invalid "Only codes by e-mail or SMS can be sent again. Use your authenticator app or passkey.";
     /// The registration reference is unknown or used.
     RegistrationTokenInvalid "REGISTRATION_TOKEN_INVALID" Invalid "This registrationToken is not valid or was already used. Please register again.";
     /// The registration is past its lifetime (P-12).
@@ -158,8 +158,6 @@ refusals! {
     MfaMethodLocked "MFA_METHOD_LOCKED" Forbidden "This method is locked after too many wrong codes. Use another method or ask an administrator for help.";
     /// The user was deleted or disabled between two steps.
     UserNotFound "USER_NOT_FOUND" Missing "This account no longer exists. Please register again.";
-    /// No user has this number.
-    UnknownUser "USER_NOT_FOUND" Missing "There is no user with this id. List the users to find the right one.";
     /// No factor of the user has this id.
     FactorNotFound "FACTOR_NOT_FOUND" Missing "There is no MFA method with this id on your account. List the methods to find the right one.";
     /// No key has this id.

@@ -24,7 +24,13 @@ const NAMES: &[Listed] = &[
         "Role",
         &["User.role", "GetCurrentUserResponse.role"],
     ),
-    ("identity", "Acr", &["SessionInfo.acr"]),
+    (
+        "identity",
+        "Acr",
+        &["SessionInfo.acr", "StepUpCompleteResponse.acr"],
+    ),
+    ("identity", "FactorState", &["MFAFactor.state"]),
+    ("identity", "LinkPurpose", &["MagicLinkResponse.purpose"]),
     (
         "identity",
         "InvalidReason",

@@ -14,12 +14,13 @@ use crate::openapi::{SCHEMAS, operations, reachable_schemas, resolve};
 pub const SECRET: (&str, &str) = ("Secret", "crate::Secret");
 
 /// Fields that are secret wherever they stand, alone or in a list.
-const EVERYWHERE: [&str; 12] = [
+const EVERYWHERE: [&str; 13] = [
     "accessToken",
     "apiKey",
     "backupCodes",
     "mfaToken",
     "otpauthUrl",
+    "passkeyToken",
     "password",
     "qrCode",
     "recoveryCodes",

@@ -250,6 +250,82 @@ pub mod types {
             value.parse()
         }
     }
+    ///The code is right for another moment within 10 minutes: the clock of the device that made it is off. Only who is signed in is told. One try is spent. Have the user set the clock of the device automatically, then ask for the next code with the same `mfaToken`.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct AuthenticatorClockOffErrorResponse {
+        ///How many more codes this challenge takes. 0 means that it is dead: start again.
+        #[serde(rename = "attemptsRemaining")]
+        pub attempts_remaining: u32,
+        pub code: AuthenticatorClockOffErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///How far the clock of the device is off, in seconds: positive when it is ahead, negative when it is behind.
+        #[serde(rename = "offsetSeconds")]
+        pub offset_seconds: i32,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl AuthenticatorClockOffErrorResponse {
+        pub fn builder() -> builder::AuthenticatorClockOffErrorResponse {
+            Default::default()
+        }
+    }
+    ///`AuthenticatorClockOffErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum AuthenticatorClockOffErrorResponseCode {
+        #[serde(rename = "AUTHENTICATOR_CLOCK_OFF")]
+        AuthenticatorClockOff,
+    }
+    impl ::std::fmt::Display for AuthenticatorClockOffErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::AuthenticatorClockOff => f.write_str("AUTHENTICATOR_CLOCK_OFF"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for AuthenticatorClockOffErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "AUTHENTICATOR_CLOCK_OFF" => Ok(Self::AuthenticatorClockOff),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for AuthenticatorClockOffErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for AuthenticatorClockOffErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///The set-up that this `mfaToken` confirms is gone: its secret expired or was replaced by a later set-up. Begin again with `POST /identity/mfa/setup` and scan the new QR code.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AuthenticatorNotConfiguredErrorResponse {
@@ -320,6 +396,108 @@ pub mod types {
             value: ::std::string::String,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
+        }
+    }
+    ///Every error that `beginStepUp` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum BeginStepUpError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        InvalidMfaMethodErrorResponse(InvalidMfaMethodErrorResponse),
+        InvalidPasswordErrorResponse(InvalidPasswordErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
+        TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
+        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
+        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for BeginStepUpError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InvalidMfaMethodErrorResponse> for BeginStepUpError {
+        fn from(value: InvalidMfaMethodErrorResponse) -> Self {
+            Self::InvalidMfaMethodErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InvalidPasswordErrorResponse> for BeginStepUpError {
+        fn from(value: InvalidPasswordErrorResponse) -> Self {
+            Self::InvalidPasswordErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse> for BeginStepUpError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for BeginStepUpError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for BeginStepUpError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for BeginStepUpError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for BeginStepUpError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for BeginStepUpError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyPasswordAttemptsErrorResponse>
+    for BeginStepUpError {
+        fn from(value: TooManyPasswordAttemptsErrorResponse) -> Self {
+            Self::TooManyPasswordAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for BeginStepUpError {
+        fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
+            Self::TooManyMfaEmailsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for BeginStepUpError {
+        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
+            Self::TooManyMfaSmsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyRequestsErrorResponse> for BeginStepUpError {
+        fn from(value: TooManyRequestsErrorResponse) -> Self {
+            Self::TooManyRequestsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for BeginStepUpError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for BeginStepUpError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for BeginStepUpError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
         }
     }
     ///Every error that `createApiKey` can answer; the last variant reads a code that this SDK does not know.
@@ -506,6 +684,68 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///Every error that `deleteMfaMethod` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum DeleteMfaMethodError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
+        FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for DeleteMfaMethodError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for DeleteMfaMethodError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for DeleteMfaMethodError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for DeleteMfaMethodError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaEnforcedErrorResponse> for DeleteMfaMethodError {
+        fn from(value: MfaEnforcedErrorResponse) -> Self {
+            Self::MfaEnforcedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<FactorNotFoundErrorResponse> for DeleteMfaMethodError {
+        fn from(value: FactorNotFoundErrorResponse) -> Self {
+            Self::FactorNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for DeleteMfaMethodError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for DeleteMfaMethodError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for DeleteMfaMethodError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///Every error that `disableMfa` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -517,10 +757,13 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
+        FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
+        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
@@ -561,6 +804,16 @@ pub mod types {
             Self::TokenExpiredErrorResponse(value)
         }
     }
+    impl ::std::convert::From<MfaEnforcedErrorResponse> for DisableMfaError {
+        fn from(value: MfaEnforcedErrorResponse) -> Self {
+            Self::MfaEnforcedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<FactorNotFoundErrorResponse> for DisableMfaError {
+        fn from(value: FactorNotFoundErrorResponse) -> Self {
+            Self::FactorNotFoundErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for DisableMfaError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -579,6 +832,11 @@ pub mod types {
     impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for DisableMfaError {
         fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
             Self::TooManyMfaEmailsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for DisableMfaError {
+        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
+            Self::TooManyMfaSmsErrorResponse(value)
         }
     }
     impl ::std::convert::From<TooManyRequestsErrorResponse> for DisableMfaError {
@@ -620,6 +878,76 @@ pub mod types {
     impl ErrorResponse {
         pub fn builder() -> builder::ErrorResponse {
             Default::default()
+        }
+    }
+    ///The account has no method of this id; it may have been removed meanwhile. Read `GET /identity/mfa/methods` again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FactorNotFoundErrorResponse {
+        pub code: FactorNotFoundErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl FactorNotFoundErrorResponse {
+        pub fn builder() -> builder::FactorNotFoundErrorResponse {
+            Default::default()
+        }
+    }
+    ///`FactorNotFoundErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FactorNotFoundErrorResponseCode {
+        #[serde(rename = "FACTOR_NOT_FOUND")]
+        FactorNotFound,
+    }
+    impl ::std::fmt::Display for FactorNotFoundErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::FactorNotFound => f.write_str("FACTOR_NOT_FOUND"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FactorNotFoundErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "FACTOR_NOT_FOUND" => Ok(Self::FactorNotFound),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FactorNotFoundErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for FactorNotFoundErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The caller is known but is no administrator, or the maker of the API key is none any more. Signing in again does not help.
@@ -689,6 +1017,58 @@ pub mod types {
             value: ::std::string::String,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
+        }
+    }
+    ///Every error that `generateRecoveryCodes` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum GenerateRecoveryCodesError {
+        MfaNotEnabledErrorResponse(MfaNotEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<MfaNotEnabledErrorResponse>
+    for GenerateRecoveryCodesError {
+        fn from(value: MfaNotEnabledErrorResponse) -> Self {
+            Self::MfaNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for GenerateRecoveryCodesError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for GenerateRecoveryCodesError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for GenerateRecoveryCodesError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for GenerateRecoveryCodesError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for GenerateRecoveryCodesError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for GenerateRecoveryCodesError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
         }
     }
     ///Every error that `getCurrentUser` can answer; the last variant reads a code that this SDK does not know.
@@ -799,6 +1179,99 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///Every error that `getPasskeyOptions` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum GetPasskeyOptionsError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        MfaNotEnabledErrorResponse(MfaNotEnabledErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaNotEnabledErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: MfaNotEnabledErrorResponse) -> Self {
+            Self::MfaNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse>
+    for GetPasskeyOptionsError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for GetPasskeyOptionsError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse>
+    for GetPasskeyOptionsError {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for GetPasskeyOptionsError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///Every error that `getReadiness` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -818,6 +1291,30 @@ pub mod types {
         }
     }
     impl ::std::convert::From<ErrorResponse> for GetReadinessError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `getSignInPasskeyOptions` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum GetSignInPasskeyOptionsError {
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<InternalErrorResponse> for GetSignInPasskeyOptionsError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for GetSignInPasskeyOptionsError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for GetSignInPasskeyOptionsError {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
         }
@@ -956,7 +1453,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+    ///The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InsufficientUserAuthenticationErrorResponse {
         pub code: InsufficientUserAuthenticationErrorResponseCode,
@@ -1255,7 +1752,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///`method` is a word that names no MFA method. Use one of the values of MFAMethod.
+    ///`method` is a word that names no MFA method, or one that this step does not take: `recovery_code` is never set up, `passkey` is removed with `DELETE /identity/mfa/methods/{factorId}`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InvalidMfaMethodErrorResponse {
         pub code: InvalidMfaMethodErrorResponseCode,
@@ -1575,6 +2072,54 @@ pub mod types {
             Default::default()
         }
     }
+    ///Every error that `listMfaMethods` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum ListMfaMethodsError {
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for ListMfaMethodsError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for ListMfaMethodsError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for ListMfaMethodsError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for ListMfaMethodsError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for ListMfaMethodsError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///The methods of the account, and what is left of its recovery codes.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ListMfaMethodsResponse {
+        ///The oldest first.
+        pub factors: ::std::vec::Vec<MfaFactor>,
+        #[serde(rename = "recoveryCodes")]
+        pub recovery_codes: RecoveryCodesInfo,
+    }
+    impl ListMfaMethodsResponse {
+        pub fn builder() -> builder::ListMfaMethodsResponse {
+            Default::default()
+        }
+    }
     ///Every error that `listUsers` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -1658,6 +2203,7 @@ pub mod types {
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
+        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
@@ -1691,6 +2237,11 @@ pub mod types {
     impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for LoginError {
         fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
             Self::TooManyMfaEmailsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for LoginError {
+        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
+            Self::TooManyMfaSmsErrorResponse(value)
         }
     }
     impl ::std::convert::From<TooManyRequestsErrorResponse> for LoginError {
@@ -1776,6 +2327,41 @@ pub mod types {
     impl ::std::convert::From<ErrorResponse> for LogoutError {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
+        }
+    }
+    ///The token from the link.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MagicLinkRequest {
+        ///What stands after the link's `#`.
+        pub token: crate::Secret,
+    }
+    impl MagicLinkRequest {
+        pub fn builder() -> builder::MagicLinkRequest {
+            Default::default()
+        }
+    }
+    ///The code to type on the device that asked, and what the user should know before typing it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MagicLinkResponse {
+        ///When it was asked for.
+        #[serde(rename = "askedAt")]
+        pub asked_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///The address it was asked from; absent when it is not known.
+        #[serde(
+            rename = "askedFrom",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub asked_from: ::std::option::Option<::std::string::String>,
+        ///The code of the same mail, for the device that asked.
+        pub code: ::std::string::String,
+        ///One sentence for the user.
+        pub message: ::std::string::String,
+        ///What the code is for.
+        pub purpose: crate::identity::types::LinkPurpose,
+    }
+    impl MagicLinkResponse {
+        pub fn builder() -> builder::MagicLinkResponse {
+            Default::default()
         }
     }
     ///This challenge has used its resends (3 by default, switches to `email` included). More would not help a mailbox that gets none: check the address and the spam folder, then start again after `retryAfter` seconds.
@@ -1921,7 +2507,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///Set-up was asked for a method that is already on. Nothing changed. To move it to another device or mailbox, disable the method first.
+    ///Set-up was asked for a method that is already on, or a name that another one of the same method has. Nothing changed. To move it to another device or mailbox, disable the method first; to add another authenticator or passkey, send a new `name`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaAlreadyEnabledErrorResponse {
         pub code: MfaAlreadyEnabledErrorResponseCode,
@@ -2009,12 +2595,127 @@ pub mod types {
     ///Which method to turn off, and the proof that the account's owner asks for it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaDisableRequest {
+        ///Which of several authenticators; without it, all of the method go.
+        #[serde(
+            rename = "factorId",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub factor_id: ::std::option::Option<::std::string::String>,
         pub method: crate::identity::types::MfaMethod,
         ///The current password of the account.
         pub password: crate::Secret,
     }
     impl MfaDisableRequest {
         pub fn builder() -> builder::MfaDisableRequest {
+            Default::default()
+        }
+    }
+    ///A policy of the organisation demands a second factor, and this is the last method on. Set up another one first, or have an owner of the organisation end the policy.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MfaEnforcedErrorResponse {
+        pub code: MfaEnforcedErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl MfaEnforcedErrorResponse {
+        pub fn builder() -> builder::MfaEnforcedErrorResponse {
+            Default::default()
+        }
+    }
+    ///`MfaEnforcedErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaEnforcedErrorResponseCode {
+        #[serde(rename = "MFA_ENFORCED")]
+        MfaEnforced,
+    }
+    impl ::std::fmt::Display for MfaEnforcedErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MfaEnforced => f.write_str("MFA_ENFORCED"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaEnforcedErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "MFA_ENFORCED" => Ok(Self::MfaEnforced),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaEnforcedErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for MfaEnforcedErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///One method of the account.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MfaFactor {
+        ///When its set-up began.
+        #[serde(rename = "createdAt")]
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///When it was turned on; absent before that.
+        #[serde(
+            rename = "enabledAt",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub enabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///The name of it in paths; not a secret.
+        pub id: ::std::string::String,
+        ///When it last proved its owner; absent before that.
+        #[serde(
+            rename = "lastUsedAt",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub last_used_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        pub method: crate::identity::types::MfaMethod,
+        ///What its owner called it; absent without a name.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub name: ::std::option::Option<::std::string::String>,
+        ///Whether sign-in starts with it.
+        pub primary: bool,
+        ///`on`: sign-in asks for it. `ready`: proved, but not asked for. `pending`: not proved yet.
+        pub state: crate::identity::types::FactorState,
+        ///Of `sms`, the number, all but the ends hidden.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target: ::std::option::Option<::std::string::String>,
+    }
+    impl MfaFactor {
+        pub fn builder() -> builder::MfaFactor {
             Default::default()
         }
     }
@@ -2029,6 +2730,12 @@ pub mod types {
         pub expires_in: u32,
         ///One sentence for the user.
         pub message: ::std::string::String,
+        ///How many recovery codes are left; sent only when one was just spent.
+        #[serde(
+            rename = "recoveryCodesRemaining",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub recovery_codes_remaining: ::std::option::Option<u32>,
         ///Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
@@ -2233,6 +2940,76 @@ pub mod types {
             value.parse()
         }
     }
+    ///The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods; the operator can change it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MfaMethodUnavailableErrorResponse {
+        pub code: MfaMethodUnavailableErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl MfaMethodUnavailableErrorResponse {
+        pub fn builder() -> builder::MfaMethodUnavailableErrorResponse {
+            Default::default()
+        }
+    }
+    ///`MfaMethodUnavailableErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaMethodUnavailableErrorResponseCode {
+        #[serde(rename = "MFA_METHOD_UNAVAILABLE")]
+        MfaMethodUnavailable,
+    }
+    impl ::std::fmt::Display for MfaMethodUnavailableErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MfaMethodUnavailable => f.write_str("MFA_METHOD_UNAVAILABLE"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaMethodUnavailableErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "MFA_METHOD_UNAVAILABLE" => Ok(Self::MfaMethodUnavailable),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaMethodUnavailableErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for MfaMethodUnavailableErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///The account has no MFA method on at all, so there is nothing to switch to or to disable. Read `mfaMethods` of the user again before offering this step.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaNotEnabledErrorResponse {
@@ -2324,10 +3101,10 @@ pub mod types {
             Default::default()
         }
     }
-    ///The challenge whose code should be mailed again.
+    ///The challenge whose code should be sent again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaResendRequest {
-        ///The `mfaToken` of the sign-in, set-up or disable that waits for an e-mail code.
+        ///The `mfaToken` of the challenge that waits for a code by e-mail or SMS.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
     }
@@ -2499,24 +3276,106 @@ pub mod types {
             value.parse()
         }
     }
+    ///What the browser needs to make a passkey. Nothing is on until its credential is verified.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MfaSetupPasskeyResponse {
+        ///One sentence for the user.
+        pub message: ::std::string::String,
+        ///The method being set up.
+        pub method: MfaSetupPasskeyResponseMethod,
+        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        #[serde(rename = "mfaToken")]
+        pub mfa_token: crate::Secret,
+        ///The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseCreationOptionsFromJSON`. Unknown members are to be passed on.
+        #[serde(rename = "publicKey")]
+        pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
+    impl MfaSetupPasskeyResponse {
+        pub fn builder() -> builder::MfaSetupPasskeyResponse {
+            Default::default()
+        }
+    }
+    ///The method being set up.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaSetupPasskeyResponseMethod {
+        #[serde(rename = "passkey")]
+        Passkey,
+    }
+    impl ::std::fmt::Display for MfaSetupPasskeyResponseMethod {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Passkey => f.write_str("passkey"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaSetupPasskeyResponseMethod {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "passkey" => Ok(Self::Passkey),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaSetupPasskeyResponseMethod {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for MfaSetupPasskeyResponseMethod {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Which method to set up, and the proof that the account's owner asks for it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaSetupRequest {
         pub method: crate::identity::types::MfaMethod,
+        ///What to call it, so that several authenticators or passkeys can be told apart. Without it, the method can be on only once.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub name: ::std::option::Option<::std::string::String>,
         ///The current password of the account.
         pub password: crate::Secret,
+        ///For `sms` only, and needed there: the number in E.164, such as +12015550123.
+        #[serde(
+            rename = "phoneNumber",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub phone_number: ::std::option::Option<::std::string::String>,
     }
     impl MfaSetupRequest {
         pub fn builder() -> builder::MfaSetupRequest {
             Default::default()
         }
     }
-    ///What the chosen method needs for its proof; `method` tells the two shapes apart.
+    ///What the chosen method needs for its proof; `method` tells the shapes apart.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum MfaSetupResponse {
         EmailResponse(MfaSetupEmailResponse),
         AuthenticatorResponse(MfaSetupAuthenticatorResponse),
+        SmsResponse(MfaSetupSmsResponse),
+        PasskeyResponse(MfaSetupPasskeyResponse),
     }
     impl ::std::convert::From<MfaSetupEmailResponse> for MfaSetupResponse {
         fn from(value: MfaSetupEmailResponse) -> Self {
@@ -2526,6 +3385,86 @@ pub mod types {
     impl ::std::convert::From<MfaSetupAuthenticatorResponse> for MfaSetupResponse {
         fn from(value: MfaSetupAuthenticatorResponse) -> Self {
             Self::AuthenticatorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaSetupSmsResponse> for MfaSetupResponse {
+        fn from(value: MfaSetupSmsResponse) -> Self {
+            Self::SmsResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaSetupPasskeyResponse> for MfaSetupResponse {
+        fn from(value: MfaSetupPasskeyResponse) -> Self {
+            Self::PasskeyResponse(value)
+        }
+    }
+    ///A code is on its way to the number.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MfaSetupSmsResponse {
+        ///One sentence for the user.
+        pub message: ::std::string::String,
+        ///The method being set up.
+        pub method: MfaSetupSmsResponseMethod,
+        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        #[serde(rename = "mfaToken")]
+        pub mfa_token: crate::Secret,
+        ///The number it was sent to, all but the ends hidden.
+        #[serde(rename = "phoneNumber")]
+        pub phone_number: ::std::string::String,
+    }
+    impl MfaSetupSmsResponse {
+        pub fn builder() -> builder::MfaSetupSmsResponse {
+            Default::default()
+        }
+    }
+    ///The method being set up.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaSetupSmsResponseMethod {
+        #[serde(rename = "sms")]
+        Sms,
+    }
+    impl ::std::fmt::Display for MfaSetupSmsResponseMethod {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Sms => f.write_str("sms"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaSetupSmsResponseMethod {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "sms" => Ok(Self::Sms),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaSetupSmsResponseMethod {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for MfaSetupSmsResponseMethod {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The other method by which to finish this sign-in.
@@ -2626,7 +3565,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it (sign-in, set-up or disable).
+    ///The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaTokenInvalidErrorResponse {
         pub code: MfaTokenInvalidErrorResponseCode,
@@ -2717,7 +3656,7 @@ pub mod types {
     ///The token of the step before, and the code that the user typed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaVerifyRequest {
-        ///The code from the mail or the app. Spaces and dashes are ignored. Six digits today; other methods may use other forms, so do not check the form in the client.
+        ///The code from the mail, the SMS or the app, or (but not at set-up) a recovery code; for `email` also the token of the mailed link. Spaces and dashes are ignored. Do not check the form in the client.
         pub code: crate::Secret,
         ///The `mfaToken` of the step before.
         #[serde(rename = "mfaToken")]
@@ -2973,6 +3912,249 @@ pub mod types {
             value.parse()
         }
     }
+    ///Every error that `openMagicLink` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum OpenMagicLinkError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for OpenMagicLinkError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for OpenMagicLinkError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for OpenMagicLinkError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for OpenMagicLinkError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for OpenMagicLinkError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for OpenMagicLinkError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for OpenMagicLinkError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for OpenMagicLinkError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///What WebAuthn returned, as `credential.toJSON()` prints it, base64url inside. Open, since browsers add to it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PasskeyCredential {
+        ///What the extensions said.
+        #[serde(
+            rename = "clientExtensionResults",
+            default,
+            skip_serializing_if = "::serde_json::Map::is_empty"
+        )]
+        pub client_extension_results: ::serde_json::Map<
+            ::std::string::String,
+            ::serde_json::Value,
+        >,
+        ///The id of the credential.
+        pub id: ::std::string::String,
+        ///The same again.
+        #[serde(rename = "rawId")]
+        pub raw_id: ::std::string::String,
+        ///`clientDataJSON` with `attestationObject` (new) or with `authenticatorData`, `signature` and `userHandle`.
+        pub response: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+        ///Always `public-key`.
+        #[serde(rename = "type")]
+        pub type_: PasskeyCredentialType,
+    }
+    impl PasskeyCredential {
+        pub fn builder() -> builder::PasskeyCredential {
+            Default::default()
+        }
+    }
+    ///Always `public-key`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum PasskeyCredentialType {
+        #[serde(rename = "public-key")]
+        PublicKey,
+    }
+    impl ::std::fmt::Display for PasskeyCredentialType {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::PublicKey => f.write_str("public-key"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for PasskeyCredentialType {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "public-key" => Ok(Self::PublicKey),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for PasskeyCredentialType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for PasskeyCredentialType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///The sign-in that a passkey is to finish.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PasskeyOptionsRequest {
+        ///The `mfaToken` of the sign-in.
+        #[serde(rename = "mfaToken")]
+        pub mfa_token: crate::Secret,
+    }
+    impl PasskeyOptionsRequest {
+        pub fn builder() -> builder::PasskeyOptionsRequest {
+            Default::default()
+        }
+    }
+    ///What the browser needs to ask for a passkey.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PasskeyOptionsResponse {
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on.
+        #[serde(rename = "publicKey")]
+        pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
+    impl PasskeyOptionsResponse {
+        pub fn builder() -> builder::PasskeyOptionsResponse {
+            Default::default()
+        }
+    }
+    ///The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PasskeyRefusedErrorResponse {
+        ///How many more tries this challenge takes. 0 means that it is over: start again.
+        #[serde(rename = "attemptsRemaining")]
+        pub attempts_remaining: u32,
+        pub code: PasskeyRefusedErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl PasskeyRefusedErrorResponse {
+        pub fn builder() -> builder::PasskeyRefusedErrorResponse {
+            Default::default()
+        }
+    }
+    ///`PasskeyRefusedErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum PasskeyRefusedErrorResponseCode {
+        #[serde(rename = "PASSKEY_REFUSED")]
+        PasskeyRefused,
+    }
+    impl ::std::fmt::Display for PasskeyRefusedErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::PasskeyRefused => f.write_str("PASSKEY_REFUSED"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for PasskeyRefusedErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "PASSKEY_REFUSED" => Ok(Self::PasskeyRefused),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for PasskeyRefusedErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for PasskeyRefusedErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///The token of the step before, and what the browser returned.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PasskeyVerifyRequest {
+        pub credential: PasskeyCredential,
+        ///The `mfaToken` of the step before.
+        #[serde(rename = "mfaToken")]
+        pub mfa_token: crate::Secret,
+    }
+    impl PasskeyVerifyRequest {
+        pub fn builder() -> builder::PasskeyVerifyRequest {
+            Default::default()
+        }
+    }
     ///The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct PayloadTooLargeErrorResponse {
@@ -3119,6 +4301,39 @@ pub mod types {
             value: ::std::string::String,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
+        }
+    }
+    ///How many recovery codes are left; the codes themselves are shown once only.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RecoveryCodesInfo {
+        ///When they were made; absent when none were.
+        #[serde(
+            rename = "generatedAt",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub generated_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        ///How many are unused; 0 when none were made.
+        pub remaining: u32,
+    }
+    impl RecoveryCodesInfo {
+        pub fn builder() -> builder::RecoveryCodesInfo {
+            Default::default()
+        }
+    }
+    ///The new codes. Those made before no longer work.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RecoveryCodesResponse {
+        ///Sixteen symbols each, in groups of four. Shown in this answer only; the server keeps hashes.
+        #[serde(rename = "recoveryCodes")]
+        pub recovery_codes: ::std::vec::Vec<crate::Secret>,
+        ///How many there are now.
+        pub remaining: u32,
+    }
+    impl RecoveryCodesResponse {
+        pub fn builder() -> builder::RecoveryCodesResponse {
+            Default::default()
         }
     }
     ///Every error that `refreshToken` can answer; the last variant reads a code that this SDK does not know.
@@ -3430,6 +4645,83 @@ pub mod types {
             value.parse()
         }
     }
+    ///Every error that `renameMfaMethod` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum RenameMfaMethodError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for RenameMfaMethodError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for RenameMfaMethodError {
+        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
+            Self::MfaAlreadyEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for RenameMfaMethodError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for RenameMfaMethodError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<FactorNotFoundErrorResponse> for RenameMfaMethodError {
+        fn from(value: FactorNotFoundErrorResponse) -> Self {
+            Self::FactorNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for RenameMfaMethodError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for RenameMfaMethodError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for RenameMfaMethodError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for RenameMfaMethodError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for RenameMfaMethodError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///The new name.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RenameMfaMethodRequest {
+        ///What to call the method from now on.
+        pub name: ::std::string::String,
+    }
+    impl RenameMfaMethodRequest {
+        pub fn builder() -> builder::RenameMfaMethodRequest {
+            Default::default()
+        }
+    }
     ///The last code mail of this challenge is too young (60 seconds by default, doubling with each resend). The code already mailed stays good. Offer the button again after `retryAfter` seconds.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ResendCooldownErrorResponse {
@@ -3517,6 +4809,7 @@ pub mod types {
         ResendCooldownErrorResponse(ResendCooldownErrorResponse),
         MaxResendLimitErrorResponse(MaxResendLimitErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
+        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3573,6 +4866,11 @@ pub mod types {
             Self::TooManyMfaEmailsErrorResponse(value)
         }
     }
+    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for ResendMfaCodeError {
+        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
+            Self::TooManyMfaSmsErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<TooManyRequestsErrorResponse> for ResendMfaCodeError {
         fn from(value: TooManyRequestsErrorResponse) -> Self {
             Self::TooManyRequestsErrorResponse(value)
@@ -3598,7 +4896,7 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///The challenge waits for an authenticator code, and an app makes those by itself: nothing can be sent again. Ask for the current code of the app, or switch to `email`.
+    ///The challenge waits for something that is not sent, as the code of an app or a passkey: nothing can be sent again. Ask for that, or switch to `email`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ResendOnlyForEmailErrorResponse {
         pub code: ResendOnlyForEmailErrorResponseCode,
@@ -3744,9 +5042,9 @@ pub mod types {
     ///How and when this session was signed in. A refresh changes none of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SessionInfo {
-        ///How strong the sign-in was: `aal1` one factor, `two-step` a second step that is none of NIST's AAL2 (a code by e-mail), `aal2` two factors.
+        ///How strong the sign-in was: `aal1` one factor, `two-step` a second step that is none of NIST's AAL2 (a code by e-mail, a recovery code), `aal2` two factors.
         pub acr: crate::identity::types::Acr,
-        ///What was proved (RFC 8176): `pwd`, `otp`, and `mfa` for two kinds of factors; a code by e-mail is `email`, a word of our own.
+        ///What was proved (RFC 8176): `pwd`, `otp`, `sms`, `pop` for a passkey, `user` for its user verification, and `mfa` for two kinds of factors; `email` and `recovery` are words of our own.
         pub amr: ::std::vec::Vec<::std::string::String>,
         ///When the user last proved who they are.
         #[serde(rename = "authTime")]
@@ -3762,6 +5060,61 @@ pub mod types {
             Default::default()
         }
     }
+    ///Every error that `setPrimaryMfaMethod` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum SetPrimaryMfaMethodError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for SetPrimaryMfaMethodError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse>
+    for SetPrimaryMfaMethodError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for SetPrimaryMfaMethodError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for SetPrimaryMfaMethodError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<FactorNotFoundErrorResponse> for SetPrimaryMfaMethodError {
+        fn from(value: FactorNotFoundErrorResponse) -> Self {
+            Self::FactorNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for SetPrimaryMfaMethodError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for SetPrimaryMfaMethodError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for SetPrimaryMfaMethodError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///Every error that `setupMfa` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -3770,6 +5123,7 @@ pub mod types {
         InvalidMfaMethodErrorResponse(InvalidMfaMethodErrorResponse),
         InvalidPasswordErrorResponse(InvalidPasswordErrorResponse),
         MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
+        MfaMethodUnavailableErrorResponse(MfaMethodUnavailableErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         InsufficientUserAuthenticationErrorResponse(
@@ -3779,6 +5133,7 @@ pub mod types {
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
+        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
@@ -3802,6 +5157,11 @@ pub mod types {
     impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for SetupMfaError {
         fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
             Self::MfaAlreadyEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodUnavailableErrorResponse> for SetupMfaError {
+        fn from(value: MfaMethodUnavailableErrorResponse) -> Self {
+            Self::MfaMethodUnavailableErrorResponse(value)
         }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for SetupMfaError {
@@ -3840,6 +5200,11 @@ pub mod types {
             Self::TooManyMfaEmailsErrorResponse(value)
         }
     }
+    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for SetupMfaError {
+        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
+            Self::TooManyMfaSmsErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<TooManyRequestsErrorResponse> for SetupMfaError {
         fn from(value: TooManyRequestsErrorResponse) -> Self {
             Self::TooManyRequestsErrorResponse(value)
@@ -3860,6 +5225,231 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///What the browser needs to sign in by a passkey alone.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SignInPasskeyOptionsResponse {
+        ///Sent back with the credential. Opaque; good for one try.
+        #[serde(rename = "passkeyToken")]
+        pub passkey_token: crate::Secret,
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on.
+        #[serde(rename = "publicKey")]
+        pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
+    impl SignInPasskeyOptionsResponse {
+        pub fn builder() -> builder::SignInPasskeyOptionsResponse {
+            Default::default()
+        }
+    }
+    ///The token of the options, and what the browser returned.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SignInPasskeyRequest {
+        pub credential: PasskeyCredential,
+        ///The `passkeyToken` of the options.
+        #[serde(rename = "passkeyToken")]
+        pub passkey_token: crate::Secret,
+    }
+    impl SignInPasskeyRequest {
+        pub fn builder() -> builder::SignInPasskeyRequest {
+            Default::default()
+        }
+    }
+    ///Every error that `signInWithPasskey` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum SignInWithPasskeyError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for SignInWithPasskeyError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for SignInWithPasskeyError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for SignInWithPasskeyError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PasskeyRefusedErrorResponse> for SignInWithPasskeyError {
+        fn from(value: PasskeyRefusedErrorResponse) -> Self {
+            Self::PasskeyRefusedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for SignInWithPasskeyError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for SignInWithPasskeyError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for SignInWithPasskeyError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for SignInWithPasskeyError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for SignInWithPasskeyError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///The session is lifted once this challenge is answered.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StepUpChallengeResponse {
+        ///One sentence for the user: where to find the code.
+        pub message: ::std::string::String,
+        pub method: crate::identity::types::MfaMethod,
+        ///All methods that `method` may name, the current one included.
+        #[serde(rename = "mfaMethods")]
+        pub mfa_methods: ::std::vec::Vec<crate::identity::types::MfaMethod>,
+        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        #[serde(rename = "mfaToken")]
+        pub mfa_token: crate::Secret,
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on.
+        #[serde(
+            rename = "publicKey",
+            default,
+            skip_serializing_if = "::serde_json::Map::is_empty"
+        )]
+        pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    }
+    impl StepUpChallengeResponse {
+        pub fn builder() -> builder::StepUpChallengeResponse {
+            Default::default()
+        }
+    }
+    ///The session gave fresh proof. Its refresh token stays.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StepUpCompleteResponse {
+        ///A new signed JWT of the same session; use it from now on.
+        #[serde(rename = "accessToken")]
+        pub access_token: crate::Secret,
+        ///How strong the session is now; as in SessionInfo.
+        pub acr: crate::identity::types::Acr,
+        ///When the user last proved who they are.
+        #[serde(rename = "authTime")]
+        pub auth_time: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Seconds until `accessToken` expires (15 minutes by default).
+        #[serde(rename = "expiresIn")]
+        pub expires_in: u32,
+        ///How many recovery codes are left; sent only when one was just spent.
+        #[serde(
+            rename = "recoveryCodesRemaining",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub recovery_codes_remaining: ::std::option::Option<u32>,
+        ///How to send `accessToken`: `Authorization: Bearer ...`.
+        #[serde(rename = "tokenType")]
+        pub token_type: StepUpCompleteResponseTokenType,
+    }
+    impl StepUpCompleteResponse {
+        pub fn builder() -> builder::StepUpCompleteResponse {
+            Default::default()
+        }
+    }
+    ///How to send `accessToken`: `Authorization: Bearer ...`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum StepUpCompleteResponseTokenType {
+        Bearer,
+    }
+    impl ::std::fmt::Display for StepUpCompleteResponseTokenType {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Bearer => f.write_str("Bearer"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for StepUpCompleteResponseTokenType {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "Bearer" => Ok(Self::Bearer),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for StepUpCompleteResponseTokenType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for StepUpCompleteResponseTokenType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How to prove again; with a method on, all may be left out.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct StepUpRequest {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub method: ::std::option::Option<crate::identity::types::MfaMethod>,
+        ///The current password; needed, and looked at, only while no method is on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub password: ::std::option::Option<crate::Secret>,
+    }
+    impl StepUpRequest {
+        pub fn builder() -> builder::StepUpRequest {
+            Default::default()
+        }
+    }
+    ///A challenge, or the lifted session. The two share no field: look for `mfaToken`.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum StepUpResponse {
+        ChallengeResponse(StepUpChallengeResponse),
+        CompleteResponse(StepUpCompleteResponse),
+    }
+    impl ::std::convert::From<StepUpChallengeResponse> for StepUpResponse {
+        fn from(value: StepUpChallengeResponse) -> Self {
+            Self::ChallengeResponse(value)
+        }
+    }
+    impl ::std::convert::From<StepUpCompleteResponse> for StepUpResponse {
+        fn from(value: StepUpCompleteResponse) -> Self {
+            Self::CompleteResponse(value)
+        }
+    }
     ///Every error that `switchMfaMethod` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -3876,6 +5466,7 @@ pub mod types {
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
+        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3942,6 +5533,11 @@ pub mod types {
     impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for SwitchMfaMethodError {
         fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
             Self::TooManyMfaEmailsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for SwitchMfaMethodError {
+        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
+            Self::TooManyMfaSmsErrorResponse(value)
         }
     }
     impl ::std::convert::From<TooManyRequestsErrorResponse> for SwitchMfaMethodError {
@@ -4320,6 +5916,79 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<::std::string::String>
     for TooManyMfaEmailsErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///The account or its number has had as many SMS as it may have (4 an hour, 6 a day by default), over all challenges. Wait `retryAfter` seconds, use a code already sent, or switch to another method.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TooManyMfaSmsErrorResponse {
+        pub code: TooManyMfaSmsErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///Seconds until the next SMS may be sent; the same number as in the header Retry-After.
+        #[serde(rename = "retryAfter")]
+        pub retry_after: u32,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl TooManyMfaSmsErrorResponse {
+        pub fn builder() -> builder::TooManyMfaSmsErrorResponse {
+            Default::default()
+        }
+    }
+    ///`TooManyMfaSmsErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum TooManyMfaSmsErrorResponseCode {
+        #[serde(rename = "TOO_MANY_MFA_SMS")]
+        TooManyMfaSms,
+    }
+    impl ::std::fmt::Display for TooManyMfaSmsErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::TooManyMfaSms => f.write_str("TOO_MANY_MFA_SMS"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for TooManyMfaSmsErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "TOO_MANY_MFA_SMS" => Ok(Self::TooManyMfaSms),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for TooManyMfaSmsErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for TooManyMfaSmsErrorResponseCode {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -4922,10 +6591,12 @@ pub mod types {
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
         InvalidMfaCodeErrorResponse(InvalidMfaCodeErrorResponse),
+        AuthenticatorClockOffErrorResponse(AuthenticatorClockOffErrorResponse),
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
@@ -4959,6 +6630,12 @@ pub mod types {
             Self::InvalidMfaCodeErrorResponse(value)
         }
     }
+    impl ::std::convert::From<AuthenticatorClockOffErrorResponse>
+    for VerifyMfaDisableError {
+        fn from(value: AuthenticatorClockOffErrorResponse) -> Self {
+            Self::AuthenticatorClockOffErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<MfaMethodNotEnabledErrorResponse>
     for VerifyMfaDisableError {
         fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
@@ -4978,6 +6655,11 @@ pub mod types {
     impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyMfaDisableError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaEnforcedErrorResponse> for VerifyMfaDisableError {
+        fn from(value: MfaEnforcedErrorResponse) -> Self {
+            Self::MfaEnforcedErrorResponse(value)
         }
     }
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyMfaDisableError {
@@ -5117,6 +6799,7 @@ pub mod types {
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
         InvalidMfaCodeErrorResponse(InvalidMfaCodeErrorResponse),
+        AuthenticatorClockOffErrorResponse(AuthenticatorClockOffErrorResponse),
         AuthenticatorNotConfiguredErrorResponse(AuthenticatorNotConfiguredErrorResponse),
         MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
@@ -5153,6 +6836,12 @@ pub mod types {
     impl ::std::convert::From<InvalidMfaCodeErrorResponse> for VerifyMfaSetupError {
         fn from(value: InvalidMfaCodeErrorResponse) -> Self {
             Self::InvalidMfaCodeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<AuthenticatorClockOffErrorResponse>
+    for VerifyMfaSetupError {
+        fn from(value: AuthenticatorClockOffErrorResponse) -> Self {
+            Self::AuthenticatorClockOffErrorResponse(value)
         }
     }
     impl ::std::convert::From<AuthenticatorNotConfiguredErrorResponse>
@@ -5213,6 +6902,314 @@ pub mod types {
         }
     }
     impl ::std::convert::From<ErrorResponse> for VerifyMfaSetupError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `verifyPasskeyLogin` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum VerifyPasskeyLoginError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PasskeyRefusedErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: PasskeyRefusedErrorResponse) -> Self {
+            Self::PasskeyRefusedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse>
+    for VerifyPasskeyLoginError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for VerifyPasskeyLoginError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse>
+    for VerifyPasskeyLoginError {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for VerifyPasskeyLoginError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `verifyPasskeySetup` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum VerifyPasskeySetupError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
+        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PasskeyRefusedErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: PasskeyRefusedErrorResponse) -> Self {
+            Self::PasskeyRefusedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse>
+    for VerifyPasskeySetupError {
+        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
+            Self::MfaAlreadyEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for VerifyPasskeySetupError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse>
+    for VerifyPasskeySetupError {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for VerifyPasskeySetupError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `verifyPasskeyStepUp` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum VerifyPasskeyStepUpError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PasskeyRefusedErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: PasskeyRefusedErrorResponse) -> Self {
+            Self::PasskeyRefusedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for VerifyPasskeyStepUpError {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
         }
@@ -5286,6 +7283,113 @@ pub mod types {
         }
     }
     impl ::std::convert::From<ErrorResponse> for VerifyRegistrationError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `verifyStepUp` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum VerifyStepUpError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        InvalidMfaCodeErrorResponse(InvalidMfaCodeErrorResponse),
+        AuthenticatorClockOffErrorResponse(AuthenticatorClockOffErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for VerifyStepUpError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for VerifyStepUpError {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for VerifyStepUpError {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse> for VerifyStepUpError {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InvalidMfaCodeErrorResponse> for VerifyStepUpError {
+        fn from(value: InvalidMfaCodeErrorResponse) -> Self {
+            Self::InvalidMfaCodeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<AuthenticatorClockOffErrorResponse> for VerifyStepUpError {
+        fn from(value: AuthenticatorClockOffErrorResponse) -> Self {
+            Self::AuthenticatorClockOffErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse> for VerifyStepUpError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for VerifyStepUpError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for VerifyStepUpError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyStepUpError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyStepUpError {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyStepUpError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for VerifyStepUpError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse> for VerifyStepUpError {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for VerifyStepUpError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for VerifyStepUpError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for VerifyStepUpError {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
         }
@@ -5722,6 +7826,143 @@ pub mod types {
                 Self {
                     code: Ok(value.code),
                     message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct AuthenticatorClockOffErrorResponse {
+            attempts_remaining: ::std::result::Result<u32, ::std::string::String>,
+            code: ::std::result::Result<
+                super::AuthenticatorClockOffErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            offset_seconds: ::std::result::Result<i32, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for AuthenticatorClockOffErrorResponse {
+            fn default() -> Self {
+                Self {
+                    attempts_remaining: Err(
+                        "no value supplied for attempts_remaining".to_string(),
+                    ),
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    offset_seconds: Err(
+                        "no value supplied for offset_seconds".to_string(),
+                    ),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl AuthenticatorClockOffErrorResponse {
+            pub fn attempts_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.attempts_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for attempts_remaining: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    super::AuthenticatorClockOffErrorResponseCode,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn offset_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.offset_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for offset_seconds: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<AuthenticatorClockOffErrorResponse>
+        for super::AuthenticatorClockOffErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: AuthenticatorClockOffErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    attempts_remaining: value.attempts_remaining?,
+                    code: value.code?,
+                    message: value.message?,
+                    offset_seconds: value.offset_seconds?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::AuthenticatorClockOffErrorResponse>
+        for AuthenticatorClockOffErrorResponse {
+            fn from(value: super::AuthenticatorClockOffErrorResponse) -> Self {
+                Self {
+                    attempts_remaining: Ok(value.attempts_remaining),
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    offset_seconds: Ok(value.offset_seconds),
                     request_id: Ok(value.request_id),
                     status_code: Ok(value.status_code),
                 }
@@ -6184,6 +8425,101 @@ pub mod types {
                     request_id: Ok(value.request_id),
                     status_code: Ok(value.status_code),
                     extra: Ok(value.extra),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FactorNotFoundErrorResponse {
+            code: ::std::result::Result<
+                super::FactorNotFoundErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for FactorNotFoundErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl FactorNotFoundErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FactorNotFoundErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FactorNotFoundErrorResponse>
+        for super::FactorNotFoundErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FactorNotFoundErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FactorNotFoundErrorResponse>
+        for FactorNotFoundErrorResponse {
+            fn from(value: super::FactorNotFoundErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
                 }
             }
         }
@@ -7643,6 +9979,76 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ListMfaMethodsResponse {
+            factors: ::std::result::Result<
+                ::std::vec::Vec<super::MfaFactor>,
+                ::std::string::String,
+            >,
+            recovery_codes: ::std::result::Result<
+                super::RecoveryCodesInfo,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ListMfaMethodsResponse {
+            fn default() -> Self {
+                Self {
+                    factors: Err("no value supplied for factors".to_string()),
+                    recovery_codes: Err(
+                        "no value supplied for recovery_codes".to_string(),
+                    ),
+                }
+            }
+        }
+        impl ListMfaMethodsResponse {
+            pub fn factors<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::MfaFactor>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.factors = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for factors: {e}")
+                    });
+                self
+            }
+            pub fn recovery_codes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RecoveryCodesInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes: {e}"
+                        )
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ListMfaMethodsResponse>
+        for super::ListMfaMethodsResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ListMfaMethodsResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    factors: value.factors?,
+                    recovery_codes: value.recovery_codes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ListMfaMethodsResponse>
+        for ListMfaMethodsResponse {
+            fn from(value: super::ListMfaMethodsResponse) -> Self {
+                Self {
+                    factors: Ok(value.factors),
+                    recovery_codes: Ok(value.recovery_codes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ListUsersResponse {
             total_count: ::std::result::Result<u32, ::std::string::String>,
             users: ::std::result::Result<
@@ -7758,6 +10164,159 @@ pub mod types {
                 Self {
                     email: Ok(value.email),
                     password: Ok(value.password),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MagicLinkRequest {
+            token: ::std::result::Result<crate::Secret, ::std::string::String>,
+        }
+        impl ::std::default::Default for MagicLinkRequest {
+            fn default() -> Self {
+                Self {
+                    token: Err("no value supplied for token".to_string()),
+                }
+            }
+        }
+        impl MagicLinkRequest {
+            pub fn token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for token: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MagicLinkRequest> for super::MagicLinkRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MagicLinkRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { token: value.token? })
+            }
+        }
+        impl ::std::convert::From<super::MagicLinkRequest> for MagicLinkRequest {
+            fn from(value: super::MagicLinkRequest) -> Self {
+                Self { token: Ok(value.token) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MagicLinkResponse {
+            asked_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            asked_from: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            code: ::std::result::Result<::std::string::String, ::std::string::String>,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            purpose: ::std::result::Result<
+                crate::identity::types::LinkPurpose,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MagicLinkResponse {
+            fn default() -> Self {
+                Self {
+                    asked_at: Err("no value supplied for asked_at".to_string()),
+                    asked_from: Ok(Default::default()),
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    purpose: Err("no value supplied for purpose".to_string()),
+                }
+            }
+        }
+        impl MagicLinkResponse {
+            pub fn asked_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.asked_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for asked_at: {e}")
+                    });
+                self
+            }
+            pub fn asked_from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.asked_from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for asked_from: {e}")
+                    });
+                self
+            }
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn purpose<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::identity::types::LinkPurpose>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.purpose = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for purpose: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MagicLinkResponse> for super::MagicLinkResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MagicLinkResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    asked_at: value.asked_at?,
+                    asked_from: value.asked_from?,
+                    code: value.code?,
+                    message: value.message?,
+                    purpose: value.purpose?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MagicLinkResponse> for MagicLinkResponse {
+            fn from(value: super::MagicLinkResponse) -> Self {
+                Self {
+                    asked_at: Ok(value.asked_at),
+                    asked_from: Ok(value.asked_from),
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    purpose: Ok(value.purpose),
                 }
             }
         }
@@ -8143,6 +10702,10 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct MfaDisableRequest {
+            factor_id: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             method: ::std::result::Result<
                 crate::identity::types::MfaMethod,
                 ::std::string::String,
@@ -8152,12 +10715,25 @@ pub mod types {
         impl ::std::default::Default for MfaDisableRequest {
             fn default() -> Self {
                 Self {
+                    factor_id: Ok(Default::default()),
                     method: Err("no value supplied for method".to_string()),
                     password: Err("no value supplied for password".to_string()),
                 }
             }
         }
         impl MfaDisableRequest {
+            pub fn factor_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.factor_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for factor_id: {e}")
+                    });
+                self
+            }
             pub fn method<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<crate::identity::types::MfaMethod>,
@@ -8189,6 +10765,7 @@ pub mod types {
                 value: MfaDisableRequest,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    factor_id: value.factor_id?,
                     method: value.method?,
                     password: value.password?,
                 })
@@ -8197,8 +10774,297 @@ pub mod types {
         impl ::std::convert::From<super::MfaDisableRequest> for MfaDisableRequest {
             fn from(value: super::MfaDisableRequest) -> Self {
                 Self {
+                    factor_id: Ok(value.factor_id),
                     method: Ok(value.method),
                     password: Ok(value.password),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MfaEnforcedErrorResponse {
+            code: ::std::result::Result<
+                super::MfaEnforcedErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for MfaEnforcedErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl MfaEnforcedErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaEnforcedErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MfaEnforcedErrorResponse>
+        for super::MfaEnforcedErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MfaEnforcedErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MfaEnforcedErrorResponse>
+        for MfaEnforcedErrorResponse {
+            fn from(value: super::MfaEnforcedErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MfaFactor {
+            created_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            enabled_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            last_used_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            method: ::std::result::Result<
+                crate::identity::types::MfaMethod,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            primary: ::std::result::Result<bool, ::std::string::String>,
+            state: ::std::result::Result<
+                crate::identity::types::FactorState,
+                ::std::string::String,
+            >,
+            target: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MfaFactor {
+            fn default() -> Self {
+                Self {
+                    created_at: Err("no value supplied for created_at".to_string()),
+                    enabled_at: Ok(Default::default()),
+                    id: Err("no value supplied for id".to_string()),
+                    last_used_at: Ok(Default::default()),
+                    method: Err("no value supplied for method".to_string()),
+                    name: Ok(Default::default()),
+                    primary: Err("no value supplied for primary".to_string()),
+                    state: Err("no value supplied for state".to_string()),
+                    target: Ok(Default::default()),
+                }
+            }
+        }
+        impl MfaFactor {
+            pub fn created_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.created_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn enabled_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.enabled_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for enabled_at: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn last_used_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_used_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_used_at: {e}")
+                    });
+                self
+            }
+            pub fn method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::identity::types::MfaMethod>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for method: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn primary<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.primary = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for primary: {e}")
+                    });
+                self
+            }
+            pub fn state<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::identity::types::FactorState>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.state = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for state: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MfaFactor> for super::MfaFactor {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MfaFactor,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    created_at: value.created_at?,
+                    enabled_at: value.enabled_at?,
+                    id: value.id?,
+                    last_used_at: value.last_used_at?,
+                    method: value.method?,
+                    name: value.name?,
+                    primary: value.primary?,
+                    state: value.state?,
+                    target: value.target?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MfaFactor> for MfaFactor {
+            fn from(value: super::MfaFactor) -> Self {
+                Self {
+                    created_at: Ok(value.created_at),
+                    enabled_at: Ok(value.enabled_at),
+                    id: Ok(value.id),
+                    last_used_at: Ok(value.last_used_at),
+                    method: Ok(value.method),
+                    name: Ok(value.name),
+                    primary: Ok(value.primary),
+                    state: Ok(value.state),
+                    target: Ok(value.target),
                 }
             }
         }
@@ -8207,6 +11073,10 @@ pub mod types {
             access_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             expires_in: ::std::result::Result<u32, ::std::string::String>,
             message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            recovery_codes_remaining: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
             refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             token_type: ::std::result::Result<
                 super::MfaLoginVerifyResponseTokenType,
@@ -8220,6 +11090,7 @@ pub mod types {
                     access_token: Err("no value supplied for access_token".to_string()),
                     expires_in: Err("no value supplied for expires_in".to_string()),
                     message: Err("no value supplied for message".to_string()),
+                    recovery_codes_remaining: Ok(Default::default()),
                     refresh_token: Err(
                         "no value supplied for refresh_token".to_string(),
                     ),
@@ -8262,6 +11133,20 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes_remaining: {e}"
+                        )
                     });
                 self
             }
@@ -8312,6 +11197,7 @@ pub mod types {
                     access_token: value.access_token?,
                     expires_in: value.expires_in?,
                     message: value.message?,
+                    recovery_codes_remaining: value.recovery_codes_remaining?,
                     refresh_token: value.refresh_token?,
                     token_type: value.token_type?,
                     user: value.user?,
@@ -8325,6 +11211,7 @@ pub mod types {
                     access_token: Ok(value.access_token),
                     expires_in: Ok(value.expires_in),
                     message: Ok(value.message),
+                    recovery_codes_remaining: Ok(value.recovery_codes_remaining),
                     refresh_token: Ok(value.refresh_token),
                     token_type: Ok(value.token_type),
                     user: Ok(value.user),
@@ -8513,6 +11400,101 @@ pub mod types {
         impl ::std::convert::From<super::MfaMethodNotEnabledErrorResponse>
         for MfaMethodNotEnabledErrorResponse {
             fn from(value: super::MfaMethodNotEnabledErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MfaMethodUnavailableErrorResponse {
+            code: ::std::result::Result<
+                super::MfaMethodUnavailableErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for MfaMethodUnavailableErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl MfaMethodUnavailableErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaMethodUnavailableErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MfaMethodUnavailableErrorResponse>
+        for super::MfaMethodUnavailableErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MfaMethodUnavailableErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MfaMethodUnavailableErrorResponse>
+        for MfaMethodUnavailableErrorResponse {
+            fn from(value: super::MfaMethodUnavailableErrorResponse) -> Self {
                 Self {
                     code: Ok(value.code),
                     message: Ok(value.message),
@@ -9074,18 +12056,128 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct MfaSetupPasskeyResponse {
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            method: ::std::result::Result<
+                super::MfaSetupPasskeyResponseMethod,
+                ::std::string::String,
+            >,
+            mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            public_key: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MfaSetupPasskeyResponse {
+            fn default() -> Self {
+                Self {
+                    message: Err("no value supplied for message".to_string()),
+                    method: Err("no value supplied for method".to_string()),
+                    mfa_token: Err("no value supplied for mfa_token".to_string()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl MfaSetupPasskeyResponse {
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaSetupPasskeyResponseMethod>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for method: {e}")
+                    });
+                self
+            }
+            pub fn mfa_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_token: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MfaSetupPasskeyResponse>
+        for super::MfaSetupPasskeyResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MfaSetupPasskeyResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    message: value.message?,
+                    method: value.method?,
+                    mfa_token: value.mfa_token?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MfaSetupPasskeyResponse>
+        for MfaSetupPasskeyResponse {
+            fn from(value: super::MfaSetupPasskeyResponse) -> Self {
+                Self {
+                    message: Ok(value.message),
+                    method: Ok(value.method),
+                    mfa_token: Ok(value.mfa_token),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct MfaSetupRequest {
             method: ::std::result::Result<
                 crate::identity::types::MfaMethod,
                 ::std::string::String,
             >,
+            name: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             password: ::std::result::Result<crate::Secret, ::std::string::String>,
+            phone_number: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for MfaSetupRequest {
             fn default() -> Self {
                 Self {
                     method: Err("no value supplied for method".to_string()),
+                    name: Ok(Default::default()),
                     password: Err("no value supplied for password".to_string()),
+                    phone_number: Ok(Default::default()),
                 }
             }
         }
@@ -9102,6 +12194,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
             pub fn password<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<crate::Secret>,
@@ -9114,6 +12218,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn phone_number<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.phone_number = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for phone_number: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<MfaSetupRequest> for super::MfaSetupRequest {
             type Error = super::error::ConversionError;
@@ -9122,7 +12238,9 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     method: value.method?,
+                    name: value.name?,
                     password: value.password?,
+                    phone_number: value.phone_number?,
                 })
             }
         }
@@ -9130,7 +12248,106 @@ pub mod types {
             fn from(value: super::MfaSetupRequest) -> Self {
                 Self {
                     method: Ok(value.method),
+                    name: Ok(value.name),
                     password: Ok(value.password),
+                    phone_number: Ok(value.phone_number),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MfaSetupSmsResponse {
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            method: ::std::result::Result<
+                super::MfaSetupSmsResponseMethod,
+                ::std::string::String,
+            >,
+            mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            phone_number: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MfaSetupSmsResponse {
+            fn default() -> Self {
+                Self {
+                    message: Err("no value supplied for message".to_string()),
+                    method: Err("no value supplied for method".to_string()),
+                    mfa_token: Err("no value supplied for mfa_token".to_string()),
+                    phone_number: Err("no value supplied for phone_number".to_string()),
+                }
+            }
+        }
+        impl MfaSetupSmsResponse {
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaSetupSmsResponseMethod>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for method: {e}")
+                    });
+                self
+            }
+            pub fn mfa_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_token: {e}")
+                    });
+                self
+            }
+            pub fn phone_number<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.phone_number = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for phone_number: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MfaSetupSmsResponse>
+        for super::MfaSetupSmsResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MfaSetupSmsResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    message: value.message?,
+                    method: value.method?,
+                    mfa_token: value.mfa_token?,
+                    phone_number: value.phone_number?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MfaSetupSmsResponse> for MfaSetupSmsResponse {
+            fn from(value: super::MfaSetupSmsResponse) -> Self {
+                Self {
+                    message: Ok(value.message),
+                    method: Ok(value.method),
+                    mfa_token: Ok(value.mfa_token),
+                    phone_number: Ok(value.phone_number),
                 }
             }
         }
@@ -10131,6 +13348,395 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct PasskeyCredential {
+            client_extension_results: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            raw_id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            response: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+            type_: ::std::result::Result<
+                super::PasskeyCredentialType,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for PasskeyCredential {
+            fn default() -> Self {
+                Self {
+                    client_extension_results: Ok(Default::default()),
+                    id: Err("no value supplied for id".to_string()),
+                    raw_id: Err("no value supplied for raw_id".to_string()),
+                    response: Err("no value supplied for response".to_string()),
+                    type_: Err("no value supplied for type_".to_string()),
+                }
+            }
+        }
+        impl PasskeyCredential {
+            pub fn client_extension_results<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.client_extension_results = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for client_extension_results: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn raw_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.raw_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for raw_id: {e}")
+                    });
+                self
+            }
+            pub fn response<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.response = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for response: {e}")
+                    });
+                self
+            }
+            pub fn type_<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::PasskeyCredentialType>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.type_ = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for type_: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PasskeyCredential> for super::PasskeyCredential {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PasskeyCredential,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    client_extension_results: value.client_extension_results?,
+                    id: value.id?,
+                    raw_id: value.raw_id?,
+                    response: value.response?,
+                    type_: value.type_?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PasskeyCredential> for PasskeyCredential {
+            fn from(value: super::PasskeyCredential) -> Self {
+                Self {
+                    client_extension_results: Ok(value.client_extension_results),
+                    id: Ok(value.id),
+                    raw_id: Ok(value.raw_id),
+                    response: Ok(value.response),
+                    type_: Ok(value.type_),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PasskeyOptionsRequest {
+            mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+        }
+        impl ::std::default::Default for PasskeyOptionsRequest {
+            fn default() -> Self {
+                Self {
+                    mfa_token: Err("no value supplied for mfa_token".to_string()),
+                }
+            }
+        }
+        impl PasskeyOptionsRequest {
+            pub fn mfa_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_token: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PasskeyOptionsRequest>
+        for super::PasskeyOptionsRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PasskeyOptionsRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    mfa_token: value.mfa_token?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PasskeyOptionsRequest>
+        for PasskeyOptionsRequest {
+            fn from(value: super::PasskeyOptionsRequest) -> Self {
+                Self {
+                    mfa_token: Ok(value.mfa_token),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PasskeyOptionsResponse {
+            public_key: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for PasskeyOptionsResponse {
+            fn default() -> Self {
+                Self {
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl PasskeyOptionsResponse {
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PasskeyOptionsResponse>
+        for super::PasskeyOptionsResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PasskeyOptionsResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PasskeyOptionsResponse>
+        for PasskeyOptionsResponse {
+            fn from(value: super::PasskeyOptionsResponse) -> Self {
+                Self {
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PasskeyRefusedErrorResponse {
+            attempts_remaining: ::std::result::Result<u32, ::std::string::String>,
+            code: ::std::result::Result<
+                super::PasskeyRefusedErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for PasskeyRefusedErrorResponse {
+            fn default() -> Self {
+                Self {
+                    attempts_remaining: Err(
+                        "no value supplied for attempts_remaining".to_string(),
+                    ),
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl PasskeyRefusedErrorResponse {
+            pub fn attempts_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.attempts_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for attempts_remaining: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::PasskeyRefusedErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PasskeyRefusedErrorResponse>
+        for super::PasskeyRefusedErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PasskeyRefusedErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    attempts_remaining: value.attempts_remaining?,
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PasskeyRefusedErrorResponse>
+        for PasskeyRefusedErrorResponse {
+            fn from(value: super::PasskeyRefusedErrorResponse) -> Self {
+                Self {
+                    attempts_remaining: Ok(value.attempts_remaining),
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PasskeyVerifyRequest {
+            credential: ::std::result::Result<
+                super::PasskeyCredential,
+                ::std::string::String,
+            >,
+            mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+        }
+        impl ::std::default::Default for PasskeyVerifyRequest {
+            fn default() -> Self {
+                Self {
+                    credential: Err("no value supplied for credential".to_string()),
+                    mfa_token: Err("no value supplied for mfa_token".to_string()),
+                }
+            }
+        }
+        impl PasskeyVerifyRequest {
+            pub fn credential<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::PasskeyCredential>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.credential = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for credential: {e}")
+                    });
+                self
+            }
+            pub fn mfa_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_token: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PasskeyVerifyRequest>
+        for super::PasskeyVerifyRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PasskeyVerifyRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    credential: value.credential?,
+                    mfa_token: value.mfa_token?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PasskeyVerifyRequest> for PasskeyVerifyRequest {
+            fn from(value: super::PasskeyVerifyRequest) -> Self {
+                Self {
+                    credential: Ok(value.credential),
+                    mfa_token: Ok(value.mfa_token),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct PayloadTooLargeErrorResponse {
             code: ::std::result::Result<
                 super::PayloadTooLargeErrorResponseCode,
@@ -10368,6 +13974,136 @@ pub mod types {
                     courier: Ok(value.courier),
                     database: Ok(value.database),
                     migrations: Ok(value.migrations),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RecoveryCodesInfo {
+            generated_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            remaining: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for RecoveryCodesInfo {
+            fn default() -> Self {
+                Self {
+                    generated_at: Ok(Default::default()),
+                    remaining: Err("no value supplied for remaining".to_string()),
+                }
+            }
+        }
+        impl RecoveryCodesInfo {
+            pub fn generated_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.generated_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for generated_at: {e}")
+                    });
+                self
+            }
+            pub fn remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for remaining: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RecoveryCodesInfo> for super::RecoveryCodesInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RecoveryCodesInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    generated_at: value.generated_at?,
+                    remaining: value.remaining?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RecoveryCodesInfo> for RecoveryCodesInfo {
+            fn from(value: super::RecoveryCodesInfo) -> Self {
+                Self {
+                    generated_at: Ok(value.generated_at),
+                    remaining: Ok(value.remaining),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RecoveryCodesResponse {
+            recovery_codes: ::std::result::Result<
+                ::std::vec::Vec<crate::Secret>,
+                ::std::string::String,
+            >,
+            remaining: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for RecoveryCodesResponse {
+            fn default() -> Self {
+                Self {
+                    recovery_codes: Err(
+                        "no value supplied for recovery_codes".to_string(),
+                    ),
+                    remaining: Err("no value supplied for remaining".to_string()),
+                }
+            }
+        }
+        impl RecoveryCodesResponse {
+            pub fn recovery_codes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<crate::Secret>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for remaining: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RecoveryCodesResponse>
+        for super::RecoveryCodesResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RecoveryCodesResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    recovery_codes: value.recovery_codes?,
+                    remaining: value.remaining?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RecoveryCodesResponse>
+        for RecoveryCodesResponse {
+            fn from(value: super::RecoveryCodesResponse) -> Self {
+                Self {
+                    recovery_codes: Ok(value.recovery_codes),
+                    remaining: Ok(value.remaining),
                 }
             }
         }
@@ -10837,6 +14573,46 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RenameMfaMethodRequest {
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for RenameMfaMethodRequest {
+            fn default() -> Self {
+                Self {
+                    name: Err("no value supplied for name".to_string()),
+                }
+            }
+        }
+        impl RenameMfaMethodRequest {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RenameMfaMethodRequest>
+        for super::RenameMfaMethodRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RenameMfaMethodRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { name: value.name? })
+            }
+        }
+        impl ::std::convert::From<super::RenameMfaMethodRequest>
+        for RenameMfaMethodRequest {
+            fn from(value: super::RenameMfaMethodRequest) -> Self {
+                Self { name: Ok(value.name) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ResendCooldownErrorResponse {
             code: ::std::result::Result<
                 super::ResendCooldownErrorResponseCode,
@@ -11266,6 +15042,460 @@ pub mod types {
                     auth_time: Ok(value.auth_time),
                     expires_at: Ok(value.expires_at),
                     id: Ok(value.id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SignInPasskeyOptionsResponse {
+            passkey_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            public_key: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SignInPasskeyOptionsResponse {
+            fn default() -> Self {
+                Self {
+                    passkey_token: Err(
+                        "no value supplied for passkey_token".to_string(),
+                    ),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SignInPasskeyOptionsResponse {
+            pub fn passkey_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.passkey_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for passkey_token: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SignInPasskeyOptionsResponse>
+        for super::SignInPasskeyOptionsResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SignInPasskeyOptionsResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    passkey_token: value.passkey_token?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SignInPasskeyOptionsResponse>
+        for SignInPasskeyOptionsResponse {
+            fn from(value: super::SignInPasskeyOptionsResponse) -> Self {
+                Self {
+                    passkey_token: Ok(value.passkey_token),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SignInPasskeyRequest {
+            credential: ::std::result::Result<
+                super::PasskeyCredential,
+                ::std::string::String,
+            >,
+            passkey_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+        }
+        impl ::std::default::Default for SignInPasskeyRequest {
+            fn default() -> Self {
+                Self {
+                    credential: Err("no value supplied for credential".to_string()),
+                    passkey_token: Err("no value supplied for passkey_token".to_string()),
+                }
+            }
+        }
+        impl SignInPasskeyRequest {
+            pub fn credential<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::PasskeyCredential>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.credential = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for credential: {e}")
+                    });
+                self
+            }
+            pub fn passkey_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.passkey_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for passkey_token: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SignInPasskeyRequest>
+        for super::SignInPasskeyRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SignInPasskeyRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    credential: value.credential?,
+                    passkey_token: value.passkey_token?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SignInPasskeyRequest> for SignInPasskeyRequest {
+            fn from(value: super::SignInPasskeyRequest) -> Self {
+                Self {
+                    credential: Ok(value.credential),
+                    passkey_token: Ok(value.passkey_token),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StepUpChallengeResponse {
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            method: ::std::result::Result<
+                crate::identity::types::MfaMethod,
+                ::std::string::String,
+            >,
+            mfa_methods: ::std::result::Result<
+                ::std::vec::Vec<crate::identity::types::MfaMethod>,
+                ::std::string::String,
+            >,
+            mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            public_key: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for StepUpChallengeResponse {
+            fn default() -> Self {
+                Self {
+                    message: Err("no value supplied for message".to_string()),
+                    method: Err("no value supplied for method".to_string()),
+                    mfa_methods: Err("no value supplied for mfa_methods".to_string()),
+                    mfa_token: Err("no value supplied for mfa_token".to_string()),
+                    public_key: Ok(Default::default()),
+                }
+            }
+        }
+        impl StepUpChallengeResponse {
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::identity::types::MfaMethod>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for method: {e}")
+                    });
+                self
+            }
+            pub fn mfa_methods<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::vec::Vec<crate::identity::types::MfaMethod>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_methods = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_methods: {e}")
+                    });
+                self
+            }
+            pub fn mfa_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_token: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StepUpChallengeResponse>
+        for super::StepUpChallengeResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StepUpChallengeResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    message: value.message?,
+                    method: value.method?,
+                    mfa_methods: value.mfa_methods?,
+                    mfa_token: value.mfa_token?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StepUpChallengeResponse>
+        for StepUpChallengeResponse {
+            fn from(value: super::StepUpChallengeResponse) -> Self {
+                Self {
+                    message: Ok(value.message),
+                    method: Ok(value.method),
+                    mfa_methods: Ok(value.mfa_methods),
+                    mfa_token: Ok(value.mfa_token),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StepUpCompleteResponse {
+            access_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            acr: ::std::result::Result<
+                crate::identity::types::Acr,
+                ::std::string::String,
+            >,
+            auth_time: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            expires_in: ::std::result::Result<u32, ::std::string::String>,
+            recovery_codes_remaining: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
+            token_type: ::std::result::Result<
+                super::StepUpCompleteResponseTokenType,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for StepUpCompleteResponse {
+            fn default() -> Self {
+                Self {
+                    access_token: Err("no value supplied for access_token".to_string()),
+                    acr: Err("no value supplied for acr".to_string()),
+                    auth_time: Err("no value supplied for auth_time".to_string()),
+                    expires_in: Err("no value supplied for expires_in".to_string()),
+                    recovery_codes_remaining: Ok(Default::default()),
+                    token_type: Err("no value supplied for token_type".to_string()),
+                }
+            }
+        }
+        impl StepUpCompleteResponse {
+            pub fn access_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.access_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for access_token: {e}")
+                    });
+                self
+            }
+            pub fn acr<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::identity::types::Acr>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.acr = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for acr: {e}")
+                    });
+                self
+            }
+            pub fn auth_time<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.auth_time = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for auth_time: {e}")
+                    });
+                self
+            }
+            pub fn expires_in<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.expires_in = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for expires_in: {e}")
+                    });
+                self
+            }
+            pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes_remaining: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn token_type<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::StepUpCompleteResponseTokenType>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.token_type = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for token_type: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StepUpCompleteResponse>
+        for super::StepUpCompleteResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StepUpCompleteResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    access_token: value.access_token?,
+                    acr: value.acr?,
+                    auth_time: value.auth_time?,
+                    expires_in: value.expires_in?,
+                    recovery_codes_remaining: value.recovery_codes_remaining?,
+                    token_type: value.token_type?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StepUpCompleteResponse>
+        for StepUpCompleteResponse {
+            fn from(value: super::StepUpCompleteResponse) -> Self {
+                Self {
+                    access_token: Ok(value.access_token),
+                    acr: Ok(value.acr),
+                    auth_time: Ok(value.auth_time),
+                    expires_in: Ok(value.expires_in),
+                    recovery_codes_remaining: Ok(value.recovery_codes_remaining),
+                    token_type: Ok(value.token_type),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StepUpRequest {
+            method: ::std::result::Result<
+                ::std::option::Option<crate::identity::types::MfaMethod>,
+                ::std::string::String,
+            >,
+            password: ::std::result::Result<
+                ::std::option::Option<crate::Secret>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for StepUpRequest {
+            fn default() -> Self {
+                Self {
+                    method: Ok(Default::default()),
+                    password: Ok(Default::default()),
+                }
+            }
+        }
+        impl StepUpRequest {
+            pub fn method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<crate::identity::types::MfaMethod>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for method: {e}")
+                    });
+                self
+            }
+            pub fn password<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for password: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StepUpRequest> for super::StepUpRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StepUpRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    method: value.method?,
+                    password: value.password?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StepUpRequest> for StepUpRequest {
+            fn from(value: super::StepUpRequest) -> Self {
+                Self {
+                    method: Ok(value.method),
+                    password: Ok(value.password),
                 }
             }
         }
@@ -11783,6 +16013,117 @@ pub mod types {
         impl ::std::convert::From<super::TooManyMfaEmailsErrorResponse>
         for TooManyMfaEmailsErrorResponse {
             fn from(value: super::TooManyMfaEmailsErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    retry_after: Ok(value.retry_after),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TooManyMfaSmsErrorResponse {
+            code: ::std::result::Result<
+                super::TooManyMfaSmsErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            retry_after: ::std::result::Result<u32, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for TooManyMfaSmsErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    retry_after: Err("no value supplied for retry_after".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl TooManyMfaSmsErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TooManyMfaSmsErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn retry_after<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.retry_after = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for retry_after: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TooManyMfaSmsErrorResponse>
+        for super::TooManyMfaSmsErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TooManyMfaSmsErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    retry_after: value.retry_after?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TooManyMfaSmsErrorResponse>
+        for TooManyMfaSmsErrorResponse {
+            fn from(value: super::TooManyMfaSmsErrorResponse) -> Self {
                 Self {
                     code: Ok(value.code),
                     message: Ok(value.message),
@@ -12858,7 +17199,7 @@ pub mod types {
             }
         }
     }
-    ///`email`: a six-digit code by mail. `authenticator`: the code of an app (TOTP: SHA-1, six digits, 30 seconds). Clients should expect further values later. Open: a newer server may answer values that this list does not have.
+    ///`email`: a six-digit code by mail. `authenticator`: the code of an app (TOTP: SHA-1, six digits, 30 seconds). The others are extensions: `sms`: a six-digit code by SMS. `passkey`: a WebAuthn credential. `magic_link`: in requests, another name for `email`, whose mails carry a link as well; never answered. `recovery_code`: only in answers, as the method of a challenge that nothing else can answer. Clients should expect further values later. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum MfaMethod {
@@ -12868,6 +17209,8 @@ pub mod types {
         Authenticator,
         /// `sms`
         Sms,
+        /// `magic_link`
+        MagicLink,
         /// `passkey`
         Passkey,
         /// `recovery_code`
@@ -12882,6 +17225,7 @@ pub mod types {
                 Self::Email => "email",
                 Self::Authenticator => "authenticator",
                 Self::Sms => "sms",
+                Self::MagicLink => "magic_link",
                 Self::Passkey => "passkey",
                 Self::RecoveryCode => "recovery_code",
                 Self::Other(value) => value,
@@ -12894,6 +17238,7 @@ pub mod types {
                 "email" => Self::Email,
                 "authenticator" => Self::Authenticator,
                 "sms" => Self::Sms,
+                "magic_link" => Self::MagicLink,
                 "passkey" => Self::Passkey,
                 "recovery_code" => Self::RecoveryCode,
                 other => Self::Other(other.to_string()),
@@ -13051,6 +17396,144 @@ pub mod types {
         }
     }
     impl<'de> ::serde::Deserialize<'de> for Acr {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
+        }
+    }
+    ///One of the values of `state`. Open: a newer server may answer values that this list does not have.
+    #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    #[non_exhaustive]
+    pub enum FactorState {
+        /// `pending`
+        Pending,
+        /// `ready`
+        Ready,
+        /// `on`
+        On,
+        /// A value that was not known when this SDK was made.
+        Other(String),
+    }
+    impl FactorState {
+        /// The value as it stands on the wire.
+        pub fn as_str(&self) -> &str {
+            match self {
+                Self::Pending => "pending",
+                Self::Ready => "ready",
+                Self::On => "on",
+                Self::Other(value) => value,
+            }
+        }
+    }
+    impl ::std::convert::From<&str> for FactorState {
+        fn from(value: &str) -> Self {
+            match value {
+                "pending" => Self::Pending,
+                "ready" => Self::Ready,
+                "on" => Self::On,
+                other => Self::Other(other.to_string()),
+            }
+        }
+    }
+    impl ::std::convert::From<String> for FactorState {
+        fn from(value: String) -> Self {
+            Self::from(value.as_str())
+        }
+    }
+    impl ::std::str::FromStr for FactorState {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self::from(value))
+        }
+    }
+    impl ::std::fmt::Display for FactorState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.write_str(self.as_str())
+        }
+    }
+    impl ::serde::Serialize for FactorState {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.as_str())
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for FactorState {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
+        }
+    }
+    ///One of the values of `purpose`. Open: a newer server may answer values that this list does not have.
+    #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    #[non_exhaustive]
+    pub enum LinkPurpose {
+        /// `setup`
+        Setup,
+        /// `login`
+        Login,
+        /// `disable`
+        Disable,
+        /// `step_up`
+        StepUp,
+        /// `action`
+        Action,
+        /// A value that was not known when this SDK was made.
+        Other(String),
+    }
+    impl LinkPurpose {
+        /// The value as it stands on the wire.
+        pub fn as_str(&self) -> &str {
+            match self {
+                Self::Setup => "setup",
+                Self::Login => "login",
+                Self::Disable => "disable",
+                Self::StepUp => "step_up",
+                Self::Action => "action",
+                Self::Other(value) => value,
+            }
+        }
+    }
+    impl ::std::convert::From<&str> for LinkPurpose {
+        fn from(value: &str) -> Self {
+            match value {
+                "setup" => Self::Setup,
+                "login" => Self::Login,
+                "disable" => Self::Disable,
+                "step_up" => Self::StepUp,
+                "action" => Self::Action,
+                other => Self::Other(other.to_string()),
+            }
+        }
+    }
+    impl ::std::convert::From<String> for LinkPurpose {
+        fn from(value: String) -> Self {
+            Self::from(value.as_str())
+        }
+    }
+    impl ::std::str::FromStr for LinkPurpose {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self::from(value))
+        }
+    }
+    impl ::std::fmt::Display for LinkPurpose {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.write_str(self.as_str())
+        }
+    }
+    impl ::serde::Serialize for LinkPurpose {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.as_str())
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for LinkPurpose {
         fn deserialize<D: ::serde::Deserializer<'de>>(
             deserializer: D,
         ) -> ::std::result::Result<Self, D::Error> {
@@ -13238,7 +17721,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, use **Try it out** on each operation.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up or disable), lives 10 minutes\nand is no access token.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 413, 415: bodies are JSON and at most 16 KiB. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, use **Try it out** on each operation.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding a method once one is on, removing one, new recovery codes) take a session that\ngave a second factor within the last 5 minutes, or the password where no method is on. Else the answer is 401\n`INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the call.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 413, 415: bodies are JSON and at most 16 KiB. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -13380,7 +17863,7 @@ let response = client.delete_api_key()
     }
     /**Sign in with a password
 
-Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email`, the code is on its way already. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account; 5 unfinished sign-ins per account, of which the oldest dies.
+Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email` or `sms`, the code is on its way already. It starts with the primary method, else with the first there is of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account; 5 unfinished sign-ins per account, of which the oldest dies.
 
 Sends a `POST` request to `/identity/login`
 
@@ -13423,7 +17906,7 @@ let response = client.get_current_user()
     }
     /**Initiate MFA Disable
 
-Begins to turn a method off; the current password is required, and then a code of that very method. `email`: the code is mailed now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. A user who has lost the phone needs an administrator instead. Limits: those of passwords and of code mails, as at sign-in.
+Begins to turn a method off; the current password is required, and then a code of that very method or a recovery code. `email`, `sms`: the code is sent now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. Without `factorId`, all authenticators go; a passkey goes with `DELETE /identity/mfa/methods/{factorId}`. Limits: those of passwords, code mails and SMS, as at sign-in.
 
 Sends a `POST` request to `/identity/mfa/disable`
 
@@ -13438,7 +17921,7 @@ let response = client.disable_mfa()
     }
     /**Verify MFA Disable
 
-Confirms with a code; on success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. Limits: 5 tries per `mfaToken`, 10 minutes.
+Confirms with a code, of the method itself or a recovery code; on success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. Limits: 5 tries per `mfaToken`, 10 minutes.
 
 Sends a `POST` request to `/identity/mfa/disable/verify`
 
@@ -13451,9 +17934,24 @@ let response = client.verify_mfa_disable()
     pub fn verify_mfa_disable(&self) -> builder::VerifyMfaDisable<'_> {
         builder::VerifyMfaDisable::new(self)
     }
+    /**Get the options for a passkey
+
+Answers what `navigator.credentials.get` needs to finish this sign-in with a passkey of the user, and lets the challenge wait for it. Each call replaces the options of the one before. Go on with `POST /identity/mfa/login/verify-passkey`.
+
+Sends a `POST` request to `/identity/mfa/login/passkey-options`
+
+```text
+let response = client.get_passkey_options()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn get_passkey_options(&self) -> builder::GetPasskeyOptions<'_> {
+        builder::GetPasskeyOptions::new(self)
+    }
     /**Switch MFA Login Method
 
-Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` mails a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). `method: authenticator` sends nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` or `sms` sends a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). The other methods send nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
 
 Sends a `POST` request to `/identity/mfa/login/switch`
 
@@ -13468,7 +17966,7 @@ let response = client.switch_mfa_method()
     }
     /**Verify MFA Login
 
-Finishes the sign-in: takes the code and answers the same tokens as sign-in without MFA. After a wrong code, ask again with the same `mfaToken`. A code works once; one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken` and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
+Finishes the sign-in: takes the code and answers the same tokens as sign-in without MFA. `code` is the code of the challenge's method, or a recovery code; for `email`, also the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once; one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken` and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
 
 Sends a `POST` request to `/identity/mfa/login/verify`
 
@@ -13481,9 +17979,120 @@ let response = client.verify_mfa_login()
     pub fn verify_mfa_login(&self) -> builder::VerifyMfaLogin<'_> {
         builder::VerifyMfaLogin::new(self)
     }
+    /**Verify a sign-in by passkey
+
+Finishes the sign-in with what `navigator.credentials.get` returned (`credential.toJSON()`), and answers the same tokens as sign-in without MFA. The options are good for one credential: after a refusal, ask for new ones. Limits: as for codes.
+
+Sends a `POST` request to `/identity/mfa/login/verify-passkey`
+
+```text
+let response = client.verify_passkey_login()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn verify_passkey_login(&self) -> builder::VerifyPasskeyLogin<'_> {
+        builder::VerifyPasskeyLogin::new(self)
+    }
+    /**Open a mailed link
+
+What the page `/magic-link` calls when its button is pressed: uses the link up and answers the code to type on the device that asked, with when and from where it was asked. Nothing is issued or approved by it; a sign-in is finished only by who also holds its `mfaToken`. Opening the page itself uses nothing up. A client on the same device can send the token as `code` instead. Limits: 15 minutes, once, the latest link only.
+
+Sends a `POST` request to `/identity/mfa/magic-link`
+
+```text
+let response = client.open_magic_link()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn open_magic_link(&self) -> builder::OpenMagicLink<'_> {
+        builder::OpenMagicLink::new(self)
+    }
+    /**List the methods
+
+Lists the methods of the account that were proved, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`.
+
+Sends a `GET` request to `/identity/mfa/methods`
+
+```text
+let response = client.list_mfa_methods()
+    .send()
+    .await;
+```*/
+    pub fn list_mfa_methods(&self) -> builder::ListMfaMethods<'_> {
+        builder::ListMfaMethods::new(self)
+    }
+    /**Remove a method
+
+Removes a method from the account, passkeys included; its secret is deleted and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands one.
+
+Sends a `DELETE` request to `/identity/mfa/methods/{factorId}`
+
+Arguments:
+- `factor_id`: The id of the method (`factor-` and a UUID), from `GET /identity/mfa/methods`.
+```text
+let response = client.delete_mfa_method()
+    .factor_id(factor_id)
+    .send()
+    .await;
+```*/
+    pub fn delete_mfa_method(&self) -> builder::DeleteMfaMethod<'_> {
+        builder::DeleteMfaMethod::new(self)
+    }
+    /**Rename a method
+
+Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name.
+
+Sends a `PATCH` request to `/identity/mfa/methods/{factorId}`
+
+Arguments:
+- `factor_id`: The id of the method (`factor-` and a UUID), from `GET /identity/mfa/methods`.
+- `body`
+```text
+let response = client.rename_mfa_method()
+    .factor_id(factor_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn rename_mfa_method(&self) -> builder::RenameMfaMethod<'_> {
+        builder::RenameMfaMethod::new(self)
+    }
+    /**Make a method the first one asked for
+
+Sign-in starts with this method from now on, in every API that can carry it. The user can still switch.
+
+Sends a `POST` request to `/identity/mfa/methods/{factorId}/primary`
+
+Arguments:
+- `factor_id`: The id of the method (`factor-` and a UUID), from `GET /identity/mfa/methods`.
+```text
+let response = client.set_primary_mfa_method()
+    .factor_id(factor_id)
+    .send()
+    .await;
+```*/
+    pub fn set_primary_mfa_method(&self) -> builder::SetPrimaryMfaMethod<'_> {
+        builder::SetPrimaryMfaMethod::new(self)
+    }
+    /**Make new recovery codes
+
+Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`).
+
+Sends a `POST` request to `/identity/mfa/recovery-codes`
+
+```text
+let response = client.generate_recovery_codes()
+    .send()
+    .await;
+```*/
+    pub fn generate_recovery_codes(&self) -> builder::GenerateRecoveryCodes<'_> {
+        builder::GenerateRecoveryCodes::new(self)
+    }
     /**Resend MFA Email Code
 
-Mails a new code for a sign-in, set-up or disable that waits for an e-mail code. It does not give back spent tries. Show a countdown from `retryAfter` and hide the button when `resendsRemaining` is 0. Limits: a cooldown of 60 seconds that doubles with each resend; 3 resends per challenge; 6 code mails an hour and 20 a day per account.
+Sends a new code for a challenge that waits for one by e-mail or SMS. It does not give back spent tries. Show a countdown from `retryAfter` and hide the button when `resendsRemaining` is 0. Limits: a cooldown of 60 seconds that doubles with each resend; 3 resends per challenge; 6 code mails an hour and 20 a day per account; 6 SMS a day per account.
 
 Sends a `POST` request to `/identity/mfa/resend`
 
@@ -13498,7 +18107,7 @@ let response = client.resend_mfa_code()
     }
     /**Initiate MFA Setup
 
-Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code. A second call for the same method replaces the first. If the account has a method on, the sign-in must be recent and include it. Limits: those of passwords and of code mails, as at sign-in.
+Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
 
 Sends a `POST` request to `/identity/mfa/setup`
 
@@ -13513,7 +18122,7 @@ let response = client.setup_mfa()
     }
     /**Verify MFA Setup
 
-Confirms the set-up with a code; on success the method is added to the account. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. The first method turned on ends the user's other sessions, never the caller's. The code is spent: signing in right afterwards takes the next one. Limits: 5 tries per `mfaToken`, 10 minutes.
+Confirms the set-up with a code; on success the method is added to the account. A passkey is confirmed with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. The first method turned on ends the user's other sessions, never the caller's. The code is spent: signing in right afterwards takes the next one. Limits: 5 tries per `mfaToken`, 10 minutes.
 
 Sends a `POST` request to `/identity/mfa/setup/verify`
 
@@ -13525,6 +18134,50 @@ let response = client.verify_mfa_setup()
 ```*/
     pub fn verify_mfa_setup(&self) -> builder::VerifyMfaSetup<'_> {
         builder::VerifyMfaSetup::new(self)
+    }
+    /**Verify the set-up of a passkey
+
+Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`); on success the passkey is added to the account, and signs in as a second factor or by itself. The options are good for one credential; a refused one takes a new set-up. A credential belongs to one account only. Limits: 10 minutes.
+
+Sends a `POST` request to `/identity/mfa/setup/verify-passkey`
+
+```text
+let response = client.verify_passkey_setup()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn verify_passkey_setup(&self) -> builder::VerifyPasskeySetup<'_> {
+        builder::VerifyPasskeySetup::new(self)
+    }
+    /**Sign in by passkey alone
+
+Signs in with what `navigator.credentials.get` returned (`credential.toJSON()`). A passkey with user verification is two factors in one, so no second one is asked for. The `passkeyToken` is good for one try and 5 minutes. A credential that nobody has and one that does not verify are one and the same answer.
+
+Sends a `POST` request to `/identity/passkey/login`
+
+```text
+let response = client.sign_in_with_passkey()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn sign_in_with_passkey(&self) -> builder::SignInWithPasskey<'_> {
+        builder::SignInWithPasskey::new(self)
+    }
+    /**Get the options for a sign-in by passkey alone
+
+Answers what `navigator.credentials.get` needs to sign in without a name and a password: the device offers its passkeys of this site, and asks for its own unlocking. Go on with `POST /identity/passkey/login`. The answer is the same for everybody.
+
+Sends a `POST` request to `/identity/passkey/options`
+
+```text
+let response = client.get_sign_in_passkey_options()
+    .send()
+    .await;
+```*/
+    pub fn get_sign_in_passkey_options(&self) -> builder::GetSignInPasskeyOptions<'_> {
+        builder::GetSignInPasskeyOptions::new(self)
     }
     /**Register a user
 
@@ -13555,6 +18208,51 @@ let response = client.verify_registration()
 ```*/
     pub fn verify_registration(&self) -> builder::VerifyRegistration<'_> {
         builder::VerifyRegistration::new(self)
+    }
+    /**Begin a step-up
+
+Begins to lift the session of the bearer to fresh proof, for acts that answer `INSUFFICIENT_USER_AUTHENTICATION`. With a method on, the answer is a challenge of the primary method or of `method`; `email` and `sms` send a code, `passkey` carries `publicKey`. Finish it with `POST /identity/step-up/verify` or `.../verify-passkey`. With none on, send `password`: the session is lifted at once. Limits: those of passwords, code mails and SMS, as at sign-in.
+
+Sends a `POST` request to `/identity/step-up`
+
+```text
+let response = client.begin_step_up()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn begin_step_up(&self) -> builder::BeginStepUp<'_> {
+        builder::BeginStepUp::new(self)
+    }
+    /**Verify a step-up
+
+Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session; the refresh token stays. Repeat the refused call with it. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+
+Sends a `POST` request to `/identity/step-up/verify`
+
+```text
+let response = client.verify_step_up()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn verify_step_up(&self) -> builder::VerifyStepUp<'_> {
+        builder::VerifyStepUp::new(self)
+    }
+    /**Verify a step-up by passkey
+
+Finishes the step-up with what `navigator.credentials.get` returned for the `publicKey` of `POST /identity/step-up`. The options are good for one credential: after a refusal, begin again.
+
+Sends a `POST` request to `/identity/step-up/verify-passkey`
+
+```text
+let response = client.verify_passkey_step_up()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn verify_passkey_step_up(&self) -> builder::VerifyPasskeyStepUp<'_> {
+        builder::VerifyPasskeyStepUp::new(self)
     }
     /**Refresh the session
 
@@ -14244,6 +18942,8 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14335,6 +19035,100 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_passkey_options`]
+
+[`Client::get_passkey_options`]: super::Client::get_passkey_options*/
+    #[derive(Debug, Clone)]
+    pub struct GetPasskeyOptions<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::PasskeyOptionsRequest, String>,
+    }
+    impl<'a> GetPasskeyOptions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PasskeyOptionsRequest>,
+            <V as std::convert::TryInto<
+                types::PasskeyOptionsRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `PasskeyOptionsRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::PasskeyOptionsRequest,
+            ) -> types::builder::PasskeyOptionsRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/mfa/login/passkey-options`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::PasskeyOptionsResponse>,
+            Error<types::GetPasskeyOptionsError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::PasskeyOptionsRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/mfa/login/passkey-options", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_passkey_options",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14526,6 +19320,555 @@ pub mod builder {
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::verify_passkey_login`]
+
+[`Client::verify_passkey_login`]: super::Client::verify_passkey_login*/
+    #[derive(Debug, Clone)]
+    pub struct VerifyPasskeyLogin<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::PasskeyVerifyRequest, String>,
+    }
+    impl<'a> VerifyPasskeyLogin<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PasskeyVerifyRequest>,
+            <V as std::convert::TryInto<
+                types::PasskeyVerifyRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `PasskeyVerifyRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::PasskeyVerifyRequest,
+            ) -> types::builder::PasskeyVerifyRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/mfa/login/verify-passkey`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::MfaLoginVerifyResponse>,
+            Error<types::VerifyPasskeyLoginError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::PasskeyVerifyRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/mfa/login/verify-passkey", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "verify_passkey_login",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::open_magic_link`]
+
+[`Client::open_magic_link`]: super::Client::open_magic_link*/
+    #[derive(Debug, Clone)]
+    pub struct OpenMagicLink<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::MagicLinkRequest, String>,
+    }
+    impl<'a> OpenMagicLink<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::MagicLinkRequest>,
+            <V as std::convert::TryInto<
+                types::MagicLinkRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `MagicLinkRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::MagicLinkRequest,
+            ) -> types::builder::MagicLinkRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/mfa/magic-link`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::MagicLinkResponse>,
+            Error<types::OpenMagicLinkError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::MagicLinkRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/mfa/magic-link", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "open_magic_link",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_mfa_methods`]
+
+[`Client::list_mfa_methods`]: super::Client::list_mfa_methods*/
+    #[derive(Debug, Clone)]
+    pub struct ListMfaMethods<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ListMfaMethods<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/identity/mfa/methods`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::ListMfaMethodsResponse>,
+            Error<types::ListMfaMethodsError>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/identity/mfa/methods", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_mfa_methods",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_mfa_method`]
+
+[`Client::delete_mfa_method`]: super::Client::delete_mfa_method*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteMfaMethod<'a> {
+        client: &'a super::Client,
+        factor_id: Result<::std::string::String, String>,
+    }
+    impl<'a> DeleteMfaMethod<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                factor_id: Err("factor_id was not initialized".to_string()),
+            }
+        }
+        pub fn factor_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.factor_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for factor_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/identity/mfa/methods/{factorId}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<()>, Error<types::DeleteMfaMethodError>> {
+            let Self { client, factor_id } = self;
+            let factor_id = factor_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/identity/mfa/methods/{}", client.baseurl, encode_path(& factor_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_mfa_method",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::rename_mfa_method`]
+
+[`Client::rename_mfa_method`]: super::Client::rename_mfa_method*/
+    #[derive(Debug, Clone)]
+    pub struct RenameMfaMethod<'a> {
+        client: &'a super::Client,
+        factor_id: Result<::std::string::String, String>,
+        body: Result<types::builder::RenameMfaMethodRequest, String>,
+    }
+    impl<'a> RenameMfaMethod<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                factor_id: Err("factor_id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn factor_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.factor_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for factor_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RenameMfaMethodRequest>,
+            <V as std::convert::TryInto<
+                types::RenameMfaMethodRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `RenameMfaMethodRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RenameMfaMethodRequest,
+            ) -> types::builder::RenameMfaMethodRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PATCH` request to `/identity/mfa/methods/{factorId}`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::MfaFactor>,
+            Error<types::RenameMfaMethodError>,
+        > {
+            let Self { client, factor_id, body } = self;
+            let factor_id = factor_id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::RenameMfaMethodRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/identity/mfa/methods/{}", client.baseurl, encode_path(& factor_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .patch(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "rename_mfa_method",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::set_primary_mfa_method`]
+
+[`Client::set_primary_mfa_method`]: super::Client::set_primary_mfa_method*/
+    #[derive(Debug, Clone)]
+    pub struct SetPrimaryMfaMethod<'a> {
+        client: &'a super::Client,
+        factor_id: Result<::std::string::String, String>,
+    }
+    impl<'a> SetPrimaryMfaMethod<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                factor_id: Err("factor_id was not initialized".to_string()),
+            }
+        }
+        pub fn factor_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.factor_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for factor_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/identity/mfa/methods/{factorId}/primary`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::MfaFactor>,
+            Error<types::SetPrimaryMfaMethodError>,
+        > {
+            let Self { client, factor_id } = self;
+            let factor_id = factor_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/identity/mfa/methods/{}/primary", client.baseurl, encode_path(&
+                factor_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "set_primary_mfa_method",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::generate_recovery_codes`]
+
+[`Client::generate_recovery_codes`]: super::Client::generate_recovery_codes*/
+    #[derive(Debug, Clone)]
+    pub struct GenerateRecoveryCodes<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GenerateRecoveryCodes<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `POST` request to `/identity/mfa/recovery-codes`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::RecoveryCodesResponse>,
+            Error<types::GenerateRecoveryCodesError>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/identity/mfa/recovery-codes", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "generate_recovery_codes",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 _ => Err(Error::UnexpectedResponse(response)),
@@ -14807,6 +20150,244 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::verify_passkey_setup`]
+
+[`Client::verify_passkey_setup`]: super::Client::verify_passkey_setup*/
+    #[derive(Debug, Clone)]
+    pub struct VerifyPasskeySetup<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::PasskeyVerifyRequest, String>,
+    }
+    impl<'a> VerifyPasskeySetup<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PasskeyVerifyRequest>,
+            <V as std::convert::TryInto<
+                types::PasskeyVerifyRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `PasskeyVerifyRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::PasskeyVerifyRequest,
+            ) -> types::builder::PasskeyVerifyRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/mfa/setup/verify-passkey`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::MfaVerifySetupResponse>,
+            Error<types::VerifyPasskeySetupError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::PasskeyVerifyRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/mfa/setup/verify-passkey", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "verify_passkey_setup",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::sign_in_with_passkey`]
+
+[`Client::sign_in_with_passkey`]: super::Client::sign_in_with_passkey*/
+    #[derive(Debug, Clone)]
+    pub struct SignInWithPasskey<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::SignInPasskeyRequest, String>,
+    }
+    impl<'a> SignInWithPasskey<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SignInPasskeyRequest>,
+            <V as std::convert::TryInto<
+                types::SignInPasskeyRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `SignInPasskeyRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::SignInPasskeyRequest,
+            ) -> types::builder::SignInPasskeyRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/passkey/login`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::TokenResponse>,
+            Error<types::SignInWithPasskeyError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::SignInPasskeyRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/passkey/login", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "sign_in_with_passkey",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_sign_in_passkey_options`]
+
+[`Client::get_sign_in_passkey_options`]: super::Client::get_sign_in_passkey_options*/
+    #[derive(Debug, Clone)]
+    pub struct GetSignInPasskeyOptions<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GetSignInPasskeyOptions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `POST` request to `/identity/passkey/options`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::SignInPasskeyOptionsResponse>,
+            Error<types::GetSignInPasskeyOptionsError>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/identity/passkey/options", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_sign_in_passkey_options",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::register_user`]
 
 [`Client::register_user`]: super::Client::register_user*/
@@ -14980,6 +20561,284 @@ pub mod builder {
             match response.status().as_u16() {
                 201u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::begin_step_up`]
+
+[`Client::begin_step_up`]: super::Client::begin_step_up*/
+    #[derive(Debug, Clone)]
+    pub struct BeginStepUp<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::StepUpRequest, String>,
+    }
+    impl<'a> BeginStepUp<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::StepUpRequest>,
+            <V as std::convert::TryInto<types::StepUpRequest>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `StepUpRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::StepUpRequest,
+            ) -> types::builder::StepUpRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/step-up`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::StepUpResponse>,
+            Error<types::BeginStepUpError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::StepUpRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/step-up", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "begin_step_up",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::verify_step_up`]
+
+[`Client::verify_step_up`]: super::Client::verify_step_up*/
+    #[derive(Debug, Clone)]
+    pub struct VerifyStepUp<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::MfaVerifyRequest, String>,
+    }
+    impl<'a> VerifyStepUp<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::MfaVerifyRequest>,
+            <V as std::convert::TryInto<
+                types::MfaVerifyRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `MfaVerifyRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::MfaVerifyRequest,
+            ) -> types::builder::MfaVerifyRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/step-up/verify`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::StepUpCompleteResponse>,
+            Error<types::VerifyStepUpError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::MfaVerifyRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/step-up/verify", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "verify_step_up",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::verify_passkey_step_up`]
+
+[`Client::verify_passkey_step_up`]: super::Client::verify_passkey_step_up*/
+    #[derive(Debug, Clone)]
+    pub struct VerifyPasskeyStepUp<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::PasskeyVerifyRequest, String>,
+    }
+    impl<'a> VerifyPasskeyStepUp<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PasskeyVerifyRequest>,
+            <V as std::convert::TryInto<
+                types::PasskeyVerifyRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `PasskeyVerifyRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::PasskeyVerifyRequest,
+            ) -> types::builder::PasskeyVerifyRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/identity/step-up/verify-passkey`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::StepUpCompleteResponse>,
+            Error<types::VerifyPasskeyStepUpError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::PasskeyVerifyRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/identity/step-up/verify-passkey", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "verify_passkey_step_up",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -15317,6 +21176,11 @@ pub mod prelude {
 /// What the shared front needs to know about each operation of this document.
 pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
     crate::front::Operation {
+        id: "begin_step_up",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "create_api_key",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
@@ -15327,7 +21191,17 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: false,
     },
     crate::front::Operation {
+        id: "delete_mfa_method",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "disable_mfa",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "generate_recovery_codes",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
@@ -15347,12 +21221,27 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: false,
     },
     crate::front::Operation {
+        id: "get_passkey_options",
+        opened_by: &[crate::front::Credential::Nothing],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "get_readiness",
         opened_by: &[crate::front::Credential::Nothing],
         one_time: false,
     },
     crate::front::Operation {
+        id: "get_sign_in_passkey_options",
+        opened_by: &[crate::front::Credential::Nothing],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "list_api_keys",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "list_mfa_methods",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
@@ -15372,6 +21261,11 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: false,
     },
     crate::front::Operation {
+        id: "open_magic_link",
+        opened_by: &[crate::front::Credential::Nothing],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "refresh_token",
         opened_by: &[crate::front::Credential::Nothing],
         one_time: true,
@@ -15382,13 +21276,28 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: false,
     },
     crate::front::Operation {
+        id: "rename_mfa_method",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "resend_mfa_code",
         opened_by: &[crate::front::Credential::Nothing],
         one_time: false,
     },
     crate::front::Operation {
+        id: "set_primary_mfa_method",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "setup_mfa",
         opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "sign_in_with_passkey",
+        opened_by: &[crate::front::Credential::Nothing],
         one_time: false,
     },
     crate::front::Operation {
@@ -15423,8 +21332,31 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: true,
     },
     crate::front::Operation {
+        id: "verify_passkey_login",
+        opened_by: &[crate::front::Credential::Nothing],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "verify_passkey_setup",
+        opened_by: &[
+            crate::front::Credential::Nothing,
+            crate::front::Credential::Bearer,
+        ],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "verify_passkey_step_up",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "verify_registration",
         opened_by: &[crate::front::Credential::Nothing],
+        one_time: true,
+    },
+    crate::front::Operation {
+        id: "verify_step_up",
+        opened_by: &[crate::front::Credential::Bearer],
         one_time: true,
     },
 ];

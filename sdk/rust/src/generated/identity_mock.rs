@@ -647,6 +647,24 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn forbidden(self, value: &types::DisableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::DisableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::DisableMfaError) -> Self {
             Self(
                 self
@@ -807,6 +825,121 @@ pub mod operations {
             )
         }
         pub fn service_unavailable(self, value: &types::VerifyMfaDisableError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct GetPasskeyOptionsWhen(::httpmock::When);
+    impl GetPasskeyOptionsWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/login/passkey-options$")
+                            .unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::PasskeyOptionsRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct GetPasskeyOptionsThen(::httpmock::Then);
+    impl GetPasskeyOptionsThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::PasskeyOptionsResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::GetPasskeyOptionsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::GetPasskeyOptionsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::GetPasskeyOptionsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::GetPasskeyOptionsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(
+            self,
+            value: &types::GetPasskeyOptionsError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::GetPasskeyOptionsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::GetPasskeyOptionsError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::GetPasskeyOptionsError) -> Self {
             Self(
                 self
                     .0
@@ -1026,6 +1159,627 @@ pub mod operations {
             )
         }
         pub fn service_unavailable(self, value: &types::VerifyMfaLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct VerifyPasskeyLoginWhen(::httpmock::When);
+    impl VerifyPasskeyLoginWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/login/verify-passkey$")
+                            .unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::PasskeyVerifyRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct VerifyPasskeyLoginThen(::httpmock::Then);
+    impl VerifyPasskeyLoginThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::MfaLoginVerifyResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::VerifyPasskeyLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::VerifyPasskeyLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::VerifyPasskeyLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::VerifyPasskeyLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(
+            self,
+            value: &types::VerifyPasskeyLoginError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::VerifyPasskeyLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::VerifyPasskeyLoginError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::VerifyPasskeyLoginError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct OpenMagicLinkWhen(::httpmock::When);
+    impl OpenMagicLinkWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/magic-link$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::MagicLinkRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct OpenMagicLinkThen(::httpmock::Then);
+    impl OpenMagicLinkThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::MagicLinkResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::OpenMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::OpenMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(self, value: &types::OpenMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::OpenMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::OpenMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct ListMfaMethodsWhen(::httpmock::When);
+    impl ListMfaMethodsWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::GET)
+                    .path_matches(regex::Regex::new("^/identity/mfa/methods$").unwrap()),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+    }
+    pub struct ListMfaMethodsThen(::httpmock::Then);
+    impl ListMfaMethodsThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::ListMfaMethodsResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::ListMfaMethodsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::ListMfaMethodsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::ListMfaMethodsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct DeleteMfaMethodWhen(::httpmock::When);
+    impl DeleteMfaMethodWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::DELETE)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/methods/[^/]*$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn factor_id(self, value: &str) -> Self {
+            let re = regex::Regex::new(
+                    &format!("^/identity/mfa/methods/{}$", value.to_string()),
+                )
+                .unwrap();
+            Self(self.0.path_matches(re))
+        }
+    }
+    pub struct DeleteMfaMethodThen(::httpmock::Then);
+    impl DeleteMfaMethodThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn no_content(self) -> Self {
+            Self(self.0.status(204u16))
+        }
+        pub fn bad_request(self, value: &types::DeleteMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::DeleteMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::DeleteMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::DeleteMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::DeleteMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::DeleteMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct RenameMfaMethodWhen(::httpmock::When);
+    impl RenameMfaMethodWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::PATCH)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/methods/[^/]*$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn factor_id(self, value: &str) -> Self {
+            let re = regex::Regex::new(
+                    &format!("^/identity/mfa/methods/{}$", value.to_string()),
+                )
+                .unwrap();
+            Self(self.0.path_matches(re))
+        }
+        pub fn body(self, value: &types::RenameMfaMethodRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct RenameMfaMethodThen(::httpmock::Then);
+    impl RenameMfaMethodThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::MfaFactor) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(
+            self,
+            value: &types::RenameMfaMethodError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct SetPrimaryMfaMethodWhen(::httpmock::When);
+    impl SetPrimaryMfaMethodWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/methods/[^/]*/primary$")
+                            .unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn factor_id(self, value: &str) -> Self {
+            let re = regex::Regex::new(
+                    &format!("^/identity/mfa/methods/{}/primary$", value.to_string()),
+                )
+                .unwrap();
+            Self(self.0.path_matches(re))
+        }
+    }
+    pub struct SetPrimaryMfaMethodThen(::httpmock::Then);
+    impl SetPrimaryMfaMethodThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::MfaFactor) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::SetPrimaryMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::SetPrimaryMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::SetPrimaryMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::SetPrimaryMfaMethodError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::SetPrimaryMfaMethodError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct GenerateRecoveryCodesWhen(::httpmock::When);
+    impl GenerateRecoveryCodesWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/recovery-codes$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+    }
+    pub struct GenerateRecoveryCodesThen(::httpmock::Then);
+    impl GenerateRecoveryCodesThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn created(self, value: &types::RecoveryCodesResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(201u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::GenerateRecoveryCodesError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::GenerateRecoveryCodesError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::GenerateRecoveryCodesError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::GenerateRecoveryCodesError,
+        ) -> Self {
             Self(
                 self
                     .0
@@ -1346,6 +2100,277 @@ pub mod operations {
             )
         }
     }
+    pub struct VerifyPasskeySetupWhen(::httpmock::When);
+    impl VerifyPasskeySetupWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/mfa/setup/verify-passkey$")
+                            .unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::PasskeyVerifyRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct VerifyPasskeySetupThen(::httpmock::Then);
+    impl VerifyPasskeySetupThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::MfaVerifySetupResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(
+            self,
+            value: &types::VerifyPasskeySetupError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::VerifyPasskeySetupError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::VerifyPasskeySetupError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct SignInWithPasskeyWhen(::httpmock::When);
+    impl SignInWithPasskeyWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/passkey/login$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::SignInPasskeyRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct SignInWithPasskeyThen(::httpmock::Then);
+    impl SignInWithPasskeyThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::TokenResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::SignInWithPasskeyError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::SignInWithPasskeyError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(
+            self,
+            value: &types::SignInWithPasskeyError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::SignInWithPasskeyError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::SignInWithPasskeyError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct GetSignInPasskeyOptionsWhen(::httpmock::When);
+    impl GetSignInPasskeyOptionsWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/passkey/options$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+    }
+    pub struct GetSignInPasskeyOptionsThen(::httpmock::Then);
+    impl GetSignInPasskeyOptionsThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::SignInPasskeyOptionsResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::GetSignInPasskeyOptionsError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::GetSignInPasskeyOptionsError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
     pub struct RegisterUserWhen(::httpmock::When);
     impl RegisterUserWhen {
         pub fn new(inner: ::httpmock::When) -> Self {
@@ -1523,6 +2548,355 @@ pub mod operations {
         pub fn service_unavailable(
             self,
             value: &types::VerifyRegistrationError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct BeginStepUpWhen(::httpmock::When);
+    impl BeginStepUpWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(regex::Regex::new("^/identity/step-up$").unwrap()),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::StepUpRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct BeginStepUpThen(::httpmock::Then);
+    impl BeginStepUpThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::StepUpResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct VerifyStepUpWhen(::httpmock::When);
+    impl VerifyStepUpWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/step-up/verify$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::MfaVerifyRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct VerifyStepUpThen(::httpmock::Then);
+    impl VerifyStepUpThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::StepUpCompleteResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct VerifyPasskeyStepUpWhen(::httpmock::When);
+    impl VerifyPasskeyStepUpWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/identity/step-up/verify-passkey$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::PasskeyVerifyRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct VerifyPasskeyStepUpThen(::httpmock::Then);
+    impl VerifyPasskeyStepUpThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::StepUpCompleteResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn not_found(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(
+            self,
+            value: &types::VerifyPasskeyStepUpError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::VerifyPasskeyStepUpError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::VerifyPasskeyStepUpError,
         ) -> Self {
             Self(
                 self
@@ -1902,12 +3276,45 @@ pub trait MockServerExt {
     fn verify_mfa_disable<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::VerifyMfaDisableWhen, operations::VerifyMfaDisableThen);
+    fn get_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::GetPasskeyOptionsWhen, operations::GetPasskeyOptionsThen);
     fn switch_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::SwitchMfaMethodWhen, operations::SwitchMfaMethodThen);
     fn verify_mfa_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::VerifyMfaLoginWhen, operations::VerifyMfaLoginThen);
+    fn verify_passkey_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::VerifyPasskeyLoginWhen,
+            operations::VerifyPasskeyLoginThen,
+        );
+    fn open_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::OpenMagicLinkWhen, operations::OpenMagicLinkThen);
+    fn list_mfa_methods<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::ListMfaMethodsWhen, operations::ListMfaMethodsThen);
+    fn delete_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::DeleteMfaMethodWhen, operations::DeleteMfaMethodThen);
+    fn rename_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::RenameMfaMethodWhen, operations::RenameMfaMethodThen);
+    fn set_primary_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::SetPrimaryMfaMethodWhen,
+            operations::SetPrimaryMfaMethodThen,
+        );
+    fn generate_recovery_codes<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::GenerateRecoveryCodesWhen,
+            operations::GenerateRecoveryCodesThen,
+        );
     fn resend_mfa_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::ResendMfaCodeWhen, operations::ResendMfaCodeThen);
@@ -1917,6 +3324,21 @@ pub trait MockServerExt {
     fn verify_mfa_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::VerifyMfaSetupWhen, operations::VerifyMfaSetupThen);
+    fn verify_passkey_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::VerifyPasskeySetupWhen,
+            operations::VerifyPasskeySetupThen,
+        );
+    fn sign_in_with_passkey<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::SignInWithPasskeyWhen, operations::SignInWithPasskeyThen);
+    fn get_sign_in_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::GetSignInPasskeyOptionsWhen,
+            operations::GetSignInPasskeyOptionsThen,
+        );
     fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen);
@@ -1925,6 +3347,18 @@ pub trait MockServerExt {
         F: FnOnce(
             operations::VerifyRegistrationWhen,
             operations::VerifyRegistrationThen,
+        );
+    fn begin_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::BeginStepUpWhen, operations::BeginStepUpThen);
+    fn verify_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::VerifyStepUpWhen, operations::VerifyStepUpThen);
+    fn verify_passkey_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::VerifyPasskeyStepUpWhen,
+            operations::VerifyPasskeyStepUpThen,
         );
     fn refresh_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
@@ -2047,6 +3481,17 @@ impl MockServerExt for ::httpmock::MockServer {
             )
         })
     }
+    fn get_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::GetPasskeyOptionsWhen, operations::GetPasskeyOptionsThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::GetPasskeyOptionsWhen::new(when),
+                operations::GetPasskeyOptionsThen::new(then),
+            )
+        })
+    }
     fn switch_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::SwitchMfaMethodWhen, operations::SwitchMfaMethodThen),
@@ -2066,6 +3511,92 @@ impl MockServerExt for ::httpmock::MockServer {
             config_fn(
                 operations::VerifyMfaLoginWhen::new(when),
                 operations::VerifyMfaLoginThen::new(then),
+            )
+        })
+    }
+    fn verify_passkey_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::VerifyPasskeyLoginWhen,
+            operations::VerifyPasskeyLoginThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::VerifyPasskeyLoginWhen::new(when),
+                operations::VerifyPasskeyLoginThen::new(then),
+            )
+        })
+    }
+    fn open_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::OpenMagicLinkWhen, operations::OpenMagicLinkThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::OpenMagicLinkWhen::new(when),
+                operations::OpenMagicLinkThen::new(then),
+            )
+        })
+    }
+    fn list_mfa_methods<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::ListMfaMethodsWhen, operations::ListMfaMethodsThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::ListMfaMethodsWhen::new(when),
+                operations::ListMfaMethodsThen::new(then),
+            )
+        })
+    }
+    fn delete_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::DeleteMfaMethodWhen, operations::DeleteMfaMethodThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::DeleteMfaMethodWhen::new(when),
+                operations::DeleteMfaMethodThen::new(then),
+            )
+        })
+    }
+    fn rename_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::RenameMfaMethodWhen, operations::RenameMfaMethodThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::RenameMfaMethodWhen::new(when),
+                operations::RenameMfaMethodThen::new(then),
+            )
+        })
+    }
+    fn set_primary_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::SetPrimaryMfaMethodWhen,
+            operations::SetPrimaryMfaMethodThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::SetPrimaryMfaMethodWhen::new(when),
+                operations::SetPrimaryMfaMethodThen::new(then),
+            )
+        })
+    }
+    fn generate_recovery_codes<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::GenerateRecoveryCodesWhen,
+            operations::GenerateRecoveryCodesThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::GenerateRecoveryCodesWhen::new(when),
+                operations::GenerateRecoveryCodesThen::new(then),
             )
         })
     }
@@ -2102,6 +3633,45 @@ impl MockServerExt for ::httpmock::MockServer {
             )
         })
     }
+    fn verify_passkey_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::VerifyPasskeySetupWhen,
+            operations::VerifyPasskeySetupThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::VerifyPasskeySetupWhen::new(when),
+                operations::VerifyPasskeySetupThen::new(then),
+            )
+        })
+    }
+    fn sign_in_with_passkey<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::SignInWithPasskeyWhen, operations::SignInWithPasskeyThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::SignInWithPasskeyWhen::new(when),
+                operations::SignInWithPasskeyThen::new(then),
+            )
+        })
+    }
+    fn get_sign_in_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::GetSignInPasskeyOptionsWhen,
+            operations::GetSignInPasskeyOptionsThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::GetSignInPasskeyOptionsWhen::new(when),
+                operations::GetSignInPasskeyOptionsThen::new(then),
+            )
+        })
+    }
     fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen),
@@ -2124,6 +3694,42 @@ impl MockServerExt for ::httpmock::MockServer {
             config_fn(
                 operations::VerifyRegistrationWhen::new(when),
                 operations::VerifyRegistrationThen::new(then),
+            )
+        })
+    }
+    fn begin_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::BeginStepUpWhen, operations::BeginStepUpThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::BeginStepUpWhen::new(when),
+                operations::BeginStepUpThen::new(then),
+            )
+        })
+    }
+    fn verify_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::VerifyStepUpWhen, operations::VerifyStepUpThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::VerifyStepUpWhen::new(when),
+                operations::VerifyStepUpThen::new(then),
+            )
+        })
+    }
+    fn verify_passkey_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::VerifyPasskeyStepUpWhen,
+            operations::VerifyPasskeyStepUpThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::VerifyPasskeyStepUpWhen::new(when),
+                operations::VerifyPasskeyStepUpThen::new(then),
             )
         })
     }

@@ -11,7 +11,7 @@ use super::error::refuses;
 use super::mfa_setup::MfaVerifyRequest;
 use super::{Answer, App, Body, Caller, MaybeCaller};
 use crate::flow;
-use crate::http::input::{SecretText, Then};
+use crate::http::input::{SecretText, Then, present};
 use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
 use crate::model::session;
@@ -20,8 +20,8 @@ use crate::model::{Refusal, Secret};
 use crate::outcome::{FactorChanged, Waiting};
 
 refuses!(DisableMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaNotEnabled,
-    MfaMethodNotEnabled, TokenInvalid, TokenExpired, TooManyPasswordAttempts, TooManyMfaEmails,
-    TooManyRequests);
+    MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaEnforced, FactorNotFound, TooManyPasswordAttempts,
+    TooManyMfaEmails, TooManyMfaSms, TooManyRequests);
 
 /// Begins to turn a method off.
 #[utoipa::path(operation_id = "disableMfa", tag = "MFA Disable", request_body = MfaDisableRequest,
@@ -40,8 +40,8 @@ pub async fn disable_mfa(
 }
 
 refuses!(VerifyMfaDisable: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
-    InvalidMfaCode, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodLocked, UserNotFound,
-    TooManyMfaAttempts);
+    InvalidMfaCode, AuthenticatorClockOff, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodLocked,
+    MfaEnforced, UserNotFound, TooManyMfaAttempts);
 
 /// Confirms with a code.
 #[utoipa::path(operation_id = "verifyMfaDisable", tag = "MFA Disable", request_body = MfaVerifyRequest,
@@ -62,13 +62,17 @@ pub async fn verify_mfa_disable(
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = MFADisableRequest)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaDisableRequest {
     #[schema(value_type = MfaMethod)]
     method: Method,
     #[validate(length(min = 1, max = 4096))]
     #[schema(value_type = String, min_length = 1, max_length = 4096)]
     password: SecretText,
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64, nullable = false)]
+    factor_id: Option<String>,
 }
 
 impl MfaDisableRequest {

@@ -19,7 +19,7 @@ use crate::outcome::{SignedIn, Waiting};
 
 refuses!(SwitchMfaMethod: WITH_BODY, Validation, InvalidMfaMethod, MfaTokenInvalid, MfaTokenExpired,
     MfaWrongPurpose, MfaNotEnabled, MfaMethodNotEnabled, MfaMethodLocked, UserNotFound, TooManyMfaEmails,
-    TooManyRequests, TooManyMfaAttempts);
+    TooManyMfaSms, TooManyRequests, TooManyMfaAttempts);
 
 /// Lets the user finish this sign-in by another method.
 #[utoipa::path(operation_id = "switchMfaMethod", tag = "MFA Login", request_body = MfaSwitchMethodRequest,
@@ -114,6 +114,9 @@ pub struct MfaLoginVerifyResponse {
     token_type: TokenType,
     expires_in: u32,
     user: User,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    recovery_codes_remaining: Option<u32>,
 }
 
 impl From<SignedIn> for MfaLoginVerifyResponse {
@@ -125,6 +128,7 @@ impl From<SignedIn> for MfaLoginVerifyResponse {
             token_type: TokenType::Bearer,
             expires_in: signed_in.expires_in,
             user: signed_in.person.into(),
+            recovery_codes_remaining: None,
         }
     }
 }

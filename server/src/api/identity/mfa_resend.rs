@@ -17,7 +17,8 @@ use crate::model::source::Source;
 use crate::outcome::Resent;
 
 refuses!(ResendMfaCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, ResendOnlyForEmail,
-    UserNotFound, ResendCooldown, MaxResendLimit, TooManyMfaEmails, TooManyRequests, TooManyMfaAttempts);
+    UserNotFound, ResendCooldown, MaxResendLimit, TooManyMfaEmails, TooManyMfaSms, TooManyRequests,
+    TooManyMfaAttempts);
 
 /// Mails a new code.
 #[utoipa::path(operation_id = "resendMfaCode", tag = "MFA Resend", request_body = MfaResendRequest,

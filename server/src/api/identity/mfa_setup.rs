@@ -3,6 +3,7 @@
 use actix_web::post;
 use actix_web::web::Json;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
 
@@ -10,7 +11,7 @@ use super::dto::{CODE_SENT, Method, MfaMethod, methods};
 use super::error::refuses;
 use super::{Answer, App, Body, Caller, MaybeCaller};
 use crate::flow;
-use crate::http::input::{SecretText, Then};
+use crate::http::input::{SecretText, Then, name as readable, present};
 use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
 use crate::model::session;
@@ -19,8 +20,8 @@ use crate::model::{Refusal, Secret};
 use crate::outcome::{FactorChanged, SetupBegun};
 
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaAlreadyEnabled,
-    TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyPasswordAttempts, TooManyMfaEmails,
-    TooManyRequests);
+    MfaMethodUnavailable, TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyPasswordAttempts,
+    TooManyMfaEmails, TooManyMfaSms, TooManyRequests);
 
 /// Begins to turn a method on.
 #[utoipa::path(operation_id = "setupMfa", tag = "MFA Setup", request_body = MfaSetupRequest,
@@ -39,8 +40,8 @@ pub async fn setup_mfa(
 }
 
 refuses!(VerifyMfaSetup: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
-    InvalidMfaCode, AuthenticatorNotConfigured, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
-    MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
+    InvalidMfaCode, AuthenticatorClockOff, AuthenticatorNotConfigured, MfaAlreadyEnabled, TokenInvalid,
+    TokenExpired, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
 
 /// Confirms the set-up with a code.
 #[utoipa::path(operation_id = "verifyMfaSetup", tag = "MFA Setup", request_body = MfaVerifyRequest,
@@ -60,13 +61,21 @@ pub async fn verify_mfa_setup(
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = MFASetupRequest)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaSetupRequest {
     #[schema(value_type = MfaMethod)]
     method: Method,
     #[validate(length(min = 1, max = 4096))]
     #[schema(value_type = String, min_length = 1, max_length = 4096)]
     password: SecretText,
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(min = 1, max = 64), custom(function = "readable"))]
+    #[schema(min_length = 1, max_length = 64, nullable = false)]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(min = 1, max = 32))]
+    #[schema(min_length = 1, max_length = 32, nullable = false)]
+    phone_number: Option<String>,
 }
 
 impl MfaSetupRequest {
@@ -88,9 +97,12 @@ impl MfaSetupRequest {
 #[derive(Serialize, ToSchema)]
 #[schema(as = MFASetupResponse)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "the flow is being written")]
 pub enum MfaSetupResponse {
     Email(MfaSetupEmailResponse),
     Authenticator(MfaSetupAuthenticatorResponse),
+    Sms(MfaSetupSmsResponse),
+    Passkey(MfaSetupPasskeyResponse),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -138,6 +150,47 @@ pub enum OnlyAuthenticator {
     Authenticator,
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = MFASetupSmsResponse)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaSetupSmsResponse {
+    message: &'static str,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    mfa_token: Secret<String>,
+    #[schema(inline)]
+    method: OnlySms,
+    phone_number: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the flow is being written")]
+pub enum OnlySms {
+    Sms,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = MFASetupPasskeyResponse)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaSetupPasskeyResponse {
+    message: &'static str,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    mfa_token: Secret<String>,
+    #[schema(inline)]
+    method: OnlyPasskey,
+    #[schema(value_type = Object)]
+    public_key: Value,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the flow is being written")]
+pub enum OnlyPasskey {
+    Passkey,
+}
+
 impl From<SetupBegun> for MfaSetupResponse {
     fn from(begun: SetupBegun) -> Self {
         match begun {
@@ -163,7 +216,7 @@ impl From<SetupBegun> for MfaSetupResponse {
     }
 }
 
-/// A challenge and the code that answers it: at set-up, sign-in and disable.
+/// A challenge and the code that answers it: at set-up, sign-in, disable and step-up.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = MFAVerifyRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -171,8 +224,8 @@ pub struct MfaVerifyRequest {
     #[validate(length(min = 1, max = 200))]
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     mfa_token: SecretText,
-    #[validate(length(min = 1, max = 64))]
-    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     code: SecretText,
 }
 

@@ -19,7 +19,7 @@ use crate::model::{self, Refusal, Secret};
 use crate::outcome::{Judged, LoggedIn, MfaRequired, Person, SessionView, TokenFlaw};
 
 refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts, TooManyMfaEmails,
-    TooManyRequests);
+    TooManyMfaSms, TooManyRequests);
 
 /// Checks the password.
 #[utoipa::path(operation_id = "login", tag = "Sessions", request_body = LoginRequest,

@@ -88,7 +88,7 @@ problems! {
     MfaEnforced "MFAEnforcedErrorResponse" = Refusal::MfaEnforced;
     FactorNotFound "FactorNotFoundErrorResponse" = Refusal::FactorNotFound;
     LastAdministrator "LastAdministratorErrorResponse" = Refusal::LastAdministrator;
-    TooManyMfaSms "TooManyMFASMSErrorResponse" {
+    TooManyMfaSms "TooManyMFASmsErrorResponse" {
         retry_after: u32,
     } = Refusal::TooManyMfaSms { retry_after: 0 };
     RegistrationTokenInvalid "RegistrationTokenInvalidErrorResponse" = Refusal::RegistrationTokenInvalid;
@@ -207,7 +207,7 @@ mod tests {
     fn schemas_are_named_after_their_codes() {
         for problem in Problem::ALL {
             let words = problem.sample().code().split('_').map(|word| match word {
-                "MFA" | "API" | "SMS" => word.to_owned(),
+                "MFA" | "API" => word.to_owned(),
                 word => format!("{}{}", &word[..1], word[1..].to_lowercase()),
             });
             let name = words.collect::<String>() + "ErrorResponse";

@@ -1,0 +1,28 @@
+//! Looking at the methods of one's own account.
+
+use crate::app::Ctx;
+use crate::model::Result;
+use crate::model::kinds::{CodeSetKind, FactorState};
+use crate::model::session::Caller;
+use crate::outcome::MethodList;
+use crate::store::{code_sets, factors};
+
+/// The factors that were proved, and what is left of the recovery codes.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
+    let user_id = caller.user.id;
+    ctx.read(move |tx| {
+        let mut all = factors::of_user(tx, user_id)?;
+        // A set-up that was begun is no method yet, and may never become one.
+        all.retain(|factor| factor.state != FactorState::Pending);
+        let codes = code_sets::live(tx, user_id, CodeSetKind::Recovery)?;
+        Ok(MethodList {
+            factors: all,
+            recovery_codes_remaining: code_sets::remaining(tx, user_id, CodeSetKind::Recovery)?,
+            recovery_codes_made_at: codes.map(|set| set.created_at),
+        })
+    })
+    .await
+}
