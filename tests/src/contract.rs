@@ -20,11 +20,12 @@ pub use envelope::check_error;
 const FIRST: &str = "identity";
 
 /// Members of answers that are secrets: whoever reads them can act as the user.
-pub const SECRET_MEMBERS: [&str; 19] = [
+pub const SECRET_MEMBERS: [&str; 20] = [
     "accessToken",
     "access_token",
     "apiKey",
     "backupCodes",
+    "fullAccessToken",
     "mfaToken",
     "mfa_token",
     "otpauthUri",

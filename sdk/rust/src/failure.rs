@@ -135,7 +135,8 @@ impl Failure {
         Self {
             status: Some(status),
             code: text("code"),
-            message: text("message"),
+            // `detail` is what RFC 9457 calls it.
+            message: text("message").or_else(|| text("detail")),
             request_id: header_id
                 .or(read["requestId"].as_str())
                 .and_then(|id| id.parse().ok()),

@@ -54,13 +54,14 @@
 //! | Feature | |
 //! |---|---|
 //! | `identity` (default) | [`identity`], the native API |
+//! | `flashback`, `veeam` | the API that mirrors that vendor's, as a module of this name |
 //! | `rustls` (default) | TLS; without it bring your own by [`Builder::http_client`], or use plain http on this machine |
-//! | `mock` | `identity::mock`: a typed stand-in for the server in your own tests |
+//! | `mock` | `identity::mock` and its like: a typed stand-in for the server in your own tests |
 //!
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![cfg_attr(
-    not(feature = "identity"),
+    not(any(feature = "identity", feature = "flashback", feature = "veeam")),
     expect(
         dead_code,
         unused_imports,
@@ -69,11 +70,17 @@
 )]
 
 mod failure;
+#[cfg(feature = "flashback")]
+#[cfg_attr(docsrs, doc(cfg(feature = "flashback")))]
+pub mod flashback;
 mod front;
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
 pub mod identity;
 mod secret;
+#[cfg(feature = "veeam")]
+#[cfg_attr(docsrs, doc(cfg(feature = "veeam")))]
+pub mod veeam;
 
 pub use failure::{Failure, Problem};
 pub use front::{BuildError, Builder, Front, Repeats, Session};

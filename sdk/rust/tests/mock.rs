@@ -98,8 +98,8 @@ fn body(
 async fn a_value_that_this_version_does_not_know_is_read() {
     let (server, client) = served().await;
     let mut answer = serde_json::to_value(mock::mfa_required()).expect("JSON");
-    answer["method"] = "passkey".into();
-    answer["mfaMethods"] = serde_json::json!(["passkey", "email"]);
+    answer["method"] = "carrier_pigeon".into();
+    answer["mfaMethods"] = serde_json::json!(["carrier_pigeon", "email"]);
     answer["aNewField"] = 1.into();
     server.login(|_, then| {
         then.into_inner().status(200).json_body(answer);
@@ -111,7 +111,7 @@ async fn a_value_that_this_version_does_not_know_is_read() {
     let LoginResponse::MfaRequiredResponse(step) = answer.into_inner() else {
         panic!("a second factor is asked for")
     };
-    assert_eq!(step.method, MfaMethod::Other("passkey".to_owned()));
+    assert_eq!(step.method, MfaMethod::Other("carrier_pigeon".to_owned()));
     assert_eq!(step.mfa_methods, [step.method, MfaMethod::Email]);
 }
 

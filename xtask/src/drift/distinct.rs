@@ -44,7 +44,8 @@ pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<Strin
     }
 }
 
-/// A required string property with one value each, not the same; or required sets with nothing in common.
+/// A required string property with one value each, not the same; or something that each one requires and the other
+/// does not have.
 fn told_apart(spec: &Value, left: &Value, right: &Value) -> bool {
     let (left, right) = (Member::new(spec, left), Member::new(spec, right));
     let constants = left.constants.iter().any(|(name, value)| {
@@ -53,14 +54,12 @@ fn told_apart(spec: &Value, left: &Value, right: &Value) -> bool {
             .iter()
             .any(|(other, theirs)| name == other && value != theirs)
     });
-    let disjoint = !left.required.is_empty()
-        && !right.required.is_empty()
-        && left.required.is_disjoint(&right.required);
-    constants || disjoint
+    constants || left.has_its_own(&right) && right.has_its_own(&left)
 }
 
 struct Member {
     required: BTreeSet<String>,
+    properties: BTreeSet<String>,
     constants: Vec<(String, Value)>,
 }
 
@@ -72,6 +71,7 @@ impl Member {
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect();
+        let names = properties.iter().map(|(name, _)| name.clone()).collect();
         let constants = properties
             .into_iter()
             .filter(|(name, property)| required.contains(name) && property["type"] == "string")
@@ -84,8 +84,15 @@ impl Member {
             .collect();
         Self {
             required,
+            properties: names,
             constants,
         }
+    }
+
+    /// Whether it requires something that the other does not have.
+    fn has_its_own(&self, other: &Self) -> bool {
+        let mut own = self.required.difference(&other.properties);
+        own.any(|name| !other.required.contains(name))
     }
 }
 
@@ -114,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn members_need_a_constant_or_disjoint_required_sets() {
+    fn members_need_a_constant_or_a_field_of_their_own() {
         let constant = |value: &str| {
             json!({ "required": ["kind", "id"], "properties": {
             "kind": { "type": "string", "enum": [value] }, "id": { "type": "string" } } })
@@ -129,5 +136,8 @@ mod tests {
             0
         );
         assert_eq!(count(&json!({ "required": ["a"] }), &json!({})), 1);
+        let member = |own: &str, other: &str| json!({ "required": ["id", own], "properties": { "id": {}, own: {}, other: {} } });
+        assert_eq!(count(&member("a", "c"), &member("b", "c")), 0);
+        assert_eq!(count(&member("a", "b"), &member("b", "c")), 1);
     }
 }

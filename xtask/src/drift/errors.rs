@@ -1,8 +1,73 @@
 //! House rules on error answers: typed, named, told apart by `code`, with the headers a client acts on.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
-use crate::openapi::{Operation, SCHEMAS, entries, error_schemas, flat, is_error, resolve};
+use crate::openapi::{
+    Operation, SCHEMAS, entries, error_schemas, flat, is_error, operations, resolve,
+};
+
+/// The document's common error, by which a client reads a code that it does not know.
+const COMMON: &str = "ErrorResponse";
+
+/// Checks that all errors of the document have one media type, and all the fields of the common error.
+pub fn envelope(spec: &Value, found: &mut Vec<String>) {
+    let common = &spec["components"]["schemas"][COMMON];
+    if !common.is_object() {
+        found.push(format!("there is no schema {COMMON}"));
+        return;
+    }
+    let mut media: BTreeMap<&String, String> = BTreeMap::new();
+    let mut named = BTreeSet::new();
+    for operation in operations(spec) {
+        let answers =
+            entries(&operation.object["responses"]).filter(|(status, _)| is_error(status));
+        for (_, answer) in answers {
+            let answer = resolve(spec, answer);
+            for (one, _) in entries(&answer["content"]) {
+                media.entry(one).or_insert_with(|| operation.name.clone());
+            }
+            let schemas = error_schemas(answer);
+            named.extend(
+                schemas
+                    .iter()
+                    .filter_map(|schema| schema["$ref"].as_str())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    if media.len() > 1 {
+        let places = media
+            .iter()
+            .map(|(one, operation)| format!("{one} ({operation})"));
+        let places: Vec<String> = places.collect();
+        found.push(format!(
+            "errors have several media types: {}",
+            places.join(", ")
+        ));
+    }
+    for target in named {
+        let Some(name) = target.strip_prefix(SCHEMAS) else {
+            continue;
+        };
+        let (properties, required) = flat(spec, &spec["components"]["schemas"][name]);
+        for (field, _) in entries(&common["properties"]) {
+            if !properties.iter().any(|(has, _)| has == field) {
+                found.push(format!(
+                    "schema {name} lacks {field}, which every error has"
+                ));
+            }
+        }
+        for field in common["required"].as_array().into_iter().flatten() {
+            if !required.contains(field) {
+                found.push(format!(
+                    "schema {name} does not require {field}, as every error does"
+                ));
+            }
+        }
+    }
+}
 
 /// Checks all error answers of one operation.
 pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {

@@ -23,6 +23,7 @@ pub fn findings(spec: &Value) -> Vec<String> {
         ));
     }
     operation_ids(spec, &mut found);
+    errors::envelope(spec, &mut found);
     for operation in operations(spec) {
         words(spec, &operation, &mut found);
         parameters(spec, &operation, &mut found);

@@ -7,6 +7,7 @@
 mod finish;
 mod fold;
 mod generate;
+mod lists;
 mod open;
 mod operations;
 mod plain;
@@ -78,7 +79,7 @@ pub fn run(check: bool) -> Result<()> {
 /// All steps in memory, in their order: each one builds on what the one before left.
 pub fn lower(name: &str, document: Value) -> Result<Lowered> {
     let mut document = sorted(document);
-    let operations = operations::collect(&document)?;
+    let operations = operations::collect(name, &document)?;
     fold::fold(&mut document)?;
     secrets::lift(&mut document)?;
     let open = open::lift(name, &mut document)?;

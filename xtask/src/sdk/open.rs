@@ -11,49 +11,8 @@ use serde_json::{Value, json};
 
 use heck::ToPascalCase;
 
+use super::lists::{Listed, OPEN};
 use crate::openapi::{SCHEMAS, entries, operations, reachable_schemas, resolve};
-
-/// The enums of each document that become open: document, name in the SDK, the places that have it inline.
-///
-/// A place is `Schema.property`; of a list, its members are meant. A component of its own has no places. A name once
-/// shipped stays: it is part of the SDK's interface.
-const NAMES: &[Listed] = &[
-    ("identity", "MFAMethod", &[]),
-    (
-        "identity",
-        "Role",
-        &["User.role", "GetCurrentUserResponse.role"],
-    ),
-    (
-        "identity",
-        "Acr",
-        &["SessionInfo.acr", "StepUpCompleteResponse.acr"],
-    ),
-    ("identity", "FactorState", &["MFAFactor.state"]),
-    ("identity", "LinkPurpose", &["MagicLinkResponse.purpose"]),
-    (
-        "identity",
-        "InvalidReason",
-        &["ValidateTokenResponse.reason"],
-    ),
-    (
-        "identity",
-        "InvalidCodeReason",
-        &["InvalidMFACodeErrorResponse.reason"],
-    ),
-    (
-        "identity",
-        "Scope",
-        &[
-            "APIKey.scopes",
-            "CreateAPIKeyResponse.scopes",
-            "CreateAPIKeyRequest.scopes",
-        ],
-    ),
-];
-
-/// A row of the list: document, name, places.
-type Listed = (&'static str, &'static str, &'static [&'static str]);
 
 /// An enum that becomes an open one.
 pub struct OpenEnum {
@@ -71,10 +30,7 @@ pub struct OpenEnum {
 ///
 /// When a place of the list is no enum, two places of one name differ, or an answer carries an enum that is not listed.
 pub fn lift(name: &str, document: &mut Value) -> Result<Vec<OpenEnum>> {
-    let listed: Vec<_> = NAMES
-        .iter()
-        .filter(|(owner, _, _)| *owner == name)
-        .collect();
+    let listed: Vec<_> = OPEN.iter().filter(|(owner, _, _)| *owner == name).collect();
     lift_listed(&listed, document)
 }
 
@@ -101,7 +57,7 @@ fn lift_listed(listed: &[&Listed], document: &mut Value) -> Result<Vec<OpenEnum>
     let unlisted = unlisted(document, &found);
     if !unlisted.is_empty() {
         bail!(
-            "an answer carries an enum that is not in the list of open enums: {} (add it to xtask/src/sdk/open.rs)",
+            "an answer carries an enum that is not in the list of open enums: {} (add it to xtask/src/sdk/lists.rs)",
             unlisted.join(", ")
         );
     }

@@ -6,10 +6,8 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
 
+use super::lists::ONE_TIME;
 use crate::openapi::{self, entries, flat, resolve};
-
-/// Fields that work once: a request that carries one is never repeated without being asked.
-const ONE_TIME: [&str; 3] = ["code", "refreshToken", "recoveryCode"];
 
 /// One operation as the front sees it.
 pub struct Operation {
@@ -26,7 +24,7 @@ pub struct Operation {
 /// # Errors
 ///
 /// When an operation has no operationId.
-pub fn collect(document: &Value) -> Result<Vec<Operation>> {
+pub fn collect(owner: &str, document: &Value) -> Result<Vec<Operation>> {
     let mut found = Vec::new();
     for openapi::Operation { name, object, .. } in openapi::operations(document) {
         let id = object["operationId"]
@@ -36,7 +34,7 @@ pub fn collect(document: &Value) -> Result<Vec<Operation>> {
             id: id.to_snake_case(),
             opened_by: opened_by(document, object)
                 .with_context(|| format!("the security of {name}"))?,
-            one_time: one_time(document, object),
+            one_time: one_time(owner, document, object),
         });
     }
     found.sort_by(|left, right| left.id.cmp(&right.id));
@@ -66,10 +64,15 @@ fn opened_by(document: &Value, operation: &Value) -> Result<Vec<&'static str>> {
     Ok(found)
 }
 
-fn one_time(document: &Value, operation: &Value) -> bool {
+fn one_time(owner: &str, document: &Value, operation: &Value) -> bool {
     entries(&resolve(document, &operation["requestBody"])["content"])
         .flat_map(|(_, media)| flat(document, &media["schema"]).0)
-        .any(|(name, _)| ONE_TIME.contains(&name.as_str()))
+        .any(|(name, _)| {
+            let works_once = |(document, field): &&(&str, &str)| {
+                (document.is_empty() || *document == owner) && *field == name
+            };
+            ONE_TIME.iter().find(works_once).is_some()
+        })
 }
 
 /// The table that the generated client carries for the front.

@@ -2,8 +2,12 @@
 //!
 //! Lengths, patterns, ranges and defaults are the server's to judge: a client that enforces those of its own day refuses what a
 //! newer or differently configured server takes, and fails to read what it answers. Unknown fields are never refused.
-//! Examples would only swell the generated documentation.
+//! Examples would only swell the generated documentation. Of an optional field that a vendor spells in two ways, the first
+//! spelling is enough: both have one name in Rust.
 
+use std::collections::BTreeSet;
+
+use heck::ToSnakeCase;
 use serde_json::{Value, json};
 
 /// Keywords of a schema that a client does not enforce.
@@ -79,13 +83,19 @@ fn plain(schema: &mut Value) {
             json!(if small { "uint32" } else { "uint64" }),
         );
     }
-    for property in map
-        .get_mut("properties")
-        .and_then(Value::as_object_mut)
-        .into_iter()
-        .flatten()
-    {
-        plain(property.1);
+    let required = map.get("required").cloned().unwrap_or_default();
+    if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
+        let mut known = BTreeSet::new();
+        properties.retain(|name, _| {
+            let first = known.insert(name.to_snake_case());
+            first
+                || required
+                    .as_array()
+                    .is_some_and(|all| all.contains(&json!(name)))
+        });
+        for (_, property) in properties {
+            plain(property);
+        }
     }
     for key in ["items", "additionalProperties", "not"] {
         if let Some(inner) = map.get_mut(key) {
@@ -113,12 +123,14 @@ mod tests {
             "paths": { "/a": { "get": { "parameters": [{ "name": "limit", "example": 3, "schema": {
                 "type": "integer", "format": "int32", "minimum": 1, "maximum": 100, "default": 30 } }] } } },
             "components": { "schemas": { "A": { "type": "object", "additionalProperties": false, "properties": {
-                "example": { "type": "string", "minLength": 1, "pattern": "x" } } } } },
+                "example": { "type": "string", "minLength": 1, "pattern": "x" },
+                "refreshToken": { "type": "string" }, "refresh_token": { "type": "string" } } } } },
         });
         strip(&mut document);
         let limit = json!({ "name": "limit", "schema": { "type": "integer", "format": "uint32" } });
         assert_eq!(document["paths"]["/a"]["get"]["parameters"][0], limit);
-        let schema = json!({ "type": "object", "properties": { "example": { "type": "string" } } });
+        let schema = json!({ "type": "object", "properties": {
+            "example": { "type": "string" }, "refreshToken": { "type": "string" } } });
         assert_eq!(document["components"]["schemas"]["A"], schema);
     }
 }

@@ -8,30 +8,11 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
+use super::lists::{SECRET_EVERYWHERE, SECRET_IN_REQUESTS};
 use crate::openapi::{SCHEMAS, operations, reachable_schemas, resolve};
 
 /// The component that stands for a secret in memory, and its type in the SDK.
 pub const SECRET: (&str, &str) = ("Secret", "crate::Secret");
-
-/// Fields that are secret wherever they stand, alone or in a list.
-const EVERYWHERE: [&str; 13] = [
-    "accessToken",
-    "apiKey",
-    "backupCodes",
-    "mfaToken",
-    "otpauthUrl",
-    "passkeyToken",
-    "password",
-    "qrCode",
-    "recoveryCodes",
-    "refreshToken",
-    "registrationToken",
-    "scratchCodes",
-    "secret",
-];
-
-/// Fields that are secret in what a client sends; in an answer, `code` is the name of an error.
-const IN_REQUESTS: [&str; 4] = ["code", "newPassword", "oldPassword", "token"];
 
 /// Replaces the secret fields of all component schemas by a reference to the component of [`SECRET`].
 ///
@@ -65,8 +46,8 @@ fn request_schemas(document: &Value) -> BTreeSet<String> {
 fn hide(schema: &mut Value, in_request: bool) {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for (name, property) in properties.iter_mut() {
-            let secret = EVERYWHERE.contains(&name.as_str())
-                || in_request && IN_REQUESTS.contains(&name.as_str());
+            let secret = SECRET_EVERYWHERE.contains(&name.as_str())
+                || in_request && SECRET_IN_REQUESTS.contains(&name.as_str());
             if secret && is_text(property) {
                 let mut hidden = reference();
                 if let Some(description) = property.get("description") {

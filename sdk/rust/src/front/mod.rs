@@ -3,6 +3,7 @@
 mod address;
 pub(crate) mod answer;
 mod builder;
+pub(crate) mod client;
 mod renewal;
 mod repeats;
 mod session;
@@ -46,6 +47,25 @@ pub(crate) struct Operation {
     pub(crate) opened_by: &'static [Credential],
     /// Whether its request carries something that works once, so that it must not be repeated.
     pub(crate) one_time: bool,
+}
+
+/// For an operation that is missing from a table, which the generator does not let happen: nothing is sent with it, and
+/// it is never repeated.
+const UNLISTED: Operation = Operation {
+    id: "",
+    opened_by: &[],
+    one_time: true,
+};
+
+/// The row of an operation in its document's table.
+pub(crate) fn operation(
+    table: &'static [Operation],
+    info: &progenitor_client::OperationInfo,
+) -> &'static Operation {
+    table
+        .iter()
+        .find(|operation| operation.id == info.operation_id)
+        .unwrap_or(&UNLISTED)
 }
 
 /// The server's address, the session, the key and the rules of repeating, shared by the clients of all documents.

@@ -56,6 +56,9 @@ async fn alone(shared: &Shared, spent: &Secret) -> bool {
     if session.access_token().expose() != spent.expose() {
         return true;
     }
+    if !session.is_renewable() {
+        return false;
+    }
     if shared.renewals_begun.load(Ordering::Acquire) != begun_before {
         // The renewal that this call waited for has failed. The next call may try again; this one does not.
         return false;

@@ -37,6 +37,27 @@ impl Session {
         }
     }
 
+    /// A bearer alone: sent as it is, and never renewed. For a token of another client, or for the reference of an
+    /// unfinished sign-in where an API takes that as a bearer.
+    #[must_use]
+    pub fn bearer(token: impl Into<Secret>) -> Self {
+        Self {
+            access_token: token.into(),
+            refresh_token: "".into(),
+            expires_at: DateTime::<Utc>::MAX_UTC,
+            renew_at: DateTime::<Utc>::MAX_UTC,
+        }
+    }
+
+    /// A session that ends at a time, in seconds since 1970, by the server's clock.
+    #[cfg(feature = "flashback")]
+    pub(crate) fn until(access_token: Secret, refresh_token: Secret, expires_at: u64) -> Self {
+        let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
+        let life = expires_at.saturating_sub(now);
+        let life = u32::try_from(life).unwrap_or(u32::MAX);
+        Self::new(access_token, refresh_token, life)
+    }
+
     /// The bearer, for a call that this SDK does not make.
     #[must_use]
     pub fn access_token(&self) -> &Secret {
@@ -53,6 +74,11 @@ impl Session {
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
+    }
+
+    /// Whether there is something to renew it with.
+    pub(super) fn is_renewable(&self) -> bool {
+        !self.refresh_token.expose().is_empty()
     }
 
     /// Whether the access token is so near its end that a call might come too late.

@@ -1,0 +1,51 @@
+//! Flashback's `/mfa/*` and `/user/*` (`openapi/flashback.yaml`), for code written from its pages.
+//!
+//! A login that asks for a second factor answers `mfa_required`; its `access_token` is the reference of the unfinished
+//! sign-in, sent as a bearer: `client.sign_in_with(&login)` takes both kinds of answer, and `verify_mfa_login()` finishes.
+
+#[rustfmt::skip]
+#[path = "../generated/flashback.rs"]
+mod generated;
+#[cfg(feature = "mock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
+pub mod mock;
+
+pub use generated::*;
+
+use crate::Session;
+
+crate::front::client::client! { logout: Some("logout") }
+
+/// Of a login that asks for a second factor, the bearer that finishes it.
+impl From<&types::LoginResponse> for Session {
+    fn from(answer: &types::LoginResponse) -> Self {
+        if answer.mfa_required {
+            return Self::bearer(&answer.access_token);
+        }
+        Self::until(
+            answer.access_token.clone(),
+            answer.refresh_token.clone(),
+            answer.expires_at,
+        )
+    }
+}
+
+impl From<&types::VerifyMfaLoginResponse> for Session {
+    fn from(answer: &types::VerifyMfaLoginResponse) -> Self {
+        Self::until(
+            answer.full_access_token.clone(),
+            answer.refresh_token.clone(),
+            answer.expires_at,
+        )
+    }
+}
+
+impl From<&types::RefreshResponse> for Session {
+    fn from(answer: &types::RefreshResponse) -> Self {
+        Self::until(
+            answer.access_token.clone(),
+            answer.refresh_token.clone(),
+            answer.expires_at,
+        )
+    }
+}

@@ -1,0 +1,116 @@
+//! What the SDK knows of single fields, document by document: open enums, secrets, and what works once.
+
+/// The enums of each document that become open: document, name in the SDK, the places that have it inline.
+///
+/// A place is `Schema.property`; of a list, its members are meant. A component of its own has no places. A name once
+/// shipped stays: it is part of the SDK's interface.
+pub const OPEN: &[Listed] = &[
+    ("identity", "MFAMethod", &[]),
+    (
+        "identity",
+        "Role",
+        &["User.role", "GetCurrentUserResponse.role"],
+    ),
+    (
+        "identity",
+        "Acr",
+        &["SessionInfo.acr", "StepUpCompleteResponse.acr"],
+    ),
+    ("identity", "FactorState", &["MFAFactor.state"]),
+    ("identity", "LinkPurpose", &["MagicLinkResponse.purpose"]),
+    (
+        "identity",
+        "InvalidReason",
+        &["ValidateTokenResponse.reason"],
+    ),
+    (
+        "identity",
+        "InvalidCodeReason",
+        &["InvalidMFACodeErrorResponse.reason"],
+    ),
+    (
+        "identity",
+        "Scope",
+        &[
+            "APIKey.scopes",
+            "CreateAPIKeyResponse.scopes",
+            "CreateAPIKeyRequest.scopes",
+        ],
+    ),
+    ("flashback", "MFAType", &[]),
+    (
+        "flashback",
+        "InvalidCodeReason",
+        &["InvalidMFACodeErrorResponse.reason"],
+    ),
+    (
+        "flashback",
+        "UserVerification",
+        &["PasskeyAuthOptions.userVerification"],
+    ),
+    (
+        "flashback",
+        "OrganisationRole",
+        &["Profile.orgRoleDescription"],
+    ),
+    (
+        "veeam",
+        "Role",
+        &[
+            "MFARequiredResponse.roleName",
+            "TokenResponse.roleName",
+            "User.role",
+        ],
+    ),
+    (
+        "veeam",
+        "InvalidCodeReason",
+        &["InvalidMFACodeErrorResponse.reason"],
+    ),
+];
+
+/// A row of the list: document, name, places.
+pub type Listed = (&'static str, &'static str, &'static [&'static str]);
+
+/// Fields that are secret wherever they stand, alone or in a list.
+pub const SECRET_EVERYWHERE: &[&str] = &[
+    "accessToken",
+    "access_token",
+    "apiKey",
+    "backupCodes",
+    "fullAccessToken",
+    "mfaToken",
+    "mfa_token",
+    "otpauthUri",
+    "otpauthUrl",
+    "passkeyToken",
+    "password",
+    "qrCode",
+    "qrString",
+    "recoveryCodes",
+    "refreshToken",
+    "refresh_token",
+    "registrationToken",
+    "scratchCodes",
+    "secret",
+    "secretKey",
+    "token",
+];
+
+/// Fields that are secret in what a client sends; in an answer, `code` is the name of an error.
+pub const SECRET_IN_REQUESTS: &[&str] = &["code", "mfa_code", "newPassword", "oldPassword"];
+
+/// Fields that work once: a request that carries one is never repeated without being asked. Of the `token`s, one of
+/// `identity` is looked at and stays good.
+pub const ONE_TIME: &[(&str, &str)] = &[
+    ("", "code"),
+    ("", "mfa_code"),
+    ("", "recoveryCode"),
+    ("", "refreshToken"),
+    ("", "refresh_token"),
+    ("", "scratchCode"),
+    ("", "scratchCodes"),
+    ("flashback", "token"),
+    ("netevia", "token"),
+    ("veeam", "token"),
+];
