@@ -17,8 +17,8 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::model::{Fault, Result, Time};
 use crate::store::conn::SchemaState;
 use crate::store::{
-    Engine, Options, Store, Tx, api_keys, audit, challenges, limits, notices, registrations,
-    sessions,
+    Engine, Options, Store, Tx, api_keys, audit, challenges, limits, notices, passkeys,
+    registrations, sessions,
 };
 use crate::vault::{Hasher, PublicKey, Vault, make_folder, private, refuse_open_to_others};
 
@@ -272,6 +272,7 @@ impl App {
             limits::delete_over(tx, now)?;
             limits::delete_idle_password_attempts(tx, now.plus_seconds(-KEEP_PASSWORD_ATTEMPTS))?;
             api_keys::delete_expired(tx, sessions_ended)?;
+            passkeys::delete_over(tx, now)?;
             notices::delete_over(tx, ended)
         })
         .await?;

@@ -11,6 +11,7 @@ pub mod call;
 pub mod contract;
 pub mod coverage;
 pub mod database;
+pub mod device;
 pub mod forgery;
 pub mod logs;
 pub mod mail;
@@ -23,6 +24,7 @@ pub mod totp;
 pub mod waiting;
 
 pub use call::{Answer, Call, Method};
+pub use device::Device;
 pub use mail::Mail;
 pub use person::Person;
 pub use reqwest;

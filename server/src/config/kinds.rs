@@ -150,6 +150,48 @@ impl Kind for Origin {
     }
 }
 
+/// Several origins, separated by commas.
+pub(super) struct Origins;
+
+impl Kind for Origins {
+    type Value = Vec<String>;
+    fn read(&self, text: &str) -> Result<Vec<String>, String> {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        parts
+            .map(|part| Origin.read(part))
+            .collect::<Result<_, _>>()
+            .map_err(|_| self.refused())
+    }
+    fn allowed(&self) -> String {
+        "http or https addresses without a path, separated by commas".to_owned()
+    }
+}
+
+/// A domain: what passkeys are bound to. Never an address, which browsers refuse (WebAuthn §5.1.2).
+pub(super) struct Domain;
+
+impl Kind for Domain {
+    type Value = String;
+    fn read(&self, text: &str) -> Result<String, String> {
+        let domain = text.to_ascii_lowercase();
+        let label = |label: &str| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            !label.is_empty() && label.chars().all(fits)
+        };
+        if domain.split('.').all(label) && domain.parse::<IpAddr>().is_err() {
+            Ok(domain)
+        } else {
+            Err(self.refused())
+        }
+    }
+    fn allowed(&self) -> String {
+        "a domain, as example.com".to_owned()
+    }
+}
+
 /// A file or a folder.
 pub(super) struct Place;
 
@@ -342,10 +384,25 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Whether an origin (as [`Origin`] reads it) means this machine.
-pub(super) fn origin_is_loopback(origin: &str) -> bool {
+/// The host of an origin, as [`Origin`] reads it.
+pub(super) fn origin_host(origin: &str) -> &str {
     origin
         .split_once("://")
         .and_then(|(_, authority)| host_and_port(authority))
-        .is_some_and(|(host, _)| is_loopback(host))
+        .map_or("", |(host, _)| host)
+}
+
+/// Whether an origin (as [`Origin`] reads it) means this machine.
+pub(super) fn origin_is_loopback(origin: &str) -> bool {
+    is_loopback(origin_host(origin))
+}
+
+/// Whether the passkeys of `domain` may be used on pages of this origin: on the domain itself and
+/// below it (WebAuthn §5.1.2).
+pub(super) fn origin_is_of(origin: &str, domain: &str) -> bool {
+    let host = origin_host(origin);
+    host.parse::<IpAddr>().is_err()
+        && host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 pub use kinds::{DatabaseUrl, LogFormat, SigningAlgorithm};
 pub use table::{Row, Settings, rows};
 
-use kinds::origin_is_loopback;
+use kinds::{origin_host, origin_is_loopback, origin_is_of};
 use sources::Found;
 
 /// Why the server does not start: one line that names the setting, where it came from, and what is allowed.
@@ -99,6 +99,17 @@ impl Settings {
         warnings
     }
 
+    /// The origins of the pages where passkeys may be used; none when clients know this server by an
+    /// IP address, which passkeys cannot be bound to.
+    pub fn passkey_pages(&self) -> Vec<&str> {
+        [&self.public_url]
+            .into_iter()
+            .chain(&self.passkey_origins)
+            .map(String::as_str)
+            .filter(|origin| origin_is_of(origin, &self.passkey_rp_id))
+            .collect()
+    }
+
     /// Rules that concern two settings at once.
     fn check(&self) -> Result<(), SettingsError> {
         let policy = &self.policy;
@@ -130,6 +141,17 @@ impl Settings {
             (
                 policy.api_key_default_days <= policy.api_key_max_days,
                 "api_key_default_days must not be more than api_key_max_days",
+            ),
+            (
+                self.passkey_origins
+                    .iter()
+                    .all(|origin| origin_is_of(origin, &self.passkey_rp_id)),
+                "passkey_origins must all be on passkey_rp_id or below it",
+            ),
+            (
+                self.passkey_rp_id == origin_host(&self.public_url)
+                    || !self.passkey_pages().is_empty(),
+                "passkey_rp_id must be the host of public_url, or a domain above it or above one of passkey_origins",
             ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {

@@ -9,8 +9,8 @@ use lettre::message::Mailbox;
 
 use crate::config::SettingsError;
 use crate::config::kinds::{
-    Choice, Database, DatabaseUrl, Filter, Kind, Label, Listen, LogFormat, Networks, Origin, Place,
-    SWITCH, Sender, SigningAlgorithm, Smtp, Whole,
+    Choice, Database, DatabaseUrl, Domain, Filter, Kind, Label, Listen, LogFormat, Networks,
+    Origin, Origins, Place, SWITCH, Sender, SigningAlgorithm, Smtp, Whole, origin_host,
 };
 use crate::config::sources::Found;
 use crate::model::Secret;
@@ -148,6 +148,10 @@ settings! {
     mail_from: Mailbox = Sender, "Countersign <no-reply@localhost>";
     /// The name of this service in authenticator apps.
     issuer_name: String = Label, "Countersign";
+    /// The domain that passkeys are bound to; changing it makes all of them useless.
+    passkey_rp_id: String = Domain, "the host of public_url" => origin_host(&public_url).to_owned();
+    /// Pages beside public_url, on this domain or below it, where passkeys may be used.
+    passkey_origins: Vec<String> = Origins, "";
     /// Reverse proxies: only what they say in X-Forwarded-For counts.
     trusted_proxies: Vec<IpNet> = Networks, "";
     /// Whether Swagger UI is served.

@@ -148,6 +148,39 @@ fn settings_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
+fn passkeys_are_bound_to_the_host_of_public_url_or_above_it() {
+    let defaults = load(&[], &[]).expect("defaults");
+    assert_eq!(defaults.passkey_rp_id, "localhost");
+    assert_eq!(defaults.passkey_pages(), ["http://localhost:8080"]);
+    let url = ("public_url", "https://mfa.example.com");
+    let above = load(
+        &[
+            url,
+            ("passkey_rp_id", "example.com"),
+            (
+                "passkey_origins",
+                "https://app.example.com, https://example.com",
+            ),
+        ],
+        &[],
+    )
+    .expect("good");
+    assert_eq!(above.passkey_pages().len(), 3);
+    for (name, text) in [
+        ("passkey_rp_id", "other.example"),
+        ("passkey_rp_id", "ple.com"),
+        ("passkey_rp_id", "10.0.0.1"),
+        ("passkey_rp_id", "https://example.com"),
+        ("passkey_origins", "https://example.com"),
+        ("passkey_origins", "app.example.com"),
+    ] {
+        assert!(refused(&[url, (name, text)], &[]).contains(name), "{text}");
+    }
+    let by_number = load(&[("public_url", "http://10.0.0.1")], &[]).expect("good");
+    assert!(by_number.passkey_pages().is_empty());
+}
+
+#[test]
 fn mail_to_another_machine_is_encrypted_or_refused() {
     for good in [
         "smtp://127.0.0.1:1025",

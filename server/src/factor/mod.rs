@@ -8,6 +8,7 @@ use crate::model::{Result, Secret, Time};
 use crate::store::{Tx, factors};
 use crate::vault::Vault;
 
+pub mod passkey;
 pub mod recovery;
 pub mod sent_code;
 pub mod totp;

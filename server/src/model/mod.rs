@@ -9,6 +9,7 @@ pub mod ids;
 pub mod kinds;
 pub mod notice;
 pub mod organisation;
+pub mod passkey;
 pub mod policy;
 pub mod reference;
 pub mod refusal;

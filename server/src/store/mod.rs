@@ -19,6 +19,7 @@ pub mod factors;
 pub mod limits;
 pub mod notices;
 pub mod organisations;
+pub mod passkeys;
 mod postgres;
 pub mod registrations;
 pub mod sessions;

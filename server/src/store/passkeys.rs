@@ -1,0 +1,176 @@
+//! Passkeys: whose they are, what their authenticators counted, and ceremonies under way.
+
+use diesel::prelude::*;
+
+use super::Tx;
+use super::cached::{kept, run_kept};
+use super::conn::Conn;
+use crate::model::challenge::Challenge;
+use crate::model::factor::Factor;
+use crate::model::kinds::FactorState;
+use crate::model::passkey::{Ceremony, Credential};
+use crate::model::{CeremonyId, FactorId, Result, Time, UserId};
+use crate::schema::{ceremonies, challenges, credentials, factors};
+
+/// Whose passkey this is.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn owner(tx: &mut Tx, credential_id: &[u8]) -> Result<Option<Credential>> {
+    Ok(credentials::table
+        .find(credential_id)
+        .select(Credential::as_select())
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
+/// Makes a credential id this factor's; `false` when another factor has it, of any user. An entry that
+/// outlived its factor does not count.
+pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
+    if let Some(old) = owner(tx, &credential.credential_id)? {
+        let stands = factors::table.find((old.user_id, old.factor_id));
+        if diesel::select(diesel::dsl::exists(stands)).get_result(&mut tx.conn)? {
+            return Ok(false);
+        }
+        forget(tx, &old)?;
+    }
+    // Of two at once one is first. The enum cannot say ON CONFLICT.
+    let insert = diesel::insert_into(credentials::table)
+        .values(credential)
+        .on_conflict_do_nothing();
+    let rows = match &mut tx.conn {
+        Conn::Sqlite(conn) => insert.execute(conn)?,
+        Conn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(rows == 1)
+}
+
+/// Frees a credential id, if it is still this factor's.
+pub fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
+    diesel::delete(
+        credentials::table
+            .find(&credential.credential_id)
+            .filter(credentials::user_id.eq(credential.user_id))
+            .filter(credentials::factor_id.eq(credential.factor_id)),
+    )
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Gives a pending factor its passkey; `false` when it is gone, not pending, or has one.
+pub fn fill(
+    tx: &mut Tx,
+    user_id: UserId,
+    id: FactorId,
+    credential: &str,
+    sign_count: i64,
+) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            factors::table
+                .find((user_id, id))
+                .filter(factors::state.eq(FactorState::Pending))
+                .filter(factors::credential.is_null()),
+        )
+        .set((
+            factors::credential.eq(credential),
+            factors::sign_count.eq(sign_count),
+        ))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Keeps a use of a passkey that stands where it was seen: `false` when it does not, or a use with this
+/// or a greater count was kept meanwhile, unless it never counts (WebAuthn §6.1.1).
+pub fn keep_use(
+    tx: &mut Tx,
+    factor: &Factor,
+    credential: &str,
+    sign_count: i64,
+    now: Time,
+) -> Result<bool> {
+    // One that counted must have counted on; one that says 0 must never have said more.
+    let bound = sign_count.max(1);
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            factors::table
+                .find((factor.user_id, factor.id))
+                .filter(factors::state.eq(factor.state))
+                .filter(factors::sign_count.lt(bound).assume_not_null()),
+        )
+        .set((
+            factors::credential.eq(credential),
+            factors::sign_count.eq(sign_count),
+            factors::last_used_at.eq(now),
+        ))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Has a challenge wait for the answer to these options, and no longer to older ones; `false` when it
+/// is over or was switched.
+pub fn await_answer(tx: &mut Tx, challenge: &Challenge, state: &str, now: Time) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((challenge.user_id, challenge.id))
+                .filter(challenges::kind.eq(challenge.kind))
+                .filter(challenges::consumed_at.is_null())
+                .filter(challenges::expires_at.gt(now)),
+        )
+        .set(challenges::ceremony.eq(state))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Takes what a challenge's answer will be judged by: `false` when it was taken or replaced since it
+/// was seen, so that no answer is judged twice.
+pub fn take_of_challenge(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
+    let Some(state) = &seen.ceremony else {
+        return Ok(false);
+    };
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((seen.user_id, seen.id))
+                .filter(challenges::ceremony.eq(state).assume_not_null())
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::ceremony.eq(None::<&str>))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Remembers a sign-in that names no user.
+pub fn begin(tx: &mut Tx, ceremony: &Ceremony) -> Result<()> {
+    diesel::insert_into(ceremonies::table)
+        .values(ceremony)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Takes a sign-in that names no user: what its answer is judged by, and until when it was good;
+/// nothing when it was taken, or never was.
+pub fn take(tx: &mut Tx, id: CeremonyId, secret_hash: &[u8]) -> Result<Option<(String, Time)>> {
+    Ok(kept!(
+        diesel::delete(
+            ceremonies::table
+                .find(id)
+                .filter(ceremonies::secret_hash.eq(secret_hash)),
+        )
+        .returning((ceremonies::state, ceremonies::expires_at))
+    )
+    .get_result(&mut tx.conn)
+    .optional()?)
+}
+
+/// Forgets sign-ins that nobody finished (P-46).
+pub fn delete_over(tx: &mut Tx, before: Time) -> Result<()> {
+    diesel::delete(ceremonies::table.filter(ceremonies::expires_at.lt(before)))
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
