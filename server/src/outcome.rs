@@ -1,8 +1,10 @@
 //! What flows return: plain data that each API turns into its own answer.
 
+use uuid::Uuid;
+
 use crate::model::factor::Factor;
-use crate::model::kinds::{Assurance, FactorKind, Purpose, Role, Scope};
-use crate::model::{ApiKeyId, Secret, SessionId, Time, UserId};
+use crate::model::kinds::{Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope};
+use crate::model::{ApiKeyId, OrganisationId, Secret, SessionId, Time, UserId};
 
 /// A user as every API may show them.
 #[derive(Clone, Debug)]
@@ -23,6 +25,12 @@ pub struct Person {
     pub methods: Vec<FactorKind>,
     /// When the account was made.
     pub created_at: Time,
+    /// Whether `email` is a proved address, or a mere name to sign in by.
+    pub mailbox: bool,
+    /// What an administrator wrote about them.
+    pub description: Option<String>,
+    /// Their organisation and what they are in it.
+    pub organisation: Option<(OrganisationId, OrganisationRole)>,
 }
 
 /// A session as every API may show it.
@@ -58,8 +66,16 @@ pub struct SignedIn {
     pub refresh_token: Secret<String>,
     /// Lifetime of the access token in seconds (P-30).
     pub expires_in: u32,
+    /// When the access token was made.
+    pub issued_at: Time,
+    /// When the access token stops working.
+    pub expires_at: Time,
+    /// The access token's `jti`.
+    pub token_id: Uuid,
     /// Who signed in.
     pub person: Person,
+    /// How many codes are left, if a recovery or scratch code was spent for it.
+    pub recovery_codes_remaining: Option<u32>,
 }
 
 /// What a right password leads to.
@@ -68,7 +84,7 @@ pub enum LoggedIn {
     /// No second factor is on.
     Session(Box<SignedIn>),
     /// A second factor is asked for.
-    Challenge(MfaRequired),
+    Challenge(Box<MfaRequired>),
 }
 
 /// A second factor is asked for.
@@ -78,28 +94,52 @@ pub struct MfaRequired {
     pub mfa_token: Secret<String>,
     /// The method whose code is waited for.
     pub method: FactorKind,
-    /// All methods that may be switched to.
+    /// All methods that sign-in asks for, one of which is enough.
     pub methods: Vec<FactorKind>,
+    /// When the sign-in has to be finished.
+    pub expires_at: Time,
+    /// Who is signing in.
+    pub person: Person,
 }
 
 /// A set-up has begun.
 #[derive(Debug)]
-pub enum SetupBegun {
-    /// A code is on its way to the proved address.
-    Email {
-        /// What to send with the code.
-        mfa_token: Secret<String>,
+pub struct SetupBegun {
+    /// What to send with the proof.
+    pub mfa_token: Secret<String>,
+    /// What the person needs for it.
+    pub needs: SetupNeeds,
+    /// Codes that stand in for the factor once it is proved, to be shown this once; mostly none.
+    pub codes: Vec<Secret<String>>,
+    /// When the set-up has to be finished.
+    pub expires_at: Time,
+    /// Whose.
+    pub person: Person,
+}
+
+/// What a person needs to prove a factor.
+#[derive(Debug)]
+pub enum SetupNeeds {
+    /// The code that is on its way to the proved address.
+    Email,
+    /// The code that is on its way to this number.
+    Sms {
+        /// The number, E.164.
+        phone: String,
     },
     /// A secret to put into an app.
     Authenticator {
-        /// What to send with the code.
-        mfa_token: Secret<String>,
         /// The secret in base32, for typing.
         secret: Secret<String>,
         /// The same as an `otpauth://` URI.
         otpauth_url: Secret<String>,
         /// The URI as a QR code: an SVG data URI.
         qr_code: Secret<String>,
+    },
+    /// The options that the browser's `navigator.credentials.create` takes as `publicKey`.
+    Passkey {
+        /// As WebAuthn §5.4 writes them.
+        options: serde_json::Value,
     },
 }
 
@@ -182,6 +222,10 @@ pub struct MethodList {
     pub recovery_codes_remaining: u32,
     /// When those were made, if ever.
     pub recovery_codes_made_at: Option<Time>,
+    /// The methods that sign-in asks for: what is on, or what a policy demands.
+    pub demanded: Vec<FactorKind>,
+    /// Whether the user's organisation demands a second factor.
+    pub enforced: bool,
 }
 
 /// A sign-in by passkey alone has begun.
@@ -219,7 +263,7 @@ pub enum Judged {
     /// It opens what its session opens.
     Valid {
         /// Whose it is.
-        person: Person,
+        person: Box<Person>,
         /// Its session.
         session: SessionView,
     },

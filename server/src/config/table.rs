@@ -208,6 +208,8 @@ settings! {
         tries_per_challenge = Whole(3, 10);
         /// P-12: seconds a mailed code lives.
         mail_code_seconds = Whole(60, 600);
+        /// P-27: seconds a mailed link lives, and a challenge that mailed one.
+        magic_link_seconds = Whole(300, 900);
         /// P-13: wrong codes since the last right one after which waits start.
         soft_limit = Whole(5, 20);
         /// P-14: seconds of the first wait; it doubles with each further wrong code.

@@ -13,23 +13,32 @@ pub mod recovery;
 pub mod sent_code;
 pub mod totp;
 
-/// A code as typed, less the spaces and dashes that people put between digits.
+/// A code as typed, and the same less the spaces and dashes that people put between digits.
 #[derive(Clone, Debug)]
-pub struct Code(Secret<String>);
+pub struct Code {
+    typed: Secret<String>,
+    plain: Secret<String>,
+}
 
 impl Code {
     /// Reads what was typed.
     pub fn typed(text: &Secret<String>) -> Self {
         let is_filler =
             |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}');
-        Self(Secret::new(
-            text.expose().chars().filter(is_filler).collect(),
-        ))
+        Self {
+            typed: text.clone(),
+            plain: Secret::new(text.expose().chars().filter(is_filler).collect()),
+        }
     }
 
     /// The code.
     pub fn expose(&self) -> &str {
-        self.0.expose()
+        self.plain.expose()
+    }
+
+    /// What was typed, or pasted, as it was.
+    pub fn as_typed(&self) -> &str {
+        self.typed.expose().trim()
     }
 }
 
@@ -52,30 +61,52 @@ pub enum Verdict {
 pub enum Expected {
     /// Any of these authenticators; one try covers them all.
     Authenticators(Vec<totp::Authenticator>),
-    /// The code that was mailed for this challenge, to the mailbox that stands as this factor.
-    Sent(Box<(sent_code::SentCode, Option<Factor>)>),
+    /// The code that was sent for this challenge.
+    Sent(Box<sent_code::SentCode>, Stand),
+    /// No code fits: the method has none, or only a recovery code does.
+    Nothing,
+}
+
+/// Why a code that was sent counts.
+pub enum Stand {
+    /// This factor stands where it was seen.
+    Factor(Box<Factor>),
+    /// A policy makes the proved mailbox a factor; or it is the account's own act that is confirmed.
+    Policy,
+    /// Nothing does any more.
+    Gone,
 }
 
 impl Expected {
-    /// Works out what fits a challenge. `candidates` are the factors it may be answered with.
+    /// Works out what fits a challenge. `candidates` are the factors it may be answered with;
+    /// `by_policy` says that the mailbox needs none of them.
     ///
     /// # Errors
     /// A fault when a secret cannot be unsealed.
-    pub fn of(vault: &Vault, challenge: &Challenge, candidates: Vec<Factor>) -> Result<Self> {
+    pub fn of(
+        vault: &Vault,
+        challenge: &Challenge,
+        candidates: Vec<Factor>,
+        by_policy: bool,
+    ) -> Result<Self> {
         match challenge.kind {
             FactorKind::Authenticator => candidates
                 .into_iter()
                 .map(|factor| totp::Authenticator::unseal(vault, factor))
                 .collect::<Result<_>>()
                 .map(Self::Authenticators),
-            FactorKind::Email
-            | FactorKind::Sms
-            | FactorKind::Passkey
-            | FactorKind::RecoveryCode
-            | FactorKind::ScratchCode => Ok(Self::Sent(Box::new((
-                sent_code::SentCode::of(vault, challenge),
-                candidates.into_iter().next(),
-            )))),
+            FactorKind::Email | FactorKind::Sms => {
+                let stand = match candidates.into_iter().next() {
+                    Some(factor) => Stand::Factor(Box::new(factor)),
+                    None if by_policy => Stand::Policy,
+                    None => Stand::Gone,
+                };
+                let sent = sent_code::SentCode::of(vault, challenge);
+                Ok(Self::Sent(Box::new(sent), stand))
+            }
+            FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+                Ok(Self::Nothing)
+            }
         }
     }
 
@@ -86,15 +117,34 @@ impl Expected {
     pub fn compare(&self, tx: &mut Tx, code: &Code, policy: &Policy, now: Time) -> Result<Verdict> {
         match self {
             Self::Authenticators(all) => totp::compare(tx, all, code, policy, now),
-            Self::Sent(sent) => {
-                let (sent, factor) = sent.as_ref();
-                let stands = match factor {
-                    Some(factor) => factors::stands(tx, factor)?,
-                    None => false,
+            Self::Sent(sent, stand) => {
+                let stands = match stand {
+                    Stand::Factor(factor) => factors::stands(tx, factor)?,
+                    Stand::Policy => true,
+                    Stand::Gone => false,
                 };
                 let fits = sent.fits(code, policy, now) && stands;
                 Ok(if fits { Verdict::Right } else { Verdict::Wrong })
             }
+            Self::Nothing => Ok(Verdict::Wrong),
+        }
+    }
+
+    /// Whether this is the code that was sent: looked at before an attempt is taken, only to tell it
+    /// from a scratch code of the same length.
+    pub fn is_sent(&self, code: &Code, policy: &Policy, now: Time) -> bool {
+        match self {
+            Self::Sent(sent, _) => sent.fits(code, policy, now),
+            Self::Authenticators(_) | Self::Nothing => false,
+        }
+    }
+
+    /// How far the clock of the device is off whose code this is, in seconds, positive when it is
+    /// ahead; `None` when the code fits no time within ten minutes.
+    pub fn clock_offset(&self, code: &Code, now: Time) -> Option<i32> {
+        match self {
+            Self::Authenticators(all) => all.iter().find_map(|one| one.clock_offset(code, now)),
+            Self::Sent(..) | Self::Nothing => None,
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::factor::Code;
 use crate::model::challenge::Challenge;
 use crate::model::policy::Policy;
-use crate::model::{Secret, Time};
+use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::{ChallengeId, Secret, Time, UserId};
 use crate::vault::{self, Vault};
 
 const DOMAIN: &str = "sent code";
@@ -22,12 +23,56 @@ pub fn fits(vault: &Vault, row: &[u8; 16], kept: &[u8], code: &Code) -> bool {
     vault::same(&typed, kept)
 }
 
+/// A code and the link that goes with it in one letter: the code follows from the link's secret, so
+/// that the link's page can show it and the database holds neither (P-27).
+#[derive(Clone)]
+pub struct Sending {
+    challenge: ChallengeId,
+    link: Secret<[u8; 32]>,
+    /// The code, decimal digits.
+    pub code: Secret<String>,
+}
+
+impl Sending {
+    /// The code of this challenge and this link, of `digits` digits (P-10).
+    pub fn new(vault: &Vault, challenge: ChallengeId, link: Secret<[u8; 32]>, digits: u32) -> Self {
+        let parts: &[&[u8]] = &[challenge.as_bytes(), link.expose()];
+        let hash = vault.keyed_hash("code of a link", parts);
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&hash[..8]);
+        // 64 bits over 10^10 at most: the codes differ in likelihood by less than 1 in 10^9.
+        let number = u64::from_be_bytes(eight) % 10_u64.pow(digits.min(10));
+        Self {
+            challenge,
+            link,
+            code: Secret::new(format!("{number:0width$}", width = digits.min(10) as usize)),
+        }
+    }
+
+    /// What the database keeps of the code.
+    pub fn code_hash(&self, vault: &Vault) -> Vec<u8> {
+        hash(vault, self.challenge.as_bytes(), &self.code)
+    }
+
+    /// What the database keeps of the link.
+    pub fn link_hash(&self) -> Vec<u8> {
+        vault::digest(self.link.expose()).to_vec()
+    }
+
+    /// The link's token.
+    pub fn token(&self, user: UserId) -> Secret<String> {
+        Reference::new(user, self.challenge, self.link.clone()).print(ReferenceKind::MagicLink)
+    }
+}
+
 /// The last code sent for a challenge.
 pub struct SentCode {
     vault: Vault,
     row: [u8; 16],
     kept: Option<Vec<u8>>,
     sent_at: Option<Time>,
+    link_hash: Option<Vec<u8>>,
+    link_expires_at: Option<Time>,
 }
 
 impl SentCode {
@@ -38,11 +83,22 @@ impl SentCode {
             row: *challenge.id.as_bytes(),
             kept: challenge.code_hash.clone(),
             sent_at: challenge.last_sent_at,
+            link_hash: challenge.link_hash.clone(),
+            link_expires_at: challenge.link_expires_at,
         }
     }
 
-    /// Whether the code fits and is not past its lifetime (P-12, N-049).
+    /// Whether the code, or the token of the link that went with it, fits and is not past its
+    /// lifetime (P-12, P-27, N-049).
     pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
+        if let Some(link) = Reference::parse(ReferenceKind::MagicLink, code.as_typed()) {
+            let alive = self.link_expires_at.is_some_and(|end| end > now);
+            let fits = self
+                .link_hash
+                .as_ref()
+                .is_some_and(|kept| vault::same(&vault::digest(link.secret.expose()), kept));
+            return alive && fits && link.row.as_bytes() == &self.row;
+        }
         let alive = self
             .sent_at
             .is_some_and(|sent| sent.plus_seconds(i64::from(policy.mail_code_seconds)) > now);

@@ -15,6 +15,8 @@ use crate::vault::{Place, Vault};
 
 /// Seconds of one time step (P-19).
 const STEP: i64 = 30;
+/// How far a device's clock may be off and still be told so, in steps: ten minutes.
+const TELL_STEPS: i64 = 20;
 /// A used code is at most this far from a fresh one, in seconds.
 const LONGEST_WAIT: u32 = 90;
 
@@ -52,6 +54,22 @@ impl Authenticator {
             u64::try_from(step * STEP)
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
         })
+    }
+}
+
+impl Authenticator {
+    /// How far the device's clock is off, in seconds, if the code is one of the ten minutes around;
+    /// positive when it is ahead.
+    pub fn clock_offset(&self, code: &Code, now: Time) -> Option<i32> {
+        let current = now.seconds().div_euclid(STEP);
+        let fits = |offset: &i64| {
+            u64::try_from((current + offset) * STEP)
+                .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
+        };
+        // The nearest first, so that a chance match far away does not hide the true one.
+        let nearest = (1..=TELL_STEPS).flat_map(|steps| [-steps, steps]);
+        let found = nearest.into_iter().find(fits)?;
+        i32::try_from(found * STEP).ok()
     }
 }
 

@@ -211,7 +211,7 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
         })
         .await?
     };
-    draft.sign(&act, opened)
+    draft.sign(&act, &opened)
 }
 
 /// The link of a registration.

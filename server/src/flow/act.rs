@@ -45,20 +45,6 @@ impl MailOf {
             Self::Stranger => "mail_calls_strangers",
         }
     }
-
-    const fn of_server(self) -> &'static str {
-        match self {
-            Self::Owner => "mails",
-            Self::Stranger => "mails_strangers",
-        }
-    }
-
-    const fn alarm(self) -> &'static str {
-        match self {
-            Self::Owner => "mails_alarm",
-            Self::Stranger => "mails_strangers_alarm",
-        }
-    }
 }
 
 /// The moment, the chance and the rules of one call.
@@ -207,16 +193,23 @@ impl Act {
             most,
             window_seconds: HOUR,
         };
-        let most = whose.share(all);
-        let mails = limit(whose.of_server(), most);
-        if let Some(retry_after) = limits::take(tx, b"server", mails, self.now)? {
-            return Err(Refusal::Busy { retry_after }.into());
+        // A stranger's mail is one of the strangers' half, and one of all.
+        let shares: &[Limit] = match whose {
+            MailOf::Owner => &[limit("mails", all)],
+            MailOf::Stranger => &[
+                limit("mails_strangers", all.div_ceil(2)),
+                limit("mails", all),
+            ],
+        };
+        for share in shares {
+            if let Some(retry_after) = limits::take(tx, b"server", *share, self.now)? {
+                return Err(Refusal::Busy { retry_after }.into());
+            }
         }
-        let alarm = limit(whose.alarm(), most.saturating_mul(4) / 5);
+        let alarm = limit("mails_alarm", all.saturating_mul(4) / 5);
         if limits::take(tx, b"server", alarm, self.now)?.is_some() {
             tracing::warn!(
-                most,
-                mails = whose.of_server(),
+                most = all,
                 "more than 80 % of this hour's mails are used (P-25)"
             );
         }
@@ -283,6 +276,9 @@ impl Act {
     /// # Errors
     /// A fault when the database does not answer or the letter cannot be sealed.
     pub fn notify(&self, tx: &mut Tx, user: &User, message: Message) -> Result<()> {
+        if !user.mailbox {
+            return Ok(());
+        }
         let limit = |name, most, window_seconds| Limit {
             name,
             most,

@@ -1,9 +1,8 @@
-//! The life of a challenge: opened, looked at, tried, sent for again.
+//! The life of a challenge: opened, found again, sent for again. `settle` answers it.
 
 use crate::app::Ctx;
-use crate::factor::{Code, Expected, Verdict, sent_code};
-use crate::flow::{Act, MailOf};
-use crate::model::audit::Event;
+use crate::factor::sent_code::Sending;
+use crate::flow::{Act, MailOf, demand, fresh};
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
@@ -11,7 +10,7 @@ use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
-use crate::model::{ChallengeId, FactorId, Refusal, Result, Secret, SessionId, UserId};
+use crate::model::{ChallengeId, FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
 use crate::store::{Tx, challenges, factors, sessions, users};
 use crate::vault;
 
@@ -20,10 +19,11 @@ use crate::vault;
 pub struct Draft {
     id: ChallengeId,
     secret: Secret<[u8; 32]>,
-    code: Secret<String>,
+    sending: Sending,
 }
 
 /// What a new challenge is for.
+#[derive(Clone)]
 pub struct Opening {
     /// Its purpose.
     pub purpose: Purpose,
@@ -35,15 +35,41 @@ pub struct Opening {
     pub session_id: Option<SessionId>,
     /// Its lifetime in seconds (P-18, P-39).
     pub seconds: u32,
+    /// The number an SMS goes to.
+    pub phone: Option<String>,
+    /// The act that is confirmed, for [`Purpose::Action`].
+    pub action: Option<String>,
+    /// Whether its code is sent at once; else the client asks for it.
+    pub sends: bool,
+    /// What the server keeps of a WebAuthn ceremony.
+    pub ceremony: Option<String>,
+}
+
+impl Opening {
+    /// A challenge of this purpose and method, whose code is sent at once.
+    pub const fn new(purpose: Purpose, kind: FactorKind, seconds: u32) -> Self {
+        Self {
+            purpose,
+            kind,
+            factor_id: None,
+            session_id: None,
+            seconds,
+            phone: None,
+            action: None,
+            sends: true,
+            ceremony: None,
+        }
+    }
 }
 
 impl Draft {
     /// Draws the chance of one challenge.
     pub fn new(ctx: &Ctx, act: &Act) -> Self {
+        let id = ctx.chance.id(act.now);
         Self {
-            id: ctx.chance.id(act.now),
+            id,
             secret: ctx.chance.secret(),
-            code: ctx.chance.code(act.policy().code_digits),
+            sending: sending(ctx, act, id),
         }
     }
 
@@ -52,17 +78,15 @@ impl Draft {
         Reference::new(user, self.id, self.secret.clone()).print(ReferenceKind::Challenge)
     }
 
-    /// Opens the challenge, and mails its code if its method is one that is sent. The oldest of too
-    /// many live ones dies (P-16).
+    /// Opens the challenge, and sends its code if its method is one that is sent; when it ends. The
+    /// oldest of too many live ones dies (P-16).
     ///
     /// # Errors
-    /// Refuses when no mail may be sent now.
-    pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
-        let sends = opening.kind.is_sent();
+    /// Refuses when nothing may be sent now.
+    pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Time> {
+        let sends = opening.kind.is_sent() && opening.sends;
         if sends {
-            act.count_mail_call(tx, user.id, MailOf::Owner)?;
-            act.count_code_mail(tx, user.id)?;
-            act.count_mail(tx, MailOf::Owner)?;
+            count(tx, act, user, opening.kind, opening.phone.as_deref())?;
         }
         // Counted by one write at a time, or two at once would leave one too many alive.
         users::lock(tx, user.id)?;
@@ -71,53 +95,94 @@ impl Draft {
         for old in others.iter().skip(keep) {
             challenges::spend(tx, user.id, old.id, act.now)?;
         }
-        challenges::insert(
-            tx,
-            &Challenge {
-                user_id: user.id,
-                id: self.id,
-                secret_hash: vault::digest(self.secret.expose()).to_vec(),
-                purpose: opening.purpose,
-                kind: opening.kind,
-                factor_id: opening.factor_id,
-                session_id: opening.session_id,
-                code_hash: sends
-                    .then(|| sent_code::hash(&act.vault, self.id.as_bytes(), &self.code)),
-                attempts: 0,
-                resends: 0,
-                last_sent_at: sends.then_some(act.now),
-                created_at: act.now,
-                expires_at: act.now.plus_seconds(i64::from(opening.seconds)),
-                consumed_at: None,
-                link_hash: None,
-                link_expires_at: None,
-                ceremony: None,
-                action: None,
-                source: Some(act.source.to_string()),
-            },
-        )?;
+        let seconds = match opening.kind {
+            FactorKind::Email => opening.seconds.max(act.policy().magic_link_seconds),
+            FactorKind::Authenticator
+            | FactorKind::Sms
+            | FactorKind::Passkey
+            | FactorKind::RecoveryCode
+            | FactorKind::ScratchCode => opening.seconds,
+        };
+        let expires_at = act.now.plus_seconds(i64::from(seconds));
+        let links = sends && opening.kind == FactorKind::Email;
+        let challenge = Challenge {
+            user_id: user.id,
+            id: self.id,
+            secret_hash: vault::digest(self.secret.expose()).to_vec(),
+            purpose: opening.purpose,
+            kind: opening.kind,
+            factor_id: opening.factor_id,
+            session_id: opening.session_id,
+            code_hash: sends.then(|| self.sending.code_hash(&act.vault)),
+            attempts: 0,
+            resends: 0,
+            last_sent_at: sends.then_some(act.now),
+            created_at: act.now,
+            expires_at,
+            consumed_at: None,
+            link_hash: links.then(|| self.sending.link_hash()),
+            link_expires_at: links.then_some(expires_at),
+            ceremony: opening.ceremony.clone(),
+            action: opening.action.clone(),
+            source: Some(act.source.to_string()),
+        };
+        challenges::insert(tx, &challenge)?;
         if sends {
-            mail(tx, act, user, opening.purpose, &self.code)?;
+            let phone = opening.phone.as_deref();
+            deliver(tx, act, user, &challenge, phone, &self.sending)?;
         }
-        Ok(())
+        Ok(expires_at)
     }
 }
 
-/// Queues the mail that carries a challenge's code.
-///
-/// # Errors
-/// A fault when the database does not answer.
-pub fn mail(
+/// The number of the SMS factor that was proved, if there is one; the one that is on first.
+pub fn phone_on(factors: &[Factor]) -> Option<String> {
+    let of = |state: FactorState| {
+        let texts = |factor: &&Factor| factor.kind == FactorKind::Sms && factor.state == state;
+        factors.iter().find(texts)
+    };
+    of(FactorState::On)
+        .or_else(|| of(FactorState::Ready))
+        .and_then(|factor| factor.target.clone())
+}
+
+/// Draws the code and the link of one letter of a challenge.
+pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
+    let digits = act.policy().code_digits;
+    Sending::new(&act.vault, challenge, ctx.chance.secret(), digits)
+}
+
+/// Counts a code that is about to be sent, before anything is changed (P-23, P-25, P-26).
+fn count(tx: &mut Tx, act: &Act, user: &User, kind: FactorKind, phone: Option<&str>) -> Result<()> {
+    if kind == FactorKind::Sms {
+        return count_text(tx, act, user, phone);
+    }
+    act.count_mail_call(tx, user.id, MailOf::Owner)?;
+    act.count_code_mail(tx, user.id)?;
+    act.count_mail(tx, MailOf::Owner)
+}
+
+/// Queues the letter or the SMS that carries a challenge's code; of links an account has one live.
+fn deliver(
     tx: &mut Tx,
     act: &Act,
     user: &User,
-    purpose: Purpose,
-    code: &Secret<String>,
+    challenge: &Challenge,
+    phone: Option<&str>,
+    sending: &Sending,
 ) -> Result<()> {
     let seconds = act.policy().mail_code_seconds;
-    let (code, minutes) = (code.expose().clone(), seconds / 60);
-    let link = None;
-    let message = match purpose {
+    let (code, minutes) = (sending.code.expose().clone(), seconds / 60);
+    if challenge.kind == FactorKind::Sms {
+        return post_text(tx, act, user, phone, challenge, &sending.code);
+    }
+    challenges::drop_other_links(tx, user.id, challenge.id)?;
+    let url = &act.settings.public_url;
+    let link = Some(format!(
+        "{url}/magic-link#{}",
+        sending.token(user.id).expose()
+    ));
+    let message = match challenge.purpose {
         Purpose::Setup => Message::SetupCode {
             code,
             minutes,
@@ -141,30 +206,72 @@ pub fn mail(
         Purpose::Action => Message::ActionCode {
             code,
             minutes,
-            action: String::new(),
+            action: challenge.action.clone().unwrap_or_default(),
         },
     };
     act.post(tx, user.id, &user.email, message, seconds)
 }
 
-/// Sends a challenge its first mail or a further one: the new code takes the place of the old one.
-/// `false` when the challenge changed meanwhile; then nothing is sent and no code mail is counted.
+fn count_text(_tx: &mut Tx, _act: &Act, _user: &User, _phone: Option<&str>) -> Result<()> {
+    Err(Refusal::MfaMethodUnavailable.into())
+}
+
+fn post_text(
+    _tx: &mut Tx,
+    _act: &Act,
+    _user: &User,
+    _phone: Option<&str>,
+    _challenge: &Challenge,
+    _code: &Secret<String>,
+) -> Result<()> {
+    Err(Refusal::MfaMethodUnavailable.into())
+}
+
+/// Sends a challenge its first code or a further one: the new one takes the place of the old one.
+/// `false` when the challenge changed meanwhile; then nothing is sent and no code is counted.
 ///
 /// # Errors
-/// Refuses past P-23 and P-25, before the old code is touched.
-pub fn send(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Result<bool> {
-    act.count_mail_call(tx, seen.user.id, MailOf::Owner)?;
-    act.judge_code_mail(tx, seen.user.id)?;
-    act.count_mail(tx, MailOf::Owner)?;
+/// Refuses past P-23, P-25 and P-26, before the old code is touched.
+pub fn send(
+    tx: &mut Tx,
+    act: &Act,
+    seen: &Seen,
+    kind: FactorKind,
+    sending: &Sending,
+) -> Result<bool> {
+    let phone = seen.phone();
+    match kind {
+        FactorKind::Sms => count_text(tx, act, &seen.user, phone.as_deref())?,
+        FactorKind::Email
+        | FactorKind::Authenticator
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => {
+            act.count_mail_call(tx, seen.user.id, MailOf::Owner)?;
+            act.judge_code_mail(tx, seen.user.id)?;
+            act.count_mail(tx, MailOf::Owner)?;
+        }
+    }
+    let expires_at = act
+        .now
+        .plus_seconds(i64::from(act.policy().magic_link_seconds))
+        .min(seen.challenge.expires_at);
+    let links = kind == FactorKind::Email;
     let sent = challenges::Sent {
-        kind: FactorKind::Email,
-        code_hash: sent_code::hash(&act.vault, seen.challenge.id.as_bytes(), code),
+        kind,
+        code_hash: sending.code_hash(&act.vault),
+        link_hash: links.then(|| sending.link_hash()),
+        link_expires_at: links.then_some(expires_at),
     };
     if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
         return Ok(false);
     }
-    act.count_code_mail(tx, seen.user.id)?;
-    mail(tx, act, &seen.user, seen.challenge.purpose, code)?;
+    if links {
+        act.count_code_mail(tx, seen.user.id)?;
+    }
+    let mut challenge = seen.challenge.clone();
+    challenge.kind = kind;
+    deliver(tx, act, &seen.user, &challenge, phone.as_deref(), sending)?;
     Ok(true)
 }
 
@@ -179,6 +286,8 @@ pub struct Seen {
     pub factors: Vec<Factor>,
     /// The counter of the method it waits for.
     pub attempts: FactorAttempts,
+    /// The methods that sign-in asks for.
+    pub demanded: Vec<FactorKind>,
 }
 
 /// Finds the challenge of an `mfaToken`, and judges whether it is alive and for this purpose.
@@ -195,33 +304,84 @@ pub async fn look(
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
     ctx.read(move |tx| {
-        let user_id = reference.user();
-        let challenge = challenges::find(tx, user_id, reference.row())?
-            .filter(|found| {
-                vault::same(
-                    &vault::digest(reference.secret.expose()),
-                    &found.secret_hash,
-                )
-            })
+        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let digest = vault::digest(reference.secret.expose());
+        let challenge = found
+            .filter(|found| vault::same(&digest, &found.secret_hash))
             .ok_or(Refusal::MfaTokenInvalid)?;
         match purpose {
             Some(purpose) => challenge.judge(purpose, now)?,
             None => challenge.judge_alive(now)?,
         }
-        let user = users::find(tx, user_id)?
-            .filter(User::active)
-            .ok_or(Refusal::UserNotFound)?;
-        Ok(Seen {
-            factors: factors::of_user(tx, user_id)?,
-            attempts: factors::attempts(tx, user_id, challenge.kind)?,
-            challenge,
-            user,
-        })
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
+/// Finds the challenge of a mailed link, whatever its purpose, and judges whether both are alive.
+///
+/// # Errors
+/// Refuses unknown, forged, used and expired ones.
+pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
+    let reference = Reference::parse(ReferenceKind::MagicLink, token.expose().trim())
+        .ok_or(Refusal::MfaTokenInvalid)?;
+    let now = act.now;
+    ctx.read(move |tx| {
+        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let digest = vault::digest(reference.secret.expose());
+        let kept = |found: &Challenge| {
+            let hash = found.link_hash.as_deref();
+            hash.is_some_and(|hash| vault::same(&digest, hash))
+        };
+        let challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        challenge.judge_alive(now)?;
+        if challenge.link_expires_at.is_none_or(|end| end <= now) {
+            return Err(Refusal::MfaTokenExpired.into());
+        }
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
+/// Finds the newest live challenge that a session began for this purpose: for APIs whose clients
+/// send no reference.
+///
+/// # Errors
+/// Refuses when there is none.
+pub async fn look_by_session(
+    ctx: &Ctx,
+    act: &Act,
+    caller: &Caller,
+    purpose: Purpose,
+    fits: impl Fn(&Challenge) -> bool + Send + 'static,
+) -> Result<Seen> {
+    let (user_id, session_id, now) = (caller.user.id, caller.session.id, act.now);
+    ctx.read(move |tx| {
+        let live = challenges::live(tx, user_id, now)?;
+        let challenge = live
+            .into_iter()
+            .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one))
+            .ok_or(Refusal::MfaMethodNotConfigured)?;
+        Seen::of(tx, challenge)
     })
     .await
 }
 
 impl Seen {
+    fn of(tx: &mut Tx, challenge: Challenge) -> Result<Self> {
+        let user = users::find(tx, challenge.user_id)?
+            .filter(User::active)
+            .ok_or(Refusal::UserNotFound)?;
+        let factors = factors::of_user(tx, user.id)?;
+        Ok(Self {
+            attempts: factors::attempts(tx, user.id, challenge.kind)?,
+            demanded: demand::methods(tx, &user, &factors)?,
+            factors,
+            challenge,
+            user,
+        })
+    }
+
     /// The factors on of the method that the challenge waits for.
     pub fn on(&self) -> Vec<Factor> {
         let answers = |factor: &&Factor| {
@@ -236,6 +396,54 @@ impl Seen {
         self.factors.iter().find(|factor| factor.id == id).cloned()
     }
 
+    /// The number that an SMS of this challenge goes to: of the factor it is about, else of the one on.
+    fn phone(&self) -> Option<String> {
+        let about = self.about().and_then(|factor| factor.target);
+        about.or_else(|| phone_on(&self.factors))
+    }
+
+    /// Judges whether sign-in may be finished by this method.
+    ///
+    /// # Errors
+    /// Refuses one that is not asked for.
+    pub fn judge_method(&self, method: FactorKind) -> Result<()> {
+        if self.demanded.is_empty() {
+            return Err(Refusal::MfaNotEnabled.into());
+        }
+        if !self.demanded.contains(&method) {
+            return Err(Refusal::MfaMethodNotEnabled.into());
+        }
+        Ok(())
+    }
+
+    /// Whether the code sent last for it is one of this method.
+    pub fn has_code_of(&self, method: FactorKind) -> bool {
+        // Only mails carry a link; one that was used up leaves its date.
+        let mailed = self.challenge.link_expires_at.is_some();
+        self.challenge.last_sent_at.is_some() && mailed == (method == FactorKind::Email)
+    }
+
+    /// The same challenge, waiting for this method from now on; nothing is sent.
+    ///
+    /// # Errors
+    /// Refuses a challenge that is over, and a method that is not asked for.
+    pub async fn waiting_for(self, ctx: &Ctx, method: FactorKind) -> Result<Self> {
+        if self.challenge.kind == method {
+            return Ok(self);
+        }
+        self.judge_method(method)?;
+        ctx.write(move |tx| {
+            if !challenges::switch(tx, &self.challenge, method)? {
+                return Err(Refusal::MfaTokenInvalid.into());
+            }
+            let mut seen = self.clone();
+            seen.challenge.kind = method;
+            seen.attempts = factors::attempts(tx, seen.user.id, method)?;
+            Ok(seen)
+        })
+        .await
+    }
+
     /// Judges whether a bearer that came along is the one who began the challenge (App. B).
     ///
     /// # Errors
@@ -245,6 +453,24 @@ impl Seen {
             Some(caller) if caller.user.id != self.user.id => Err(Refusal::MfaTokenInvalid.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Judges who proves a set-up: its own user; or, where an administrator began it for them, that user
+    /// or an administrator with fresh proof, who is returned.
+    ///
+    /// # Errors
+    /// Refuses everybody else.
+    pub fn judge_beginner(&self, act: &Act, caller: Option<&Caller>) -> Result<Option<Caller>> {
+        if self.challenge.session_id.is_some() {
+            self.judge_caller(caller)?;
+            return Ok(None);
+        }
+        let caller = caller.ok_or(Refusal::TokenInvalid { sent: false })?;
+        if caller.user.id != self.user.id {
+            caller.judge_administrator()?;
+            fresh::judge(act, caller)?;
+        }
+        Ok(Some(caller.clone()))
     }
 
     /// The session that began the challenge, if it still stands: what began a set-up or a turning off
@@ -262,121 +488,5 @@ impl Seen {
             Ok(()) => Ok(session),
             Err(_) => Err(Refusal::MfaTokenInvalid.into()),
         }
-    }
-
-    /// Refuses when the challenge has no try left.
-    ///
-    /// # Errors
-    /// Refuses with the seconds until a new challenge would be let in.
-    pub fn judge_tries(&self, act: &Act) -> Result<()> {
-        if self.challenge.attempts_remaining(act.policy()) == 0 {
-            return Err(exhausted(act, &self.attempts).into());
-        }
-        Ok(())
-    }
-
-    /// Takes a try, of the challenge first and of the method's counter then, compares, and uses the
-    /// challenge up when the code fits.
-    ///
-    /// # Errors
-    /// Refuses a wrong code, a used one, and one too many; what was taken stays taken.
-    pub fn answer(&self, tx: &mut Tx, act: &Act, expected: &Expected, code: &Code) -> Result<()> {
-        let policy = act.policy();
-        let user_id = self.user.id;
-        let Some(taken) =
-            challenges::reserve(tx, &self.challenge, policy.tries_per_challenge, act.now)?
-        else {
-            return Err(self.over(tx, act)?.into());
-        };
-        let counter = self.take_try(tx, act)?;
-        let attempts_remaining = policy
-            .tries_per_challenge
-            .saturating_sub(taken.unsigned_abs());
-        let method = self.challenge.kind.as_str();
-        let refusal = match expected.compare(tx, code, policy, act.now)? {
-            Verdict::Right => {
-                return if challenges::spend(tx, user_id, self.challenge.id, act.now)? {
-                    Ok(())
-                } else {
-                    Err(Refusal::MfaTokenInvalid.into())
-                };
-            }
-            Verdict::Wrong => {
-                act.audit(tx, user_id, Event::CodeWrong, Some(method))?;
-                Refusal::InvalidMfaCode { attempts_remaining }
-            }
-            Verdict::Used { retry_after } => {
-                act.audit(tx, user_id, Event::CodeReused, Some(method))?;
-                Refusal::UsedMfaCode {
-                    attempts_remaining,
-                    retry_after,
-                }
-            }
-        };
-        self.tell_of_failures(tx, act, attempts_remaining, &counter)?;
-        Err(refusal.into())
-    }
-
-    /// Takes a try of the method's counter (P-13…P-15), or refuses.
-    fn take_try(&self, tx: &mut Tx, act: &Act) -> Result<FactorAttempts> {
-        let mut seen = self.attempts;
-        loop {
-            if let Err(refusal) = seen.judge(act.policy(), act.now) {
-                return act.refuse_limited(tx, self.user.id, refusal);
-            }
-            let after = seen.after_try(act.policy(), act.now);
-            if factors::reserve(tx, &seen, &after)? {
-                return Ok(after);
-            }
-            seen = factors::attempts(tx, self.user.id, self.challenge.kind)?;
-        }
-    }
-
-    /// Why no try could be taken: somebody used the challenge, its tries or its time up meanwhile.
-    fn over(&self, tx: &mut Tx, act: &Act) -> Result<Refusal> {
-        let now_there = challenges::find(tx, self.user.id, self.challenge.id)?;
-        let Some(challenge) = now_there.filter(|found| found.kind == self.challenge.kind) else {
-            return Ok(Refusal::MfaTokenInvalid);
-        };
-        if let Err(refusal) = challenge.judge_alive(act.now) {
-            return Ok(refusal);
-        }
-        act.audit(
-            tx,
-            self.user.id,
-            Event::Limited,
-            Some("TOO_MANY_MFA_ATTEMPTS"),
-        )?;
-        Ok(exhausted(
-            act,
-            &factors::attempts(tx, self.user.id, challenge.kind)?,
-        ))
-    }
-
-    /// A right password followed by wrong codes is told to the user (N-078), and so is a stop (P-15).
-    fn tell_of_failures(
-        &self,
-        tx: &mut Tx,
-        act: &Act,
-        remaining: u32,
-        counter: &FactorAttempts,
-    ) -> Result<()> {
-        let method = self.challenge.kind.as_str().to_owned();
-        if counter.locked(act.policy()) {
-            act.audit(tx, self.user.id, Event::FactorLocked, Some(&method))?;
-            return act.notify(tx, &self.user, Message::FactorLocked { method });
-        }
-        if remaining == 0 && self.challenge.purpose == Purpose::Login {
-            return act.notify(tx, &self.user, Message::WrongCodes { method });
-        }
-        Ok(())
-    }
-}
-
-/// A challenge without tries: a new one is let in at once, or when the method's wait is over.
-fn exhausted(act: &Act, attempts: &FactorAttempts) -> Refusal {
-    let wait = attempts.next_try_at.seconds_after(act.now);
-    Refusal::TooManyMfaAttempts {
-        retry_after: wait.clamp(1, act.policy().wait_max_seconds),
     }
 }

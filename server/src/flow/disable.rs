@@ -1,19 +1,17 @@
-//! Turning a factor off: begun with the password, done with a code of the factor itself.
+//! Turning a factor off: begun with the password, done with a code of its method.
 
 use crate::app::Ctx;
-use crate::factor::{Code, Expected};
 use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::setup::Verify;
-use crate::flow::{Act, password};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::{Act, password, toggle};
 use crate::model::audit::Event;
-use crate::model::factor::kinds_on;
+use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
-use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{FactorId, Refusal, Result, Secret};
 use crate::outcome::{FactorChanged, Waiting};
-use crate::store::{Tx, factors};
+use crate::store::{Tx, factors, users};
 
 /// Which method, and the password typed again.
 pub struct Begin {
@@ -21,20 +19,23 @@ pub struct Begin {
     pub caller: Caller,
     /// The method.
     pub method: FactorKind,
+    /// One of several factors of this method; else all of them.
+    pub factor_id: Option<FactorId>,
     /// The password as typed.
     pub password: Secret<String>,
     /// Where it came from.
     pub source: Source,
 }
 
-/// Begins turning a method off; e-mail gets a code.
+/// Begins turning a method off; a method whose codes are sent gets one.
 ///
 /// # Errors
-/// Refuses a method that is not on, and a wrong password.
+/// Refuses a method that is not on, the last one where a policy demands it, and a wrong password.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     let Begin {
         caller,
         method,
+        factor_id,
         password,
         source,
     } = command;
@@ -46,15 +47,19 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     if !methods.contains(&method) {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
+    let goes = |factor: &Factor| goes(factor, method, factor_id);
+    if !caller.factors.iter().any(goes) {
+        return Err(Refusal::FactorNotFound.into());
+    }
+    toggle::judge_last(caller.enforced, &caller.factors, goes)?;
     let draft = challenge::Draft::new(ctx, &act);
     let (user, mfa_token) = (caller.user.clone(), draft.token(caller.user.id));
     password::confirmed(ctx, &act, &user, password, move |tx, act| {
         let opening = Opening {
-            purpose: Purpose::Disable,
-            kind: method,
-            factor_id: None,
+            factor_id,
             session_id: Some(caller.session.id),
-            seconds: act.policy().challenge_seconds,
+            phone: challenge::phone_on(&caller.factors),
+            ..Opening::new(Purpose::Disable, method, act.policy().challenge_seconds)
         };
         draft.open(tx, act, &caller.user, &opening)?;
         act.audit(
@@ -69,48 +74,78 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     Ok(Waiting { mfa_token, method })
 }
 
-/// Judges the code, and removes the factor.
+/// Whether turning off this method, or this factor of it, takes the factor away.
+fn goes(factor: &Factor, method: FactorKind, factor_id: Option<FactorId>) -> bool {
+    factor.state == FactorState::On
+        && factor.kind == method
+        && factor_id.is_none_or(|id| id == factor.id)
+}
+
+/// A challenge and its answer.
+pub struct Verify {
+    /// The challenge.
+    pub mfa_token: Secret<String>,
+    /// The answer.
+    pub answer: Answer,
+    /// Whose bearer came along, if one did.
+    pub caller: Option<Caller>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Judges the answer, and removes the factor.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the code.
+/// Refuses what is wrong with the challenge or the answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
     let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Disable)).await?;
     seen.judge_caller(command.caller.as_ref())?;
-    let on = seen.on();
-    if on.is_empty() {
+    let candidates = seen.on();
+    if candidates.is_empty() {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    let expected = Expected::of(&ctx.vault, &seen.challenge, on)?;
-    let code = Code::typed(&command.code);
-    let changed = {
-        let act = act.clone();
-        ctx.write(move |tx| {
-            seen.beginner(tx, &act)?;
-            seen.answer(tx, &act, &expected, &code)?;
-            turn_off(tx, &act, &seen)
-        })
-        .await
+    let terms = Terms {
+        recovery: true,
+        scratch: false,
+        tell_clock: true,
     };
+    let before = |tx: &mut Tx, act: &Act, seen: &Seen| {
+        seen.beginner(tx, act)?;
+        Ok(())
+    };
+    let then = |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| turn_off(tx, act, seen);
+    let changed = settle(
+        ctx,
+        &act,
+        Attempt {
+            seen,
+            answer: command.answer,
+            terms,
+            candidates,
+        },
+        before,
+        then,
+    )
+    .await;
     ctx.nudge_courier();
     changed
 }
 
 fn turn_off(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<FactorChanged> {
-    let user_id = seen.user.id;
-    let method = seen.challenge.kind;
+    let (user_id, method) = (seen.user.id, seen.challenge.kind);
+    users::lock(tx, user_id)?;
     factors::reset_attempts(tx, user_id, method)?;
-    if factors::delete(tx, user_id, method, FactorState::On)? == 0 {
+    let standing = factors::of_user(tx, user_id)?;
+    let goes = |factor: &Factor| goes(factor, method, seen.challenge.factor_id);
+    if !standing.iter().any(goes) {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    act.audit(tx, user_id, Event::FactorDisabled, Some(method.as_str()))?;
-    let told = Message::FactorDisabled {
-        method: method.as_str().to_owned(),
-    };
-    act.notify(tx, &seen.user, told)?;
+    toggle::judge_last(users::enforced(tx, &seen.user)?, &standing, goes)?;
+    let left = toggle::removed(tx, act, &seen.user, None, &standing, goes)?;
     Ok(FactorChanged {
         method,
-        methods: kinds_on(&factors::of_user(tx, user_id)?),
+        methods: kinds_on(&left),
         at: act.now,
     })
 }

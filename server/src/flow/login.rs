@@ -1,25 +1,44 @@
-//! Signing in: the password first, then the second factor if one is on.
+//! Signing in: the password first, then the second factor if one is asked for.
 
 use crate::app::Ctx;
-use crate::factor::{Code, Expected};
 use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::{Act, password, session};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::{Act, demand, password, session};
 use crate::model::audit::Event;
-use crate::model::factor::kinds_on;
+use crate::model::factor::{Factor, primary};
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{Refusal, Result, Secret, Time};
 use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
 use crate::store::{Tx, challenges, factors, users};
 
-/// An address and a password.
+/// What an API can carry of a second step.
+#[derive(Clone, Copy, Debug)]
+pub struct Carries {
+    /// The methods whose proof fits into its requests.
+    pub methods: &'static [FactorKind],
+    /// Whether a code is sent when the sign-in begins; else the client asks for it.
+    pub sends: bool,
+}
+
+/// The order in which a sign-in looks for a method, where none is the primary one.
+const ORDER: [FactorKind; 4] = [
+    FactorKind::Authenticator,
+    FactorKind::Email,
+    FactorKind::Sms,
+    FactorKind::Passkey,
+];
+
+/// A name to sign in by and a password.
 pub struct Begin {
-    /// The address as typed.
-    pub email: String,
+    /// The address, or the name of a user without a mailbox, as typed.
+    pub name: String,
     /// The password as typed.
     pub password: Secret<String>,
+    /// What the API can carry.
+    pub carries: Carries,
     /// Where it came from.
     pub source: Source,
 }
@@ -27,22 +46,27 @@ pub struct Begin {
 /// What the write after a right password did.
 enum Begun {
     Opened(Box<session::Opened>),
-    Challenged {
-        user: Box<User>,
-        methods: Vec<FactorKind>,
-        method: FactorKind,
-    },
+    Challenged(Box<Challenged>),
+}
+
+struct Challenged {
+    user: User,
+    factors: Vec<Factor>,
+    methods: Vec<FactorKind>,
+    method: FactorKind,
+    expires_at: Time,
 }
 
 /// Judges the password, and begins a session or a challenge.
 ///
 /// # Errors
-/// Refuses an unknown address, a wrong password and a disabled account alike.
+/// Refuses an unknown name, a wrong password and a disabled account alike.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     let act = Act::begin(ctx, command.source);
-    let checked = password::check(ctx, &act, &command.email, command.password).await?;
+    let checked = password::check(ctx, &act, &command.name, command.password).await?;
     let session_draft = session::Draft::new(ctx, &act);
     let challenge_draft = challenge::Draft::new(ctx, &act);
+    let carries = command.carries;
     let begun = {
         let (act, session_draft, challenge_draft) =
             (act.clone(), session_draft.clone(), challenge_draft.clone());
@@ -56,68 +80,72 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
             // turning on sees this session and ends it.
             users::lock(tx, user.id)?;
             let factors = factors::of_user(tx, user.id)?;
-            let methods = kinds_on(&factors);
-            let Some(method) = first_method(tx, &act, &user, &methods)? else {
+            let methods = demand::methods(tx, &user, &factors)?;
+            if methods.is_empty() {
                 let opened = session_draft.open(tx, &act, user, factors, Proof::Password)?;
                 return Ok(Begun::Opened(Box::new(opened)));
-            };
-            challenge_draft.open(tx, &act, &user, &Opening::login(&act, method))?;
+            }
+            let method = first_method(tx, &act, &user, &factors, &methods, carries)?;
+            let opening = opening(&act, method, &factors, carries);
+            let expires_at = challenge_draft.open(tx, &act, &user, &opening)?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
-            Ok(Begun::Challenged {
-                user: Box::new(user),
+            Ok(Begun::Challenged(Box::new(Challenged {
+                user,
+                factors,
                 methods,
                 method,
-            })
+                expires_at,
+            })))
         })
         .await?
     };
     match begun {
         Begun::Opened(opened) => Ok(LoggedIn::Session(Box::new(
-            session_draft.sign(&act, *opened)?,
+            session_draft.sign(&act, &opened)?,
         ))),
-        Begun::Challenged {
-            user,
-            methods,
-            method,
-        } => {
+        Begun::Challenged(begun) => {
             ctx.nudge_courier();
-            Ok(LoggedIn::Challenge(MfaRequired {
-                mfa_token: challenge_draft.token(user.id),
-                method,
-                methods,
-            }))
+            Ok(LoggedIn::Challenge(Box::new(MfaRequired {
+                mfa_token: challenge_draft.token(begun.user.id),
+                method: begun.method,
+                methods: begun.methods,
+                expires_at: begun.expires_at,
+                person: session::person(&begun.user, &begun.factors),
+            })))
         }
     }
 }
 
-/// The method a sign-in starts with: the authenticator if it is on, else what is; one that is
-/// stopped (P-15) only if there is no other, since it stays demanded all the same.
+/// The method a sign-in starts with: the primary one if the API can carry it, else the first that it
+/// can; one that is stopped (P-15) only if there is no other, since it stays demanded all the same.
+/// Where none can travel it is a recovery code: the second step is never left out.
 fn first_method(
     tx: &mut Tx,
     act: &Act,
     user: &User,
-    methods: &[FactorKind],
-) -> Result<Option<FactorKind>> {
-    let in_order = [FactorKind::Authenticator, FactorKind::Email];
+    factors: &[Factor],
+    demanded: &[FactorKind],
+    carries: Carries,
+) -> Result<FactorKind> {
+    let chosen = primary(factors).map(|factor| factor.kind);
     let mut first = None;
-    for method in in_order.into_iter().filter(|kind| methods.contains(kind)) {
+    for method in chosen.into_iter().chain(ORDER) {
+        if !demanded.contains(&method) || !carries.methods.contains(&method) {
+            continue;
+        }
         if !factors::attempts(tx, user.id, method)?.locked(act.policy()) {
-            return Ok(Some(method));
+            return Ok(method);
         }
         first = first.or(Some(method));
     }
-    Ok(first)
+    Ok(first.unwrap_or(FactorKind::RecoveryCode))
 }
 
-impl Opening {
-    fn login(act: &Act, kind: FactorKind) -> Self {
-        Self {
-            purpose: Purpose::Login,
-            kind,
-            factor_id: None,
-            session_id: None,
-            seconds: act.policy().challenge_seconds,
-        }
+fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {
+    Opening {
+        phone: challenge::phone_on(factors),
+        sends: carries.sends,
+        ..Opening::new(Purpose::Login, kind, act.policy().challenge_seconds)
     }
 }
 
@@ -131,8 +159,8 @@ pub struct Switch {
     pub source: Source,
 }
 
-/// Lets a sign-in wait for another method. The first switch to e-mail mails a code; a later one does
-/// not, as the code already sent still fits.
+/// Lets a sign-in wait for another method. The first switch to a method that is sent sends a code; a
+/// later one does not, as the code already sent still fits.
 ///
 /// # Errors
 /// Refuses a method that is not on or is stopped, and a challenge that is over.
@@ -140,28 +168,21 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let act = Act::begin(ctx, command.source);
     let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;
     seen.judge_tries(&act)?;
-    let methods = kinds_on(&seen.factors);
-    if methods.is_empty() {
-        return Err(Refusal::MfaNotEnabled.into());
-    }
-    if !methods.contains(&command.method) {
-        return Err(Refusal::MfaMethodNotEnabled.into());
-    }
-    let (method, code) = (command.method, ctx.chance.code(act.policy().code_digits));
+    seen.judge_method(command.method)?;
+    let (method, sending) = (
+        command.method,
+        challenge::sending(ctx, &act, seen.challenge.id),
+    );
     ctx.write(move |tx| {
         if factors::attempts(tx, seen.user.id, method)?.locked(act.policy()) {
             return act.refuse_limited(tx, seen.user.id, Refusal::MfaMethodLocked);
         }
-        let done = match method {
-            FactorKind::Email if seen.challenge.last_sent_at.is_none() => {
-                challenge::send(tx, &act, &seen, &code)?
-            }
-            FactorKind::Email
-            | FactorKind::Authenticator
-            | FactorKind::Sms
-            | FactorKind::Passkey
-            | FactorKind::RecoveryCode
-            | FactorKind::ScratchCode => challenges::switch(tx, &seen.challenge, method)?,
+        // A code that was sent by another method is no code of this one.
+        let sends = method.is_sent() && !seen.has_code_of(method);
+        let done = if sends {
+            challenge::send(tx, &act, &seen, method, &sending)?
+        } else {
+            challenges::switch(tx, &seen.challenge, method)?
         };
         if !done {
             return Err(Refusal::MfaTokenInvalid.into());
@@ -181,60 +202,80 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     })
 }
 
-/// A challenge and its code.
+/// A challenge and its answer.
 pub struct Verify {
     /// The challenge.
     pub mfa_token: Secret<String>,
-    /// The code as typed.
-    pub code: Secret<String>,
+    /// The answer.
+    pub answer: Answer,
+    /// The method it is of, where the API says so; else the one the challenge waits for.
+    pub method: Option<FactorKind>,
+    /// Whether the API takes Veeam's scratch codes.
+    pub scratch: bool,
     /// Where it came from.
     pub source: Source,
 }
 
-/// Judges the code, and begins the session.
+/// Judges the answer, and begins the session.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the code.
+/// Refuses what is wrong with the challenge or the answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;
-    let on = seen.on();
-    if on.is_empty() {
-        return Err(Refusal::MfaMethodNotEnabled.into());
+    let mut seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;
+    if let Some(method) = command.method {
+        seen = seen.waiting_for(ctx, method).await?;
     }
-    let expected = Expected::of(&ctx.vault, &seen.challenge, on)?;
-    let code = Code::typed(&command.code);
-    let draft = session::Draft::new(ctx, &act);
-    let opened = {
-        let (act, draft) = (act.clone(), draft.clone());
-        ctx.write(move |tx| {
-            seen.answer(tx, &act, &expected, &code)?;
-            let method = seen.challenge.kind;
-            factors::reset_attempts(tx, seen.user.id, method)?;
-            lift_stops(tx, &act, &seen)?;
-            draft.open(
-                tx,
-                &act,
-                seen.user.clone(),
-                seen.factors.clone(),
-                Proof::PasswordAnd(method),
-            )
-        })
-        .await
+    let candidates = seen.on();
+    if seen.challenge.kind != FactorKind::RecoveryCode {
+        seen.judge_method(seen.challenge.kind)?;
+    }
+    let terms = Terms {
+        recovery: true,
+        scratch: command.scratch,
+        tell_clock: false,
     };
-    // A refusal may have queued a notice.
-    draft.sign(&act, opened.inspect_err(|_| ctx.nudge_courier())?)
+    let draft = session::Draft::new(ctx, &act);
+    let then = {
+        let draft = draft.clone();
+        move |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
+            lift_stops(tx, act, seen, settled.method)?;
+            let proof = Proof::PasswordAnd(settled.method);
+            let (user, factors) = (seen.user.clone(), seen.factors.clone());
+            let opened = draft.open(tx, act, user, factors, proof)?;
+            Ok((opened, settled.remaining))
+        }
+    };
+    let before = |_tx: &mut Tx, _act: &Act, _seen: &Seen| Ok(());
+    let settled = settle(
+        ctx,
+        &act,
+        Attempt {
+            seen,
+            answer: command.answer,
+            terms,
+            candidates,
+        },
+        before,
+        then,
+    )
+    .await;
+    // Right or wrong, a notice may have been queued.
+    let (opened, remaining) = settled.inspect_err(|_| ctx.nudge_courier())?;
+    if remaining.is_some() {
+        ctx.nudge_courier();
+    }
+    Ok(SignedIn {
+        recovery_codes_remaining: remaining,
+        ..draft.sign(&act, &opened)?
+    })
 }
 
 /// Another factor that fits lifts the stop of those that were stopped (P-15): they may be tried
 /// again, at the pace of P-14.
-fn lift_stops(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
-    let others = kinds_on(&seen.factors);
-    for kind in others
-        .into_iter()
-        .filter(|kind| *kind != seen.challenge.kind)
-    {
-        let counter = factors::attempts(tx, seen.user.id, kind)?;
+fn lift_stops(tx: &mut Tx, act: &Act, seen: &Seen, proved: FactorKind) -> Result<()> {
+    for kind in seen.demanded.iter().filter(|kind| **kind != proved) {
+        let counter = factors::attempts(tx, seen.user.id, *kind)?;
         if counter.locked(act.policy()) {
             let mut lifted = counter;
             lifted.failures = act.policy().soft_limit.cast_signed();

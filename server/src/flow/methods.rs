@@ -22,6 +22,8 @@ pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
             factors: all,
             recovery_codes_remaining: code_sets::remaining(tx, user_id, CodeSetKind::Recovery)?,
             recovery_codes_made_at: codes.map(|set| set.created_at),
+            demanded: caller.demanded(),
+            enforced: caller.enforced,
         })
     })
     .await

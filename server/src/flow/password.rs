@@ -7,7 +7,7 @@ use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
 use crate::model::policy::growing_wait;
-use crate::model::user::{PasswordHash, User, address_as_typed, canonical_address};
+use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Refusal, Result, Secret, UserId};
 use crate::store::limits::{self, PasswordAttempts};
 use crate::store::{Tx, users};
@@ -112,8 +112,8 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         .keyed_hash("password source", &[&network(act.source)])
         .to_vec();
     let known = {
-        // What cannot be an address is nobody's, and is looked up all the same, as one that can.
-        let address = canonical_address(email).unwrap_or_default();
+        // A name of a user without a mailbox, or nobody's: looked up all the same, as an address is.
+        let address = typed.clone();
         ctx.read(move |tx| users::by_address(tx, &address)).await?
     };
     let subject = known

@@ -2,7 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::recovery;
-use crate::flow::Act;
+use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::code_set::{CodeSet, RecoveryCode};
 use crate::model::kinds::CodeSetKind;
@@ -10,7 +10,7 @@ use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{CodeSetId, FactorId, Refusal, Result, Secret, Time, UserId};
-use crate::store::{Tx, code_sets, users};
+use crate::store::{Tx, code_sets};
 
 pub use crate::factor::recovery::looks_like;
 
@@ -98,12 +98,11 @@ pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec
     if !caller.factor_on() {
         return Err(Refusal::MfaNotEnabled.into());
     }
-    let max_age = act.policy().fresh_for_factors_seconds;
-    caller.session.judge_fresh(true, max_age, act.now)?;
+    fresh::judge(&act, &caller)?;
     let set = draft(ctx, CodeSetKind::Recovery).await?;
     let printed = set.printed.clone();
     ctx.write(move |tx| {
-        users::lock(tx, caller.user.id)?;
+        let caller = fresh::proved(tx, &act, &caller)?;
         set.insert(tx, caller.user.id, None, true)?;
         act.audit(tx, caller.user.id, Event::RecoveryCodesMade, None)?;
         act.notify(tx, &caller.user, Message::RecoveryCodesMade)

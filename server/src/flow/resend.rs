@@ -1,6 +1,7 @@
 //! Sending a mailed code again: a new code each time, so the old one stops working (N-052).
 
 use crate::app::Ctx;
+use crate::factor::sent_code::Sending;
 use crate::flow::Act;
 use crate::flow::challenge::{self, Seen};
 use crate::model::audit::Event;
@@ -14,6 +15,8 @@ use crate::store::Tx;
 pub struct Resend {
     /// The challenge.
     pub mfa_token: Secret<String>,
+    /// The method whose code is to be sent, where the API says so; else the one it waits for.
+    pub method: Option<FactorKind>,
     /// Where it came from.
     pub source: Source,
 }
@@ -25,18 +28,17 @@ pub struct Resend {
 pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     let act = Act::begin(ctx, command.source);
     let seen = challenge::look(ctx, &act, &command.mfa_token, None).await?;
-    match seen.challenge.kind {
-        FactorKind::Email => {}
-        FactorKind::Sms
-        | FactorKind::Authenticator
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => return Err(Refusal::ResendOnlyForEmail.into()),
+    let seen = match command.method {
+        Some(method) => seen.waiting_for(ctx, method).await?,
+        None => seen,
+    };
+    if !seen.challenge.kind.is_sent() {
+        return Err(Refusal::ResendOnlyForEmail.into());
     }
     seen.judge_tries(&act)?;
-    let code = ctx.chance.code(act.policy().code_digits);
+    let sending = challenge::sending(ctx, &act, seen.challenge.id);
     let (resends_remaining, retry_after) = ctx
-        .write(move |tx| send_again(tx, &act, &seen, &code))
+        .write(move |tx| send_again(tx, &act, &seen, &sending))
         .await?;
     ctx.nudge_courier();
     Ok(Resent {
@@ -46,7 +48,7 @@ pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     })
 }
 
-fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Result<(u32, u32)> {
+fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {
     let policy = act.policy();
     let user_id = seen.user.id;
     let remaining = seen.challenge.resends_remaining(policy);
@@ -58,7 +60,7 @@ fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, code: &Secret<String>) -> Res
     if wait > 0 {
         return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after: wait });
     }
-    if !challenge::send(tx, act, seen, code)? {
+    if !challenge::send(tx, act, seen, seen.challenge.kind, sending)? {
         // Somebody else's resend was first, a moment ago.
         let retry_after = seen.challenge.cooldown(policy);
         return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after });

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::app::Ctx;
-use crate::flow::Act;
+use crate::flow::{Act, demand};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
@@ -13,7 +13,7 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Proof, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, UserId};
+use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, Time, UserId};
 use crate::outcome::{Judged, Person, SessionView, SignedIn, TokenFlaw};
 use crate::store::{Tx, factors, sessions, users};
 use crate::vault::{self, AccessClaims};
@@ -64,9 +64,12 @@ impl Draft {
         factors: Vec<Factor>,
         proof: Proof,
     ) -> Result<Opened> {
-        let demanded = kinds_on(&factors);
+        let demanded = demand::methods(tx, &user, &factors)?;
         let proved = match proof {
             Proof::NewAccount | Proof::Password => demanded.is_empty(),
+            Proof::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => {
+                !demanded.is_empty()
+            }
             Proof::PasswordAnd(kind) => demanded.contains(&kind),
             Proof::Passkey => demanded.contains(&FactorKind::Passkey),
         };
@@ -115,38 +118,73 @@ impl Draft {
     ///
     /// # Errors
     /// A fault when the key ring cannot sign.
-    pub fn sign(&self, act: &Act, opened: Opened) -> Result<SignedIn> {
-        let Opened {
+    pub fn sign(&self, act: &Act, opened: &Opened) -> Result<SignedIn> {
+        let access = access_token(act, opened, self.token_id)?;
+        let refresh = Reference::new(opened.user.id, self.refresh_id, self.refresh_secret.clone());
+        Ok(SignedIn {
+            access_token: access.token,
+            refresh_token: refresh.print(ReferenceKind::Refresh),
+            expires_in: access.expires_at.seconds_after(act.now),
+            issued_at: act.now,
+            expires_at: access.expires_at,
+            token_id: self.token_id,
+            person: person(&opened.user, &opened.factors),
+            recovery_codes_remaining: None,
+        })
+    }
+}
+
+impl Opened {
+    /// A session that is open, as the write that lifted it left it.
+    pub const fn of(user: User, factors: Vec<Factor>, session: Session) -> Self {
+        Self {
             user,
             factors,
             session,
-        } = opened;
-        let policy = act.policy();
-        // A token never outlives its session.
-        let ends = session
-            .expires_at
-            .min(act.now.plus_seconds(i64::from(policy.access_token_seconds)));
-        let claims = AccessClaims {
-            iss: act.settings.public_url.clone(),
-            aud: act.settings.public_url.clone(),
-            sub: print_id("user", user.id),
-            client_id: CLIENT.to_owned(),
-            iat: act.now.seconds(),
-            exp: ends.seconds(),
-            jti: self.token_id.to_string(),
-            auth_time: session.auth_time.seconds(),
-            acr: session.acr.as_str().to_owned(),
-            amr: session.amr.split(' ').map(str::to_owned).collect(),
-            sid: print_id("session", session.id),
-        };
-        let refresh = Reference::new(user.id, self.refresh_id, self.refresh_secret.clone());
-        Ok(SignedIn {
-            access_token: act.vault.sign(&claims)?,
-            refresh_token: refresh.print(ReferenceKind::Refresh),
-            expires_in: ends.seconds_after(act.now),
-            person: person(&user, &factors),
-        })
+        }
     }
+
+    /// The session.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// An access token, and when it stops working.
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret<String>,
+    /// When it stops working: never after its session.
+    pub expires_at: Time,
+}
+
+/// Signs an access token of an open session.
+///
+/// # Errors
+/// A fault when the key ring cannot sign.
+pub fn access_token(act: &Act, opened: &Opened, token_id: Uuid) -> Result<AccessToken> {
+    let Opened { user, session, .. } = opened;
+    let policy = act.policy();
+    let expires_at = session
+        .expires_at
+        .min(act.now.plus_seconds(i64::from(policy.access_token_seconds)));
+    let claims = AccessClaims {
+        iss: act.settings.public_url.clone(),
+        aud: act.settings.public_url.clone(),
+        sub: print_id("user", user.id),
+        client_id: CLIENT.to_owned(),
+        iat: act.now.seconds(),
+        exp: expires_at.seconds(),
+        jti: token_id.to_string(),
+        auth_time: session.auth_time.seconds(),
+        acr: session.acr.as_str().to_owned(),
+        amr: session.amr.split(' ').map(str::to_owned).collect(),
+        sid: print_id("session", session.id),
+    };
+    Ok(AccessToken {
+        token: act.vault.sign(&claims)?,
+        expires_at,
+    })
 }
 
 /// An id as clients see it: `user-0192…`.
@@ -170,20 +208,27 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
         role: user.role,
         methods: kinds_on(factors),
         created_at: user.created_at,
+        mailbox: user.mailbox,
+        description: user.description.clone(),
+        organisation: user.organisation_id.zip(user.organisation_role),
     }
 }
 
 /// The caller as they may see themselves.
 pub fn view(caller: &Caller) -> (Person, SessionView) {
-    let session = &caller.session;
-    let view = SessionView {
+    let person = person(&caller.user, &caller.factors);
+    (person, view_of(&caller.session))
+}
+
+/// A session as its owner may see it.
+pub fn view_of(session: &Session) -> SessionView {
+    SessionView {
         id: session.id,
         acr: session.acr,
         amr: session.amr.split(' ').map(str::to_owned).collect(),
         auth_time: session.auth_time,
         expires_at: session.expires_at,
-    };
-    (person(&caller.user, &caller.factors), view)
+    }
 }
 
 /// Who sends this bearer: its signature, its session's row and its user's row all have to stand now
@@ -211,10 +256,12 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
                 .filter(User::active)
                 .ok_or_else(|| invalid.clone())?;
             let factors = factors::of_user(tx, user_id)?;
+            let enforced = users::enforced(tx, &user)?;
             Ok(Caller {
                 user,
                 session,
                 factors,
+                enforced,
             })
         })
         .await?;
@@ -238,7 +285,10 @@ pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
     match authenticate(ctx, token).await {
         Ok(caller) => {
             let (person, session) = view(&caller);
-            Ok(Judged::Valid { person, session })
+            Ok(Judged::Valid {
+                person: Box::new(person),
+                session,
+            })
         }
         Err(Error::Refused(Refusal::TokenExpired)) => Ok(Judged::Flawed(TokenFlaw::Expired)),
         Err(Error::Refused(Refusal::TokenInvalid { .. })) => Ok(Judged::Flawed(TokenFlaw::Invalid)),
@@ -261,7 +311,7 @@ pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result
         ctx.write(move |tx| exchange(tx, &act, &draft, &reference))
             .await?
     };
-    draft.sign(&act, opened)
+    draft.sign(&act, &opened)
 }
 
 fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Result<Opened> {

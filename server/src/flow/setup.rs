@@ -1,28 +1,50 @@
-//! Setting up a factor: begun with the password, in force only once a code proved it.
+//! Setting up a factor: begun by a signed-in user, in force only once it was proved.
 
 use crate::app::Ctx;
-use crate::factor::{Code, Expected, totp};
+use crate::factor::totp;
 use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::{Act, password};
+use crate::flow::recovery::{self, SetDraft};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::toggle::{self, Target};
+use crate::flow::{Act, demand, fresh, password, session};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
-use crate::model::notice::Message;
+use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::{FactorId, Refusal, Result, Secret};
-use crate::outcome::{FactorChanged, SetupBegun};
-use crate::store::{Tx, factors, sessions, users};
+use crate::model::user::User;
+use crate::model::{FactorId, Refusal, Result, Secret, Time};
+use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::store::{Tx, code_sets, factors, users};
 use crate::vault::Place;
 
-/// Which method, and the password typed again.
+/// How the caller confirms that it is them, beside their session.
+#[derive(Clone)]
+pub enum Confirm {
+    /// By the password, typed again.
+    Password(Secret<String>),
+    /// Not at all: for APIs whose pages ask for nothing more.
+    Session,
+}
+
+/// Which method, and how it is confirmed.
 pub struct Begin {
     /// Who asks.
     pub caller: Caller,
+    /// Whose account, if not theirs.
+    pub target: Target,
     /// The method.
     pub method: FactorKind,
-    /// The password as typed.
-    pub password: Secret<String>,
+    /// How they confirm that it is them.
+    pub confirm: Confirm,
+    /// What the factor is to be called; with a new name a further one of its kind is added.
+    pub name: Option<String>,
+    /// The number for SMS, as typed.
+    pub phone: Option<String>,
+    /// Codes that are to stand in for it once it is proved; of recovery codes only where none count.
+    pub codes: Option<CodeSetKind>,
+    /// Whether it takes the place of those of its kind that are on, once it is proved.
+    pub replace: bool,
     /// Where it came from.
     pub source: Source,
 }
@@ -30,130 +52,281 @@ pub struct Begin {
 /// Begins setting up a method. A set-up of the same method that was under way ends (P-39).
 ///
 /// # Errors
-/// Refuses a method that is on, a wrong password, and, once a factor is on, a session that did not
-/// pass it lately (N-072).
+/// Refuses a method that is on, a wrong password, and, once sign-in asks for a second step, a session
+/// that did not pass it lately (N-072).
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
-    let Begin {
-        caller,
-        method,
-        password,
-        source,
-    } = command;
-    let act = Act::begin(ctx, source);
-    if kinds_on(&caller.factors).contains(&method) {
-        return Err(Refusal::MfaAlreadyEnabled.into());
-    }
-    if caller.factor_on() {
-        let max_age = act.policy().fresh_for_factors_seconds;
-        caller.session.judge_fresh(true, max_age, act.now)?;
-    }
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller.clone();
+    fresh::judge_adding(&act, &caller)?;
+    let (user, standing) = match command.target {
+        Target::Own => (caller.user.clone(), caller.factors.clone()),
+        Target::Number(_) | Target::Id(_) => {
+            toggle::other(ctx, &act, &caller, command.target).await?
+        }
+    };
+    judge_new(&command, &standing)?;
     let draft = challenge::Draft::new(ctx, &act);
-    let factor_id: FactorId = ctx.chance.id(act.now);
-    let secret = match method {
-        FactorKind::Authenticator => Some(ctx.chance.totp_secret()),
+    let prepared = prepare(ctx, &act, &command, &user)?;
+    let codes = draft_codes(ctx, &command, &user).await?;
+    let printed = codes
+        .as_ref()
+        .map_or_else(Vec::new, |set| set.printed.clone());
+    let begun = Begun {
+        caller: caller.clone(),
+        own: user.id == caller.user.id,
+        user: user.clone(),
+        factor: prepared.factor,
+        replace: command.replace,
+        ceremony: prepared.ceremony,
+        codes,
+        draft: draft.clone(),
+    };
+    let expires_at = match command.confirm {
+        Confirm::Password(password) => {
+            let begin = move |tx: &mut Tx, act: &Act| begun.write(tx, act);
+            password::confirmed(ctx, &act, &caller.user, password, begin).await?
+        }
+        Confirm::Session => {
+            let act = act.clone();
+            ctx.write(move |tx| begun.write(tx, &act)).await?
+        }
+    };
+    ctx.nudge_courier();
+    Ok(SetupBegun {
+        mfa_token: draft.token(user.id),
+        needs: prepared.needs,
+        codes: printed,
+        expires_at,
+        person: session::person(&user, &standing),
+    })
+}
+
+/// Judges whether another factor of this kind may be set up: the first one, one that replaces, or one
+/// with a name of its own.
+fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
+    let method = command.method;
+    if command.replace || !kinds_on(standing).contains(&method) {
+        return Ok(());
+    }
+    let several = match method {
+        FactorKind::Authenticator | FactorKind::Passkey => true,
         FactorKind::Email
         | FactorKind::Sms
-        | FactorKind::Passkey
         | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => None,
+        | FactorKind::ScratchCode => false,
     };
-    let sealed_secret = match &secret {
-        Some(secret) => {
-            let place = Place::factor_secret(caller.user.id, factor_id);
-            Some(
-                act.vault
-                    .seal(&place, ctx.chance.nonce(), secret.expose())?,
-            )
+    let proved = |factor: &&Factor| factor.kind == method && factor.state != FactorState::Pending;
+    let named_so = standing
+        .iter()
+        .filter(proved)
+        .any(|factor| factor.name == command.name);
+    if several && command.name.is_some() && !named_so {
+        return Ok(());
+    }
+    Err(Refusal::MfaAlreadyEnabled.into())
+}
+
+/// The factor to be, and what its owner needs for it.
+struct Prepared {
+    factor: Factor,
+    needs: SetupNeeds,
+    ceremony: Option<String>,
+}
+
+fn prepare(ctx: &Ctx, act: &Act, command: &Begin, user: &User) -> Result<Prepared> {
+    let id: FactorId = ctx.chance.id(act.now);
+    let mut factor = Factor {
+        name: command.name.clone(),
+        ..Factor::pending(user.id, id, command.method, act.now)
+    };
+    let (needs, ceremony) = match command.method {
+        FactorKind::Authenticator => {
+            let secret = ctx.chance.totp_secret();
+            let place = Place::factor_secret(user.id, id);
+            let sealed = act
+                .vault
+                .seal(&place, ctx.chance.nonce(), secret.expose())?;
+            factor.sealed_secret = Some(sealed);
+            let printed = totp::provision(&secret, &act.settings.issuer_name, &user.email)?;
+            let needs = SetupNeeds::Authenticator {
+                secret: printed.secret,
+                otpauth_url: printed.otpauth_url,
+                qr_code: printed.qr_code,
+            };
+            (needs, None)
         }
-        None => None,
+        FactorKind::Email if user.mailbox => (SetupNeeds::Email, None),
+        FactorKind::Email | FactorKind::Sms | FactorKind::Passkey => {
+            return Err(Refusal::MfaMethodUnavailable.into());
+        }
+        FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+            return Err(Refusal::InvalidMfaMethod.into());
+        }
     };
-    let factor = Factor {
-        sealed_secret,
-        ..Factor::pending(caller.user.id, factor_id, method, act.now)
+    Ok(Prepared {
+        factor,
+        needs,
+        ceremony,
+    })
+}
+
+async fn draft_codes(ctx: &Ctx, command: &Begin, user: &User) -> Result<Option<SetDraft>> {
+    let Some(kind) = command.codes else {
+        return Ok(None);
     };
-    let (user, token) = (caller.user.clone(), draft.token(caller.user.id));
-    password::confirmed(ctx, &act, &user, password, move |tx, act| {
-        factors::delete(tx, factor.user_id, method, FactorState::Pending)?;
-        factors::insert(tx, &factor)?;
+    let user_id = user.id;
+    let stands = match kind {
+        CodeSetKind::Recovery => {
+            let live = ctx.read(move |tx| code_sets::live(tx, user_id, kind));
+            live.await?.is_some()
+        }
+        CodeSetKind::Scratch => false,
+    };
+    if stands {
+        return Ok(None);
+    }
+    recovery::draft(ctx, kind).await.map(Some)
+}
+
+/// What the write that begins a set-up needs.
+struct Begun {
+    caller: Caller,
+    own: bool,
+    user: User,
+    factor: Factor,
+    replace: bool,
+    ceremony: Option<String>,
+    codes: Option<SetDraft>,
+    draft: challenge::Draft,
+}
+
+impl Begun {
+    fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
+        let caller = fresh::hold(tx, act, &self.caller)?;
+        match self.own {
+            true => fresh::judge_adding(act, &caller)?,
+            false => fresh::judge(act, &caller)?,
+        }
+        let (user_id, method) = (self.user.id, self.factor.kind);
+        factors::delete(tx, user_id, method, FactorState::Pending)?;
+        factors::insert(tx, &self.factor)?;
+        if let Some(codes) = &self.codes {
+            codes.insert(tx, user_id, Some(self.factor.id), false)?;
+        }
         let opening = Opening {
-            purpose: Purpose::Setup,
-            kind: method,
-            factor_id: Some(factor.id),
-            session_id: Some(caller.session.id),
-            seconds: act.policy().enrolment_seconds,
+            factor_id: Some(self.factor.id),
+            // What an administrator begins for somebody else is not bound to a session of theirs.
+            session_id: self.own.then_some(caller.session.id),
+            phone: self.factor.target.clone(),
+            action: self.replace.then(|| REPLACES.to_owned()),
+            ceremony: self.ceremony.clone(),
+            ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
         };
-        draft.open(tx, act, &caller.user, &opening)?;
-        act.audit(tx, factor.user_id, Event::SetupBegun, Some(method.as_str()))
-    })
-    .await?;
-    ctx.nudge_courier();
-    begun(&act, &user.email, token, secret)
+        let expires_at = self.draft.open(tx, act, &self.user, &opening)?;
+        let actor = (!self.own).then_some(caller.user.id);
+        act.audit_by(tx, user_id, actor, Event::SetupBegun, Some(method.as_str()))?;
+        Ok(expires_at)
+    }
 }
 
-fn begun(
-    act: &Act,
-    email: &str,
-    mfa_token: Secret<String>,
-    secret: Option<Secret<Vec<u8>>>,
-) -> Result<SetupBegun> {
-    let Some(secret) = secret else {
-        return Ok(SetupBegun::Email { mfa_token });
-    };
-    let printed = totp::provision(&secret, &act.settings.issuer_name, email)?;
-    Ok(SetupBegun::Authenticator {
-        mfa_token,
-        secret: printed.secret,
-        otpauth_url: printed.otpauth_url,
-        qr_code: printed.qr_code,
-    })
+/// Marks the challenge of a set-up whose factor takes the place of the others of its kind.
+const REPLACES: &str = "replace";
+
+/// Which set-up is proved.
+pub enum By {
+    /// The one of this reference.
+    Token(Secret<String>),
+    /// The newest one of this method that the caller's session began.
+    Session(FactorKind),
+    /// The one whose mail had this link.
+    Link(Secret<String>),
 }
 
-/// A challenge and its code.
+/// A set-up and its proof.
 pub struct Verify {
-    /// The challenge.
-    pub mfa_token: Secret<String>,
-    /// The code as typed.
-    pub code: Secret<String>,
+    /// Which set-up.
+    pub by: By,
+    /// The proof; for [`By::Link`] the link itself.
+    pub answer: Answer,
+    /// Whether one of the scratch codes that came with it is proof enough (seed 003).
+    pub scratch: bool,
     /// Whose bearer came along, if one did.
     pub caller: Option<Caller>,
     /// Where it came from.
     pub source: Source,
 }
 
-/// Judges the code, and turns the factor on.
+/// Judges the proof, and turns the factor on.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the code.
+/// Refuses what is wrong with the challenge or the proof.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Setup)).await?;
-    seen.judge_caller(command.caller.as_ref())?;
+    let seen = find(ctx, &act, command.by, command.caller.as_ref()).await?;
+    let helper = seen.judge_beginner(&act, command.caller.as_ref())?;
     let method = seen.challenge.kind;
     let pending = match seen.about() {
         Some(factor) if factor.state == FactorState::Pending => factor,
         Some(_) => return Err(Refusal::MfaAlreadyEnabled.into()),
         None => return Err(gone(method).into()),
     };
-    let expected = Expected::of(&ctx.vault, &seen.challenge, vec![pending.clone()])?;
-    let code = Code::typed(&command.code);
-    let changed = {
-        let act = act.clone();
-        ctx.write(move |tx| {
-            // Sign-ins with the password alone are waited for, so that their sessions are seen below.
-            users::lock(tx, seen.user.id)?;
-            let session = seen.beginner(tx, &act)?;
-            let on = kinds_on(&factors::of_user(tx, seen.user.id)?);
-            if !on.is_empty() && !session.second_step() {
-                // A factor went on since this began: from then on only who passed it may add one (N-072).
-                return Err(Refusal::MfaTokenInvalid.into());
-            }
-            seen.answer(tx, &act, &expected, &code)?;
-            turn_on(tx, &act, &seen, &pending)
-        })
-        .await
+    let terms = Terms {
+        recovery: false,
+        scratch: command.scratch,
+        tell_clock: true,
     };
+    let before = move |tx: &mut Tx, act: &Act, seen: &Seen| {
+        // Sign-ins with the password alone are waited for, so that their sessions are seen below.
+        users::lock(tx, seen.user.id)?;
+        if let Some(helper) = &helper {
+            let caller = fresh::hold(tx, act, helper)?;
+            return match caller.user.id == seen.user.id {
+                true => fresh::judge_adding(act, &caller),
+                false => fresh::judge(act, &caller),
+            };
+        }
+        let session = seen.beginner(tx, act)?;
+        if !fresh::demanded_now(tx, &seen.user)?.is_empty() && !session.second_step() {
+            // A factor went on since this began: from then on only who passed it may add one (N-072).
+            return Err(Refusal::MfaTokenInvalid.into());
+        }
+        Ok(())
+    };
+    let candidates = vec![pending.clone()];
+    let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
+        turn_on(tx, act, seen, &pending)
+    };
+    let changed = settle(
+        ctx,
+        &act,
+        Attempt {
+            seen,
+            answer: command.answer,
+            terms,
+            candidates,
+        },
+        before,
+        then,
+    )
+    .await;
     ctx.nudge_courier();
     changed
+}
+
+async fn find(ctx: &Ctx, act: &Act, by: By, caller: Option<&Caller>) -> Result<Seen> {
+    match (by, caller) {
+        (By::Token(token), _) => challenge::look(ctx, act, &token, Some(Purpose::Setup)).await,
+        (By::Link(token), _) => {
+            let seen = challenge::look_by_link(ctx, act, &token).await?;
+            seen.challenge.judge(Purpose::Setup, act.now)?;
+            Ok(seen)
+        }
+        (By::Session(method), Some(caller)) => {
+            let fits = move |one: &crate::model::challenge::Challenge| one.kind == method;
+            challenge::look_by_session(ctx, act, caller, Purpose::Setup, fits).await
+        }
+        (By::Session(_), None) => Err(Refusal::TokenInvalid { sent: false }.into()),
+    }
 }
 
 /// What is missing when a factor being set up is gone.
@@ -168,29 +341,42 @@ const fn gone(method: FactorKind) -> Refusal {
     }
 }
 
+/// Turns a proved factor on: it takes the place of those it replaces, the codes that came with it
+/// count, and sessions that never saw a second step end when it is the first (N-011).
 fn turn_on(tx: &mut Tx, act: &Act, seen: &Seen, pending: &Factor) -> Result<FactorChanged> {
-    let user_id = seen.user.id;
-    let method = pending.kind;
-    let before = kinds_on(&factors::of_user(tx, user_id)?);
-    if before.contains(&method) {
-        return Err(Refusal::MfaAlreadyEnabled.into());
+    let (user_id, method) = (seen.user.id, pending.kind);
+    let standing = factors::of_user(tx, user_id)?;
+    let demanded = demand::methods(tx, &seen.user, &standing)?;
+    let replaces = seen.challenge.action.as_deref() == Some(REPLACES);
+    for other in standing.iter().filter(|other| other.kind == method) {
+        let alike = other.name == pending.name || pending.name.is_none();
+        match other.state {
+            FactorState::Pending => {}
+            FactorState::On if replaces => factors::delete_one(tx, user_id, other.id)?,
+            FactorState::On if alike => return Err(Refusal::MfaAlreadyEnabled.into()),
+            FactorState::On => {}
+            FactorState::Ready if replaces || alike => {
+                factors::delete_one(tx, user_id, other.id)?;
+            }
+            FactorState::Ready => {}
+        }
     }
     if !factors::enable(tx, user_id, pending.id, act.now)? {
         return Err(gone(method).into());
     }
     factors::reset_attempts(tx, user_id, method)?;
-    if before.is_empty() {
-        // Sessions that never saw a second factor end, but not the one that just turned it on (N-011).
-        sessions::end_others(tx, user_id, seen.challenge.session_id, act.now)?;
-    }
-    act.audit(tx, user_id, Event::FactorEnabled, Some(method.as_str()))?;
-    let told = Message::FactorEnabled {
-        method: method.as_str().to_owned(),
-    };
-    act.notify(tx, &seen.user, told)?;
+    code_sets::make_live(tx, user_id, pending.id, act.now)?;
+    let on = toggle::turned_on(
+        tx,
+        act,
+        &seen.user,
+        method,
+        demanded.is_empty(),
+        seen.challenge.session_id,
+    )?;
     Ok(FactorChanged {
         method,
-        methods: kinds_on(&factors::of_user(tx, user_id)?),
+        methods: kinds_on(&on),
         at: act.now,
     })
 }

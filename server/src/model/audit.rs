@@ -47,7 +47,7 @@ events! {
     RefreshReused "refresh_reused";
     /// A challenge's method was switched.
     MethodSwitched "method_switched";
-    /// A mailed code was sent again.
+    /// A code was sent again.
     CodeResent "code_resent";
     /// Setting up a factor began.
     SetupBegun "setup_begun";

@@ -7,6 +7,7 @@ use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::policy::{Policy, growing_wait};
 use crate::model::refusal::Refusal;
 use crate::model::time::Time;
+use crate::model::user::User;
 use crate::schema;
 
 /// One factor of a user.
@@ -79,6 +80,22 @@ pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
         }
     }
     kinds
+}
+
+/// What sign-in asks for: the kinds that are on; while none is and a policy demands one, the proved
+/// mailbox.
+pub fn demanded(user: &User, factors: &[Factor], enforced: bool) -> Vec<FactorKind> {
+    let on = kinds_on(factors);
+    if on.is_empty() && enforced && user.mailbox {
+        return vec![FactorKind::Email];
+    }
+    on
+}
+
+/// The factor that sign-in starts with, if it is on.
+pub fn primary(factors: &[Factor]) -> Option<&Factor> {
+    let on = |factor: &&Factor| factor.is_primary && factor.state == FactorState::On;
+    factors.iter().find(on)
 }
 
 /// Wrong codes since the last right one, for all factors of one kind of a user.

@@ -51,6 +51,8 @@ pub struct Policy {
     pub mail_calls_per_source: u32,
     /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
     pub mails_per_hour: u32,
+    /// P-27: lifetime of a mailed link, and of a challenge that mailed one.
+    pub magic_link_seconds: u32,
     /// P-29: lifetime of the link that proves a new address.
     pub address_link_seconds: u32,
     /// P-30: lifetime of an access token.
@@ -93,6 +95,7 @@ impl Default for Policy {
             code_digits: 6,
             tries_per_challenge: 5,
             mail_code_seconds: 600,
+            magic_link_seconds: 900,
             soft_limit: 10,
             wait_first_seconds: 30,
             wait_max_seconds: 3600,

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::model::factor::{Factor, kinds_on};
+use crate::model::factor::{Factor, demanded};
 use crate::model::ids::{RefreshId, SessionId, UserId};
 use crate::model::kinds::{Assurance, FactorKind, Role};
 use crate::model::policy::Policy;
@@ -60,6 +60,26 @@ impl Session {
             .last_used_at
             .plus_seconds(i64::from(policy.session_idle_seconds));
         self.expires_at.min(idle)
+    }
+
+    /// The session after its person proved themselves once more: no weaker than before.
+    #[must_use]
+    pub fn lifted(&self, proof: Proof, now: Time) -> Self {
+        let mut words: Vec<&str> = self.amr.split(' ').collect();
+        for word in proof.amr().split(' ') {
+            // What was typed before is not typed again: a passkey's session never had a password.
+            if word != "pwd" && !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        Self {
+            acr: self.acr.max(proof.acr()),
+            amr: words.join(" "),
+            auth_time: now,
+            proved_at: Some(now),
+            last_used_at: self.last_used_at.max(now),
+            ..self.clone()
+        }
     }
 
     /// Whether a second step was passed for it.
@@ -164,12 +184,19 @@ pub struct Caller {
     pub session: Session,
     /// The user's factors.
     pub factors: Vec<Factor>,
+    /// Whether their organisation demands a second factor.
+    pub enforced: bool,
 }
 
 impl Caller {
+    /// The methods that sign-in asks this user for; none when a password is enough.
+    pub fn demanded(&self) -> Vec<FactorKind> {
+        demanded(&self.user, &self.factors, self.enforced)
+    }
+
     /// Whether sign-in asks this user for a second factor.
     pub fn factor_on(&self) -> bool {
-        !kinds_on(&self.factors).is_empty()
+        !self.demanded().is_empty()
     }
 
     /// Judges whether the caller is an administrator.

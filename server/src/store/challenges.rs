@@ -77,8 +77,12 @@ pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result
 pub struct Sent {
     /// The method it waits for now.
     pub kind: FactorKind,
-    /// Keyed hash of the code that was mailed.
+    /// Keyed hash of the code that was sent.
     pub code_hash: Vec<u8>,
+    /// Hash of the secret of the link that went with it, if one did.
+    pub link_hash: Option<Vec<u8>>,
+    /// Until when the link is good.
+    pub link_expires_at: Option<Time>,
 }
 
 /// Puts the code of a new mail in the place of the old one, which stops working (N-052), and takes a
@@ -97,6 +101,8 @@ pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<b
         .set((
             challenges::kind.eq(sent.kind),
             challenges::code_hash.eq(sent.code_hash.as_slice()),
+            challenges::link_hash.eq(sent.link_hash.as_deref()),
+            challenges::link_expires_at.eq(sent.link_expires_at),
             challenges::resends.eq(before.resends + i32::from(!unsent)),
             challenges::last_sent_at.eq(now),
         ))
@@ -114,6 +120,44 @@ pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool>
                 .filter(challenges::consumed_at.is_null()),
         )
         .set(challenges::kind.eq(kind))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Voids the links of a user's other challenges: of links an account has one live (P-27).
+pub fn drop_other_links(tx: &mut Tx, user_id: UserId, but: ChallengeId) -> Result<()> {
+    let none: Option<Vec<u8>> = None;
+    run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .filter(challenges::user_id.eq(user_id))
+                .filter(challenges::id.ne(but))
+                .filter(challenges::consumed_at.is_null())
+                .filter(challenges::link_hash.is_not_null()),
+        )
+        .set(challenges::link_hash.eq(none))
+    )?;
+    Ok(())
+}
+
+/// Uses up the link of a challenge, whose code stays good from now on for as long as one that was
+/// just sent; `false` when the link was used, or replaced, or the challenge is over.
+pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
+    let none: Option<Vec<u8>> = None;
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((before.user_id, before.id))
+                .filter(challenges::link_hash.eq(before.link_hash.as_deref()))
+                .filter(challenges::consumed_at.is_null())
+                .filter(challenges::expires_at.gt(now)),
+        )
+        .set((
+            challenges::link_hash.eq(none),
+            challenges::last_sent_at.eq(now),
+        ))
     )?;
     Ok(rows == 1)
 }

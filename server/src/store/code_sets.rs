@@ -94,8 +94,13 @@ pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32>
     let Some(set) = live(tx, user_id, kind)? else {
         return Ok(0);
     };
+    unused(tx, &set)
+}
+
+/// How many codes of a set were not used.
+pub fn unused(tx: &mut Tx, set: &CodeSet) -> Result<u32> {
     let left: i64 = recovery_codes::table
-        .filter(recovery_codes::user_id.eq(user_id))
+        .filter(recovery_codes::user_id.eq(set.user_id))
         .filter(recovery_codes::set_id.eq(set.id))
         .filter(recovery_codes::used_at.is_null())
         .count()

@@ -95,6 +95,56 @@ pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState
     .execute(&mut tx.conn)?)
 }
 
+/// Forgets one factor.
+pub fn delete_one(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
+    diesel::delete(factors::table.find((user_id, id))).execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// Has sign-in ask for a proved factor from `now` on, or no longer, in which case it is not the
+/// primary one any more.
+pub fn set_state(
+    tx: &mut Tx,
+    user_id: UserId,
+    id: FactorId,
+    state: FactorState,
+    now: Time,
+) -> Result<()> {
+    let row = factors::table
+        .find((user_id, id))
+        .filter(factors::state.ne(FactorState::Pending));
+    match state {
+        FactorState::On => run_kept!(
+            tx,
+            diesel::update(row).set((factors::state.eq(state), factors::enabled_at.eq(now)))
+        )?,
+        FactorState::Ready | FactorState::Pending => run_kept!(
+            tx,
+            diesel::update(row).set((factors::state.eq(state), factors::is_primary.eq(false)))
+        )?,
+    };
+    Ok(())
+}
+
+/// Makes one factor the primary one, and no other.
+pub fn set_primary(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(factors::table.filter(factors::user_id.eq(user_id)))
+            .set(factors::is_primary.eq(factors::id.eq(id)))
+    )?;
+    Ok(())
+}
+
+/// Names a factor.
+pub fn rename(tx: &mut Tx, user_id: UserId, id: FactorId, name: &str) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(factors::table.find((user_id, id))).set(factors::name.eq(name))
+    )?;
+    Ok(())
+}
+
 /// Forgets all factors of a user.
 pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
     diesel::delete(factors::table.filter(factors::user_id.eq(user_id))).execute(&mut tx.conn)?;

@@ -42,6 +42,26 @@ pub fn touch(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<(
     Ok(())
 }
 
+/// Keeps what a session proved once more; `false` when it has ended.
+pub fn lift(tx: &mut Tx, lifted: &Session) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            sessions::table
+                .find((lifted.user_id, lifted.id))
+                .filter(sessions::ended_at.is_null()),
+        )
+        .set((
+            sessions::acr.eq(lifted.acr),
+            sessions::amr.eq(lifted.amr.as_str()),
+            sessions::auth_time.eq(lifted.auth_time),
+            sessions::proved_at.eq(lifted.proved_at),
+            sessions::last_used_at.eq(lifted.last_used_at),
+        ))
+    )?;
+    Ok(rows == 1)
+}
+
 /// Ends one session; `false` when it had ended.
 pub fn end(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<bool> {
     let rows = run_kept!(

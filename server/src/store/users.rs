@@ -8,7 +8,7 @@ use super::conn::Conn;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
 use crate::model::{Result, Time, UserId};
-use crate::schema::{addresses, user_numbers, users};
+use crate::schema::{addresses, organisations, user_numbers, users};
 
 /// The user with this id.
 ///
@@ -33,6 +33,32 @@ pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
         Some(id) => find(tx, id),
         None => Ok(None),
     }
+}
+
+/// The user with this integer number.
+pub fn by_number(tx: &mut Tx, number: i64) -> Result<Option<User>> {
+    let id: Option<UserId> = user_numbers::table
+        .find(number)
+        .select(user_numbers::user_id)
+        .first(&mut tx.conn)
+        .optional()?;
+    match id {
+        Some(id) => find(tx, id),
+        None => Ok(None),
+    }
+}
+
+/// Whether the user's organisation, if they are in one, demands a second factor.
+pub fn enforced(tx: &mut Tx, user: &User) -> Result<bool> {
+    let Some(organisation) = user.organisation_id else {
+        return Ok(false);
+    };
+    Ok(organisations::table
+        .find(organisation)
+        .select(organisations::mfa_enforced)
+        .first(&mut tx.conn)
+        .optional()?
+        .unwrap_or(false))
 }
 
 /// Whether the address belongs to a user.

@@ -53,7 +53,7 @@ pub async fn verify_mfa_disable(
     source: Source,
     Then(caller, body): Then<MaybeCaller, Body<MfaVerifyRequest>>,
 ) -> Answer<MfaVerifyDisableResponse> {
-    let command = body.into_inner().change(caller.into_inner(), source);
+    let command = body.into_inner().disable(caller.into_inner(), source);
     let changed = app
         .call(async |ctx| flow::disable::verify(ctx, command).await)
         .await?;
@@ -84,6 +84,7 @@ impl MfaDisableRequest {
         Ok(flow::disable::Begin {
             caller,
             method: self.method.known()?,
+            factor_id: None,
             password: self.password.into_secret(),
             source,
         })

@@ -49,6 +49,7 @@ impl MfaResendRequest {
     fn command(self, source: Source) -> flow::resend::Resend {
         flow::resend::Resend {
             mfa_token: self.mfa_token.into_secret(),
+            method: None,
             source,
         }
     }

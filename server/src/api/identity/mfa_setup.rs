@@ -17,7 +17,7 @@ use crate::model::kinds::FactorKind;
 use crate::model::session;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret};
-use crate::outcome::{FactorChanged, SetupBegun};
+use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
 
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaAlreadyEnabled,
     MfaMethodUnavailable, TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyPasswordAttempts,
@@ -52,7 +52,7 @@ pub async fn verify_mfa_setup(
     source: Source,
     Then(caller, body): Then<MaybeCaller, Body<MfaVerifyRequest>>,
 ) -> Answer<MfaVerifySetupResponse> {
-    let command = body.into_inner().change(caller.into_inner(), source);
+    let command = body.into_inner().setup(caller.into_inner(), source);
     let changed = app
         .call(async |ctx| flow::setup::verify(ctx, command).await)
         .await?;
@@ -86,8 +86,13 @@ impl MfaSetupRequest {
     ) -> Result<flow::setup::Begin, Refusal> {
         Ok(flow::setup::Begin {
             caller,
+            target: flow::toggle::Target::Own,
             method: self.method.known()?,
-            password: self.password.into_secret(),
+            confirm: flow::setup::Confirm::Password(self.password.into_secret()),
+            name: None,
+            phone: None,
+            codes: None,
+            replace: false,
             source,
         })
     }
@@ -193,14 +198,16 @@ pub enum OnlyPasskey {
 
 impl From<SetupBegun> for MfaSetupResponse {
     fn from(begun: SetupBegun) -> Self {
-        match begun {
-            SetupBegun::Email { mfa_token } => Self::Email(MfaSetupEmailResponse {
-                message: CODE_SENT,
-                mfa_token,
-                method: OnlyEmail::Email,
-            }),
-            SetupBegun::Authenticator {
-                mfa_token,
+        let mfa_token = begun.mfa_token;
+        match begun.needs {
+            SetupNeeds::Email | SetupNeeds::Sms { .. } | SetupNeeds::Passkey { .. } => {
+                Self::Email(MfaSetupEmailResponse {
+                    message: CODE_SENT,
+                    mfa_token,
+                    method: OnlyEmail::Email,
+                })
+            }
+            SetupNeeds::Authenticator {
                 secret,
                 otpauth_url,
                 qr_code,
@@ -230,11 +237,22 @@ pub struct MfaVerifyRequest {
 }
 
 impl MfaVerifyRequest {
-    /// The command that turns a method on or off.
-    pub fn change(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
+    /// The command that turns a method on.
+    pub fn setup(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
         flow::setup::Verify {
+            by: flow::setup::By::Token(self.mfa_token.into_secret()),
+            answer: flow::Answer::Code(self.code.into_secret()),
+            scratch: false,
+            caller,
+            source,
+        }
+    }
+
+    /// The command that turns a method off.
+    pub fn disable(self, caller: Option<session::Caller>, source: Source) -> flow::disable::Verify {
+        flow::disable::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            code: self.code.into_secret(),
+            answer: flow::Answer::Code(self.code.into_secret()),
             caller,
             source,
         }
@@ -244,7 +262,9 @@ impl MfaVerifyRequest {
     pub fn login(self, source: Source) -> flow::login::Verify {
         flow::login::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            code: self.code.into_secret(),
+            answer: flow::Answer::Code(self.code.into_secret()),
+            method: None,
+            scratch: false,
             source,
         }
     }

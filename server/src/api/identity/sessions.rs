@@ -13,6 +13,7 @@ use super::{Answer, App, Body, Caller, OptionalBody};
 use crate::flow;
 use crate::http::input::{SecretText, Then, present};
 use crate::http::output::exposed;
+use crate::model::kinds::FactorKind;
 use crate::model::kinds::Scope;
 use crate::model::source::Source;
 use crate::model::{self, Refusal, Secret};
@@ -78,7 +79,10 @@ async fn judge(
             (KeyOrCaller::Caller(caller), None) => caller,
         };
         let (person, session) = flow::session::view(&caller);
-        Ok(Judged::Valid { person, session })
+        Ok(Judged::Valid {
+            person: Box::new(person),
+            session,
+        })
     })
     .await
 }
@@ -125,10 +129,22 @@ pub struct LoginRequest {
     password: SecretText,
 }
 
+/// Every method travels by this API.
+const CARRIES: flow::login::Carries = flow::login::Carries {
+    methods: &[
+        FactorKind::Authenticator,
+        FactorKind::Email,
+        FactorKind::Sms,
+        FactorKind::Passkey,
+    ],
+    sends: true,
+};
+
 impl LoginRequest {
     fn command(self, source: Source) -> flow::login::Begin {
         flow::login::Begin {
-            email: self.email,
+            name: self.email,
+            carries: CARRIES,
             password: self.password.into_secret(),
             source,
         }
@@ -147,7 +163,7 @@ impl From<LoggedIn> for LoginResponse {
     fn from(logged_in: LoggedIn) -> Self {
         match logged_in {
             LoggedIn::Session(signed_in) => Self::Session(Box::new((*signed_in).into())),
-            LoggedIn::Challenge(required) => Self::Challenge(required.into()),
+            LoggedIn::Challenge(required) => Self::Challenge((*required).into()),
         }
     }
 }
@@ -239,7 +255,7 @@ impl ValidateTokenResponse {
 impl From<Judged> for ValidateTokenResponse {
     fn from(judged: Judged) -> Self {
         match judged {
-            Judged::Valid { person, session } => Self::valid(person, session),
+            Judged::Valid { person, session } => Self::valid(*person, session),
             Judged::Flawed(TokenFlaw::Invalid) => Self::flawed(TokenReason::Invalid),
             Judged::Flawed(TokenFlaw::Expired) => Self::flawed(TokenReason::Expired),
         }

@@ -1,0 +1,325 @@
+//! Answering a challenge: an attempt is taken first, then the answer is judged, and what follows
+//! happens in the write that uses the challenge up.
+
+use crate::app::Ctx;
+use crate::factor::{Code, Expected, Verdict, recovery};
+use crate::flow::Act;
+use crate::flow::challenge::Seen;
+use crate::model::audit::Event;
+use crate::model::code_set::CodeSet;
+use crate::model::factor::{Factor, FactorAttempts};
+use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
+use crate::model::notice::Message;
+use crate::model::{Refusal, Result, Secret};
+use crate::store::{Tx, challenges, code_sets, factors};
+
+/// What a person answers with.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A code: of the challenge's method, or one that stands in for it.
+    Code(Secret<String>),
+    /// What an authenticator answered to the options of a passkey ceremony.
+    Credential(serde_json::Value),
+}
+
+/// What may stand in for the challenge's method.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// A recovery code.
+    pub recovery: bool,
+    /// One of Veeam's scratch codes: of the factor being set up, else of the set that counts.
+    pub scratch: bool,
+    /// Whether a code of another time tells that the device's clock is off: only who is signed in
+    /// learns so much.
+    pub tell_clock: bool,
+}
+
+/// A challenge, what it is answered with, and what may answer it.
+pub struct Attempt {
+    /// The challenge.
+    pub seen: Seen,
+    /// The answer.
+    pub answer: Answer,
+    /// What may stand in for its method.
+    pub terms: Terms,
+    /// The factors it may be answered with.
+    pub candidates: Vec<Factor>,
+}
+
+/// How a challenge was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled {
+    /// By which method.
+    pub method: FactorKind,
+    /// How many codes are left, when a recovery or scratch code was spent.
+    pub remaining: Option<u32>,
+}
+
+/// An attempt that was taken.
+struct Reserved {
+    attempts_remaining: u32,
+    counter: FactorAttempts,
+}
+
+/// Judges the answer to a challenge. `before` runs first in every write, and refuses what no right
+/// answer can mend; `then` runs in the write that uses the challenge up.
+///
+/// # Errors
+/// Refuses a wrong answer, a used one, and one too many; what was taken stays taken. And whatever
+/// `before` and `then` refuse.
+pub async fn settle<T, B, F>(
+    ctx: &Ctx,
+    act: &Act,
+    attempt: Attempt,
+    before: B,
+    then: F,
+) -> Result<T>
+where
+    T: Send + 'static,
+    B: Fn(&mut Tx, &Act, &Seen) -> Result<()> + Clone + Send + 'static,
+    F: Fn(&mut Tx, &Act, &Seen, &Settled) -> Result<T> + Send + 'static,
+{
+    let Attempt {
+        seen,
+        answer,
+        terms,
+        candidates,
+    } = attempt;
+    let code = match answer {
+        Answer::Code(code) => code,
+        Answer::Credential(_) => return Err(Refusal::MfaMethodUnavailable.into()),
+    };
+    let by_policy = candidates.is_empty() && seen.demanded.contains(&seen.challenge.kind);
+    let by_account = seen.challenge.purpose == Purpose::Action;
+    let expected = Expected::of(
+        &act.vault,
+        &seen.challenge,
+        candidates,
+        by_policy || by_account,
+    )?;
+    let typed = Code::typed(&code);
+    // Eight digits may be a scratch code or a sent one: what was sent comes first.
+    let stand_in = recovery::looks_like(&code, terms.scratch)
+        .filter(|kind| match kind {
+            CodeSetKind::Recovery => terms.recovery,
+            CodeSetKind::Scratch => terms.scratch,
+        })
+        .filter(|_| !expected.is_sent(&typed, act.policy(), act.now));
+    if let Some(kind) = stand_in {
+        return stand_in_code(ctx, act, seen, &code, kind, before, then).await;
+    }
+    let act = act.clone();
+    ctx.write(move |tx| {
+        before(tx, &act, &seen)?;
+        let method = seen.challenge.kind;
+        let reserved = seen.reserve(tx, &act, method)?;
+        let attempts_remaining = reserved.attempts_remaining;
+        let (event, refusal) = match expected.compare(tx, &typed, act.policy(), act.now)? {
+            Verdict::Right => {
+                let settled = Settled {
+                    method,
+                    remaining: None,
+                };
+                return seen.used_up(tx, &act, settled, &then);
+            }
+            Verdict::Wrong => {
+                let offset = expected.clock_offset(&typed, act.now);
+                let refusal = match offset.filter(|_| terms.tell_clock) {
+                    Some(offset_seconds) => Refusal::AuthenticatorClockOff {
+                        attempts_remaining,
+                        offset_seconds,
+                    },
+                    None => Refusal::InvalidMfaCode { attempts_remaining },
+                };
+                (Event::CodeWrong, refusal)
+            }
+            Verdict::Used { retry_after } => (
+                Event::CodeReused,
+                Refusal::UsedMfaCode {
+                    attempts_remaining,
+                    retry_after,
+                },
+            ),
+        };
+        seen.failed(tx, &act, method, event, &reserved)?;
+        Err(refusal.into())
+    })
+    .await
+}
+
+/// A recovery or scratch code costs a slow hash: the attempt is taken and committed, the hash is made
+/// outside, and a second write spends the code and goes on.
+async fn stand_in_code<T, B, F>(
+    ctx: &Ctx,
+    act: &Act,
+    seen: Seen,
+    code: &Secret<String>,
+    kind: CodeSetKind,
+    before: B,
+    then: F,
+) -> Result<T>
+where
+    T: Send + 'static,
+    B: Fn(&mut Tx, &Act, &Seen) -> Result<()> + Clone + Send + 'static,
+    F: Fn(&mut Tx, &Act, &Seen, &Settled) -> Result<T> + Send + 'static,
+{
+    let method = kind.method();
+    let (reserved, set) = {
+        let (act, seen, before) = (act.clone(), seen.clone(), before.clone());
+        ctx.write(move |tx| {
+            before(tx, &act, &seen)?;
+            let reserved = seen.reserve(tx, &act, method)?;
+            Ok((reserved, seen.code_set(tx, kind)?))
+        })
+        .await?
+    };
+    // Without a set the same work is done, so that the time does not tell.
+    let salt = set.as_ref().map_or(vec![0; 16], |set| set.salt.clone());
+    let hash = crate::flow::recovery::hash_try(ctx, &salt, code).await?;
+    let act = act.clone();
+    ctx.write(move |tx| {
+        before(tx, &act, &seen)?;
+        let spent = match &set {
+            Some(set) => recovery::spend(tx, set, &hash, act.now)?,
+            None => false,
+        };
+        if !spent {
+            seen.failed(tx, &act, method, Event::CodeWrong, &reserved)?;
+            let attempts_remaining = reserved.attempts_remaining;
+            return Err(Refusal::InvalidMfaCode { attempts_remaining }.into());
+        }
+        let remaining = match &set {
+            Some(set) => code_sets::unused(tx, set)?,
+            None => 0,
+        };
+        act.audit(
+            tx,
+            seen.user.id,
+            Event::RecoveryCodeUsed,
+            Some(method.as_str()),
+        )?;
+        act.notify(tx, &seen.user, Message::RecoveryCodeUsed { remaining })?;
+        let settled = Settled {
+            method,
+            remaining: Some(remaining),
+        };
+        seen.used_up(tx, &act, settled, &then)
+    })
+    .await
+}
+
+impl Seen {
+    /// The set that a code of this kind would be of.
+    fn code_set(&self, tx: &mut Tx, kind: CodeSetKind) -> Result<Option<CodeSet>> {
+        match (self.challenge.purpose, self.challenge.factor_id) {
+            (Purpose::Setup, Some(factor)) => {
+                let set = code_sets::of_factor(tx, self.user.id, factor)?;
+                Ok(set.filter(|set| set.kind == kind))
+            }
+            _not_set_up => code_sets::live(tx, self.user.id, kind),
+        }
+    }
+
+    /// Refuses when the challenge has no try left.
+    ///
+    /// # Errors
+    /// Refuses with the seconds until a new challenge would be let in.
+    pub fn judge_tries(&self, act: &Act) -> Result<()> {
+        if self.challenge.attempts_remaining(act.policy()) == 0 {
+            return Err(exhausted(act, &self.attempts).into());
+        }
+        Ok(())
+    }
+
+    /// Takes a try, of the challenge first and of the method's counter then.
+    fn reserve(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<Reserved> {
+        let tries = act.policy().tries_per_challenge;
+        let Some(taken) = challenges::reserve(tx, &self.challenge, tries, act.now)? else {
+            return Err(self.over(tx, act)?.into());
+        };
+        let counter = self.take_try(tx, act, method)?;
+        Ok(Reserved {
+            attempts_remaining: tries.saturating_sub(taken.unsigned_abs()),
+            counter,
+        })
+    }
+
+    /// Takes a try of the method's counter (P-13…P-15), or refuses.
+    fn take_try(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<FactorAttempts> {
+        let mut seen = match self.attempts.kind == method {
+            true => self.attempts,
+            false => factors::attempts(tx, self.user.id, method)?,
+        };
+        loop {
+            if let Err(refusal) = seen.judge(act.policy(), act.now) {
+                return act.refuse_limited(tx, self.user.id, refusal);
+            }
+            let after = seen.after_try(act.policy(), act.now);
+            if factors::reserve(tx, &seen, &after)? {
+                return Ok(after);
+            }
+            seen = factors::attempts(tx, self.user.id, method)?;
+        }
+    }
+
+    /// Uses the challenge up, begins the method's counter anew, and goes on.
+    fn used_up<T>(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        settled: Settled,
+        then: &impl Fn(&mut Tx, &Act, &Self, &Settled) -> Result<T>,
+    ) -> Result<T> {
+        if !challenges::spend(tx, self.user.id, self.challenge.id, act.now)? {
+            return Err(Refusal::MfaTokenInvalid.into());
+        }
+        factors::reset_attempts(tx, self.user.id, settled.method)?;
+        then(tx, act, self, &settled)
+    }
+
+    /// Why no try could be taken: somebody used the challenge, its tries or its time up meanwhile.
+    fn over(&self, tx: &mut Tx, act: &Act) -> Result<Refusal> {
+        let now_there = challenges::find(tx, self.user.id, self.challenge.id)?;
+        let Some(challenge) = now_there.filter(|found| found.kind == self.challenge.kind) else {
+            return Ok(Refusal::MfaTokenInvalid);
+        };
+        if let Err(refusal) = challenge.judge_alive(act.now) {
+            return Ok(refusal);
+        }
+        let limit = Some("TOO_MANY_MFA_ATTEMPTS");
+        act.audit(tx, self.user.id, Event::Limited, limit)?;
+        let counter = factors::attempts(tx, self.user.id, challenge.kind)?;
+        Ok(exhausted(act, &counter))
+    }
+
+    /// Records a wrong answer. A right password followed by wrong codes is told to the user (N-078),
+    /// and so is a stop (P-15).
+    fn failed(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        method: FactorKind,
+        event: Event,
+        reserved: &Reserved,
+    ) -> Result<()> {
+        let word = method.as_str();
+        act.audit(tx, self.user.id, event, Some(word))?;
+        let method = word.to_owned();
+        if reserved.counter.locked(act.policy()) {
+            act.audit(tx, self.user.id, Event::FactorLocked, Some(&method))?;
+            return act.notify(tx, &self.user, Message::FactorLocked { method });
+        }
+        if reserved.attempts_remaining == 0 && self.challenge.purpose == Purpose::Login {
+            return act.notify(tx, &self.user, Message::WrongCodes { method });
+        }
+        Ok(())
+    }
+}
+
+/// A challenge without tries: a new one is let in at once, or when the method's wait is over.
+fn exhausted(act: &Act, attempts: &FactorAttempts) -> Refusal {
+    let wait = attempts.next_try_at.seconds_after(act.now);
+    Refusal::TooManyMfaAttempts {
+        retry_after: wait.clamp(1, act.policy().wait_max_seconds),
+    }
+}

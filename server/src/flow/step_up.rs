@@ -1,0 +1,204 @@
+//! Stepping up: the person proves themselves once more, and the same session counts as fresh (RFC 9470).
+
+use crate::app::Ctx;
+use crate::flow::challenge::{self, Opening, Seen};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::{Act, fresh, password, session};
+use crate::model::audit::Event;
+use crate::model::factor::{Factor, primary};
+use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::session::{Caller, Proof, Session};
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{Refusal, Result, Secret};
+use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
+use crate::store::{Tx, factors, sessions, users};
+
+/// How the caller wants to prove themselves.
+pub struct Begin {
+    /// Who asks.
+    pub caller: Caller,
+    /// The method; else the primary one, or the first that is on.
+    pub method: Option<FactorKind>,
+    /// The password, for who has no second factor on.
+    pub password: Option<Secret<String>>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Begins stepping up: while sign-in asks for no second step, the password lifts the session at once;
+/// else a challenge is opened.
+///
+/// # Errors
+/// Refuses a missing or wrong password, and a method that is not on.
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller;
+    let demanded = caller.demanded();
+    let Some(method) = chosen(&caller, command.method, &demanded)? else {
+        let password = command.password.ok_or_else(|| {
+            Refusal::field("password", "Send the password: no second factor is on.")
+        })?;
+        return by_password(ctx, act, caller, password).await;
+    };
+    let draft = challenge::Draft::new(ctx, &act);
+    let token = draft.token(caller.user.id);
+    ctx.write(move |tx| {
+        let caller = fresh::hold(tx, &act, &caller)?;
+        if factors::attempts(tx, caller.user.id, method)?.locked(act.policy()) {
+            return act.refuse_limited(tx, caller.user.id, Refusal::MfaMethodLocked);
+        }
+        let opening = Opening {
+            session_id: Some(caller.session.id),
+            phone: challenge::phone_on(&caller.factors),
+            ..Opening::new(Purpose::StepUp, method, act.policy().challenge_seconds)
+        };
+        draft.open(tx, &act, &caller.user, &opening)?;
+        let word = Some(method.as_str());
+        act.audit(tx, caller.user.id, Event::StepUpBegun, word)
+    })
+    .await?;
+    ctx.nudge_courier();
+    Ok(SteppingUp::Challenge(StepUpRequired {
+        mfa_token: token,
+        method,
+        methods: demanded,
+        options: None,
+    }))
+}
+
+/// The method that is used; none while sign-in asks for no second step.
+fn chosen(
+    caller: &Caller,
+    asked: Option<FactorKind>,
+    demanded: &[FactorKind],
+) -> Result<Option<FactorKind>> {
+    match asked {
+        Some(_) if demanded.is_empty() => Err(Refusal::MfaNotEnabled.into()),
+        Some(method) if demanded.contains(&method) => Ok(Some(method)),
+        Some(_) => Err(Refusal::MfaMethodNotEnabled.into()),
+        None => {
+            let first = primary(&caller.factors).map(|factor| factor.kind);
+            Ok(first.or_else(|| demanded.first().copied()))
+        }
+    }
+}
+
+async fn by_password(
+    ctx: &Ctx,
+    act: Act,
+    caller: Caller,
+    password: Secret<String>,
+) -> Result<SteppingUp> {
+    let user = caller.user.clone();
+    let opened = password::confirmed(ctx, &act, &user, password, move |tx, act| {
+        let caller = fresh::hold(tx, act, &caller)?;
+        if !caller.demanded().is_empty() {
+            // A factor went on since this began: from then on the password is not enough.
+            let max_age = act.policy().fresh_for_factors_seconds;
+            return Err(Refusal::InsufficientUserAuthentication { max_age }.into());
+        }
+        let (session, user) = (&caller.session, caller.user.clone());
+        lift(
+            tx,
+            act,
+            user,
+            caller.factors.clone(),
+            session,
+            Proof::Password,
+        )
+    })
+    .await?;
+    let lifted = signed(ctx, &act, &opened, None)?;
+    Ok(SteppingUp::Lifted(Box::new(lifted)))
+}
+
+/// A challenge and its answer.
+pub struct Verify {
+    /// The challenge.
+    pub mfa_token: Secret<String>,
+    /// The answer.
+    pub answer: Answer,
+    /// Whose bearer came along, if one did.
+    pub caller: Option<Caller>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Judges the answer, and lifts the session that asked.
+///
+/// # Errors
+/// Refuses what is wrong with the challenge or the answer, and a session that has ended.
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
+    let act = Act::begin(ctx, command.source);
+    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::StepUp)).await?;
+    seen.judge_caller(command.caller.as_ref())?;
+    seen.judge_method(seen.challenge.kind)?;
+    let candidates = seen.on();
+    let terms = Terms {
+        recovery: true,
+        scratch: false,
+        tell_clock: true,
+    };
+    let before = |tx: &mut Tx, act: &Act, seen: &Seen| {
+        users::lock(tx, seen.user.id)?;
+        seen.beginner(tx, act)?;
+        Ok(())
+    };
+    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
+        let session = seen.beginner(tx, act)?;
+        let proof = Proof::PasswordAnd(settled.method);
+        let (user, factors) = (seen.user.clone(), seen.factors.clone());
+        let opened = lift(tx, act, user, factors, &session, proof)?;
+        Ok((opened, settled.remaining))
+    };
+    let settled = settle(
+        ctx,
+        &act,
+        Attempt {
+            seen,
+            answer: command.answer,
+            terms,
+            candidates,
+        },
+        before,
+        then,
+    )
+    .await;
+    ctx.nudge_courier();
+    let (opened, remaining) = settled?;
+    signed(ctx, &act, &opened, remaining)
+}
+
+fn lift(
+    tx: &mut Tx,
+    act: &Act,
+    user: User,
+    factors: Vec<Factor>,
+    session: &Session,
+    proof: Proof,
+) -> Result<session::Opened> {
+    let lifted = session.lifted(proof, act.now);
+    if !sessions::lift(tx, &lifted)? {
+        return Err(Refusal::TokenInvalid { sent: true }.into());
+    }
+    act.audit(tx, user.id, Event::SteppedUp, Some(&lifted.amr))?;
+    Ok(session::Opened::of(user, factors, lifted))
+}
+
+fn signed(
+    ctx: &Ctx,
+    act: &Act,
+    opened: &session::Opened,
+    recovery_codes_remaining: Option<u32>,
+) -> Result<SteppedUp> {
+    let token_id = ctx.chance.id::<()>(act.now).uuid();
+    let access = session::access_token(act, opened, token_id)?;
+    Ok(SteppedUp {
+        access_token: access.token,
+        expires_in: access.expires_at.seconds_after(act.now),
+        acr: opened.session().acr,
+        auth_time: opened.session().auth_time,
+        recovery_codes_remaining,
+    })
+}

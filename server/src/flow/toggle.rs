@@ -1,0 +1,445 @@
+//! What becomes of factors that were proved: asked for, not asked for, removed, named, put first.
+//!
+//! Whatever lowers what sign-in asks for, or touches another user's account, needs fresh proof of the
+//! caller's own session, by whichever API it comes.
+
+use crate::app::Ctx;
+use crate::flow::{Act, fresh};
+use crate::model::audit::Event;
+use crate::model::factor::{Factor, kinds_on};
+use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Role};
+use crate::model::notice::Message;
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{FactorId, Refusal, Result, SessionId, UserId};
+use crate::outcome::FactorChanged;
+use crate::store::{Tx, challenges, code_sets, factors, sessions, users};
+
+/// Whose account it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The caller's own.
+    Own,
+    /// The account with this integer number; server administrators only.
+    Number(i64),
+    /// The account with this id; server administrators, and owners and administrators of the same
+    /// organisation.
+    Id(UserId),
+}
+
+/// A caller, and whose account it is about.
+pub struct Toggle {
+    /// Who asks.
+    pub caller: Caller,
+    /// Whose account.
+    pub target: Target,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Which factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All of this kind.
+    Kind(FactorKind),
+    /// This one.
+    Factor(FactorId),
+    /// All.
+    All,
+}
+
+impl Which {
+    fn is(self, factor: &Factor) -> bool {
+        match self {
+            Self::Kind(kind) => factor.kind == kind,
+            Self::Factor(id) => factor.id == id,
+            Self::All => true,
+        }
+    }
+}
+
+/// The account that is acted on, held until the write ends.
+struct Held {
+    user: User,
+    factors: Vec<Factor>,
+    enforced: bool,
+    actor: Option<UserId>,
+}
+
+/// Has sign-in ask for a method that was proved and is not asked for: needs no proof but the session.
+///
+/// # Errors
+/// Refuses a method that was never proved.
+pub async fn enable(ctx: &Ctx, command: Toggle, kind: FactorKind) -> Result<FactorChanged> {
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller;
+    let changed = ctx
+        .write(move |tx| {
+            let caller = fresh::hold(tx, &act, &caller)?;
+            switch_on(tx, &act, &caller, kind)
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(changed)
+}
+
+/// Has sign-in ask for the mailbox, which is proved already: the same as [`enable`], and adding a
+/// factor where it never was one.
+///
+/// # Errors
+/// Refuses an account without a mailbox; and while another factor is on, a session without fresh proof.
+pub async fn enable_mailbox(ctx: &Ctx, command: Toggle) -> Result<FactorChanged> {
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller;
+    let id: FactorId = ctx.chance.id(act.now);
+    let changed = ctx
+        .write(move |tx| {
+            let caller = fresh::hold(tx, &act, &caller)?;
+            if !caller.user.mailbox {
+                return Err(Refusal::MfaMethodUnavailable.into());
+            }
+            let proved = |factor: &Factor| {
+                factor.kind == FactorKind::Email && factor.state != FactorState::Pending
+            };
+            if !caller.factors.iter().any(proved) {
+                fresh::judge_adding(&act, &caller)?;
+                let user_id = caller.user.id;
+                factors::delete(tx, user_id, FactorKind::Email, FactorState::Pending)?;
+                let mailbox = Factor {
+                    state: FactorState::Ready,
+                    ..Factor::pending(user_id, id, FactorKind::Email, act.now)
+                };
+                factors::insert(tx, &mailbox)?;
+            }
+            switch_on(tx, &act, &caller, FactorKind::Email)
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(changed)
+}
+
+fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Result<FactorChanged> {
+    let user_id = caller.user.id;
+    let standing = factors::of_user(tx, user_id)?;
+    let of = |state| {
+        let fits = move |factor: &&Factor| factor.kind == kind && factor.state == state;
+        standing.iter().filter(fits)
+    };
+    let answer = |on: &[Factor]| FactorChanged {
+        method: kind,
+        methods: kinds_on(on),
+        at: act.now,
+    };
+    let ready: Vec<FactorId> = of(FactorState::Ready).map(|factor| factor.id).collect();
+    if ready.is_empty() {
+        return match of(FactorState::On).next() {
+            Some(_) => Ok(answer(&standing)),
+            None => Err(Refusal::MfaMethodNotConfigured.into()),
+        };
+    }
+    let first = caller.demanded().is_empty();
+    for id in ready {
+        factors::set_state(tx, user_id, id, FactorState::On, act.now)?;
+    }
+    let on = turned_on(tx, act, &caller.user, kind, first, Some(caller.session.id))?;
+    Ok(answer(&on))
+}
+
+/// What follows when a factor went on: sessions that never saw a second step end if it is the first
+/// (N-011), some factor is the primary one, and the user is told. The factors as they are then.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn turned_on(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    kind: FactorKind,
+    first: bool,
+    by: Option<SessionId>,
+) -> Result<Vec<Factor>> {
+    if first {
+        sessions::end_others(tx, user.id, by, act.now)?;
+    }
+    let method = kind.as_str();
+    act.audit(tx, user.id, Event::FactorEnabled, Some(method))?;
+    let method = method.to_owned();
+    act.notify(tx, user, Message::FactorEnabled { method })?;
+    promote(tx, user.id)
+}
+
+/// Makes the factor that has been on the longest the primary one, if none is.
+fn promote(tx: &mut Tx, user_id: UserId) -> Result<Vec<Factor>> {
+    let mut standing = factors::of_user(tx, user_id)?;
+    if crate::model::factor::primary(&standing).is_none() {
+        let on = |factor: &&mut Factor| factor.state == FactorState::On;
+        let oldest = standing
+            .iter_mut()
+            .filter(on)
+            .min_by_key(|factor| factor.enabled_at);
+        if let Some(oldest) = oldest {
+            factors::set_primary(tx, user_id, oldest.id)?;
+            oldest.is_primary = true;
+        }
+    }
+    Ok(standing)
+}
+
+/// Has sign-in no longer ask for factors that stay proved.
+///
+/// # Errors
+/// Refuses a caller without fresh proof, factors that are not on, and the last one where a policy
+/// demands it.
+pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<FactorKind>> {
+    let act = Act::begin(ctx, command.source);
+    let (caller, target) = (command.caller, command.target);
+    let left = ctx
+        .write(move |tx| {
+            let held = hold(tx, &act, &caller, target)?;
+            let goes = |factor: &Factor| factor.state == FactorState::On && which.is(factor);
+            if !held.factors.iter().any(goes) {
+                return match which {
+                    // Nothing is asked for already.
+                    Which::All => Ok(kinds_on(&held.factors)),
+                    Which::Kind(_) | Which::Factor(_) => Err(Refusal::MfaMethodNotEnabled.into()),
+                };
+            }
+            judge_last(held.enforced, &held.factors, goes)?;
+            for factor in held.factors.iter().filter(|factor| goes(factor)) {
+                factors::set_state(tx, held.user.id, factor.id, FactorState::Ready, act.now)?;
+            }
+            let method = methods_of(&held.factors, goes);
+            let (user, actor) = (&held.user, held.actor);
+            act.audit_by(tx, user.id, actor, Event::FactorPaused, Some(&method))?;
+            act.notify(tx, user, Message::FactorPaused { method })?;
+            Ok(kinds_on(&promote(tx, user.id)?))
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(left)
+}
+
+/// Removes factors that were proved.
+///
+/// # Errors
+/// Refuses a caller without fresh proof, a factor that is not there, and the last one where a policy
+/// demands it.
+pub async fn remove(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<FactorKind>> {
+    let act = Act::begin(ctx, command.source);
+    let (caller, target) = (command.caller, command.target);
+    let left = ctx
+        .write(move |tx| {
+            let held = hold(tx, &act, &caller, target)?;
+            let goes = |factor: &Factor| which.is(factor);
+            if !held.factors.iter().any(goes) {
+                return match which {
+                    Which::Factor(_) => Err(Refusal::FactorNotFound.into()),
+                    Which::Kind(_) | Which::All => Ok(kinds_on(&held.factors)),
+                };
+            }
+            judge_last(held.enforced, &held.factors, goes)?;
+            if which == Which::Kind(FactorKind::Authenticator) {
+                code_sets::delete_kind(tx, held.user.id, CodeSetKind::Scratch)?;
+            }
+            let left = removed(tx, &act, &held.user, held.actor, &held.factors, goes)?;
+            Ok(kinds_on(&left))
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(left)
+}
+
+/// Removes everything that a user could prove themselves with beside the password: factors and codes;
+/// what waits for them ends. While a policy demands a second factor, an owner or administrator may do
+/// this for a member, whose proved mailbox takes its place; nobody for themselves.
+///
+/// # Errors
+/// Refuses a caller without fresh proof, and one who may not.
+pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let (caller, target) = (command.caller, command.target);
+    ctx.write(move |tx| {
+        let held = hold(tx, &act, &caller, target)?;
+        if held.actor.is_none() {
+            judge_last(held.enforced, &held.factors, |_| true)?;
+        }
+        let user_id = held.user.id;
+        factors::delete_all(tx, user_id)?;
+        factors::reset_all_attempts(tx, user_id)?;
+        code_sets::delete_all(tx, user_id)?;
+        challenges::end_all(tx, user_id, act.now)?;
+        act.audit_by(tx, user_id, held.actor, Event::MfaReset, None)?;
+        act.notify(tx, &held.user, Message::MfaReset)
+    })
+    .await?;
+    ctx.nudge_courier();
+    Ok(())
+}
+
+/// Has sign-in start with a factor, or with the first of its kind.
+///
+/// # Errors
+/// Refuses one that is not on.
+pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller;
+    ctx.write(move |tx| {
+        let caller = fresh::hold(tx, &act, &caller)?;
+        let found = caller.factors.iter().find(|factor| which.is(factor));
+        let on = caller
+            .factors
+            .iter()
+            .find(|factor| which.is(factor) && factor.state == FactorState::On);
+        let chosen = match (on, found, which) {
+            (Some(factor), _, _) => factor,
+            (None, None, Which::Factor(_)) => return Err(Refusal::FactorNotFound.into()),
+            (None, _, _) => return Err(Refusal::MfaMethodNotEnabled.into()),
+        };
+        factors::set_primary(tx, caller.user.id, chosen.id)?;
+        let method = Some(chosen.kind.as_str());
+        act.audit(tx, caller.user.id, Event::PrimaryChosen, method)
+    })
+    .await
+}
+
+/// Gives a factor another name.
+///
+/// # Errors
+/// Refuses a factor that is not there, and a name that another one of its kind has.
+pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller;
+    ctx.write(move |tx| {
+        let caller = fresh::hold(tx, &act, &caller)?;
+        let found = caller.factors.iter().find(|factor| factor.id == id);
+        let factor = found.ok_or(Refusal::FactorNotFound)?;
+        let same = |other: &&Factor| {
+            other.id != id && other.kind == factor.kind && other.name.as_ref() == Some(&name)
+        };
+        if caller.factors.iter().any(|other| same(&other)) {
+            return Err(Refusal::NameTaken.into());
+        }
+        factors::rename(tx, caller.user.id, id, &name)?;
+        let method = Some(factor.kind.as_str());
+        act.audit(tx, caller.user.id, Event::FactorRenamed, method)
+    })
+    .await
+}
+
+/// Judges whether what goes leaves a factor on where a policy demands one.
+///
+/// # Errors
+/// Refuses when it would be the last.
+pub fn judge_last(
+    enforced: bool,
+    standing: &[Factor],
+    goes: impl Fn(&Factor) -> bool,
+) -> Result<()> {
+    let on = |factor: &&Factor| factor.state == FactorState::On;
+    let takes_one = standing.iter().filter(on).any(&goes);
+    let leaves_one = standing.iter().filter(on).any(|factor| !goes(factor));
+    if enforced && takes_one && !leaves_one {
+        return Err(Refusal::MfaEnforced.into());
+    }
+    Ok(())
+}
+
+/// Forgets the factors that go, and tells their owner; those that are left.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn removed(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    actor: Option<UserId>,
+    standing: &[Factor],
+    goes: impl Fn(&Factor) -> bool,
+) -> Result<Vec<Factor>> {
+    for factor in standing.iter().filter(|factor| goes(factor)) {
+        factors::delete_one(tx, user.id, factor.id)?;
+    }
+    let method = methods_of(standing, goes);
+    act.audit_by(tx, user.id, actor, Event::FactorDisabled, Some(&method))?;
+    act.notify(tx, user, Message::FactorDisabled { method })?;
+    promote(tx, user.id)
+}
+
+/// The words of the methods that go, each once.
+fn methods_of(standing: &[Factor], goes: impl Fn(&Factor) -> bool) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for factor in standing.iter().filter(|factor| goes(factor)) {
+        if !words.contains(&factor.kind.as_str()) {
+            words.push(factor.kind.as_str());
+        }
+    }
+    words.join(",")
+}
+
+/// Holds the account that is acted on: judges that the caller may, and gave fresh proof.
+fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<Held> {
+    let caller = fresh::proved(tx, act, caller)?;
+    let found = find(tx, &caller, target)?;
+    let Some(user) = found else {
+        return Ok(Held {
+            user: caller.user,
+            factors: caller.factors,
+            enforced: caller.enforced,
+            actor: None,
+        });
+    };
+    users::lock(tx, user.id)?;
+    Ok(Held {
+        factors: factors::of_user(tx, user.id)?,
+        enforced: users::enforced(tx, &user)?,
+        actor: Some(caller.user.id),
+        user,
+    })
+}
+
+/// The other user that is meant; none when it is the caller.
+fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
+    let administrator = caller.user.role == Role::Administrator;
+    let user = match target {
+        Target::Own => return Ok(None),
+        Target::Number(number) if number == caller.user.number => return Ok(None),
+        Target::Id(id) if id == caller.user.id => return Ok(None),
+        Target::Number(number) if administrator => users::by_number(tx, number)?,
+        Target::Number(_) => return Err(Refusal::Forbidden.into()),
+        Target::Id(id) => {
+            let manages = caller
+                .user
+                .organisation_role
+                .is_some_and(crate::model::kinds::OrganisationRole::administers);
+            if !administrator && !manages {
+                return Err(Refusal::Forbidden.into());
+            }
+            let same = |user: &User| user.organisation_id == caller.user.organisation_id;
+            users::find(tx, id)?.filter(|user| administrator || same(user))
+        }
+    };
+    user.ok_or(Refusal::UserNotFound.into()).map(Some)
+}
+
+/// Another user's account, for an administrator with fresh proof: what a set-up begun for them needs.
+///
+/// # Errors
+/// Refuses who may not, and an account that is not there.
+pub async fn other(
+    ctx: &Ctx,
+    act: &Act,
+    caller: &Caller,
+    target: Target,
+) -> Result<(User, Vec<Factor>)> {
+    let (act, caller) = (act.clone(), caller.clone());
+    ctx.write(move |tx| {
+        let Some(user) = find(tx, &caller, target)? else {
+            return Ok((caller.user.clone(), caller.factors.clone()));
+        };
+        fresh::judge(&act, &caller)?;
+        let factors = factors::of_user(tx, user.id)?;
+        Ok((user, factors))
+    })
+    .await
+}
