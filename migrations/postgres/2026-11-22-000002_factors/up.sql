@@ -25,6 +25,8 @@ CREATE TABLE credentials (
     PRIMARY KEY (credential_id)
 );
 
+CREATE INDEX credentials_user_id ON credentials (user_id);
+
 -- A passkey sign-in without a name belongs to no user until it is finished.
 CREATE TABLE ceremonies (
     id UUID NOT NULL,

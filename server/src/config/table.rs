@@ -244,6 +244,8 @@ settings! {
         registration_mails_per_hour = Whole(1, 20);
         /// P-25: mail-causing calls per source (/24 or /56) and hour.
         mail_calls_per_source = Whole(1, 100_000);
+        /// Sign-ins by passkey alone that a source (/24 or /56) may begin per hour.
+        passkey_sign_ins_per_source = Whole(10, 1_000_000);
         /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
         mails_per_hour = Whole(0, 10_000_000);
         /// P-29: seconds the link lives that proves a new address.

@@ -93,6 +93,7 @@ const fn template(message: &Message) -> &'static str {
         Message::RecoveryCodesMade => include_str!("templates/recovery_codes_made.txt"),
         Message::RecoveryCodeUsed { .. } => include_str!("templates/recovery_code_used.txt"),
         Message::PasswordSet => include_str!("templates/password_set.txt"),
+        Message::PasskeyRolledBack => include_str!("templates/passkey_rolled_back.txt"),
     }
 }
 
@@ -119,6 +120,7 @@ fn code(message: &Message) -> (&str, u32) {
         | Message::AccountCreated
         | Message::RecoveryCodesMade
         | Message::RecoveryCodeUsed { .. }
+        | Message::PasskeyRolledBack
         | Message::PasswordSet
         | Message::Digest => ("", 0),
     }
@@ -287,6 +289,7 @@ mod tests {
             Message::RecoveryCodesMade,
             Message::RecoveryCodeUsed { remaining: 3 },
             Message::PasswordSet,
+            Message::PasskeyRolledBack,
             Message::RegistrationLink {
                 link: LINK().unwrap_or_default(),
                 minutes: 1440,

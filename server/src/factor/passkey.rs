@@ -56,6 +56,17 @@ pub enum Judged<T> {
     RolledBack,
 }
 
+impl<T> Judged<T> {
+    /// The same of what an answer that is right proves.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Judged<U> {
+        match self {
+            Self::Right(proved) => Judged::Right(make(proved)),
+            Self::Wrong => Judged::Wrong,
+            Self::RolledBack => Judged::RolledBack,
+        }
+    }
+}
+
 /// A new passkey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {

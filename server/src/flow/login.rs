@@ -10,7 +10,7 @@ use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{Refusal, Result, Secret, Time};
+use crate::model::{Refusal, Result, Secret, Time, UserId};
 use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
 use crate::store::{Tx, challenges, factors, users};
 
@@ -239,7 +239,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let then = {
         let draft = draft.clone();
         move |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-            lift_stops(tx, act, seen, settled.method)?;
+            lift_stops(tx, act, seen.user.id, &seen.demanded, settled.method)?;
             let proof = Proof::PasswordAnd(settled.method);
             let (user, factors) = (seen.user.clone(), seen.factors.clone());
             let opened = draft.open(tx, act, user, factors, proof)?;
@@ -273,9 +273,15 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
 
 /// Another factor that fits lifts the stop of those that were stopped (P-15): they may be tried
 /// again, at the pace of P-14.
-fn lift_stops(tx: &mut Tx, act: &Act, seen: &Seen, proved: FactorKind) -> Result<()> {
-    for kind in seen.demanded.iter().filter(|kind| **kind != proved) {
-        let counter = factors::attempts(tx, seen.user.id, *kind)?;
+pub(super) fn lift_stops(
+    tx: &mut Tx,
+    act: &Act,
+    user_id: UserId,
+    demanded: &[FactorKind],
+    proved: FactorKind,
+) -> Result<()> {
+    for kind in demanded.iter().filter(|kind| **kind != proved) {
+        let counter = factors::attempts(tx, user_id, *kind)?;
         if counter.locked(act.policy()) {
             let mut lifted = counter;
             lifted.failures = act.policy().soft_limit.cast_signed();

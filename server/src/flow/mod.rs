@@ -12,6 +12,7 @@ pub mod link;
 pub mod login;
 pub mod methods;
 pub mod organisation;
+pub mod passkey;
 mod password;
 pub mod recovery;
 pub mod resend;

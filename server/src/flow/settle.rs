@@ -1,6 +1,8 @@
 //! Answering a challenge: an attempt is taken first, then the answer is judged, and what follows
 //! happens in the write that uses the challenge up.
 
+mod passkey;
+
 use crate::app::Ctx;
 use crate::factor::{Code, Expected, Verdict, recovery};
 use crate::flow::Act;
@@ -12,6 +14,8 @@ use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::{Refusal, Result, Secret};
 use crate::store::{Tx, challenges, code_sets, factors};
+
+pub use passkey::tell_of_copy;
 
 /// What a person answers with.
 #[derive(Clone, Debug)]
@@ -87,7 +91,9 @@ where
     } = attempt;
     let code = match answer {
         Answer::Code(code) => code,
-        Answer::Credential(_) => return Err(Refusal::MfaMethodUnavailable.into()),
+        Answer::Credential(answer) => {
+            return passkey::by_passkey(ctx, act, seen, answer, candidates, before, then).await;
+        }
     };
     let by_policy = candidates.is_empty() && seen.demanded.contains(&seen.challenge.kind);
     let by_account = seen.challenge.purpose == Purpose::Action;

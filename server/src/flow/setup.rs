@@ -6,7 +6,7 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::recovery::{self, SetDraft};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, demand, fresh, password, session};
+use crate::flow::{Act, demand, fresh, passkey, password, session};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
@@ -66,7 +66,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     };
     judge_new(&command, &standing)?;
     let draft = challenge::Draft::new(ctx, &act);
-    let prepared = prepare(ctx, &act, &command, &user)?;
+    let prepared = prepare(ctx, &act, &command, &user, &standing)?;
     let codes = draft_codes(ctx, &command, &user).await?;
     let printed = codes
         .as_ref()
@@ -133,7 +133,13 @@ struct Prepared {
     ceremony: Option<String>,
 }
 
-fn prepare(ctx: &Ctx, act: &Act, command: &Begin, user: &User) -> Result<Prepared> {
+fn prepare(
+    ctx: &Ctx,
+    act: &Act,
+    command: &Begin,
+    user: &User,
+    standing: &[Factor],
+) -> Result<Prepared> {
     let id: FactorId = ctx.chance.id(act.now);
     let mut factor = Factor {
         name: command.name.clone(),
@@ -156,7 +162,12 @@ fn prepare(ctx: &Ctx, act: &Act, command: &Begin, user: &User) -> Result<Prepare
             (needs, None)
         }
         FactorKind::Email if user.mailbox => (SetupNeeds::Email, None),
-        FactorKind::Email | FactorKind::Sms | FactorKind::Passkey => {
+        FactorKind::Passkey => {
+            let begun = passkey::ask_to_register(act, user, standing)?;
+            let options = begun.options;
+            (SetupNeeds::Passkey { options }, Some(begun.state))
+        }
+        FactorKind::Email | FactorKind::Sms => {
             return Err(Refusal::MfaMethodUnavailable.into());
         }
         FactorKind::RecoveryCode | FactorKind::ScratchCode => {

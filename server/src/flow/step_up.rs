@@ -3,7 +3,7 @@
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, fresh, password, session};
+use crate::flow::{Act, fresh, passkey, password, session};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, primary};
 use crate::model::kinds::{FactorKind, Purpose};
@@ -43,6 +43,19 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     };
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
+    let asked = match method {
+        FactorKind::Passkey => Some(passkey::ask_for_one(
+            &act,
+            Purpose::StepUp,
+            &caller.factors,
+        )?),
+        FactorKind::Email
+        | FactorKind::Authenticator
+        | FactorKind::Sms
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => None,
+    };
+    let (options, ceremony) = asked.map(|asked| (asked.options, asked.state)).unzip();
     ctx.write(move |tx| {
         let caller = fresh::hold(tx, &act, &caller)?;
         if factors::attempts(tx, caller.user.id, method)?.locked(act.policy()) {
@@ -51,6 +64,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
         let opening = Opening {
             session_id: Some(caller.session.id),
             phone: challenge::phone_on(&caller.factors),
+            ceremony: ceremony.clone(),
             ..Opening::new(Purpose::StepUp, method, act.policy().challenge_seconds)
         };
         draft.open(tx, &act, &caller.user, &opening)?;
@@ -63,7 +77,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
         mfa_token: token,
         method,
         methods: demanded,
-        options: None,
+        options,
     }))
 }
 

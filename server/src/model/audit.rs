@@ -55,6 +55,8 @@ events! {
     FactorEnabled "factor_enabled";
     /// Turning a factor off began.
     DisableBegun "disable_begun";
+    /// The counter of a passkey went back: it may have been copied.
+    PasskeyRolledBack "passkey_rolled_back";
     /// A factor was turned off and removed.
     FactorDisabled "factor_disabled";
     /// A factor that was proved is not asked for any more, and kept.

@@ -118,6 +118,8 @@ pub enum Message {
         /// How many are left.
         remaining: u32,
     },
+    /// The counter of a passkey went back (WebAuthn §6.1.1).
+    PasskeyRolledBack,
     /// The password was set anew.
     PasswordSet,
     /// More notices happened than are sent one by one (P-24).
@@ -159,6 +161,7 @@ impl Message {
             Self::RecoveryCodeUsed { .. } => (20, "recovery_code_used"),
             Self::RegistrationLink { .. } => (40, "registration_link"),
             Self::PasswordSet => (21, "password_set"),
+            Self::PasskeyRolledBack => (22, "passkey_rolled_back"),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Policy {
     pub registration_mails_per_hour: u32,
     /// P-25: mail-causing calls per source and hour.
     pub mail_calls_per_source: u32,
+    /// Sign-ins by passkey alone that a source may begin per hour.
+    pub passkey_sign_ins_per_source: u32,
     /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
     pub mails_per_hour: u32,
     /// P-27: lifetime of a mailed link, and of a challenge that mailed one.
@@ -113,6 +115,7 @@ impl Default for Policy {
             notices_per_day: 30,
             registration_mails_per_hour: 3,
             mail_calls_per_source: 30,
+            passkey_sign_ins_per_source: 600,
             mails_per_hour: 0,
             address_link_seconds: 86_400,
             access_token_seconds: 900,

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::Tx;
 use super::cached::run_kept;
 use super::conn::Conn;
+use super::passkeys;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::{FactorId, Result, Time, UserId};
@@ -86,19 +87,23 @@ pub fn stands(tx: &mut Tx, factor: &Factor) -> Result<bool> {
 
 /// Forgets a user's factors of one kind in one state; how many there were.
 pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState) -> Result<usize> {
-    Ok(diesel::delete(
+    let gone = diesel::delete(
         factors::table
             .filter(factors::user_id.eq(user_id))
             .filter(factors::kind.eq(kind))
             .filter(factors::state.eq(state)),
     )
-    .execute(&mut tx.conn)?)
+    .execute(&mut tx.conn)?;
+    if kind == FactorKind::Passkey {
+        passkeys::forget_gone(tx, user_id)?;
+    }
+    Ok(gone)
 }
 
 /// Forgets one factor.
 pub fn delete_one(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
     diesel::delete(factors::table.find((user_id, id))).execute(&mut tx.conn)?;
-    Ok(())
+    passkeys::forget_gone(tx, user_id)
 }
 
 /// Has sign-in ask for a proved factor from `now` on, or no longer, in which case it is not the
@@ -148,7 +153,7 @@ pub fn rename(tx: &mut Tx, user_id: UserId, id: FactorId, name: &str) -> Result<
 /// Forgets all factors of a user.
 pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
     diesel::delete(factors::table.filter(factors::user_id.eq(user_id))).execute(&mut tx.conn)?;
-    Ok(())
+    passkeys::forget_gone(tx, user_id)
 }
 
 /// How many wrong codes of this kind there were; a counter that counted nothing need not exist.

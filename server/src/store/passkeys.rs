@@ -7,7 +7,7 @@ use super::cached::{kept, run_kept};
 use super::conn::Conn;
 use crate::model::challenge::Challenge;
 use crate::model::factor::Factor;
-use crate::model::kinds::FactorState;
+use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::passkey::{Ceremony, Credential};
 use crate::model::{CeremonyId, FactorId, Result, Time, UserId};
 use crate::schema::{ceremonies, challenges, credentials, factors};
@@ -46,7 +46,7 @@ pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
 }
 
 /// Frees a credential id, if it is still this factor's.
-pub fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
+fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
     diesel::delete(
         credentials::table
             .find(&credential.credential_id)
@@ -57,19 +57,29 @@ pub fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
     Ok(())
 }
 
+/// Frees the credential ids of a user's factors that are gone.
+pub fn forget_gone(tx: &mut Tx, user_id: UserId) -> Result<()> {
+    let standing: Vec<FactorId> = factors::table
+        .filter(factors::user_id.eq(user_id))
+        .filter(factors::kind.eq(FactorKind::Passkey))
+        .select(factors::id)
+        .load(&mut tx.conn)?;
+    diesel::delete(
+        credentials::table
+            .filter(credentials::user_id.eq(user_id))
+            .filter(credentials::factor_id.ne_all(standing)),
+    )
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
 /// Gives a pending factor its passkey; `false` when it is gone, not pending, or has one.
-pub fn fill(
-    tx: &mut Tx,
-    user_id: UserId,
-    id: FactorId,
-    credential: &str,
-    sign_count: i64,
-) -> Result<bool> {
+pub fn fill(tx: &mut Tx, factor: &Factor, credential: &str, sign_count: i64) -> Result<bool> {
     let rows = run_kept!(
         tx,
         diesel::update(
             factors::table
-                .find((user_id, id))
+                .find((factor.user_id, factor.id))
                 .filter(factors::state.eq(FactorState::Pending))
                 .filter(factors::credential.is_null()),
         )
@@ -109,19 +119,21 @@ pub fn keep_use(
     Ok(rows == 1)
 }
 
-/// Has a challenge wait for the answer to these options, and no longer to older ones; `false` when it
-/// is over or was switched.
+/// Has a challenge wait for a passkey's answer to these options, and no longer to older ones; `false`
+/// when it is over.
 pub fn await_answer(tx: &mut Tx, challenge: &Challenge, state: &str, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
         diesel::update(
             challenges::table
                 .find((challenge.user_id, challenge.id))
-                .filter(challenges::kind.eq(challenge.kind))
                 .filter(challenges::consumed_at.is_null())
                 .filter(challenges::expires_at.gt(now)),
         )
-        .set(challenges::ceremony.eq(state))
+        .set((
+            challenges::kind.eq(FactorKind::Passkey),
+            challenges::ceremony.eq(state),
+        ))
     )?;
     Ok(rows == 1)
 }

@@ -1,0 +1,262 @@
+//! Passkeys: what a device is asked for, and signing in by a passkey alone.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::Ctx;
+use crate::factor::passkey::{
+    Begun, Found, Judged, Key, RelyingParty, Used, Verification, identify,
+};
+use crate::flow::act::network;
+use crate::flow::challenge::{self, Seen};
+use crate::flow::login::lift_stops;
+use crate::flow::settle::tell_of_copy;
+use crate::flow::{Act, demand, session};
+use crate::model::audit::Event;
+use crate::model::factor::Factor;
+use crate::model::ids::Id;
+use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::passkey::Ceremony;
+use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::session::Proof;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{CeremonyId, Refusal, Result, Secret, UserId};
+use crate::outcome::{PasskeyAsked, SignedIn};
+use crate::store::limits::{self, Limit};
+use crate::store::{Tx, factors, passkeys, users};
+use crate::vault;
+
+/// P-40: how long a device has to answer, in seconds.
+const CEREMONY_SECONDS: i64 = 300;
+
+/// What registers a passkey of `user`, whose factors are `standing`.
+///
+/// # Errors
+/// Refuses where passkeys are not to be had.
+pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<Begun> {
+    let known = standing.iter().filter(|factor| {
+        factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
+    });
+    let known = Key::read_all(known.cloned().collect())?;
+    RelyingParty::of(&act.settings)?.begin_registration(user, &known)
+}
+
+/// What asks for one of the passkeys that are on, for a challenge of this purpose (P-42).
+///
+/// # Errors
+/// Refuses when there is none, and where passkeys are not to be had.
+pub(super) fn ask_for_one(act: &Act, purpose: Purpose, standing: &[Factor]) -> Result<Begun> {
+    let on = standing
+        .iter()
+        .filter(|factor| factor.kind == FactorKind::Passkey && factor.state == FactorState::On);
+    let keys = Key::read_all(on.cloned().collect())?;
+    let verification = match purpose {
+        Purpose::StepUp => Verification::Required,
+        Purpose::Login | Purpose::Disable | Purpose::Setup | Purpose::Action => {
+            Verification::Preferred
+        }
+    };
+    RelyingParty::of(&act.settings)?.begin_assertion(&keys, verification)
+}
+
+/// A challenge that a passkey is to answer.
+pub struct Options {
+    /// The challenge.
+    pub mfa_token: Secret<String>,
+    /// What it has to be for; a sign-in, where an API does not say otherwise.
+    pub purpose: Purpose,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Asks for a passkey of the user, and has the challenge wait for it: what the browser's `get` takes as
+/// `publicKey`. Each call replaces what the one before asked for.
+///
+/// # Errors
+/// Refuses what is wrong with the challenge, and a method that is not on or is stopped.
+pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
+    let act = Act::begin(ctx, command.source);
+    let purpose = command.purpose;
+    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?;
+    seen.judge_tries(&act)?;
+    seen.judge_method(FactorKind::Passkey)?;
+    let begun = ask_for_one(&act, purpose, &seen.factors)?;
+    let state = begun.state;
+    ctx.write(move |tx| wait(tx, &act, &seen, &state)).await?;
+    Ok(begun.options)
+}
+
+fn wait(tx: &mut Tx, act: &Act, seen: &Seen, state: &str) -> Result<()> {
+    let (user_id, method) = (seen.user.id, FactorKind::Passkey);
+    if factors::attempts(tx, user_id, method)?.locked(act.policy()) {
+        return act.refuse_limited(tx, user_id, Refusal::MfaMethodLocked);
+    }
+    if !passkeys::await_answer(tx, &seen.challenge, state, act.now)? {
+        return Err(Refusal::MfaTokenInvalid.into());
+    }
+    if seen.challenge.kind != method {
+        let word = Some(method.as_str());
+        act.audit(tx, user_id, Event::MethodSwitched, word)?;
+    }
+    Ok(())
+}
+
+/// Asks for any passkey of this domain: the same for everybody.
+///
+/// # Errors
+/// Refuses where passkeys are not to be had, and a network that asks too often.
+pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
+    let act = Act::begin(ctx, source);
+    let begun = RelyingParty::of(&act.settings)?.begin_discoverable()?;
+    let (id, secret): (CeremonyId, _) = (ctx.chance.id(act.now), ctx.chance.secret());
+    let ceremony = Ceremony {
+        id,
+        secret_hash: vault::digest(secret.expose()).to_vec(),
+        state: begun.state,
+        created_at: act.now,
+        expires_at: act.now.plus_seconds(CEREMONY_SECONDS),
+    };
+    ctx.write(move |tx| {
+        count(tx, &act)?;
+        passkeys::begin(tx, &ceremony)
+    })
+    .await?;
+    let nobody: UserId = Id::new(Uuid::nil());
+    Ok(PasskeyAsked {
+        passkey_token: Reference::new(nobody, id, secret).print(ReferenceKind::Ceremony),
+        options: begun.options,
+    })
+}
+
+/// Counts a begun sign-in against its network: anybody may begin one, and each is a row for a while.
+fn count(tx: &mut Tx, act: &Act) -> Result<()> {
+    if !act.source.counts() {
+        return Ok(());
+    }
+    let network = network(act.source);
+    let subject = act.vault.keyed_hash("passkey source", &[&network]);
+    let limit = Limit {
+        name: "passkey_sign_ins",
+        most: act.policy().passkey_sign_ins_per_source,
+        window_seconds: 3600,
+    };
+    match limits::take(tx, &subject, limit, act.now)? {
+        None => Ok(()),
+        Some(retry_after) => {
+            let nobody = act.stranger(&act.source.to_string());
+            act.refuse_limited(tx, nobody, Refusal::TooManyRequests { retry_after })
+        }
+    }
+}
+
+/// A begun sign-in and a passkey's answer.
+pub struct SignIn {
+    /// What began it.
+    pub passkey_token: Secret<String>,
+    /// What the device answered.
+    pub credential: Value,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// The passkey that an answer claims to be of, and whose it is.
+struct Claimed {
+    user: User,
+    factor: Factor,
+}
+
+/// Judges the answer of a passkey alone, which is proof enough: it has verified its user.
+///
+/// Wrong answers count against nobody. There is nothing to guess at, and who knows a user's id must
+/// not be able to stop their passkeys.
+///
+/// # Errors
+/// Refuses a sign-in that is over, and, all alike, whatever else is wrong.
+pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
+    let act = Act::begin(ctx, command.source);
+    let token = command.passkey_token.expose();
+    let reference =
+        Reference::parse(ReferenceKind::Ceremony, token).ok_or(Refusal::MfaTokenInvalid)?;
+    let digest = vault::digest(reference.secret.expose());
+    let taken = ctx.write(move |tx| passkeys::take(tx, reference.row(), &digest));
+    let (state, expires_at) = taken.await?.ok_or(Refusal::MfaTokenInvalid)?;
+    if expires_at <= act.now {
+        return Err(Refusal::MfaTokenExpired.into());
+    }
+    let (answer, user_id, credential_id) = identify(command.credential).ok_or(REFUSED)?;
+    let claimed = ctx
+        .read(move |tx| claimed(tx, user_id, &credential_id))
+        .await?
+        .ok_or(REFUSED)?;
+    let judged = judge(&act, &claimed, &state, &answer)?;
+    let draft = session::Draft::new(ctx, &act);
+    let opened = {
+        let (act, draft) = (act.clone(), draft.clone());
+        let user = claimed.user;
+        ctx.write(move |tx| open(tx, &act, &draft, &user, &judged))
+            .await
+    };
+    // A refusal may have queued a notice.
+    draft.sign(&act, &opened.inspect_err(|_| ctx.nudge_courier())?)
+}
+
+/// Each sign-in is good for one try.
+const REFUSED: Refusal = Refusal::PasskeyRefused {
+    attempts_remaining: 0,
+};
+
+fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<Claimed>> {
+    let Some(known) = passkeys::owner(tx, credential_id)?.filter(|known| known.user_id == user_id)
+    else {
+        return Ok(None);
+    };
+    let Some(user) = users::find(tx, user_id)?.filter(User::active) else {
+        return Ok(None);
+    };
+    let on = |factor: &Factor| factor.id == known.factor_id && factor.state == FactorState::On;
+    let factor = factors::of_user(tx, user_id)?.into_iter().find(on);
+    Ok(factor.map(|factor| Claimed { user, factor }))
+}
+
+fn judge(act: &Act, claimed: &Claimed, state: &str, answer: &Found) -> Result<Judged<Used>> {
+    let key = Key::read(claimed.factor.clone())?;
+    RelyingParty::of(&act.settings)?.finish_discoverable(key, state, answer)
+}
+
+fn open(
+    tx: &mut Tx,
+    act: &Act,
+    draft: &session::Draft,
+    user: &User,
+    judged: &Judged<Used>,
+) -> Result<session::Opened> {
+    users::lock(tx, user.id)?;
+    let user = users::find(tx, user.id)?
+        .filter(User::active)
+        .ok_or(REFUSED)?;
+    let word = Some(FactorKind::Passkey.as_str());
+    let used = match judged {
+        Judged::Right(used) => used,
+        Judged::Wrong => {
+            act.audit(tx, user.id, Event::CodeWrong, word)?;
+            return Err(REFUSED.into());
+        }
+        Judged::RolledBack => return rolled_back(tx, act, &user),
+    };
+    if !passkeys::keep_use(tx, &used.factor, &used.credential, used.sign_count, act.now)? {
+        return rolled_back(tx, act, &user);
+    }
+    factors::reset_attempts(tx, user.id, FactorKind::Passkey)?;
+    let factors = factors::of_user(tx, user.id)?;
+    let demanded = demand::methods(tx, &user, &factors)?;
+    lift_stops(tx, act, user.id, &demanded, FactorKind::Passkey)?;
+    draft.open(tx, act, user, factors, Proof::Passkey)
+}
+
+fn rolled_back<T>(tx: &mut Tx, act: &Act, user: &User) -> Result<T> {
+    let word = Some(FactorKind::Passkey.as_str());
+    act.audit(tx, user.id, Event::PasskeyRolledBack, word)?;
+    tell_of_copy(tx, act, user)?;
+    Err(REFUSED.into())
+}

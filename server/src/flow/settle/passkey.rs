@@ -1,0 +1,155 @@
+//! Answering a challenge with a passkey: what the answer is judged by is taken together with the
+//! attempt, so that no answer is judged twice; it is judged outside; and a second write keeps its
+//! count and goes on.
+
+use serde_json::Value;
+
+use crate::app::Ctx;
+use crate::factor::passkey::{Judged, Key, Registered, RelyingParty, Used};
+use crate::flow::Act;
+use crate::flow::challenge::Seen;
+use crate::flow::settle::{Reserved, Settled};
+use crate::model::audit::Event;
+use crate::model::factor::Factor;
+use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::notice::Message;
+use crate::model::passkey::Credential;
+use crate::model::user::User;
+use crate::model::{Refusal, Result};
+use crate::store::{Tx, passkeys};
+
+/// What an answer turned out to be.
+#[derive(Clone)]
+enum Proved {
+    /// A new passkey, for the factor that is being set up.
+    Made(Factor, Registered),
+    /// A passkey that counts.
+    Used(Box<Used>),
+}
+
+/// Judges a passkey's answer to a challenge; `before` and `then` as in `settle`.
+///
+/// # Errors
+/// Refuses a wrong answer, a used one, and one too many; what was taken stays taken.
+pub(super) async fn by_passkey<T, B, F>(
+    ctx: &Ctx,
+    act: &Act,
+    seen: Seen,
+    answer: Value,
+    candidates: Vec<Factor>,
+    before: B,
+    then: F,
+) -> Result<T>
+where
+    T: Send + 'static,
+    B: Fn(&mut Tx, &Act, &Seen) -> Result<()> + Clone + Send + 'static,
+    F: Fn(&mut Tx, &Act, &Seen, &Settled) -> Result<T> + Send + 'static,
+{
+    let method = FactorKind::Passkey;
+    let Some(state) = seen
+        .challenge
+        .ceremony
+        .clone()
+        .filter(|_| seen.challenge.kind == method)
+    else {
+        // Nothing was asked, or what was asked is answered: there is nothing to guess at.
+        seen.judge_tries(act)?;
+        let attempts_remaining = seen.challenge.attempts_remaining(act.policy());
+        return Err(Refusal::PasskeyRefused { attempts_remaining }.into());
+    };
+    let party = RelyingParty::of(&act.settings)?;
+    let reserved = {
+        let (act, seen, before) = (act.clone(), seen.clone(), before.clone());
+        ctx.write(move |tx| {
+            before(tx, &act, &seen)?;
+            let reserved = seen.reserve(tx, &act, method)?;
+            if passkeys::take_of_challenge(tx, &seen.challenge)? {
+                return Ok(reserved);
+            }
+            seen.refused(tx, &act, Event::CodeReused, &reserved)
+        })
+        .await?
+    };
+    let judged = judge(&party, &seen, candidates, &state, answer)?;
+    let act = act.clone();
+    ctx.write(move |tx| {
+        before(tx, &act, &seen)?;
+        let event = match &judged {
+            Judged::Right(proved) => match keep(tx, &act, proved)? {
+                None => {
+                    let settled = Settled {
+                        method,
+                        remaining: None,
+                    };
+                    return seen.used_up(tx, &act, settled, &then);
+                }
+                Some(event) => event,
+            },
+            Judged::Wrong => Event::CodeWrong,
+            Judged::RolledBack => Event::PasskeyRolledBack,
+        };
+        if event == Event::PasskeyRolledBack {
+            tell_of_copy(tx, &act, &seen.user)?;
+        }
+        seen.refused(tx, &act, event, &reserved)
+    })
+    .await
+}
+
+fn judge(
+    party: &RelyingParty,
+    seen: &Seen,
+    mut candidates: Vec<Factor>,
+    state: &str,
+    answer: Value,
+) -> Result<Judged<Proved>> {
+    if seen.challenge.purpose == Purpose::Setup {
+        let Some(pending) = candidates.pop() else {
+            return Ok(Judged::Wrong);
+        };
+        let judged = party.finish_registration(state, answer)?;
+        return Ok(judged.map(|made| Proved::Made(pending, made)));
+    }
+    let keys = Key::read_all(candidates)?;
+    let judged = party.finish_assertion(seen.user.id, keys, state, answer)?;
+    Ok(judged.map(|used| Proved::Used(Box::new(used))))
+}
+
+/// Keeps what an answer proved; or says what stands against it by now.
+fn keep(tx: &mut Tx, act: &Act, proved: &Proved) -> Result<Option<Event>> {
+    match proved {
+        Proved::Made(factor, made) => {
+            let credential = Credential {
+                credential_id: made.credential_id.clone(),
+                user_id: factor.user_id,
+                factor_id: factor.id,
+            };
+            // Of an id that another factor has, whoever's: it is told apart by nothing else.
+            let ours = passkeys::claim(tx, &credential)?
+                && passkeys::fill(tx, factor, &made.credential, made.sign_count)?;
+            Ok((!ours).then_some(Event::CodeReused))
+        }
+        Proved::Used(used) => {
+            let kept =
+                passkeys::keep_use(tx, &used.factor, &used.credential, used.sign_count, act.now)?;
+            Ok((!kept).then_some(Event::PasskeyRolledBack))
+        }
+    }
+}
+
+/// Tells the user that their passkey may have been copied.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn tell_of_copy(tx: &mut Tx, act: &Act, user: &User) -> Result<()> {
+    act.notify(tx, user, Message::PasskeyRolledBack)
+}
+
+impl Seen {
+    /// Records a refused passkey, and refuses.
+    fn refused<T>(&self, tx: &mut Tx, act: &Act, event: Event, reserved: &Reserved) -> Result<T> {
+        self.failed(tx, act, FactorKind::Passkey, event, reserved)?;
+        let attempts_remaining = reserved.attempts_remaining;
+        Err(Refusal::PasskeyRefused { attempts_remaining }.into())
+    }
+}
