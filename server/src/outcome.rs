@@ -13,7 +13,7 @@ pub struct Person {
     pub id: UserId,
     /// The integer that some APIs print.
     pub number: i64,
-    /// The address.
+    /// The address, or the name of who has no mailbox.
     pub email: String,
     /// Given name, if told.
     pub first_name: Option<String>,

@@ -34,6 +34,7 @@ mod sources;
 mod steps;
 mod stopping;
 mod swagger;
+mod texts;
 mod turning;
 mod validating;
 
@@ -68,6 +69,7 @@ fn all() -> Vec<Test> {
         steps::tests(),
         stopping::tests(),
         swagger::tests(),
+        texts::tests(),
         turning::tests(),
         validating::tests(),
     ];

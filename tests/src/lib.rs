@@ -13,6 +13,7 @@ pub mod coverage;
 pub mod database;
 pub mod device;
 pub mod forgery;
+pub mod gateway;
 pub mod logs;
 pub mod mail;
 pub mod person;

@@ -378,7 +378,7 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
 }
 
 /// Whether a host name or address means this machine.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

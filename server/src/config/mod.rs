@@ -2,6 +2,7 @@
 
 mod kinds;
 mod postgres_url;
+mod sms;
 mod sources;
 mod table;
 
@@ -13,6 +14,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use kinds::{DatabaseUrl, LogFormat, SigningAlgorithm};
+pub use sms::TwilioSender;
 pub use table::{Row, Settings, rows};
 
 use kinds::{origin_host, origin_is_loopback, origin_is_of};
@@ -81,6 +83,13 @@ impl Settings {
                     outbox.display()
                 ));
             }
+            let no_sender = self.twilio_account_sid.is_none() && self.sms_webhook_url.is_none();
+            if !self.sms_countries.is_empty() && no_sender {
+                warnings.push(
+                    "sms_countries is set without twilio_account_sid or sms_webhook_url, so text messages reach nobody: they are written to the outbox"
+                        .to_owned(),
+                );
+            }
             let behind_a_proxy =
                 self.public_url.starts_with("https://") || self.listen.ip().is_loopback();
             if behind_a_proxy && self.trusted_proxies.is_empty() {
@@ -133,6 +142,23 @@ impl Settings {
             (
                 policy.notices_per_hour <= policy.notices_per_day,
                 "notices_per_hour must not be more than notices_per_day",
+            ),
+            (
+                policy.sms_per_number_hour <= policy.sms_per_number_day,
+                "sms_per_number_hour must not be more than sms_per_number_day",
+            ),
+            (
+                self.twilio_account_sid.is_some() == self.twilio_auth_token.is_some()
+                    && self.twilio_account_sid.is_some() == self.twilio_from.is_some(),
+                "twilio_account_sid, twilio_auth_token and twilio_from must be set together",
+            ),
+            (
+                self.sms_webhook_url.is_some() == self.sms_webhook_secret.is_some(),
+                "sms_webhook_url and sms_webhook_secret must be set together",
+            ),
+            (
+                self.twilio_account_sid.is_none() || self.sms_webhook_url.is_none(),
+                "text messages go by Twilio or by the webhook: unset twilio_account_sid or sms_webhook_url",
             ),
             (
                 policy.session_idle_seconds <= policy.session_seconds,

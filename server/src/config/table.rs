@@ -6,12 +6,14 @@ use std::thread;
 
 use ipnet::IpNet;
 use lettre::message::Mailbox;
+use phonenumber::country;
 
 use crate::config::SettingsError;
 use crate::config::kinds::{
     Choice, Database, DatabaseUrl, Domain, Filter, Kind, Label, Listen, LogFormat, Networks,
     Origin, Origins, Place, SWITCH, Sender, SigningAlgorithm, Smtp, Whole, origin_host,
 };
+use crate::config::sms::{Account, Base, Countries, Hook, Originator, TwilioSender, Visible};
 use crate::config::sources::Found;
 use crate::model::Secret;
 use crate::model::policy::Policy;
@@ -146,6 +148,20 @@ settings! {
     smtp_url: Option<Secret<String>> = Smtp, "";
     /// Whom mail comes from.
     mail_from: Mailbox = Sender, "Countersign <no-reply@localhost>";
+    /// P-26: countries whose numbers may be sent text messages; none turns SMS codes off.
+    sms_countries: Vec<country::Id> = Countries, "";
+    /// The Twilio account that text messages are sent by. Without it and a webhook they are written to the outbox.
+    twilio_account_sid: Option<String> = Account, "";
+    /// Its auth token.
+    twilio_auth_token: Option<Secret<String>> = Visible(8), "";
+    /// Who text messages come from.
+    twilio_from: Option<TwilioSender> = Originator, "";
+    /// Where Twilio's API is.
+    twilio_url: String = Base, "https://api.twilio.com";
+    /// The webhook that text messages are handed to, in the place of Twilio.
+    sms_webhook_url: Option<Secret<String>> = Hook, "";
+    /// The secret that signs what the webhook gets; after whsec_ it is read as base64.
+    sms_webhook_secret: Option<Secret<String>> = Visible(32), "";
     /// The name of this service in authenticator apps.
     issuer_name: String = Label, "Countersign";
     /// The domain that passkeys are bound to; changing it makes all of them useless.
@@ -194,6 +210,8 @@ settings! {
     keep_alive_seconds: u32 = Whole(1, 600), "60";
     /// P-45: seconds to wait for the mail server.
     smtp_timeout_seconds: u32 = Whole(1, 60), "10";
+    /// P-45: seconds to wait for Twilio or the webhook.
+    sms_timeout_seconds: u32 = Whole(1, 30), "5";
     /// P-45: seconds that running requests have to end when the server is told to stop.
     shutdown_timeout_seconds: u32 = Whole(1, 300), "30";
 
@@ -210,6 +228,8 @@ settings! {
         mail_code_seconds = Whole(60, 600);
         /// P-27: seconds a mailed link lives, and a challenge that mailed one.
         magic_link_seconds = Whole(300, 900);
+        /// P-12: seconds a code sent as a text message lives.
+        sms_code_seconds = Whole(60, 600);
         /// P-13: wrong codes since the last right one after which waits start.
         soft_limit = Whole(5, 20);
         /// P-14: seconds of the first wait; it doubles with each further wrong code.
@@ -248,6 +268,16 @@ settings! {
         passkey_sign_ins_per_source = Whole(10, 1_000_000);
         /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
         mails_per_hour = Whole(0, 10_000_000);
+        /// P-26: text messages per number and hour.
+        sms_per_number_hour = Whole(1, 20);
+        /// P-26: text messages per number and day.
+        sms_per_number_day = Whole(1, 40);
+        /// P-26: text messages per hour to numbers with the same first seven digits.
+        sms_per_prefix_hour = Whole(1, 10_000);
+        /// P-26: text messages per account and day.
+        sms_per_account_day = Whole(1, 40);
+        /// P-26: text messages per day over the whole server.
+        sms_per_day = Whole(1, 10_000_000);
         /// P-29: seconds the link lives that proves a new address.
         address_link_seconds = Whole(600, 86_400);
         /// P-30: seconds an access token lives.

@@ -273,3 +273,45 @@ fn the_table_has_a_row_for_every_setting() {
             .all(|line| line.matches(" | ").count() == 5 || line.starts_with("|---"))
     );
 }
+
+#[test]
+fn text_messages_are_off_until_a_country_is_named() {
+    let settings = load(&[], &[]).expect("defaults");
+    assert!(settings.sms_countries.is_empty());
+    assert_eq!(settings.twilio_url, "https://api.twilio.com");
+    let settings = load(&[("sms_countries", "us, DE")], &[]).expect("good");
+    assert_eq!(settings.sms_countries.len(), 2);
+    for (name, text) in [
+        ("sms_countries", "USA"),
+        ("twilio_url", "http://api.twilio.com"),
+        ("twilio_url", "https://user:secretly@api.twilio.com"),
+        ("sms_webhook_url", "http://example.com/secretly"),
+        ("sms_webhook_secret", "secretly"),
+        ("twilio_auth_token", "not secretly"),
+        ("twilio_from", "not a sender at all"),
+        ("twilio_account_sid", "AC1"),
+        ("sms_per_number_hour", "9"),
+    ] {
+        let line = refused(&[(name, text)], &[]);
+        assert!(line.contains(name) && !line.contains("secretly"), "{line}");
+    }
+}
+
+#[test]
+fn a_sender_of_text_messages_is_whole_and_the_only_one() {
+    let sid = "AC00000000000000000000000000000000";
+    let twilio = [
+        ("twilio_account_sid", sid),
+        ("twilio_auth_token", "0123456789abcdef"),
+        ("twilio_from", "+15005550006"),
+    ];
+    let hook = [
+        ("sms_webhook_url", "https://example.com/sms"),
+        ("sms_webhook_secret", "0123456789abcdef0123456789abcdef"),
+    ];
+    assert!(load(&twilio, &[]).is_ok() && load(&hook, &[]).is_ok());
+    assert!(refused(&twilio[..2], &[]).contains("together"));
+    assert!(refused(&hook[..1], &[]).contains("together"));
+    let both = [twilio.as_slice(), &hook].concat();
+    assert!(refused(&both, &[]).contains("Twilio or by the webhook"));
+}

@@ -58,13 +58,7 @@ impl Post {
             Self::Smtp(smtp) => smtp.send(&message).await,
             Self::Outbox(folder) => {
                 let time = Time::from_micros(letter.at).to_string().replace(':', "-");
-                let path = folder.join(format!("{time}-{id}.eml"));
-                let kept = path.clone();
-                let saved = spawn_blocking(move || save(&path, &message.formatted())).await;
-                match saved.context("the task that writes the file").flatten() {
-                    Ok(()) => Delivery::Done(Some(kept)),
-                    Err(error) => Delivery::Failed(format!("{error:#}")),
-                }
+                keep(folder.join(format!("{time}-{id}.eml")), message.formatted()).await
             }
         }
     }
@@ -109,6 +103,16 @@ fn moment(time: Time) -> SystemTime {
         .unwrap_or(0)
         .min(253_402_300_799);
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// Delivers into a file.
+pub(super) async fn keep(path: PathBuf, bytes: Vec<u8>) -> Delivery {
+    let kept = path.clone();
+    let saved = spawn_blocking(move || save(&path, &bytes)).await;
+    match saved.context("the task that writes the file").flatten() {
+        Ok(()) => Delivery::Done(Some(kept)),
+        Err(error) => Delivery::Failed(format!("{error:#}")),
+    }
 }
 
 /// Writes a file that appears only when it is whole, readable by the owner alone.

@@ -98,7 +98,7 @@ const fn template(message: &Message) -> &'static str {
 }
 
 /// The code and its minutes, of a message that has one.
-fn code(message: &Message) -> (&str, u32) {
+pub(super) fn code(message: &Message) -> (&str, u32) {
     match message {
         Message::RegistrationCode { code, minutes }
         | Message::SetupCode { code, minutes, .. }

@@ -2,6 +2,7 @@
 
 mod email;
 mod letter;
+mod sms;
 mod smtp;
 
 #[cfg(test)]
@@ -21,12 +22,13 @@ use tokio::time::sleep;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::notice::{Letter, Notice};
+use crate::model::notice::{Letter, Notice, masked};
 use crate::model::{Result, Time};
 use crate::store::{Store, notices};
 use crate::vault::{Place, Vault};
 
 use email::{Delivery, Post};
+use sms::Texts;
 
 /// How many deliveries are under way at once.
 const AT_ONCE: usize = 4;
@@ -54,6 +56,7 @@ struct Inner {
     chance: Chance,
     wake: Arc<Notify>,
     post: Post,
+    texts: Texts,
     from: Mailbox,
     service: String,
 }
@@ -62,7 +65,7 @@ impl Courier {
     /// Gets ready to deliver; `wake` tells that there may be something new.
     ///
     /// # Errors
-    /// The mail server's URL cannot be used.
+    /// The mail server's URL, or what sends text messages, cannot be used.
     pub fn new(
         settings: &Settings,
         store: Store,
@@ -78,6 +81,7 @@ impl Courier {
             chance,
             wake,
             post: Post::new(settings)?,
+            texts: Texts::new(settings)?,
             from: settings.mail_from.clone(),
             service: settings.issuer_name.clone(),
         })))
@@ -147,20 +151,24 @@ impl Courier {
             tracing::warn!(%id, kind, "a mail could not be delivered in time and is given up");
             return self.abandon(&notice).await;
         }
-        let (delivery, to) = match self.open(&notice) {
+        let (delivery, what) = match self.open(&notice) {
             Ok(letter) => {
-                let to = masked(&letter.to);
-                (self.post(&notice, &letter, now).await, to)
+                let kind = match letter.is_text_message() {
+                    true => "text message",
+                    false => "mail",
+                };
+                let what = format!("{kind} for {}", masked(&letter.to));
+                (self.post(&notice, &letter, now).await, what)
             }
-            Err(error) => (Delivery::Failed(format!("{error:#}")), "?".to_owned()),
+            Err(error) => (Delivery::Failed(format!("{error:#}")), "mail".to_owned()),
         };
         match delivery {
             Delivery::Done(place) => {
                 match place {
                     Some(path) => {
-                        tracing::info!("mail for {to} ({kind}) is in {}", path.display());
+                        tracing::info!("{what} ({kind}) is in {}", path.display());
                     }
-                    None => tracing::info!("mail for {to} ({kind}) was handed over"),
+                    None => tracing::info!("{what} ({kind}) was handed over"),
                 }
                 let now = self.0.clock.now();
                 self.0
@@ -169,12 +177,12 @@ impl Courier {
                     .await
             }
             Delivery::Refused(why) => {
-                tracing::warn!(%id, kind, to, why, "the mail server will not take a mail");
+                tracing::warn!(%id, kind, what, why, "it will never be taken");
                 self.abandon(&notice).await
             }
             Delivery::Failed(why) => {
                 let next = self.next_try(notice.tries);
-                tracing::warn!(%id, kind, to, why, next_try = %next, "a mail could not be delivered");
+                tracing::warn!(%id, kind, what, why, next_try = %next, "it could not be delivered");
                 self.0
                     .store
                     .write(move |tx| notices::retry(tx, id, next))
@@ -195,9 +203,13 @@ impl Courier {
 
     async fn post(&self, notice: &Notice, letter: &Letter, now: Time) -> Delivery {
         let Inner { from, service, .. } = &*self.0;
-        let delivery = match email::message(notice, letter, from, service, now) {
-            Ok(message) => self.0.post.deliver(notice.id, letter, message).await,
-            Err(error) => Delivery::Refused(format!("{error:#}")),
+        let delivery = if letter.is_text_message() {
+            self.0.texts.deliver(notice.id, letter, service, now).await
+        } else {
+            match email::message(notice, letter, from, service, now) {
+                Ok(message) => self.0.post.deliver(notice.id, letter, message).await,
+                Err(error) => Delivery::Refused(format!("{error:#}")),
+            }
         };
         // Mail servers like to repeat the address; the log gets it masked.
         let hide = |why: String| why.replace(&letter.to, &masked(&letter.to));
@@ -233,11 +245,4 @@ fn note_end(ended: std::result::Result<(), tokio::task::JoinError>) {
         // Its lease runs out, and the next try may do better.
         tracing::error!(%error, "delivering a mail panicked");
     }
-}
-
-/// `a***@example.com`: enough to recognise, for the log.
-fn masked(address: &str) -> String {
-    let (local, domain) = address.split_once('@').unwrap_or((address, ""));
-    let first: String = local.chars().take(1).collect();
-    format!("{first}***@{domain}")
 }

@@ -11,6 +11,7 @@ use crate::vault::Vault;
 pub mod passkey;
 pub mod recovery;
 pub mod sent_code;
+pub mod sms;
 pub mod totp;
 
 /// A code as typed, and the same less the spaces and dashes that people put between digits.

@@ -271,7 +271,7 @@ impl Act {
         Ok(longest)
     }
 
-    /// Tells the user, by mail. Past P-24 one digest an hour stands for all further notices.
+    /// Tells the user, by mail, if they have a mailbox. Past P-24 one digest an hour stands for all further notices.
     ///
     /// # Errors
     /// A fault when the database does not answer or the letter cannot be sealed.

@@ -3,6 +3,7 @@
 pub mod account;
 mod act;
 pub mod admin;
+pub mod administration;
 pub mod api_keys;
 mod challenge;
 mod demand;
@@ -19,6 +20,7 @@ pub mod resend;
 pub mod session;
 mod settle;
 pub mod setup;
+pub mod sms;
 pub mod step_up;
 pub mod toggle;
 

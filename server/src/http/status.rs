@@ -277,6 +277,7 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::Forbidden
         | Refusal::MfaMethodLocked
         | Refusal::UserNotFound
+        | Refusal::UnknownUser
         | Refusal::ApiKeyNotFound
         | Refusal::NotFound
         | Refusal::MfaMethodNotConfigured

@@ -169,7 +169,7 @@ impl Message {
 /// A letter: to whom, when and from where it was caused, and what it says. Has no `Debug`: it may hold a code.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Letter {
-    /// The canonical address.
+    /// The canonical address, or a number in E.164.
     pub to: String,
     /// When it was caused, in microseconds UTC.
     pub at: i64,
@@ -177,6 +177,28 @@ pub struct Letter {
     pub source: String,
     /// What it says.
     pub message: Message,
+}
+
+impl Letter {
+    /// Whether it goes to a phone number, which no mail address can be.
+    pub fn is_text_message(&self) -> bool {
+        self.to.starts_with('+') && !self.to.contains('@')
+    }
+}
+
+/// `a***@example.com`, `+1***23`: enough to recognise, for the log and for answers.
+pub fn masked(to: &str) -> String {
+    match to.split_once('@') {
+        Some((local, domain)) => {
+            let first: String = local.chars().take(1).collect();
+            format!("{first}***@{domain}")
+        }
+        None => {
+            let end = to.len().saturating_sub(2);
+            let (start, end) = (to.get(..2), to.get(end..));
+            format!("{}***{}", start.unwrap_or(""), end.unwrap_or(""))
+        }
+    }
 }
 
 /// Where a notice stands.
@@ -215,4 +237,19 @@ pub struct Notice {
     pub expires_at: Time,
     /// When it was sent or given up.
     pub ended_at: Option<Time>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn addresses_and_numbers_are_masked() {
+        assert_eq!(masked("alice@example.com"), "a***@example.com");
+        assert_eq!(masked("+12025550123"), "+1***23");
+        assert_eq!(
+            (masked("@"), masked("")),
+            ("***@".to_owned(), "***".to_owned())
+        );
+    }
 }

@@ -15,6 +15,8 @@ pub struct Policy {
     pub tries_per_challenge: u32,
     /// P-12: lifetime of a mailed code.
     pub mail_code_seconds: u32,
+    /// P-12: lifetime of a code sent as a text message.
+    pub sms_code_seconds: u32,
     /// P-13: wrong codes since the last right one after which waits start.
     pub soft_limit: u32,
     /// P-14: the first wait; it doubles with each further wrong code.
@@ -55,6 +57,16 @@ pub struct Policy {
     pub mails_per_hour: u32,
     /// P-27: lifetime of a mailed link, and of a challenge that mailed one.
     pub magic_link_seconds: u32,
+    /// P-26: text messages per number and hour.
+    pub sms_per_number_hour: u32,
+    /// P-26: text messages per number and day.
+    pub sms_per_number_day: u32,
+    /// P-26: text messages per hour to numbers with the same first seven digits.
+    pub sms_per_prefix_hour: u32,
+    /// P-26: text messages per account and day.
+    pub sms_per_account_day: u32,
+    /// P-26: text messages per day over the whole server.
+    pub sms_per_day: u32,
     /// P-29: lifetime of the link that proves a new address.
     pub address_link_seconds: u32,
     /// P-30: lifetime of an access token.
@@ -98,6 +110,7 @@ impl Default for Policy {
             tries_per_challenge: 5,
             mail_code_seconds: 600,
             magic_link_seconds: 900,
+            sms_code_seconds: 300,
             soft_limit: 10,
             wait_first_seconds: 30,
             wait_max_seconds: 3600,
@@ -117,6 +130,11 @@ impl Default for Policy {
             mail_calls_per_source: 30,
             passkey_sign_ins_per_source: 600,
             mails_per_hour: 0,
+            sms_per_number_hour: 4,
+            sms_per_number_day: 8,
+            sms_per_prefix_hour: 20,
+            sms_per_account_day: 6,
+            sms_per_day: 1000,
             address_link_seconds: 86_400,
             access_token_seconds: 900,
             session_seconds: 86_400,

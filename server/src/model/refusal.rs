@@ -158,6 +158,8 @@ refusals! {
     MfaMethodLocked "MFA_METHOD_LOCKED" Forbidden "This method is locked after too many wrong codes. Use another method or ask an administrator for help.";
     /// The user was deleted or disabled between two steps.
     UserNotFound "USER_NOT_FOUND" Missing "This account no longer exists. Please register again.";
+    /// No user has this number.
+    UnknownUser "USER_NOT_FOUND" Missing "There is no user with this id. List the users to find the right one.";
     /// No factor of the user has this id.
     FactorNotFound "FACTOR_NOT_FOUND" Missing "There is no MFA method with this id on your account. List the methods to find the right one.";
     /// No key has this id.

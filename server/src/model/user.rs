@@ -161,10 +161,11 @@ pub fn canonical_address(typed: &str) -> Option<String> {
     (local_ok && domain_ok && address.len() <= ADDRESS_MAX).then_some(address)
 }
 
-/// What limits key an address by when it may be no address at all: its canonical form, else what
-/// was typed, trimmed and in lower case.
+/// The one form of what somebody signs in by that is compared: of an address its canonical form, of
+/// anything else NFC, trimmed and in lower case. Limits key by it, too.
 pub fn address_as_typed(typed: &str) -> String {
-    canonical_address(typed).unwrap_or_else(|| typed.trim().to_lowercase())
+    canonical_address(typed)
+        .unwrap_or_else(|| typed.trim().nfc().collect::<String>().to_lowercase())
 }
 
 #[cfg(test)]

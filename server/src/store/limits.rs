@@ -105,6 +105,11 @@ pub fn take(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Opti
     if taken == 1 {
         return Ok(None);
     }
+    wait_of(tx, subject, limit, now)
+}
+
+/// Seconds until a limit of what belongs to no user has a use left; `None` when it has one now.
+pub fn wait_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Option<u32>> {
     let row: Option<(i32, Time)> = limits::table
         .find((subject, limit.name))
         .select((limits::used, limits::window_ends_at))

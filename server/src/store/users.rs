@@ -8,7 +8,11 @@ use super::conn::Conn;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
 use crate::model::{Result, Time, UserId};
-use crate::schema::{addresses, organisations, user_numbers, users};
+use crate::schema::{
+    addresses, api_keys, challenges, code_sets, credentials, factor_attempts, factors, notices,
+    organisations, recovery_codes, refresh_tokens, registrations, sessions, user_limits,
+    user_numbers, users,
+};
 
 /// The user with this id.
 ///
@@ -35,7 +39,7 @@ pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
     }
 }
 
-/// The user with this integer number.
+/// The user with this number.
 pub fn by_number(tx: &mut Tx, number: i64) -> Result<Option<User>> {
     let id: Option<UserId> = user_numbers::table
         .find(number)
@@ -87,14 +91,39 @@ pub struct NewUser {
 
 /// Makes the user, unless the address belongs to one already: then nothing, and `None`.
 pub fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<Option<User>> {
-    if !claim_address(tx, &new.email, new.id)? {
+    insert_as(tx, new, &new.email, now, |_| ())
+}
+
+/// Makes a user without a mailbox, who signs in by a name (`new.email`), unless somebody has the name:
+/// then nothing, and `None`. `key` is the form of the name that is compared.
+pub fn insert_named(
+    tx: &mut Tx,
+    new: &NewUser,
+    key: &str,
+    description: Option<&str>,
+    now: Time,
+) -> Result<Option<User>> {
+    insert_as(tx, new, key, now, |user| {
+        user.mailbox = false;
+        user.description = description.map(str::to_owned);
+    })
+}
+
+fn insert_as(
+    tx: &mut Tx,
+    new: &NewUser,
+    key: &str,
+    now: Time,
+    differs: impl Fn(&mut User),
+) -> Result<Option<User>> {
+    if !claim_address(tx, key, new.id)? {
         return Ok(None);
     }
     let number: i64 = diesel::insert_into(user_numbers::table)
         .values(user_numbers::user_id.eq(new.id))
         .returning(user_numbers::number)
         .get_result(&mut tx.conn)?;
-    let user = User {
+    let mut user = User {
         id: new.id,
         number,
         email: new.email.clone(),
@@ -109,6 +138,7 @@ pub fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<Option<User>> {
         organisation_id: None,
         organisation_role: None,
     };
+    differs(&mut user);
     diesel::insert_into(users::table)
         .values(&user)
         .execute(&mut tx.conn)?;
@@ -138,6 +168,65 @@ pub fn rehash(tx: &mut Tx, id: UserId, old: &PasswordHash, new: &PasswordHash) -
         diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
             .set(users::password_hash.eq(new))
     )?;
+    Ok(())
+}
+
+/// Sets a new password.
+pub fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(id)).set(users::password_hash.eq(hash))
+    )?;
+    Ok(())
+}
+
+/// Sets what is written about the user.
+pub fn set_description(tx: &mut Tx, id: UserId, description: &str) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(id)).set(users::description.eq(description))
+    )?;
+    Ok(())
+}
+
+/// How many administrators there are beside this user. Their rows are held until the write ends, so
+/// that of two who delete each other one is counted.
+pub fn other_administrators(tx: &mut Tx, id: UserId) -> Result<usize> {
+    let held = diesel::update(
+        users::table
+            .filter(users::role.eq(Role::Administrator))
+            .filter(users::disabled_at.is_null()),
+    )
+    .set(users::number.eq(users::number))
+    .returning(users::id)
+    .get_results::<UserId>(&mut tx.conn)?;
+    Ok(held.iter().filter(|other| **other != id).count())
+}
+
+/// Forgets a user: every row that carries their id, in every table but the audit trail.
+pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
+    macro_rules! forget {
+        ($($table:ident),+ $(,)?) => {$(
+            diesel::delete($table::table.filter($table::user_id.eq(id))).execute(&mut tx.conn)?;
+        )+};
+    }
+    forget!(
+        addresses,
+        api_keys,
+        challenges,
+        code_sets,
+        credentials,
+        factor_attempts,
+        factors,
+        notices,
+        recovery_codes,
+        refresh_tokens,
+        registrations,
+        sessions,
+        user_limits,
+        user_numbers,
+    );
+    diesel::delete(users::table.find(id)).execute(&mut tx.conn)?;
     Ok(())
 }
 

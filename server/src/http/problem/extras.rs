@@ -85,6 +85,7 @@ fn of_refusal(refusal: &Refusal) -> Extras {
         Refusal::Busy { retry_after } => {
             Extras::ServiceUnavailable(extra::ServiceUnavailable { retry_after: *retry_after })
         },
+        Refusal::UnknownUser => Extras::UserNotFound(extra::UserNotFound {}),
         Refusal::TokenInvalid { sent: _ } => Extras::TokenInvalid(extra::TokenInvalid {}),
         Refusal::InsufficientScope { scope } => {
             Extras::InsufficientScope(extra::InsufficientScope { scope: scope.as_str() })
