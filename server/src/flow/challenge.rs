@@ -2,6 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
+use crate::flow::settle::Answer;
 use crate::flow::{Act, MailOf, demand, fresh};
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -95,15 +96,7 @@ impl Draft {
         for old in others.iter().skip(keep) {
             challenges::spend(tx, user.id, old.id, act.now)?;
         }
-        let seconds = match opening.kind {
-            FactorKind::Email => opening.seconds.max(act.policy().magic_link_seconds),
-            FactorKind::Authenticator
-            | FactorKind::Sms
-            | FactorKind::Passkey
-            | FactorKind::RecoveryCode
-            | FactorKind::ScratchCode => opening.seconds,
-        };
-        let expires_at = act.now.plus_seconds(i64::from(seconds));
+        let expires_at = act.now.plus_seconds(i64::from(opening.seconds));
         let links = sends && opening.kind == FactorKind::Email;
         let challenge = Challenge {
             user_id: user.id,
@@ -121,7 +114,7 @@ impl Draft {
             expires_at,
             consumed_at: None,
             link_hash: links.then(|| self.sending.link_hash()),
-            link_expires_at: links.then_some(expires_at),
+            link_expires_at: links.then(|| link_ends(act)),
             ceremony: opening.ceremony.clone(),
             action: opening.action.clone(),
             source: Some(act.source.to_string()),
@@ -144,6 +137,12 @@ pub fn phone_on(factors: &[Factor]) -> Option<String> {
     of(FactorState::On)
         .or_else(|| of(FactorState::Ready))
         .and_then(|factor| factor.target.clone())
+}
+
+/// When a link that is mailed now stops working (P-27).
+fn link_ends(act: &Act) -> Time {
+    let seconds = act.policy().magic_link_seconds;
+    act.now.plus_seconds(i64::from(seconds))
 }
 
 /// Draws the code and the link of one letter of a challenge.
@@ -252,16 +251,12 @@ pub fn send(
             act.count_mail(tx, MailOf::Owner)?;
         }
     }
-    let expires_at = act
-        .now
-        .plus_seconds(i64::from(act.policy().magic_link_seconds))
-        .min(seen.challenge.expires_at);
     let links = kind == FactorKind::Email;
     let sent = challenges::Sent {
         kind,
         code_hash: sending.code_hash(&act.vault),
         link_hash: links.then(|| sending.link_hash()),
-        link_expires_at: links.then_some(expires_at),
+        link_expires_at: links.then(|| link_ends(act)),
     };
     if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
         return Ok(false);
@@ -318,7 +313,42 @@ pub async fn look(
     .await
 }
 
-/// Finds the challenge of a mailed link, whatever its purpose, and judges whether both are alive.
+/// Finds the challenge of an `mfaToken` that is answered with `answer`: with the link of its mail
+/// even when its codes are past their time, since a link lives longer (P-27).
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_to_answer(
+    ctx: &Ctx,
+    act: &Act,
+    token: &Secret<String>,
+    purpose: Purpose,
+    answer: &Answer,
+) -> Result<Seen> {
+    let Answer::Code(code) = answer else {
+        return look(ctx, act, token, Some(purpose)).await;
+    };
+    let link = Reference::parse(ReferenceKind::MagicLink, code.expose().trim());
+    let held = Reference::parse(ReferenceKind::Challenge, token.expose());
+    let (Some(link), Some(held)) = (link, held) else {
+        return look(ctx, act, token, Some(purpose)).await;
+    };
+    if (link.user, link.row) != (held.user, held.row) {
+        return look(ctx, act, token, Some(purpose)).await;
+    }
+    let Ok(seen) = look_by_link(ctx, act, code).await else {
+        return look(ctx, act, token, Some(purpose)).await;
+    };
+    let digest = vault::digest(held.secret.expose());
+    if !vault::same(&digest, &seen.challenge.secret_hash) {
+        return Err(Refusal::MfaTokenInvalid.into());
+    }
+    seen.challenge.judge(purpose, act.now)?;
+    seen.go_on(ctx).await
+}
+
+/// Finds the challenge of a mailed link, whatever its purpose, and judges whether the link is alive:
+/// it may outlive its challenge, which then goes on until the link's end.
 ///
 /// # Errors
 /// Refuses unknown, forged, used and expired ones.
@@ -333,11 +363,10 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
             let hash = found.link_hash.as_deref();
             hash.is_some_and(|hash| vault::same(&digest, hash))
         };
-        let challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        let mut challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        let ends = challenge.link_expires_at.unwrap_or(challenge.expires_at);
+        challenge.expires_at = challenge.expires_at.max(ends);
         challenge.judge_alive(now)?;
-        if challenge.link_expires_at.is_none_or(|end| end <= now) {
-            return Err(Refusal::MfaTokenExpired.into());
-        }
         Seen::of(tx, challenge)
     })
     .await
@@ -382,6 +411,18 @@ impl Seen {
         })
     }
 
+    /// The same challenge, alive until the end that was seen: its link's.
+    ///
+    /// # Errors
+    /// Refuses one that is over meanwhile.
+    pub async fn go_on(self, ctx: &Ctx) -> Result<Self> {
+        ctx.write(move |tx| match challenges::go_on(tx, &self.challenge)? {
+            true => Ok(self.clone()),
+            false => Err(Refusal::MfaTokenInvalid.into()),
+        })
+        .await
+    }
+
     /// The factors on of the method that the challenge waits for.
     pub fn on(&self) -> Vec<Factor> {
         let answers = |factor: &&Factor| {
@@ -407,9 +448,6 @@ impl Seen {
     /// # Errors
     /// Refuses one that is not asked for.
     pub fn judge_method(&self, method: FactorKind) -> Result<()> {
-        if self.demanded.is_empty() {
-            return Err(Refusal::MfaNotEnabled.into());
-        }
         if !self.demanded.contains(&method) {
             return Err(Refusal::MfaMethodNotEnabled.into());
         }

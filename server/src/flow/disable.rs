@@ -99,7 +99,9 @@ pub struct Verify {
 /// Refuses what is wrong with the challenge or the answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Disable)).await?;
+    let purpose = Purpose::Disable;
+    let token = &command.mfa_token;
+    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
     seen.judge_caller(command.caller.as_ref())?;
     let candidates = seen.on();
     if candidates.is_empty() {

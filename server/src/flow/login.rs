@@ -5,7 +5,7 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, demand, password, session};
 use crate::model::audit::Event;
-use crate::model::factor::{Factor, primary};
+use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
@@ -22,14 +22,6 @@ pub struct Carries {
     /// Whether a code is sent when the sign-in begins; else the client asks for it.
     pub sends: bool,
 }
-
-/// The order in which a sign-in looks for a method, where none is the primary one.
-const ORDER: [FactorKind; 4] = [
-    FactorKind::Authenticator,
-    FactorKind::Email,
-    FactorKind::Sms,
-    FactorKind::Passkey,
-];
 
 /// A name to sign in by and a password.
 pub struct Begin {
@@ -168,6 +160,9 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let act = Act::begin(ctx, command.source);
     let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;
     seen.judge_tries(&act)?;
+    if seen.demanded.is_empty() {
+        return Err(Refusal::MfaNotEnabled.into());
+    }
     seen.judge_method(command.method)?;
     let (method, sending) = (
         command.method,
@@ -222,7 +217,14 @@ pub struct Verify {
 /// Refuses what is wrong with the challenge or the answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
-    let mut seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;
+    let mut seen = challenge::look_to_answer(
+        ctx,
+        &act,
+        &command.mfa_token,
+        Purpose::Login,
+        &command.answer,
+    )
+    .await?;
     if let Some(method) = command.method {
         seen = seen.waiting_for(ctx, method).await?;
     }

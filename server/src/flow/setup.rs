@@ -57,6 +57,9 @@ pub struct Begin {
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller.clone();
+    if command.target == Target::Own {
+        judge_new(&command, &caller.factors)?;
+    }
     fresh::judge_adding(&act, &caller)?;
     let (user, standing) = match command.target {
         Target::Own => (caller.user.clone(), caller.factors.clone()),
@@ -273,7 +276,14 @@ pub struct Verify {
 /// Refuses what is wrong with the challenge or the proof.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
-    let seen = find(ctx, &act, command.by, command.caller.as_ref()).await?;
+    let seen = find(
+        ctx,
+        &act,
+        command.by,
+        &command.answer,
+        command.caller.as_ref(),
+    )
+    .await?;
     let helper = seen.judge_beginner(&act, command.caller.as_ref())?;
     let method = seen.challenge.kind;
     let pending = match seen.about() {
@@ -324,13 +334,21 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     changed
 }
 
-async fn find(ctx: &Ctx, act: &Act, by: By, caller: Option<&Caller>) -> Result<Seen> {
+async fn find(
+    ctx: &Ctx,
+    act: &Act,
+    by: By,
+    answer: &Answer,
+    caller: Option<&Caller>,
+) -> Result<Seen> {
     match (by, caller) {
-        (By::Token(token), _) => challenge::look(ctx, act, &token, Some(Purpose::Setup)).await,
+        (By::Token(token), _) => {
+            challenge::look_to_answer(ctx, act, &token, Purpose::Setup, answer).await
+        }
         (By::Link(token), _) => {
             let seen = challenge::look_by_link(ctx, act, &token).await?;
             seen.challenge.judge(Purpose::Setup, act.now)?;
-            Ok(seen)
+            seen.go_on(ctx).await
         }
         (By::Session(method), Some(caller)) => {
             let fits = move |one: &crate::model::challenge::Challenge| one.kind == method;

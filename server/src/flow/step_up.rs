@@ -5,7 +5,7 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, fresh, passkey, password, session};
 use crate::model::audit::Event;
-use crate::model::factor::{Factor, primary};
+use crate::model::factor::{Factor, starting};
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::{Caller, Proof, Session};
 use crate::model::source::Source;
@@ -92,7 +92,7 @@ fn chosen(
         Some(method) if demanded.contains(&method) => Ok(Some(method)),
         Some(_) => Err(Refusal::MfaMethodNotEnabled.into()),
         None => {
-            let first = primary(&caller.factors).map(|factor| factor.kind);
+            let first = starting(&caller.factors).map(|factor| factor.kind);
             Ok(first.or_else(|| demanded.first().copied()))
         }
     }
@@ -145,7 +145,9 @@ pub struct Verify {
 /// Refuses what is wrong with the challenge or the answer, and a session that has ended.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::StepUp)).await?;
+    let purpose = Purpose::StepUp;
+    let token = &command.mfa_token;
+    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
     seen.judge_caller(command.caller.as_ref())?;
     seen.judge_method(seen.challenge.kind)?;
     let candidates = seen.on();

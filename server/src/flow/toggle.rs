@@ -147,7 +147,7 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
 }
 
 /// What follows when a factor went on: sessions that never saw a second step end if it is the first
-/// (N-011), some factor is the primary one, and the user is told. The factors as they are then.
+/// (N-011), and the user is told. The factors as they are then.
 ///
 /// # Errors
 /// A fault when the database does not answer.
@@ -166,24 +166,7 @@ pub fn turned_on(
     act.audit(tx, user.id, Event::FactorEnabled, Some(method))?;
     let method = method.to_owned();
     act.notify(tx, user, Message::FactorEnabled { method })?;
-    promote(tx, user.id)
-}
-
-/// Makes the factor that has been on the longest the primary one, if none is.
-fn promote(tx: &mut Tx, user_id: UserId) -> Result<Vec<Factor>> {
-    let mut standing = factors::of_user(tx, user_id)?;
-    if crate::model::factor::primary(&standing).is_none() {
-        let on = |factor: &&mut Factor| factor.state == FactorState::On;
-        let oldest = standing
-            .iter_mut()
-            .filter(on)
-            .min_by_key(|factor| factor.enabled_at);
-        if let Some(oldest) = oldest {
-            factors::set_primary(tx, user_id, oldest.id)?;
-            oldest.is_primary = true;
-        }
-    }
-    Ok(standing)
+    factors::of_user(tx, user.id)
 }
 
 /// Has sign-in no longer ask for factors that stay proved.
@@ -213,7 +196,7 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
             let (user, actor) = (&held.user, held.actor);
             act.audit_by(tx, user.id, actor, Event::FactorPaused, Some(&method))?;
             act.notify(tx, user, Message::FactorPaused { method })?;
-            Ok(kinds_on(&promote(tx, user.id)?))
+            Ok(kinds_on(&factors::of_user(tx, user.id)?))
         })
         .await?;
     ctx.nudge_courier();
@@ -363,7 +346,7 @@ pub fn removed(
     let method = methods_of(standing, goes);
     act.audit_by(tx, user.id, actor, Event::FactorDisabled, Some(&method))?;
     act.notify(tx, user, Message::FactorDisabled { method })?;
-    promote(tx, user.id)
+    factors::of_user(tx, user.id)
 }
 
 /// The words of the methods that go, each once.

@@ -92,10 +92,28 @@ pub fn demanded(user: &User, factors: &[Factor], enforced: bool) -> Vec<FactorKi
     on
 }
 
-/// The factor that sign-in starts with, if it is on.
+/// The order in which a sign-in looks for a method, where its owner chose none.
+pub const ORDER: [FactorKind; 4] = [
+    FactorKind::Authenticator,
+    FactorKind::Email,
+    FactorKind::Sms,
+    FactorKind::Passkey,
+];
+
+/// The factor that its owner chose for sign-in to start with, if it is on.
 pub fn primary(factors: &[Factor]) -> Option<&Factor> {
     let on = |factor: &&Factor| factor.is_primary && factor.state == FactorState::On;
     factors.iter().find(on)
+}
+
+/// The factor that sign-in starts with where everything can be carried: the chosen one, else the
+/// first in [`ORDER`] that is on.
+pub fn starting(factors: &[Factor]) -> Option<&Factor> {
+    let on = |kind| {
+        let fits = move |factor: &&Factor| factor.kind == kind && factor.state == FactorState::On;
+        factors.iter().find(fits)
+    };
+    primary(factors).or_else(|| ORDER.into_iter().find_map(on))
 }
 
 /// Wrong codes since the last right one, for all factors of one kind of a user.

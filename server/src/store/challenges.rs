@@ -141,6 +141,22 @@ pub fn drop_other_links(tx: &mut Tx, user_id: UserId, but: ChallengeId) -> Resul
     Ok(())
 }
 
+/// Lets a challenge live until the end that `seen` has, that of its link; `false` when it is over, or
+/// the link is another one by now.
+pub fn go_on(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((seen.user_id, seen.id))
+                .filter(challenges::link_hash.eq(seen.link_hash.as_deref()))
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::expires_at.eq(seen.expires_at))
+    )?;
+    Ok(rows == 1)
+}
+
 /// Uses up the link of a challenge, whose code stays good from now on for as long as one that was
 /// just sent; `false` when the link was used, or replaced, or the challenge is over.
 pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
@@ -151,12 +167,12 @@ pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
             challenges::table
                 .find((before.user_id, before.id))
                 .filter(challenges::link_hash.eq(before.link_hash.as_deref()))
-                .filter(challenges::consumed_at.is_null())
-                .filter(challenges::expires_at.gt(now)),
+                .filter(challenges::consumed_at.is_null()),
         )
         .set((
             challenges::link_hash.eq(none),
             challenges::last_sent_at.eq(now),
+            challenges::expires_at.eq(before.expires_at),
         ))
     )?;
     Ok(rows == 1)
