@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
 
 use crate::api::documents;
 use crate::app::{App, Ctx};
@@ -16,7 +17,8 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, LogFormat, Settings, SettingsError};
 use crate::flow::admin;
-use crate::model::kinds::Role;
+use crate::model::ids::Id;
+use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::{Error, Refusal, Secret};
 use crate::outcome::Person;
 use crate::serve;
@@ -61,6 +63,15 @@ fn command() -> Command {
         "Make an account; the password is asked for, or one line of standard input",
     )
     .arg(switch("administrator", "Make it an administrator's"));
+    let option = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).required(true).help(help)
+    };
+    let join = user("join", "Make a user a member of an organisation")
+        .arg(option(
+            "organisation",
+            "The id of the organisation, as `GET /user/profile` has it",
+        ))
+        .arg(option("role", "owner, administrator or member"));
     let users = Command::new("user")
         .about("Help a user")
         .subcommand_required(true)
@@ -72,6 +83,7 @@ fn command() -> Command {
                 "reset-mfa",
                 "Remove all second steps of a user: the way out after a lost phone",
             ),
+            join,
         ]);
     let rotate = Command::new("rotate")
         .about("Add a signing key, which signs after an overlap, and a sealing key, used at once")
@@ -225,6 +237,15 @@ async fn help_user(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
         "reset-mfa" => {
             let reset = async |ctx: &Ctx| admin::reset_mfa(ctx, &email).await;
             (app.call(reset).await, "freed of its second steps")
+        }
+        "join" => {
+            let organisation = Uuid::try_parse(text(matches, "organisation")?)
+                .context("--organisation is no id")?;
+            let role = OrganisationRole::parse(text(matches, "role")?)
+                .context("--role is owner, administrator or member")?;
+            let join =
+                async |ctx: &Ctx| admin::join(ctx, &email, Id::new(organisation), role).await;
+            (app.call(join).await, "made a member")
         }
         unknown => bail!("{unknown:?} is no subcommand of user"),
     };

@@ -11,6 +11,12 @@
 mod budgets;
 mod courier;
 mod faults;
+mod flashback;
+mod flashback_accounts;
+mod flashback_faults;
+mod flashback_mfa;
+mod flashback_organisations;
+mod flashback_passkeys;
 mod guessing;
 mod inputs;
 mod key_lists;
@@ -46,6 +52,11 @@ fn all() -> Vec<Test> {
         budgets::tests(),
         courier::tests(),
         faults::tests(),
+        flashback_accounts::tests(),
+        flashback_faults::tests(),
+        flashback_mfa::tests(),
+        flashback_organisations::tests(),
+        flashback_passkeys::tests(),
         guessing::tests(),
         inputs::tests(),
         key_lists::tests(),

@@ -52,6 +52,13 @@ impl Mail {
         let six = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
         self.text.lines().find(six).map(str::to_owned)
     }
+
+    /// The token of the link, if it carries one: what stands behind the `#`, on a line of its own.
+    pub fn link(&self) -> Option<String> {
+        let links = self.text.lines().filter(|line| line.starts_with("http"));
+        let token = links.filter_map(|line| line.split_once('#')).next();
+        token.map(|(_, token)| token.to_owned())
+    }
 }
 
 fn plain<'a, 'b>(mail: &'b ParsedMail<'a>) -> Option<&'b ParsedMail<'a>> {

@@ -166,6 +166,14 @@ impl Sink {
         mail.code().unwrap_or_default()
     }
 
+    /// The link's token in the next mail to an address that carries one.
+    pub async fn link_to(&self, address: &str) -> String {
+        let mail = self
+            .next("link", address, |mail| mail.link().is_some())
+            .await;
+        mail.link().unwrap_or_default()
+    }
+
     /// The next mail to an address whose subject holds these words.
     pub async fn notice_to(&self, address: &str, words: &str) -> Mail {
         self.next(words, address, |mail| mail.subject.contains(words))
@@ -176,6 +184,7 @@ impl Sink {
     /// be one, since a test's clock may jump over a lease while its mail is handed over.
     fn arrived(&self, mail: Mail) {
         mail.code().iter().for_each(|code| logs::code(code));
+        mail.link().iter().for_each(|token| logs::secret(token));
         let mut inbox = self.inbox();
         if inbox
             .arrived

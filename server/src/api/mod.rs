@@ -1,5 +1,6 @@
 //! The APIs, each in a folder of its own: how it speaks. A further one is its folder, its file in `openapi/` and one line here.
 
+pub mod flashback;
 pub mod identity;
 
 use crate::http::contract::Envelope;
@@ -21,5 +22,5 @@ pub struct Document {
 
 /// Every API. The first one answers for paths that belong to none.
 pub const fn documents() -> &'static [Document] {
-    &[identity::DOCUMENT]
+    &[identity::DOCUMENT, flashback::DOCUMENT]
 }

@@ -6,15 +6,15 @@ use crate::flow::session::person;
 use crate::flow::{Act, password};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
-use crate::model::kinds::Role;
+use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::{User, canonical_address};
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{OrganisationId, Refusal, Result, Secret};
 use crate::outcome::{Page, Person};
 use crate::store::users::NewUser;
-use crate::store::{Tx, challenges, factors, limits, sessions, users};
+use crate::store::{Tx, challenges, factors, limits, organisations, sessions, users};
 
 /// Who may list users.
 pub enum Lister {
@@ -132,6 +132,31 @@ pub async fn reset_mfa(ctx: &Ctx, email: &str) -> Result<Person> {
         sessions::end_others(tx, user.id, None, act.now)?;
         act.audit(tx, user.id, Event::MfaReset, None)?;
         act.notify(tx, user, Message::MfaReset)
+    })
+    .await
+}
+
+/// Makes the user a member of an organisation, of no other one from now on.
+///
+/// # Errors
+/// Refuses an address without an account, an account without a mailbox (enforcement could lock it
+/// out), and an organisation that is not there.
+pub async fn join(
+    ctx: &Ctx,
+    email: &str,
+    organisation: OrganisationId,
+    role: OrganisationRole,
+) -> Result<Person> {
+    help(ctx, email, move |tx, act, user| {
+        if organisations::find(tx, organisation)?.is_none() {
+            let sentence = "There is no organisation with this id.";
+            return Err(Refusal::field("organisation", sentence).into());
+        }
+        if !user.mailbox {
+            return Err(Refusal::field("email", "This account has no mailbox.").into());
+        }
+        organisations::admit(tx, user.id, organisation, role)?;
+        act.audit(tx, user.id, Event::UserUpdated, Some("organisation"))
     })
     .await
 }

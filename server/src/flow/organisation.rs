@@ -1,11 +1,14 @@
 //! Organisations: founded by a registration, and what they demand of their members.
 
-use crate::flow::Act;
+use crate::app::Ctx;
+use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::kinds::OrganisationRole;
 use crate::model::organisation::Organisation;
+use crate::model::session::Caller;
+use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{OrganisationId, Result};
+use crate::model::{OrganisationId, Refusal, Result};
 use crate::store::{Tx, organisations};
 
 /// Founds an organisation, and makes its founder the owner: the user as they are then.
@@ -35,4 +38,30 @@ pub fn found(
         organisation_role: Some(OrganisationRole::Owner),
         ..founder
     })
+}
+
+/// Demands a second factor of every member of the caller's organisation, or no longer. A member who
+/// has none on is then asked for a code to the proved mailbox, so that nobody is locked out.
+///
+/// # Errors
+/// Refuses who is in none, who does not administer it, and a session without fresh proof.
+pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    ctx.write(move |tx| {
+        let caller = fresh::hold(tx, &act, &caller)?;
+        let user = &caller.user;
+        let (Some(id), Some(role)) = (user.organisation_id, user.organisation_role) else {
+            return Err(Refusal::NoOrganisation.into());
+        };
+        if !role.administers() {
+            return Err(Refusal::Forbidden.into());
+        }
+        fresh::judge(&act, &caller)?;
+        if organisations::enforce(tx, id, enforced)? {
+            let word = if enforced { "on" } else { "off" };
+            act.audit(tx, user.id, Event::EnforcementChanged, Some(word))?;
+        }
+        Ok(())
+    })
+    .await
 }

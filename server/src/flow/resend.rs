@@ -2,12 +2,14 @@
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::Act;
 use crate::flow::challenge::{self, Seen};
+use crate::flow::{Act, login};
 use crate::model::audit::Event;
-use crate::model::kinds::FactorKind;
+use crate::model::challenge::Challenge;
+use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{Error, Refusal, Result, Secret};
 use crate::outcome::Resent;
 use crate::store::Tx;
 
@@ -35,17 +37,64 @@ pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     if !seen.challenge.kind.is_sent() {
         return Err(Refusal::ResendOnlyForEmail.into());
     }
-    seen.judge_tries(&act)?;
-    let sending = challenge::sending(ctx, &act, seen.challenge.id);
-    let (resends_remaining, retry_after) = ctx
-        .write(move |tx| send_again(tx, &act, &seen, &sending))
-        .await?;
-    ctx.nudge_courier();
+    let (resends_remaining, retry_after) = again(ctx, act, seen).await?;
     Ok(Resent {
         mfa_token: command.mfa_token,
         resends_remaining,
         retry_after,
     })
+}
+
+/// Mails the link and the code of a sign-in, for APIs whose sign-in mails nothing by itself; it waits
+/// for them from then on. Within the cooldown nothing more is mailed: the first mail is good still.
+///
+/// # Errors
+/// As [`resend`], but for the cooldown, and as a switch to the mailbox.
+pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let seen = challenge::look(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
+    seen.judge_method(FactorKind::Email)?;
+    if seen.challenge.kind == FactorKind::Email && seen.has_code_of(FactorKind::Email) {
+        if seen.attempts.locked(act.policy()) {
+            return Err(Refusal::MfaMethodLocked.into());
+        }
+        return unless_fresh(again(ctx, act, seen).await);
+    }
+    let switch = login::Switch {
+        mfa_token,
+        method: FactorKind::Email,
+        source,
+    };
+    login::switch(ctx, switch).await.map(|_waiting| ())
+}
+
+/// Mails the link and the code of the mailbox's set-up that the caller's session began once more; or
+/// nothing, within the cooldown.
+///
+/// # Errors
+/// Refuses when no such set-up is under way, and as [`resend`].
+pub async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let mailbox = |one: &Challenge| one.kind == FactorKind::Email;
+    let seen = challenge::look_by_session(ctx, &act, &caller, Purpose::Setup, mailbox).await?;
+    unless_fresh(again(ctx, act, seen).await)
+}
+
+fn unless_fresh(sent: Result<(u32, u32)>) -> Result<()> {
+    match sent {
+        Ok(_) | Err(Error::Refused(Refusal::ResendCooldown { .. })) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn again(ctx: &Ctx, act: Act, seen: Seen) -> Result<(u32, u32)> {
+    seen.judge_tries(&act)?;
+    let sending = challenge::sending(ctx, &act, seen.challenge.id);
+    let told = ctx
+        .write(move |tx| send_again(tx, &act, &seen, &sending))
+        .await?;
+    ctx.nudge_courier();
+    Ok(told)
 }
 
 fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {

@@ -18,6 +18,10 @@ use crate::outcome::{Judged, Person, SessionView, SignedIn, TokenFlaw};
 use crate::store::{Tx, factors, sessions, users};
 use crate::vault::{self, AccessClaims};
 
+mod pending;
+
+pub use pending::{abandon, as_bearer, is_pending, pending};
+
 /// Who our own access tokens are issued to (RFC 9068 §2.2: `client_id`).
 const CLIENT: &str = "countersign";
 /// A session's last use is kept to the minute: one write a minute, not one a call.

@@ -29,8 +29,7 @@ impl<E: ErrorOf> FromRequest for Caller<E> {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let token = bearer(request.headers()).map_err(Rejected::from)?;
-            let token = token.ok_or(Rejected::Refused(Refusal::TokenInvalid { sent: false }))?;
+            let token = sent(&request)?;
             Ok(Self(authenticate(&request, token).await?, PhantomData))
         })
     }
@@ -60,6 +59,83 @@ impl<E: ErrorOf> FromRequest for MaybeCaller<E> {
             Ok(Self(Some(caller), PhantomData))
         })
     }
+}
+
+/// A sign-in that waits for its second step, named by its reference in the place of a bearer: only on
+/// operations that finish or abandon one.
+pub struct Pending<E>(session::Pending, PhantomData<E>);
+
+impl<E> Pending<E> {
+    /// Which sign-in.
+    pub fn into_inner(self) -> session::Pending {
+        self.0
+    }
+}
+
+impl<E: ErrorOf> FromRequest for Pending<E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = sent(&request)?;
+            Ok(Self(pending(&request, token).await?, PhantomData))
+        })
+    }
+}
+
+/// Who sent a bearer, where a sign-in that waits for its second step may ask as well.
+pub enum Who {
+    /// A signed-in user.
+    Caller(Box<session::Caller>),
+    /// A sign-in that waits.
+    Pending(Box<session::Pending>),
+}
+
+/// Either of them, told apart by the reference's prefix.
+pub struct CallerOrPending<E>(Who, PhantomData<E>);
+
+impl<E> CallerOrPending<E> {
+    /// Which of them.
+    pub fn into_inner(self) -> Who {
+        self.0
+    }
+}
+
+impl<E: ErrorOf> FromRequest for CallerOrPending<E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = sent(&request)?;
+            let who = if flow::session::is_pending(&token) {
+                Who::Pending(Box::new(pending(&request, token).await?))
+            } else {
+                Who::Caller(Box::new(authenticate(&request, token).await?))
+            };
+            Ok(Self(who, PhantomData))
+        })
+    }
+}
+
+/// The bearer, which has to be there.
+fn sent(request: &HttpRequest) -> Result<Secret<String>, Rejected> {
+    let token = bearer(request.headers()).map_err(Rejected::from)?;
+    token.ok_or(Rejected::Refused(Refusal::TokenInvalid { sent: false }))
+}
+
+/// Which sign-in a reference names.
+async fn pending(
+    request: &HttpRequest,
+    token: Secret<String>,
+) -> Result<session::Pending, Rejected> {
+    let app = app(request)?;
+    Ok(app
+        .call(async |ctx| flow::session::pending(ctx, token).await)
+        .await?)
 }
 
 /// Who a bearer is.

@@ -12,3 +12,14 @@ use crate::model::Secret;
 pub fn exposed<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
 }
+
+/// The same for several.
+///
+/// # Errors
+/// The serializer's.
+pub fn exposed_all<S: Serializer>(
+    secrets: &[Secret<String>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(Secret::expose))
+}

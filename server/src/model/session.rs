@@ -3,10 +3,11 @@
 use diesel::prelude::*;
 
 use crate::model::factor::{Factor, demanded};
-use crate::model::ids::{RefreshId, SessionId, UserId};
+use crate::model::ids::{ChallengeId, RefreshId, SessionId, UserId};
 use crate::model::kinds::{Assurance, FactorKind, Role};
 use crate::model::policy::Policy;
 use crate::model::refusal::Refusal;
+use crate::model::secret::Secret;
 use crate::model::time::Time;
 use crate::model::user::User;
 use crate::schema;
@@ -184,6 +185,25 @@ pub struct Caller {
     pub session: Session,
     /// The user's factors.
     pub factors: Vec<Factor>,
+    /// Whether their organisation demands a second factor.
+    pub enforced: bool,
+}
+
+/// Somebody who typed a right password and was not proved by a second step yet.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// The sign-in's reference.
+    pub mfa_token: Secret<String>,
+    /// Its challenge.
+    pub challenge: ChallengeId,
+    /// The method it waits for.
+    pub method: FactorKind,
+    /// The user.
+    pub user: User,
+    /// The user's factors.
+    pub factors: Vec<Factor>,
+    /// The methods that sign-in asks for.
+    pub demanded: Vec<FactorKind>,
     /// Whether their organisation demands a second factor.
     pub enforced: bool,
 }

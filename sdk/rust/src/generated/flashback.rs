@@ -23,9 +23,11 @@ pub mod types {
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -56,6 +58,11 @@ pub mod types {
             Self::MfaWrongPurposeErrorResponse(value)
         }
     }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for ActivateMagicLinkError {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<UserNotFoundErrorResponse> for ActivateMagicLinkError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
@@ -70,6 +77,12 @@ pub mod types {
     for ActivateMagicLinkError {
         fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
             Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse>
+    for ActivateMagicLinkError {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for ActivateMagicLinkError {
@@ -359,6 +372,7 @@ pub mod types {
     #[serde(untagged)]
     pub enum CompletePasskeyRegistrationAliasError {
         ValidationErrorResponse(ValidationErrorResponse),
+        MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
         MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
@@ -378,6 +392,12 @@ pub mod types {
     for CompletePasskeyRegistrationAliasError {
         fn from(value: ValidationErrorResponse) -> Self {
             Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotConfiguredErrorResponse>
+    for CompletePasskeyRegistrationAliasError {
+        fn from(value: MfaMethodNotConfiguredErrorResponse) -> Self {
+            Self::MfaMethodNotConfiguredErrorResponse(value)
         }
     }
     impl ::std::convert::From<MfaAlreadyEnabledErrorResponse>
@@ -468,6 +488,7 @@ pub mod types {
     #[serde(untagged)]
     pub enum CompletePasskeyRegistrationError {
         ValidationErrorResponse(ValidationErrorResponse),
+        MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
         MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
@@ -487,6 +508,12 @@ pub mod types {
     for CompletePasskeyRegistrationError {
         fn from(value: ValidationErrorResponse) -> Self {
             Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotConfiguredErrorResponse>
+    for CompletePasskeyRegistrationError {
+        fn from(value: MfaMethodNotConfiguredErrorResponse) -> Self {
+            Self::MfaMethodNotConfiguredErrorResponse(value)
         }
     }
     impl ::std::convert::From<MfaAlreadyEnabledErrorResponse>
@@ -602,7 +629,7 @@ pub mod types {
     pub enum DisableMfaError {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidMfaMethodErrorResponse(InvalidMfaMethodErrorResponse),
-        MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
+        MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         InsufficientUserAuthenticationErrorResponse(
@@ -625,9 +652,9 @@ pub mod types {
             Self::InvalidMfaMethodErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaMethodNotConfiguredErrorResponse> for DisableMfaError {
-        fn from(value: MfaMethodNotConfiguredErrorResponse) -> Self {
-            Self::MfaMethodNotConfiguredErrorResponse(value)
+    impl ::std::convert::From<MfaMethodNotEnabledErrorResponse> for DisableMfaError {
+        fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
+            Self::MfaMethodNotEnabledErrorResponse(value)
         }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for DisableMfaError {
@@ -1787,6 +1814,77 @@ pub mod types {
             Default::default()
         }
     }
+    ///The path takes other methods; the header Allow names them. No operation answers it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MethodNotAllowedErrorResponse {
+        pub code: MethodNotAllowedErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub error: ::std::string::String,
+        ///The same sentence, for clients that read this field.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///Always false.
+        pub success: bool,
+    }
+    impl MethodNotAllowedErrorResponse {
+        pub fn builder() -> builder::MethodNotAllowedErrorResponse {
+            Default::default()
+        }
+    }
+    ///`MethodNotAllowedErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MethodNotAllowedErrorResponseCode {
+        #[serde(rename = "METHOD_NOT_ALLOWED")]
+        MethodNotAllowed,
+    }
+    impl ::std::fmt::Display for MethodNotAllowedErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MethodNotAllowed => f.write_str("METHOD_NOT_ALLOWED"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MethodNotAllowedErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "METHOD_NOT_ALLOWED" => Ok(Self::MethodNotAllowed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MethodNotAllowedErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for MethodNotAllowedErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///The method is on already. For another one of its kind, or to replace it, disable it first.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaAlreadyEnabledErrorResponse {
@@ -2024,7 +2122,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The method was never proved on this account. Begin with `POST /mfa/setup`.
+    ///The method was never proved on this account, or has no unfinished set-up in this session. Begin with `POST /mfa/setup`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaMethodNotConfiguredErrorResponse {
         pub code: MfaMethodNotConfiguredErrorResponseCode,
@@ -2579,6 +2677,76 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<::std::string::String>
     for NoOrganisationErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///The path belongs to no operation. No operation answers it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NotFoundErrorResponse {
+        pub code: NotFoundErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub error: ::std::string::String,
+        ///The same sentence, for clients that read this field.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///Always false.
+        pub success: bool,
+    }
+    impl NotFoundErrorResponse {
+        pub fn builder() -> builder::NotFoundErrorResponse {
+            Default::default()
+        }
+    }
+    ///`NotFoundErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum NotFoundErrorResponseCode {
+        #[serde(rename = "NOT_FOUND")]
+        NotFound,
+    }
+    impl ::std::fmt::Display for NotFoundErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::NotFound => f.write_str("NOT_FOUND"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for NotFoundErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "NOT_FOUND" => Ok(Self::NotFound),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for NotFoundErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for NotFoundErrorResponseCode {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -3325,8 +3493,8 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum SendMagicLinkError {
+        MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
-        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
@@ -3338,14 +3506,15 @@ pub mod types {
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
     }
+    impl ::std::convert::From<MfaMethodNotConfiguredErrorResponse>
+    for SendMagicLinkError {
+        fn from(value: MfaMethodNotConfiguredErrorResponse) -> Self {
+            Self::MfaMethodNotConfiguredErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<MfaMethodNotEnabledErrorResponse> for SendMagicLinkError {
         fn from(value: MfaMethodNotEnabledErrorResponse) -> Self {
             Self::MfaMethodNotEnabledErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for SendMagicLinkError {
-        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
-            Self::MfaTokenInvalidErrorResponse(value)
         }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for SendMagicLinkError {
@@ -3481,9 +3650,6 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
-        InsufficientUserAuthenticationErrorResponse(
-            InsufficientUserAuthenticationErrorResponse,
-        ),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3513,12 +3679,6 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for SetPrimaryMfaError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
-    for SetPrimaryMfaError {
-        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
-            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SetPrimaryMfaError {
@@ -4629,6 +4789,7 @@ pub mod types {
     pub enum VerifyMfaSetupError {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidMfaMethodErrorResponse(InvalidMfaMethodErrorResponse),
+        MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
         MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
@@ -4654,6 +4815,12 @@ pub mod types {
     impl ::std::convert::From<InvalidMfaMethodErrorResponse> for VerifyMfaSetupError {
         fn from(value: InvalidMfaMethodErrorResponse) -> Self {
             Self::InvalidMfaMethodErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodNotConfiguredErrorResponse>
+    for VerifyMfaSetupError {
+        fn from(value: MfaMethodNotConfiguredErrorResponse) -> Self {
+            Self::MfaMethodNotConfiguredErrorResponse(value)
         }
     }
     impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for VerifyMfaSetupError {
@@ -6907,6 +7074,117 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct MethodNotAllowedErrorResponse {
+            code: ::std::result::Result<
+                super::MethodNotAllowedErrorResponseCode,
+                ::std::string::String,
+            >,
+            error: ::std::result::Result<::std::string::String, ::std::string::String>,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for MethodNotAllowedErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    error: Err("no value supplied for error".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl MethodNotAllowedErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MethodNotAllowedErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn error<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.error = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for error: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MethodNotAllowedErrorResponse>
+        for super::MethodNotAllowedErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MethodNotAllowedErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    error: value.error?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MethodNotAllowedErrorResponse>
+        for MethodNotAllowedErrorResponse {
+            fn from(value: super::MethodNotAllowedErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    error: Ok(value.error),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct MfaAlreadyEnabledErrorResponse {
             code: ::std::result::Result<
                 super::MfaAlreadyEnabledErrorResponseCode,
@@ -8443,6 +8721,117 @@ pub mod types {
         impl ::std::convert::From<super::NoOrganisationErrorResponse>
         for NoOrganisationErrorResponse {
             fn from(value: super::NoOrganisationErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    error: Ok(value.error),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NotFoundErrorResponse {
+            code: ::std::result::Result<
+                super::NotFoundErrorResponseCode,
+                ::std::string::String,
+            >,
+            error: ::std::result::Result<::std::string::String, ::std::string::String>,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for NotFoundErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    error: Err("no value supplied for error".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl NotFoundErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::NotFoundErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn error<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.error = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for error: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NotFoundErrorResponse>
+        for super::NotFoundErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NotFoundErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    error: value.error?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NotFoundErrorResponse>
+        for NotFoundErrorResponse {
+            fn from(value: super::NotFoundErrorResponse) -> Self {
                 Self {
                     code: Ok(value.code),
                     error: Ok(value.error),
@@ -12474,7 +12863,7 @@ let response = client.complete_passkey_registration_alias()
     }
     /**Choose the primary method
 
-Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary. Needs fresh proof.
+Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary.
 
 Sends a `POST` request to `/mfa/primary`
 
@@ -12923,9 +13312,11 @@ pub mod builder {
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 _ => Err(Error::UnexpectedResponse(response)),

@@ -245,6 +245,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn forbidden(self, value: &types::ActivateMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn not_found(self, value: &types::ActivateMagicLinkError) -> Self {
             Self(
                 self
@@ -271,6 +280,15 @@ pub mod operations {
                 self
                     .0
                     .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::ActivateMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )

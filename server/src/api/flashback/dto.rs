@@ -1,0 +1,225 @@
+//! What several operations send or answer: methods, messages, credentials, moments.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use crate::http::input::present;
+use crate::model::kinds::FactorKind;
+use crate::model::{Error, Refusal, Time};
+
+/// What this API can carry of a second step: its mail goes out at `/mfa/magic-link/send`.
+pub const CARRIED: &[FactorKind] = &[
+    FactorKind::Authenticator,
+    FactorKind::Email,
+    FactorKind::Passkey,
+];
+
+/// A method, in answers.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = MFAType)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MfaType {
+    GoogleAuth,
+    MagicLink,
+    Passkey,
+}
+
+impl MfaType {
+    /// The method that this API calls so; none for one that it does not know.
+    pub const fn of(kind: FactorKind) -> Option<Self> {
+        match kind {
+            FactorKind::Authenticator => Some(Self::GoogleAuth),
+            FactorKind::Email => Some(Self::MagicLink),
+            FactorKind::Passkey => Some(Self::Passkey),
+            FactorKind::Sms | FactorKind::RecoveryCode | FactorKind::ScratchCode => None,
+        }
+    }
+
+    /// Those of several that this API knows.
+    pub fn all_of(kinds: &[FactorKind]) -> Vec<Self> {
+        kinds.iter().filter_map(|kind| Self::of(*kind)).collect()
+    }
+}
+
+/// A method, in requests: any word is readable, so that an unknown one is refused as what it is.
+#[derive(Clone, Copy)]
+pub struct Method(Option<FactorKind>);
+
+impl Method {
+    /// The method.
+    ///
+    /// # Errors
+    /// Refuses a word that is no method.
+    pub fn known(self) -> Result<FactorKind, Refusal> {
+        self.0.ok_or(Refusal::InvalidMfaMethod)
+    }
+}
+
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match String::deserialize(deserializer)?.as_str() {
+            "GOOGLE_AUTH" => Some(FactorKind::Authenticator),
+            "MAGIC_LINK" => Some(FactorKind::Email),
+            "PASSKEY" => Some(FactorKind::Passkey),
+            _unknown => None,
+        }))
+    }
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = MFATypeRequest)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaTypeRequest {
+    #[schema(value_type = MfaType)]
+    pub mfa_type: Method,
+}
+
+/// It is done.
+#[derive(Serialize, ToSchema)]
+pub struct MessageResponse {
+    success: bool,
+    message: &'static str,
+}
+
+impl MessageResponse {
+    /// A sentence for the user.
+    pub const fn new(message: &'static str) -> Self {
+        Self {
+            success: true,
+            message,
+        }
+    }
+}
+
+/// Whole seconds since 1970.
+pub fn moment(time: Time) -> u64 {
+    u64::try_from(time.seconds()).unwrap_or(0)
+}
+
+/// A refusal of a sign-in step, as it reads to who sent its reference as a bearer.
+pub fn of_pending(error: Error) -> Error {
+    match error {
+        // What was demanded at sign-in is demanded no more: nothing to finish it with.
+        Error::Refused(Refusal::MfaNotEnabled) => Refusal::MfaMethodNotEnabled.into(),
+        error => crate::flow::session::as_bearer(error),
+    }
+}
+
+/// A refusal of a set-up's proof, in words of an API whose clients hold no reference to it.
+pub fn of_setup(error: Error) -> Error {
+    match error {
+        Error::Refused(Refusal::AuthenticatorNotConfigured) => Refusal::MfaTokenInvalid.into(),
+        error => error,
+    }
+}
+
+#[derive(Deserialize, Serialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistrationCredential {
+    #[validate(length(min = 1, max = 1500))]
+    #[schema(min_length = 1, max_length = 1500)]
+    id: String,
+    #[validate(length(min = 1, max = 1500))]
+    #[schema(min_length = 1, max_length = 1500)]
+    raw_id: String,
+    #[validate(nested)]
+    response: AttestationResponse,
+    #[schema(inline)]
+    r#type: CredentialType,
+}
+
+impl RegistrationCredential {
+    /// The challenge that the browser signed for, in base64url; none when that cannot be read.
+    pub fn challenge(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct ClientData {
+            challenge: String,
+        }
+        let text = base64url(&self.response.client_data_json)?;
+        let data: ClientData = serde_json::from_slice(&text).ok()?;
+        Some(data.challenge)
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+pub enum CredentialType {
+    #[serde(rename = "public-key")]
+    PublicKey,
+}
+
+#[derive(Deserialize, Serialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestationResponse {
+    #[serde(rename = "clientDataJSON")]
+    #[validate(length(min = 1, max = 8192))]
+    #[schema(min_length = 1, max_length = 8192)]
+    client_data_json: String,
+    #[validate(length(min = 1, max = 12000))]
+    #[schema(min_length = 1, max_length = 12000)]
+    attestation_object: String,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[validate(length(max = 10))]
+    #[schema(max_items = 10, nullable = false)]
+    transports: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, Serialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssertionCredential {
+    #[validate(length(min = 1, max = 1500))]
+    #[schema(min_length = 1, max_length = 1500)]
+    id: String,
+    #[validate(length(min = 1, max = 1500))]
+    #[schema(min_length = 1, max_length = 1500)]
+    raw_id: String,
+    #[validate(nested)]
+    response: AssertionResponse,
+    #[schema(inline)]
+    r#type: CredentialType,
+}
+
+#[derive(Deserialize, Serialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssertionResponse {
+    #[serde(rename = "clientDataJSON")]
+    #[validate(length(min = 1, max = 8192))]
+    #[schema(min_length = 1, max_length = 8192)]
+    client_data_json: String,
+    #[validate(length(min = 1, max = 2048))]
+    #[schema(min_length = 1, max_length = 2048)]
+    authenticator_data: String,
+    #[validate(length(min = 1, max = 2048))]
+    #[schema(min_length = 1, max_length = 2048)]
+    signature: String,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[validate(length(max = 200))]
+    #[schema(max_length = 200, nullable = false)]
+    user_handle: Option<String>,
+}
+
+/// The bytes of base64 or base64url, padded or not.
+pub fn base64url(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let plain = text
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
+    URL_SAFE_NO_PAD.decode(plain).ok()
+}
+
+/// The same bytes in base64, as the pages of this API print them.
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    STANDARD.encode(bytes)
+}

@@ -1,0 +1,176 @@
+//! Flashback's operations under bad inputs and on a bad server: told in its envelope, and nothing is given away.
+
+use contract_tests::call::Method;
+use contract_tests::contract::{Contract, Operation};
+use contract_tests::{Call, PASSWORD, Server, Value, json, tests};
+
+use super::flashback::{Client, registration};
+
+tests! {
+    what_cannot_be_read_is_refused_everywhere,
+    unknown_fields_are_ignored_everywhere,
+    without_its_database_every_operation_is_unavailable,
+    a_row_that_makes_no_sense_is_a_fault_of_ours,
+}
+
+/// Somebody signed in, the same with an unfinished sign-in, and a token for each step.
+struct World {
+    alice: Client,
+    pending: Client,
+    link: String,
+    registration: String,
+}
+
+impl World {
+    async fn make(server: &Server) -> Self {
+        let mut alice = Client::registered(server, "alice@example.com", Some("Acme")).await;
+        alice.enable_app().await;
+        alice.sign_in().await;
+        alice.setup("MAGIC_LINK").await.is(200);
+        let link = server.mail.link_to("alice@example.com").await;
+        let mut pending = Client::registered(server, "bob@example.com", None).await;
+        pending.enable_link().await;
+        pending.login().await;
+        let body = registration("carol@example.com", None);
+        server.post("/user/register", &body).await.is(201);
+        let registration = server.mail.link_to("carol@example.com").await;
+        Self {
+            alice,
+            pending,
+            link,
+            registration,
+        }
+    }
+
+    /// A body that fits.
+    fn body(&self, operation: &Operation) -> Value {
+        let credential = json!({
+            "id": "AAAA", "rawId": "AAAA", "type": "public-key",
+            "response": { "clientDataJSON": "eyJjaGFsbGVuZ2UiOiJBQUFBIn0", "attestationObject": "AAAA" },
+        });
+        match operation.id.as_str() {
+            "verifyMfaSetup" | "verifyMfaLogin" => {
+                json!({ "mfaType": "MAGIC_LINK", "code": "123456", "token": "123456" })
+            }
+            "resetMfa" => json!({}),
+            "enforceOrganizationMfa" => json!({ "enforced": false }),
+            "activateMagicLink" => json!({ "token": self.link }),
+            "completePasskeyRegistration" | "completePasskeyRegistrationAlias" => {
+                json!({ "credential": credential, "challenge": "AAAA" })
+            }
+            "registerUser" => registration("dora@example.com", None),
+            "verifyEmail" => json!({ "token": self.registration }),
+            "login" => json!({ "email": "alice@example.com", "password": PASSWORD }),
+            "refreshToken" => json!({ "refreshToken": self.alice.refresh_token }),
+            _takes_a_method => json!({ "mfaType": "GOOGLE_AUTH" }),
+        }
+    }
+
+    /// A call without its body, by somebody who may.
+    fn call(&self, operation: &Operation) -> Call {
+        let method: Method = operation.method.parse().expect("a method");
+        let security = operation.security;
+        match (security.bearer, security.pending) {
+            (true, _) => self.alice.call(method, &operation.path),
+            (false, true) => self.pending.call(method, &operation.path),
+            (false, false) => self.alice.server.call(method, &operation.path),
+        }
+    }
+
+    /// The same with its body.
+    fn whole(&self, operation: &Operation) -> Call {
+        match operation.body {
+            Some(_) => self.call(operation).json(&self.body(operation)),
+            None => self.call(operation),
+        }
+    }
+}
+
+fn all() -> impl Iterator<Item = &'static Operation> {
+    Contract::get().of("flashback")
+}
+
+async fn what_cannot_be_read_is_refused_everywhere() {
+    let server = Server::start().await;
+    let world = World::make(&server).await;
+    for operation in all().filter(|operation| operation.body.is_some()) {
+        let with = |media: &str, text: &str| world.call(operation).body(media, text.to_owned());
+        let refused = with("application/json", "[]").await;
+        let refused = refused.refused(400, "VALIDATION");
+        assert_eq!(refused["success"], false);
+        assert_eq!(refused["errors"][0]["field"], "body", "{}", operation.id);
+        with("text/plain", "{}")
+            .await
+            .refused(415, "UNSUPPORTED_MEDIA_TYPE");
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(16_384));
+        with("application/json", &long)
+            .await
+            .refused(413, "PAYLOAD_TOO_LARGE");
+        let required = operation.body.as_ref().map(|body| body["required"].clone());
+        for field in required.iter().filter_map(Value::as_array).flatten() {
+            let field = field.as_str().expect("a name");
+            let mut body = world.body(operation);
+            for wrong in [None, Some(json!(null)), Some(json!([["x"]]))] {
+                match wrong {
+                    Some(value) => body[field] = value,
+                    None => drop(body.as_object_mut().expect("an object").remove(field)),
+                }
+                let refused = world.call(operation).json(&body).await;
+                let refused = refused.refused(400, "VALIDATION");
+                let named = refused["errors"][0]["field"].as_str().expect("a field");
+                assert!(named.starts_with(field), "{}: {named}", operation.id);
+            }
+        }
+    }
+}
+
+async fn unknown_fields_are_ignored_everywhere() {
+    let server = Server::start().await;
+    let world = World::make(&server).await;
+    for operation in all().filter(|operation| operation.body.is_some()) {
+        let mut body = world.body(operation);
+        body["unheardOf"] = json!({ "a": [1] });
+        let answer = world.call(operation).json(&body).await;
+        assert_ne!(
+            answer["code"], "VALIDATION",
+            "{}: {}",
+            operation.id, answer.text
+        );
+        if operation.id == "logout" {
+            return;
+        }
+    }
+}
+
+async fn without_its_database_every_operation_is_unavailable() {
+    let server = Server::start().await;
+    let world = World::make(&server).await;
+    server.database.cut();
+    for operation in all() {
+        let answer = world.whole(operation).await;
+        answer.refused(503, "SERVICE_UNAVAILABLE");
+    }
+    server.database.mend();
+}
+
+async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
+    let server = Server::start().await;
+    let world = World::make(&server).await;
+    for statement in [
+        "UPDATE sessions SET acr = 'nonsense'",
+        "UPDATE challenges SET purpose = 'nonsense'",
+        "UPDATE users SET role = 'nonsense'",
+        // What the operations on registrations write is refused by the database.
+        "DELETE FROM registrations WHERE consumed_at IS NOT NULL",
+        "CREATE UNIQUE INDEX odd_registrations ON registrations (attempts)",
+        "CREATE UNIQUE INDEX odd_users ON users (length(password_hash)) WHERE email <> 'bob@example.com'",
+    ] {
+        server.database.run(statement);
+    }
+    for operation in all() {
+        let answer = world.whole(operation).await;
+        let answer = answer.refused(500, "INTERNAL");
+        assert_eq!(answer["success"], false);
+        assert!(!answer.text.contains("nonsense"), "{}", answer.text);
+    }
+}
