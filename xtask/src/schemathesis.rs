@@ -1,9 +1,12 @@
 //! `cargo xtask schemathesis`: generated requests, good and bad, against a running server, held against the spec.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::documents::documents;
+use crate::openapi::operations;
 use crate::server::Server;
 use crate::{process, tools, workspace};
 
@@ -25,11 +28,13 @@ const SETTINGS: [(&str, &str); 14] = [
     ("SOFT_LIMIT", "20"),
 ];
 
-/// The person whose token opens the secured operations.
-const EMAIL: &str = "schemathesis@example.com";
 const PASSWORD: &str = "a password for a throwaway server";
 
-/// Runs schemathesis: first everything but signing out, which would end the session, then signing out.
+/// Operations that end the session they are called in, or may: they come last.
+const LAST: [&str; 4] = ["deleteUser", "logout", "resetMfa", "updateUser"];
+
+/// Runs schemathesis for each document, each with an administrator of its own: first everything but what would end the
+/// session, then that.
 ///
 /// # Errors
 ///
@@ -37,39 +42,75 @@ const PASSWORD: &str = "a password for a throwaway server";
 pub fn run() -> Result<()> {
     let tool = tools::python_tool("schemathesis")?;
     let server = Server::start(&SETTINGS)?;
-    let tokens = server.register(EMAIL, PASSWORD).context("registering")?;
-    server
-        .command(&["user", "promote", "--email", EMAIL])
-        .context("making an administrator")?;
-    let token = tokens["accessToken"]
-        .as_str()
-        .context("the answer carries no accessToken")?;
-    for choice in ["--exclude-operation-id", "--include-operation-id"] {
-        let mut command = Command::new(&tool);
-        command
-            .current_dir(server.scratch())
-            .arg("run")
-            .arg(workspace::root().join("openapi/identity.yaml"))
-            .args(["--url", &server.url, choice, "logout"])
-            .args(["--header", &format!("Authorization: Bearer {token}")])
-            .args([
-                "--phases",
-                "examples,coverage,fuzzing",
-                "--max-examples",
-                "25",
-                "--seed",
-                "1",
-            ])
-            // A body that fits the schema may still carry a wrong code or an unknown token: 400 by design, which the
-            // warnings complain of as well.
-            .args([
-                "--exclude-checks",
-                "positive_data_acceptance",
-                "--warnings",
-                "off",
-            ]);
-        process::run_hiding(&mut command, token)
-            .with_context(|| format!("the server's log:\n{}", server.log()))?;
+    for document in documents()? {
+        let name = &document.name;
+        println!("schemathesis: openapi/{name}.yaml");
+        let email = format!("{name}@example.com");
+        let tokens = server.register(&email, PASSWORD).context("registering")?;
+        server
+            .command(&["user", "promote", "--email", &email])
+            .context("making an administrator")?;
+        let token = tokens["accessToken"]
+            .as_str()
+            .context("the answer carries no accessToken")?;
+        let last: Vec<String> = operations(&document.spec)
+            .iter()
+            .filter_map(|operation| operation.object["operationId"].as_str())
+            .filter(|id| LAST.contains(id))
+            .map(str::to_owned)
+            .collect();
+        check(
+            &tool,
+            &server,
+            name,
+            token,
+            ("--exclude-operation-id", &last),
+        )?;
+        if !last.is_empty() {
+            check(
+                &tool,
+                &server,
+                name,
+                token,
+                ("--include-operation-id", &last),
+            )?;
+        }
     }
     Ok(())
+}
+
+/// One run over the operations that `choice` leaves.
+fn check(
+    tool: &Path,
+    server: &Server,
+    name: &str,
+    token: &str,
+    (choice, ids): (&str, &[String]),
+) -> Result<()> {
+    let mut command = Command::new(tool);
+    command
+        .current_dir(server.scratch())
+        .arg("run")
+        .arg(workspace::root().join(format!("openapi/{name}.yaml")))
+        .args(["--url", &server.url])
+        .args(ids.iter().flat_map(|id| [choice, id.as_str()]))
+        .args(["--header", &format!("Authorization: Bearer {token}")])
+        .args([
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "25",
+            "--seed",
+            "1",
+        ])
+        // A body that fits the schema may still carry a wrong code or an unknown token: 400 by design, which the
+        // warnings complain of as well.
+        .args([
+            "--exclude-checks",
+            "positive_data_acceptance",
+            "--warnings",
+            "off",
+        ]);
+    process::run_hiding(&mut command, token)
+        .with_context(|| format!("the server's log:\n{}", server.log()))
 }

@@ -42,6 +42,7 @@
 //!   [`sign_in_with`](identity::Client::sign_in_with), which takes any answer with tokens, and signed out by `logout()`.
 //! * **Tokens renew themselves** shortly before they expire, or when the server says that they have; however many calls
 //!   wait, there is one renewal. To stay signed in over a restart, store [`Session`].
+//! * **Acts that need fresh proof** ask for it through one callback, [`Builder::step_up`], and are then made again.
 //! * **Errors are typed.** Each operation has an `<Operation>Error` to match on; a reason that this version does not know is
 //!   its last variant, `ErrorResponse`. Where it does not matter which, ask a [`Problem`] or use `?` into a [`Failure`].
 //! * **Only what is safe is repeated**, see [`Repeats`]; never a call that carries a code.
@@ -83,7 +84,7 @@ mod secret;
 pub mod veeam;
 
 pub use failure::{Failure, Problem};
-pub use front::{BuildError, Builder, Front, Repeats, Session};
+pub use front::{BuildError, Builder, Front, Lifted, Repeats, Session, StepUp};
 pub use secret::Secret;
 
 /// The README's code is compiled with the documentation's.

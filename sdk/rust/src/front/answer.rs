@@ -1,5 +1,7 @@
 //! Reading answers so that nothing of them is lost and nothing secret in them is printed.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use progenitor_client::{Error, ResponseValue};
 use reqwest::{Response, ResponseBuilderExt};
@@ -18,6 +20,8 @@ pub(crate) struct Unreadable(pub(crate) String);
 #[derive(Deserialize)]
 struct Coded {
     code: String,
+    #[serde(rename = "maxAge")]
+    max_age: Option<u32>,
 }
 
 /// Fetches the body of an error answer, so that it can be looked at and still be read by whom it is meant for.
@@ -38,10 +42,18 @@ pub(super) async fn with_error_body(answer: Response) -> reqwest::Result<Respons
 
 /// The `code` of an error answer that came through [`with_error_body`].
 pub(super) fn code(answer: &Response) -> Option<String> {
+    coded(answer).map(|body| body.code)
+}
+
+/// How old the proof may be that an error answer asks for.
+pub(super) fn max_age(answer: &Response) -> Option<Duration> {
+    let seconds = coded(answer)?.max_age?;
+    Some(Duration::from_secs(u64::from(seconds)))
+}
+
+fn coded(answer: &Response) -> Option<Coded> {
     let ErrorBody(body) = answer.extensions().get()?;
-    serde_json::from_slice::<Coded>(body)
-        .ok()
-        .map(|body| body.code)
+    serde_json::from_slice(body).ok()
 }
 
 /// Reads an answer into its type; the generated client calls it in place of progenitor's own reader.

@@ -1,12 +1,13 @@
 //! How a client is set up.
 
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 
-use super::{Front, Repeats, address};
-use crate::Secret;
+use super::{Front, Lifted, Repeats, StepUp, address, step_up};
+use crate::{Failure, Secret};
 
 /// The name this SDK goes by in the header User-Agent.
 const USER_AGENT: &str = concat!("countersign-sdk/", env!("CARGO_PKG_VERSION"));
@@ -39,6 +40,7 @@ pub struct Builder {
     user_agent: String,
     plain_http_allowed: bool,
     repeats: Repeats,
+    step_up: Option<step_up::Callback>,
 }
 
 impl Builder {
@@ -52,6 +54,7 @@ impl Builder {
             user_agent: USER_AGENT.to_owned(),
             plain_http_allowed: false,
             repeats: Repeats::default(),
+            step_up: None,
         }
     }
 
@@ -82,6 +85,42 @@ impl Builder {
     /// How often a call that is safe to repeat is repeated; see [`Repeats`].
     pub fn repeats(mut self, repeats: Repeats) -> Self {
         self.repeats = repeats;
+        self
+    }
+
+    /// What to do when an act needs fresh proof of who is there (401 `INSUFFICIENT_USER_AUTHENTICATION`, in any API): ask
+    /// the user, and answer with the lifted token. The call is then made again. Calls that wait together ask once; after
+    /// an error of `ask`, they end with the answer they have. A call that carries a code is left to the user.
+    ///
+    /// ```no_run
+    /// use countersign_sdk::identity::{Client, types::*};
+    /// use countersign_sdk::{Failure, Front, Lifted, StepUp};
+    ///
+    /// async fn ask(wanted: StepUp) -> Result<Lifted, Failure> {
+    ///     let client = Client::from(wanted.front());
+    ///     match client.begin_step_up().body(StepUpRequest::default()).send().await?.into_inner() {
+    ///         StepUpResponse::CompleteResponse(done) => Ok(Lifted::from(&done)),
+    ///         StepUpResponse::ChallengeResponse(step) => {
+    ///             let code = read_code(&step.message).into();
+    ///             let proof = MfaVerifyRequest { mfa_token: step.mfa_token, code };
+    ///             Ok(Lifted::from(&client.verify_step_up().body(proof).send().await?))
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # fn build() -> Result<Client, countersign_sdk::BuildError> {
+    /// let front = Front::builder("https://id.example.com").step_up(ask).build()?;
+    /// let client = Client::from(&front);
+    /// # Ok(client)
+    /// # }
+    /// # fn read_code(_: &str) -> String { String::new() }
+    /// ```
+    pub fn step_up<F, A>(mut self, ask: F) -> Self
+    where
+        F: Fn(StepUp) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Lifted, Failure>> + Send + 'static,
+    {
+        self.step_up = Some(step_up::callback(ask));
         self
     }
 
@@ -131,7 +170,14 @@ impl Builder {
                 http.build().map_err(BuildError::Http)?
             }
         };
-        Ok(Front::new(base, http, user_agent, api_key, self.repeats))
+        Ok(Front::new(
+            base,
+            http,
+            user_agent,
+            api_key,
+            self.repeats,
+            self.step_up,
+        ))
     }
 }
 
@@ -154,6 +200,7 @@ impl fmt::Debug for Builder {
             .field("user_agent", &self.user_agent)
             .field("plain_http_allowed", &self.plain_http_allowed)
             .field("repeats", &self.repeats)
+            .field("step_up", &step_up::Shown(&self.step_up))
             .finish_non_exhaustive()
     }
 }

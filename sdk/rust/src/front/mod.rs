@@ -7,9 +7,10 @@ pub(crate) mod client;
 mod renewal;
 mod repeats;
 mod session;
+mod step_up;
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -23,6 +24,7 @@ pub use builder::{BuildError, Builder};
 pub use repeats::Repeats;
 pub(crate) use repeats::retry_after;
 pub use session::Session;
+pub use step_up::{Lifted, StepUp};
 
 /// The header that carries a service's key.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -75,6 +77,8 @@ pub(crate) fn operation(
 #[derive(Clone)]
 pub struct Front {
     shared: Arc<Shared>,
+    /// Whether its calls are those of a step-up, which are not stepped up themselves.
+    is_stepping_up: bool,
 }
 
 struct Shared {
@@ -89,6 +93,14 @@ struct Shared {
     renewing: tokio::sync::Mutex<()>,
     /// How many renewals have been begun, so that who waited for one knows that it has been tried.
     renewals_begun: AtomicU64,
+    /// What proves again who the user is.
+    step_up: Option<step_up::Callback>,
+    /// Held by the one step-up that is under way.
+    stepping_up: tokio::sync::Mutex<()>,
+    /// How many step-ups have been begun; as for renewals.
+    step_ups_begun: AtomicU64,
+    /// How often somebody has signed in or out.
+    sign_ins: AtomicU64,
 }
 
 impl Front {
@@ -104,8 +116,10 @@ impl Front {
         user_agent: HeaderValue,
         api_key: Option<HeaderValue>,
         repeats: Repeats,
+        step_up: Option<step_up::Callback>,
     ) -> Self {
         Self {
+            is_stepping_up: false,
             shared: Arc::new(Shared {
                 base,
                 http,
@@ -115,6 +129,10 @@ impl Front {
                 session: RwLock::new(None),
                 renewing: tokio::sync::Mutex::new(()),
                 renewals_begun: AtomicU64::new(0),
+                step_up,
+                stepping_up: tokio::sync::Mutex::new(()),
+                step_ups_begun: AtomicU64::new(0),
+                sign_ins: AtomicU64::new(0),
             }),
         }
     }
@@ -129,6 +147,7 @@ impl Front {
             user_agent,
             api_key,
             repeats,
+            step_up,
             ..
         } = self.shared.as_ref();
         Self::new(
@@ -137,6 +156,7 @@ impl Front {
             user_agent.clone(),
             api_key.clone(),
             *repeats,
+            step_up.clone(),
         )
     }
 
@@ -144,8 +164,7 @@ impl Front {
     ///
     /// Takes a reference to any answer that carries tokens, or a stored [`Session`].
     pub fn sign_in_with(&self, tokens: impl Into<Session>) {
-        let session = tokens.into();
-        *self.shared.write() = Some(session);
+        self.shared.set(Some(tokens.into()));
     }
 
     /// The session, to be stored. `None` when nobody is signed in, or when the server has said that it is over.
@@ -163,7 +182,7 @@ impl Front {
     /// Forgets the session without telling the server, where it lives on until it expires. A successful `logout` does this
     /// by itself.
     pub fn forget_session(&self) {
-        *self.shared.write() = None;
+        self.shared.set(None);
     }
 
     /// The server's address, without a slash at its end.
@@ -228,11 +247,12 @@ impl Front {
         &self,
         http: &reqwest::Client,
         mut request: Request,
-        operation: &Operation,
+        operation: &'static Operation,
     ) -> reqwest::Result<Response> {
         let begun = Instant::now();
         let mut tries = 0;
         let mut renewed = false;
+        let mut lifted = false;
         loop {
             let copy = request.try_clone();
             let method = request.method().clone();
@@ -247,6 +267,14 @@ impl Front {
             if !renewed && has_expired(&outcome) {
                 renewed = true;
                 if self.renew_bearer(&mut again).await && !operation.one_time {
+                    request = again;
+                    continue;
+                }
+                return outcome;
+            }
+            if !lifted && !operation.one_time && step_up::is_wanted(&outcome) {
+                lifted = true;
+                if step_up::lift(self, &mut again, operation.id, &outcome).await {
                     request = again;
                     continue;
                 }
@@ -299,6 +327,13 @@ impl Shared {
         self.read().clone()
     }
 
+    /// Signs somebody in, or out.
+    fn set(&self, session: Option<Session>) {
+        let mut held = self.write();
+        self.sign_ins.fetch_add(1, Ordering::AcqRel);
+        *held = session;
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Option<Session>> {
         self.session.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -349,6 +384,7 @@ impl fmt::Debug for Front {
             .field("signed_in", &self.is_signed_in())
             .field("has_api_key", &self.shared.api_key.is_some())
             .field("repeats", &self.shared.repeats)
+            .field("step_up", &step_up::Shown(&self.shared.step_up))
             .finish_non_exhaustive()
     }
 }

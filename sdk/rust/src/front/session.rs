@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use progenitor_client::ResponseValue;
 use serde::{Deserialize, Serialize};
 
+use super::Lifted;
 use crate::Secret;
 
 /// How long before its end an access token is renewed, at most; a quarter of its life if that is shorter.
@@ -76,6 +77,16 @@ impl Session {
         self.expires_at
     }
 
+    /// Goes on with the access token of a lifted session.
+    pub(super) fn lift(&mut self, lifted: &Lifted) {
+        let refresh_token = self.refresh_token.clone();
+        *self = Self::new(
+            lifted.access_token.clone(),
+            refresh_token,
+            lifted.expires_in,
+        );
+    }
+
     /// Whether there is something to renew it with.
     pub(super) fn is_renewable(&self) -> bool {
         !self.refresh_token.expose().is_empty()
@@ -83,7 +94,7 @@ impl Session {
 
     /// Whether the access token is so near its end that a call might come too late.
     pub(super) fn wants_renewal(&self) -> bool {
-        Utc::now() >= self.renew_at
+        self.is_renewable() && Utc::now() >= self.renew_at
     }
 }
 

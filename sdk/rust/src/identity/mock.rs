@@ -33,7 +33,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::types::{
-    MfaMethod, MfaRequiredResponse, Role, TokenResponse, TokenResponseTokenType, User,
+    Acr, MfaMethod, MfaRequiredResponse, Role, StepUpChallengeResponse, StepUpCompleteResponse,
+    StepUpCompleteResponseTokenType, TokenResponse, TokenResponseTokenType, User,
 };
 
 /// Alice Archer, with an authenticator app. Change what your test is about.
@@ -73,6 +74,31 @@ pub fn mfa_required() -> MfaRequiredResponse {
         method: MfaMethod::Authenticator,
         mfa_methods: vec![MfaMethod::Authenticator],
         message: "Enter the code from your authenticator app.".to_owned(),
+    }
+}
+
+/// The demand for another code of [`user`]'s authenticator app, before an act that needs fresh proof.
+#[must_use]
+pub fn step_up_challenge() -> StepUpChallengeResponse {
+    StepUpChallengeResponse {
+        message: "Enter the current code from your authenticator app.".to_owned(),
+        mfa_token: "mfa_a-token".into(),
+        method: MfaMethod::Authenticator,
+        mfa_methods: vec![MfaMethod::Authenticator],
+        public_key: serde_json::Map::new(),
+    }
+}
+
+/// The lifted session of [`user`].
+#[must_use]
+pub fn stepped_up() -> StepUpCompleteResponse {
+    StepUpCompleteResponse {
+        access_token: "a-lifted-access-token".into(),
+        token_type: StepUpCompleteResponseTokenType::Bearer,
+        expires_in: 900,
+        acr: Acr::Aal2,
+        auth_time: DateTime::UNIX_EPOCH,
+        recovery_codes_remaining: None,
     }
 }
 

@@ -12,7 +12,7 @@ pub mod mock;
 
 pub use generated::*;
 
-use crate::Session;
+use crate::{Lifted, Session};
 
 crate::front::client::client! { logout: Some("logout") }
 
@@ -33,6 +33,18 @@ impl From<&types::MfaLoginVerifyResponse> for Session {
             answer.refresh_token.clone(),
             answer.expires_in,
         )
+    }
+}
+
+impl From<&types::StepUpCompleteResponse> for Lifted {
+    fn from(answer: &types::StepUpCompleteResponse) -> Self {
+        Self::new(answer.access_token.clone(), answer.expires_in)
+    }
+}
+
+impl From<&ResponseValue<types::StepUpCompleteResponse>> for Lifted {
+    fn from(answer: &ResponseValue<types::StepUpCompleteResponse>) -> Self {
+        Self::from(answer.as_ref())
     }
 }
 

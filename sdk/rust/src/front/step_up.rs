@@ -1,0 +1,151 @@
+//! Lifting a session where an act needs fresh proof of who is there (RFC 9470): one callback, then the call again.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use reqwest::{Request, Response, StatusCode};
+
+use super::{Front, answer, bearer, set_bearer};
+use crate::{Failure, Secret};
+
+/// The code of an error that fresh proof lifts.
+const CODE: &str = "INSUFFICIENT_USER_AUTHENTICATION";
+
+/// What an integrator gives to [`Builder::step_up`](crate::Builder::step_up).
+pub(super) type Callback = Arc<dyn Fn(StepUp) -> Answer + Send + Sync>;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Lifted, Failure>> + Send>>;
+
+/// A call has been refused until the user proves again who they are.
+#[derive(Clone, Debug)]
+pub struct StepUp {
+    front: Front,
+    operation: &'static str,
+    max_age: Option<Duration>,
+}
+
+impl StepUp {
+    /// The front for the step-up's own calls: `identity::Client::from(step_up.front())`. What is refused to it for want of
+    /// fresh proof stays refused.
+    #[must_use]
+    pub fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// The operation that was refused, by its name in Rust, for a page that says what it is for.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// How old the proof may be.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+}
+
+/// The access token of a lifted session. Its refresh token stays as it is.
+///
+/// `Lifted::from(&answer)` takes the answers of the step-up's operations.
+#[derive(Clone, Debug)]
+pub struct Lifted {
+    pub(super) access_token: Secret,
+    pub(super) expires_in: u32,
+}
+
+impl Lifted {
+    /// A token that came some other way than by this SDK; `expires_in` as the server said it, in seconds from now.
+    #[must_use]
+    pub fn new(access_token: Secret, expires_in: u32) -> Self {
+        Self {
+            access_token,
+            expires_in,
+        }
+    }
+}
+
+/// Whether an answer asks for fresh proof.
+pub(super) fn is_wanted(outcome: &reqwest::Result<Response>) -> bool {
+    outcome.as_ref().is_ok_and(|answer| {
+        answer.status() == StatusCode::UNAUTHORIZED && answer::code(answer).as_deref() == Some(CODE)
+    })
+}
+
+/// Has the session of a refused request lifted, and gives the request the new bearer. False if the call is to end with
+/// the answer it has.
+pub(super) async fn lift(
+    front: &Front,
+    request: &mut Request,
+    operation: &'static str,
+    refused: &reqwest::Result<Response>,
+) -> bool {
+    let shared = &front.shared;
+    let (Some(callback), Some(spent)) = (&shared.step_up, bearer(request)) else {
+        return false;
+    };
+    if front.is_stepping_up {
+        return false;
+    }
+    let begun_before = shared.step_ups_begun.load(Ordering::Acquire);
+    let _turn = shared.stepping_up.lock().await;
+    let Some(session) = shared.session() else {
+        return false;
+    };
+    // Another call has waited for the same proof, or for a renewal, meanwhile.
+    if session.access_token().expose() != spent.expose() {
+        return set_bearer(request, session.access_token()).is_ok();
+    }
+    if shared.step_ups_begun.load(Ordering::Acquire) != begun_before {
+        // The user was asked while this call waited, and did not prove it. They are not asked twice.
+        return false;
+    }
+    shared.step_ups_begun.fetch_add(1, Ordering::AcqRel);
+    let sign_ins = shared.sign_ins.load(Ordering::Acquire);
+    let asked = callback(StepUp {
+        front: Front {
+            is_stepping_up: true,
+            ..front.clone()
+        },
+        operation,
+        max_age: refused.as_ref().ok().and_then(answer::max_age),
+    });
+    let Ok(lifted) = asked.await else {
+        return false;
+    };
+    // A renewal that is under way would be lost if the access token changed under it.
+    let _turn = shared.renewing.lock().await;
+    // Somebody else may have signed in while this user was asked.
+    let mut held = shared.write();
+    if shared.sign_ins.load(Ordering::Acquire) != sign_ins {
+        return false;
+    }
+    let Some(session) = held.as_mut() else {
+        return false;
+    };
+    session.lift(&lifted);
+    set_bearer(request, session.access_token()).is_ok()
+}
+
+/// A callback from what an integrator writes.
+pub(super) fn callback<F, A>(ask: F) -> Callback
+where
+    F: Fn(StepUp) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Lifted, Failure>> + Send + 'static,
+{
+    Arc::new(move |wanted| Box::pin(ask(wanted)))
+}
+
+/// Shows that there is one.
+#[derive(Clone)]
+pub(super) struct Shown<'a>(pub(super) &'a Option<Callback>);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_some() { "set" } else { "not set" })
+    }
+}

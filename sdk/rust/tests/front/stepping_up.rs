@@ -1,0 +1,196 @@
+//! Fresh proof through one callback, and the call again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use countersign_sdk::identity::mock::httpmock::{HttpMockRequest, MockServer};
+use countersign_sdk::identity::mock::{self, MockServerExt};
+use countersign_sdk::identity::types::*;
+use countersign_sdk::identity::{Client, Error};
+use countersign_sdk::{Failure, Front, Lifted, Problem, StepUp, flashback};
+use serde_json::{Value, json};
+
+use super::{answer, bearer, session};
+
+/// Steps up with an authenticator's code.
+async fn with_code(wanted: StepUp) -> Result<Lifted, Failure> {
+    let client = Client::from(wanted.front());
+    let begun = client.begin_step_up().body(StepUpRequest::default());
+    match begun.send().await?.into_inner() {
+        StepUpResponse::CompleteResponse(done) => Ok(Lifted::from(&done)),
+        StepUpResponse::ChallengeResponse(step) => {
+            let proof = MfaVerifyRequest {
+                mfa_token: step.mfa_token,
+                code: "123456".into(),
+            };
+            Ok(Lifted::from(
+                &client.verify_step_up().body(proof).send().await?,
+            ))
+        }
+    }
+}
+
+/// A front whose callback is counted, signed in with tokens that are not fresh.
+fn counted(server: &MockServer) -> (Front, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let front = Front::builder(&server.base_url())
+        .step_up(move |wanted| {
+            count.fetch_add(1, Ordering::SeqCst);
+            with_code(wanted)
+        })
+        .build()
+        .expect("this machine");
+    front.sign_in_with(session(1, 900));
+    (front, asked)
+}
+
+/// The refusal, in the envelope of an API.
+fn refused(envelope: &Value) -> Value {
+    let mut body = json!({
+        "code": "INSUFFICIENT_USER_AUTHENTICATION",
+        "maxAge": 300,
+        "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+    });
+    for (name, value) in envelope.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// Takes an act from a lifted session only.
+fn guarded(
+    server: &MockServer,
+    path: &'static str,
+    envelope: Value,
+    (status, then_answer): (u16, Value),
+) {
+    server.mock(move |when, then| {
+        when.path(path);
+        then.respond_with(
+            move |request: &HttpMockRequest| match bearer(request).as_deref() {
+                Some("a-lifted-access-token") => answer(status, None, &then_answer),
+                _other => answer(401, None, &refused(&envelope)),
+            },
+        );
+    });
+}
+
+fn native() -> Value {
+    json!({ "message": "Step up.", "statusCode": 401 })
+}
+
+fn codes() -> (u16, Value) {
+    (
+        201,
+        json!({ "recoveryCodes": ["AAAA-BBBB-CCCC-DDDD"], "remaining": 1 }),
+    )
+}
+
+fn steps(server: &MockServer) {
+    server.begin_step_up(|_, then| {
+        then.ok(&mock::step_up_challenge().into());
+    });
+    server.verify_step_up(|when, then| {
+        when.into_inner().header("authorization", "Bearer access-1");
+        then.into_inner()
+            .status(200)
+            .delay(Duration::from_millis(200))
+            .json_body(serde_json::to_value(mock::stepped_up()).expect("JSON"));
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_wait_together_ask_once_and_are_made_again() {
+    let server = MockServer::start_async().await;
+    steps(&server);
+    guarded(&server, "/identity/mfa/recovery-codes", native(), codes());
+    let (front, asked) = counted(&server);
+    let client = Client::from(&front);
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.generate_recovery_codes().send().await.map(drop) })
+        })
+        .collect();
+    for call in calls {
+        call.await.expect("it ends").expect("lifted");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let lifted = client.session().expect("signed in");
+    assert_eq!(lifted.access_token().expose(), "a-lifted-access-token");
+    assert_eq!(lifted.refresh_token().expose(), "refresh-1");
+}
+
+#[tokio::test]
+async fn the_other_apis_step_up_the_same_way() {
+    let server = MockServer::start_async().await;
+    steps(&server);
+    let envelope = json!({ "success": false, "error": "Step up.", "message": "Step up." });
+    let done = json!({ "success": true, "message": "Done." });
+    guarded(&server, "/mfa/disable", envelope, (200, done));
+    let (front, asked) = counted(&server);
+    let body = json!({ "mfaType": "GOOGLE_AUTH" });
+    let request: flashback::types::MfaTypeRequest =
+        serde_json::from_value(body).expect("a request");
+    let client = flashback::Client::from(&front);
+    client
+        .disable_mfa()
+        .body(request)
+        .send()
+        .await
+        .expect("lifted");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn who_does_not_prove_it_gets_the_answer_and_is_not_asked_for_ever() {
+    let server = MockServer::start_async().await;
+    guarded(&server, "/identity/mfa/recovery-codes", native(), codes());
+    server.begin_step_up(|_, then| {
+        then.into_inner().status(401).json_body(refused(&native()));
+    });
+    let (front, asked) = counted(&server);
+    let refused = Client::from(&front).generate_recovery_codes().send().await;
+    let refused = refused.expect_err("no proof");
+    assert_eq!(
+        refused.code().as_deref(),
+        Some("INSUFFICIENT_USER_AUTHENTICATION")
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    let unasked = Client::at(&server.base_url()).expect("this machine");
+    unasked.sign_in_with(session(1, 900));
+    let refused = unasked.generate_recovery_codes().send().await;
+    let Err(Error::ErrorResponse(refused)) = refused else {
+        panic!("an error of the operation")
+    };
+    let GenerateRecoveryCodesError::InsufficientUserAuthenticationErrorResponse(wanted) =
+        refused.into_inner()
+    else {
+        panic!("typed")
+    };
+    assert_eq!(wanted.max_age, 300);
+}
+
+#[tokio::test]
+async fn a_step_up_of_somebody_else_is_not_taken_over() {
+    let server = MockServer::start_async().await;
+    guarded(&server, "/identity/mfa/recovery-codes", native(), codes());
+    let front = Front::builder(&server.base_url())
+        .step_up(|wanted: StepUp| async move {
+            assert_eq!(wanted.operation(), "generate_recovery_codes");
+            assert_eq!(wanted.max_age(), Some(Duration::from_secs(300)));
+            wanted.front().sign_in_with(session(2, 900));
+            Ok(Lifted::new("a-lifted-access-token".into(), 900))
+        })
+        .build()
+        .expect("this machine");
+    front.sign_in_with(session(1, 900));
+    let refused = Client::from(&front).generate_recovery_codes().send().await;
+    refused.expect_err("another user's");
+    let held = front.session().expect("signed in");
+    assert_eq!(held.access_token().expose(), "access-2");
+    assert!(format!("{front:?}").contains("step_up: set"));
+}
