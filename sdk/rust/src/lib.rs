@@ -55,14 +55,19 @@
 //! | Feature | |
 //! |---|---|
 //! | `identity` (default) | [`identity`], the native API |
-//! | `flashback`, `veeam` | the API that mirrors that vendor's, as a module of this name |
+//! | `flashback`, `netevia`, `veeam` | the API that mirrors that vendor's, as a module of this name |
 //! | `rustls` (default) | TLS; without it bring your own by [`Builder::http_client`], or use plain http on this machine |
 //! | `mock` | `identity::mock` and its like: a typed stand-in for the server in your own tests |
 //!
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![cfg_attr(
-    not(any(feature = "identity", feature = "flashback", feature = "veeam")),
+    not(any(
+        feature = "identity",
+        feature = "flashback",
+        feature = "netevia",
+        feature = "veeam"
+    )),
     expect(
         dead_code,
         unused_imports,
@@ -78,6 +83,9 @@ mod front;
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
 pub mod identity;
+#[cfg(feature = "netevia")]
+#[cfg_attr(docsrs, doc(cfg(feature = "netevia")))]
+pub mod netevia;
 mod secret;
 #[cfg(feature = "veeam")]
 #[cfg_attr(docsrs, doc(cfg(feature = "veeam")))]

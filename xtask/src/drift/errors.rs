@@ -61,6 +61,7 @@ pub fn envelope(spec: &Value, found: &mut Vec<String>) {
         }
         for field in common["required"].as_array().into_iter().flatten() {
             if !required.contains(field) {
+                let field = field.as_str().unwrap_or_default();
                 found.push(format!(
                     "schema {name} does not require {field}, as every error does"
                 ));

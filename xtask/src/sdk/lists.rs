@@ -53,6 +53,13 @@ pub const OPEN: &[Listed] = &[
         "OrganisationRole",
         &["Profile.orgRoleDescription"],
     ),
+    ("netevia", "MFAMethod", &["CheckCodeResponse.mfaMethod"]),
+    ("netevia", "SignInMethod", &[]),
+    (
+        "netevia",
+        "InvalidCodeReason",
+        &["InvalidMFACodeErrorResponse.reason"],
+    ),
     (
         "veeam",
         "Role",

@@ -397,6 +397,7 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum DeleteUserError {
+        ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         InsufficientUserAuthenticationErrorResponse(
@@ -408,6 +409,11 @@ pub mod types {
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for DeleteUserError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for DeleteUserError {
         fn from(value: TokenInvalidErrorResponse) -> Self {
@@ -459,6 +465,7 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum DisableMfaError {
+        ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         InsufficientUserAuthenticationErrorResponse(
@@ -470,6 +477,11 @@ pub mod types {
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for DisableMfaError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for DisableMfaError {
         fn from(value: TokenInvalidErrorResponse) -> Self {
@@ -734,6 +746,7 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum GetUserError {
+        ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
@@ -741,6 +754,11 @@ pub mod types {
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for GetUserError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for GetUserError {
         fn from(value: TokenInvalidErrorResponse) -> Self {
@@ -3310,7 +3328,7 @@ pub mod types {
         pub results: ::std::vec::Vec<User>,
         ///How many users the caller may see in all.
         #[serde(rename = "totalCount")]
-        pub total_count: i64,
+        pub total_count: u32,
     }
     impl UserList {
         pub fn builder() -> builder::UserList {
@@ -8609,7 +8627,7 @@ pub mod types {
                 ::std::vec::Vec<super::User>,
                 ::std::string::String,
             >,
-            total_count: ::std::result::Result<i64, ::std::string::String>,
+            total_count: ::std::result::Result<u32, ::std::string::String>,
         }
         impl ::std::default::Default for UserList {
             fn default() -> Self {
@@ -8673,7 +8691,7 @@ pub mod types {
             }
             pub fn total_count<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<i64>,
+                T: ::std::convert::TryInto<u32>,
                 T::Error: ::std::fmt::Display,
             {
                 self.total_count = value
@@ -9721,6 +9739,7 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9892,6 +9911,7 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -10067,6 +10087,7 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

@@ -350,6 +350,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn bad_request(self, value: &types::GetUserError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn unauthorized(self, value: &types::GetUserError) -> Self {
             Self(
                 self
@@ -535,6 +544,15 @@ pub mod operations {
         }
         pub fn ok(self) -> Self {
             Self(self.0.status(200u16))
+        }
+        pub fn bad_request(self, value: &types::DeleteUserError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
         }
         pub fn unauthorized(self, value: &types::DeleteUserError) -> Self {
             Self(
@@ -741,6 +759,15 @@ pub mod operations {
         }
         pub fn ok(self) -> Self {
             Self(self.0.status(200u16))
+        }
+        pub fn bad_request(self, value: &types::DisableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
         }
         pub fn unauthorized(self, value: &types::DisableMfaError) -> Self {
             Self(

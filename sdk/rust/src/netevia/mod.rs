@@ -1,0 +1,25 @@
+//! Netevia's `/settings/MfaSignIn`, `/api/auth/v2*`, `/api/CodeVerification/*` and `/netevia/disablemfa/*`
+//! (`openapi/netevia.yaml`), for code written from its pages.
+
+#[rustfmt::skip]
+#[path = "../generated/netevia.rs"]
+mod generated;
+#[cfg(feature = "mock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
+pub mod mock;
+
+pub use generated::*;
+
+use crate::Session;
+
+crate::front::client::client! { logout: None }
+
+impl From<&types::AuthSuccessResponse> for Session {
+    fn from(answer: &types::AuthSuccessResponse) -> Self {
+        Self::new(
+            answer.token.clone(),
+            answer.refresh_token.clone(),
+            answer.expires_in,
+        )
+    }
+}
