@@ -43,6 +43,11 @@ mod swagger;
 mod texts;
 mod turning;
 mod validating;
+mod veeam;
+mod veeam_faults;
+mod veeam_mfa;
+mod veeam_token;
+mod veeam_users;
 
 use contract_tests::{Test, suite};
 
@@ -83,6 +88,10 @@ fn all() -> Vec<Test> {
         texts::tests(),
         turning::tests(),
         validating::tests(),
+        veeam_faults::tests(),
+        veeam_mfa::tests(),
+        veeam_token::tests(),
+        veeam_users::tests(),
     ];
     modules.into_iter().flatten().collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod flashback;
 pub mod identity;
+pub mod veeam;
 
 use crate::http::contract::Envelope;
 
@@ -22,5 +23,5 @@ pub struct Document {
 
 /// Every API. The first one answers for paths that belong to none.
 pub const fn documents() -> &'static [Document] {
-    &[identity::DOCUMENT, flashback::DOCUMENT]
+    &[identity::DOCUMENT, flashback::DOCUMENT, veeam::DOCUMENT]
 }

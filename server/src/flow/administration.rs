@@ -3,7 +3,7 @@
 use crate::app::Ctx;
 use crate::flow::admin::{Lister, list_users};
 use crate::flow::session::person;
-use crate::flow::{Act, password};
+use crate::flow::{Act, fresh, password};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::kinds::Role;
@@ -47,26 +47,12 @@ pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
 
 /// Judges once more, inside the write, who has waited for something slow: the session still stands,
 /// and so does the role for an account that is not their own.
-fn stands(tx: &mut Tx, act: &Act, caller: &Caller, own: bool) -> Result<()> {
-    let flawed = Refusal::TokenInvalid { sent: true };
-    let session = sessions::find(tx, caller.user.id, caller.session.id)?;
-    session
-        .ok_or(flawed.clone())?
-        .judge(act.policy(), act.now)?;
-    let user = users::find(tx, caller.user.id)?.filter(User::active);
-    match user.ok_or(flawed)?.role {
-        Role::Administrator => Ok(()),
-        Role::User if own => Ok(()),
-        Role::User => Err(Refusal::Forbidden.into()),
+fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool) -> Result<()> {
+    let caller = fresh::hold(tx, act, caller)?;
+    if !own {
+        caller.judge_administrator()?;
     }
-}
-
-/// Judges whether the caller gave fresh proof (P-33).
-fn judge_fresh(act: &Act, caller: &Caller) -> Result<()> {
-    let max_age = act.policy().fresh_for_factors_seconds;
-    Ok(caller
-        .session
-        .judge_fresh(caller.factor_on(), max_age, act.now)?)
+    Ok(())
 }
 
 /// One page of the accounts that the caller may see: all for an administrator, their own for anybody
@@ -126,7 +112,7 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
     } = command;
     let act = Act::begin(ctx, source);
     caller.judge_administrator()?;
-    judge_fresh(&act, &caller)?;
+    fresh::judge(&act, &caller)?;
     let name = judge_name(&name)?;
     let key = address_as_typed(&name);
     password::judge_new(ctx, &password, password::own_words(&name, &[])).await?;
@@ -139,7 +125,7 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
         password_hash: ctx.hasher.hash(password, ctx.chance.salt()).await?,
     };
     ctx.write(move |tx| {
-        stands(tx, &act, &caller, false)?;
+        hold(tx, &act, &caller, false)?;
         let user = users::insert_named(tx, &new, &key, description.as_deref(), act.now)?
             .ok_or(Refusal::NameTaken)?;
         let actor = Some(caller.user.id);
@@ -192,7 +178,7 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
     let act = Act::begin(ctx, source);
     let user = target(ctx, &caller, number).await?.user;
     if password.is_some() || user.id != caller.user.id {
-        judge_fresh(&act, &caller)?;
+        fresh::judge(&act, &caller)?;
     }
     let hash = match password {
         Some(password) => {
@@ -205,7 +191,7 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
     };
     let changed = ctx
         .write(move |tx| {
-            stands(tx, &act, &caller, user.id == caller.user.id)?;
+            hold(tx, &act, &caller, user.id == caller.user.id)?;
             users::lock(tx, user.id)?;
             if let Some(hash) = &hash {
                 set_password(tx, &act, &caller, &user, hash)?;
@@ -249,9 +235,9 @@ fn set_password(
 pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let user = target(ctx, &caller, number).await?.user;
-    judge_fresh(&act, &caller)?;
+    fresh::judge(&act, &caller)?;
     ctx.write(move |tx| {
-        stands(tx, &act, &caller, user.id == caller.user.id)?;
+        hold(tx, &act, &caller, user.id == caller.user.id)?;
         // Read again: the role may have changed since.
         let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
         match user.role {

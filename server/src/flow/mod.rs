@@ -5,6 +5,7 @@ mod act;
 pub mod admin;
 pub mod administration;
 pub mod api_keys;
+pub mod authenticator;
 mod challenge;
 mod demand;
 pub mod disable;

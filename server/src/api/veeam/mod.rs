@@ -1,0 +1,62 @@
+//! The API that mirrors Veeam Backup for Azure's REST API v1: `/api/oauth2/token`, `/api/v1/users*`.
+
+mod dto;
+mod error;
+mod mfa;
+mod token;
+mod users;
+
+use actix_web::web::{Data, Json};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::api::Document;
+use crate::http::{caller, input, problem};
+use error::{Error, Veeam};
+
+/// The Veeam API.
+pub const DOCUMENT: Document = Document {
+    name: "veeam",
+    yaml: include_str!("../../../../openapi/veeam.yaml"),
+    code,
+    routes,
+    envelope: problem::envelope::<Veeam>,
+};
+
+type App = Data<crate::app::App>;
+type Body<T> = input::Body<T, Error>;
+type OptionalBody<T> = input::OptionalBody<T, Error>;
+type Form<T> = input::Form<T, Error>;
+type Query<T> = input::Query<T, Error>;
+type Caller = caller::Caller<Error>;
+type Answer<T> = Result<Json<T>, Error>;
+
+fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(token::request_token)
+        .service(users::list_users)
+        .service(users::add_user)
+        .service(users::get_user)
+        .service(users::update_user)
+        .service(users::delete_user)
+        .service(mfa::enable_mfa)
+        .service(mfa::accept_mfa)
+        .service(mfa::disable_mfa);
+}
+
+/// What the mounted handlers say of themselves, collected in an application of its own so that equal
+/// schema names of other APIs stay apart.
+fn code() -> OpenApi {
+    let app = actix_web::App::new().into_utoipa_app().configure(routes);
+    let (_, mut document) = app.split_for_parts();
+    problem::describe::<Veeam>(&mut document);
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    document
+}
