@@ -66,13 +66,19 @@ impl Factor {
     }
 }
 
-/// The kinds that are asked for at sign-in, in the order they were turned on, each once.
+/// The kinds that are asked for at sign-in, in the order they were turned on (of the same moment the
+/// strongest first), each once.
 pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
     let mut on: Vec<&Factor> = factors
         .iter()
         .filter(|factor| factor.state == FactorState::On)
         .collect();
-    on.sort_by_key(|factor| factor.enabled_at);
+    on.sort_by_key(|factor| {
+        (
+            factor.enabled_at,
+            ORDER.iter().position(|kind| *kind == factor.kind),
+        )
+    });
     let mut kinds = Vec::with_capacity(on.len());
     for factor in on {
         if !kinds.contains(&factor.kind) {
