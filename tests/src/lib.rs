@@ -12,6 +12,7 @@ pub mod contract;
 pub mod coverage;
 pub mod database;
 pub mod device;
+pub mod factors;
 pub mod forgery;
 pub mod gateway;
 pub mod logs;

@@ -264,7 +264,7 @@ pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
 ///
 /// # Errors
 /// Refuses one that is not on.
-pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<()> {
+pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<Factor> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     ctx.write(move |tx| {
@@ -281,7 +281,11 @@ pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<
         };
         factors::set_primary(tx, caller.user.id, chosen.id)?;
         let method = Some(chosen.kind.as_str());
-        act.audit(tx, caller.user.id, Event::PrimaryChosen, method)
+        act.audit(tx, caller.user.id, Event::PrimaryChosen, method)?;
+        Ok(Factor {
+            is_primary: true,
+            ..chosen.clone()
+        })
     })
     .await
 }
@@ -290,7 +294,7 @@ pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<
 ///
 /// # Errors
 /// Refuses a factor that is not there, and a name that another one of its kind has.
-pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> Result<()> {
+pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> Result<Factor> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     ctx.write(move |tx| {
@@ -305,7 +309,11 @@ pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> R
         }
         factors::rename(tx, caller.user.id, id, &name)?;
         let method = Some(factor.kind.as_str());
-        act.audit(tx, caller.user.id, Event::FactorRenamed, method)
+        act.audit(tx, caller.user.id, Event::FactorRenamed, method)?;
+        Ok(Factor {
+            name: Some(name.clone()),
+            ..factor.clone()
+        })
     })
     .await
 }

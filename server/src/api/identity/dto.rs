@@ -95,13 +95,18 @@ pub fn factor_id(field: &str, written: &str) -> Result<FactorId, Refusal> {
         .ok_or_else(|| Refusal::field(field, "This is not the id of an MFA method."))
 }
 
-/// A number of which only the ends are shown, so that its owner knows it and nobody else learns it.
+/// A number of which the last four digits are shown: its owner knows it, and nobody else learns it.
 pub fn masked(number: &str) -> String {
-    let length = number.chars().count();
-    let shown = |index: usize| index < 2 || index + 2 >= length;
+    let hidden = number.chars().count().saturating_sub(4);
     let digits = number.chars().enumerate();
     digits
-        .map(|(index, digit)| if shown(index) { digit } else { '*' })
+        .map(|(index, digit)| {
+            if index == 0 || index >= hidden {
+                digit
+            } else {
+                '*'
+            }
+        })
         .collect()
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{Method, MfaMethod, asks_for, methods};
+use super::dto::{self, Method, MfaMethod, asks_for, methods};
 use super::error::refuses;
 use super::mfa_setup::MfaVerifyRequest;
 use super::{Answer, App, Body, Caller, MaybeCaller};
@@ -81,10 +81,17 @@ impl MfaDisableRequest {
         caller: session::Caller,
         source: Source,
     ) -> Result<flow::disable::Begin, Refusal> {
+        let method = match self.method.known()? {
+            // It has no code to be turned off with: its owner removes it from the list.
+            FactorKind::Passkey => return Err(Refusal::InvalidMfaMethod),
+            other => other,
+        };
+        let written = self.factor_id.as_deref();
+        let factor_id = written.map(|id| dto::factor_id("factorId", id));
         Ok(flow::disable::Begin {
             caller,
-            method: self.method.known()?,
-            factor_id: None,
+            method,
+            factor_id: factor_id.transpose()?,
             password: self.password.into_secret(),
             source,
         })

@@ -128,7 +128,7 @@ impl From<SignedIn> for MfaLoginVerifyResponse {
             token_type: TokenType::Bearer,
             expires_in: signed_in.expires_in,
             user: signed_in.person.into(),
-            recovery_codes_remaining: None,
+            recovery_codes_remaining: signed_in.recovery_codes_remaining,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::dto::{self, MfaMethod, masked};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller};
 use crate::flow;
+use crate::flow::toggle::{Target, Toggle, Which};
 use crate::http::input::{Path, Then, name as readable};
 use crate::model::factor::Factor;
 use crate::model::kinds;
@@ -35,7 +36,7 @@ pub async fn list_mfa_methods(app: App, caller: Caller) -> Answer<ListMfaMethods
     Ok(Json(list.into()))
 }
 
-refuses!(RenameMfaMethod: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, TokenExpired, FactorNotFound);
+refuses!(RenameMfaMethod: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired, FactorNotFound);
 
 /// Gives a method another name.
 #[utoipa::path(operation_id = "renameMfaMethod", tag = "MFA Methods", request_body = RenameMfaMethodRequest,
@@ -48,8 +49,11 @@ pub async fn rename_mfa_method(
     Then(caller, body): Then<Caller, Body<RenameMfaMethodRequest>>,
     id: Path<String, Error>,
 ) -> Answer<MfaFactor> {
-    drop((app, source, caller, id, body));
-    let factor: Factor = super::later()?;
+    let (command, name) = (own(caller, source), body.into_inner().name);
+    let id = dto::factor_id("factorId", &id.into_inner())?;
+    let factor = app
+        .call(async |ctx| flow::toggle::rename(ctx, command, id, name).await)
+        .await?;
     Ok(Json(factor.into()))
 }
 
@@ -66,8 +70,9 @@ pub async fn delete_mfa_method(
     source: Source,
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Result<HttpResponse, Error> {
-    drop((app, source, caller, id));
-    super::later::<()>()?;
+    let (command, which) = (own(caller, source), Which::Factor(id));
+    app.call(async |ctx| flow::toggle::remove(ctx, command, which).await)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -84,8 +89,10 @@ pub async fn set_primary_mfa_method(
     source: Source,
     Then(caller, Named(id)): Then<Caller, Named>,
 ) -> Answer<MfaFactor> {
-    drop((app, source, caller, id));
-    let factor: Factor = super::later()?;
+    let (command, which) = (own(caller, source), Which::Factor(id));
+    let factor = app
+        .call(async |ctx| flow::toggle::choose_primary(ctx, command, which).await)
+        .await?;
     Ok(Json(factor.into()))
 }
 
@@ -106,6 +113,15 @@ pub async fn generate_recovery_codes(
         .call(async |ctx| flow::recovery::regenerate(ctx, caller, source).await)
         .await?;
     Ok((Json(codes.into()), StatusCode::CREATED))
+}
+
+/// A change of the caller's own account.
+fn own(caller: Caller, source: Source) -> Toggle {
+    Toggle {
+        caller: caller.into_inner(),
+        target: Target::Own,
+        source,
+    }
 }
 
 /// The id in the path.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{CODE_SENT, Method, MfaMethod, methods};
+use super::dto::{CODE_SENT, Method, MfaMethod, asks_for, masked, methods};
 use super::error::refuses;
 use super::{Answer, App, Body, Caller, MaybeCaller};
 use crate::flow;
@@ -89,8 +89,8 @@ impl MfaSetupRequest {
             target: flow::toggle::Target::Own,
             method: self.method.known()?,
             confirm: flow::setup::Confirm::Password(self.password.into_secret()),
-            name: None,
-            phone: None,
+            name: self.name,
+            phone: self.phone_number,
             codes: None,
             replace: false,
             source,
@@ -102,7 +102,6 @@ impl MfaSetupRequest {
 #[derive(Serialize, ToSchema)]
 #[schema(as = MFASetupResponse)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "the flow is being written")]
 pub enum MfaSetupResponse {
     Email(MfaSetupEmailResponse),
     Authenticator(MfaSetupAuthenticatorResponse),
@@ -170,7 +169,6 @@ pub struct MfaSetupSmsResponse {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the flow is being written")]
 pub enum OnlySms {
     Sms,
 }
@@ -191,7 +189,6 @@ pub struct MfaSetupPasskeyResponse {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the flow is being written")]
 pub enum OnlyPasskey {
     Passkey,
 }
@@ -200,13 +197,23 @@ impl From<SetupBegun> for MfaSetupResponse {
     fn from(begun: SetupBegun) -> Self {
         let mfa_token = begun.mfa_token;
         match begun.needs {
-            SetupNeeds::Email | SetupNeeds::Sms { .. } | SetupNeeds::Passkey { .. } => {
-                Self::Email(MfaSetupEmailResponse {
-                    message: CODE_SENT,
-                    mfa_token,
-                    method: OnlyEmail::Email,
-                })
-            }
+            SetupNeeds::Email => Self::Email(MfaSetupEmailResponse {
+                message: CODE_SENT,
+                mfa_token,
+                method: OnlyEmail::Email,
+            }),
+            SetupNeeds::Sms { phone } => Self::Sms(MfaSetupSmsResponse {
+                message: asks_for(FactorKind::Sms),
+                mfa_token,
+                method: OnlySms::Sms,
+                phone_number: masked(&phone),
+            }),
+            SetupNeeds::Passkey { options } => Self::Passkey(MfaSetupPasskeyResponse {
+                message: "Confirm with your device to make the passkey.",
+                mfa_token,
+                method: OnlyPasskey::Passkey,
+                public_key: options,
+            }),
             SetupNeeds::Authenticator {
                 secret,
                 otpauth_url,
@@ -254,6 +261,16 @@ impl MfaVerifyRequest {
             mfa_token: self.mfa_token.into_secret(),
             answer: flow::Answer::Code(self.code.into_secret()),
             caller,
+            source,
+        }
+    }
+
+    /// The command that finishes a step-up.
+    pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
+        flow::step_up::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            answer: flow::Answer::Code(self.code.into_secret()),
+            caller: Some(caller),
             source,
         }
     }

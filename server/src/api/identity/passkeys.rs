@@ -1,7 +1,5 @@
 //! Passkeys: set up, used as a second factor, and used alone.
 
-#![expect(unused_imports, reason = "the flows are being written")]
-
 use actix_web::post;
 use actix_web::web::Json;
 use serde::de::Error as _;
@@ -18,6 +16,7 @@ use super::{Answer, App, Body, MaybeCaller};
 use crate::flow;
 use crate::http::input::{SecretText, Then, present};
 use crate::http::output::exposed;
+use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
 use crate::model::{Secret, session};
 use crate::outcome::PasskeyAsked;
@@ -36,8 +35,10 @@ pub async fn verify_passkey_setup(
     source: Source,
     Then(caller, body): Then<MaybeCaller, Body<PasskeyVerifyRequest>>,
 ) -> Answer<MfaVerifySetupResponse> {
-    drop((app, source, caller, body));
-    let changed: crate::outcome::FactorChanged = super::later()?;
+    let command = body.into_inner().setup(caller.into_inner(), source);
+    let changed = app
+        .call(async |ctx| flow::setup::verify(ctx, command).await)
+        .await?;
     Ok(Json(changed.into()))
 }
 
@@ -70,8 +71,10 @@ pub async fn verify_passkey_login(
     source: Source,
     body: Body<PasskeyVerifyRequest>,
 ) -> Answer<MfaLoginVerifyResponse> {
-    drop((app, source, body));
-    let signed_in: crate::outcome::SignedIn = super::later()?;
+    let command = body.into_inner().login(source);
+    let signed_in = app
+        .call(async |ctx| flow::login::verify(ctx, command).await)
+        .await?;
     Ok(Json(signed_in.into()))
 }
 
@@ -171,6 +174,40 @@ pub struct PasskeyVerifyRequest {
     mfa_token: SecretText,
     #[validate(nested)]
     credential: PasskeyCredential,
+}
+
+impl PasskeyVerifyRequest {
+    /// The command that turns a passkey on.
+    fn setup(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
+        flow::setup::Verify {
+            by: flow::setup::By::Token(self.mfa_token.into_secret()),
+            answer: flow::Answer::Credential(self.credential.into()),
+            scratch: false,
+            caller,
+            source,
+        }
+    }
+
+    /// The command that finishes a sign-in.
+    fn login(self, source: Source) -> flow::login::Verify {
+        flow::login::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            answer: flow::Answer::Credential(self.credential.into()),
+            method: Some(FactorKind::Passkey),
+            scratch: false,
+            source,
+        }
+    }
+
+    /// The command that finishes a step-up.
+    pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
+        flow::step_up::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            answer: flow::Answer::Credential(self.credential.into()),
+            caller: Some(caller),
+            source,
+        }
+    }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]

@@ -1,7 +1,5 @@
 //! Proving oneself once more within a session that is open (RFC 9470).
 
-#![expect(dead_code, unused_imports, reason = "the flows are being written")]
-
 use actix_web::post;
 use actix_web::web::Json;
 use serde::{Deserialize, Serialize};
@@ -23,8 +21,8 @@ use crate::model::{Refusal, Secret};
 use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
 
 refuses!(BeginStepUp: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaMethodNotEnabled,
-    TokenInvalid, TokenExpired, MfaMethodLocked, TooManyPasswordAttempts, TooManyMfaEmails, TooManyMfaSms,
-    TooManyRequests);
+    TokenInvalid, TokenExpired, MfaNotEnabled, MfaMethodLocked, TooManyPasswordAttempts, TooManyMfaEmails,
+    TooManyMfaSms, TooManyRequests);
 
 /// Begins to lift the session of the bearer.
 #[utoipa::path(operation_id = "beginStepUp", tag = "Step-up", request_body = Option<StepUpRequest>,
@@ -35,8 +33,11 @@ pub async fn begin_step_up(
     source: Source,
     Then(caller, body): Then<Caller, OptionalBody<StepUpRequest>>,
 ) -> Answer<StepUpResponse> {
-    drop((app, source, caller, body));
-    let begun: SteppingUp = super::later()?;
+    let request = body.into_inner().unwrap_or_default();
+    let command = request.command(caller.into_inner(), source)?;
+    let begun = app
+        .call(async |ctx| flow::step_up::begin(ctx, command).await)
+        .await?;
     Ok(Json(begun.into()))
 }
 
@@ -53,8 +54,10 @@ pub async fn verify_step_up(
     source: Source,
     Then(caller, body): Then<Caller, Body<MfaVerifyRequest>>,
 ) -> Answer<StepUpCompleteResponse> {
-    drop((app, source, caller, body));
-    let lifted: SteppedUp = super::later()?;
+    let command = body.into_inner().step_up(caller.into_inner(), source);
+    let lifted = app
+        .call(async |ctx| flow::step_up::verify(ctx, command).await)
+        .await?;
     Ok(Json(lifted.into()))
 }
 
@@ -72,8 +75,10 @@ pub async fn verify_passkey_step_up(
     source: Source,
     Then(caller, body): Then<Caller, Body<PasskeyVerifyRequest>>,
 ) -> Answer<StepUpCompleteResponse> {
-    drop((app, source, caller, body));
-    let lifted: SteppedUp = super::later()?;
+    let command = body.into_inner().step_up(caller.into_inner(), source);
+    let lifted = app
+        .call(async |ctx| flow::step_up::verify(ctx, command).await)
+        .await?;
     Ok(Json(lifted.into()))
 }
 
@@ -87,6 +92,21 @@ pub struct StepUpRequest {
     #[validate(length(min = 1, max = 4096))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 4096, nullable = false)]
     password: Option<SecretText>,
+}
+
+impl StepUpRequest {
+    fn command(
+        self,
+        caller: session::Caller,
+        source: Source,
+    ) -> Result<flow::step_up::Begin, Refusal> {
+        Ok(flow::step_up::Begin {
+            caller,
+            method: self.method.map(Method::known).transpose()?,
+            password: self.password.map(SecretText::into_secret),
+            source,
+        })
+    }
 }
 
 /// A challenge, or the lifted session.
