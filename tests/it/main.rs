@@ -23,6 +23,10 @@ mod key_lists;
 mod keys;
 mod keys_file;
 mod mails;
+mod native_links;
+mod native_methods;
+mod native_recovery;
+mod native_step_up;
 mod operator;
 mod outbox;
 mod passwords;
@@ -68,6 +72,10 @@ fn all() -> Vec<Test> {
         keys::tests(),
         keys_file::tests(),
         mails::tests(),
+        native_links::tests(),
+        native_methods::tests(),
+        native_recovery::tests(),
+        native_step_up::tests(),
         operator::tests(),
         outbox::tests(),
         passwords::tests(),

@@ -29,7 +29,8 @@ async fn code_mail(server: &Server) -> Mail {
 }
 
 fn link(mail: &Mail) -> String {
-    mail.link().unwrap_or_else(|| panic!("no link in {}", mail.text))
+    mail.link()
+        .unwrap_or_else(|| panic!("no link in {}", mail.text))
 }
 
 async fn every_code_mail_carries_a_link_too() {
@@ -48,7 +49,10 @@ async fn every_code_mail_carries_a_link_too() {
     let disable = alice.begin_disable("email").await.is(200);
     let mail = code_mail(&server).await;
     let opened = server.open_link(&link(&mail)).await.is(200);
-    assert_eq!((&opened["purpose"], &opened["code"]), (&json!("disable"), &json!(mail.code())));
+    assert_eq!(
+        (&opened["purpose"], &opened["code"]),
+        (&json!("disable"), &json!(mail.code()))
+    );
     alice.begin_step_up(&json!({})).await.is(200);
     let mail = code_mail(&server).await;
     let opened = server.open_link(&link(&mail)).await.is(200);
@@ -70,10 +74,17 @@ async fn a_link_shows_the_code_once_and_issues_nothing() {
     let code = mail.code().expect("a code");
     // A scanner follows the link: what stands after the # never leaves it, and nothing is used up.
     let page = server.get("/magic-link").await;
-    assert!(page.status == 200 && !page.text.contains(&code), "{}", page.status);
+    assert!(
+        page.status == 200 && !page.text.contains(&code),
+        "{}",
+        page.status
+    );
     server.clock.advance(60);
     let opened = server.open_link(&link).await.is(200);
-    assert_eq!((&opened["purpose"], &opened["code"]), (&json!("login"), &json!(code)));
+    assert_eq!(
+        (&opened["purpose"], &opened["code"]),
+        (&json!("login"), &json!(code))
+    );
     assert_eq!(opened["askedAt"], json!(asked_at));
     assert_eq!(opened["askedFrom"], "127.0.0.1");
     assert!(opened["accessToken"].is_null() && opened["mfaToken"].is_null());
@@ -139,7 +150,14 @@ async fn what_is_no_link_opens_nothing() {
     let link = link(&code_mail(&server).await);
     let relabelled = token.replacen("mfa_", "ml_", 1);
     let other_end = format!("{}AAAA", &link[..link.len() - 4]);
-    for none in ["x", "ml_", &relabelled, &other_end, &token, &alice.refresh_token] {
+    for none in [
+        "x",
+        "ml_",
+        &relabelled,
+        &other_end,
+        &token,
+        &alice.refresh_token,
+    ] {
         server
             .open_link(none)
             .await

@@ -41,7 +41,10 @@ async fn codes_are_shown_once_to_who_gave_fresh_proof() {
     assert_eq!(codes.len(), 10);
     for code in codes.iter().filter_map(|code| code.as_str()) {
         let groups: Vec<&str> = code.split('-').collect();
-        assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{code}");
+        assert!(
+            groups.len() == 4 && groups.iter().all(|group| group.len() == 4),
+            "{code}"
+        );
         assert!(!code.contains(['I', 'L', 'O', 'U']), "{code}");
     }
     let left = &alice.methods().await.is(200)["recoveryCodes"];
@@ -58,11 +61,20 @@ async fn a_code_finishes_one_sign_in() {
     assert_eq!(signed_in["recoveryCodesRemaining"], 9);
     let again = Person::signed_in(&server, "alice@example.com", &signed_in);
     let session = &again.me().await.is(200)["session"];
-    assert_eq!((&session["acr"], &session["amr"]), (&json!("two-step"), &json!(["pwd", "recovery"])));
-    server.mail.notice_to("alice@example.com", "recovery code was used").await;
+    assert_eq!(
+        (&session["acr"], &session["amr"]),
+        (&json!("two-step"), &json!(["pwd", "recovery"]))
+    );
+    server
+        .mail
+        .notice_to("alice@example.com", "recovery code was used")
+        .await;
     let token = alice.begin_sign_in().await;
     let refused = server.verify_login(&token, &codes[0]).await;
-    assert_eq!(refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"], 4);
+    assert_eq!(
+        refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"],
+        4
+    );
     server.verify_login(&token, &codes[1]).await.is(200);
     assert_eq!(alice.methods().await["recoveryCodes"]["remaining"], 8);
 }
@@ -116,7 +128,11 @@ async fn a_code_steps_up() {
         .new_recovery_codes()
         .await
         .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
-    let token = alice.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    let token = alice
+        .begin_step_up(&json!({}))
+        .await
+        .is(200)
+        .text("mfaToken");
     let lifted = alice.verify_step_up(&token, &codes[0]).await.is(200);
     assert_eq!(lifted["recoveryCodesRemaining"], 9);
     alice.new_recovery_codes().await.is(201);
@@ -125,8 +141,13 @@ async fn a_code_steps_up() {
 async fn a_code_proves_no_set_up() {
     let server = Server::start().await;
     let (alice, codes) = with_codes(&server).await;
-    let begun = alice.begin_setup_named("authenticator", "Tablet").await.is(200);
-    let refused = server.verify_setup(&begun.text("mfaToken"), &codes[0]).await;
+    let begun = alice
+        .begin_setup_named("authenticator", "Tablet")
+        .await
+        .is(200);
+    let refused = server
+        .verify_setup(&begun.text("mfaToken"), &codes[0])
+        .await;
     refused.refused(400, "INVALID_MFA_CODE");
     assert_eq!(alice.methods().await["recoveryCodes"]["remaining"], 10);
 }

@@ -19,7 +19,10 @@ tests! {
 async fn who_has_no_method_steps_up_by_password() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
-    let missing = alice.begin_step_up(&json!({})).await.refused(400, "VALIDATION");
+    let missing = alice
+        .begin_step_up(&json!({}))
+        .await
+        .refused(400, "VALIDATION");
     assert_eq!(missing["errors"][0]["field"], "password");
     alice
         .begin_step_up(&json!({ "password": "wrong" }))
@@ -34,7 +37,10 @@ async fn who_has_no_method_steps_up_by_password() {
         .begin_step_up(&json!({ "password": alice.password }))
         .await
         .is(200);
-    assert_eq!((&lifted["acr"], &lifted["tokenType"]), (&json!("aal1"), &json!("Bearer")));
+    assert_eq!(
+        (&lifted["acr"], &lifted["tokenType"]),
+        (&json!("aal1"), &json!("Bearer"))
+    );
     assert_eq!(lifted["authTime"], "2026-11-22T14:01:07.000Z");
 }
 
@@ -57,7 +63,10 @@ async fn a_code_lifts_the_same_session() {
     assert_eq!(after["session"]["amr"], json!(["pwd", "otp", "mfa"]));
     alice.begin_setup("email").await.is(200);
     // The session is one: an older token of it is lifted too, and a refresh keeps what was proved.
-    let stale = Person { access_token: old, ..alice.clone() };
+    let stale = Person {
+        access_token: old,
+        ..alice.clone()
+    };
     assert_eq!(stale.me().await["session"]["acr"], "aal2");
     let refreshed = server.refresh(&alice.refresh_token).await.is(200);
     alice.keep(&refreshed);
@@ -76,9 +85,15 @@ async fn the_method_is_chosen() {
     alice.sign_in().await;
     alice.enable_email().await;
     let begun = alice.begin_step_up(&json!({})).await.is(200);
-    assert_eq!((&begun["method"], &begun["mfaMethods"]), (&json!("authenticator"), &json!(["authenticator", "email"])));
+    assert_eq!(
+        (&begun["method"], &begun["mfaMethods"]),
+        (&json!("authenticator"), &json!(["authenticator", "email"]))
+    );
     for word in ["email", "magic_link"] {
-        let begun = alice.begin_step_up(&json!({ "method": word })).await.is(200);
+        let begun = alice
+            .begin_step_up(&json!({ "method": word }))
+            .await
+            .is(200);
         assert_eq!(begun["method"], "email");
         let code = server.mail.code_to("alice@example.com").await;
         let token = begun.text("mfaToken");
@@ -102,7 +117,11 @@ async fn a_token_of_a_step_up_is_of_its_session() {
     alice.enable_authenticator().await;
     let mut bob = server.registered("bob@example.com").await;
     bob.enable_authenticator().await;
-    let token = alice.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    let token = alice
+        .begin_step_up(&json!({}))
+        .await
+        .is(200)
+        .text("mfaToken");
     let code = alice.fresh_code();
     bob.verify_step_up(&token, &code)
         .await
@@ -137,8 +156,17 @@ async fn a_step_up_has_its_own_purpose_and_time() {
         .verify_step_up(&login, &code)
         .await
         .refused(400, "MFA_WRONG_PURPOSE");
-    let token = alice.begin_step_up(&json!({})).await.is(200).text("mfaToken");
-    for elsewhere in [server.verify_login(&token, &code), server.verify_setup(&token, &code), server.verify_disable(&token, &code), server.switch(&token, "authenticator")] {
+    let token = alice
+        .begin_step_up(&json!({}))
+        .await
+        .is(200)
+        .text("mfaToken");
+    for elsewhere in [
+        server.verify_login(&token, &code),
+        server.verify_setup(&token, &code),
+        server.verify_disable(&token, &code),
+        server.switch(&token, "authenticator"),
+    ] {
         elsewhere.await.refused(400, "MFA_WRONG_PURPOSE");
     }
     server.clock.advance(600);
@@ -147,7 +175,11 @@ async fn a_step_up_has_its_own_purpose_and_time() {
         .verify_step_up(&token, &code)
         .await
         .refused(400, "MFA_TOKEN_EXPIRED");
-    let token = alice.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    let token = alice
+        .begin_step_up(&json!({}))
+        .await
+        .is(200)
+        .text("mfaToken");
     let app = alice.factor_id("authenticator").await;
     alice.step_up().await;
     alice.remove(&app).await.is(204);
@@ -162,10 +194,17 @@ async fn tries_of_a_step_up_run_out() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
-    let token = alice.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    let token = alice
+        .begin_step_up(&json!({}))
+        .await
+        .is(200)
+        .text("mfaToken");
     for left in (0..5).rev() {
         let refused = alice.verify_step_up(&token, &alice.wrong_code()).await;
-        assert_eq!(refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"], left);
+        assert_eq!(
+            refused.refused(400, "INVALID_MFA_CODE")["attemptsRemaining"],
+            left
+        );
     }
     let code = alice.fresh_code();
     let refused = alice.verify_step_up(&token, &code).await;
@@ -176,7 +215,11 @@ async fn a_stopped_method_steps_nobody_up() {
     let server = Server::with(|settings| settings.policy.hard_limit = 10).await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
-    let token = alice.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    let token = alice
+        .begin_step_up(&json!({}))
+        .await
+        .is(200)
+        .text("mfaToken");
     let app = alice.authenticator.clone().expect("an app");
     server
         .database
@@ -195,8 +238,14 @@ async fn a_stopped_method_steps_nobody_up() {
 /// A step that a signed-in user answers with a code, begun.
 async fn steps(alice: &Person) -> Vec<(&'static str, String)> {
     let disable = alice.begin_disable("authenticator").await.is(200);
-    let step_up = alice.begin_step_up(&json!({ "method": "authenticator" })).await.is(200);
-    vec![("disable", disable.text("mfaToken")), ("step-up", step_up.text("mfaToken"))]
+    let step_up = alice
+        .begin_step_up(&json!({ "method": "authenticator" }))
+        .await
+        .is(200);
+    vec![
+        ("disable", disable.text("mfaToken")),
+        ("step-up", step_up.text("mfaToken")),
+    ]
 }
 
 fn answer(alice: &Person, step: &str, token: &str, code: &str) -> Call {
