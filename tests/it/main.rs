@@ -23,6 +23,7 @@ mod key_lists;
 mod keys;
 mod keys_file;
 mod mails;
+mod native_enforced;
 mod native_links;
 mod native_methods;
 mod native_recovery;
@@ -72,6 +73,7 @@ fn all() -> Vec<Test> {
         keys::tests(),
         keys_file::tests(),
         mails::tests(),
+        native_enforced::tests(),
         native_links::tests(),
         native_methods::tests(),
         native_recovery::tests(),
