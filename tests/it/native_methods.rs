@@ -194,7 +194,7 @@ async fn sign_in_starts_with_the_primary_method() {
 
 async fn only_what_is_on_can_be_primary() {
     let server = Server::start().await;
-    let alice = with_app(&server).await;
+    let mut alice = with_app(&server).await;
     alice.enable_email().await;
     let mailbox = alice.factor_id("email").await;
     server
