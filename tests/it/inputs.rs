@@ -288,7 +288,7 @@ async fn an_unknown_method_is_a_refusal_of_its_own() {
             called += 1;
         }
     }
-    assert_eq!(called, 18, "three operations take a method");
+    assert_eq!(called, 28, "four operations take a method");
 }
 
 async fn another_media_type_is_refused_everywhere() {

@@ -119,13 +119,17 @@ impl Expected {
         match self {
             Self::Authenticators(all) => totp::compare(tx, all, code, policy, now),
             Self::Sent(sent, stand) => {
-                let stands = match stand {
-                    Stand::Factor(factor) => factors::stands(tx, factor)?,
+                let right = match stand {
+                    _ if !sent.fits(code, policy, now) => false,
+                    Stand::Factor(factor) => factors::used(tx, factor, now)?,
                     Stand::Policy => true,
                     Stand::Gone => false,
                 };
-                let fits = sent.fits(code, policy, now) && stands;
-                Ok(if fits { Verdict::Right } else { Verdict::Wrong })
+                Ok(if right {
+                    Verdict::Right
+                } else {
+                    Verdict::Wrong
+                })
             }
             Self::Nothing => Ok(Verdict::Wrong),
         }

@@ -89,7 +89,7 @@ pub fn compare(
         let Some(step) = authenticator.matching_step(code, policy, now) else {
             continue;
         };
-        if factors::accept_step(tx, &authenticator.factor, step)? {
+        if factors::accept_step(tx, &authenticator.factor, step, now)? {
             return Ok(Verdict::Right);
         }
         let used = authenticator.factor.last_step.unwrap_or(step).max(step);

@@ -454,6 +454,18 @@ impl Seen {
         Ok(())
     }
 
+    /// Judges whether its method can still answer it; a recovery code always can.
+    ///
+    /// # Errors
+    /// Refuses a method that was turned off meanwhile.
+    pub fn judge_answerable(&self) -> Result<()> {
+        let method = self.challenge.kind;
+        if method != FactorKind::RecoveryCode && !self.demanded.contains(&method) {
+            return Err(Refusal::MfaMethodNotEnabled.into());
+        }
+        Ok(())
+    }
+
     /// Whether the code sent last for it is one of this method.
     pub fn has_code_of(&self, method: FactorKind) -> bool {
         // Only mails carry a link; one that was used up leaves its date.

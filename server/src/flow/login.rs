@@ -229,9 +229,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
         seen = seen.waiting_for(ctx, method).await?;
     }
     let candidates = seen.on();
-    if seen.challenge.kind != FactorKind::RecoveryCode {
-        seen.judge_method(seen.challenge.kind)?;
-    }
+    seen.judge_answerable()?;
     let terms = Terms {
         recovery: true,
         scratch: command.scratch,

@@ -2,6 +2,7 @@
 
 use crate::app::Ctx;
 use crate::model::Result;
+use crate::model::factor::starting;
 use crate::model::kinds::{CodeSetKind, FactorState};
 use crate::model::session::Caller;
 use crate::outcome::MethodList;
@@ -17,6 +18,11 @@ pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
         let mut all = factors::of_user(tx, user_id)?;
         // A set-up that was begun is no method yet, and may never become one.
         all.retain(|factor| factor.state != FactorState::Pending);
+        // Without a choice of the owner's, one comes first all the same.
+        let first = starting(&all).map(|factor| factor.id);
+        for factor in &mut all {
+            factor.is_primary = Some(factor.id) == first;
+        }
         let codes = code_sets::live(tx, user_id, CodeSetKind::Recovery)?;
         Ok(MethodList {
             factors: all,

@@ -149,7 +149,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     let token = &command.mfa_token;
     let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
     seen.judge_caller(command.caller.as_ref())?;
-    seen.judge_method(seen.challenge.kind)?;
+    seen.judge_answerable()?;
     let candidates = seen.on();
     let terms = Terms {
         recovery: true,

@@ -6,7 +6,7 @@
 use crate::app::Ctx;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
-use crate::model::factor::{Factor, kinds_on};
+use crate::model::factor::{Factor, kinds_on, starting};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Role};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
@@ -310,8 +310,10 @@ pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> R
         factors::rename(tx, caller.user.id, id, &name)?;
         let method = Some(factor.kind.as_str());
         act.audit(tx, caller.user.id, Event::FactorRenamed, method)?;
+        let first = starting(&caller.factors).is_some_and(|first| first.id == id);
         Ok(Factor {
             name: Some(name.clone()),
+            is_primary: first,
             ..factor.clone()
         })
     })

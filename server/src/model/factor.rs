@@ -66,15 +66,17 @@ impl Factor {
     }
 }
 
-/// The kinds that are asked for at sign-in, in the order they were turned on (of the same moment the
-/// strongest first), each once.
+/// The kinds that are asked for at sign-in, each once: the one it starts with, then in the order they
+/// were turned on (of the same moment the strongest first).
 pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
+    let first = starting(factors).map(|factor| factor.kind);
     let mut on: Vec<&Factor> = factors
         .iter()
         .filter(|factor| factor.state == FactorState::On)
         .collect();
     on.sort_by_key(|factor| {
         (
+            Some(factor.kind) != first,
             factor.enabled_at,
             ORDER.iter().position(|kind| *kind == factor.kind),
         )

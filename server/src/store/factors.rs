@@ -59,7 +59,7 @@ pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<b
 
 /// Accepts a code of `step` from a factor that stands where it was seen, unless one of this or of a
 /// later step was accepted: then `false` (RFC 6238 §5.2).
-pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<bool> {
+pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
         diesel::update(
@@ -72,17 +72,23 @@ pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<bool> {
                         .or(factors::last_step.lt(step).assume_not_null()),
                 ),
         )
-        .set(factors::last_step.eq(step))
+        .set((factors::last_step.eq(step), factors::last_used_at.eq(now),))
     )?;
     Ok(rows == 1)
 }
 
-/// Whether the factor still stands where it was seen.
-pub fn stands(tx: &mut Tx, factor: &Factor) -> Result<bool> {
-    let standing = factors::table
-        .find((factor.user_id, factor.id))
-        .filter(factors::state.eq(factor.state));
-    Ok(diesel::select(diesel::dsl::exists(standing)).get_result(&mut tx.conn)?)
+/// Remembers that a factor proved its owner, unless it no longer stands where it was seen: then `false`.
+pub fn used(tx: &mut Tx, factor: &Factor, now: Time) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            factors::table
+                .find((factor.user_id, factor.id))
+                .filter(factors::state.eq(factor.state)),
+        )
+        .set(factors::last_used_at.eq(now))
+    )?;
+    Ok(rows == 1)
 }
 
 /// Forgets a user's factors of one kind in one state; how many there were.

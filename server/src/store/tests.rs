@@ -30,7 +30,8 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
     assert!(factors::accept_step(
         tx,
         &factor,
-        i64::try_from(number).expect("small")
+        i64::try_from(number).expect("small"),
+        now
     )?);
     challenges::spend(tx, user, challenge.id, now)?;
     factors::reset_attempts(tx, user, FactorKind::Authenticator)?;
