@@ -1,7 +1,7 @@
 //! What people do with several methods: recovery codes, mailed links, passkeys, stepping up.
 
 use crate::call::{Answer, Call, Method};
-use crate::{Authenticator, Mail, Person, Server, Value, json, logs};
+use crate::{Authenticator, Person, Server, Value, json};
 
 impl Person {
     /// Lists their methods.
@@ -117,15 +117,5 @@ impl Server {
     pub fn verify_passkey(&self, step: &str, mfa_token: &str, credential: &Value) -> Call {
         let body = json!({ "mfaToken": mfa_token, "credential": credential });
         self.post(&format!("/identity/{step}/verify-passkey"), &body)
-    }
-}
-
-impl Mail {
-    /// The token of the link to the page that shows the code, if it carries one.
-    pub fn link(&self) -> Option<String> {
-        let (_, after) = self.text.split_once("/magic-link#")?;
-        let token = after.split_whitespace().next()?.to_owned();
-        logs::secret(&token);
-        Some(token)
     }
 }
