@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod across;
 mod budgets;
 mod courier;
 mod faults;
@@ -59,6 +60,7 @@ use contract_tests::{Test, suite};
 /// All tests; a module left out is dead code, which the compiler reports.
 fn all() -> Vec<Test> {
     let modules = [
+        across::tests(),
         budgets::tests(),
         courier::tests(),
         faults::tests(),
