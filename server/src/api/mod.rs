@@ -2,6 +2,7 @@
 
 pub mod flashback;
 pub mod identity;
+pub mod netevia;
 pub mod veeam;
 
 use crate::http::contract::Envelope;
@@ -23,5 +24,10 @@ pub struct Document {
 
 /// Every API. The first one answers for paths that belong to none.
 pub const fn documents() -> &'static [Document] {
-    &[identity::DOCUMENT, flashback::DOCUMENT, veeam::DOCUMENT]
+    &[
+        identity::DOCUMENT,
+        netevia::DOCUMENT,
+        flashback::DOCUMENT,
+        veeam::DOCUMENT,
+    ]
 }

@@ -2,6 +2,7 @@
 
 use crate::factor::Code;
 use crate::model::challenge::Challenge;
+use crate::model::kinds::FactorKind;
 use crate::model::policy::Policy;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::{ChallengeId, Secret, Time, UserId};
@@ -71,6 +72,7 @@ pub struct SentCode {
     row: [u8; 16],
     kept: Option<Vec<u8>>,
     sent_at: Option<Time>,
+    by_sms: bool,
     link_hash: Option<Vec<u8>>,
     link_expires_at: Option<Time>,
 }
@@ -83,6 +85,7 @@ impl SentCode {
             row: *challenge.id.as_bytes(),
             kept: challenge.code_hash.clone(),
             sent_at: challenge.last_sent_at,
+            by_sms: challenge.kind == FactorKind::Sms,
             link_hash: challenge.link_hash.clone(),
             link_expires_at: challenge.link_expires_at,
         }
@@ -99,9 +102,13 @@ impl SentCode {
                 .is_some_and(|kept| vault::same(&vault::digest(link.secret.expose()), kept));
             return alive && fits && link.row.as_bytes() == &self.row;
         }
+        let seconds = match self.by_sms {
+            true => policy.sms_code_seconds,
+            false => policy.mail_code_seconds,
+        };
         let alive = self
             .sent_at
-            .is_some_and(|sent| sent.plus_seconds(i64::from(policy.mail_code_seconds)) > now);
+            .is_some_and(|sent| sent.plus_seconds(i64::from(seconds)) > now);
         let fits = self
             .kept
             .as_ref()

@@ -3,7 +3,7 @@
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
 use crate::flow::settle::Answer;
-use crate::flow::{Act, MailOf, demand, fresh};
+use crate::flow::{Act, MailOf, demand, fresh, sms};
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
@@ -85,7 +85,16 @@ impl Draft {
     /// # Errors
     /// Refuses when nothing may be sent now.
     pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Time> {
-        let sends = opening.kind.is_sent() && opening.sends;
+        // With SMS turned off since, its challenge still stands, for a recovery code.
+        let can_send = match opening.kind {
+            FactorKind::Sms => sms::can_send(act, opening.phone.as_deref()),
+            FactorKind::Email
+            | FactorKind::Authenticator
+            | FactorKind::Passkey
+            | FactorKind::RecoveryCode
+            | FactorKind::ScratchCode => opening.kind.is_sent(),
+        };
+        let sends = can_send && opening.sends;
         if sends {
             count(tx, act, user, opening.kind, opening.phone.as_deref())?;
         }
@@ -97,7 +106,8 @@ impl Draft {
             challenges::spend(tx, user.id, old.id, act.now)?;
         }
         let expires_at = act.now.plus_seconds(i64::from(opening.seconds));
-        let links = sends && opening.kind == FactorKind::Email;
+        let links =
+            sends && opening.kind == FactorKind::Email && opening.purpose != Purpose::Action;
         let challenge = Challenge {
             user_id: user.id,
             id: self.id,
@@ -154,7 +164,8 @@ pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
 /// Counts a code that is about to be sent, before anything is changed (P-23, P-25, P-26).
 fn count(tx: &mut Tx, act: &Act, user: &User, kind: FactorKind, phone: Option<&str>) -> Result<()> {
     if kind == FactorKind::Sms {
-        return count_text(tx, act, user, phone);
+        act.count_sms_call(tx, user.id)?;
+        return act.count_sms(tx, user.id, phone.unwrap_or_default());
     }
     act.count_mail_call(tx, user.id, MailOf::Owner)?;
     act.count_code_mail(tx, user.id)?;
@@ -170,17 +181,21 @@ fn deliver(
     phone: Option<&str>,
     sending: &Sending,
 ) -> Result<()> {
-    let seconds = act.policy().mail_code_seconds;
+    let by_sms = challenge.kind == FactorKind::Sms;
+    let seconds = match by_sms {
+        true => act.policy().sms_code_seconds,
+        false => act.policy().mail_code_seconds,
+    };
     let (code, minutes) = (sending.code.expose().clone(), seconds / 60);
-    if challenge.kind == FactorKind::Sms {
-        return post_text(tx, act, user, phone, challenge, &sending.code);
-    }
-    challenges::drop_other_links(tx, user.id, challenge.id)?;
-    let url = &act.settings.public_url;
-    let link = Some(format!(
-        "{url}/magic-link#{}",
-        sending.token(user.id).expose()
-    ));
+    let link = match links(challenge) {
+        true => {
+            challenges::drop_other_links(tx, user.id, challenge.id)?;
+            let url = &act.settings.public_url;
+            let token = sending.token(user.id);
+            Some(format!("{url}/magic-link#{}", token.expose()))
+        }
+        false => None,
+    };
     let message = match challenge.purpose {
         Purpose::Setup => Message::SetupCode {
             code,
@@ -208,22 +223,16 @@ fn deliver(
             action: challenge.action.clone().unwrap_or_default(),
         },
     };
-    act.post(tx, user.id, &user.email, message, seconds)
+    let to = match by_sms {
+        true => phone.unwrap_or_default(),
+        false => &user.email,
+    };
+    act.post(tx, user.id, to, message, seconds)
 }
 
-fn count_text(_tx: &mut Tx, _act: &Act, _user: &User, _phone: Option<&str>) -> Result<()> {
-    Err(Refusal::MfaMethodUnavailable.into())
-}
-
-fn post_text(
-    _tx: &mut Tx,
-    _act: &Act,
-    _user: &User,
-    _phone: Option<&str>,
-    _challenge: &Challenge,
-    _code: &Secret<String>,
-) -> Result<()> {
-    Err(Refusal::MfaMethodUnavailable.into())
+/// Whether a link goes with the code: by mail alone, and not where only a code is asked for.
+fn links(challenge: &Challenge) -> bool {
+    challenge.kind == FactorKind::Email && challenge.purpose != Purpose::Action
 }
 
 /// Sends a challenge its first code or a further one: the new one takes the place of the old one.
@@ -239,8 +248,12 @@ pub fn send(
     sending: &Sending,
 ) -> Result<bool> {
     let phone = seen.phone();
+    let number = phone.as_deref().unwrap_or_default();
     match kind {
-        FactorKind::Sms => count_text(tx, act, &seen.user, phone.as_deref())?,
+        FactorKind::Sms => {
+            act.count_sms_call(tx, seen.user.id)?;
+            act.judge_sms(tx, seen.user.id, number)?;
+        }
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Passkey
@@ -251,7 +264,9 @@ pub fn send(
             act.count_mail(tx, MailOf::Owner)?;
         }
     }
-    let links = kind == FactorKind::Email;
+    let mut challenge = seen.challenge.clone();
+    challenge.kind = kind;
+    let links = links(&challenge);
     let sent = challenges::Sent {
         kind,
         code_hash: sending.code_hash(&act.vault),
@@ -261,11 +276,14 @@ pub fn send(
     if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
         return Ok(false);
     }
-    if links {
-        act.count_code_mail(tx, seen.user.id)?;
+    match kind {
+        FactorKind::Sms => act.count_sms(tx, seen.user.id, number)?,
+        FactorKind::Email
+        | FactorKind::Authenticator
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id)?,
     }
-    let mut challenge = seen.challenge.clone();
-    challenge.kind = kind;
     deliver(tx, act, &seen.user, &challenge, phone.as_deref(), sending)?;
     Ok(true)
 }
@@ -441,6 +459,18 @@ impl Seen {
     fn phone(&self) -> Option<String> {
         let about = self.about().and_then(|factor| factor.target);
         about.or_else(|| phone_on(&self.factors))
+    }
+
+    /// Whether the method it waits for is one whose codes are sent, and can be now.
+    pub fn sends(&self, act: &Act) -> bool {
+        match self.challenge.kind {
+            FactorKind::Sms => sms::can_send(act, self.phone().as_deref()),
+            FactorKind::Email
+            | FactorKind::Authenticator
+            | FactorKind::Passkey
+            | FactorKind::RecoveryCode
+            | FactorKind::ScratchCode => self.challenge.kind.is_sent(),
+        }
     }
 
     /// Judges whether sign-in may be finished by this method.

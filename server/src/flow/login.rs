@@ -3,7 +3,7 @@
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, demand, password, session};
+use crate::flow::{Act, demand, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{FactorKind, Purpose};
@@ -125,6 +125,10 @@ fn first_method(
         if !demanded.contains(&method) || !carries.methods.contains(&method) {
             continue;
         }
+        if method == FactorKind::Sms && !sms::can_send(act, challenge::phone_on(factors).as_deref())
+        {
+            continue;
+        }
         if !factors::attempts(tx, user.id, method)?.locked(act.policy()) {
             return Ok(method);
         }
@@ -168,6 +172,11 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         command.method,
         challenge::sending(ctx, &act, seen.challenge.id),
     );
+    if method == FactorKind::Sms
+        && !sms::can_send(&act, challenge::phone_on(&seen.factors).as_deref())
+    {
+        return Err(Refusal::MfaMethodNotEnabled.into());
+    }
     ctx.write(move |tx| {
         if factors::attempts(tx, seen.user.id, method)?.locked(act.policy()) {
             return act.refuse_limited(tx, seen.user.id, Refusal::MfaMethodLocked);

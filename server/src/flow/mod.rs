@@ -2,11 +2,13 @@
 
 pub mod account;
 mod act;
+pub mod action;
 pub mod admin;
 pub mod administration;
 pub mod api_keys;
 pub mod authenticator;
 mod challenge;
+pub mod channel;
 mod demand;
 pub mod disable;
 mod fresh;

@@ -28,13 +28,21 @@ pub struct Resend {
 /// # Errors
 /// Refuses past P-21, P-22, P-23 and P-25, and for methods that are not sent.
 pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
+    resend_for(ctx, command, None).await
+}
+
+/// The same, of a challenge for this purpose.
+///
+/// # Errors
+/// As [`resend`]; and refuses a challenge for another purpose.
+pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) -> Result<Resent> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, None).await?;
+    let seen = challenge::look(ctx, &act, &command.mfa_token, purpose).await?;
     let seen = match command.method {
         Some(method) => seen.waiting_for(ctx, method).await?,
         None => seen,
     };
-    if !seen.challenge.kind.is_sent() {
+    if !seen.sends(&act) {
         return Err(Refusal::ResendOnlyForEmail.into());
     }
     let (resends_remaining, retry_after) = again(ctx, act, seen).await?;

@@ -6,7 +6,7 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::recovery::{self, SetDraft};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, demand, fresh, passkey, password, session};
+use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
@@ -170,7 +170,13 @@ fn prepare(
             let options = begun.options;
             (SetupNeeds::Passkey { options }, Some(begun.state))
         }
-        FactorKind::Email | FactorKind::Sms => {
+        FactorKind::Sms => {
+            let typed = command.phone.as_deref().unwrap_or_default();
+            let phone = sms::phone(act, typed)?.as_str().to_owned();
+            factor.target = Some(phone.clone());
+            (SetupNeeds::Sms { phone }, None)
+        }
+        FactorKind::Email => {
             return Err(Refusal::MfaMethodUnavailable.into());
         }
         FactorKind::RecoveryCode | FactorKind::ScratchCode => {

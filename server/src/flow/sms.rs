@@ -30,6 +30,11 @@ pub fn judge_on(act: &Act) -> Result<()> {
     }
 }
 
+/// Whether an SMS can be sent to this number: there are text messages, and its country is allowed.
+pub fn can_send(act: &Act, number: Option<&str>) -> bool {
+    number.is_some_and(|number| Phone::parse(number, &act.settings.sms_countries).is_ok())
+}
+
 /// A limit, and what it counts by: an account, or a keyed hash.
 enum Counter {
     OfUser(Limit),
@@ -63,9 +68,8 @@ impl Act {
     /// # Errors
     /// As [`Act::count_sms`].
     pub fn judge_sms(&self, tx: &mut Tx, user_id: UserId, number: &str) -> Result<()> {
-        judge_on(self)?;
         // The list may have become shorter since the number was proved.
-        if Phone::parse(number, &self.settings.sms_countries).is_err() {
+        if !can_send(self, Some(number)) {
             return Err(Refusal::MfaMethodUnavailable.into());
         }
         let wait = self.sms_wait(tx, user_id, number)?;

@@ -183,6 +183,10 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
             let goes = |factor: &Factor| factor.state == FactorState::On && which.is(factor);
             if !held.factors.iter().any(goes) {
                 return match which {
+                    // A policy has sign-in ask for the mailbox all the same.
+                    Which::All if held.enforced && held.user.mailbox => {
+                        Err(Refusal::MfaEnforced.into())
+                    }
                     // Nothing is asked for already.
                     Which::All => Ok(kinds_on(&held.factors)),
                     Which::Kind(_) | Which::Factor(_) => Err(Refusal::MfaMethodNotEnabled.into()),

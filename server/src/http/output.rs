@@ -23,3 +23,17 @@ pub fn exposed_all<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(secrets.iter().map(Secret::expose))
 }
+
+/// The same for one that may not be there, beside `skip_serializing_if`.
+///
+/// # Errors
+/// The serializer's.
+pub fn exposed_if<S: Serializer>(
+    secret: &Option<Secret<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => serializer.serialize_some(secret.expose()),
+        None => serializer.serialize_none(),
+    }
+}

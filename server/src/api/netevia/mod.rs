@@ -1,0 +1,62 @@
+//! Netevia's API, `/settings/MfaSignIn`, `/api/auth/v2*`, `/api/CodeVerification/*` and `/netevia/disablemfa/*`, on
+//! our users, factors and sessions.
+
+mod administration;
+mod auth;
+mod codes;
+mod dto;
+mod error;
+mod settings;
+
+use actix_web::web::{Data, Json};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::api::Document;
+use crate::http::{caller, input, problem};
+use error::{Error, Netevia};
+
+/// Netevia's API.
+pub const DOCUMENT: Document = Document {
+    name: "netevia",
+    yaml: include_str!("../../../../openapi/netevia.yaml"),
+    code,
+    routes,
+    envelope: problem::envelope::<Netevia>,
+};
+
+type App = Data<crate::app::App>;
+type Body<T> = input::Body<T, Error>;
+type OptionalBody<T> = input::OptionalBody<T, Error>;
+type Path<T> = input::Path<T, Error>;
+type Caller = caller::Caller<Error>;
+type MaybeCaller = caller::MaybeCaller<Error>;
+type Answer<T> = Result<Json<T>, Error>;
+
+fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(settings::enable_mfa_sign_in)
+        .service(settings::disable_mfa_sign_in)
+        .service(auth::authenticate)
+        .service(auth::complete_authentication)
+        .service(codes::send_verification_code)
+        .service(codes::check_verification_code)
+        .service(administration::disable_mfa_of_profile)
+        .service(administration::disable_mfa_of_authorized_user);
+}
+
+/// What the mounted handlers say of themselves, collected in an application of its own.
+fn code() -> OpenApi {
+    let app = actix_web::App::new().into_utoipa_app().configure(routes);
+    let (_, mut document) = app.split_for_parts();
+    problem::describe::<Netevia>(&mut document);
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    document
+}
