@@ -29,6 +29,12 @@ mod native_links;
 mod native_methods;
 mod native_recovery;
 mod native_step_up;
+mod netevia;
+mod netevia_admin;
+mod netevia_auth;
+mod netevia_codes;
+mod netevia_faults;
+mod netevia_settings;
 mod operator;
 mod outbox;
 mod passwords;
@@ -80,6 +86,11 @@ fn all() -> Vec<Test> {
         native_methods::tests(),
         native_recovery::tests(),
         native_step_up::tests(),
+        netevia_admin::tests(),
+        netevia_auth::tests(),
+        netevia_codes::tests(),
+        netevia_faults::tests(),
+        netevia_settings::tests(),
         operator::tests(),
         outbox::tests(),
         passwords::tests(),
