@@ -37,6 +37,10 @@ mod netevia_faults;
 mod netevia_settings;
 mod operator;
 mod outbox;
+mod passkeys;
+mod passkeys_browser;
+mod passkeys_forged;
+mod passkeys_sdk;
 mod passwords;
 mod paths;
 mod races;
@@ -93,6 +97,10 @@ fn all() -> Vec<Test> {
         netevia_settings::tests(),
         operator::tests(),
         outbox::tests(),
+        passkeys::tests(),
+        passkeys_browser::tests(),
+        passkeys_forged::tests(),
+        passkeys_sdk::tests(),
         passwords::tests(),
         paths::tests(),
         races::tests(),

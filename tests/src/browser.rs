@@ -1,5 +1,6 @@
 //! A headless browser on Swagger UI, and what a person does there: click, type, read.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +32,17 @@ pub struct Browser {
 impl Browser {
     /// Starts one.
     pub async fn start() -> Self {
+        Self::started(&[]).await
+    }
+
+    /// Starts one for which a host and port is this server's: passkeys belong to an origin, and a
+    /// server of a test has any port.
+    pub async fn at(host_and_port: &str, server: SocketAddr) -> Self {
+        let rule = format!("--host-resolver-rules=MAP {host_and_port} {server}");
+        Self::started(&[&rule]).await
+    }
+
+    async fn started(further: &[&str]) -> Self {
         let profile = TempDir::new().expect("a folder");
         let mut wanted = DesiredCapabilities::chrome();
         let folder = format!("--user-data-dir={}", profile.path().display());
@@ -46,7 +58,10 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--window-size=1200,1500",
             &folder,
-        ] {
+        ]
+        .iter()
+        .chain(further)
+        {
             wanted.add_arg(argument).expect("an argument");
         }
         let manager: Arc<WebDriverManager> = WebDriverManager::builder()
@@ -183,6 +198,34 @@ impl Browser {
                 .map(|url| format!("request: {url}")),
         );
         faults
+    }
+
+    /// Plugs in an authenticator that recognises its holder, and keeps passkeys that are found without
+    /// a list of ids.
+    pub async fn with_authenticator(&self) {
+        let cdp = self.driver.cdp();
+        let enable = cdp.send_raw("WebAuthn.enable", json!({}));
+        enable.await.expect("an interface for authenticators");
+        let options = json!({ "options": {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserVerified": true,
+            "automaticPresenceSimulation": true,
+        } });
+        let add = cdp.send_raw("WebAuthn.addVirtualAuthenticator", options);
+        add.await.expect("an authenticator");
+    }
+
+    /// Runs a script of the page that may wait for things; it is `given` a value, and returns one.
+    pub async fn page(&self, script: &str, given: &Value) -> Value {
+        let script = format!(
+            "const [given, done] = arguments;
+            (async () => {{ {script} }})().then(done, (error) => done({{ failed: String(error) }}));"
+        );
+        let ran = self.driver.execute_async(script, vec![given.clone()]).await;
+        ran.expect("a script").json().clone()
     }
 
     async fn run(&self, script: &str) -> Value {

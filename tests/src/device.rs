@@ -20,7 +20,8 @@ use passkey::types::ctap2::{Aaguid, Ctap2Error, StatusCode};
 use passkey::types::webauthn::PublicKeyCredentialDescriptor;
 use url::Url;
 
-use crate::{Value, json};
+use crate::call::{Answer, Call, Method};
+use crate::{Person, Server, Value, json};
 
 /// The page that the servers of the tests are known by.
 pub const PAGE: &str = "http://localhost";
@@ -46,7 +47,9 @@ macro_rules! client {
             RustCryptoBackend,
         );
         authenticator.set_make_credentials_with_signature_counter(device.counts);
-        Client::new(authenticator).allows_insecure_localhost(true)
+        Client::new(authenticator)
+            .allows_insecure_localhost(true)
+            .user_verification_when_preferred(device.verifies)
     }};
 }
 
@@ -83,7 +86,7 @@ impl Device {
     /// # Errors
     /// What the device has against it.
     pub async fn create(&self, options: &Value) -> Result<Value, WebauthnError> {
-        let options = serde_json::from_value(options.clone()).expect("creation options");
+        let options = serde_json::from_value(whole(options)).expect("creation options");
         let made = client!(self)
             .register(&page(), options, DefaultClientData)
             .await?;
@@ -95,7 +98,7 @@ impl Device {
     /// # Errors
     /// What the device has against it.
     pub async fn get(&self, options: &Value) -> Result<Value, WebauthnError> {
-        let options = serde_json::from_value(options.clone()).expect("request options");
+        let options = serde_json::from_value(whole(options)).expect("request options");
         let used = client!(self)
             .authenticate(&page(), options, DefaultClientData)
             .await?;
@@ -107,14 +110,14 @@ impl Device {
     pub async fn get_forged(&self, options: &Value, member: &str, value: Value) -> Value {
         let mut client_data = json!({
             "type": "webauthn.get",
-            "challenge": options["publicKey"]["challenge"],
+            "challenge": whole(options)["publicKey"]["challenge"],
             "origin": PAGE,
             "crossOrigin": false,
         });
         client_data[member] = value;
         let client_data = client_data.to_string();
         let hash = digest(&SHA256, client_data.as_bytes()).as_ref().to_vec();
-        let options = serde_json::from_value(options.clone()).expect("request options");
+        let options = serde_json::from_value(whole(options)).expect("request options");
         let used = client!(self)
             .authenticate(&page(), options, DefaultClientDataWithCustomHash(hash))
             .await
@@ -140,6 +143,14 @@ impl Device {
 impl Default for Device {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// What `create` and `get` take, of a whole one or of its `publicKey`.
+fn whole(options: &Value) -> Value {
+    match options.get("publicKey") {
+        Some(_) => options.clone(),
+        None => json!({ "publicKey": options }),
     }
 }
 
@@ -210,7 +221,7 @@ impl CredentialStore for Keys {
     }
 }
 
-/// Who holds the device: always there, and recognised if the device can do that.
+/// Who holds the device: always there, and recognised if it is asked to and can.
 struct Holder {
     verifies: bool,
 }
@@ -221,13 +232,16 @@ impl UserValidationMethod for Holder {
 
     async fn check_user<'a>(
         &self,
-        _hint: UiHint<'a, Passkey>,
+        hint: UiHint<'a, Passkey>,
         _presence: bool,
-        _verification: bool,
+        verification: bool,
     ) -> Result<UserCheck, Ctap2Error> {
+        if let UiHint::InformExcludedCredentialFound(_) = hint {
+            return Err(Ctap2Error::CredentialExcluded);
+        }
         Ok(UserCheck {
             presence: true,
-            verification: self.verifies,
+            verification: verification && self.verifies,
         })
     }
 
@@ -237,5 +251,51 @@ impl UserValidationMethod for Holder {
 
     fn is_verification_enabled(&self) -> Option<bool> {
         self.verifies.then_some(true)
+    }
+}
+
+impl Person {
+    /// Begins to add a passkey.
+    pub fn begin_passkey(&self, name: &str) -> Call {
+        let body = json!({ "method": "passkey", "password": self.password, "name": name });
+        self.post("/identity/mfa/setup", &body)
+    }
+
+    /// Makes a passkey on a device, to the end.
+    pub async fn add_passkey(&self, device: &Device) -> Answer {
+        let begun = self.begin_passkey("Key").await.is(200);
+        let made = device.create(&begun["publicKey"]).await.expect("a passkey");
+        let token = begun.text("mfaToken");
+        let verify = self.server.verify_passkey("mfa/setup", &token, &made);
+        verify.await.is(200)
+    }
+
+    /// Signs in with the password and a passkey of a device: the answer.
+    pub async fn sign_in_by(&self, device: &Device) -> Answer {
+        let (token, options) = self.asked_for_passkey().await;
+        let used = device.get(&options).await.expect("an assertion");
+        self.server.verify_passkey("mfa/login", &token, &used).await
+    }
+
+    /// Types the password, and is asked for a passkey: the `mfaToken` and the options.
+    pub async fn asked_for_passkey(&self) -> (String, Value) {
+        let token = self.begin_sign_in().await;
+        let options = self.server.passkey_options(&token).await.is(200);
+        (token, options["publicKey"].clone())
+    }
+}
+
+impl Server {
+    /// Begins to sign in by a passkey alone: the token and the options.
+    pub async fn asked_for_any_passkey(&self) -> (String, Value) {
+        let path = "/identity/passkey/options";
+        let begun = self.call(Method::POST, path).await.is(200);
+        (begun.text("passkeyToken"), begun["publicKey"].clone())
+    }
+
+    /// Signs in by a passkey alone.
+    pub fn sign_in_by_passkey(&self, passkey_token: &str, credential: &Value) -> Call {
+        let body = json!({ "passkeyToken": passkey_token, "credential": credential });
+        self.post("/identity/passkey/login", &body)
     }
 }

@@ -142,13 +142,14 @@ impl RelyingParty {
     /// The one that the settings say.
     ///
     /// # Errors
-    /// Refuses where clients know this server by an IP address, which passkeys cannot be bound to.
-    pub fn of(settings: &Settings) -> Result<Self> {
+    /// Refuses with `otherwise` where clients know this server by an IP address, which passkeys cannot
+    /// be bound to.
+    pub fn of(settings: &Settings, otherwise: Refusal) -> Result<Self> {
         let mut pages = Vec::new();
         for page in settings.passkey_pages() {
             pages.push(Url::parse(page).map_err(Fault::bug)?);
         }
-        let (first, others) = pages.split_first().ok_or(Refusal::MfaMethodUnavailable)?;
+        let (first, others) = pages.split_first().ok_or(otherwise)?;
         let builder = WebauthnBuilder::new(&settings.passkey_rp_id, first).map_err(library)?;
         // Its default timeout is P-40's 300 s.
         let webauthn = others

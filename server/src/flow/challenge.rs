@@ -405,8 +405,12 @@ pub async fn look_by_session(
     let (user_id, session_id, now) = (caller.user.id, caller.session.id, act.now);
     ctx.read(move |tx| {
         let live = challenges::live(tx, user_id, now)?;
+        // One whose factor another set-up displaced is nothing to be found.
+        let standing = factors::of_user(tx, user_id)?;
+        let stands = |id: FactorId| standing.iter().any(|factor| factor.id == id);
         let challenge = live
             .into_iter()
+            .filter(|one| one.factor_id.is_none_or(stands))
             .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one))
             .ok_or(Refusal::MfaMethodNotConfigured)?;
         Seen::of(tx, challenge)

@@ -39,13 +39,13 @@ pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Re
         factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
     });
     let known = Key::read_all(known.cloned().collect())?;
-    RelyingParty::of(&act.settings)?.begin_registration(user, &known)
+    RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_registration(user, &known)
 }
 
 /// What asks for one of the passkeys that are on, for a challenge of this purpose (P-42).
 ///
 /// # Errors
-/// Refuses when there is none, and where passkeys are not to be had.
+/// Refuses when there is none, as also where passkeys are no longer to be had.
 pub(super) fn ask_for_one(act: &Act, purpose: Purpose, standing: &[Factor]) -> Result<Begun> {
     let on = standing
         .iter()
@@ -57,7 +57,8 @@ pub(super) fn ask_for_one(act: &Act, purpose: Purpose, standing: &[Factor]) -> R
             Verification::Preferred
         }
     };
-    RelyingParty::of(&act.settings)?.begin_assertion(&keys, verification)
+    RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?
+        .begin_assertion(&keys, verification)
 }
 
 /// A challenge that a passkey is to answer.
@@ -108,7 +109,8 @@ fn wait(tx: &mut Tx, act: &Act, seen: &Seen, state: &str) -> Result<()> {
 /// Refuses where passkeys are not to be had, and a network that asks too often.
 pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
     let act = Act::begin(ctx, source);
-    let begun = RelyingParty::of(&act.settings)?.begin_discoverable()?;
+    let begun =
+        RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_discoverable()?;
     let (id, secret): (CeremonyId, _) = (ctx.chance.id(act.now), ctx.chance.secret());
     let ceremony = Ceremony {
         id,
@@ -221,7 +223,7 @@ fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<
 
 fn judge(act: &Act, claimed: &Claimed, state: &str, answer: &Found) -> Result<Judged<Used>> {
     let key = Key::read(claimed.factor.clone())?;
-    RelyingParty::of(&act.settings)?.finish_discoverable(key, state, answer)
+    RelyingParty::of(&act.settings, REFUSED)?.finish_discoverable(key, state, answer)
 }
 
 fn open(

@@ -405,6 +405,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidMfaMethodErrorResponse(InvalidMfaMethodErrorResponse),
         InvalidPasswordErrorResponse(InvalidPasswordErrorResponse),
+        MfaNotEnabledErrorResponse(MfaNotEnabledErrorResponse),
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
@@ -432,6 +433,11 @@ pub mod types {
     impl ::std::convert::From<InvalidPasswordErrorResponse> for BeginStepUpError {
         fn from(value: InvalidPasswordErrorResponse) -> Self {
             Self::InvalidPasswordErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaNotEnabledErrorResponse> for BeginStepUpError {
+        fn from(value: MfaNotEnabledErrorResponse) -> Self {
+            Self::MfaNotEnabledErrorResponse(value)
         }
     }
     impl ::std::convert::From<MfaMethodNotEnabledErrorResponse> for BeginStepUpError {
@@ -1299,9 +1305,23 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum GetSignInPasskeyOptionsError {
+        MfaMethodUnavailableErrorResponse(MfaMethodUnavailableErrorResponse),
+        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<MfaMethodUnavailableErrorResponse>
+    for GetSignInPasskeyOptionsError {
+        fn from(value: MfaMethodUnavailableErrorResponse) -> Self {
+            Self::MfaMethodUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyRequestsErrorResponse>
+    for GetSignInPasskeyOptionsError {
+        fn from(value: TooManyRequestsErrorResponse) -> Self {
+            Self::TooManyRequestsErrorResponse(value)
+        }
     }
     impl ::std::convert::From<InternalErrorResponse> for GetSignInPasskeyOptionsError {
         fn from(value: InternalErrorResponse) -> Self {
@@ -2710,7 +2730,7 @@ pub mod types {
         pub primary: bool,
         ///`on`: sign-in asks for it. `ready`: proved, but not asked for. `pending`: not proved yet.
         pub state: crate::identity::types::FactorState,
-        ///Of `sms`, the number, all but the ends hidden.
+        ///Of `sms`, the number, all but the last digits hidden.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub target: ::std::option::Option<::std::string::String>,
     }
@@ -3407,7 +3427,7 @@ pub mod types {
         ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The number it was sent to, all but the ends hidden.
+        ///The number it was sent to, all but the last digits hidden.
         #[serde(rename = "phoneNumber")]
         pub phone_number: ::std::string::String,
     }
@@ -3748,6 +3768,75 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<::std::string::String>
     for MfaWrongPurposeErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Another method of the same kind has this name. Ask for another one; nothing changed.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NameTakenErrorResponse {
+        pub code: NameTakenErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl NameTakenErrorResponse {
+        pub fn builder() -> builder::NameTakenErrorResponse {
+            Default::default()
+        }
+    }
+    ///`NameTakenErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum NameTakenErrorResponseCode {
+        #[serde(rename = "NAME_TAKEN")]
+        NameTaken,
+    }
+    impl ::std::fmt::Display for NameTakenErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::NameTaken => f.write_str("NAME_TAKEN"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for NameTakenErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "NAME_TAKEN" => Ok(Self::NameTaken),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for NameTakenErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for NameTakenErrorResponseCode {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -4650,7 +4739,7 @@ pub mod types {
     #[serde(untagged)]
     pub enum RenameMfaMethodError {
         ValidationErrorResponse(ValidationErrorResponse),
-        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
+        NameTakenErrorResponse(NameTakenErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
@@ -4665,9 +4754,9 @@ pub mod types {
             Self::ValidationErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for RenameMfaMethodError {
-        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
-            Self::MfaAlreadyEnabledErrorResponse(value)
+    impl ::std::convert::From<NameTakenErrorResponse> for RenameMfaMethodError {
+        fn from(value: NameTakenErrorResponse) -> Self {
+            Self::NameTakenErrorResponse(value)
         }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for RenameMfaMethodError {
@@ -13041,6 +13130,101 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct NameTakenErrorResponse {
+            code: ::std::result::Result<
+                super::NameTakenErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for NameTakenErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl NameTakenErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::NameTakenErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NameTakenErrorResponse>
+        for super::NameTakenErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NameTakenErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NameTakenErrorResponse>
+        for NameTakenErrorResponse {
+            fn from(value: super::NameTakenErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct NotFoundErrorResponse {
             code: ::std::result::Result<
                 super::NotFoundErrorResponseCode,
@@ -17721,7 +17905,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, use **Try it out** on each operation.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding a method once one is on, removing one, new recovery codes) take a session that\ngave a second factor within the last 5 minutes, or the password where no method is on. Else the answer is 401\n`INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the call.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 413, 415: bodies are JSON and at most 16 KiB. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, use **Try it out** on each operation.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding a method once one is on, removing one, new recovery codes) take a session that\ngave a second factor within the last 5 minutes, or the password where no method is on. Else the answer is 401\n`INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the call.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 413, 415: bodies are JSON and at most 16 KiB. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -18167,7 +18351,7 @@ let response = client.sign_in_with_passkey()
     }
     /**Get the options for a sign-in by passkey alone
 
-Answers what `navigator.credentials.get` needs to sign in without a name and a password: the device offers its passkeys of this site, and asks for its own unlocking. Go on with `POST /identity/passkey/login`. The answer is the same for everybody.
+Answers what `navigator.credentials.get` needs to sign in without a name and a password: the device offers its passkeys of this site, and asks for its own unlocking. Go on with `POST /identity/passkey/login`. The answer is the same for everybody. Limits: 600 an hour for each network by default.
 
 Sends a `POST` request to `/identity/passkey/options`
 
@@ -20382,6 +20566,8 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 _ => Err(Error::UnexpectedResponse(response)),

@@ -44,11 +44,6 @@ type Caller = caller::Caller<Error>;
 type MaybeCaller = caller::MaybeCaller<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-/// Stands where a flow is still being written.
-fn later<T>() -> Result<T, Error> {
-    Err(crate::model::Error::from(anyhow::anyhow!("not built yet")).into())
-}
-
 fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(account::register_user)

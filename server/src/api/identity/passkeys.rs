@@ -16,7 +16,7 @@ use super::{Answer, App, Body, MaybeCaller};
 use crate::flow;
 use crate::http::input::{SecretText, Then, present};
 use crate::http::output::exposed;
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::source::Source;
 use crate::model::{Secret, session};
 use crate::outcome::PasskeyAsked;
@@ -54,8 +54,14 @@ pub async fn get_passkey_options(
     source: Source,
     body: Body<PasskeyOptionsRequest>,
 ) -> Answer<PasskeyOptionsResponse> {
-    drop((app, source, body));
-    let public_key: Value = super::later()?;
+    let command = flow::passkey::Options {
+        mfa_token: body.into_inner().mfa_token.into_secret(),
+        purpose: Purpose::Login,
+        source,
+    };
+    let public_key = app
+        .call(async |ctx| flow::passkey::options(ctx, command).await)
+        .await?;
     Ok(Json(PasskeyOptionsResponse { public_key }))
 }
 
@@ -78,7 +84,7 @@ pub async fn verify_passkey_login(
     Ok(Json(signed_in.into()))
 }
 
-refuses!(GetSignInPasskeyOptions: WITHOUT_BODY,);
+refuses!(GetSignInPasskeyOptions: WITHOUT_BODY, MfaMethodUnavailable, TooManyRequests);
 
 /// Answers what the browser needs to sign in by a passkey alone.
 #[utoipa::path(operation_id = "getSignInPasskeyOptions", tag = "Passkeys",
@@ -88,8 +94,9 @@ pub async fn get_sign_in_passkey_options(
     app: App,
     source: Source,
 ) -> Answer<SignInPasskeyOptionsResponse> {
-    drop((app, source));
-    let asked: PasskeyAsked = super::later()?;
+    let asked = app
+        .call(async |ctx| flow::passkey::begin(ctx, source).await)
+        .await?;
     Ok(Json(asked.into()))
 }
 
@@ -104,8 +111,15 @@ pub async fn sign_in_with_passkey(
     source: Source,
     body: Body<SignInPasskeyRequest>,
 ) -> Answer<TokenResponse> {
-    drop((app, source, body));
-    let signed_in: crate::outcome::SignedIn = super::later()?;
+    let body = body.into_inner();
+    let command = flow::passkey::SignIn {
+        passkey_token: body.passkey_token.into_secret(),
+        credential: body.credential.into(),
+        source,
+    };
+    let signed_in = app
+        .call(async |ctx| flow::passkey::sign_in(ctx, command).await)
+        .await?;
     Ok(Json(signed_in.into()))
 }
 

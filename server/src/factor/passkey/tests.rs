@@ -15,7 +15,7 @@ use crate::model::{Error, Refusal, Time};
 
 fn here() -> RelyingParty {
     let settings = Settings::for_test(Path::new("/x")).expect("the defaults");
-    RelyingParty::of(&settings).expect("a relying party")
+    RelyingParty::of(&settings, Refusal::MfaMethodUnavailable).expect("a relying party")
 }
 
 fn alice() -> User {
@@ -160,7 +160,7 @@ fn an_ip_address_is_no_relying_party() {
     settings.public_url = "http://127.0.0.1:8080".to_owned();
     settings.passkey_rp_id = "127.0.0.1".to_owned();
     assert!(matches!(
-        RelyingParty::of(&settings),
+        RelyingParty::of(&settings, Refusal::MfaMethodUnavailable),
         Err(Error::Refused(Refusal::MfaMethodUnavailable))
     ));
 }

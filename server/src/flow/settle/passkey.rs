@@ -46,6 +46,9 @@ where
     F: Fn(&mut Tx, &Act, &Seen, &Settled) -> Result<T> + Send + 'static,
 {
     let method = FactorKind::Passkey;
+    let as_it_stands = Refusal::PasskeyRefused {
+        attempts_remaining: seen.challenge.attempts_remaining(act.policy()),
+    };
     let Some(state) = seen
         .challenge
         .ceremony
@@ -54,10 +57,9 @@ where
     else {
         // Nothing was asked, or what was asked is answered: there is nothing to guess at.
         seen.judge_tries(act)?;
-        let attempts_remaining = seen.challenge.attempts_remaining(act.policy());
-        return Err(Refusal::PasskeyRefused { attempts_remaining }.into());
+        return Err(as_it_stands.into());
     };
-    let party = RelyingParty::of(&act.settings)?;
+    let party = RelyingParty::of(&act.settings, as_it_stands)?;
     let reserved = {
         let (act, seen, before) = (act.clone(), seen.clone(), before.clone());
         ctx.write(move |tx| {
