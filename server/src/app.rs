@@ -17,7 +17,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::model::{Fault, Result, Time};
 use crate::store::conn::SchemaState;
 use crate::store::{
-    Engine, Options, Store, Tx, api_keys, audit, challenges, limits, notices, passkeys,
+    Engine, Options, Store, Tx, api_keys, audit, challenges, code_sets, limits, notices, passkeys,
     registrations, sessions,
 };
 use crate::vault::{Hasher, PublicKey, Vault, make_folder, private, refuse_open_to_others};
@@ -273,6 +273,7 @@ impl App {
             limits::delete_idle_password_attempts(tx, now.plus_seconds(-KEEP_PASSWORD_ATTEMPTS))?;
             api_keys::delete_expired(tx, sessions_ended)?;
             passkeys::delete_over(tx, now)?;
+            code_sets::delete_over(tx, ended, PURGE_BATCH)?;
             notices::delete_over(tx, ended)
         })
         .await?;

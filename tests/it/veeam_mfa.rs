@@ -18,6 +18,7 @@ tests! {
     an_administrator_helps_with_fresh_proof,
     nobody_else_acts_on_an_account,
     what_is_wrong_with_a_proof_is_told,
+    one_switched_on_meanwhile_is_told,
     a_clock_that_is_off_is_told,
     wrong_scratch_codes_of_a_set_up_are_counted,
     disabling_removes_authenticators_and_scratch_codes_only,
@@ -26,13 +27,11 @@ tests! {
     what_another_api_set_up_is_asked_for_here,
 }
 
-/// Answers members of exactly these names.
+/// That an answer has members of exactly these names, in this order.
 fn has_members(answer: &contract_tests::Answer, names: &[&str]) {
     let members = answer.body.as_object().expect("an object");
     let found: Vec<&str> = members.keys().map(String::as_str).collect();
-    let mut wanted = names.to_vec();
-    wanted.sort_unstable();
-    assert_eq!(found, wanted);
+    assert_eq!(found, names);
 }
 
 async fn the_calls_of_the_published_page_answer_as_documented() {
@@ -46,7 +45,7 @@ async fn the_calls_of_the_published_page_answer_as_documented() {
     let begun = call.await.is(200);
     has_members(
         &begun,
-        &["qrString", "scratchCodes", "secretKey", "token", "userId"],
+        &["userId", "qrString", "secretKey", "scratchCodes", "token"],
     );
     assert_eq!(begun["userId"], own);
     let secret = begun.text("secretKey");
@@ -230,6 +229,11 @@ async fn an_administrator_helps_with_fresh_proof() {
     let code = bob.fresh_code();
     let refused = accept(&root, wrong_account, &begun.text("token"), &code).await;
     refused.refused(400, "MFA_TOKEN_INVALID");
+    server.clock.advance(301);
+    let stale = accept(&root, theirs, &begun.text("token"), &code).await;
+    stale.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    root.sign_in().await;
+    let code = bob.fresh_code();
     accept(&root, theirs, &begun.text("token"), &code)
         .await
         .is(200);
@@ -299,6 +303,7 @@ async fn what_is_wrong_with_a_proof_is_told() {
         .is(200);
     let other = accept(&alice, own, &asked.text("mfa_token"), "123456").await;
     other.refused(400, "MFA_WRONG_PURPOSE");
+    server.mail.code_to("alice@example.com").await;
     alice.sign_in().await;
     let begun = enable(&alice, own, &json!(false)).await.is(200);
     alice.authenticator = Some(Authenticator::new(&begun.text("secretKey")));
@@ -317,6 +322,29 @@ async fn what_is_wrong_with_a_proof_is_told() {
     let begun = enable(&alice, own, &json!(false)).await.is(200);
     let locked = accept(&alice, own, &begun.text("token"), "000000").await;
     locked.refused(403, "MFA_METHOD_LOCKED");
+}
+
+async fn one_switched_on_meanwhile_is_told() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
+    enabled(&mut alice).await;
+    let state = |from: &str, to: &str| {
+        let sql = format!(
+            "UPDATE factors SET state = '{to}' WHERE state = '{from}' AND kind = 'authenticator'"
+        );
+        server.database.run(&sql);
+    };
+    state("on", "ready");
+    let own = number(&alice).await;
+    let begun = enable(&alice, own, &json!(false)).await.is(200);
+    state("ready", "on");
+    let app = Authenticator::new(&begun.text("secretKey"));
+    alice.authenticator = Some(app);
+    let code = alice.fresh_code();
+    let refused = accept(&alice, own, &begun.text("token"), &code).await;
+    refused.refused(400, "MFA_ALREADY_ENABLED");
 }
 
 async fn a_clock_that_is_off_is_told() {

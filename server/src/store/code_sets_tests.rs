@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use super::{
-    codes, delete_all, delete_kind, end, insert, live, make_live, of_factor, remaining, spend,
+    codes, delete_all, delete_kind, delete_over, end, insert, live, make_live, of_factor,
+    remaining, spend,
 };
 use crate::model::code_set::{CodeSet, RecoveryCode};
 use crate::model::factor::Factor;
@@ -113,4 +114,17 @@ fn a_set_whose_factor_is_gone_is_forgotten_by_the_next_one() {
     assert!(codes(&mut tx, &orphan).expect("read").is_empty());
     let gone = of_factor(&mut tx, user(), Id::new(Uuid::from_u128(20)));
     assert!(gone.expect("read").is_none());
+}
+
+#[test]
+fn what_is_over_is_forgotten_and_nothing_else() {
+    let mut tx = tx();
+    let kept = set(&mut tx, 10, CodeSetKind::Recovery, None, true);
+    factor(&mut tx, 20);
+    let waiting = set(&mut tx, 11, CodeSetKind::Scratch, Some(20), false);
+    delete_over(&mut tx, NOW, 10).expect("deleted");
+    assert_eq!(codes(&mut tx, &waiting).expect("read").len(), 3);
+    delete_over(&mut tx, Time::from_micros(2), 10).expect("deleted");
+    assert!(codes(&mut tx, &waiting).expect("read").is_empty());
+    assert_eq!(codes(&mut tx, &kept).expect("read").len(), 3);
 }

@@ -28,6 +28,9 @@ pub mod types {
         MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
@@ -87,6 +90,12 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for AcceptMfaError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for AcceptMfaError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<ForbiddenErrorResponse> for AcceptMfaError {
@@ -9362,7 +9371,7 @@ let response = client.delete_user()
     }
     /**Prove the authenticator and turn it on
 
-Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. Limits: 5 tries per `token`.
+Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. Another user's account needs fresh proof here as well. Limits: 5 tries per `token`.
 
 Sends a `POST` request to `/api/v1/users/{id}/acceptMfa`
 

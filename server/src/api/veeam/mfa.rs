@@ -54,8 +54,8 @@ pub async fn enable_mfa(
 }
 
 refuses!(AcceptMfa: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose, InvalidMfaCode,
-    AuthenticatorClockOff, AuthenticatorNotConfigured, MfaAlreadyEnabled, TokenInvalid, TokenExpired, Forbidden,
-    MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
+    AuthenticatorClockOff, AuthenticatorNotConfigured, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication, Forbidden, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
 
 /// Proves the authenticator and turns it on.
 #[utoipa::path(operation_id = "acceptMfa", tag = "MFA", params(("id" = i64, Path, minimum = 1)),
