@@ -153,7 +153,7 @@ async fn a_magic_link_is_set_up_by_its_link() {
     alice
         .setup("MAGIC_LINK")
         .await
-        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+        .refused(400, "MFA_ALREADY_ENABLED");
 }
 
 async fn a_magic_link_is_set_up_by_the_code_beside_it() {

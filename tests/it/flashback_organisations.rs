@@ -84,7 +84,7 @@ async fn enforcement_locks_nobody_out_and_a_password_alone_enrols_nothing() {
     let status = member.get("/mfa/status").await.is(200);
     assert_eq!(
         status["data"],
-        json!({ "isEnabled": true, "isRequired": true, "isEnforced": true, "enabledMethods": ["MAGIC_LINK"], "sessionVerified": false })
+        json!({ "isEnabled": true, "isRequired": true, "isEnforced": true, "enabledMethods": ["MAGIC_LINK"], "primaryMethod": "MAGIC_LINK", "sessionVerified": false })
     );
     member.sign_in_by_link().await;
     assert_eq!(member.enable_app().await.len(), 10);

@@ -15,7 +15,7 @@ tests! {
 }
 
 /// Creation options as a client puts them together from the answer's fields.
-fn creation(begun: &Answer) -> Value {
+pub fn creation(begun: &Answer) -> Value {
     let data = &begun["data"];
     json!({ "publicKey": data["options"] })
 }
@@ -29,12 +29,14 @@ fn request(answered: &Answer) -> Value {
     json!({ "publicKey": options })
 }
 
-fn complete(begun: &Answer, credential: &Value) -> Value {
+/// What a client sends to complete a registration.
+pub fn complete(begun: &Answer, credential: &Value) -> Value {
     json!({ "credential": credential, "challenge": begun["data"]["challenge"] })
 }
 
 impl Client {
-    async fn enable_passkey(&self, device: &Device) {
+    /// Registers a passkey, to the end.
+    pub async fn enable_passkey(&self, device: &Device) {
         let begun = self.setup("PASSKEY").await.is(200);
         let credential = device.create(&creation(&begun)).await.expect("a passkey");
         let body = complete(&begun, &credential);

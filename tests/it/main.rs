@@ -15,6 +15,7 @@ mod faults;
 mod flashback;
 mod flashback_accounts;
 mod flashback_faults;
+mod flashback_limits;
 mod flashback_mfa;
 mod flashback_organisations;
 mod flashback_passkeys;
@@ -37,6 +38,7 @@ mod netevia_faults;
 mod netevia_settings;
 mod operator;
 mod outbox;
+mod pages;
 mod passkeys;
 mod passkeys_browser;
 mod passkeys_forged;
@@ -76,6 +78,7 @@ fn all() -> Vec<Test> {
         faults::tests(),
         flashback_accounts::tests(),
         flashback_faults::tests(),
+        flashback_limits::tests(),
         flashback_mfa::tests(),
         flashback_organisations::tests(),
         flashback_passkeys::tests(),
@@ -97,6 +100,7 @@ fn all() -> Vec<Test> {
         netevia_settings::tests(),
         operator::tests(),
         outbox::tests(),
+        pages::tests(),
         passkeys::tests(),
         passkeys_browser::tests(),
         passkeys_forged::tests(),

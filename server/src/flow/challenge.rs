@@ -331,6 +331,29 @@ pub async fn look(
     .await
 }
 
+/// Finds the sign-in of a reference that came as a bearer: it waits as long as its codes or its link
+/// are good, whichever ends later, and what is asked of it judges the rest.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
+    let reference = Reference::parse(ReferenceKind::Challenge, token.expose())
+        .ok_or(Refusal::MfaTokenInvalid)?;
+    let now = act.now;
+    ctx.read(move |tx| {
+        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let digest = vault::digest(reference.secret.expose());
+        let kept = |found: &Challenge| vault::same(&digest, &found.secret_hash);
+        let mut challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        if let (Some(_), Some(ends)) = (&challenge.link_hash, challenge.link_expires_at) {
+            challenge.expires_at = challenge.expires_at.max(ends);
+        }
+        challenge.judge(Purpose::Login, now)?;
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
 /// Finds the challenge of an `mfaToken` that is answered with `answer`: with the link of its mail
 /// even when its codes are past their time, since a link lives longer (P-27).
 ///

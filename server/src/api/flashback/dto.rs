@@ -106,10 +106,25 @@ pub fn of_pending(error: Error) -> Error {
     }
 }
 
-/// A refusal of a set-up's proof, in words of an API whose clients hold no reference to it.
+/// A refusal of a set-up's proof, in words of an API whose clients hold no reference to it: what
+/// somebody else's call changed meanwhile reads as a set-up that is gone.
 pub fn of_setup(error: Error) -> Error {
     match error {
-        Error::Refused(Refusal::AuthenticatorNotConfigured) => Refusal::MfaTokenInvalid.into(),
+        Error::Refused(Refusal::AuthenticatorNotConfigured | Refusal::MfaAlreadyEnabled) => {
+            Refusal::MfaTokenInvalid.into()
+        }
+        Error::Refused(Refusal::MfaTokenExpired) => Refusal::MfaMethodNotConfigured.into(),
+        Error::Refused(Refusal::UserNotFound) => Refusal::TokenInvalid { sent: true }.into(),
+        error => error,
+    }
+}
+
+/// The same for who holds the link of its mail, which is all that is judged.
+pub fn of_link(error: Error) -> Error {
+    match error {
+        Error::Refused(Refusal::MfaAlreadyEnabled | Refusal::InvalidMfaCode { .. }) => {
+            Refusal::MfaTokenInvalid.into()
+        }
         error => error,
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{MessageResponse, of_pending, of_setup};
+use super::dto::{MessageResponse, of_link, of_pending};
 use super::error::refuses;
 use super::{Answer, App, Body, CallerOrPending};
 use crate::flow::{self, setup};
@@ -37,7 +37,7 @@ pub async fn send_magic_link(
     Ok(Json(MessageResponse::new("Magic link sent successfully")))
 }
 
-refuses!(ActivateMagicLink: WITH_BODY, Validation, MfaAlreadyEnabled, MfaTokenInvalid, MfaTokenExpired,
+refuses!(ActivateMagicLink: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired,
     MfaWrongPurpose, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
 
 /// Takes the link of a set-up.
@@ -57,7 +57,7 @@ pub async fn activate_magic_link(
         caller: None,
         source,
     };
-    app.call(async |ctx| setup::verify(ctx, command).await.map_err(of_setup))
+    app.call(async |ctx| setup::verify(ctx, command).await.map_err(of_link))
         .await?;
     Ok(Json(MessageResponse::new(
         "Magic link MFA activated successfully",

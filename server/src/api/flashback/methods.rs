@@ -13,7 +13,7 @@ use super::{Answer, App, Body, Caller, CallerOrPending, OptionalBody};
 use crate::flow::toggle::{self, Target, Toggle, Which};
 use crate::http::caller::Who;
 use crate::http::input::{Then, present};
-use crate::model::factor::{Factor, primary};
+use crate::model::factor::{Factor, starting};
 use crate::model::ids::Id;
 use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::source::Source;
@@ -197,13 +197,16 @@ impl MfaStatus {
         factors: &[Factor],
         session_verified: bool,
     ) -> Self {
+        // The chosen one or the first in order; while a policy stands in for factors, what it demands.
+        let begins_with = starting(factors).map(|factor| factor.kind);
+        let begins_with = begins_with.or_else(|| demanded.first().copied());
         Self {
             is_enabled: !demanded.is_empty(),
             // The organisation is the only one who can demand it.
             is_required: enforced,
             is_enforced: enforced,
             enabled_methods: MfaType::all_of(demanded),
-            primary_method: primary(factors).and_then(|factor| MfaType::of(factor.kind)),
+            primary_method: begins_with.and_then(MfaType::of),
             session_verified,
         }
     }

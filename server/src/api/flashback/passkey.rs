@@ -51,9 +51,8 @@ pub async fn get_passkey_auth_options(
     }))
 }
 
-refuses!(CompletePasskeyRegistration: WITH_BODY, Validation, MfaMethodNotConfigured, MfaAlreadyEnabled,
-    MfaTokenInvalid, MfaTokenExpired, PasskeyRefused, TokenInvalid, TokenExpired, MfaMethodLocked, UserNotFound,
-    TooManyMfaAttempts);
+refuses!(CompletePasskeyRegistration: WITH_BODY, Validation, MfaMethodNotConfigured, MfaTokenInvalid, PasskeyRefused,
+    TokenInvalid, TokenExpired, MfaMethodLocked, TooManyMfaAttempts);
 
 /// Ends the set-up of a passkey.
 #[utoipa::path(operation_id = "completePasskeyRegistration", tag = "Passkey",

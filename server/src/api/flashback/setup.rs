@@ -48,9 +48,9 @@ pub async fn setup_mfa(
     }))
 }
 
-refuses!(VerifyMfaSetup: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, MfaAlreadyEnabled,
-    MfaTokenInvalid, MfaTokenExpired, InvalidMfaCode, AuthenticatorClockOff, PasskeyRefused, TokenInvalid,
-    TokenExpired, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
+refuses!(VerifyMfaSetup: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, MfaTokenInvalid,
+    InvalidMfaCode, AuthenticatorClockOff, PasskeyRefused, TokenInvalid, TokenExpired, MfaMethodLocked,
+    TooManyMfaAttempts);
 
 /// Proves a method and turns it on.
 #[utoipa::path(operation_id = "verifyMfaSetup", tag = "MFA", request_body = VerifyMfaSetupRequest,

@@ -3,7 +3,6 @@
 use crate::app::Ctx;
 use crate::flow::{Act, challenge};
 use crate::model::audit::Event;
-use crate::model::kinds::Purpose;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Pending;
 use crate::model::source::Source;
@@ -21,7 +20,7 @@ pub fn is_pending(bearer: &Secret<String>) -> bool {
 /// Refuses as a bearer what is no reference of a sign-in that waits.
 pub async fn pending(ctx: &Ctx, bearer: Secret<String>) -> Result<Pending> {
     let act = Act::begin(ctx, Source::Console);
-    let seen = challenge::look(ctx, &act, &bearer, Some(Purpose::Login)).await;
+    let seen = challenge::look_waiting(ctx, &act, &bearer).await;
     let seen = seen.map_err(as_bearer)?;
     let user = seen.user.clone();
     let enforced = ctx.read(move |tx| users::enforced(tx, &user)).await?;

@@ -1,6 +1,5 @@
 // @ts-check
 // The script of the pages behind mailed links. Nothing is sent before the button is pressed.
-"use strict";
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const form = /** @type {HTMLFormElement} */ (main.querySelector("form"));
