@@ -19,7 +19,6 @@ pub mod types {
     #[serde(untagged)]
     pub enum ActivateMagicLinkError {
         ValidationErrorResponse(ValidationErrorResponse),
-        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
@@ -35,12 +34,6 @@ pub mod types {
     impl ::std::convert::From<ValidationErrorResponse> for ActivateMagicLinkError {
         fn from(value: ValidationErrorResponse) -> Self {
             Self::ValidationErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse>
-    for ActivateMagicLinkError {
-        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
-            Self::MfaAlreadyEnabledErrorResponse(value)
         }
     }
     impl ::std::convert::From<MfaTokenInvalidErrorResponse> for ActivateMagicLinkError {
@@ -373,14 +366,11 @@ pub mod types {
     pub enum CompletePasskeyRegistrationAliasError {
         ValidationErrorResponse(ValidationErrorResponse),
         MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
-        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
-        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -400,22 +390,10 @@ pub mod types {
             Self::MfaMethodNotConfiguredErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse>
-    for CompletePasskeyRegistrationAliasError {
-        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
-            Self::MfaAlreadyEnabledErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<MfaTokenInvalidErrorResponse>
     for CompletePasskeyRegistrationAliasError {
         fn from(value: MfaTokenInvalidErrorResponse) -> Self {
             Self::MfaTokenInvalidErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaTokenExpiredErrorResponse>
-    for CompletePasskeyRegistrationAliasError {
-        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
-            Self::MfaTokenExpiredErrorResponse(value)
         }
     }
     impl ::std::convert::From<PasskeyRefusedErrorResponse>
@@ -440,12 +418,6 @@ pub mod types {
     for CompletePasskeyRegistrationAliasError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<UserNotFoundErrorResponse>
-    for CompletePasskeyRegistrationAliasError {
-        fn from(value: UserNotFoundErrorResponse) -> Self {
-            Self::UserNotFoundErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -489,14 +461,11 @@ pub mod types {
     pub enum CompletePasskeyRegistrationError {
         ValidationErrorResponse(ValidationErrorResponse),
         MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
-        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
-        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -516,22 +485,10 @@ pub mod types {
             Self::MfaMethodNotConfiguredErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse>
-    for CompletePasskeyRegistrationError {
-        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
-            Self::MfaAlreadyEnabledErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<MfaTokenInvalidErrorResponse>
     for CompletePasskeyRegistrationError {
         fn from(value: MfaTokenInvalidErrorResponse) -> Self {
             Self::MfaTokenInvalidErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaTokenExpiredErrorResponse>
-    for CompletePasskeyRegistrationError {
-        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
-            Self::MfaTokenExpiredErrorResponse(value)
         }
     }
     impl ::std::convert::From<PasskeyRefusedErrorResponse>
@@ -556,12 +513,6 @@ pub mod types {
     for CompletePasskeyRegistrationError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<UserNotFoundErrorResponse>
-    for CompletePasskeyRegistrationError {
-        fn from(value: UserNotFoundErrorResponse) -> Self {
-            Self::UserNotFoundErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -4790,16 +4741,13 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidMfaMethodErrorResponse(InvalidMfaMethodErrorResponse),
         MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
-        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
-        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         InvalidMfaCodeErrorResponse(InvalidMfaCodeErrorResponse),
         AuthenticatorClockOffErrorResponse(AuthenticatorClockOffErrorResponse),
         PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -4823,19 +4771,9 @@ pub mod types {
             Self::MfaMethodNotConfiguredErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for VerifyMfaSetupError {
-        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
-            Self::MfaAlreadyEnabledErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<MfaTokenInvalidErrorResponse> for VerifyMfaSetupError {
         fn from(value: MfaTokenInvalidErrorResponse) -> Self {
             Self::MfaTokenInvalidErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for VerifyMfaSetupError {
-        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
-            Self::MfaTokenExpiredErrorResponse(value)
         }
     }
     impl ::std::convert::From<InvalidMfaCodeErrorResponse> for VerifyMfaSetupError {
@@ -4867,11 +4805,6 @@ pub mod types {
     impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyMfaSetupError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyMfaSetupError {
-        fn from(value: UserNotFoundErrorResponse) -> Self {
-            Self::UserNotFoundErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaSetupError {
@@ -13666,7 +13599,6 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
-                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13763,7 +13695,6 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
-                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14275,7 +14206,6 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
-                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

@@ -734,15 +734,6 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
-        pub fn not_found(self, value: &types::CompletePasskeyRegistrationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
         pub fn payload_too_large(
             self,
             value: &types::CompletePasskeyRegistrationError,
@@ -872,18 +863,6 @@ pub mod operations {
                 self
                     .0
                     .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1460,15 +1439,6 @@ pub mod operations {
                 self
                     .0
                     .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
