@@ -355,7 +355,7 @@ fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static str]
         ("identity openMagicLink", "token") => &["link"],
         ("identity signInWithPasskey", "passkeyToken") => &["passkey"],
         ("netevia completeAuthentication", "mfaToken" | "token") => &["login"],
-        ("netevia sendVerificationCode", "mfaToken") => &["login"],
+        ("netevia sendVerificationCode", "mfaToken") => &["login", "setup"],
         ("netevia checkVerificationCode", "mfaToken") => &["login", "setup"],
         ("flashback verifyMfaSetup" | "flashback activateMagicLink", "token") => &["link"],
         ("flashback verifyMfaLogin", "token") => &["link"],
@@ -398,13 +398,13 @@ async fn a_reference_is_taken_only_where_its_purpose_fits() {
     let all = Contract::get().operations.iter().enumerate();
     for (number, operation) in all.filter(|(_, operation)| operation.id != "logout") {
         let fields = fields(operation);
-        for field in fields
+        let named = fields
             .iter()
-            .filter(|name| references.contains(&name.as_str()))
-        {
+            .filter(|name| references.contains(&name.as_str()));
+        for (ordinal, field) in named.enumerate() {
             let fits = fitting(operation, field);
             let fits = fits.unwrap_or_else(|| panic!("{}.{field}: what fits?", operation.name()));
-            let held = Held::make(&server, &root, number * 10).await;
+            let held = Held::make(&server, &root, number * 10 + ordinal).await;
             let alice = &held.alice;
             for (kind, reference) in &held.kinds {
                 let known: BTreeMap<&str, Value> = BTreeMap::from([

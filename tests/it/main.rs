@@ -29,12 +29,14 @@ mod native_enforced;
 mod native_links;
 mod native_methods;
 mod native_recovery;
+mod native_sms;
 mod native_step_up;
 mod netevia;
 mod netevia_admin;
 mod netevia_auth;
 mod netevia_codes;
 mod netevia_faults;
+mod netevia_references;
 mod netevia_settings;
 mod operator;
 mod outbox;
@@ -92,11 +94,13 @@ fn all() -> Vec<Test> {
         native_links::tests(),
         native_methods::tests(),
         native_recovery::tests(),
+        native_sms::tests(),
         native_step_up::tests(),
         netevia_admin::tests(),
         netevia_auth::tests(),
         netevia_codes::tests(),
         netevia_faults::tests(),
+        netevia_references::tests(),
         netevia_settings::tests(),
         operator::tests(),
         outbox::tests(),

@@ -34,7 +34,7 @@ pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
     ctx.write(move |tx| {
         let caller = fresh::hold(tx, &act, &caller)?;
         let user = &caller.user;
-        let phone = phone_on(&caller.factors).filter(|_| sms::judge_on(&act).is_ok());
+        let phone = phone_on(&caller.factors).filter(|number| sms::can_send(&act, Some(number)));
         let kind = match (&phone, user.mailbox) {
             (Some(_), _) => FactorKind::Sms,
             (None, true) => FactorKind::Email,

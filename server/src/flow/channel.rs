@@ -33,7 +33,12 @@ pub enum TurnedOn {
     /// Sign-in asks for it.
     On(FactorChanged),
     /// It waits for its proof, and is not asked for before.
-    Begun(Box<SetupBegun>),
+    Begun {
+        /// What the proof takes.
+        begun: Box<SetupBegun>,
+        /// Whether sign-in asks for another method meanwhile.
+        asked: bool,
+    },
 }
 
 /// Turns a method on if it was proved before; else begins its set-up. The account's own mailbox is proved.
@@ -103,7 +108,10 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
                 .await
                 .map(TurnedOn::On)
         }
-        begun => Ok(TurnedOn::Begun(Box::new(begun?))),
+        begun => Ok(TurnedOn::Begun {
+            begun: Box::new(begun?),
+            asked: !caller.demanded().is_empty(),
+        }),
     }
 }
 
@@ -135,9 +143,9 @@ fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
 
 /// The phone on file, else the mailbox.
 fn default_channel(act: &Act, caller: &Caller) -> FactorKind {
-    match phone_on(&caller.factors) {
-        Some(_) if sms::judge_on(act).is_ok() => FactorKind::Sms,
-        Some(_) | None => FactorKind::Email,
+    match sms::can_send(act, phone_on(&caller.factors).as_deref()) {
+        true => FactorKind::Sms,
+        false => FactorKind::Email,
     }
 }
 

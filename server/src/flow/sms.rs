@@ -23,7 +23,7 @@ pub fn phone(act: &Act, text: &str) -> Result<Phone> {
 ///
 /// # Errors
 /// Refuses when there are none.
-pub fn judge_on(act: &Act) -> Result<()> {
+fn judge_on(act: &Act) -> Result<()> {
     match act.settings.sms_countries.is_empty() {
         true => Err(Refusal::MfaMethodUnavailable.into()),
         false => Ok(()),

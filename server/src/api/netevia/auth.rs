@@ -130,12 +130,12 @@ impl AuthRequest {
 #[serde(rename_all = "camelCase")]
 pub struct CompleteAuthRequest {
     #[serde(default, deserialize_with = "present")]
-    #[validate(length(min = 1, max = 64))]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
     code: Option<SecretText>,
     #[serde(default, deserialize_with = "present")]
-    #[validate(length(min = 1, max = 64))]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
     token: Option<SecretText>,
     #[validate(length(min = 1, max = 200))]
     #[schema(value_type = String, min_length = 1, max_length = 200)]

@@ -242,8 +242,8 @@ pub struct SendCodeRequest {
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckCodeRequest {
-    #[validate(length(min = 1, max = 64))]
-    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     code: SecretText,
     short_message_type: ShortMessageType,
     #[serde(default, deserialize_with = "present")]

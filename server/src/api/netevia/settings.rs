@@ -146,7 +146,9 @@ impl EnableMfaSignInResponse {
     fn of(turned_on: TurnedOn) -> model::Result<Self> {
         match turned_on {
             TurnedOn::On(changed) => enabled(&changed).map(Self::Enabled),
-            TurnedOn::Begun(begun) => pending(*begun).map(Box::new).map(Self::Pending),
+            TurnedOn::Begun { begun, asked } => {
+                pending(*begun, asked).map(Box::new).map(Self::Pending)
+            }
         }
     }
 }
@@ -172,11 +174,11 @@ fn enabled(changed: &FactorChanged) -> model::Result<MfaSignInEnabledResponse> {
     })
 }
 
-fn pending(begun: SetupBegun) -> model::Result<MfaSignInPendingResponse> {
+fn pending(begun: SetupBegun, asked: bool) -> model::Result<MfaSignInPendingResponse> {
     let mut answer = MfaSignInPendingResponse {
         status: Pending::Pending,
         success: true,
-        mfa_enabled: !begun.person.methods.is_empty(),
+        mfa_enabled: asked,
         mfa_method: MfaMethod::Sms,
         message: "A code was sent by text message. Send it with this mfaToken and shortMessageType ContactInfoUpdateRequest to /api/CodeVerification/check.",
         mfa_token: begun.mfa_token,

@@ -1,0 +1,168 @@
+//! SMS codes in the native API: set up, asked for, sent again, switched to, turned off; and their limits everywhere.
+
+use contract_tests::gateway::Gateway;
+use contract_tests::{Call, PASSWORD, Person, Server, json, tests};
+
+use super::netevia::{PHONE, with_texts};
+use super::veeam;
+
+tests! {
+    a_phone_is_proved_asked_for_and_turned_off,
+    a_number_must_be_one_that_messages_are_sent_to,
+    a_code_by_sms_lives_five_minutes,
+    text_messages_are_limited_wherever_they_are_sent,
+    with_sms_turned_off_since_a_recovery_code_is_asked_for,
+}
+
+fn begin_setup(person: &Person, number: &str) -> Call {
+    let body = json!({ "method": "sms", "password": PASSWORD, "phoneNumber": number });
+    person.post("/identity/mfa/setup", &body)
+}
+
+async fn enable_sms(person: &Person, gateway: &Gateway) {
+    let begun = begin_setup(person, PHONE).await.is(200);
+    assert_eq!(begun["method"], "sms");
+    assert!(!begun.text("phoneNumber").contains("2025550"));
+    let code = gateway.code().await;
+    let server = &person.server;
+    let proved = server
+        .verify_setup(&begun.text("mfaToken"), &code)
+        .await
+        .is(200);
+    assert_eq!(proved["mfaMethods"], json!(["sms"]));
+}
+
+/// Signs in by SMS, and keeps the tokens.
+async fn sign_in(person: &mut Person, gateway: &Gateway) {
+    let token = person.begin_sign_in().await;
+    let code = gateway.code().await;
+    let answer = person.server.verify_login(&token, &code).await.is(200);
+    person.keep(&answer);
+}
+
+async fn a_phone_is_proved_asked_for_and_turned_off() {
+    let (server, gateway) = with_texts().await;
+    let mut alice = server.registered("alice@example.com").await;
+    enable_sms(&alice, &gateway).await;
+    sign_in(&mut alice, &gateway).await;
+    let token = alice.begin_sign_in().await;
+    let old = gateway.code().await;
+    server.clock.advance(60);
+    server.resend(&token).await.is(200);
+    let new = gateway.code().await;
+    server
+        .verify_login(&token, &old)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    server.verify_login(&token, &new).await.is(200);
+    server.clock.advance(3600);
+    let answer = alice.login().await.is(200);
+    let code = gateway.code().await;
+    let answer = server
+        .verify_login(&answer.text("mfaToken"), &code)
+        .await
+        .is(200);
+    alice.keep(&answer);
+    let begun = alice.begin_disable("sms").await.is(200);
+    let code = gateway.code().await;
+    let off = server
+        .verify_disable(&begun.text("mfaToken"), &code)
+        .await
+        .is(200);
+    assert_eq!(off["mfaMethods"], json!([]));
+}
+
+async fn a_number_must_be_one_that_messages_are_sent_to() {
+    let (server, gateway) = with_texts().await;
+    let alice = server.registered("alice@example.com").await;
+    for number in ["2025550123", "+4915123456789", "+19002345678"] {
+        let refused = begin_setup(&alice, number).await.refused(400, "VALIDATION");
+        assert_eq!(refused["errors"][0]["field"], "phoneNumber");
+    }
+    let body = json!({ "method": "sms", "password": PASSWORD });
+    alice
+        .post("/identity/mfa/setup", &body)
+        .await
+        .refused(400, "VALIDATION");
+    assert!(gateway.taken().is_empty());
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    begin_setup(&alice, PHONE)
+        .await
+        .refused(400, "MFA_METHOD_UNAVAILABLE");
+}
+
+async fn a_code_by_sms_lives_five_minutes() {
+    let (server, gateway) = with_texts().await;
+    let alice = server.registered("alice@example.com").await;
+    let begun = begin_setup(&alice, PHONE).await.is(200);
+    let code = gateway.code().await;
+    server.clock.advance(300);
+    server
+        .verify_setup(&begun.text("mfaToken"), &code)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+}
+
+async fn text_messages_are_limited_wherever_they_are_sent() {
+    let (server, gateway) = with_texts().await;
+    let mut alice = server.registered("alice@example.com").await;
+    enable_sms(&alice, &gateway).await;
+    sign_in(&mut alice, &gateway).await;
+    alice.enable_authenticator().await;
+    let sms = "UPDATE factors SET is_primary = (kind = 'sms')";
+    server.database.run(sms);
+    let waiting = alice.begin_sign_in().await;
+    gateway.code().await;
+    let step_up = json!({ "method": "sms" });
+    alice.post("/identity/step-up", &step_up).await.is(200);
+    gateway.code().await;
+    let refused = alice.login().await.refused(429, "TOO_MANY_MFA_SMS");
+    assert_eq!(refused["retryAfter"], 3600);
+    veeam::sign_in(&server, "alice@example.com", PASSWORD)
+        .await
+        .refused(429, "TOO_MANY_MFA_SMS");
+    alice
+        .post("/identity/step-up", &step_up)
+        .await
+        .refused(429, "TOO_MANY_MFA_SMS");
+    alice
+        .begin_disable("sms")
+        .await
+        .refused(429, "TOO_MANY_MFA_SMS");
+    let bob = server.registered("bob@example.com").await;
+    begin_setup(&bob, PHONE)
+        .await
+        .refused(429, "TOO_MANY_MFA_SMS");
+    server.clock.advance(60);
+    server
+        .resend(&waiting)
+        .await
+        .refused(429, "TOO_MANY_MFA_SMS");
+    let app = "UPDATE factors SET is_primary = (kind = 'authenticator')";
+    server.database.run(app);
+    let token = alice.begin_sign_in().await;
+    server
+        .switch(&token, "sms")
+        .await
+        .refused(429, "TOO_MANY_MFA_SMS");
+    server.mail_is_out().await;
+    assert_eq!(gateway.taken().len(), 4, "four an hour for a number");
+}
+
+async fn with_sms_turned_off_since_a_recovery_code_is_asked_for() {
+    let (server, gateway) = with_texts().await;
+    let alice = server.registered("alice@example.com").await;
+    enable_sms(&alice, &gateway).await;
+    // The operator took the country of this number off the list; the method stays demanded.
+    server
+        .database
+        .run("UPDATE factors SET target = '+4915123456789'");
+    let asked = alice.login().await.is(200);
+    assert_eq!(
+        (&asked["mfaRequired"], &asked["method"]),
+        (&json!(true), &json!("recovery_code"))
+    );
+    server.mail_is_out().await;
+    assert_eq!(gateway.taken().len(), 1, "nothing more was sent");
+}
