@@ -11,6 +11,7 @@
 mod across;
 mod budgets;
 mod courier;
+mod crossing;
 mod faults;
 mod flashback;
 mod flashback_accounts;
@@ -77,6 +78,7 @@ fn all() -> Vec<Test> {
         across::tests(),
         budgets::tests(),
         courier::tests(),
+        crossing::tests(),
         faults::tests(),
         flashback_accounts::tests(),
         flashback_faults::tests(),

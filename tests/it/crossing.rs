@@ -1,0 +1,254 @@
+//! One domain behind four APIs: a factor set up through each is asked for, and answered, through each other one.
+
+use contract_tests::call::Method;
+use contract_tests::device::Device;
+use contract_tests::{Answer, Authenticator, PASSWORD, Person, Server, json, tests};
+
+use super::veeam;
+
+tests! {
+    an_app_set_up_through_any_api_signs_in_through_all,
+    a_mailbox_set_up_through_any_api_signs_in_through_all,
+    a_recovery_code_finishes_a_sign_in_through_all,
+    where_the_factor_cannot_travel_a_recovery_code_is_asked_for,
+    an_access_token_of_any_api_opens_the_others,
+    the_chosen_method_is_asked_for_where_it_can_travel,
+}
+
+const APIS: [&str; 4] = ["identity", "netevia", "flashback", "veeam"];
+
+/// Somebody registered, with a password typed a moment ago.
+async fn alice(server: &Server) -> Person {
+    let mut alice = server.registered("alice@example.com").await;
+    alice.sign_in().await;
+    alice
+}
+
+/// A server that mails as often as these tests ask.
+async fn server() -> Server {
+    Server::with(|settings| {
+        settings.policy.code_mails_per_hour = 60;
+        settings.policy.mail_calls_per_source = 1000;
+    })
+    .await
+}
+
+/// The first step of a sign-in: what refers to it, and the answer.
+async fn begin(alice: &Person, api: &str) -> (String, Answer) {
+    let server = &alice.server;
+    let body = json!({ "email": alice.email, "password": PASSWORD });
+    let answer = match api {
+        "identity" => alice.login().await,
+        "netevia" => server.post("/api/auth/v2", &body).await,
+        "flashback" => server.post("/user/login", &body).await,
+        _ => veeam::sign_in(server, &alice.email, PASSWORD).await,
+    };
+    let answer = answer.is(200);
+    let token = match api {
+        "identity" | "netevia" => answer.text("mfaToken"),
+        "flashback" => answer.text("accessToken"),
+        _ => answer.text("mfa_token"),
+    };
+    (token, answer)
+}
+
+/// The second step, by a code: the access token.
+async fn finish(server: &Server, api: &str, token: &str, kind: &str, code: &str) -> String {
+    let answer = match api {
+        "identity" => server.verify_login(token, code).await,
+        "netevia" => {
+            let body = json!({ "mfaToken": token, "code": code });
+            server.post("/api/auth/v2/2Fac", &body).await
+        }
+        "flashback" => {
+            let body = match kind {
+                "MAGIC_LINK" if code.starts_with("ml_") => {
+                    json!({ "mfaType": kind, "token": code })
+                }
+                _ => json!({ "mfaType": kind, "code": code }),
+            };
+            server.post("/mfa/verify-login", &body).bearer(token).await
+        }
+        _ => veeam::second(server, token, code).await,
+    };
+    let answer = answer.is(200);
+    answer.text(match api {
+        "identity" => "accessToken",
+        "netevia" => "token",
+        "flashback" => "fullAccessToken",
+        _ => "access_token",
+    })
+}
+
+/// Sets up an app through an API.
+async fn set_up_app(alice: &mut Person, api: &str) {
+    match api {
+        "identity" => alice.enable_authenticator().await,
+        "netevia" => {
+            let body = json!({ "mfaMethod": "authenticator" });
+            let begun = alice.post("/settings/MfaSignIn", &body).await.is(200);
+            assert_eq!(begun["mfaEnabled"], false);
+            alice.authenticator = Some(Authenticator::new(&begun.text("secret")));
+            let body = json!({ "mfaToken": begun.text("mfaToken"), "code": alice.fresh_code(),
+                "shortMessageType": "ContactInfoUpdateRequest" });
+            alice
+                .post("/api/CodeVerification/check", &body)
+                .await
+                .is(200);
+        }
+        "flashback" => {
+            let body = json!({ "mfaType": "GOOGLE_AUTH" });
+            let begun = alice.post("/mfa/setup", &body).await.is(200);
+            let secret = begun["data"]["secret"].as_str().expect("a secret");
+            alice.authenticator = Some(Authenticator::new(secret));
+            let body = json!({ "mfaType": "GOOGLE_AUTH", "code": alice.fresh_code() });
+            alice.post("/mfa/verify-setup", &body).await.is(200);
+        }
+        _ => {
+            veeam::enabled(alice).await;
+        }
+    }
+}
+
+async fn an_app_set_up_through_any_api_signs_in_through_all() {
+    for set_up in APIS {
+        let server = server().await;
+        let mut alice = alice(&server).await;
+        set_up_app(&mut alice, set_up).await;
+        for api in APIS {
+            let (token, _) = begin(&alice, api).await;
+            let code = alice.fresh_code();
+            let access = finish(&server, api, &token, "GOOGLE_AUTH", &code).await;
+            let me = server.get("/identity/me").bearer(&access).await.is(200);
+            assert_eq!(
+                me["session"]["acr"], "aal2",
+                "set up by {set_up}, signed in by {api}"
+            );
+        }
+    }
+}
+
+async fn a_mailbox_set_up_through_any_api_signs_in_through_all() {
+    for set_up in ["identity", "netevia", "flashback"] {
+        let server = server().await;
+        let mut alice = alice(&server).await;
+        match set_up {
+            "identity" => alice.enable_email().await,
+            "netevia" => {
+                let body = json!({ "mfaMethod": "email", "email": "alice@example.com" });
+                let on = alice.post("/settings/MfaSignIn", &body).await.is(200);
+                assert_eq!(on["mfaEnabled"], true);
+            }
+            _ => {
+                let body = json!({ "mfaType": "MAGIC_LINK" });
+                alice.post("/mfa/setup", &body).await.is(200);
+                let token = server.mail.link_to(&alice.email).await;
+                server
+                    .post("/mfa/magic-link/activate", &json!({ "token": token }))
+                    .await
+                    .is(200);
+            }
+        }
+        for api in APIS {
+            let (token, _) = begin(&alice, api).await;
+            let answer = match api {
+                "flashback" => {
+                    let sends = server.call(Method::POST, "/mfa/magic-link/send");
+                    sends.bearer(&token).await.is(200);
+                    server.mail.link_to(&alice.email).await
+                }
+                _ => server.mail.code_to(&alice.email).await,
+            };
+            let access = finish(&server, api, &token, "MAGIC_LINK", &answer).await;
+            let me = server.get("/identity/me").bearer(&access).await.is(200);
+            assert_eq!(
+                me["session"]["acr"], "two-step",
+                "set up by {set_up}, signed in by {api}"
+            );
+        }
+    }
+}
+
+async fn a_recovery_code_finishes_a_sign_in_through_all() {
+    let server = server().await;
+    let mut alice = alice(&server).await;
+    alice.enable_authenticator().await;
+    alice.sign_in().await;
+    let codes = alice.recovery_codes().await;
+    for (api, code) in APIS.into_iter().zip(&codes) {
+        let (token, _) = begin(&alice, api).await;
+        let typed = code.to_lowercase().replace('-', " ");
+        let access = finish(&server, api, &token, "GOOGLE_AUTH", &typed).await;
+        server.get("/identity/me").bearer(&access).await.is(200);
+    }
+    let left = alice.get("/identity/mfa/methods").await.is(200);
+    assert_eq!(left["recoveryCodes"]["remaining"], 6);
+}
+
+async fn where_the_factor_cannot_travel_a_recovery_code_is_asked_for() {
+    let server = server().await;
+    let mut alice = alice(&server).await;
+    let body = json!({ "method": "passkey", "password": PASSWORD, "name": "key" });
+    let begun = alice.post("/identity/mfa/setup", &body).await.is(200);
+    let device = Device::new();
+    let credential = device.create(&begun["publicKey"]).await.expect("a passkey");
+    let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": credential });
+    let verify = "/identity/mfa/setup/verify-passkey";
+    server.post(verify, &body).await.is(200);
+    // A second step in this session, for the codes.
+    let asked = alice.post("/identity/step-up", &json!({})).await.is(200);
+    let credential = device.get(&asked["publicKey"]).await.expect("an answer");
+    let body = json!({ "mfaToken": asked.text("mfaToken"), "credential": credential });
+    let verify = "/identity/step-up/verify-passkey";
+    alice.access_token = server.post(verify, &body).await.is(200).text("accessToken");
+    let codes = alice.recovery_codes().await;
+    for (api, code) in ["netevia", "veeam"].into_iter().zip(&codes) {
+        let (token, answer) = begin(&alice, api).await;
+        if api == "netevia" {
+            assert_eq!(answer["mfaMethod"], "recovery_code");
+        }
+        finish(&server, api, &token, "", code).await;
+    }
+}
+
+async fn an_access_token_of_any_api_opens_the_others() {
+    let server = server().await;
+    let mut alice = alice(&server).await;
+    alice.enable_authenticator().await;
+    for api in APIS {
+        let (token, _) = begin(&alice, api).await;
+        let code = alice.fresh_code();
+        let access = finish(&server, api, &token, "GOOGLE_AUTH", &code).await;
+        for path in [
+            "/identity/me",
+            "/mfa/status",
+            "/user/profile",
+            "/api/v1/users",
+        ] {
+            server.get(path).bearer(&access).await.is(200);
+        }
+        // What the body lacks is told to who may ask, so the bearer was taken.
+        server
+            .post(
+                "/settings/MfaSignIn",
+                &json!({ "mfaMethod": "carrier pigeon" }),
+            )
+            .bearer(&access)
+            .await
+            .is(400);
+    }
+}
+
+async fn the_chosen_method_is_asked_for_where_it_can_travel() {
+    let server = server().await;
+    let mut alice = alice(&server).await;
+    alice.enable_authenticator().await;
+    alice.sign_in().await;
+    alice.enable_email().await;
+    let body = json!({ "mfaType": "MAGIC_LINK" });
+    alice.post("/mfa/primary", &body).await.is(200);
+    let (_, native) = begin(&alice, "identity").await;
+    assert_eq!(native["method"], "email");
+    let (_, netevia) = begin(&alice, "netevia").await;
+    assert_eq!(netevia["mfaMethod"], "email");
+}
