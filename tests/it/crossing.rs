@@ -191,13 +191,19 @@ async fn where_the_factor_cannot_travel_a_recovery_code_is_asked_for() {
     let body = json!({ "method": "passkey", "password": PASSWORD, "name": "key" });
     let begun = alice.post("/identity/mfa/setup", &body).await.is(200);
     let device = Device::new();
-    let credential = device.create(&begun["publicKey"]).await.expect("a passkey");
+    let credential = device
+        .create(&json!({ "publicKey": begun["publicKey"] }))
+        .await
+        .expect("a passkey");
     let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": credential });
     let verify = "/identity/mfa/setup/verify-passkey";
     server.post(verify, &body).await.is(200);
     // A second step in this session, for the codes.
     let asked = alice.post("/identity/step-up", &json!({})).await.is(200);
-    let credential = device.get(&asked["publicKey"]).await.expect("an answer");
+    let credential = device
+        .get(&json!({ "publicKey": asked["publicKey"] }))
+        .await
+        .expect("an answer");
     let body = json!({ "mfaToken": asked.text("mfaToken"), "credential": credential });
     let verify = "/identity/step-up/verify-passkey";
     alice.access_token = server.post(verify, &body).await.is(200).text("accessToken");

@@ -258,6 +258,19 @@ impl Act {
         Ok(())
     }
 
+    /// Whether the account had its share of code mails for now (P-23).
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn code_mails_used_up(&self, tx: &mut Tx, user_id: UserId) -> Result<bool> {
+        for limit in self.code_mail_limits() {
+            if limits::wait_of_user(tx, user_id, limit, self.now)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Seconds until the account may be sent a code again, by its limits (P-23).
     ///
     /// # Errors

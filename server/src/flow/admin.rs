@@ -14,7 +14,7 @@ use crate::model::user::{User, canonical_address};
 use crate::model::{OrganisationId, Refusal, Result, Secret};
 use crate::outcome::{Page, Person};
 use crate::store::users::NewUser;
-use crate::store::{Tx, challenges, factors, limits, organisations, sessions, users};
+use crate::store::{Tx, challenges, code_sets, factors, limits, organisations, sessions, users};
 
 /// Who may list users.
 pub enum Lister {
@@ -126,6 +126,8 @@ pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
 /// Refuses an address without an account.
 pub async fn reset_mfa(ctx: &Ctx, email: &str) -> Result<Person> {
     help(ctx, email, |tx, act, user| {
+        users::lock(tx, user.id)?;
+        code_sets::delete_all(tx, user.id)?;
         factors::delete_all(tx, user.id)?;
         factors::reset_all_attempts(tx, user.id)?;
         challenges::end_all(tx, user.id, act.now)?;

@@ -221,8 +221,9 @@ fn set_password(
     let own = user.id == caller.user.id;
     // Whoever knew the old password is out, and so is what was begun with it.
     let kept = own.then_some(caller.session.id);
-    sessions::end_others(tx, user.id, kept, act.now)?;
+    // Challenges first: a sign-in that uses one up at this moment is waited for, and its session seen.
     challenges::end_all(tx, user.id, act.now)?;
+    sessions::end_others(tx, user.id, kept, act.now)?;
     let actor = Some(caller.user.id).filter(|_| !own);
     act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
     act.notify(tx, user, Message::PasswordSet)

@@ -249,6 +249,8 @@ pub fn send(
 ) -> Result<bool> {
     let phone = seen.phone();
     let number = phone.as_deref().unwrap_or_default();
+    // What is judged here is counted below: by one write at a time.
+    users::lock(tx, seen.user.id)?;
     match kind {
         FactorKind::Sms => {
             act.count_sms_call(tx, seen.user.id)?;
@@ -272,6 +274,7 @@ pub fn send(
         code_hash: sending.code_hash(&act.vault),
         link_hash: links.then(|| sending.link_hash()),
         link_expires_at: links.then(|| link_ends(act)),
+        source: act.source.to_string(),
     };
     if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
         return Ok(false);
@@ -517,7 +520,11 @@ impl Seen {
     /// Refuses a method that was turned off meanwhile.
     pub fn judge_answerable(&self) -> Result<()> {
         let method = self.challenge.kind;
-        if method != FactorKind::RecoveryCode && !self.demanded.contains(&method) {
+        let stands = match method {
+            FactorKind::RecoveryCode => !self.demanded.is_empty(),
+            _factor => self.demanded.contains(&method),
+        };
+        if !stands {
             return Err(Refusal::MfaMethodNotEnabled.into());
         }
         Ok(())

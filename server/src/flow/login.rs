@@ -67,10 +67,16 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
                 checked.wrong(tx, &act)?;
                 return Err(Refusal::InvalidCredentials.into());
             };
-            checked.right(tx)?;
             // A factor that is going on at this moment is waited for: its sign-in asks for it, or its
-            // turning on sees this session and ends it.
+            // turning on sees this session and ends it. So is a password that is being changed: the
+            // one that was compared must still be the password.
             users::lock(tx, user.id)?;
+            let stands = users::find(tx, user.id)?
+                .is_some_and(|now| now.active() && now.password_hash == user.password_hash);
+            if !stands {
+                return Err(Refusal::InvalidCredentials.into());
+            }
+            checked.right(tx)?;
             let factors = factors::of_user(tx, user.id)?;
             let methods = demand::methods(tx, &user, &factors)?;
             if methods.is_empty() {
@@ -109,7 +115,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
 }
 
 /// The method a sign-in starts with: the primary one if the API can carry it, else the first that it
-/// can; one that is stopped (P-15) only if there is no other, since it stays demanded all the same.
+/// can; one that is stopped (P-15), or whose mails are used up (P-23), only if there is no other, since
+/// it stays demanded all the same.
 /// Where none can travel it is a recovery code: the second step is never left out.
 fn first_method(
     tx: &mut Tx,
@@ -129,7 +136,10 @@ fn first_method(
         {
             continue;
         }
-        if !factors::attempts(tx, user.id, method)?.locked(act.policy()) {
+        let stopped = factors::attempts(tx, user.id, method)?.locked(act.policy());
+        let mailed_out =
+            method == FactorKind::Email && carries.sends && act.code_mails_used_up(tx, user.id)?;
+        if !stopped && !mailed_out {
             return Ok(method);
         }
         first = first.or(Some(method));
@@ -183,6 +193,9 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         }
         // A code that was sent by another method is no code of this one.
         let sends = method.is_sent() && !seen.has_code_of(method);
+        if sends && seen.challenge.last_sent_at.is_some() {
+            judge_pace(tx, &act, &seen)?;
+        }
         let done = if sends {
             challenge::send(tx, &act, &seen, method, &sending)?
         } else {
@@ -204,6 +217,19 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         mfa_token: command.mfa_token,
         method,
     })
+}
+
+/// A further code of one challenge keeps the pace of resends, whatever the method (P-21, P-22).
+fn judge_pace(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
+    let wait = match seen.challenge.resends_remaining(act.policy()) {
+        0 => seen.challenge.expires_at.seconds_after(act.now).max(1),
+        _some => seen.challenge.resend_wait(act.policy(), act.now),
+    };
+    if wait > 0 {
+        let refusal = Refusal::TooManyRequests { retry_after: wait };
+        return act.refuse_limited(tx, seen.user.id, refusal);
+    }
+    Ok(())
 }
 
 /// A challenge and its answer.

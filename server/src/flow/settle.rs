@@ -8,9 +8,10 @@ use crate::factor::{Code, Expected, Verdict, recovery};
 use crate::flow::Act;
 use crate::flow::challenge::Seen;
 use crate::model::audit::Event;
+use crate::model::challenge::Challenge;
 use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
+use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::notice::Message;
 use crate::model::{Refusal, Result, Secret};
 use crate::store::{Tx, challenges, code_sets, factors};
@@ -96,10 +97,11 @@ where
         }
     };
     let by_policy = candidates.is_empty() && seen.demanded.contains(&seen.challenge.kind);
-    let by_account = seen.challenge.purpose == Purpose::Action;
+    let by_account =
+        seen.challenge.purpose == Purpose::Action && seen.challenge.kind == FactorKind::Email;
     let expected = Expected::of(
         &act.vault,
-        &seen.challenge,
+        &seen.with_own_code(),
         candidates,
         by_policy || by_account,
     )?;
@@ -222,8 +224,27 @@ impl Seen {
                 let set = code_sets::of_factor(tx, self.user.id, factor)?;
                 Ok(set.filter(|set| set.kind == kind))
             }
+            // Scratch codes came with an authenticator, and count for as long as one is asked for.
+            _not_set_up if kind == CodeSetKind::Scratch && !self.has_authenticator() => Ok(None),
             _not_set_up => code_sets::live(tx, self.user.id, kind),
         }
+    }
+
+    /// The challenge, without a code that another method was sent: it is none of this one.
+    fn with_own_code(&self) -> Challenge {
+        let mut challenge = self.challenge.clone();
+        if challenge.purpose != Purpose::Action && !self.has_code_of(challenge.kind) {
+            challenge.code_hash = None;
+            challenge.link_hash = None;
+        }
+        challenge
+    }
+
+    fn has_authenticator(&self) -> bool {
+        let on = |factor: &Factor| {
+            factor.kind == FactorKind::Authenticator && factor.state == FactorState::On
+        };
+        self.factors.iter().any(on)
     }
 
     /// Refuses when the challenge has no try left.

@@ -6,7 +6,7 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::recovery::{self, SetDraft};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
+use crate::flow::{Act, fresh, passkey, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
@@ -225,14 +225,13 @@ impl Begun {
         let caller = fresh::hold(tx, act, &self.caller)?;
         match self.own {
             true => fresh::judge_adding(act, &caller)?,
-            false => fresh::judge(act, &caller)?,
+            false => {
+                caller.judge_administrator()?;
+                fresh::judge(act, &caller)?;
+                users::lock(tx, self.user.id)?;
+            }
         }
         let (user_id, method) = (self.user.id, self.factor.kind);
-        factors::delete(tx, user_id, method, FactorState::Pending)?;
-        factors::insert(tx, &self.factor)?;
-        if let Some(codes) = &self.codes {
-            codes.insert(tx, user_id, Some(self.factor.id), false)?;
-        }
         let opening = Opening {
             factor_id: Some(self.factor.id),
             // What an administrator begins for somebody else is not bound to a session of theirs.
@@ -242,7 +241,13 @@ impl Begun {
             ceremony: self.ceremony.clone(),
             ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
         };
+        // First: a refusal to send keeps what was written before it, and the set-up under way stands.
         let expires_at = self.draft.open(tx, act, &self.user, &opening)?;
+        factors::delete(tx, user_id, method, FactorState::Pending)?;
+        factors::insert(tx, &self.factor)?;
+        if let Some(codes) = &self.codes {
+            codes.insert(tx, user_id, Some(self.factor.id), false)?;
+        }
         let actor = (!self.own).then_some(caller.user.id);
         act.audit_by(tx, user_id, actor, Event::SetupBegun, Some(method.as_str()))?;
         Ok(expires_at)
@@ -381,24 +386,28 @@ const fn gone(method: FactorKind) -> Refusal {
 fn turn_on(tx: &mut Tx, act: &Act, seen: &Seen, pending: &Factor) -> Result<FactorChanged> {
     let (user_id, method) = (seen.user.id, pending.kind);
     let standing = factors::of_user(tx, user_id)?;
-    let demanded = demand::methods(tx, &seen.user, &standing)?;
     let replaces = seen.challenge.action.as_deref() == Some(REPLACES);
-    for other in standing.iter().filter(|other| other.kind == method) {
-        let alike = other.name == pending.name || pending.name.is_none();
-        match other.state {
-            FactorState::Pending => {}
-            FactorState::On if replaces => factors::delete_one(tx, user_id, other.id)?,
-            FactorState::On if alike => return Err(Refusal::MfaAlreadyEnabled.into()),
-            FactorState::On => {}
-            FactorState::Ready if replaces || alike => {
-                factors::delete_one(tx, user_id, other.id)?;
-            }
-            FactorState::Ready => {}
-        }
+    let alike = |other: &Factor| {
+        other.kind == method && (other.name == pending.name || pending.name.is_none())
+    };
+    let on = |other: &&Factor| other.state == FactorState::On;
+    if !replaces && standing.iter().filter(on).any(&alike) {
+        return Err(Refusal::MfaAlreadyEnabled.into());
     }
+    // The new one first: a refusal keeps what was written before it.
     if !factors::enable(tx, user_id, pending.id, act.now)? {
         return Err(gone(method).into());
     }
+    let goes = |other: &Factor| match other.state {
+        FactorState::Pending => false,
+        FactorState::On => replaces && other.kind == method,
+        FactorState::Ready => alike(other) || (replaces && other.kind == method),
+    };
+    for other in standing.iter().filter(|other| goes(other)) {
+        factors::delete_one(tx, user_id, other.id)?;
+    }
+    toggle::end_challenges(tx, act, user_id, &standing, goes)?;
+    let first = kinds_on(&standing).is_empty();
     factors::reset_attempts(tx, user_id, method)?;
     code_sets::make_live(tx, user_id, pending.id, act.now)?;
     let on = toggle::turned_on(
@@ -406,7 +415,7 @@ fn turn_on(tx: &mut Tx, act: &Act, seen: &Seen, pending: &Factor) -> Result<Fact
         act,
         &seen.user,
         method,
-        demanded.is_empty(),
+        first,
         seen.challenge.session_id,
     )?;
     Ok(FactorChanged {

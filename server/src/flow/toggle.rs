@@ -7,7 +7,7 @@ use crate::app::Ctx;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
-use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Role};
+use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, OrganisationRole, Role};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
@@ -138,7 +138,7 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
             None => Err(Refusal::MfaMethodNotConfigured.into()),
         };
     }
-    let first = caller.demanded().is_empty();
+    let first = kinds_on(&standing).is_empty();
     for id in ready {
         factors::set_state(tx, user_id, id, FactorState::On, act.now)?;
     }
@@ -159,8 +159,10 @@ pub fn turned_on(
     first: bool,
     by: Option<SessionId>,
 ) -> Result<Vec<Factor>> {
-    if first {
-        sessions::end_others(tx, user.id, by, act.now)?;
+    match first {
+        true => sessions::end_others(tx, user.id, by, act.now)?,
+        // Sessions from before a policy demanded a second step.
+        false => sessions::end_weak(tx, user.id, by, act.now)?,
     }
     let method = kind.as_str();
     act.audit(tx, user.id, Event::FactorEnabled, Some(method))?;
@@ -184,7 +186,11 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
             if !held.factors.iter().any(goes) {
                 return match which {
                     // A policy has sign-in ask for the mailbox all the same.
-                    Which::All if held.enforced && held.user.mailbox => {
+                    Which::All | Which::Kind(FactorKind::Email)
+                        if held.enforced
+                            && held.user.mailbox
+                            && kinds_on(&held.factors).is_empty() =>
+                    {
                         Err(Refusal::MfaEnforced.into())
                     }
                     // Nothing is asked for already.
@@ -196,8 +202,9 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
             for factor in held.factors.iter().filter(|factor| goes(factor)) {
                 factors::set_state(tx, held.user.id, factor.id, FactorState::Ready, act.now)?;
             }
-            let method = methods_of(&held.factors, goes);
             let (user, actor) = (&held.user, held.actor);
+            end_challenges(tx, &act, user.id, &held.factors, goes)?;
+            let method = methods_of(&held.factors, goes);
             act.audit_by(tx, user.id, actor, Event::FactorPaused, Some(&method))?;
             act.notify(tx, user, Message::FactorPaused { method })?;
             Ok(kinds_on(&factors::of_user(tx, user.id)?))
@@ -219,15 +226,15 @@ pub async fn remove(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Fact
         .write(move |tx| {
             let held = hold(tx, &act, &caller, target)?;
             let goes = |factor: &Factor| which.is(factor);
+            judge_last(held.enforced, &held.factors, goes)?;
+            if which == Which::Kind(FactorKind::Authenticator) {
+                code_sets::delete_kind(tx, held.user.id, CodeSetKind::Scratch)?;
+            }
             if !held.factors.iter().any(goes) {
                 return match which {
                     Which::Factor(_) => Err(Refusal::FactorNotFound.into()),
                     Which::Kind(_) | Which::All => Ok(kinds_on(&held.factors)),
                 };
-            }
-            judge_last(held.enforced, &held.factors, goes)?;
-            if which == Which::Kind(FactorKind::Authenticator) {
-                code_sets::delete_kind(tx, held.user.id, CodeSetKind::Scratch)?;
             }
             let left = removed(tx, &act, &held.user, held.actor, &held.factors, goes)?;
             Ok(kinds_on(&left))
@@ -256,6 +263,9 @@ pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
         factors::reset_all_attempts(tx, user_id)?;
         code_sets::delete_all(tx, user_id)?;
         challenges::end_all(tx, user_id, act.now)?;
+        // Nothing is asked for now: who was in with a stolen session must not be the one to enrol.
+        let own = held.actor.is_none().then_some(caller.session.id);
+        sessions::end_others(tx, user_id, own, act.now)?;
         act.audit_by(tx, user_id, held.actor, Event::MfaReset, None)?;
         act.notify(tx, &held.user, Message::MfaReset)
     })
@@ -357,10 +367,36 @@ pub fn removed(
     for factor in standing.iter().filter(|factor| goes(factor)) {
         factors::delete_one(tx, user.id, factor.id)?;
     }
-    let method = methods_of(standing, goes);
+    let method = methods_of(standing, &goes);
     act.audit_by(tx, user.id, actor, Event::FactorDisabled, Some(&method))?;
     act.notify(tx, user, Message::FactorDisabled { method })?;
-    factors::of_user(tx, user.id)
+    end_challenges(tx, act, user.id, standing, goes)?;
+    let left = factors::of_user(tx, user.id)?;
+    if !left
+        .iter()
+        .any(|factor| factor.kind == FactorKind::Authenticator)
+    {
+        // Scratch codes came with an authenticator, and go with the last one.
+        code_sets::delete_kind(tx, user.id, CodeSetKind::Scratch)?;
+    }
+    Ok(left)
+}
+
+/// Ends what waits for a code of the methods that go: a code on its way to an old phone answers nothing.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn end_challenges(
+    tx: &mut Tx,
+    act: &Act,
+    user_id: UserId,
+    standing: &[Factor],
+    goes: impl Fn(&Factor) -> bool,
+) -> Result<()> {
+    for factor in standing.iter().filter(|factor| goes(factor)) {
+        challenges::end_of_kind(tx, user_id, factor.kind, act.now)?;
+    }
+    Ok(())
 }
 
 /// The words of the methods that go, each once.
@@ -408,12 +444,22 @@ fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
             let manages = caller
                 .user
                 .organisation_role
-                .is_some_and(crate::model::kinds::OrganisationRole::administers);
+                .is_some_and(OrganisationRole::administers);
             if !administrator && !manages {
                 return Err(Refusal::Forbidden.into());
             }
             let same = |user: &User| user.organisation_id == caller.user.organisation_id;
-            users::find(tx, id)?.filter(|user| administrator || same(user))
+            let found = users::find(tx, id)?.filter(|user| administrator || same(user));
+            // Nobody acts on who stands above them.
+            let owner = Some(OrganisationRole::Owner);
+            let above = |user: &User| {
+                user.role == Role::Administrator
+                    || (user.organisation_role == owner && caller.user.organisation_role != owner)
+            };
+            if !administrator && found.as_ref().is_some_and(above) {
+                return Err(Refusal::Forbidden.into());
+            }
+            found
         }
     };
     user.ok_or(Refusal::UserNotFound.into()).map(Some)

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::Tx;
 use super::cached::{kept, run_kept};
 use crate::model::challenge::Challenge;
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::{ChallengeId, Result, Time, UserId};
 use crate::schema::challenges;
 
@@ -83,6 +83,8 @@ pub struct Sent {
     pub link_hash: Option<Vec<u8>>,
     /// Until when the link is good.
     pub link_expires_at: Option<Time>,
+    /// The network address that asked.
+    pub source: String,
 }
 
 /// Puts the code of a new mail in the place of the old one, which stops working (N-052), and takes a
@@ -105,6 +107,7 @@ pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<b
             challenges::link_expires_at.eq(sent.link_expires_at),
             challenges::resends.eq(before.resends + i32::from(!unsent)),
             challenges::last_sent_at.eq(now),
+            challenges::source.eq(sent.source.as_str()),
         ))
     )?;
     Ok(rows == 1)
@@ -176,6 +179,22 @@ pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
         ))
     )?;
     Ok(rows == 1)
+}
+
+/// Ends what waits for a code of this kind, but not set-ups.
+pub fn end_of_kind(tx: &mut Tx, user_id: UserId, kind: FactorKind, now: Time) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .filter(challenges::user_id.eq(user_id))
+                .filter(challenges::kind.eq(kind))
+                .filter(challenges::purpose.ne(Purpose::Setup))
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::consumed_at.eq(now))
+    )?;
+    Ok(())
 }
 
 /// Ends all challenges of a user.

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::Tx;
 use super::cached::run_kept;
+use crate::model::kinds::Assurance;
 use crate::model::session::{RefreshToken, Session};
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
 use crate::schema::{refresh_tokens, sessions};
@@ -87,6 +88,22 @@ pub fn end_others(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Tim
             diesel::update(open.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now))
         )?,
         None => run_kept!(tx, diesel::update(open).set(sessions::ended_at.eq(now)))?,
+    };
+    Ok(())
+}
+
+/// Ends the sessions of a user that never passed a second step, but one.
+pub fn end_weak(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Time) -> Result<()> {
+    let weak = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::acr.eq(Assurance::Aal1))
+        .filter(sessions::ended_at.is_null());
+    match but {
+        Some(but) => run_kept!(
+            tx,
+            diesel::update(weak.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now))
+        )?,
+        None => run_kept!(tx, diesel::update(weak).set(sessions::ended_at.eq(now)))?,
     };
     Ok(())
 }
