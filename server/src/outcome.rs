@@ -21,8 +21,10 @@ pub struct Person {
     pub last_name: Option<String>,
     /// What they may do.
     pub role: Role,
-    /// The methods asked for at sign-in; empty when none is.
+    /// The methods that are on.
     pub methods: Vec<FactorKind>,
+    /// Whether sign-in asks for a second step: one is on, or a policy demands one.
+    pub asked: bool,
     /// When the account was made.
     pub created_at: Time,
     /// Whether `email` is a proved address, or a mere name to sign in by.
@@ -31,6 +33,15 @@ pub struct Person {
     pub description: Option<String>,
     /// Their organisation and what they are in it.
     pub organisation: Option<(OrganisationId, OrganisationRole)>,
+}
+
+impl Person {
+    /// The same person, whose organisation demands a second factor or does not.
+    #[must_use]
+    pub fn while_enforced(mut self, enforced: bool) -> Self {
+        self.asked |= enforced && self.mailbox;
+        self
+    }
 }
 
 /// A session as every API may show it.

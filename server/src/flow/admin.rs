@@ -37,10 +37,11 @@ pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Resu
         let (page, total) = users::page(tx, limit, offset)?;
         let ids: Vec<_> = page.iter().map(|user| user.id).collect();
         let factors = factors::of_users(tx, &ids)?;
-        let items = page
-            .iter()
-            .map(|user| person(user, &of(user, &factors)))
-            .collect();
+        let mut items = Vec::with_capacity(page.len());
+        for user in &page {
+            let enforced = users::enforced(tx, user)?;
+            items.push(person(user, &of(user, &factors)).while_enforced(enforced));
+        }
         Ok(Page { items, total })
     })
     .await
@@ -176,7 +177,8 @@ where
             how(tx, &act, &user)?;
             let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
             let factors = factors::of_user(tx, user.id)?;
-            Ok(person(&user, &factors))
+            let enforced = users::enforced(tx, &user)?;
+            Ok(person(&user, &factors).while_enforced(enforced))
         })
         .await?;
     ctx.nudge_courier();

@@ -23,6 +23,8 @@ pub struct Target {
     pub user: User,
     /// Their factors.
     pub factors: Vec<Factor>,
+    /// Whether their organisation demands a second factor.
+    pub enforced: bool,
 }
 
 /// Finds the account with this number: the caller's own, or as an administrator anybody's.
@@ -34,13 +36,19 @@ pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
         return Ok(Target {
             user: caller.user.clone(),
             factors: caller.factors.clone(),
+            enforced: caller.enforced,
         });
     }
     caller.judge_administrator()?;
     ctx.read(move |tx| {
         let user = users::by_number(tx, number)?.ok_or(Refusal::UnknownUser)?;
         let factors = factors::of_user(tx, user.id)?;
-        Ok(Target { user, factors })
+        let enforced = users::enforced(tx, &user)?;
+        Ok(Target {
+            user,
+            factors,
+            enforced,
+        })
     })
     .await
 }
@@ -64,7 +72,7 @@ pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<
     match caller.user.role {
         Role::Administrator => list_users(ctx, Lister::User(Box::new(caller)), limit, offset).await,
         Role::User => {
-            let own = person(&caller.user, &caller.factors);
+            let own = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
             Ok(Page {
                 items: if offset == 0 { vec![own] } else { Vec::new() },
                 total: 1,
@@ -79,7 +87,7 @@ pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<
 /// As [`target`].
 pub async fn get(ctx: &Ctx, caller: Caller, number: i64) -> Result<Person> {
     let found = target(ctx, &caller, number).await?;
-    Ok(person(&found.user, &found.factors))
+    Ok(person(&found.user, &found.factors).while_enforced(found.enforced))
 }
 
 /// Whom to add.
@@ -203,7 +211,8 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
             }
             let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
             let factors = factors::of_user(tx, user.id)?;
-            Ok(person(&user, &factors))
+            let enforced = users::enforced(tx, &user)?;
+            Ok(person(&user, &factors).while_enforced(enforced))
         })
         .await?;
     ctx.nudge_courier();

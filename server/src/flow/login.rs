@@ -108,7 +108,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
                 method: begun.method,
                 methods: begun.methods,
                 expires_at: begun.expires_at,
-                person: session::person(&begun.user, &begun.factors),
+                person: session::person(&begun.user, &begun.factors).while_enforced(true),
             })))
         }
     }

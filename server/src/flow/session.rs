@@ -41,6 +41,7 @@ pub struct Opened {
     user: User,
     factors: Vec<Factor>,
     session: Session,
+    asked: bool,
 }
 
 impl Draft {
@@ -98,6 +99,7 @@ impl Draft {
         self.insert_refresh(tx, act, &session)?;
         act.audit(tx, user.id, Event::SignedIn, Some(&session.amr))?;
         Ok(Opened {
+            asked: !demanded.is_empty(),
             user,
             factors,
             session,
@@ -132,7 +134,7 @@ impl Draft {
             issued_at: act.now,
             expires_at: access.expires_at,
             token_id: self.token_id,
-            person: person(&opened.user, &opened.factors),
+            person: person(&opened.user, &opened.factors).while_enforced(opened.asked),
             recovery_codes_remaining: None,
         })
     }
@@ -140,8 +142,9 @@ impl Draft {
 
 impl Opened {
     /// A session that is open, as the write that lifted it left it.
-    pub const fn of(user: User, factors: Vec<Factor>, session: Session) -> Self {
+    pub const fn of(user: User, factors: Vec<Factor>, session: Session, asked: bool) -> Self {
         Self {
+            asked,
             user,
             factors,
             session,
@@ -210,6 +213,7 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
         first_name: user.first_name.clone(),
         last_name: user.last_name.clone(),
         role: user.role,
+        asked: !kinds_on(factors).is_empty(),
         methods: kinds_on(factors),
         created_at: user.created_at,
         mailbox: user.mailbox,
@@ -220,7 +224,7 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
 
 /// The caller as they may see themselves.
 pub fn view(caller: &Caller) -> (Person, SessionView) {
-    let person = person(&caller.user, &caller.factors);
+    let person = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
     (person, view_of(&caller.session))
 }
 
@@ -340,6 +344,7 @@ fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Res
     draft.insert_refresh(tx, act, &session)?;
     let factors = factors::of_user(tx, user_id)?;
     Ok(Opened {
+        asked: !demand::methods(tx, &user, &factors)?.is_empty(),
         user,
         factors,
         session,

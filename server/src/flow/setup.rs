@@ -74,9 +74,10 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let printed = codes
         .as_ref()
         .map_or_else(Vec::new, |set| set.printed.clone());
+    let own = user.id == caller.user.id;
     let begun = Begun {
         caller: caller.clone(),
-        own: user.id == caller.user.id,
+        own,
         user: user.clone(),
         factor: prepared.factor,
         replace: command.replace,
@@ -100,7 +101,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
         needs: prepared.needs,
         codes: printed,
         expires_at,
-        person: session::person(&user, &standing),
+        person: session::person(&user, &standing).while_enforced(own && caller.enforced),
     })
 }
 

@@ -199,7 +199,12 @@ fn lift(
         return Err(Refusal::TokenInvalid { sent: true }.into());
     }
     act.audit(tx, user.id, Event::SteppedUp, Some(&lifted.amr))?;
-    Ok(session::Opened::of(user, factors, lifted))
+    Ok(session::Opened::of(
+        user,
+        factors,
+        lifted,
+        proof != Proof::Password,
+    ))
 }
 
 fn signed(

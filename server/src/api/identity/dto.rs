@@ -167,7 +167,7 @@ impl From<Person> for User {
             first_name: person.first_name,
             last_name: person.last_name,
             role: person.role.into(),
-            mfa_enabled: !person.methods.is_empty(),
+            mfa_enabled: person.asked,
             mfa_methods: methods(&person.methods),
             created_at: person.created_at.to_string(),
         }

@@ -66,7 +66,7 @@ impl User {
             id: person.number,
             name: person.email,
             description: person.description.unwrap_or_default(),
-            mfa_enabled: !person.methods.is_empty(),
+            mfa_enabled: person.asked,
             // Numbers begin at one: the first account of the server.
             is_default: person.number == 1,
             role: person.role.into(),

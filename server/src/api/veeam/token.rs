@@ -217,7 +217,7 @@ impl TokenResponse {
             expires: now
                 .plus_seconds(i64::from(signed_in.expires_in))
                 .to_string(),
-            mfa_enabled: !person.methods.is_empty(),
+            mfa_enabled: person.asked,
             user_id: person.id.to_string(),
             role_name: person.role.into(),
             username: person.email,
