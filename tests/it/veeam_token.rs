@@ -3,6 +3,7 @@
 use contract_tests::call::Method;
 use contract_tests::{PASSWORD, Server, json, tests};
 
+use crate::netevia;
 use crate::veeam::{enabled, number, refresh, registered, second, shut, sign_in, token};
 
 tests! {
@@ -15,6 +16,8 @@ tests! {
     a_scratch_code_finishes_one_sign_in_and_here_only,
     a_recovery_code_finishes_a_sign_in,
     a_code_by_mail_finishes_a_sign_in,
+    a_code_by_text_message_finishes_a_sign_in_and_has_its_limits,
+    while_a_policy_demands_a_factor_the_mailbox_is_it,
     a_passkey_cannot_travel_and_a_recovery_code_is_asked_for,
     a_refresh_token_is_good_once,
     what_is_wrong_with_a_reference_is_told,
@@ -225,6 +228,46 @@ async fn a_code_by_mail_finishes_a_sign_in() {
     second(&server, &asked.text("mfa_token"), &code)
         .await
         .is(200);
+}
+
+async fn a_code_by_text_message_finishes_a_sign_in_and_has_its_limits() {
+    let (server, gateway) = netevia::with_texts().await;
+    let client = netevia::Client::registered(&server, "alice@example.com").await;
+    client.enable_sms(&gateway).await;
+    let asked = sign_in(&server, "alice@example.com", PASSWORD)
+        .await
+        .is(200);
+    let code = gateway.code().await;
+    let answer = second(&server, &asked.text("mfa_token"), &code)
+        .await
+        .is(200);
+    let me = server
+        .get("/identity/me")
+        .bearer(&answer.text("access_token"));
+    assert_eq!(me.await["session"]["amr"], json!(["pwd", "sms", "mfa"]));
+    for _ in 0..8 {
+        let answer = sign_in(&server, "alice@example.com", PASSWORD).await;
+        if answer.status != 200 {
+            answer.refused(429, "TOO_MANY_MFA_SMS");
+            return;
+        }
+    }
+    panic!("as many text messages as one likes");
+}
+
+async fn while_a_policy_demands_a_factor_the_mailbox_is_it() {
+    let server = Server::start().await;
+    server.registered("alice@example.com").await;
+    netevia::enforced(&server, "alice@example.com").await;
+    let asked = sign_in(&server, "alice@example.com", PASSWORD)
+        .await
+        .is(200);
+    assert!(asked["access_token"].is_null());
+    let code = server.mail.code_to("alice@example.com").await;
+    let answer = second(&server, &asked.text("mfa_token"), &code)
+        .await
+        .is(200);
+    assert_eq!(answer["mfa_enabled"], true, "sign-in asks");
 }
 
 async fn a_passkey_cannot_travel_and_a_recovery_code_is_asked_for() {
