@@ -157,7 +157,7 @@ async fn a_code_goes_to_the_phone_on_file() {
 async fn who_has_no_channel_gets_no_code() {
     let server = Server::start().await;
     let alice = Client::registered(&server, "alice@example.com").await;
-    server.database.run("UPDATE users SET mailbox = 0");
+    server.database.run("UPDATE users SET mailbox = FALSE");
     send(&alice, "TransferPoints")
         .await
         .refused(400, "MFA_METHOD_UNAVAILABLE");

@@ -53,7 +53,7 @@ pub const OPEN: &[Listed] = &[
         "OrganisationRole",
         &["Profile.orgRoleDescription"],
     ),
-    ("netevia", "MFAMethod", &["CheckCodeResponse.mfaMethod"]),
+    ("netevia", "MFAMethod", &[]),
     ("netevia", "SignInMethod", &[]),
     (
         "netevia",

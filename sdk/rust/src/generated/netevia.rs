@@ -505,7 +505,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///The code is right; what else is there depends on what it was for.
+    ///The code is right; what else is there depends on what it was for. After `ContactInfoUpdateRequest` with an `mfaToken`, `mfaMethod` is the method that is on now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CheckCodeResponse {
         ///After `AttemptLogin`: seconds that the token lives.
@@ -522,7 +522,6 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub mfa_enabled: ::std::option::Option<bool>,
-        ///After `ContactInfoUpdateRequest` with `mfaToken`: the method that is on now.
         #[serde(
             rename = "mfaMethod",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -617,6 +616,9 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
@@ -689,6 +691,12 @@ pub mod types {
             Self::TokenExpiredErrorResponse(value)
         }
     }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for CheckVerificationCodeError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<MfaMethodLockedErrorResponse>
     for CheckVerificationCodeError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
@@ -737,7 +745,7 @@ pub mod types {
     ///The unfinished sign-in, and the code that finishes it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CompleteAuthRequest {
-        ///The code, or a recovery code.
+        ///The code, the token of the link in its mail, or a recovery code.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: ::std::option::Option<crate::Secret>,
         ///The `mfaToken` of the sign-in.
@@ -1206,7 +1214,6 @@ pub mod types {
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
-        TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
@@ -1258,11 +1265,6 @@ pub mod types {
     impl ::std::convert::From<TooManyMfaSmsErrorResponse> for EnableMfaSignInError {
         fn from(value: TooManyMfaSmsErrorResponse) -> Self {
             Self::TooManyMfaSmsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for EnableMfaSignInError {
-        fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
-            Self::TooManyMfaEmailsErrorResponse(value)
         }
     }
     impl ::std::convert::From<TooManyRequestsErrorResponse> for EnableMfaSignInError {
@@ -3004,6 +3006,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
         ResendOnlyForEmailErrorResponse(ResendOnlyForEmailErrorResponse),
         MfaMethodUnavailableErrorResponse(MfaMethodUnavailableErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
@@ -3036,6 +3039,12 @@ pub mod types {
     for SendVerificationCodeError {
         fn from(value: MfaTokenExpiredErrorResponse) -> Self {
             Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse>
+    for SendVerificationCodeError {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
         }
     }
     impl ::std::convert::From<ResendOnlyForEmailErrorResponse>
@@ -9379,7 +9388,7 @@ const _: () = {
 impl Client {
     /**Check a code
 
-`AttemptLogin` with the `mfaToken` of an unfinished sign-in proves its code and so finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on; the first one that is on ends the account's other sessions. Neither needs a bearer; one that comes along must be the same user's. Every other type checks the code last sent to the bearer's session for it, once. Limits: 5 tries per code; waits after 10 wrong codes in a row, and after 50 the method stops.
+`AttemptLogin` with the `mfaToken` of an unfinished sign-in proves its code and so finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on; the first one that is on ends the account's other sessions; a bearer that comes along must be the same user's, or an administrator's with fresh proof who began it. Neither needs a bearer. Every other type checks the code last sent to the bearer's session for it, once. Limits: 5 tries per code; waits after 10 wrong codes in a row, and after 50 the method stops.
 
 Sends a `POST` request to `/api/CodeVerification/check`
 
