@@ -3,7 +3,7 @@
 use contract_tests::call::{Method, at_once, outcomes};
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::waiting::until;
-use contract_tests::{Answer, Call, Person, Server, json, tests};
+use contract_tests::{Answer, Call, Device, Person, Server, Value, json, tests};
 
 tests! {
     without_its_database_every_operation_is_unavailable,
@@ -22,6 +22,10 @@ struct World {
     disable: String,
     login: String,
     registration: (String, String),
+    step_up: String,
+    link: String,
+    passkey: (String, Value),
+    app: String,
 }
 
 impl World {
@@ -37,10 +41,21 @@ impl World {
             .text("mfaToken");
         let disable = alice.begin_disable("email").await.is(200).text("mfaToken");
         let login = alice.begin_sign_in().await;
+        let link = server.mail.link_to("alice@example.com").await;
+        let step_up = alice.begin_step_up(&json!({})).await.is(200);
         let begun = server.register("bob@example.com").await.is(202);
         let code = server.mail.code_to("bob@example.com").await;
+        let device = Device::new();
+        alice.add_passkey(&device).await;
+        let asked = server.call(Method::POST, "/identity/passkey/options").await;
+        let asked = asked.is(200);
+        let credential = device.get(&asked["publicKey"]).await.expect("an assertion");
         server.clock.advance(60);
         Self {
+            step_up: step_up.text("mfaToken"),
+            link,
+            passkey: (asked.text("passkeyToken"), credential),
+            app: alice.factor_id("passkey").await,
             alice,
             key,
             setup,
@@ -67,6 +82,26 @@ impl World {
             "disableMfa" => alice.begin_disable("email"),
             "verifyMfaDisable" => server.verify_disable(&self.disable, "123456"),
             "resendMfaCode" => server.resend(&self.login),
+            "verifyPasskeySetup" => {
+                server.verify_passkey("mfa/setup", &self.setup, &self.passkey.1)
+            }
+            "getPasskeyOptions" => server.passkey_options(&self.login),
+            "verifyPasskeyLogin" => {
+                server.verify_passkey("mfa/login", &self.login, &self.passkey.1)
+            }
+            "renameMfaMethod" => alice.rename(&self.app, "Laptop"),
+            "deleteMfaMethod" => alice.remove(&self.app),
+            "setPrimaryMfaMethod" => alice.prefer(&self.app),
+            "openMagicLink" => server.open_link(&self.link),
+            "signInWithPasskey" => server.post(
+                "/identity/passkey/login",
+                &json!({ "passkeyToken": self.passkey.0, "credential": self.passkey.1 }),
+            ),
+            "beginStepUp" => alice.begin_step_up(&json!({})),
+            "verifyStepUp" => alice.verify_step_up(&self.step_up, "123456"),
+            "verifyPasskeyStepUp" => server
+                .verify_passkey("step-up", &self.step_up, &self.passkey.1)
+                .bearer(&alice.access_token),
             "createApiKey" => alice.post(
                 "/identity/api-keys",
                 &json!({ "name": "x", "scopes": ["users:read"] }),
@@ -153,6 +188,7 @@ async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
         // What the operations on registrations write is refused by the database.
         "CREATE UNIQUE INDEX odd_registrations ON registrations (attempts)",
         "CREATE UNIQUE INDEX odd_users ON users (length(password_hash))",
+        "CREATE UNIQUE INDEX odd_ceremonies ON ceremonies (length(secret_hash))",
     ] {
         server.database.run(statement);
     }

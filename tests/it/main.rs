@@ -29,6 +29,7 @@ mod mails;
 mod native_enforced;
 mod native_links;
 mod native_methods;
+mod native_passkeys;
 mod native_recovery;
 mod native_sms;
 mod native_step_up;
@@ -95,6 +96,7 @@ fn all() -> Vec<Test> {
         native_enforced::tests(),
         native_links::tests(),
         native_methods::tests(),
+        native_passkeys::tests(),
         native_recovery::tests(),
         native_sms::tests(),
         native_step_up::tests(),

@@ -47,17 +47,15 @@ async fn a_second_set_up_takes_a_fresh_sign_in_with_the_first_factor() {
     alice.sign_in().await;
     server.clock.advance(299);
     alice.begin_setup("email").await.is(200);
+    server.clock.advance(1);
+    alice
+        .begin_setup("email")
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
     alice
         .begin_setup("authenticator")
         .await
         .refused(400, "MFA_ALREADY_ENABLED");
-    server.clock.advance(1);
-    for method in ["email", "authenticator"] {
-        alice
-            .begin_setup(method)
-            .await
-            .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
-    }
 }
 
 async fn nothing_is_on_until_it_is_proved() {

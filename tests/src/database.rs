@@ -15,7 +15,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 const CLUSTER: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
 /// The tables without which no operation goes well.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "users",
     "sessions",
     "challenges",
@@ -23,6 +23,7 @@ const TABLES: [&str; 8] = [
     "refresh_tokens",
     "password_attempts",
     "api_keys",
+    "ceremonies",
     "__diesel_schema_migrations",
 ];
 
