@@ -166,7 +166,7 @@ async fn one_set_up_of_a_passkey_overtakes_another() {
 
 async fn a_step_up_is_limited_like_a_sign_in() {
     let server = Server::with(|settings| settings.policy.mail_calls_per_source = 12).await;
-    let alice = server.registered("alice@example.com").await;
+    let mut alice = server.registered("alice@example.com").await;
     for _ in 0..5 {
         alice
             .begin_step_up(&json!({ "password": "wrong" }))
@@ -188,7 +188,7 @@ async fn a_step_up_is_limited_like_a_sign_in() {
         codes.pop().flatten().as_deref(),
         Some("TOO_MANY_MFA_EMAILS")
     );
-    let bob = server.registered("bob@example.com").await;
+    let mut bob = server.registered("bob@example.com").await;
     bob.enable_email().await;
     let last = loop {
         let begun = bob.begin_step_up(&json!({})).await;
