@@ -43,7 +43,7 @@ pub async fn verify_passkey_setup(
 }
 
 refuses!(GetPasskeyOptions: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
-    MfaNotEnabled, MfaMethodNotEnabled, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
+    MfaMethodNotEnabled, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
 
 /// Answers what the browser needs to finish a sign-in with a passkey.
 #[utoipa::path(operation_id = "getPasskeyOptions", tag = "MFA Login", request_body = PasskeyOptionsRequest,
