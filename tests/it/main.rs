@@ -20,6 +20,7 @@ mod flashback_limits;
 mod flashback_mfa;
 mod flashback_organisations;
 mod flashback_passkeys;
+mod flashback_sign_in;
 mod guessing;
 mod inputs;
 mod key_lists;
@@ -87,6 +88,7 @@ fn all() -> Vec<Test> {
         flashback_mfa::tests(),
         flashback_organisations::tests(),
         flashback_passkeys::tests(),
+        flashback_sign_in::tests(),
         guessing::tests(),
         inputs::tests(),
         key_lists::tests(),

@@ -6,7 +6,6 @@ use super::Tx;
 use super::cached::run_kept;
 use crate::model::kinds::OrganisationRole;
 use crate::model::organisation::Organisation;
-use crate::model::user::User;
 use crate::model::{OrganisationId, Result, UserId};
 use crate::schema::{organisations, users};
 
@@ -20,14 +19,6 @@ pub fn find(tx: &mut Tx, id: OrganisationId) -> Result<Option<Organisation>> {
         .select(Organisation::as_select())
         .first(&mut tx.conn)
         .optional()?)
-}
-
-/// Whether the user's organisation demands a second factor of its members.
-pub fn enforces(tx: &mut Tx, user: &User) -> Result<bool> {
-    match user.organisation_id {
-        Some(id) => Ok(find(tx, id)?.is_some_and(|found| found.mfa_enforced)),
-        None => Ok(false),
-    }
 }
 
 /// Founds one.
