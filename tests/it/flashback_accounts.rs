@@ -7,6 +7,7 @@ use super::flashback::{Client, login, registration};
 tests! {
     a_registration_brings_tokens_only_after_the_link,
     a_known_and_an_unknown_address_are_answered_alike,
+    an_address_that_is_taken_is_told_where_the_operator_says_so,
     a_link_works_once_and_for_a_day,
     a_link_of_another_kind_proves_no_address,
     whoever_reads_the_mail_may_choose_the_password,
@@ -61,6 +62,15 @@ async fn a_known_and_an_unknown_address_are_answered_alike() {
     of("newbie@example.com").await.is(201);
     of("newbie@example.com").await.is(201);
     server.mail_is_out().await;
+}
+
+async fn an_address_that_is_taken_is_told_where_the_operator_says_so() {
+    let server = Server::with(|settings| settings.registration_tells_taken = true).await;
+    Client::registered(&server, "alice@example.com", None).await;
+    let of = |email| server.post("/user/register", &registration(email, None));
+    of("Alice@example.com").await.refused(400, "NAME_TAKEN");
+    of("bob@example.com").await.is(201);
+    server.register("alice@example.com").await.is(202);
 }
 
 async fn a_link_works_once_and_for_a_day() {

@@ -168,6 +168,8 @@ settings! {
     passkey_rp_id: String = Domain, "the host of public_url" => origin_host(&public_url).to_owned();
     /// Pages beside public_url, on this domain or below it, where passkeys may be used.
     passkey_origins: Vec<String> = Origins, "";
+    /// Whether a registration by `POST /user/register` tells that an address is taken, as that API's page does; else no answer ever tells.
+    registration_tells_taken: bool = SWITCH, "false";
     /// Reverse proxies: only what they say in X-Forwarded-For counts.
     trusted_proxies: Vec<IpNet> = Networks, "";
     /// Whether Swagger UI is served.

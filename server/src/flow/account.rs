@@ -40,6 +40,8 @@ pub struct Register {
     pub organisation: Option<String>,
     /// What proves the address.
     pub by: Carried,
+    /// Whether to tell that the address is taken.
+    pub tells: bool,
     /// Where it came from.
     pub source: Source,
 }
@@ -47,7 +49,8 @@ pub struct Register {
 /// Begins a registration: the same work and the same answer for a known and an unknown address.
 ///
 /// # Errors
-/// Refuses what cannot be an address, a password that may not be set, and a source past P-25.
+/// Refuses what cannot be an address, a password that may not be set, and a source past P-25; an
+/// address that is taken only where that is to be told.
 pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     let act = Act::begin(ctx, command.source);
     let address = canonical_address(&command.email).ok_or_else(|| {
@@ -80,7 +83,8 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
         link_hash: mailed.link_hash(),
         organisation_name: command.organisation,
     };
-    ctx.write(move |tx| remember(tx, &act, &registration, &mailed))
+    let tells = command.tells;
+    ctx.write(move |tx| remember(tx, &act, &registration, &mailed, tells))
         .await?;
     ctx.nudge_courier();
     Ok(Registered {
@@ -143,10 +147,19 @@ impl Mailed {
 
 /// Keeps the registration and queues the mail that fits: code or link, or the word that there is an
 /// account already, whose registration then has none that fits.
-fn remember(tx: &mut Tx, act: &Act, registration: &Registration, mailed: &Mailed) -> Result<()> {
+fn remember(
+    tx: &mut Tx,
+    act: &Act,
+    registration: &Registration,
+    mailed: &Mailed,
+    tells: bool,
+) -> Result<()> {
     let id = registration.user_id;
     act.count_mail_call(tx, id, MailOf::Stranger)?;
     let taken = users::address_taken(tx, &registration.address)?;
+    if taken && tells {
+        return Err(Refusal::NameTaken.into());
+    }
     let budget = Limit {
         name: "registrations",
         most: act.policy().registration_mails_per_hour,

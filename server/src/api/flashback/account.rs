@@ -19,7 +19,7 @@ use crate::model::session;
 use crate::model::source::Source;
 use crate::outcome::Registered;
 
-refuses!(RegisterUser: WITH_BODY, Validation, TooManyRequests);
+refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
 
 /// Begins a registration.
 #[utoipa::path(operation_id = "registerUser", tag = "Account", request_body = RegisterRequest,
@@ -30,7 +30,8 @@ pub async fn register_user(
     source: Source,
     body: Body<RegisterRequest>,
 ) -> Result<(Json<RegisterResponse>, StatusCode), Error> {
-    let command = body.into_inner().command(source);
+    let tells = app.ctx().settings.registration_tells_taken;
+    let command = body.into_inner().command(tells, source);
     let registered = app
         .call(async |ctx| flow::account::register(ctx, command).await)
         .await?;
@@ -98,7 +99,7 @@ pub struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    fn command(self, source: Source) -> flow::account::Register {
+    fn command(self, tells: bool, source: Source) -> flow::account::Register {
         let company = self.company_name.map(|name| name.trim().to_owned());
         flow::account::Register {
             email: self.email,
@@ -107,6 +108,7 @@ impl RegisterRequest {
             last_name: self.last_name,
             organisation: company.filter(|name| !name.is_empty()),
             by: Carried::Link,
+            tells,
             source,
         }
     }

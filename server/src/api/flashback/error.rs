@@ -70,6 +70,7 @@ const fn sentence(rejected: &Rejected) -> Option<&'static str> {
         Refusal::RegistrationTokenInvalid => {
             "This link is not valid or was already used. Please register again."
         }
+        Refusal::NameTaken => "This address has an account already. Please sign in.",
         Refusal::NoOrganisation => "User not associated with an organization.",
         Refusal::Forbidden => "Insufficient permissions. OWNER or ADMINISTRATOR role required.",
         Refusal::MfaEnforced => "Cannot disable MFA when enforced by organization.",

@@ -93,6 +93,7 @@ impl RegisterRequest {
             last_name: self.last_name,
             organisation: None,
             by: flow::account::Carried::Code,
+            tells: false,
             source,
         }
     }
