@@ -1,6 +1,6 @@
 //! Passkeys, made and used by a device that we did not write: as a second step, to step up, and alone.
 
-use contract_tests::{Device, Person, Server, json, tests};
+use contract_tests::{Device, Method, Person, Server, json, tests};
 
 tests! {
     a_passkey_is_made_and_used_as_a_second_step,
@@ -13,6 +13,9 @@ tests! {
     what_one_replica_begins_another_finishes,
     a_removed_passkey_signs_nobody_in,
     another_methods_person_may_switch_to_the_passkey,
+    a_passkeys_session_steps_up_by_passkey_and_never_had_a_password,
+    a_passkey_that_is_not_asked_for_signs_nobody_in,
+    what_nobody_finished_is_forgotten,
 }
 
 /// Somebody with a passkey on a device.
@@ -286,4 +289,56 @@ async fn another_methods_person_may_switch_to_the_passkey() {
         .passkey_options(&token)
         .await
         .refused(400, "MFA_METHOD_NOT_ENABLED");
+}
+
+async fn a_passkeys_session_steps_up_by_passkey_and_never_had_a_password() {
+    let server = Server::start().await;
+    let (mut alice, device) = with_passkey(&server).await;
+    let (token, options) = server.asked_for_any_passkey().await;
+    let used = device.get(&options).await.expect("an assertion");
+    let signed_in = server.sign_in_by_passkey(&token, &used).await.is(200);
+    alice.keep(&signed_in);
+    alice.new_recovery_codes().await.is(201);
+    server.clock.advance(400);
+    let stale = alice.new_recovery_codes().await;
+    stale.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    let begun = alice.begin_step_up(&json!({})).await.is(200);
+    let used = device.get(&begun["publicKey"]).await.expect("an assertion");
+    let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": used });
+    let verify = alice.post("/identity/step-up/verify-passkey", &body);
+    alice.access_token = verify.await.is(200).text("accessToken");
+    let me = alice.me().await.is(200);
+    assert_eq!(me["session"]["amr"], json!(["pop", "user", "mfa"]));
+    alice.new_recovery_codes().await.is(201);
+}
+
+async fn a_passkey_that_is_not_asked_for_signs_nobody_in() {
+    let server = Server::start().await;
+    let (mut alice, device) = with_passkey(&server).await;
+    let signed_in = alice.sign_in_by(&device).await.is(200);
+    alice.keep(&signed_in);
+    let off = json!({ "mfaMethod": "authenticator" });
+    let off = alice.call(Method::DELETE, "/settings/MfaSignIn").json(&off);
+    off.await.is(200);
+    let (token, options) = server.asked_for_any_passkey().await;
+    let used = device.get(&options).await.expect("an assertion");
+    let refused = server.sign_in_by_passkey(&token, &used).await;
+    refused.refused(400, "PASSKEY_REFUSED");
+    let signed_in = alice.login().await.is(200);
+    assert_ne!(signed_in["mfaRequired"], true, "{}", signed_in.text);
+}
+
+async fn what_nobody_finished_is_forgotten() {
+    let server = Server::start().await;
+    let ceremonies = || {
+        server
+            .database
+            .number("SELECT count(*) AS found FROM ceremonies")
+    };
+    server.asked_for_any_passkey().await;
+    server.app.purge().await.expect("purged");
+    assert_eq!(ceremonies(), 1, "while it may be finished");
+    server.clock.advance(301);
+    server.app.purge().await.expect("purged");
+    assert_eq!(ceremonies(), 0);
 }

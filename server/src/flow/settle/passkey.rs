@@ -22,7 +22,7 @@ use crate::store::{Tx, passkeys};
 #[derive(Clone)]
 enum Proved {
     /// A new passkey, for the factor that is being set up.
-    Made(Factor, Registered),
+    Made(Box<Factor>, Registered),
     /// A passkey that counts.
     Used(Box<Used>),
 }
@@ -110,7 +110,7 @@ fn judge(
             return Ok(Judged::Wrong);
         };
         let judged = party.finish_registration(state, answer)?;
-        return Ok(judged.map(|made| Proved::Made(pending, made)));
+        return Ok(judged.map(|made| Proved::Made(Box::new(pending), made)));
     }
     let keys = Key::read_all(candidates)?;
     let judged = party.finish_assertion(seen.user.id, keys, state, answer)?;
