@@ -206,7 +206,7 @@ async fn where_the_factor_cannot_travel_a_recovery_code_is_asked_for() {
         .expect("an answer");
     let body = json!({ "mfaToken": asked.text("mfaToken"), "credential": credential });
     let verify = "/identity/step-up/verify-passkey";
-    alice.access_token = server.post(verify, &body).await.is(200).text("accessToken");
+    alice.access_token = alice.post(verify, &body).await.is(200).text("accessToken");
     let codes = alice.recovery_codes().await;
     for (api, code) in ["netevia", "veeam"].into_iter().zip(&codes) {
         let (token, answer) = begin(&alice, api).await;

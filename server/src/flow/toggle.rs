@@ -382,7 +382,8 @@ pub fn removed(
     Ok(left)
 }
 
-/// Ends what waits for a code of the methods that go: a code on its way to an old phone answers nothing.
+/// Ends what waits for a code of a phone that goes: one that is on its way to it answers nothing. What
+/// waits for other methods is judged by the factors that stand when the answer comes.
 ///
 /// # Errors
 /// A fault when the database does not answer.
@@ -393,8 +394,9 @@ pub fn end_challenges(
     standing: &[Factor],
     goes: impl Fn(&Factor) -> bool,
 ) -> Result<()> {
-    for factor in standing.iter().filter(|factor| goes(factor)) {
-        challenges::end_of_kind(tx, user_id, factor.kind, act.now)?;
+    let phone = |factor: &Factor| factor.kind == FactorKind::Sms && goes(factor);
+    if standing.iter().any(phone) {
+        challenges::end_of_kind(tx, user_id, FactorKind::Sms, act.now)?;
     }
     Ok(())
 }
