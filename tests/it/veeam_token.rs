@@ -328,10 +328,15 @@ async fn what_is_wrong_with_a_reference_is_told() {
     let asked = sign_in(&server, "alice@example.com", PASSWORD)
         .await
         .is(200);
+    // Switched off behind the flows' back: they would end the challenge.
+    let ready = "UPDATE factors SET state = 'ready' WHERE kind = 'authenticator'";
+    server.database.run(ready);
+    let off = second(&server, &asked.text("mfa_token"), &alice.fresh_code()).await;
+    off.refused(400, "MFA_METHOD_NOT_ENABLED");
     let disabled = crate::veeam::act(&alice, own, "disableMfa").await;
     disabled.is(200);
     let gone = second(&server, &asked.text("mfa_token"), &alice.fresh_code()).await;
-    gone.refused(400, "MFA_METHOD_NOT_ENABLED");
+    gone.refused(400, "MFA_TOKEN_INVALID");
 }
 
 async fn wrong_codes_are_counted() {
