@@ -111,7 +111,7 @@ async fn with_credentials_of_another_kind_every_secured_operation_answers_401() 
         let others = [&setup, &login, &registration, &alice.refresh_token, &key];
         // An unfinished sign-in opens what finishes or abandons it.
         let fits = |other: &&String| operation.security.pending && **other == login;
-        for other in others.into_iter().filter(|other| !fits(&other)) {
+        for other in others.into_iter().filter(|other| !fits(other)) {
             call(&server, operation)
                 .bearer(other)
                 .await

@@ -192,7 +192,7 @@ fn collect(
                 }));
             }
             ValidationErrorsKind::Struct(inner) => {
-                collect(&format!("{field}."), inner, wire, errors)
+                collect(&format!("{field}."), inner, wire, errors);
             }
             ValidationErrorsKind::List(list) => {
                 for (index, inner) in list {
