@@ -195,6 +195,10 @@ async fn without_the_second_factor_nothing_is_returned_that_opens_anything() {
                 for name in ["mfaToken", "mfa_token", "token"] {
                     known.insert(name, json!(pending));
                 }
+                // Netevia's `token` is another name of `code`.
+                if operation.api == "netevia" {
+                    known.insert("token", json!(alice.wrong_code()));
+                }
                 let body = &bodies(operation, &known)[index];
                 let call = call(&server, operation, body);
                 let answer = match bearer {
@@ -354,7 +358,9 @@ fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static str]
         ("identity verifyStepUp" | "identity verifyPasskeyStepUp", "mfaToken") => &["step-up"],
         ("identity openMagicLink", "token") => &["link"],
         ("identity signInWithPasskey", "passkeyToken") => &["passkey"],
-        ("netevia completeAuthentication", "mfaToken" | "token") => &["login"],
+        ("netevia completeAuthentication", "mfaToken") => &["login"],
+        // Another name of `code`.
+        ("netevia completeAuthentication", "token") => &[],
         ("netevia sendVerificationCode", "mfaToken") => &["login", "setup"],
         ("netevia checkVerificationCode", "mfaToken") => &["login", "setup"],
         ("flashback verifyMfaSetup" | "flashback activateMagicLink", "token") => &["link"],

@@ -54,6 +54,7 @@ mod races;
 mod readme;
 mod registration;
 mod replay;
+mod sdk;
 mod secrets;
 mod secured;
 mod serving;
@@ -121,6 +122,7 @@ fn all() -> Vec<Test> {
         readme::tests(),
         registration::tests(),
         replay::tests(),
+        sdk::tests(),
         secrets::tests(),
         secured::tests(),
         serving::tests(),
