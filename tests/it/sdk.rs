@@ -38,7 +38,7 @@ async fn flashbacks_client_signs_in() {
     assert_eq!(asked.mfa_methods, [MfaType::GoogleAuth]);
     client.sign_in_with(&asked);
     let status = client.get_mfa_status().send().await.expect("a status");
-    assert_eq!(status.data.session_verified, false);
+    assert!(!status.data.session_verified);
 
     let proof = |code: String| VerifyMfaLoginRequest {
         code: Some(code.into()),

@@ -1582,7 +1582,7 @@ pub mod types {
         pub refresh_token: crate::Secret,
         ///Always true.
         pub success: bool,
-        ///The id of the session or the unfinished sign-in; not a secret.
+        ///The id of the access token or of the unfinished sign-in; not a secret.
         #[serde(rename = "tokenId")]
         pub token_id: ::std::string::String,
         pub user: LoginUser,
@@ -2564,6 +2564,76 @@ pub mod types {
             value.parse()
         }
     }
+    ///The address has an account. Only said where the operator turned `registration_tells_taken` on.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NameTakenErrorResponse {
+        pub code: NameTakenErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub error: ::std::string::String,
+        ///The same sentence, for clients that read this field.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///Always false.
+        pub success: bool,
+    }
+    impl NameTakenErrorResponse {
+        pub fn builder() -> builder::NameTakenErrorResponse {
+            Default::default()
+        }
+    }
+    ///`NameTakenErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum NameTakenErrorResponseCode {
+        #[serde(rename = "NAME_TAKEN")]
+        NameTaken,
+    }
+    impl ::std::fmt::Display for NameTakenErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::NameTaken => f.write_str("NAME_TAKEN"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for NameTakenErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "NAME_TAKEN" => Ok(Self::NameTaken),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for NameTakenErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for NameTakenErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///The caller belongs to no organisation, so there is nothing to enforce.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NoOrganisationErrorResponse {
@@ -3088,6 +3158,7 @@ pub mod types {
     #[serde(untagged)]
     pub enum RegisterUserError {
         ValidationErrorResponse(ValidationErrorResponse),
+        NameTakenErrorResponse(NameTakenErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
@@ -3098,6 +3169,11 @@ pub mod types {
     impl ::std::convert::From<ValidationErrorResponse> for RegisterUserError {
         fn from(value: ValidationErrorResponse) -> Self {
             Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<NameTakenErrorResponse> for RegisterUserError {
+        fn from(value: NameTakenErrorResponse) -> Self {
+            Self::NameTakenErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RegisterUserError {
@@ -8553,6 +8629,117 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct NameTakenErrorResponse {
+            code: ::std::result::Result<
+                super::NameTakenErrorResponseCode,
+                ::std::string::String,
+            >,
+            error: ::std::result::Result<::std::string::String, ::std::string::String>,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for NameTakenErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    error: Err("no value supplied for error".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl NameTakenErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::NameTakenErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn error<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.error = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for error: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NameTakenErrorResponse>
+        for super::NameTakenErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NameTakenErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    error: value.error?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NameTakenErrorResponse>
+        for NameTakenErrorResponse {
+            fn from(value: super::NameTakenErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    error: Ok(value.error),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct NoOrganisationErrorResponse {
             code: ::std::result::Result<
                 super::NoOrganisationErrorResponseCode,
@@ -12944,7 +13131,7 @@ let response = client.refresh_token()
     }
     /**Register a user
 
-Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a link, a taken one a mail that says so. There is no account and there are no tokens before the link's token was sent to `POST /user/verify-email`, within 24 hours. With `companyName` the new user founds an organisation and owns it. The password rule is the server's own (15 characters by default, common ones refused), not one of composition. Limits: 3 registration mails an hour per address, past which the call still answers 201 and sends nothing; 30 calls that send mail an hour per network.
+Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a link, a taken one a mail that says so. Only where the operator turned `registration_tells_taken` on is a taken one refused. There is no account and there are no tokens before the link's token was sent to `POST /user/verify-email`, within 24 hours. With `companyName` the new user founds an organisation and owns it. The password rule is the server's own (15 characters by default, common ones refused), not one of composition. Limits: 3 registration mails an hour per address, past which the call still answers 201 and sends nothing; 30 calls that send mail an hour per network.
 
 Sends a `POST` request to `/user/register`
 

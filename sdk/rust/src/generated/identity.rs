@@ -1193,7 +1193,6 @@ pub mod types {
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
-        MfaNotEnabledErrorResponse(MfaNotEnabledErrorResponse),
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
@@ -1222,11 +1221,6 @@ pub mod types {
     impl ::std::convert::From<MfaWrongPurposeErrorResponse> for GetPasskeyOptionsError {
         fn from(value: MfaWrongPurposeErrorResponse) -> Self {
             Self::MfaWrongPurposeErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaNotEnabledErrorResponse> for GetPasskeyOptionsError {
-        fn from(value: MfaNotEnabledErrorResponse) -> Self {
-            Self::MfaNotEnabledErrorResponse(value)
         }
     }
     impl ::std::convert::From<MfaMethodNotEnabledErrorResponse>
