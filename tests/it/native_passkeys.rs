@@ -192,14 +192,16 @@ async fn a_step_up_is_limited_like_a_sign_in() {
 }
 
 async fn a_step_up_counts_for_its_network() {
-    let server = Server::with(|settings| settings.policy.mail_calls_per_source = 4).await;
+    let server = Server::with(|settings| {
+        settings.trusted_proxies = super::loopback();
+        settings.policy.mail_calls_per_source = 4;
+    })
+    .await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_email().await;
-    for _ in 0..2 {
-        alice.begin_step_up(&json!({})).await.is(200);
+    let step_up = || alice.begin_step_up(&json!({})).from("203.0.113.1");
+    for _ in 0..4 {
+        step_up().await.is(200);
     }
-    alice
-        .begin_step_up(&json!({}))
-        .await
-        .refused(429, "TOO_MANY_REQUESTS");
+    step_up().await.refused(429, "TOO_MANY_REQUESTS");
 }

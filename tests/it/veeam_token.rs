@@ -328,7 +328,7 @@ async fn what_is_wrong_with_a_reference_is_told() {
     let asked = sign_in(&server, "alice@example.com", PASSWORD)
         .await
         .is(200);
-    // Switched off behind the flows' back: they would end the challenge.
+    // Not asked for any more, and kept.
     let ready = "UPDATE factors SET state = 'ready' WHERE kind = 'authenticator'";
     server.database.run(ready);
     let off = second(&server, &asked.text("mfa_token"), &alice.fresh_code()).await;
@@ -336,7 +336,7 @@ async fn what_is_wrong_with_a_reference_is_told() {
     let disabled = crate::veeam::act(&alice, own, "disableMfa").await;
     disabled.is(200);
     let gone = second(&server, &asked.text("mfa_token"), &alice.fresh_code()).await;
-    gone.refused(400, "MFA_TOKEN_INVALID");
+    gone.refused(400, "MFA_METHOD_NOT_ENABLED");
 }
 
 async fn wrong_codes_are_counted() {
