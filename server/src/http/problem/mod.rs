@@ -7,7 +7,7 @@
 //!
 //! # The `error.rs` of a new API
 //!
-//! ```ignore
+//! ```text
 //! use serde::Serialize;
 //! use utoipa::ToSchema;
 //! use uuid::Uuid;
