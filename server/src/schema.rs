@@ -151,6 +151,7 @@ diesel::table! {
         expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         proved_at -> Nullable<BigInt>,
+        second_step_at -> Nullable<BigInt>,
     }
 }
 

@@ -70,6 +70,7 @@ mod validating;
 mod veeam;
 mod veeam_faults;
 mod veeam_mfa;
+mod veeam_scratch;
 mod veeam_token;
 mod veeam_users;
 
@@ -137,6 +138,7 @@ fn all() -> Vec<Test> {
         validating::tests(),
         veeam_faults::tests(),
         veeam_mfa::tests(),
+        veeam_scratch::tests(),
         veeam_token::tests(),
         veeam_users::tests(),
     ];

@@ -7,6 +7,7 @@ use crate::other_than;
 tests! {
     who_has_no_method_steps_up_by_password,
     a_code_lifts_the_same_session,
+    a_password_makes_no_earlier_second_step_fresh,
     the_method_is_chosen,
     a_token_of_a_step_up_is_of_its_session,
     a_step_up_has_its_own_purpose_and_time,
@@ -76,6 +77,36 @@ async fn a_code_lifts_the_same_session() {
         .begin_setup("email")
         .await
         .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+}
+
+async fn a_password_makes_no_earlier_second_step_fresh() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    let asked = alice.begin_sign_in().await;
+    let code = server.mail.code_to("alice@example.com").await;
+    let signed_in = server.verify_login(&asked, &code).await.is(200);
+    alice.keep(&signed_in);
+    let mailbox = alice.factor_id("email").await;
+    alice.remove(&mailbox).await.is(204);
+    server.clock.advance(301);
+    alice
+        .begin_step_up(&json!({ "password": alice.password }))
+        .await
+        .is(200);
+    // Adding the first one asks for nothing; from then on only its own proof does.
+    alice.enable_authenticator().await;
+    let app = alice.factor_id("authenticator").await;
+    alice
+        .remove(&app)
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    alice
+        .new_recovery_codes()
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    alice.step_up().await;
+    alice.remove(&app).await.is(204);
 }
 
 async fn the_method_is_chosen() {

@@ -10,6 +10,9 @@ tests! {
     a_link_makes_the_account_when_the_button_is_pressed needs Chromium,
 }
 
+/// The password that the reader of the mail chooses.
+const CHOSEN: &str = "four wooden spoons sing";
+
 async fn a_link_shows_its_code_for_the_device_that_asked() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
@@ -66,7 +69,14 @@ async fn a_link_makes_the_account_when_the_button_is_pressed() {
     login(&server, "alice@example.com", PASSWORD)
         .await
         .refused(401, "INVALID_CREDENTIALS");
+    // A stranger may have caused the mail: who reads it says the password.
+    browser.paste_into("#password", "passwordpassword").await;
+    browser.click("form button").await;
+    browser.element("form:not([hidden]) button:enabled").await;
+    let told = browser.text("[role=status]").await;
+    assert!(told.contains("password"), "{told}");
     browser.picture("verify-email").await;
+    browser.paste_into("#password", CHOSEN).await;
     browser.click("form button").await;
     browser.element("form[hidden]").await;
     let told = browser.text("[role=status]").await;
@@ -74,5 +84,8 @@ async fn a_link_makes_the_account_when_the_button_is_pressed() {
     let faults = browser.faults(&origin).await;
     browser.stop().await;
     assert_eq!(faults, Vec::<String>::new());
-    login(&server, "alice@example.com", PASSWORD).await.is(200);
+    login(&server, "alice@example.com", PASSWORD)
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+    login(&server, "alice@example.com", CHOSEN).await.is(200);
 }

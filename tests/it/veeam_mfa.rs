@@ -1,7 +1,7 @@
 //! The Veeam API's authenticator: enabled, accepted and disabled, as the published pages have it.
 
 use contract_tests::call::Method;
-use contract_tests::{Authenticator, PASSWORD, Person, Server, json, tests};
+use contract_tests::{Authenticator, PASSWORD, Server, json, tests};
 
 use crate::veeam::{
     accept, act, enable, enabled, number, registered, root, scratch, second, shut, sign_in,
@@ -9,7 +9,6 @@ use crate::veeam::{
 
 tests! {
     the_calls_of_the_published_page_answer_as_documented,
-    a_scratch_code_turns_it_on_and_is_spent,
     nothing_is_on_before_its_proof,
     recreate_is_read_as_a_string_too,
     enabling_again_voids_what_was_pending,
@@ -20,7 +19,6 @@ tests! {
     what_is_wrong_with_a_proof_is_told,
     one_switched_on_meanwhile_is_told,
     a_clock_that_is_off_is_told,
-    wrong_scratch_codes_of_a_set_up_are_counted,
     disabling_removes_authenticators_and_scratch_codes_only,
     an_enforced_last_factor_stays,
     the_first_factor_ends_other_sessions,
@@ -72,32 +70,6 @@ async fn the_calls_of_the_published_page_answer_as_documented() {
     assert_eq!(disabled.text, "");
     let user = alice.get(&format!("/api/v1/users/{own}")).await.is(200);
     assert_eq!(user["mfaEnabled"], false);
-}
-
-async fn a_scratch_code_turns_it_on_and_is_spent() {
-    let server = Server::start().await;
-    let mut alice = registered(&server, "alice@example.com").await;
-    let own = number(&alice).await;
-    let begun = enable(&alice, own, &json!(false)).await.is(200);
-    let codes = scratch(&begun);
-    accept(&alice, own, &begun.text("token"), &codes[2])
-        .await
-        .is(200);
-    let asked = sign_in(&server, "alice@example.com", PASSWORD)
-        .await
-        .is(200);
-    let mfa_token = asked.text("mfa_token");
-    let spent = second(&server, &mfa_token, &codes[2]).await;
-    spent.refused(400, "INVALID_MFA_CODE");
-    alice.authenticator = Some(Authenticator::new(&begun.text("secretKey")));
-    let code = alice.fresh_code();
-    second(&server, &mfa_token, &code).await.is(200);
-    let asked = sign_in(&server, "alice@example.com", PASSWORD)
-        .await
-        .is(200);
-    second(&server, &asked.text("mfa_token"), &codes[0])
-        .await
-        .is(200);
 }
 
 async fn nothing_is_on_before_its_proof() {
@@ -247,7 +219,7 @@ async fn an_administrator_helps_with_fresh_proof() {
     bob.login().await.is(200);
     let trail = "SELECT event AS found FROM audit_events WHERE actor_id IS NOT NULL";
     let trail = server.database.texts(trail);
-    for event in ["setup_begun", "factor_disabled"] {
+    for event in ["setup_begun", "factor_enabled", "factor_disabled"] {
         assert!(trail.contains(&event.to_owned()), "{event}: {trail:?}");
     }
 }
@@ -358,32 +330,6 @@ async fn a_clock_that_is_off_is_told() {
     let refused = refused.refused(400, "AUTHENTICATOR_CLOCK_OFF");
     assert_eq!(refused["attemptsRemaining"], 4);
     assert!(refused.number("offsetSeconds") < 0, "{}", refused.text);
-}
-
-async fn wrong_scratch_codes_of_a_set_up_are_counted() {
-    let server = Server::start().await;
-    let alice = registered(&server, "alice@example.com").await;
-    let own = number(&alice).await;
-    let begun = enable(&alice, own, &json!(false)).await.is(200);
-    for remaining in (0..5).rev() {
-        let wrong = accept(&alice, own, &begun.text("token"), "00000000").await;
-        let wrong = wrong.refused(400, "INVALID_MFA_CODE");
-        assert_eq!(wrong["attemptsRemaining"], remaining);
-    }
-    let codes = scratch(&begun);
-    let over = accept(&alice, own, &begun.text("token"), &codes[0]).await;
-    over.refused(429, "TOO_MANY_MFA_ATTEMPTS");
-    let native = accept_natively(&alice, &enable(&alice, own, &json!(false)).await.is(200)).await;
-    native.refused(400, "INVALID_MFA_CODE");
-}
-
-/// The native API takes no scratch code as proof.
-async fn accept_natively(
-    person: &Person,
-    begun: &contract_tests::Answer,
-) -> contract_tests::Answer {
-    let code = &scratch(begun)[0];
-    person.server.verify_setup(&begun.text("token"), code).await
 }
 
 async fn disabling_removes_authenticators_and_scratch_codes_only() {

@@ -47,10 +47,12 @@ impl Mail {
         parsed.headers.get_first_value(name)
     }
 
-    /// The code, if it carries one: six unbroken digits, a line of their own.
+    /// The code, if it carries one: unbroken digits, a line of their own.
     pub fn code(&self) -> Option<String> {
-        let six = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
-        self.text.lines().find(six).map(str::to_owned)
+        let code = |line: &&str| {
+            (6..=10).contains(&line.len()) && line.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        self.text.lines().find(code).map(str::to_owned)
     }
 
     /// The token of the link, if it carries one: what stands behind the `#`, on a line of its own.

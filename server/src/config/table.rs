@@ -280,6 +280,8 @@ settings! {
         sms_per_account_day = Whole(1, 40);
         /// P-26: text messages per day over the whole server.
         sms_per_day = Whole(1, 10_000_000);
+        /// Sets of recovery or scratch codes that an account may have made per hour.
+        code_sets_per_hour = Whole(1, 100);
         /// P-29: seconds the link lives that proves a new address.
         address_link_seconds = Whole(600, 86_400);
         /// P-30: seconds an access token lives.

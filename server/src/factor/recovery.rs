@@ -17,7 +17,7 @@ const GROUP: usize = 4;
 /// Codes of a recovery set (P-37).
 const RECOVERY_CODES: usize = 10;
 /// Digits of a scratch code (seed 003).
-const SCRATCH_DIGITS: u32 = 8;
+pub const SCRATCH_DIGITS: u32 = 8;
 /// Codes of a scratch set (seed 003).
 const SCRATCH_CODES: usize = 5;
 

@@ -18,8 +18,10 @@ use crate::store::limits::{self, Limit};
 use crate::store::{Tx, audit, notices};
 use crate::vault::{Place, Vault};
 
-const HOUR: u32 = 3600;
-const DAY: u32 = 86_400;
+/// One hour, in seconds.
+pub(super) const HOUR: u32 = 3600;
+/// One day, in seconds.
+pub(super) const DAY: u32 = 86_400;
 
 /// Whose doing a mail is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,15 +14,8 @@ use crate::store::{Tx, factors, sessions, users};
 /// Refuses an older or weaker session, with the age that would do (RFC 9470).
 pub fn judge(act: &Act, caller: &Caller) -> Result<()> {
     let max_age = act.policy().fresh_for_factors_seconds;
-    let fresh = caller
-        .session
-        .proved_at
-        .is_some_and(|at| at <= act.now && at.plus_seconds(i64::from(max_age)) > act.now);
-    let asked = !caller.demanded().is_empty();
-    if fresh && (caller.session.second_step() || !asked) {
-        return Ok(());
-    }
-    Err(Refusal::InsufficientUserAuthentication { max_age }.into())
+    let (session, asked) = (&caller.session, caller.factor_on());
+    Ok(session.judge_proved(asked, max_age, act.now)?)
 }
 
 /// Holds the caller's account until the write ends, and reads again what they were when the request

@@ -2,6 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::recovery;
+use crate::flow::act::HOUR;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::code_set::{CodeSet, RecoveryCode};
@@ -10,6 +11,7 @@ use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{CodeSetId, FactorId, Refusal, Result, Secret, Time, UserId};
+use crate::store::limits::{self, Limit};
 use crate::store::{Tx, code_sets};
 
 pub use crate::factor::recovery::looks_like;
@@ -25,12 +27,13 @@ pub struct SetDraft {
     now: Time,
 }
 
-/// Draws a set and hashes its codes.
+/// Draws a set and hashes its codes, and counts it against the account that asks.
 ///
 /// # Errors
-/// Busy when hashing is (P-43).
-pub async fn draft(ctx: &Ctx, kind: CodeSetKind) -> Result<SetDraft> {
-    let now = ctx.now();
+/// Refuses past the sets of an hour; busy when hashing is (P-43).
+pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Result<SetDraft> {
+    count(ctx, act, asks).await?;
+    let now = act.now;
     let salt = ctx.chance.salt();
     let printed = recovery::draw(&ctx.chance, kind);
     let mut hashes = Vec::with_capacity(printed.len());
@@ -47,6 +50,24 @@ pub async fn draft(ctx: &Ctx, kind: CodeSetKind) -> Result<SetDraft> {
         hashes,
         now,
     })
+}
+
+async fn count(ctx: &Ctx, act: &Act, asks: UserId) -> Result<()> {
+    let limit = Limit {
+        name: "code_sets_hour",
+        most: act.policy().code_sets_per_hour,
+        window_seconds: HOUR,
+    };
+    let act = act.clone();
+    ctx.write(
+        move |tx| match limits::take_of_user(tx, asks, limit, act.now)? {
+            Some(retry_after) => {
+                act.refuse_limited(tx, asks, Refusal::TooManyRequests { retry_after })
+            }
+            None => Ok(()),
+        },
+    )
+    .await
 }
 
 impl SetDraft {
@@ -99,7 +120,7 @@ pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec
         return Err(Refusal::MfaNotEnabled.into());
     }
     fresh::judge(&act, &caller)?;
-    let set = draft(ctx, CodeSetKind::Recovery).await?;
+    let set = draft(ctx, &act, caller.user.id, CodeSetKind::Recovery).await?;
     let printed = set.printed.clone();
     ctx.write(move |tx| {
         let caller = fresh::proved(tx, &act, &caller)?;

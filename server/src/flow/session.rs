@@ -94,6 +94,7 @@ impl Draft {
                 .plus_seconds(i64::from(act.policy().session_seconds)),
             ended_at: None,
             proved_at: proof.counts().then_some(act.now),
+            second_step_at: proof.second_step().then_some(act.now),
         };
         sessions::insert(tx, &session)?;
         self.insert_refresh(tx, act, &session)?;

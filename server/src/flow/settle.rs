@@ -64,6 +64,8 @@ pub struct Settled {
 struct Reserved {
     attempts_remaining: u32,
     counter: FactorAttempts,
+    /// The counter of another method that the same code could have been of.
+    also: Option<FactorAttempts>,
 }
 
 /// Judges the answer to a challenge. `before` runs first in every write, and refuses what no right
@@ -110,7 +112,7 @@ where
     let stand_in = recovery::looks_like(&code, terms.scratch)
         .filter(|kind| match kind {
             CodeSetKind::Recovery => terms.recovery,
-            CodeSetKind::Scratch => terms.scratch,
+            CodeSetKind::Scratch => terms.scratch && seen.may_have_scratch_codes(),
         })
         .filter(|_| !expected.is_sent(&typed, act.policy(), act.now));
     if let Some(kind) = stand_in {
@@ -176,7 +178,11 @@ where
         let (act, seen, before) = (act.clone(), seen.clone(), before.clone());
         ctx.write(move |tx| {
             before(tx, &act, &seen)?;
-            let reserved = seen.reserve(tx, &act, method)?;
+            let mut reserved = seen.reserve(tx, &act, method)?;
+            if kind == CodeSetKind::Scratch && seen.sends_as_many_digits(&act) {
+                // It may as well have been a guess at the code that was sent.
+                reserved.also = Some(seen.take_try(tx, &act, seen.challenge.kind)?);
+            }
             Ok((reserved, seen.code_set(tx, kind)?))
         })
         .await?
@@ -224,8 +230,6 @@ impl Seen {
                 let set = code_sets::of_factor(tx, self.user.id, factor)?;
                 Ok(set.filter(|set| set.kind == kind))
             }
-            // Scratch codes came with an authenticator, and count for as long as one is asked for.
-            _not_set_up if kind == CodeSetKind::Scratch && !self.has_authenticator() => Ok(None),
             _not_set_up => code_sets::live(tx, self.user.id, kind),
         }
     }
@@ -240,11 +244,18 @@ impl Seen {
         challenge
     }
 
-    fn has_authenticator(&self) -> bool {
+    /// Scratch codes came with an authenticator, and count for as long as one is asked for, or while
+    /// theirs is being proved.
+    fn may_have_scratch_codes(&self) -> bool {
         let on = |factor: &Factor| {
             factor.kind == FactorKind::Authenticator && factor.state == FactorState::On
         };
-        self.factors.iter().any(on)
+        self.challenge.purpose == Purpose::Setup || self.factors.iter().any(on)
+    }
+
+    /// Whether the code that it sent looks like a scratch code.
+    fn sends_as_many_digits(&self, act: &Act) -> bool {
+        self.challenge.kind.is_sent() && act.policy().code_digits == recovery::SCRATCH_DIGITS
     }
 
     /// Refuses when the challenge has no try left.
@@ -268,6 +279,7 @@ impl Seen {
         Ok(Reserved {
             attempts_remaining: tries.saturating_sub(taken.unsigned_abs()),
             counter,
+            also: None,
         })
     }
 
@@ -331,11 +343,14 @@ impl Seen {
     ) -> Result<()> {
         let word = method.as_str();
         act.audit(tx, self.user.id, event, Some(word))?;
-        let method = word.to_owned();
-        if reserved.counter.locked(act.policy()) {
+        let counters = [Some(reserved.counter), reserved.also];
+        let stopped = |counter: &FactorAttempts| counter.locked(act.policy());
+        if let Some(counter) = counters.into_iter().flatten().find(stopped) {
+            let method = counter.kind.as_str().to_owned();
             act.audit(tx, self.user.id, Event::FactorLocked, Some(&method))?;
             return act.notify(tx, &self.user, Message::FactorLocked { method });
         }
+        let method = word.to_owned();
         if reserved.attempts_remaining == 0 && self.challenge.purpose == Purpose::Login {
             return act.notify(tx, &self.user, Message::WrongCodes { method });
         }

@@ -13,7 +13,7 @@ use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{FactorId, Refusal, Result, Secret, Time};
+use crate::model::{FactorId, Refusal, Result, Secret, Time, UserId};
 use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
 use crate::store::{Tx, code_sets, factors, users};
 use crate::vault::Place;
@@ -70,7 +70,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     judge_new(&command, &standing)?;
     let draft = challenge::Draft::new(ctx, &act);
     let prepared = prepare(ctx, &act, &command, &user, &standing)?;
-    let codes = draft_codes(ctx, &command, &user).await?;
+    let codes = draft_codes(ctx, &act, &command, &user).await?;
     let printed = codes
         .as_ref()
         .map_or_else(Vec::new, |set| set.printed.clone());
@@ -191,7 +191,12 @@ fn prepare(
     })
 }
 
-async fn draft_codes(ctx: &Ctx, command: &Begin, user: &User) -> Result<Option<SetDraft>> {
+async fn draft_codes(
+    ctx: &Ctx,
+    act: &Act,
+    command: &Begin,
+    user: &User,
+) -> Result<Option<SetDraft>> {
     let Some(kind) = command.codes else {
         return Ok(None);
     };
@@ -206,7 +211,8 @@ async fn draft_codes(ctx: &Ctx, command: &Begin, user: &User) -> Result<Option<S
     if stands {
         return Ok(None);
     }
-    recovery::draft(ctx, kind).await.map(Some)
+    let asks = command.caller.user.id;
+    recovery::draft(ctx, act, asks, kind).await.map(Some)
 }
 
 /// What the write that begins a set-up needs.
@@ -308,6 +314,10 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         scratch: command.scratch,
         tell_clock: true,
     };
+    let actor = helper
+        .as_ref()
+        .map(|helper| helper.user.id)
+        .filter(|id| *id != seen.user.id);
     let before = move |tx: &mut Tx, act: &Act, seen: &Seen| {
         // Sign-ins with the password alone are waited for, so that their sessions are seen below.
         users::lock(tx, seen.user.id)?;
@@ -319,15 +329,18 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
             };
         }
         let session = seen.beginner(tx, act)?;
-        if !fresh::demanded_now(tx, &seen.user)?.is_empty() && !session.second_step() {
-            // A factor went on since this began: from then on only who passed it may add one (N-072).
+        let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
+        // What was fresh when the set-up began is so to its end; a factor that went on since then is one
+        // that this session has to have passed (N-072).
+        let max_age = act.policy().fresh_for_factors_seconds;
+        if asked && !session.second_step_since(seen.challenge.created_at, max_age) {
             return Err(Refusal::MfaTokenInvalid.into());
         }
         Ok(())
     };
     let candidates = vec![pending.clone()];
     let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
-        turn_on(tx, act, seen, &pending)
+        turn_on(tx, act, seen, &pending, actor)
     };
     let changed = settle(
         ctx,
@@ -384,7 +397,13 @@ const fn gone(method: FactorKind) -> Refusal {
 
 /// Turns a proved factor on: it takes the place of those it replaces, the codes that came with it
 /// count, and sessions that never saw a second step end when it is the first (N-011).
-fn turn_on(tx: &mut Tx, act: &Act, seen: &Seen, pending: &Factor) -> Result<FactorChanged> {
+fn turn_on(
+    tx: &mut Tx,
+    act: &Act,
+    seen: &Seen,
+    pending: &Factor,
+    actor: Option<UserId>,
+) -> Result<FactorChanged> {
     let (user_id, method) = (seen.user.id, pending.kind);
     let standing = factors::of_user(tx, user_id)?;
     let replaces = seen.challenge.action.as_deref() == Some(REPLACES);
@@ -418,6 +437,7 @@ fn turn_on(tx: &mut Tx, act: &Act, seen: &Seen, pending: &Factor) -> Result<Fact
         method,
         first,
         seen.challenge.session_id,
+        actor,
     )?;
     Ok(FactorChanged {
         method,

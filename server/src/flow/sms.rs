@@ -1,13 +1,11 @@
 //! Text messages: who may be sent one, and how many (P-26).
 
 use crate::factor::sms::{Phone, prefix};
+use crate::flow::act::{DAY, HOUR};
 use crate::flow::{Act, MailOf};
 use crate::model::{Refusal, Result, UserId};
 use crate::store::Tx;
 use crate::store::limits::{self, Limit};
-
-const HOUR: u32 = 3600;
-const DAY: u32 = 86_400;
 
 /// Reads the number that an SMS factor is to be set up for.
 ///

@@ -142,7 +142,8 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
     for id in ready {
         factors::set_state(tx, user_id, id, FactorState::On, act.now)?;
     }
-    let on = turned_on(tx, act, &caller.user, kind, first, Some(caller.session.id))?;
+    let by = Some(caller.session.id);
+    let on = turned_on(tx, act, &caller.user, kind, first, by, None)?;
     Ok(answer(&on))
 }
 
@@ -158,6 +159,7 @@ pub fn turned_on(
     kind: FactorKind,
     first: bool,
     by: Option<SessionId>,
+    actor: Option<UserId>,
 ) -> Result<Vec<Factor>> {
     match first {
         true => sessions::end_others(tx, user.id, by, act.now)?,
@@ -165,7 +167,7 @@ pub fn turned_on(
         false => sessions::end_weak(tx, user.id, by, act.now)?,
     }
     let method = kind.as_str();
-    act.audit(tx, user.id, Event::FactorEnabled, Some(method))?;
+    act.audit_by(tx, user.id, actor, Event::FactorEnabled, Some(method))?;
     let method = method.to_owned();
     act.notify(tx, user, Message::FactorEnabled { method })?;
     factors::of_user(tx, user.id)

@@ -67,6 +67,9 @@ pub struct Policy {
     pub sms_per_account_day: u32,
     /// P-26: text messages per day over the whole server.
     pub sms_per_day: u32,
+    /// Sets of recovery or scratch codes that an account may have made per hour: each costs a slow hash
+    /// for every code.
+    pub code_sets_per_hour: u32,
     /// P-29: lifetime of the link that proves a new address.
     pub address_link_seconds: u32,
     /// P-30: lifetime of an access token.
@@ -135,6 +138,7 @@ impl Default for Policy {
             sms_per_prefix_hour: 20,
             sms_per_account_day: 6,
             sms_per_day: 1000,
+            code_sets_per_hour: 10,
             address_link_seconds: 86_400,
             access_token_seconds: 900,
             session_seconds: 86_400,

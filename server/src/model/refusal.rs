@@ -209,7 +209,7 @@ refusals! {
     TooManyRequests {
         /// Seconds until the next one is let in.
         retry_after: u32
-    } "TOO_MANY_REQUESTS" TooMany "Too many requests came from your network. Wait for the time given in retryAfter and try again.";
+    } "TOO_MANY_REQUESTS" TooMany "This was asked for too often. Wait for the time given in retryAfter and try again.";
     /// A queue is full (P-43, P-48); nothing was done.
     Busy {
         /// Seconds after which to try again.

@@ -38,6 +38,9 @@ pub struct Session {
     /// typed while no factor was on. Codes of a registration or a set-up give none, and refreshing
     /// does not move it.
     pub proved_at: Option<Time>,
+    /// When a second step was last passed in it. Kept apart: a password typed later is proof while
+    /// nothing is on, and makes no earlier second step a fresh one.
+    pub second_step_at: Option<Time>,
 }
 
 impl Session {
@@ -78,27 +81,53 @@ impl Session {
             amr: words.join(" "),
             auth_time: now,
             proved_at: Some(now),
+            second_step_at: match proof.second_step() {
+                true => Some(now),
+                false => self.second_step_at,
+            },
             last_used_at: self.last_used_at.max(now),
             ..self.clone()
         }
     }
 
-    /// Whether a second step was passed for it.
-    pub fn second_step(&self) -> bool {
-        match self.acr {
-            Assurance::Aal1 => false,
-            Assurance::TwoStep | Assurance::Aal2 => true,
-        }
+    /// Whether a second step was passed after `begun`, or at most `max_age` seconds before it.
+    pub fn second_step_since(&self, begun: Time, max_age: u32) -> bool {
+        self.second_step_at
+            .is_some_and(|at| at.plus_seconds(i64::from(max_age)) > begun)
     }
 
-    /// Judges whether the person proved themselves at most `max_age` seconds ago, with a second
-    /// step if one is on (P-33, N-099).
+    /// Judges whether the person proved themselves at most `max_age` seconds ago: with a second step
+    /// if one is on, else at all (P-33, N-099).
     ///
     /// # Errors
     /// Refuses an older or weaker session.
     pub fn judge_fresh(&self, factor_on: bool, max_age: u32, now: Time) -> Result<(), Refusal> {
-        let fresh = self.auth_time.plus_seconds(i64::from(max_age)) > now;
-        if fresh && (self.second_step() || !factor_on) {
+        let signed_in = Some(self.auth_time);
+        self.judge_since(factor_on, signed_in, max_age, now)
+    }
+
+    /// Judges whether the session gave fresh proof for acts that change who can sign in, at most
+    /// `max_age` seconds ago: a second step if one is on, else the password typed in it (P-33, N-072).
+    ///
+    /// # Errors
+    /// Refuses an older or weaker session.
+    pub fn judge_proved(&self, factor_on: bool, max_age: u32, now: Time) -> Result<(), Refusal> {
+        self.judge_since(factor_on, self.proved_at, max_age, now)
+    }
+
+    fn judge_since(
+        &self,
+        factor_on: bool,
+        without: Option<Time>,
+        max_age: u32,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let since = match factor_on {
+            true => self.second_step_at,
+            false => without,
+        };
+        let fresh = |at: Time| at <= now && at.plus_seconds(i64::from(max_age)) > now;
+        if since.is_some_and(fresh) {
             return Ok(());
         }
         Err(Refusal::InsufficientUserAuthentication { max_age })
@@ -163,6 +192,14 @@ impl Proof {
             Self::PasswordAnd(FactorKind::Passkey) => "pwd pop mfa",
             Self::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => "pwd recovery",
             Self::Passkey => "pop user mfa",
+        }
+    }
+
+    /// Whether a second step was passed: beside the password, or with a passkey that is both.
+    pub const fn second_step(self) -> bool {
+        match self {
+            Self::NewAccount | Self::Password => false,
+            Self::PasswordAnd(_) | Self::Passkey => true,
         }
     }
 

@@ -57,6 +57,7 @@ pub fn lift(tx: &mut Tx, lifted: &Session) -> Result<bool> {
             sessions::amr.eq(lifted.amr.as_str()),
             sessions::auth_time.eq(lifted.auth_time),
             sessions::proved_at.eq(lifted.proved_at),
+            sessions::second_step_at.eq(lifted.second_step_at),
             sessions::last_used_at.eq(lifted.last_used_at),
         ))
     )?;

@@ -47,6 +47,7 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         expires_at: now,
         ended_at: None,
         proved_at: Some(now),
+        second_step_at: Some(now),
     };
     sessions::insert(tx, &session)?;
     let refresh = RefreshToken {

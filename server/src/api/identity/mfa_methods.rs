@@ -97,7 +97,7 @@ pub async fn set_primary_mfa_method(
 }
 
 refuses!(GenerateRecoveryCodes: WITHOUT_BODY, MfaNotEnabled, TokenInvalid, TokenExpired,
-    InsufficientUserAuthentication);
+    InsufficientUserAuthentication, TooManyRequests);
 
 /// Makes new recovery codes.
 #[utoipa::path(operation_id = "generateRecoveryCodes", tag = "MFA Methods", security(("bearerAuth" = [])),

@@ -19,7 +19,7 @@ use crate::model::Secret;
 use crate::model::source::Source;
 
 refuses!(EnableMfa: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
-    InsufficientUserAuthentication, Forbidden, UserNotFound);
+    InsufficientUserAuthentication, Forbidden, UserNotFound, TooManyRequests);
 
 /// Begins with an authenticator; nothing is on before `acceptMfa`.
 #[utoipa::path(operation_id = "enableMfa", tag = "MFA", params(("id" = i64, Path, minimum = 1)),

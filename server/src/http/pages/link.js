@@ -4,6 +4,8 @@
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const form = /** @type {HTMLFormElement} */ (main.querySelector("form"));
 const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
+// Where a link makes an account, its reader says the password: a stranger may have caused the mail.
+const password = /** @type {HTMLInputElement | null} */ (form.querySelector("input[type=password]"));
 const told = /** @type {HTMLElement} */ (main.querySelector("[role=status]"));
 
 const token = decodeURIComponent(location.hash.slice(1));
@@ -37,7 +39,7 @@ async function send() {
     const response = await fetch(/** @type {string} */ (main.dataset.post), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ token }),
+      body: JSON.stringify(password ? { token, password: password.value } : { token }),
       credentials: "omit",
       cache: "no-store",
     });
@@ -48,9 +50,10 @@ async function send() {
       else tell(answer.message, "You can close this page.");
       return;
     }
-    tell(answer.message);
+    const mendable = answer.code === "VALIDATION" && password;
+    tell(...(mendable ? answer.errors.map((/** @type {{message: string}} */ one) => one.message) : [answer.message]));
     // What is refused for good is not offered again.
-    form.hidden = response.status === 400 || response.status === 404;
+    form.hidden = !mendable && (response.status === 400 || response.status === 404);
   } catch {
     tell("The server cannot be reached. Please try again.");
   }
