@@ -36,10 +36,14 @@ pub struct Person {
 }
 
 impl Person {
-    /// The same person, whose organisation demands a second factor or does not.
+    /// The same person, whose organisation demands a second factor or does not: the mailbox is asked for
+    /// while nothing else is on.
     #[must_use]
     pub fn while_enforced(mut self, enforced: bool) -> Self {
-        self.asked |= enforced && self.mailbox;
+        if enforced && self.mailbox && self.methods.is_empty() {
+            self.methods.push(FactorKind::Email);
+        }
+        self.asked = !self.methods.is_empty();
         self
     }
 }

@@ -60,6 +60,15 @@ async fn who_has_none_on_is_asked_for_the_mailbox() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
     enforce(&alice);
+    let me = alice.me().await.is(200);
+    assert_eq!(
+        (&me["mfaEnabled"], &me["mfaMethods"]),
+        (&json!(true), &json!(["email"]))
+    );
+    alice
+        .begin_disable("email")
+        .await
+        .refused(403, "MFA_ENFORCED");
     let asked = alice.login().await.is(200);
     assert_eq!(
         (&asked["method"], &asked["mfaMethods"]),

@@ -11,6 +11,7 @@ tests! {
     a_code_steps_up,
     a_code_proves_no_set_up,
     codes_have_a_count_of_their_own,
+    new_codes_begin_without_the_wrong_tries_of_the_old_ones,
 }
 
 /// Somebody with an app, signed in with it, and their codes.
@@ -117,13 +118,14 @@ async fn a_code_turns_a_lost_method_off() {
         .await
         .is(200);
     assert_eq!(off["mfaMethods"], json!([]));
+    assert_eq!(off["recoveryCodesRemaining"], 9);
     alice.login().await.is(200).text("accessToken");
 }
 
 async fn a_code_steps_up() {
     let server = Server::start().await;
     let (alice, codes) = with_codes(&server).await;
-    server.clock.advance(300);
+    server.clock.advance(301);
     alice
         .new_recovery_codes()
         .await
@@ -165,4 +167,20 @@ async fn codes_have_a_count_of_their_own() {
     refused.refused(429, "TOO_MANY_MFA_ATTEMPTS");
     let code = alice.fresh_code();
     server.verify_login(&token, &code).await.is(200);
+}
+
+async fn new_codes_begin_without_the_wrong_tries_of_the_old_ones() {
+    let server = Server::with(|settings| settings.policy.hard_limit = 10).await;
+    let (alice, codes) = with_codes(&server).await;
+    for _ in 0..2 {
+        let token = alice.begin_sign_in().await;
+        for _ in 0..5 {
+            server.verify_login(&token, "0000-0000-0000-0000").await;
+        }
+    }
+    let token = alice.begin_sign_in().await;
+    let stopped = server.verify_login(&token, &codes[0]).await;
+    stopped.refused(403, "MFA_METHOD_LOCKED");
+    let new = alice.recovery_codes().await;
+    server.verify_login(&token, &new[0]).await.is(200);
 }

@@ -72,7 +72,7 @@ async fn a_code_lifts_the_same_session() {
     let refreshed = server.refresh(&alice.refresh_token).await.is(200);
     alice.keep(&refreshed);
     alice.begin_setup("email").await.is(200);
-    server.clock.advance(300);
+    server.clock.advance(301);
     alice
         .begin_setup("email")
         .await

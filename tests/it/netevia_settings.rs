@@ -95,7 +95,7 @@ async fn an_authenticator_is_asked_for_once_it_is_proved() {
         (&json!("pending"), &json!(false), &json!("authenticator"))
     );
     assert!(begun.text("otpauthUri").contains(&begun.text("secret")));
-    assert!(begun.text("qrCode").starts_with("data:image/svg+xml"));
+    assert!(begun.text("qrCode").starts_with("data:image/png"));
     authenticate(&server, &alice.email, PASSWORD)
         .await
         .is(200)
@@ -243,6 +243,9 @@ async fn what_is_wrong_is_refused() {
         let refused = alice.enable(&body).await.refused(400, "VALIDATION");
         assert_eq!(refused["errors"][0]["field"], "phoneNumber", "{body}");
     }
+    let unsaid = alice.enable(&json!({ "phoneNumber": PHONE })).await;
+    let unsaid = unsaid.refused(400, "VALIDATION");
+    assert_eq!(unsaid["errors"][0]["field"], "mfaMethod");
     assert_eq!(alice.methods().await, json!([]));
 }
 

@@ -41,6 +41,10 @@ async fn the_calls_of_the_published_page_answer_as_documented() {
         .call(Method::POST, &format!("/api/v1/users/{own}/enableMfa"))
         .body("application/json", "{ \"recreate\": true }");
     let begun = call.await.is(200);
+    assert_eq!(
+        begun.header("content-type").as_deref(),
+        Some("application/json; charset=utf-8")
+    );
     has_members(
         &begun,
         &["userId", "qrString", "secretKey", "scratchCodes", "token"],

@@ -281,6 +281,7 @@ async fn a_passkey_cannot_travel_and_a_recovery_code_is_asked_for() {
         .await
         .is(200);
     assert!(asked["access_token"].is_null());
+    assert_eq!(asked["mfa_method"], "recovery_code");
     let refused = second(&server, &asked.text("mfa_token"), "123456").await;
     refused.refused(400, "INVALID_MFA_CODE");
 }

@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use qrcode::QrCode;
-use qrcode::render::svg;
+use qrcode::{Color, QrCode};
 use totp_rs::{Builder, Totp};
 
 use crate::factor::{Code, Verdict};
@@ -125,17 +124,46 @@ pub fn provision(secret: &Secret<Vec<u8>>, issuer: &str, account: &str) -> Resul
         .build()
         .and_then(|totp| totp.to_url())
         .map_err(|error| Fault::bug(anyhow::anyhow!("an otpauth URI: {error}")))?;
-    let image = QrCode::new(&url)
-        .map_err(|error| Fault::bug(anyhow::anyhow!("a QR code: {error}")))?
-        .render::<svg::Color<'_>>()
-        .min_dimensions(240, 240)
-        .build();
+    let image = picture(&url)?;
     Ok(Provisioning {
         secret: Secret::new(data_encoding::BASE32_NOPAD.encode(secret.expose())),
         otpauth_url: Secret::new(url),
-        qr_code: Secret::new(format!(
-            "data:image/svg+xml;base64,{}",
-            STANDARD.encode(image)
-        )),
+        qr_code: Secret::new(format!("data:image/png;base64,{}", STANDARD.encode(image))),
     })
 }
+
+/// A text as a QR code: a PNG, which every device can show.
+fn picture(text: &str) -> Result<Vec<u8>> {
+    let failed = |error| Fault::bug(anyhow::anyhow!("a QR code: {error}"));
+    let code = QrCode::new(text).map_err(|error| failed(error.to_string()))?;
+    let modules = code.width();
+    let side = (modules + 2 * QUIET_ZONE) * MODULE_PIXELS;
+    let colors = code.into_colors();
+    let mut pixels = Vec::with_capacity(side * side);
+    for row in 0..side {
+        for column in 0..side {
+            let at = |pixel: usize| (pixel / MODULE_PIXELS).checked_sub(QUIET_ZONE);
+            let module = at(row).zip(at(column));
+            let dark = module.is_some_and(|(row, column)| {
+                row < modules
+                    && column < modules
+                    && colors.get(row * modules + column) == Some(&Color::Dark)
+            });
+            pixels.push(if dark { 0 } else { u8::MAX });
+        }
+    }
+    let side = u32::try_from(side).map_err(|error| failed(error.to_string()))?;
+    let mut image = Vec::new();
+    let mut encoder = png::Encoder::new(&mut image, side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    let written = encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(&pixels));
+    written.map_err(|error| failed(error.to_string()))?;
+    Ok(image)
+}
+
+/// Modules of the white margin around a QR code (ISO/IEC 18004).
+const QUIET_ZONE: usize = 4;
+/// Pixels of a module's side: large enough for a camera, at some 300 pixels in all.
+const MODULE_PIXELS: usize = 5;

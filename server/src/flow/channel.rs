@@ -56,6 +56,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
         source,
     } = command;
     judge_address(&caller, email.as_deref())?;
+    let typed_phone = phone.is_some();
     let number = match method {
         Some(FactorKind::Sms) => {
             let text = phone.ok_or_else(|| Refusal::field("phoneNumber", NO_NUMBER))?;
@@ -63,7 +64,11 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
         }
         _other => None,
     };
-    let method = method.unwrap_or_else(|| default_channel(&act, &caller));
+    let method = match (method, typed_phone) {
+        (Some(method), _) => method,
+        (None, true) => return Err(Refusal::field("mfaMethod", NO_METHOD).into()),
+        (None, false) => default_channel(&act, &caller),
+    };
     let own = |caller: &Caller| Toggle {
         caller: caller.clone(),
         target: Target::Own,
@@ -116,6 +121,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
 }
 
 const NO_NUMBER: &str = "Send the phone number that codes shall go to, as +12025550123.";
+const NO_METHOD: &str = "Say what the number is for: sms.";
 const FOREIGN: &str =
     "Codes go to the account's own address only. Leave this out, or send that one.";
 

@@ -42,7 +42,11 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     let act = Act::begin(ctx, source);
     let methods = kinds_on(&caller.factors);
     if methods.is_empty() {
-        return Err(Refusal::MfaNotEnabled.into());
+        return match caller.demanded().contains(&method) {
+            // A policy has sign-in ask for the mailbox all the same.
+            true => Err(Refusal::MfaEnforced.into()),
+            false => Err(Refusal::MfaNotEnabled.into()),
+        };
     }
     if !methods.contains(&method) {
         return Err(Refusal::MfaMethodNotEnabled.into());
@@ -93,11 +97,11 @@ pub struct Verify {
     pub source: Source,
 }
 
-/// Judges the answer, and removes the factor.
+/// Judges the answer, and removes the factor; with it, how many recovery codes are left if one was spent.
 ///
 /// # Errors
 /// Refuses what is wrong with the challenge or the answer.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChanged, Option<u32>)> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::Disable;
     let token = &command.mfa_token;
@@ -116,7 +120,9 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         seen.beginner(tx, act)?;
         Ok(())
     };
-    let then = |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| turn_off(tx, act, seen);
+    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
+        Ok((turn_off(tx, act, seen)?, settled.remaining))
+    };
     let changed = settle(
         ctx,
         &act,

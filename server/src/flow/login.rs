@@ -315,8 +315,10 @@ pub(super) fn lift_stops(
     demanded: &[FactorKind],
     proved: FactorKind,
 ) -> Result<()> {
-    for kind in demanded.iter().filter(|kind| **kind != proved) {
-        let counter = factors::attempts(tx, user_id, *kind)?;
+    let codes = [FactorKind::RecoveryCode, FactorKind::ScratchCode];
+    let others = demanded.iter().copied().chain(codes);
+    for kind in others.filter(|kind| *kind != proved) {
+        let counter = factors::attempts(tx, user_id, kind)?;
         if counter.locked(act.policy()) {
             let mut lifted = counter;
             lifted.failures = act.policy().soft_limit.cast_signed();

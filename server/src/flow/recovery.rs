@@ -12,7 +12,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{CodeSetId, FactorId, Refusal, Result, Secret, Time, UserId};
 use crate::store::limits::{self, Limit};
-use crate::store::{Tx, code_sets};
+use crate::store::{Tx, code_sets, factors};
 
 pub use crate::factor::recovery::looks_like;
 
@@ -85,6 +85,8 @@ impl SetDraft {
     ) -> Result<()> {
         if live {
             code_sets::end(tx, user_id, self.kind, self.now)?;
+            // Wrong codes are counted over a set (P-15).
+            factors::reset_attempts(tx, user_id, self.kind.method())?;
         }
         let set = CodeSet {
             user_id,

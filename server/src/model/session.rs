@@ -93,7 +93,7 @@ impl Session {
     /// Whether a second step was passed after `begun`, or at most `max_age` seconds before it.
     pub fn second_step_since(&self, begun: Time, max_age: u32) -> bool {
         self.second_step_at
-            .is_some_and(|at| at.plus_seconds(i64::from(max_age)) > begun)
+            .is_some_and(|at| at.plus_seconds(i64::from(max_age)) >= begun)
     }
 
     /// Judges whether the person proved themselves at most `max_age` seconds ago: with a second step
@@ -126,7 +126,7 @@ impl Session {
             true => self.second_step_at,
             false => without,
         };
-        let fresh = |at: Time| at <= now && at.plus_seconds(i64::from(max_age)) > now;
+        let fresh = |at: Time| at <= now && at.plus_seconds(i64::from(max_age)) >= now;
         if since.is_some_and(fresh) {
             return Ok(());
         }

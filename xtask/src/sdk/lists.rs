@@ -69,6 +69,7 @@ pub const OPEN: &[Listed] = &[
             "User.role",
         ],
     ),
+    ("veeam", "AskedMethod", &["MFARequiredResponse.mfa_method"]),
     (
         "veeam",
         "InvalidCodeReason",

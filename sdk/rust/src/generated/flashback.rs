@@ -3106,7 +3106,7 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///The account to be; further fields of the client library are ignored.
+    ///The account to be; further fields of the page and of its client library are read over.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RegisterRequest {
         ///The organisation to found; none if empty.
@@ -13013,7 +13013,7 @@ let response = client.reset_mfa()
     }
     /**Begin setting up a method
 
-Begins the set-up of a method; nothing is on before it is proved. `GOOGLE_AUTH`: show `qrCode`, then `POST /mfa/verify-setup` with the app's code; `backupCodes` are ten recovery codes, shown this once and good only after that proof, and empty where a set is live already. `MAGIC_LINK`: a mail to the account's own address brings a link for `POST /mfa/magic-link/activate`, and a code that `POST /mfa/verify-setup` takes. `PASSKEY`: pass the fields on to the browser and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day per account.
+Begins the set-up of a method; nothing is on before it is proved. `GOOGLE_AUTH`: show `qrCode`, then `POST /mfa/verify-setup` with the app's code; `backupCodes` are ten recovery codes, shown this once and good only after that proof, and empty where a set is live already. `MAGIC_LINK`: a mail to the account's own address brings a link for `POST /mfa/magic-link/activate`, and a code that `POST /mfa/verify-setup` takes. `PASSKEY`: pass the fields on to the browser and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour per account.
 
 Sends a `POST` request to `/mfa/setup`
 

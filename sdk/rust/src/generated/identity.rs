@@ -1035,6 +1035,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -1059,6 +1060,12 @@ pub mod types {
     for GenerateRecoveryCodesError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyRequestsErrorResponse>
+    for GenerateRecoveryCodesError {
+        fn from(value: TooManyRequestsErrorResponse) -> Self {
+            Self::TooManyRequestsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for GenerateRecoveryCodesError {
@@ -3661,6 +3668,12 @@ pub mod types {
         ///The methods that are still on; empty when sign-in asks for the password only.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: ::std::vec::Vec<crate::identity::types::MfaMethod>,
+        ///How many recovery codes are left; sent only when one was just spent.
+        #[serde(
+            rename = "recoveryCodesRemaining",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub recovery_codes_remaining: ::std::option::Option<u32>,
     }
     impl MfaVerifyDisableResponse {
         pub fn builder() -> builder::MfaVerifyDisableResponse {
@@ -12779,6 +12792,10 @@ pub mod types {
                 ::std::vec::Vec<crate::identity::types::MfaMethod>,
                 ::std::string::String,
             >,
+            recovery_codes_remaining: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for MfaVerifyDisableResponse {
             fn default() -> Self {
@@ -12787,6 +12804,7 @@ pub mod types {
                     message: Err("no value supplied for message".to_string()),
                     method: Err("no value supplied for method".to_string()),
                     mfa_methods: Err("no value supplied for mfa_methods".to_string()),
+                    recovery_codes_remaining: Ok(Default::default()),
                 }
             }
         }
@@ -12841,6 +12859,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes_remaining: {e}"
+                        )
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<MfaVerifyDisableResponse>
         for super::MfaVerifyDisableResponse {
@@ -12853,6 +12885,7 @@ pub mod types {
                     message: value.message?,
                     method: value.method?,
                     mfa_methods: value.mfa_methods?,
+                    recovery_codes_remaining: value.recovery_codes_remaining?,
                 })
             }
         }
@@ -12864,6 +12897,7 @@ pub mod types {
                     message: Ok(value.message),
                     method: Ok(value.method),
                     mfa_methods: Ok(value.mfa_methods),
+                    recovery_codes_remaining: Ok(value.recovery_codes_remaining),
                 }
             }
         }
@@ -18256,7 +18290,7 @@ let response = client.set_primary_mfa_method()
     }
     /**Make new recovery codes
 
-Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`).
+Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`). Limits: 10 sets an hour.
 
 Sends a `POST` request to `/identity/mfa/recovery-codes`
 
@@ -20047,6 +20081,7 @@ pub mod builder {
                 201u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 _ => Err(Error::UnexpectedResponse(response)),

@@ -1764,6 +1764,18 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn too_many_requests(
+            self,
+            value: &types::GenerateRecoveryCodesError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn internal_server_error(
             self,
             value: &types::GenerateRecoveryCodesError,

@@ -553,6 +553,7 @@ pub mod types {
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -601,6 +602,11 @@ pub mod types {
     impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for EnableMfaError {
         fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
             Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyRequestsErrorResponse> for EnableMfaError {
+        fn from(value: TooManyRequestsErrorResponse) -> Self {
+            Self::TooManyRequestsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for EnableMfaError {
@@ -1641,6 +1647,8 @@ pub mod types {
         pub latest_news_shown: bool,
         ///Always true.
         pub mfa_enabled: bool,
+        ///Which code to ask for. A recovery code fits always; `recovery_code` says that nothing else does here, as none of the user's methods can be carried by this API.
+        pub mfa_method: crate::veeam::types::AskedMethod,
         ///Send it with the code in the `Mfa` grant within 10 minutes.
         pub mfa_token: crate::Secret,
         ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -2626,6 +2634,9 @@ pub mod types {
         pub latest_news_shown: bool,
         ///Whether sign-in asks this user for a second step.
         pub mfa_enabled: bool,
+        ///How many codes of its set are left, sent only when a recovery or scratch code was just spent.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub recovery_codes_remaining: ::std::option::Option<u32>,
         ///Good for one refresh.
         pub refresh_token: crate::Secret,
         ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -5792,6 +5803,10 @@ pub mod types {
             >,
             latest_news_shown: ::std::result::Result<bool, ::std::string::String>,
             mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
+            mfa_method: ::std::result::Result<
+                crate::veeam::types::AskedMethod,
+                ::std::string::String,
+            >,
             mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             role_name: ::std::result::Result<
                 crate::veeam::types::Role,
@@ -5822,6 +5837,7 @@ pub mod types {
                         "no value supplied for latest_news_shown".to_string(),
                     ),
                     mfa_enabled: Err("no value supplied for mfa_enabled".to_string()),
+                    mfa_method: Err("no value supplied for mfa_method".to_string()),
                     mfa_token: Err("no value supplied for mfa_token".to_string()),
                     role_name: Err("no value supplied for role_name".to_string()),
                     short_lived: Err("no value supplied for short_lived".to_string()),
@@ -5892,6 +5908,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for mfa_enabled: {e}")
+                    });
+                self
+            }
+            pub fn mfa_method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::veeam::types::AskedMethod>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_method: {e}")
                     });
                 self
             }
@@ -5992,6 +6020,7 @@ pub mod types {
                     issued: value.issued?,
                     latest_news_shown: value.latest_news_shown?,
                     mfa_enabled: value.mfa_enabled?,
+                    mfa_method: value.mfa_method?,
                     mfa_token: value.mfa_token?,
                     role_name: value.role_name?,
                     short_lived: value.short_lived?,
@@ -6010,6 +6039,7 @@ pub mod types {
                     issued: Ok(value.issued),
                     latest_news_shown: Ok(value.latest_news_shown),
                     mfa_enabled: Ok(value.mfa_enabled),
+                    mfa_method: Ok(value.mfa_method),
                     mfa_token: Ok(value.mfa_token),
                     role_name: Ok(value.role_name),
                     short_lived: Ok(value.short_lived),
@@ -7333,6 +7363,10 @@ pub mod types {
             >,
             latest_news_shown: ::std::result::Result<bool, ::std::string::String>,
             mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
+            recovery_codes_remaining: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
             refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             role_name: ::std::result::Result<
                 crate::veeam::types::Role,
@@ -7364,6 +7398,7 @@ pub mod types {
                         "no value supplied for latest_news_shown".to_string(),
                     ),
                     mfa_enabled: Err("no value supplied for mfa_enabled".to_string()),
+                    recovery_codes_remaining: Ok(Default::default()),
                     refresh_token: Err(
                         "no value supplied for refresh_token".to_string(),
                     ),
@@ -7448,6 +7483,20 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for mfa_enabled: {e}")
+                    });
+                self
+            }
+            pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes_remaining: {e}"
+                        )
                     });
                 self
             }
@@ -7548,6 +7597,7 @@ pub mod types {
                     issued: value.issued?,
                     latest_news_shown: value.latest_news_shown?,
                     mfa_enabled: value.mfa_enabled?,
+                    recovery_codes_remaining: value.recovery_codes_remaining?,
                     refresh_token: value.refresh_token?,
                     role_name: value.role_name?,
                     short_lived: value.short_lived?,
@@ -7567,6 +7617,7 @@ pub mod types {
                     issued: Ok(value.issued),
                     latest_news_shown: Ok(value.latest_news_shown),
                     mfa_enabled: Ok(value.mfa_enabled),
+                    recovery_codes_remaining: Ok(value.recovery_codes_remaining),
                     refresh_token: Ok(value.refresh_token),
                     role_name: Ok(value.role_name),
                     short_lived: Ok(value.short_lived),
@@ -9111,6 +9162,75 @@ pub mod types {
             <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
         }
     }
+    ///One of the values of `mfa_method`. Open: a newer server may answer values that this list does not have.
+    #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    #[non_exhaustive]
+    pub enum AskedMethod {
+        /// `authenticator`
+        Authenticator,
+        /// `email`
+        Email,
+        /// `sms`
+        Sms,
+        /// `recovery_code`
+        RecoveryCode,
+        /// A value that was not known when this SDK was made.
+        Other(String),
+    }
+    impl AskedMethod {
+        /// The value as it stands on the wire.
+        pub fn as_str(&self) -> &str {
+            match self {
+                Self::Authenticator => "authenticator",
+                Self::Email => "email",
+                Self::Sms => "sms",
+                Self::RecoveryCode => "recovery_code",
+                Self::Other(value) => value,
+            }
+        }
+    }
+    impl ::std::convert::From<&str> for AskedMethod {
+        fn from(value: &str) -> Self {
+            match value {
+                "authenticator" => Self::Authenticator,
+                "email" => Self::Email,
+                "sms" => Self::Sms,
+                "recovery_code" => Self::RecoveryCode,
+                other => Self::Other(other.to_string()),
+            }
+        }
+    }
+    impl ::std::convert::From<String> for AskedMethod {
+        fn from(value: String) -> Self {
+            Self::from(value.as_str())
+        }
+    }
+    impl ::std::str::FromStr for AskedMethod {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self::from(value))
+        }
+    }
+    impl ::std::fmt::Display for AskedMethod {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.write_str(self.as_str())
+        }
+    }
+    impl ::serde::Serialize for AskedMethod {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.as_str())
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for AskedMethod {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
+        }
+    }
     ///One of the values of `reason`. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
@@ -9407,7 +9527,7 @@ let response = client.disable_mfa()
     }
     /**Begin with an authenticator
 
-Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's; another user's account, and any account with a factor on, need fresh proof.
+Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's; another user's account, and any account with a factor on, need fresh proof. Limits: 10 an hour, as each makes new codes.
 
 Sends a `POST` request to `/api/v1/users/{id}/enableMfa`
 
@@ -10207,6 +10327,7 @@ pub mod builder {
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 _ => Err(Error::UnexpectedResponse(response)),

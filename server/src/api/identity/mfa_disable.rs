@@ -128,10 +128,13 @@ pub struct MfaVerifyDisableResponse {
     #[schema(format = DateTime)]
     disabled_at: String,
     method: MfaMethod,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    recovery_codes_remaining: Option<u32>,
 }
 
-impl From<FactorChanged> for MfaVerifyDisableResponse {
-    fn from(changed: FactorChanged) -> Self {
+impl From<(FactorChanged, Option<u32>)> for MfaVerifyDisableResponse {
+    fn from((changed, recovery_codes_remaining): (FactorChanged, Option<u32>)) -> Self {
         Self {
             message: match changed.method {
                 FactorKind::Email => "Email MFA disabled successfully.",
@@ -145,6 +148,7 @@ impl From<FactorChanged> for MfaVerifyDisableResponse {
             mfa_methods: methods(&changed.methods),
             disabled_at: changed.at.to_string(),
             method: changed.method.into(),
+            recovery_codes_remaining,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use actix_web::web::Json;
 use actix_web::{HttpResponse, post};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,7 +10,7 @@ use validator::Validate;
 
 use super::dto::Number;
 use super::error::{Error, refuses};
-use super::{Answer, App, Body, Caller, OptionalBody};
+use super::{Answer, App, Body, Caller, OptionalBody, Utf8Json};
 use crate::flow::authenticator;
 use crate::http::input::{SecretText, Then};
 use crate::http::output::exposed;
@@ -44,7 +43,7 @@ pub async fn enable_mfa(
     let enabled = app
         .call(async |ctx| authenticator::enable(ctx, command).await)
         .await?;
-    Ok(Json(EnableMfaResponse {
+    Ok(Utf8Json(EnableMfaResponse {
         user_id: number,
         qr_string: enabled.otpauth_url,
         secret_key: enabled.secret,

@@ -6,7 +6,9 @@ mod mfa;
 mod token;
 mod users;
 
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::Serialize;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::AppExt;
@@ -31,7 +33,20 @@ type OptionalBody<T> = input::OptionalBody<T, Error>;
 type Form<T> = input::Form<T, Error>;
 type Query<T> = input::Query<T, Error>;
 type Caller = caller::Caller<Error>;
-type Answer<T> = Result<Json<T>, Error>;
+type Answer<T> = Result<Utf8Json<T>, Error>;
+
+/// An answer with the `Content-Type` that the published pages give (seed 003).
+struct Utf8Json<T>(T);
+
+impl<T: Serialize> Responder for Utf8Json<T> {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .content_type("application/json; charset=utf-8")
+            .json(self.0)
+    }
+}
 
 fn routes(config: &mut ServiceConfig<'_>) {
     config

@@ -1,14 +1,13 @@
 //! Signing in, finishing a sign-in and refreshing: one operation, three grants.
 
 use actix_web::post;
-use actix_web::web::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
 use super::dto::PortalRole;
 use super::error::refuses;
-use super::{App, Form};
+use super::{App, Form, Utf8Json};
 use crate::flow::login::Carries;
 use crate::flow::{self, Answer};
 use crate::http::input::SecretText;
@@ -75,7 +74,7 @@ pub async fn request_token(
             }
         })
         .await?;
-    Ok(Json(TokenAnswer::new(logged_in, app.ctx().now())))
+    Ok(Utf8Json(TokenAnswer::new(logged_in, app.ctx().now())))
 }
 
 /// The form, its names in lower case.
@@ -203,6 +202,9 @@ pub struct TokenResponse {
     mfa_enabled: bool,
     #[serde(rename = "shortLived")]
     short_lived: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    recovery_codes_remaining: Option<u32>,
 }
 
 impl TokenResponse {
@@ -224,6 +226,7 @@ impl TokenResponse {
             user_type: UserType::Internal,
             latest_news_shown: true,
             short_lived: false,
+            recovery_codes_remaining: signed_in.recovery_codes_remaining,
         }
     }
 }
@@ -257,8 +260,33 @@ pub struct MfaRequiredResponse {
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     mfa_token: Secret<String>,
+    #[schema(inline)]
+    mfa_method: AskedMethod,
     #[serde(rename = "shortLived")]
     short_lived: bool,
+}
+
+/// Which code is asked for.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedMethod {
+    Authenticator,
+    Email,
+    Sms,
+    RecoveryCode,
+}
+
+impl From<FactorKind> for AskedMethod {
+    fn from(kind: FactorKind) -> Self {
+        match kind {
+            FactorKind::Authenticator => Self::Authenticator,
+            FactorKind::Email => Self::Email,
+            FactorKind::Sms => Self::Sms,
+            FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+                Self::RecoveryCode
+            }
+        }
+    }
 }
 
 impl From<MfaRequired> for MfaRequiredResponse {
@@ -276,6 +304,7 @@ impl From<MfaRequired> for MfaRequiredResponse {
             latest_news_shown: true,
             mfa_enabled: true,
             mfa_token: asked.mfa_token,
+            mfa_method: asked.method.into(),
             short_lived: false,
         }
     }

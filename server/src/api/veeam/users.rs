@@ -1,6 +1,5 @@
 //! Who has an account: one's own, or for administrators everybody's.
 
-use actix_web::web::Json;
 use actix_web::{HttpResponse, delete, get, post, put};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -8,7 +7,7 @@ use validator::Validate;
 
 use super::dto::{Links, Number, User};
 use super::error::{Error, refuses};
-use super::{Answer, App, Body, Caller, Query};
+use super::{Answer, App, Body, Caller, Query, Utf8Json};
 use crate::flow::administration;
 use crate::http::input::{SecretText, Then, name, new_password};
 use crate::model::session;
@@ -36,7 +35,7 @@ pub async fn list_users(
         .await?;
     let base = &app.ctx().settings.public_url;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    Ok(Json(UserList {
+    Ok(Utf8Json(UserList {
         offset: count(offset),
         limit: count(limit),
         total_count: count(page.total),
@@ -65,7 +64,7 @@ pub async fn add_user(
     let person = app
         .call(async |ctx| administration::add(ctx, command).await)
         .await?;
-    Ok(Json(User::new(person, &app.ctx().settings.public_url)))
+    Ok(Utf8Json(User::new(person, &app.ctx().settings.public_url)))
 }
 
 refuses!(GetUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
@@ -82,7 +81,7 @@ pub async fn get_user(
     let person = app
         .call(async |ctx| administration::get(ctx, caller, number).await)
         .await?;
-    Ok(Json(User::new(person, &app.ctx().settings.public_url)))
+    Ok(Utf8Json(User::new(person, &app.ctx().settings.public_url)))
 }
 
 refuses!(UpdateUser: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -104,7 +103,7 @@ pub async fn update_user(
     let person = app
         .call(async |ctx| administration::update(ctx, command).await)
         .await?;
-    Ok(Json(User::new(person, &app.ctx().settings.public_url)))
+    Ok(Utf8Json(User::new(person, &app.ctx().settings.public_url)))
 }
 
 refuses!(DeleteUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
