@@ -15,7 +15,8 @@ tests! {
     the_chosen_method_is_asked_for_where_it_can_travel,
 }
 
-const APIS: [&str; 4] = ["identity", "netevia", "flashback", "veeam"];
+/// The APIs that a sign-in goes by.
+pub const APIS: [&str; 4] = ["identity", "netevia", "flashback", "veeam"];
 
 /// Somebody registered, with a password typed a moment ago.
 async fn alice(server: &Server) -> Person {
@@ -34,7 +35,7 @@ async fn server() -> Server {
 }
 
 /// The first step of a sign-in: what refers to it, and the answer.
-async fn begin(alice: &Person, api: &str) -> (String, Answer) {
+pub async fn begin(alice: &Person, api: &str) -> (String, Answer) {
     let server = &alice.server;
     let body = json!({ "email": alice.email, "password": PASSWORD });
     let answer = match api {
@@ -53,7 +54,7 @@ async fn begin(alice: &Person, api: &str) -> (String, Answer) {
 }
 
 /// The second step, by a code: the access token.
-async fn finish(server: &Server, api: &str, token: &str, kind: &str, code: &str) -> String {
+pub async fn finish(server: &Server, api: &str, token: &str, kind: &str, code: &str) -> String {
     let answer = match api {
         "identity" => server.verify_login(token, code).await,
         "netevia" => {

@@ -14,6 +14,7 @@ tests! {
     the_last_method_cannot_be_disabled_while_it_is_demanded,
     an_owner_resets_a_member,
     nobody_resets_who_is_not_in_their_organisation,
+    nobody_resets_who_stands_above_them,
     enforcement_counts_in_every_api,
 }
 
@@ -173,6 +174,60 @@ async fn nobody_resets_who_is_not_in_their_organisation() {
     }
     reset(&owner, &members).await.is(200);
     reset(&owner, &format!("user-{owners}")).await.is(200);
+}
+
+async fn nobody_resets_who_stands_above_them() {
+    let server = Server::start().await;
+    let mut owner = Client::registered(&server, "owner@example.com", Some("Acme")).await;
+    let mut people = Vec::new();
+    for (email, role) in [
+        ("manager@example.com", OrganisationRole::Administrator),
+        ("root@example.com", OrganisationRole::Member),
+        ("member@example.com", OrganisationRole::Member),
+        ("other@example.com", OrganisationRole::Member),
+    ] {
+        let person = Client::registered(&server, email, None).await;
+        joins(&owner, email, role).await;
+        people.push(person);
+    }
+    let [mut manager, mut root, member, mut other] =
+        <[Client; 4]>::try_from(people).unwrap_or_else(|people| panic!("{} people", people.len()));
+    // An administrator of the server, who is a mere member of the organisation.
+    let promoted = server
+        .app
+        .call(async |ctx| admin::promote(ctx, "root@example.com").await);
+    promoted.await.expect("promoted");
+    let mut stranger = Client::registered(&server, "stranger@example.com", Some("Other")).await;
+    owner.enable_app().await;
+    owner.sign_in().await;
+    for client in [&mut root, &mut other, &mut stranger] {
+        client.enable_app().await;
+    }
+    let reset =
+        |client: &Client, id: &str| client.post("/mfa/reset", &json!({ "resetUserId": id }));
+    let (owners, managers, roots) = (id(&owner).await, id(&manager).await, id(&root).await);
+    let (others, strangers) = (id(&other).await, id(&stranger).await);
+    for above in [&owners, &managers, &roots, &others, &strangers] {
+        reset(&member, above).await.refused(403, "FORBIDDEN");
+    }
+    for above in [&owners, &roots] {
+        reset(&manager, above).await.refused(403, "FORBIDDEN");
+    }
+    reset(&owner, &roots).await.refused(403, "FORBIDDEN");
+    for client in [&owner, &manager] {
+        reset(client, &strangers)
+            .await
+            .refused(404, "USER_NOT_FOUND");
+    }
+    for client in [&mut owner, &mut root, &mut other, &mut stranger] {
+        client.sign_in().await;
+    }
+    reset(&manager, &others).await.is(200);
+    assert_eq!(other.login().await["mfaRequired"], false);
+    manager.enable_app().await;
+    assert_eq!(manager.login().await["mfaRequired"], true);
+    reset(&owner, &managers).await.is(200);
+    assert_eq!(manager.login().await["mfaRequired"], false);
 }
 
 async fn enforcement_counts_in_every_api() {

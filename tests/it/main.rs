@@ -12,6 +12,7 @@ mod across;
 mod budgets;
 mod courier;
 mod crossing;
+mod enforced;
 mod faults;
 mod flashback;
 mod flashback_accounts;
@@ -52,6 +53,7 @@ mod passwords;
 mod paths;
 mod races;
 mod readme;
+mod recovering;
 mod registration;
 mod replay;
 mod sdk;
@@ -64,6 +66,7 @@ mod sources;
 mod steps;
 mod stopping;
 mod swagger;
+mod switching;
 mod texts;
 mod turning;
 mod validating;
@@ -83,6 +86,7 @@ fn all() -> Vec<Test> {
         budgets::tests(),
         courier::tests(),
         crossing::tests(),
+        enforced::tests(),
         faults::tests(),
         flashback_accounts::tests(),
         flashback_faults::tests(),
@@ -121,6 +125,7 @@ fn all() -> Vec<Test> {
         paths::tests(),
         races::tests(),
         readme::tests(),
+        recovering::tests(),
         registration::tests(),
         replay::tests(),
         sdk::tests(),
@@ -133,6 +138,7 @@ fn all() -> Vec<Test> {
         steps::tests(),
         stopping::tests(),
         swagger::tests(),
+        switching::tests(),
         texts::tests(),
         turning::tests(),
         validating::tests(),

@@ -3,7 +3,7 @@
 use contract_tests::call::Method;
 use contract_tests::gateway::Gateway;
 use contract_tests::{Answer, Authenticator, Call, PASSWORD, Person, Server, Value, json};
-use countersign::config::TwilioSender;
+use countersign::config::{Settings, TwilioSender};
 use countersign::flow::admin;
 use countersign::model::Secret;
 use countersign::model::ids::Id;
@@ -28,6 +28,11 @@ pub struct Client {
 
 /// A server that sends text messages to the United States, and where they end.
 pub async fn with_texts() -> (Server, Gateway) {
+    with_texts_and(|_| {}).await
+}
+
+/// The same with other settings.
+pub async fn with_texts_and(change: impl FnOnce(&mut Settings)) -> (Server, Gateway) {
     let gateway = Gateway::start().await;
     let server = Server::with(|settings| {
         settings.sms_countries = vec!["US".parse().expect("a country")];
@@ -35,6 +40,7 @@ pub async fn with_texts() -> (Server, Gateway) {
         settings.twilio_account_sid = Some("AC00000000000000000000000000000000".to_owned());
         settings.twilio_auth_token = Some(Secret::new("an-auth-token".to_owned()));
         settings.twilio_from = Some(TwilioSender::From("+15005550006".to_owned()));
+        change(settings);
     })
     .await;
     (server, gateway)
@@ -172,8 +178,8 @@ impl Client {
     }
 }
 
-/// An organisation that demands a second factor of this member.
-pub async fn enforced(server: &Server, member: &str) {
+/// An organisation that demands a second factor of this member: its owner.
+pub async fn enforced(server: &Server, member: &str) -> flashback::Client {
     let owner = flashback::Client::registered(server, "owner@example.com", Some("Acme")).await;
     let profile = owner.get("/user/profile").await.is(200);
     let id = profile["data"]["orgId"].as_str().expect("an organisation");
@@ -185,4 +191,5 @@ pub async fn enforced(server: &Server, member: &str) {
     joined.await.expect("a member");
     let body = json!({ "enforced": true });
     owner.post("/mfa/organization/enforce", &body).await.is(200);
+    owner
 }

@@ -1,8 +1,12 @@
 //! Netevia's `/api/CodeVerification/*`: codes for named actions.
 
+use contract_tests::gateway::Gateway;
 use contract_tests::{Call, PASSWORD, Server, json, tests};
 
-use super::netevia::{Client, PHONE, authenticate, with_texts};
+use super::netevia::{Client, PHONE, authenticate, second, with_texts, with_texts_and};
+
+/// A phone that nobody proved.
+const OTHER_PHONE: &str = "+12025550124";
 
 tests! {
     the_examples_of_the_pages_work_as_they_stand,
@@ -12,6 +16,9 @@ tests! {
     a_new_code_takes_the_place_of_the_old_one,
     a_code_of_an_action_takes_five_tries_and_ends,
     a_code_goes_to_the_phone_on_file,
+    a_code_goes_to_a_phone_that_was_proved_and_is_used_once,
+    a_texted_code_is_good_for_its_action_alone,
+    a_texted_code_ends_with_its_phone,
     text_messages_are_limited,
     who_has_no_channel_gets_no_code,
     an_action_needs_a_bearer_and_no_reference,
@@ -152,6 +159,92 @@ async fn a_code_goes_to_the_phone_on_file() {
     check(&alice, "TransferPoints", &code)
         .await
         .refused(400, "INVALID_MFA_CODE");
+}
+
+/// Somebody with a phone on, signed in by it.
+async fn with_phone(server: &Server, gateway: &Gateway) -> Client {
+    let mut alice = Client::registered(server, "alice@example.com").await;
+    alice.enable_sms(gateway).await;
+    let token = alice.begin().await.text("mfaToken");
+    let code = gateway.code().await;
+    let answer = second(server, &token, &code).await.is(200);
+    alice.token = answer.text("token");
+    alice
+}
+
+/// Begins with another phone: what proves it would end the first one.
+async fn begin_other_phone(alice: &Client) -> String {
+    let body = json!({ "mfaMethod": "sms", "phoneNumber": OTHER_PHONE });
+    alice.enable(&body).await.is(200).text("mfaToken")
+}
+
+async fn a_code_goes_to_a_phone_that_was_proved_and_is_used_once() {
+    let (server, gateway) = with_texts().await;
+    let alice = with_phone(&server, &gateway).await;
+    begin_other_phone(&alice).await;
+    assert_eq!(gateway.next().await.to(), OTHER_PHONE);
+    send(&alice, "TransferPoints").await.is(200);
+    let message = gateway.next().await;
+    assert_eq!(message.to(), PHONE);
+    let code = message.code();
+    check(&alice, "TransferPoints", &code).await.is(200);
+    check(&alice, "TransferPoints", &code)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
+}
+
+async fn a_texted_code_is_good_for_its_action_alone() {
+    let (server, gateway) = with_texts_and(|settings| {
+        settings.policy.sms_per_number_hour = 20;
+        settings.policy.sms_per_number_day = 20;
+        settings.policy.sms_per_account_day = 20;
+    })
+    .await;
+    let alice = with_phone(&server, &gateway).await;
+    let person = alice.person();
+    let sign_in = alice.begin().await.text("mfaToken");
+    let mut others = vec![gateway.code().await];
+    let step_up = person.begin_step_up(&json!({ "method": "sms" })).await;
+    let step_up = step_up.is(200).text("mfaToken");
+    others.push(gateway.code().await);
+    let off = person.begin_disable("sms").await.is(200).text("mfaToken");
+    others.push(gateway.code().await);
+    let set_up = begin_other_phone(&alice).await;
+    others.push(gateway.code().await);
+    check(&alice, "TransferPoints", &others[1])
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
+    send(&alice, "TransferPoints").await.is(200);
+    let code = gateway.code().await;
+    for elsewhere in [
+        second(&server, &sign_in, &code),
+        person.verify_step_up(&step_up, &code),
+        server.verify_disable(&off, &code),
+        alice.prove(&set_up, &code),
+    ] {
+        elsewhere.await.refused(400, "INVALID_MFA_CODE");
+    }
+    for other in &others {
+        let refused = check(&alice, "TransferPoints", other).await;
+        refused.refused(400, "INVALID_MFA_CODE");
+    }
+    check(&alice, "SetEwaRequest", &code)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
+    check(&alice, "TransferPoints", &code).await.is(200);
+}
+
+async fn a_texted_code_ends_with_its_phone() {
+    let (server, gateway) = with_texts().await;
+    let alice = with_phone(&server, &gateway).await;
+    send(&alice, "TransferPoints").await.is(200);
+    let code = gateway.code().await;
+    let person = alice.person();
+    let phone = person.factor_id("sms").await;
+    person.remove(&phone).await.is(204);
+    check(&alice, "TransferPoints", &code)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
 }
 
 async fn who_has_no_channel_gets_no_code() {

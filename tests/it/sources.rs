@@ -1,13 +1,17 @@
 //! Where a request comes from: the peer, or what a trusted proxy says of it, and nothing else.
 
-use contract_tests::{Server, tests};
+use contract_tests::{Call, Method, Server, json, tests};
 
 tests! {
     the_word_of_a_stranger_does_not_count,
     a_trusted_proxy_counts_up_to_the_first_stranger,
     a_letter_says_where_it_was_caused,
+    a_link_says_where_its_mail_was_last_asked_for,
     a_loopback_peer_causes_as_many_mails_as_it_likes,
 }
+
+/// Has the mail of a sign-in sent.
+type Sending = fn(&Server, &str) -> Call;
 
 async fn the_word_of_a_stranger_does_not_count() {
     let server = Server::start().await;
@@ -62,6 +66,45 @@ async fn a_letter_says_where_it_was_caused() {
         text.contains("203.0.113.7 at 2026-11-22 14:00 UTC"),
         "{text}"
     );
+}
+
+async fn a_link_says_where_its_mail_was_last_asked_for() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
+    alice.enable_authenticator().await;
+    let mailbox = alice.factor_id("email").await;
+    let app = alice.factor_id("authenticator").await;
+    let again: [(&str, Sending); 3] = [
+        (&mailbox, |server, token| server.resend(token)),
+        (&app, |server, token| server.switch(token, "email")),
+        (&app, |server, token| {
+            let sends = server.call(Method::POST, "/mfa/magic-link/send");
+            sends.bearer(token)
+        }),
+    ];
+    for (first, again) in again {
+        alice.prefer(first).await.is(200);
+        let asked = alice.login().from("203.0.113.7").await.is(200);
+        if asked["method"] == "email" {
+            let link = server.mail.link_to("alice@example.com").await;
+            assert!(!link.is_empty());
+        }
+        server.clock.advance(60);
+        let sent = again(&server, &asked.text("mfaToken"));
+        sent.from("198.51.100.9").await.is(200);
+        let at = server.clock.now().to_string();
+        let link = server.mail.link_to("alice@example.com").await;
+        server.clock.advance(60);
+        let opened = server.open_link(&link).from("192.0.2.1").await.is(200);
+        assert_eq!(
+            (&opened["askedFrom"], &opened["askedAt"]),
+            (&json!("198.51.100.9"), &json!(at)),
+            "{}",
+            asked["method"]
+        );
+    }
 }
 
 async fn a_loopback_peer_causes_as_many_mails_as_it_likes() {
