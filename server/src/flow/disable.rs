@@ -41,10 +41,6 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     } = command;
     let act = Act::begin(ctx, source);
     let methods = kinds_on(&caller.factors);
-    if !methods.contains(&method) && caller.demanded().contains(&method) {
-        // The mailbox, which a policy has sign-in ask for while nothing else is on.
-        return Err(Refusal::MfaEnforced.into());
-    }
     if methods.is_empty() {
         return match caller.demanded().contains(&method) {
             // A policy has sign-in ask for the mailbox all the same.
