@@ -2,9 +2,10 @@
 
 use contract_tests::call::Method;
 use contract_tests::device::Device;
-use contract_tests::{Answer, Authenticator, PASSWORD, Person, Server, json, tests};
+use contract_tests::{Answer, Authenticator, PASSWORD, Person, Server, Value, json, tests};
 
-use super::veeam;
+use super::flashback_passkeys::request;
+use super::{flashback, netevia, veeam};
 
 tests! {
     an_app_set_up_through_any_api_signs_in_through_all,
@@ -13,6 +14,10 @@ tests! {
     where_the_factor_cannot_travel_a_recovery_code_is_asked_for,
     an_access_token_of_any_api_opens_the_others,
     the_chosen_method_is_asked_for_where_it_can_travel,
+    a_passkey_set_up_natively_signs_in_through_flashback,
+    a_passkey_set_up_through_flashback_signs_in_natively,
+    a_phone_set_up_natively_signs_in_through_netevia_and_veeam,
+    where_the_chosen_method_cannot_travel_the_app_is_asked_for,
 }
 
 /// The APIs that a sign-in goes by.
@@ -258,4 +263,101 @@ async fn the_chosen_method_is_asked_for_where_it_can_travel() {
     assert_eq!(native["method"], "email");
     let (_, netevia) = begin(&alice, "netevia").await;
     assert_eq!(netevia["mfaMethod"], "email");
+    // As its document's example has it.
+    let sentence = "Enter the code that was sent to your e-mail address.";
+    assert_eq!(netevia["message"], sentence);
+}
+
+/// How well a session was signed in.
+async fn level(server: &Server, access: &str) -> Value {
+    let me = server.get("/identity/me").bearer(access).await.is(200);
+    me["session"]["acr"].clone()
+}
+
+async fn a_passkey_set_up_natively_signs_in_through_flashback() {
+    let server = server().await;
+    let alice = alice(&server).await;
+    let device = Device::new();
+    alice.add_passkey(&device).await;
+    let (token, asked) = begin(&alice, "flashback").await;
+    assert_eq!(asked["mfaMethods"], json!(["PASSKEY"]));
+    let options = server.call(Method::POST, "/mfa/passkey/auth-options");
+    let options = options.bearer(&token).await.is(200);
+    let credential = device.get(&request(&options)).await.expect("an assertion");
+    let body = json!({ "mfaType": "PASSKEY", "credential": credential });
+    let done = server.post("/mfa/verify-login", &body).bearer(&token).await;
+    let access = done.is(200).text("fullAccessToken");
+    assert_eq!(level(&server, &access).await, "aal2");
+}
+
+async fn a_passkey_set_up_through_flashback_signs_in_natively() {
+    let server = server().await;
+    let client = flashback::Client::registered(&server, "alice@example.com", None).await;
+    let device = Device::new();
+    client.enable_passkey(&device).await;
+    let begun = server.login(&client.email, PASSWORD).await.is(200);
+    assert_eq!(begun["method"], "passkey");
+    let token = begun.text("mfaToken");
+    let options = server.passkey_options(&token).await.is(200);
+    let used = device.get(&options["publicKey"]).await;
+    let used = used.expect("an assertion");
+    let done = server.verify_passkey("mfa/login", &token, &used).await;
+    let access = done.is(200).text("accessToken");
+    assert_eq!(level(&server, &access).await, "aal2");
+    // And with no password at all.
+    let (token, options) = server.asked_for_any_passkey().await;
+    let used = device.get(&options).await.expect("an assertion");
+    let done = server.sign_in_by_passkey(&token, &used).await;
+    let access = done.is(200).text("accessToken");
+    assert_eq!(level(&server, &access).await, "aal2");
+}
+
+async fn a_phone_set_up_natively_signs_in_through_netevia_and_veeam() {
+    let (server, gateway) = netevia::with_texts().await;
+    let alice = alice(&server).await;
+    let body = json!({ "method": "sms", "password": PASSWORD, "phoneNumber": netevia::PHONE });
+    let begun = alice.post("/identity/mfa/setup", &body).await.is(200);
+    let code = gateway.code().await;
+    let proved = server.verify_setup(&begun.text("mfaToken"), &code).await;
+    assert_eq!(proved.is(200)["mfaMethods"], json!(["sms"]));
+    for api in ["identity", "netevia", "veeam"] {
+        let (token, asked) = begin(&alice, api).await;
+        if api == "netevia" {
+            assert_eq!(asked["mfaMethod"], "sms");
+        }
+        let code = gateway.code().await;
+        let access = finish(&server, api, &token, "", &code).await;
+        assert_eq!(level(&server, &access).await, "aal2", "{api}");
+    }
+}
+
+async fn where_the_chosen_method_cannot_travel_the_app_is_asked_for() {
+    let server = server().await;
+    let mut alice = alice(&server).await;
+    alice.enable_authenticator().await;
+    alice.sign_in().await;
+    // The mailbox too: the app goes before it, and no mail goes out for it.
+    alice.enable_email().await;
+    alice.add_passkey(&Device::new()).await;
+    let passkey = alice.factor_id("passkey").await;
+    alice.prefer(&passkey).await.is(200);
+    let (_, native) = begin(&alice, "identity").await;
+    assert_eq!(native["method"], "passkey");
+    server.mail_is_out().await;
+    let mails = server.mail.all_to(&alice.email).len();
+    for api in ["netevia", "veeam"] {
+        let (token, asked) = begin(&alice, api).await;
+        if api == "netevia" {
+            assert_eq!(asked["mfaMethod"], "authenticator");
+        }
+        let code = alice.fresh_code();
+        let access = finish(&server, api, &token, "", &code).await;
+        assert_eq!(level(&server, &access).await, "aal2", "{api}");
+    }
+    server.mail_is_out().await;
+    assert_eq!(
+        server.mail.all_to(&alice.email).len(),
+        mails,
+        "no code was mailed"
+    );
 }

@@ -1,12 +1,15 @@
 //! Passkeys by Flashback's operations, with a device that is nobody's browser.
 
-use contract_tests::device::Device;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use contract_tests::device::{Device, PAGE};
 use contract_tests::{Answer, Server, Value, json, tests};
 
 use super::flashback::Client;
 
 tests! {
     a_passkey_is_registered_and_signs_in,
+    the_fields_of_the_page_are_enough_to_register_one,
     its_second_path_and_verify_setup_register_one_too,
     a_credential_for_another_challenge_is_refused,
     a_challenge_has_one_answer,
@@ -14,19 +17,35 @@ tests! {
     a_sign_in_takes_the_answer_to_its_own_options_only,
 }
 
-/// Creation options as a client puts them together from the answer's fields.
+/// Creation options as the answer has them whole, which is an extension.
 pub fn creation(begun: &Answer) -> Value {
     let data = &begun["data"];
     json!({ "publicKey": data["options"] })
 }
 
-/// Request options likewise: the challenge is in base64 there.
-fn request(answered: &Answer) -> Value {
+/// Creation options as a client puts them together that knows the page and nothing else: the challenge
+/// is in base64 there, and what the page does not have is the client's own choice.
+fn creation_by_the_page(begun: &Answer) -> Value {
+    let data = &begun["data"];
+    json!({ "publicKey": {
+        "challenge": in_base64url(&data["challenge"]),
+        "rp": { "name": data["rpName"], "id": data["rpID"] },
+        "user": { "id": data["userId"], "name": data["userName"], "displayName": data["userName"] },
+        "pubKeyCredParams": [{ "type": "public-key", "alg": -7 }],
+    } })
+}
+
+/// Request options from the fields of the page likewise.
+pub fn request(answered: &Answer) -> Value {
     let mut options = answered["data"].clone();
-    let challenge = options["challenge"].as_str().expect("a challenge");
-    let plain = challenge.trim_end_matches('=').replace('+', "-");
-    options["challenge"] = json!(plain.replace('/', "_"));
+    options["challenge"] = in_base64url(&options["challenge"]);
     json!({ "publicKey": options })
+}
+
+/// Base64 as the browser's data has it.
+fn in_base64url(text: &Value) -> Value {
+    let bytes = STANDARD.decode(text.as_str().expect("a text"));
+    json!(URL_SAFE_NO_PAD.encode(bytes.expect("base64")))
 }
 
 /// What a client sends to complete a registration.
@@ -86,6 +105,40 @@ async fn a_passkey_is_registered_and_signs_in() {
         .setup("PASSKEY")
         .await
         .refused(400, "MFA_ALREADY_ENABLED");
+}
+
+async fn the_fields_of_the_page_are_enough_to_register_one() {
+    let server = Server::start().await;
+    let device = Device::new();
+    let mut alice = Client::registered(&server, "alice@example.com", None).await;
+    for path in [
+        "/mfa/passkey/complete-registration",
+        "/mfa/passkey/complete-registration-1",
+        "/mfa/verify-setup",
+    ] {
+        let begun = alice.setup("PASSKEY").await.is(200);
+        assert_eq!(
+            begun["data"]["origin"], PAGE,
+            "where the credential is made"
+        );
+        let options = creation_by_the_page(&begun);
+        let credential = device.create(&options).await.expect("a passkey");
+        let body = match path {
+            "/mfa/verify-setup" => json!({ "mfaType": "PASSKEY", "credential": credential }),
+            _ => complete(&begun, &credential),
+        };
+        alice.post(path, &body).await.is(200);
+
+        let asked = alice.login().await;
+        assert_eq!(asked["mfaMethods"], json!(["PASSKEY"]));
+        let answered = alice.poke("/mfa/passkey/auth-options").await.is(200);
+        let credential = device.get(&request(&answered)).await.expect("an assertion");
+        alice
+            .verify(&json!({ "mfaType": "PASSKEY", "credential": credential }))
+            .await;
+        alice.poke("/mfa/reset").await.is(200);
+        alice.login().await;
+    }
 }
 
 async fn its_second_path_and_verify_setup_register_one_too() {

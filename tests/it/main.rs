@@ -22,6 +22,7 @@ mod flashback_mfa;
 mod flashback_organisations;
 mod flashback_passkeys;
 mod flashback_sign_in;
+mod flashback_texts;
 mod guessing;
 mod inputs;
 mod key_lists;
@@ -62,11 +63,13 @@ mod secured;
 mod serving;
 mod sessions;
 mod sign_in;
+mod sms_limits;
 mod sources;
 mod steps;
 mod stopping;
 mod swagger;
 mod switching;
+mod synswi;
 mod texts;
 mod turning;
 mod validating;
@@ -95,6 +98,7 @@ fn all() -> Vec<Test> {
         flashback_organisations::tests(),
         flashback_passkeys::tests(),
         flashback_sign_in::tests(),
+        flashback_texts::tests(),
         guessing::tests(),
         inputs::tests(),
         key_lists::tests(),
@@ -134,11 +138,13 @@ fn all() -> Vec<Test> {
         serving::tests(),
         sessions::tests(),
         sign_in::tests(),
+        sms_limits::tests(),
         sources::tests(),
         steps::tests(),
         stopping::tests(),
         swagger::tests(),
         switching::tests(),
+        synswi::tests(),
         texts::tests(),
         turning::tests(),
         validating::tests(),

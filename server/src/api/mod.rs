@@ -5,6 +5,9 @@ pub mod identity;
 pub mod netevia;
 pub mod veeam;
 
+#[cfg(test)]
+mod tests;
+
 use crate::http::contract::Envelope;
 
 /// One API: its document as written by hand, and how the code mounts and describes it.

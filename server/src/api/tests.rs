@@ -1,0 +1,93 @@
+//! That the documents and the code say the same of errors, sentence by sentence.
+
+use std::collections::BTreeMap;
+
+use actix_web::body::MessageBody;
+use serde_json::Value;
+
+use super::{Document, documents};
+use crate::http::problem::Problem;
+use crate::http::status::{Media, Rejected};
+use crate::model::Refusal;
+
+/// What stands for one request in an error, and is another in the next.
+const OF_ONE_REQUEST: [&str; 2] = ["requestId", "traceId"];
+
+/// Every rejection: one for each problem, and those that say another sentence under the same code.
+fn rejections() -> impl Iterator<Item = Rejected> {
+    let others = [
+        Rejected::from(Refusal::UsedMfaCode {
+            attempts_remaining: 0,
+            retry_after: 0,
+        }),
+        Rejected::from(Refusal::UnknownUser),
+        Rejected::MediaType(Media::Form),
+    ];
+    Problem::ALL.iter().map(|one| one.sample()).chain(others)
+}
+
+/// The members of this object under these names.
+fn only(body: &Value, names: &[String]) -> BTreeMap<String, Value> {
+    let wanted = names.iter().map(|name| (name.clone(), body[name].clone()));
+    wanted.filter(|(_, value)| !value.is_null()).collect()
+}
+
+/// The members that every error of a document has, those of one request aside.
+fn common(contract: &Value) -> Vec<String> {
+    let properties = &contract["components"]["schemas"]["ErrorResponse"]["properties"];
+    let names = properties.as_object().expect("an ErrorResponse").keys();
+    names
+        .filter(|name| !OF_ONE_REQUEST.contains(&name.as_str()))
+        .cloned()
+        .collect()
+}
+
+/// Everything in a document that is an example of an error: it has a code and the name of a request.
+fn examples<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
+    let is_error =
+        value["code"].is_string() && OF_ONE_REQUEST.iter().any(|name| value[*name].is_string());
+    match value {
+        Value::Object(_) if is_error => into.push(value),
+        Value::Object(members) => {
+            // What a client reads when it meets a code newer than itself is said by no server of today.
+            let known = members.iter().filter(|(name, _)| *name != "ErrorResponse");
+            known.for_each(|(_, member)| examples(member, into));
+        }
+        Value::Array(items) => items.iter().for_each(|item| examples(item, into)),
+        _no_container => {}
+    }
+}
+
+/// What the server says under each code, in the words of this API.
+fn said(document: &Document, names: &[String]) -> BTreeMap<String, Vec<BTreeMap<String, Value>>> {
+    let mut said: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for rejected in rejections() {
+        let body = (document.envelope)(rejected).into_body();
+        let bytes = body.try_into_bytes().expect("a body that is whole");
+        let body: Value = serde_json::from_slice(&bytes).expect("JSON");
+        let code = body["code"].as_str().expect("a code").to_owned();
+        said.entry(code).or_default().push(only(&body, names));
+    }
+    said
+}
+
+#[test]
+fn every_example_of_an_error_is_what_the_server_says() {
+    for document in documents() {
+        let contract: Value = yaml_serde::from_str(document.yaml).expect("YAML");
+        let names = common(&contract);
+        let said = said(document, &names);
+        let mut found = Vec::new();
+        examples(&contract, &mut found);
+        assert!(found.len() > 20, "{}: {}", document.name, found.len());
+        for example in found {
+            let code = example["code"].as_str().expect("a code");
+            let said = said.get(code).map_or(&[][..], Vec::as_slice);
+            assert!(
+                said.contains(&only(example, &names)),
+                "openapi/{}.yaml has {example}, and the server says {said:?}",
+                document.name
+            );
+        }
+    }
+}
