@@ -94,6 +94,7 @@ diesel::table! {
         credential -> Nullable<Text>,
         sign_count -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
+        told_step -> Nullable<BigInt>,
     }
 }
 

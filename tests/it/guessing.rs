@@ -14,6 +14,7 @@ tests! {
     a_mailed_code_fits_its_own_challenge_only,
     a_mailed_code_lives_as_long_as_the_setting_says,
     wrong_codes_after_a_right_password_are_told,
+    who_goes_on_past_a_limit_fills_no_disk,
 }
 
 /// Types wrong codes until none is left.
@@ -312,4 +313,20 @@ async fn wrong_codes_after_a_right_password_are_told() {
         .await;
     assert!(notice.text.contains("127.0.0.1"), "{}", notice.text);
     assert!(notice.code().is_none());
+}
+
+async fn who_goes_on_past_a_limit_fills_no_disk() {
+    let server = Server::start().await;
+    server.registered("alice@example.com").await;
+    let wrong = "four wooden spoons sing";
+    for _ in 0..40 {
+        server.login("alice@example.com", wrong).await;
+    }
+    let told = "SELECT count(*) AS found FROM audit_events WHERE event = 'limited'";
+    assert_eq!(server.database.number(told), 1);
+    server.clock.advance(3600);
+    for _ in 0..3 {
+        server.login("alice@example.com", wrong).await;
+    }
+    assert_eq!(server.database.number(told), 2, "once an hour");
 }

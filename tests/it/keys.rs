@@ -134,7 +134,7 @@ async fn is_sent_to_sign_in(person: &Person) {
 async fn keys_take_a_fresh_sign_in() {
     let server = Server::start().await;
     let mut root = root(&server).await;
-    server.clock.advance(599);
+    server.clock.advance(600);
     root.api_key(&["users:read"]).await;
     server.clock.advance(1);
     is_sent_to_sign_in(&root).await;

@@ -14,6 +14,7 @@ tests! {
     tries_of_a_step_up_run_out,
     a_stopped_method_steps_nobody_up,
     who_is_signed_in_learns_that_the_clock_is_off,
+    a_code_that_was_told_to_be_early_is_no_answer_later,
     who_is_not_signed_in_learns_nothing_of_clocks,
 }
 
@@ -315,6 +316,25 @@ async fn who_is_signed_in_learns_that_the_clock_is_off() {
         let refused = answer(&alice, step, &token, &far).await;
         refused.refused(400, "INVALID_MFA_CODE");
     }
+}
+
+async fn a_code_that_was_told_to_be_early_is_no_answer_later() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    let app = alice.authenticator.clone().expect("an app");
+    let begun = alice.begin_step_up(&json!({})).await.is(200);
+    let token = begun.text("mfaToken");
+    let early = app.code_at(server.clock.now().plus_seconds(90));
+    let told = alice.verify_step_up(&token, &early).await;
+    told.refused(400, "AUTHENTICATOR_CLOCK_OFF");
+    server.clock.advance(90);
+    let refused = alice.verify_step_up(&token, &early).await;
+    let refused = refused.refused(400, "INVALID_MFA_CODE");
+    assert_eq!(refused["reason"], "already_used");
+    server.clock.advance(30);
+    let code = app.code_at(server.clock.now());
+    alice.verify_step_up(&token, &code).await.is(200);
 }
 
 async fn who_is_not_signed_in_learns_nothing_of_clocks() {

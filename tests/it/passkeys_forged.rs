@@ -72,6 +72,7 @@ async fn an_answer_for_another_page_is_refused() {
         ("origin", json!("https://localhost")),
         ("origin", json!("http://localhost:8081")),
         ("type", json!("webauthn.create")),
+        ("crossOrigin", json!(true)),
         (
             "challenge",
             json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),

@@ -3,12 +3,13 @@
 use contract_tests::call::Method;
 use contract_tests::{PASSWORD, Person, Server, json, tests};
 
-use crate::veeam::{OTHER_PASSWORD, enabled, number, refresh, registered, root, sign_in};
+use crate::veeam::{OTHER_PASSWORD, enable, enabled, number, refresh, registered, root, sign_in};
 
 tests! {
     administrators_list_everybody_and_others_themselves,
     a_list_comes_in_pages,
     a_user_added_by_name_signs_in_and_gets_no_mail,
+    a_long_name_fits_into_a_qr_code,
     an_address_is_no_name_and_a_taken_name_is_told,
     only_administrators_add_users,
     a_password_that_may_not_be_set_is_refused,
@@ -103,6 +104,20 @@ async fn a_user_added_by_name_signs_in_and_gets_no_mail() {
     assert_eq!(server.database.number(queued), 0);
     let refused = aux.begin_setup("email").await;
     assert!(refused.status >= 400, "no mailbox that could be proved");
+}
+
+async fn a_long_name_fits_into_a_qr_code() {
+    let server = Server::start().await;
+    let root = root(&server).await;
+    let body = json!({ "name": "\u{1f511}".repeat(254), "description": "", "password": PASSWORD });
+    let added = root.post("/api/v1/users", &body).await.is(200);
+    let begun = enable(&root, added.number("id"), &json!(false)).await;
+    assert!(
+        begun
+            .is(200)
+            .text("qrString")
+            .starts_with("otpauth://totp/")
+    );
 }
 
 async fn an_address_is_no_name_and_a_taken_name_is_told() {

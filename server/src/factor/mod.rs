@@ -146,10 +146,18 @@ impl Expected {
 
     /// How far the clock of the device is off whose code this is, in seconds, positive when it is
     /// ahead; `None` when the code fits no time within ten minutes.
-    pub fn clock_offset(&self, code: &Code, now: Time) -> Option<i32> {
-        match self {
-            Self::Authenticators(all) => all.iter().find_map(|one| one.clock_offset(code, now)),
-            Self::Sent(..) | Self::Nothing => None,
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
+        let Self::Authenticators(all) = self else {
+            return Ok(None);
+        };
+        for one in all {
+            if let Some(offset) = one.clock_offset(tx, code, now)? {
+                return Ok(Some(offset));
+            }
         }
+        Ok(None)
     }
 }

@@ -4,6 +4,7 @@
 //! taken before an answer is looked at, so that no answer is ever judged twice. The challenge (32
 //! bytes, P-40) is the one random value in this server that `Chance` does not draw.
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -334,7 +335,20 @@ fn read<T: DeserializeOwned>(mut answer: Value) -> Option<T> {
             url_safe(Some(field));
         }
     }
+    if is_framed(&answer) {
+        return None;
+    }
     serde_json::from_value(answer).ok()
+}
+
+/// Whether it was given in a frame of another origin's page, where nobody of ours asks (WebAuthn §7.2;
+/// the library looks at registrations alone).
+fn is_framed(answer: &Value) -> bool {
+    let client_data = answer.pointer("/response/clientDataJSON");
+    let text = client_data.and_then(Value::as_str).unwrap_or_default();
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
+    let client_data: Option<Value> = serde_json::from_slice(&bytes).ok();
+    client_data.is_some_and(|data| data["crossOrigin"] == Value::Bool(true))
 }
 
 fn url_safe(field: Option<&mut Value>) {

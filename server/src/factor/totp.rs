@@ -58,8 +58,12 @@ impl Authenticator {
 
 impl Authenticator {
     /// How far the device's clock is off, in seconds, if the code is one of the ten minutes around;
-    /// positive when it is ahead.
-    pub fn clock_offset(&self, code: &Code, now: Time) -> Option<i32> {
+    /// positive when it is ahead. A code of a time to come is told once and then worth nothing, or a
+    /// guesser would only have to wait for it.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
         let current = now.seconds().div_euclid(STEP);
         let fits = |offset: &i64| {
             u64::try_from((current + offset) * STEP)
@@ -67,8 +71,13 @@ impl Authenticator {
         };
         // The nearest first, so that a chance match far away does not hide the true one.
         let nearest = (1..=TELL_STEPS).flat_map(|steps| [-steps, steps]);
-        let found = nearest.into_iter().find(fits)?;
-        i32::try_from(found * STEP).ok()
+        let Some(found) = nearest.into_iter().find(fits) else {
+            return Ok(None);
+        };
+        if found > 0 {
+            factors::tell_step(tx, &self.factor, current + found)?;
+        }
+        Ok(i32::try_from(found * STEP).ok())
     }
 }
 
@@ -116,7 +125,10 @@ pub struct Provisioning {
 /// A fault when the account or the issuer cannot stand in a URI.
 pub fn provision(secret: &Secret<Vec<u8>>, issuer: &str, account: &str) -> Result<Provisioning> {
     // A colon ends the issuer in the label (Key URI Format), so neither part may hold one.
-    let plain = |text: &str| text.replace(':', " ");
+    let plain = |text: &str| {
+        let shown = text.chars().take(LABEL).collect::<String>();
+        shown.replace(':', " ")
+    };
     let url = Builder::new()
         .with_secret(secret.expose().clone())
         .with_account_name(plain(account))
@@ -163,6 +175,8 @@ fn picture(text: &str) -> Result<Vec<u8>> {
     Ok(image)
 }
 
+/// Characters of an account's name that an app shows: a longer one would not fit into a QR code.
+const LABEL: usize = 64;
 /// Modules of the white margin around a QR code (ISO/IEC 18004).
 const QUIET_ZONE: usize = 4;
 /// Pixels of a module's side: large enough for a camera, at some 300 pixels in all.

@@ -59,9 +59,15 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
             "This must be an e-mail address, such as alice@example.com.",
         )
     })?;
+    {
+        let act = act.clone();
+        ctx.read(move |tx| act.judge_mail_call(tx, MailOf::Stranger))
+            .await?;
+    }
     let words = password::own_words(&address, &[&command.first_name, &command.last_name]);
-    password::judge_new(ctx, &command.password, words).await?;
-    let password_hash = ctx.hasher.hash(command.password, ctx.chance.salt()).await?;
+    password::judge_new(ctx, &act, &command.password, words).await?;
+    let hasher = ctx.hasher.of(act.source);
+    let password_hash = hasher.hash(command.password, ctx.chance.salt()).await?;
     let user_id: UserId = ctx.chance.id(act.now);
     let secret = ctx.chance.secret();
     let mailed = match command.by {
@@ -255,8 +261,13 @@ pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
             };
             let names = [&registration.first_name, &registration.last_name];
             let words = password::own_words(&registration.address, &names);
-            password::judge_new(ctx, &password, words).await?;
-            Some(ctx.hasher.hash(password, ctx.chance.salt()).await?)
+            password::judge_new(ctx, &act, &password, words).await?;
+            Some(
+                ctx.hasher
+                    .of(act.source)
+                    .hash(password, ctx.chance.salt())
+                    .await?,
+            )
         }
         None => None,
     };

@@ -135,12 +135,20 @@ impl Act {
         )
     }
 
-    /// Records that a limit was hit, and refuses (N-147).
+    /// Records that a limit was hit, and refuses (N-147): once an hour for each user and limit, or who
+    /// goes on past one would fill the disk.
     ///
     /// # Errors
     /// Always: the refusal, or a fault when the database does not answer.
     pub fn refuse_limited<T>(&self, tx: &mut Tx, user_id: UserId, refusal: Refusal) -> Result<T> {
-        self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
+        let told = Limit {
+            name: refusal.code(),
+            most: 1,
+            window_seconds: HOUR,
+        };
+        if limits::take(tx, user_id.as_bytes(), told, self.now)?.is_none() {
+            self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
+        }
         Err(refusal.into())
     }
 
@@ -168,16 +176,37 @@ impl Act {
             let subject = self
                 .vault
                 .keyed_hash("mail source", &[&network(self.source)]);
-            let limit = Limit {
-                name: whose.of_source(),
-                most: self.policy().mail_calls_per_source,
-                window_seconds: HOUR,
-            };
-            if let Some(retry_after) = limits::take(tx, &subject, limit, self.now)? {
+            if let Some(retry_after) = limits::take(tx, &subject, self.mail_calls(whose), self.now)?
+            {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyRequests { retry_after });
             }
         }
         Ok(())
+    }
+
+    /// Judges whether this source may cause mail at all, before slow work is done for it (P-25).
+    ///
+    /// # Errors
+    /// Refuses past the limit.
+    pub fn judge_mail_call(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
+        if !self.source.counts() {
+            return Ok(());
+        }
+        let subject = self
+            .vault
+            .keyed_hash("mail source", &[&network(self.source)]);
+        match limits::wait_of(tx, &subject, self.mail_calls(whose), self.now)? {
+            Some(retry_after) => Err(Refusal::TooManyRequests { retry_after }.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn mail_calls(&self, whose: MailOf) -> Limit {
+        Limit {
+            name: whose.of_source(),
+            most: self.policy().mail_calls_per_source,
+            window_seconds: HOUR,
+        }
     }
 
     /// Counts a mail that is about to be queued against the whole server's budget, if it has one

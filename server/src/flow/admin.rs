@@ -10,7 +10,7 @@ use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
-use crate::model::user::{User, canonical_address};
+use crate::model::user::{User, address_as_typed, canonical_address};
 use crate::model::{OrganisationId, Refusal, Result, Secret};
 use crate::outcome::{Page, Person};
 use crate::store::users::NewUser;
@@ -69,14 +69,18 @@ pub async fn create_user(
             "This must be an e-mail address, such as alice@example.com.",
         )
     })?;
-    password::judge_new(ctx, &password, password::own_words(&address, &[])).await?;
+    password::judge_new(ctx, &act, &password, password::own_words(&address, &[])).await?;
     let new = NewUser {
         id: ctx.chance.id(act.now),
         email: address,
         first_name: None,
         last_name: None,
         role,
-        password_hash: ctx.hasher.hash(password, ctx.chance.salt()).await?,
+        password_hash: ctx
+            .hasher
+            .of(act.source)
+            .hash(password, ctx.chance.salt())
+            .await?,
     };
     let user = ctx
         .write(move |tx| {
@@ -164,13 +168,13 @@ pub async fn join(
     .await
 }
 
-/// Finds the user of an address, helps, and shows them as they are then.
+/// Finds the user of an address or a name, helps, and shows them as they are then.
 async fn help<F>(ctx: &Ctx, email: &str, how: F) -> Result<Person>
 where
     F: Fn(&mut Tx, &Act, &User) -> Result<()> + Send + 'static,
 {
     let act = Act::begin(ctx, Source::Console);
-    let address = canonical_address(email).ok_or(Refusal::UserNotFound)?;
+    let address = address_as_typed(email);
     let helped = ctx
         .write(move |tx| {
             let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;

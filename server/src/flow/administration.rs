@@ -123,14 +123,18 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
     fresh::judge(&act, &caller)?;
     let name = judge_name(&name)?;
     let key = address_as_typed(&name);
-    password::judge_new(ctx, &password, password::own_words(&name, &[])).await?;
+    password::judge_new(ctx, &act, &password, password::own_words(&name, &[])).await?;
     let new = NewUser {
         id: ctx.chance.id(act.now),
         email: name,
         first_name: None,
         last_name: None,
         role: Role::User,
-        password_hash: ctx.hasher.hash(password, ctx.chance.salt()).await?,
+        password_hash: ctx
+            .hasher
+            .of(act.source)
+            .hash(password, ctx.chance.salt())
+            .await?,
     };
     ctx.write(move |tx| {
         hold(tx, &act, &caller, false)?;
@@ -192,8 +196,13 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
         Some(password) => {
             let names = [&user.first_name, &user.last_name];
             let words = password::own_words(&user.email, &names);
-            password::judge_new(ctx, &password, words).await?;
-            Some(ctx.hasher.hash(password, ctx.chance.salt()).await?)
+            password::judge_new(ctx, &act, &password, words).await?;
+            Some(
+                ctx.hasher
+                    .of(act.source)
+                    .hash(password, ctx.chance.salt())
+                    .await?,
+            )
         }
         None => None,
     };
@@ -248,7 +257,8 @@ pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> R
     fresh::judge(&act, &caller)?;
     ctx.write(move |tx| {
         hold(tx, &act, &caller, user.id == caller.user.id)?;
-        // Read again: the role may have changed since.
+        // Read again: the role may have changed since; and what writes rows of theirs is waited for.
+        users::lock(tx, user.id)?;
         let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
         match user.role {
             Role::Administrator if users::other_administrators(tx, user.id)? == 0 => {

@@ -18,6 +18,12 @@ const MAX_BYTES: usize = 1024;
 /// Fewer guesses than a million, by zxcvbn's count, is a common password (N-026): its lists hold the
 /// 30,000 most common ones, and this covers them in every spelling it knows.
 const COMMON_BELOW_LOG10: f64 = 6.0;
+/// Pieces that are looked at: who begins with so much that is easy to guess meant no more by the rest.
+const PIECES: usize = 4;
+/// Characters that zxcvbn reads as letters as well, such as 4 for a.
+const SUBSTITUTES: &str = "4@8({[<69!|1$5+7%02";
+/// How many different ones of them it is given: it tries all their readings together.
+const SUBSTITUTES_READ: usize = 6;
 /// Characters that zxcvbn looks at in one go: its work grows fast with the length.
 const PIECE: usize = 20;
 
@@ -26,7 +32,12 @@ const PIECE: usize = 20;
 ///
 /// # Errors
 /// Refuses with a sentence about the field `password`; busy when hashing is (P-43).
-pub async fn judge_new(ctx: &Ctx, password: &Secret<String>, words: Vec<String>) -> Result<()> {
+pub async fn judge_new(
+    ctx: &Ctx,
+    act: &Act,
+    password: &Secret<String>,
+    words: Vec<String>,
+) -> Result<()> {
     let policy = &ctx.settings.policy;
     let text = password.expose();
     let points = text.chars().count();
@@ -41,6 +52,7 @@ pub async fn judge_new(ctx: &Ctx, password: &Secret<String>, words: Vec<String>)
     }
     let common = ctx
         .hasher
+        .of(act.source)
         .judge(password.clone(), move |text| is_common(text, &words))
         .await?;
     if common {
@@ -49,8 +61,8 @@ pub async fn judge_new(ctx: &Ctx, password: &Secret<String>, words: Vec<String>)
     Ok(())
 }
 
-/// Whether a password falls to fewer than a million guesses: judged piece by piece, and no further
-/// than it takes.
+/// Whether a password falls to fewer than a million guesses: judged piece by piece, no further than it
+/// takes, and by its beginning alone.
 fn is_common(text: &str, words: &[String]) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if words
@@ -61,14 +73,28 @@ fn is_common(text: &str, words: &[String]) -> bool {
     }
     let characters: Vec<char> = text.chars().collect();
     let mut log10 = 0.0;
-    for piece in characters.chunks(PIECE) {
-        let piece = zeroize::Zeroizing::new(piece.iter().collect::<String>());
+    for piece in characters.chunks(PIECE).take(PIECES) {
+        let piece = zeroize::Zeroizing::new(without_many_substitutes(piece));
         log10 += zxcvbn(&piece, &words).guesses_log10();
         if log10 >= COMMON_BELOW_LOG10 {
             return false;
         }
     }
     true
+}
+
+/// The text, with substitutes for letters taken for what they are where there are more different ones
+/// than any common password has.
+fn without_many_substitutes(piece: &[char]) -> String {
+    let used = SUBSTITUTES
+        .chars()
+        .filter(|one| piece.contains(one))
+        .count();
+    let plain = |one: &char| match used > SUBSTITUTES_READ && SUBSTITUTES.contains(*one) {
+        true => '~',
+        false => *one,
+    };
+    piece.iter().map(plain).collect()
 }
 
 /// The words that a password must not be made of alone: the service's and the user's names.
@@ -128,7 +154,8 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
     let kept = known
         .as_ref()
         .map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
-    let compared = match ctx.hasher.verify(password.clone(), kept.clone()).await {
+    let hasher = ctx.hasher.of(act.source);
+    let compared = match hasher.verify(password.clone(), kept.clone()).await {
         Ok(compared) => compared,
         Err(error) => {
             // What was not compared does not count (P-17), or overload would lock owners out.
@@ -143,7 +170,7 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         Verified::Right { outdated } => (known.is_some(), outdated),
     };
     let rehashed = if right && outdated {
-        Some((kept, ctx.hasher.hash(password, ctx.chance.salt()).await?))
+        Some((kept, hasher.hash(password, ctx.chance.salt()).await?))
     } else {
         None
     };

@@ -37,10 +37,11 @@ pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Res
     let salt = ctx.chance.salt();
     let printed = recovery::draw(&ctx.chance, kind);
     let mut hashes = Vec::with_capacity(printed.len());
+    let hasher = ctx.hasher.of(act.source);
     // One after the other, each with a place of its own in the queue, so that sign-ins get theirs.
     for code in &printed {
         let peppered = recovery::peppered(&ctx.vault, code);
-        hashes.push(ctx.hasher.derive(peppered, salt).await?);
+        hashes.push(hasher.derive(peppered, salt).await?);
     }
     Ok(SetDraft {
         printed,
@@ -148,12 +149,17 @@ pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32>
 ///
 /// # Errors
 /// Busy when hashing is (P-43); a fault when the salt is none.
-pub async fn hash_try(ctx: &Ctx, salt: &[u8], code: &Secret<String>) -> Result<[u8; 32]> {
+pub async fn hash_try(
+    ctx: &Ctx,
+    act: &Act,
+    salt: &[u8],
+    code: &Secret<String>,
+) -> Result<[u8; 32]> {
     let salt: [u8; 16] = salt
         .try_into()
         .map_err(|_| anyhow::anyhow!("a code set's salt has another length"))?;
     let peppered = recovery::peppered(&ctx.vault, code);
-    ctx.hasher.derive(peppered, salt).await
+    ctx.hasher.of(act.source).derive(peppered, salt).await
 }
 
 /// Uses up the code whose hash this is, in a set that stands; `false` when there is none, or it was

@@ -327,6 +327,8 @@ fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Res
     let invalid = || Refusal::TokenInvalid { sent: true };
     let user_id: UserId = reference.user();
     let id: RefreshId = reference.row::<RefreshRow>();
+    // What is being deleted gets no new row.
+    users::lock(tx, user_id)?;
     let known = sessions::find_refresh(tx, user_id, id)?
         .filter(|kept| vault::same(&vault::digest(reference.secret.expose()), &kept.secret_hash))
         .ok_or_else(invalid)?;

@@ -133,8 +133,11 @@ where
                 return seen.used_up(tx, &act, settled, &then);
             }
             Verdict::Wrong => {
-                let offset = expected.clock_offset(&typed, act.now);
-                let refusal = match offset.filter(|_| terms.tell_clock) {
+                let offset = match terms.tell_clock {
+                    true => expected.clock_offset(tx, &typed, act.now)?,
+                    false => None,
+                };
+                let refusal = match offset {
                     Some(offset_seconds) => Refusal::AuthenticatorClockOff {
                         attempts_remaining,
                         offset_seconds,
@@ -189,7 +192,7 @@ where
     };
     // Without a set the same work is done, so that the time does not tell.
     let salt = set.as_ref().map_or(vec![0; 16], |set| set.salt.clone());
-    let hash = crate::flow::recovery::hash_try(ctx, &salt, code).await?;
+    let hash = crate::flow::recovery::hash_try(ctx, act, &salt, code).await?;
     let act = act.clone();
     ctx.write(move |tx| {
         before(tx, &act, &seen)?;

@@ -58,7 +58,7 @@ pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<b
 }
 
 /// Accepts a code of `step` from a factor that stands where it was seen, unless one of this or of a
-/// later step was accepted: then `false` (RFC 6238 §5.2).
+/// later step was accepted, or its owner was told of it: then `false` (RFC 6238 §5.2).
 pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -70,11 +70,27 @@ pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64, now: Time) -> Result
                     factors::last_step
                         .is_null()
                         .or(factors::last_step.lt(step).assume_not_null()),
+                )
+                .filter(
+                    factors::told_step
+                        .is_null()
+                        .or(factors::told_step.ne(step).assume_not_null()),
                 ),
         )
         .set((factors::last_step.eq(step), factors::last_used_at.eq(now),))
     )?;
     Ok(rows == 1)
+}
+
+/// Remembers the step of a code that was told to be of a time to come: who guessed it has no use of
+/// knowing when.
+pub fn tell_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(factors::table.find((factor.user_id, factor.id)))
+            .set(factors::told_step.eq(step))
+    )?;
+    Ok(())
 }
 
 /// Remembers that a factor proved its owner, unless it no longer stands where it was seen: then `false`.

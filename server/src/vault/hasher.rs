@@ -1,8 +1,10 @@
 //! `Hasher`: password hashes on threads of their own, with a bounded queue and memory that is kept.
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use anyhow::{Context, anyhow};
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD;
-use flume::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use unicode_normalization::UnicodeNormalization;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::chance::Chance;
 use crate::config::Settings;
+use crate::model::source::Source;
 use crate::model::user::PasswordHash;
 use crate::model::{Error, Fault, Refusal, Result, Secret};
 use crate::vault::same;
@@ -55,8 +57,21 @@ pub enum Verified {
 /// The pool of hashing threads. Clones share it; it ends with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
-    jobs: Sender<Job>,
+    pool: Arc<Pool>,
+    /// Whose jobs it takes.
+    network: IpAddr,
+}
+
+/// What all clones share.
+struct Pool {
+    queue: Arc<Queue>,
     decoy: PasswordHash,
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
 }
 
 enum Task {
@@ -81,7 +96,8 @@ struct Job {
     task: Task,
     /// Set by whoever is first: the thread that begins, or the caller who will wait no longer.
     claimed: Arc<AtomicBool>,
-    reply: oneshot::Sender<anyhow::Result<Done>>,
+    reply: oneshot::Sender<Result<Done>>,
+    network: IpAddr,
 }
 
 impl Hasher {
@@ -97,17 +113,30 @@ impl Hasher {
             Some(HASH_BYTES),
         );
         let params = params.map_err(|error| anyhow!("the argon2 settings: {error}"))?;
-        let (jobs, queue) = flume::bounded(settings.hash_queue as usize);
+        let queue = Arc::new(Queue::new(settings.hash_queue as usize));
         for slot in 0..settings.hash_slots {
             let mut slot_of = Slot::new(params.clone());
-            let queue = queue.clone();
+            let queue = Arc::clone(&queue);
             thread::Builder::new()
                 .name(format!("hasher-{slot}"))
                 .spawn(move || slot_of.work(&queue))
                 .context("starting a hashing thread")?;
         }
         let decoy = print(&params, &chance.salt(), chance.secret().expose());
-        Ok(Self { jobs, decoy })
+        Ok(Self {
+            pool: Arc::new(Pool { queue, decoy }),
+            network: Source::Console.network(),
+        })
+    }
+
+    /// The same pool, for jobs that come from here: when more wait than there is room for, networks
+    /// share the room.
+    #[must_use]
+    pub fn of(&self, source: Source) -> Self {
+        Self {
+            pool: Arc::clone(&self.pool),
+            network: source.network(),
+        }
     }
 
     /// Hashes a password (argon2id, N-029).
@@ -163,7 +192,7 @@ impl Hasher {
     /// A hash that no password fits, with the parameters set now: what is compared for an unknown
     /// address, so that it takes as long as a known one (N-079).
     pub fn decoy(&self) -> PasswordHash {
-        self.decoy.clone()
+        self.pool.decoy.clone()
     }
 
     async fn run(&self, password: Secret<String>, task: Task) -> Result<Done> {
@@ -174,18 +203,18 @@ impl Hasher {
             task,
             claimed: Arc::clone(&claimed),
             reply,
+            network: self.network,
         };
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => busy(),
-            TrySendError::Disconnected(_) => gone(),
-        })?;
+        if !self.pool.queue.push(job) {
+            return Err(busy());
+        }
         let answered = match timeout(WAIT, &mut answer).await {
             Ok(answered) => answered,
             // Not begun in time: the claim makes the thread pass it over.
             Err(_) if !claimed.swap(true, Ordering::AcqRel) => return Err(busy()),
             Err(_) => answer.await,
         };
-        answered.map_err(|_| gone())?.map_err(Error::from)
+        answered.map_err(|_| gone())?
     }
 }
 
@@ -207,6 +236,101 @@ fn normalized(password: &Secret<String>) -> Secret<String> {
     Secret::new(password.expose().nfc().collect())
 }
 
+/// The jobs that wait, the oldest first.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    room: usize,
+}
+
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    const fn new(room: usize) -> Self {
+        Self {
+            waiting: Mutex::new(Waiting {
+                jobs: VecDeque::new(),
+                closed: false,
+            }),
+            wake: Condvar::new(),
+            room,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing is left half done under this lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job in, if need be in the place of one whose network has more waiting; `false` when
+    /// there is no room.
+    fn push(&self, job: Job) -> bool {
+        let mut waiting = self.lock();
+        let displaced = match waiting.jobs.len() < self.room {
+            true => None,
+            false => match waiting.displace(job.network) {
+                None => return false,
+                displaced => displaced,
+            },
+        };
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        self.wake.notify_one();
+        if let Some(displaced) = displaced {
+            // Its caller may have gone meanwhile.
+            drop(displaced.reply.send(Err(busy())));
+        }
+        true
+    }
+
+    /// The next job, waited for; `None` when no more will come.
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            let woken = self.wake.wait(waiting);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+}
+
+impl Waiting {
+    /// Takes out what is waited for no more, or else the newest job of the network with the most, if
+    /// that is more than this network would have.
+    fn displace(&mut self, network: IpAddr) -> Option<Job> {
+        let over = |job: &Job| job.reply.is_closed() || job.claimed.load(Ordering::Acquire);
+        if let Some(at) = self.jobs.iter().position(over) {
+            return self.jobs.remove(at);
+        }
+        let of = |network: IpAddr| {
+            self.jobs
+                .iter()
+                .filter(|job| job.network == network)
+                .count()
+        };
+        let (at, most) = (0..self.jobs.len())
+            .map(|at| (at, of(self.jobs[at].network)))
+            .max_by_key(|(_, count)| *count)?;
+        match most > of(network) + 1 {
+            true => self.jobs.remove(at),
+            false => None,
+        }
+    }
+}
+
 /// One hashing thread's own: the parameters set now, and the memory it keeps between jobs.
 struct Slot {
     params: Params,
@@ -221,8 +345,8 @@ impl Slot {
         }
     }
 
-    fn work(&mut self, queue: &Receiver<Job>) {
-        while let Ok(job) = queue.recv() {
+    fn work(&mut self, queue: &Queue) {
+        while let Some(job) = queue.next() {
             let unwanted = job.reply.is_closed();
             if unwanted || job.claimed.swap(true, Ordering::AcqRel) {
                 continue;
@@ -231,7 +355,7 @@ impl Slot {
             let done = catch_unwind(AssertUnwindSafe(|| self.run(&job.password, &job.task)));
             let done = done.unwrap_or_else(|_| Err(anyhow!("hashing a password panicked")));
             // The caller may have gone meanwhile; nobody is left to tell.
-            drop(job.reply.send(done));
+            drop(job.reply.send(done.map_err(Error::from)));
         }
     }
 

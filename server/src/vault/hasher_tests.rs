@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Hasher, Verified};
 use crate::chance::Chance;
 use crate::config::Settings;
+use crate::model::source::Source;
 use crate::model::user::PasswordHash;
 use crate::model::{Error, Refusal, Secret};
 
@@ -172,4 +173,19 @@ async fn a_derived_hash_does_not_follow_the_settings() {
         let other = usual.derive(secret(text), salt).await.expect("derived");
         assert_ne!(other, derived);
     }
+}
+
+#[tokio::test]
+async fn a_network_that_fills_the_queue_shuts_no_other_out() {
+    let hasher = slow_hasher(4);
+    let from = |address: &str| hasher.of(Source::Client(address.parse().expect("an address")));
+    let many: Vec<_> = (0..12).map(|_| spawn(&from("203.0.113.5"))).collect();
+    tokio::task::yield_now().await;
+    let one = spawn(&from("198.51.100.7"));
+    assert!(one.await.expect("ran").is_ok());
+    let mut done = 0;
+    for job in many {
+        done += usize::from(job.await.expect("ran").is_ok());
+    }
+    assert!((3..12).contains(&done), "the others go on: {done}");
 }

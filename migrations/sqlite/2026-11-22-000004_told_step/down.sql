@@ -1,0 +1,1 @@
+ALTER TABLE factors DROP COLUMN told_step;
