@@ -12,6 +12,7 @@ mod across;
 mod budgets;
 mod courier;
 mod crossing;
+mod ends;
 mod enforced;
 mod faults;
 mod flashback;
@@ -90,6 +91,7 @@ fn all() -> Vec<Test> {
         courier::tests(),
         crossing::tests(),
         enforced::tests(),
+        ends::tests(),
         faults::tests(),
         flashback_accounts::tests(),
         flashback_faults::tests(),

@@ -7,6 +7,7 @@ tests! {
     another_method_lets_the_first_one_go,
     who_has_none_on_is_asked_for_the_mailbox,
     a_password_alone_enrols_nothing,
+    a_factor_ends_the_sessions_that_passed_no_second_step,
 }
 
 /// Puts somebody into an organisation that demands a second factor.
@@ -96,4 +97,31 @@ async fn a_password_alone_enrols_nothing() {
     let lifted = alice.verify_step_up(&begun.text("mfaToken"), &code).await;
     alice.access_token = lifted.is(200).text("accessToken");
     alice.begin_setup("authenticator").await.is(200);
+}
+
+/// Signs in by the code of a mail, and keeps the tokens.
+async fn by_mail(alice: &Person) -> Person {
+    let mut alice = alice.clone();
+    alice.sign_in().await;
+    assert_eq!(alice.me().await["session"]["acr"], "two-step");
+    alice
+}
+
+async fn a_factor_ends_the_sessions_that_passed_no_second_step() {
+    let server = Server::start().await;
+    let before = server.registered("alice@example.com").await;
+    enforce(&before);
+    before.me().await.is(200);
+    let mut here = by_mail(&before).await;
+    let there = by_mail(&before).await;
+    here.enable_authenticator().await;
+    before.me().await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&before.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
+    for passed in [&here, &there] {
+        passed.me().await.is(200);
+        server.refresh(&passed.refresh_token).await.is(200);
+    }
 }

@@ -12,7 +12,13 @@ tests! {
     a_code_by_sms_lives_five_minutes,
     text_messages_are_limited_wherever_they_are_sent,
     with_sms_turned_off_since_a_recovery_code_is_asked_for,
+    what_an_old_phone_was_sent_ends_when_another_takes_its_place,
+    what_an_old_phone_was_sent_ends_when_it_is_removed,
+    what_an_old_phone_was_sent_does_not_come_back_by_a_switch,
 }
+
+/// Another phone.
+const NEXT: &str = "+12025550199";
 
 fn begin_setup(person: &Person, number: &str) -> Call {
     let body = json!({ "method": "sms", "password": PASSWORD, "phoneNumber": number });
@@ -165,4 +171,82 @@ async fn with_sms_turned_off_since_a_recovery_code_is_asked_for() {
     );
     server.mail_is_out().await;
     assert_eq!(gateway.taken().len(), 1, "nothing more was sent");
+}
+
+/// Puts another phone in the place of the one that is on.
+async fn replace_phone(alice: &Person, gateway: &Gateway) {
+    let body = json!({ "mfaMethod": "sms", "phoneNumber": NEXT });
+    let begun = alice.post("/settings/MfaSignIn", &body).await.is(200);
+    let message = gateway.next().await;
+    assert_eq!(message.to(), NEXT);
+    let (token, code) = (begun.text("mfaToken"), message.code());
+    alice.server.verify_setup(&token, &code).await.is(200);
+}
+
+async fn what_an_old_phone_was_sent_ends_when_another_takes_its_place() {
+    let (server, gateway) = with_texts().await;
+    let mut alice = server.registered("alice@example.com").await;
+    enable_sms(&alice, &gateway).await;
+    sign_in(&mut alice, &gateway).await;
+    let pending = alice.begin_sign_in().await;
+    let old = gateway.code().await;
+    let step_up = alice.begin_step_up(&json!({})).await.is(200);
+    let lifting = gateway.code().await;
+    replace_phone(&alice, &gateway).await;
+    server
+        .verify_login(&pending, &old)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
+    alice
+        .verify_step_up(&step_up.text("mfaToken"), &lifting)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
+    sign_in(&mut alice, &gateway).await;
+    alice.me().await.is(200);
+}
+
+async fn what_an_old_phone_was_sent_ends_when_it_is_removed() {
+    let (server, gateway) = with_texts().await;
+    let mut alice = server.registered("alice@example.com").await;
+    enable_sms(&alice, &gateway).await;
+    sign_in(&mut alice, &gateway).await;
+    let pending = alice.begin_sign_in().await;
+    let old = gateway.code().await;
+    let phone = alice.factor_id("sms").await;
+    alice.remove(&phone).await.is(204);
+    let begun = begin_setup(&alice, NEXT).await.is(200);
+    let code = gateway.code().await;
+    server
+        .verify_setup(&begun.text("mfaToken"), &code)
+        .await
+        .is(200);
+    server
+        .verify_login(&pending, &old)
+        .await
+        .refused(400, "MFA_TOKEN_INVALID");
+    sign_in(&mut alice, &gateway).await;
+    alice.me().await.is(200);
+}
+
+async fn what_an_old_phone_was_sent_does_not_come_back_by_a_switch() {
+    let (server, gateway) = with_texts().await;
+    let mut alice = server.registered("alice@example.com").await;
+    enable_sms(&alice, &gateway).await;
+    sign_in(&mut alice, &gateway).await;
+    alice.enable_authenticator().await;
+    let pending = alice.begin_sign_in().await;
+    server.switch(&pending, "sms").await.is(200);
+    let old = gateway.next().await;
+    assert_eq!(old.to(), PHONE);
+    server.switch(&pending, "authenticator").await.is(200);
+    alice.sign_in().await;
+    replace_phone(&alice, &gateway).await;
+    server.switch(&pending, "sms").await.is(200);
+    server
+        .verify_login(&pending, &old.code())
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    let new = gateway.next().await;
+    assert_eq!(new.to(), NEXT);
+    server.verify_login(&pending, &new.code()).await.is(200);
 }

@@ -5,11 +5,14 @@ use countersign::flow::admin;
 use countersign::model::kinds::Role;
 use countersign::model::{Error, Refusal, Secret};
 
+use super::veeam;
+
 tests! {
     an_operator_makes_accounts,
     an_operator_makes_no_account_twice_and_none_with_a_weak_password,
     a_promoted_user_is_an_administrator_at_once,
     a_reset_removes_every_factor_and_ends_every_session,
+    a_reset_leaves_no_code_that_stands_in,
     an_unlock_removes_no_factor,
     nobody_unknown_is_helped,
     help_is_told_and_kept_in_the_audit_trail,
@@ -104,6 +107,35 @@ async fn a_reset_removes_every_factor_and_ends_every_session() {
     alice.keep(&signed_in);
     alice.enable_authenticator().await;
     alice.sign_in().await;
+}
+
+async fn a_reset_leaves_no_code_that_stands_in() {
+    let server = Server::start().await;
+    let mut alice = veeam::registered(&server, "alice@example.com").await;
+    let scratch = veeam::enabled(&mut alice).await;
+    alice.sign_in().await;
+    let recovery = alice.recovery_codes().await;
+    server
+        .app
+        .call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await)
+        .await
+        .expect("reset");
+    alice.sign_in().await;
+    alice.enable_authenticator().await;
+    let token = alice.begin_sign_in().await;
+    server
+        .verify_login(&token, &recovery[0])
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    for code in [&recovery[1], &scratch[0]] {
+        veeam::second(&server, &token, code)
+            .await
+            .refused(400, "INVALID_MFA_CODE");
+    }
+    let listed = alice.methods().await.is(200);
+    assert_eq!(listed["recoveryCodes"]["remaining"], 0);
+    let code = alice.fresh_code();
+    server.verify_login(&token, &code).await.is(200);
 }
 
 async fn an_unlock_removes_no_factor() {

@@ -1,7 +1,12 @@
 //! Races: whatever comes at the same time, one wins, and no limit lets more through than it says.
 
-use contract_tests::call::{at_once, count, outcomes};
-use contract_tests::{Person, Server, json, tests};
+use std::time::Duration;
+
+use contract_tests::call::{Method, at_once, count, outcomes};
+use contract_tests::{Authenticator, Person, Server, json, tests};
+use tokio::time::sleep;
+
+use super::veeam;
 
 tests! {
     of_sixteen_verifies_of_one_challenge_one_wins,
@@ -19,6 +24,8 @@ tests! {
     parallel_wrong_passwords_get_five_tries,
     of_eight_keys_two_are_made,
     no_more_than_five_challenges_wait,
+    a_password_compared_before_it_was_changed_opens_nothing,
+    a_set_up_that_is_displaced_while_it_is_proved_leaves_the_app_that_stands,
 }
 
 async fn with_app(server: &Server) -> Person {
@@ -258,4 +265,62 @@ async fn no_more_than_five_challenges_wait() {
     let outcomes = outcomes(&answers);
     assert_eq!(outcomes["INVALID_MFA_CODE"], 5, "P-16: {outcomes:?}");
     assert_eq!(outcomes["MFA_TOKEN_INVALID"], 7, "{outcomes:?}");
+}
+
+async fn a_password_compared_before_it_was_changed_opens_nothing() {
+    let server = Server::with(|settings| settings.policy.password_free_tries = 20).await;
+    let mut alice = veeam::registered(&server, "alice@example.com").await;
+    let own = veeam::number(&alice).await;
+    let body = json!({ "password": veeam::OTHER_PASSWORD });
+    let path = format!("/api/v1/users/{own}");
+    // The sign-ins have read the old password's hash when the new one is written.
+    let held = server.database.hold_accounts();
+    let released = async {
+        sleep(Duration::from_millis(600)).await;
+        drop(held);
+    };
+    let (changed, answers, ()) = tokio::join!(
+        at_once([alice.call(Method::PUT, &path).json(&body)]),
+        at_once((0..4).map(|_| alice.login())),
+        released,
+    );
+    assert_eq!(count(&changed, 200), 1, "{:?}", outcomes(&changed));
+    for answer in &answers {
+        if let Some(token) = answer["accessToken"].as_str() {
+            let me = server.get("/identity/me").bearer(token);
+            me.await.refused(401, "TOKEN_INVALID");
+        }
+    }
+    alice.me().await.is(200);
+    alice.login().await.refused(401, "INVALID_CREDENTIALS");
+    alice.password = veeam::OTHER_PASSWORD.to_owned();
+    alice.sign_in().await;
+}
+
+async fn a_set_up_that_is_displaced_while_it_is_proved_leaves_the_app_that_stands() {
+    let server = Server::start().await;
+    let mut alice = veeam::registered(&server, "alice@example.com").await;
+    veeam::enabled(&mut alice).await;
+    alice.sign_in().await;
+    let own = veeam::number(&alice).await;
+    let begun = veeam::enable(&alice, own, &json!(true)).await.is(200);
+    let (token, scratch) = (begun.text("token"), veeam::scratch(&begun));
+    // Hashes are made one after the other, so that the proof's comes after the other set-up's.
+    let busy = (0..6).map(|number| server.login(&format!("nobody{number}@example.com"), "wrong"));
+    let displacing = async {
+        sleep(Duration::from_millis(20)).await;
+        alice.begin_setup_named("authenticator", "Tablet").await
+    };
+    let proving = async {
+        sleep(Duration::from_millis(100)).await;
+        veeam::accept(&alice, own, &token, &scratch[0]).await
+    };
+    let (_, _, proved) = tokio::join!(at_once(busy), displacing, proving);
+    // Whichever was first: one app stands, and is asked for.
+    if proved.status == 200 {
+        alice.authenticator = Some(Authenticator::new(&begun.text("secretKey")));
+    }
+    let token = alice.begin_sign_in().await;
+    let code = alice.fresh_code();
+    server.verify_login(&token, &code).await.is(200);
 }

@@ -6,7 +6,7 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::recovery::{self, SetDraft};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, fresh, passkey, password, session, sms};
+use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
@@ -396,7 +396,7 @@ const fn gone(method: FactorKind) -> Refusal {
 }
 
 /// Turns a proved factor on: it takes the place of those it replaces, the codes that came with it
-/// count, and sessions that never saw a second step end when it is the first (N-011).
+/// count, and sessions that never saw a second step end (N-011).
 fn turn_on(
     tx: &mut Tx,
     act: &Act,
@@ -427,7 +427,8 @@ fn turn_on(
         factors::delete_one(tx, user_id, other.id)?;
     }
     toggle::end_challenges(tx, act, user_id, &standing, goes)?;
-    let first = kinds_on(&standing).is_empty();
+    // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
+    let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
     factors::reset_attempts(tx, user_id, method)?;
     code_sets::make_live(tx, user_id, pending.id, act.now)?;
     let on = toggle::turned_on(

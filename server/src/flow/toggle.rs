@@ -4,7 +4,7 @@
 //! caller's own session, by whichever API it comes.
 
 use crate::app::Ctx;
-use crate::flow::{Act, fresh};
+use crate::flow::{Act, demand, fresh};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, OrganisationRole, Role};
@@ -138,7 +138,8 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
             None => Err(Refusal::MfaMethodNotConfigured.into()),
         };
     }
-    let first = kinds_on(&standing).is_empty();
+    // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
+    let first = demand::methods(tx, &caller.user, &standing)?.is_empty();
     for id in ready {
         factors::set_state(tx, user_id, id, FactorState::On, act.now)?;
     }
@@ -147,8 +148,8 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
     Ok(answer(&on))
 }
 
-/// What follows when a factor went on: sessions that never saw a second step end if it is the first
-/// (N-011), and the user is told. The factors as they are then.
+/// What follows when a factor went on: every other session ends if nothing was asked for before, else
+/// those that never saw a second step (N-011); and the user is told. The factors as they are then.
 ///
 /// # Errors
 /// A fault when the database does not answer.
@@ -384,8 +385,9 @@ pub fn removed(
     Ok(left)
 }
 
-/// Ends what waits for a code of a phone that goes: one that is on its way to it answers nothing. What
-/// waits for other methods is judged by the factors that stand when the answer comes.
+/// Ends what waits for a code of a phone that goes: one that is on its way to it answers nothing, nor
+/// does one that was sent to it before the sign-in was switched to another method. What waits for other
+/// methods is judged by the factors that stand when the answer comes.
 ///
 /// # Errors
 /// A fault when the database does not answer.
@@ -398,7 +400,7 @@ pub fn end_challenges(
 ) -> Result<()> {
     let phone = |factor: &Factor| factor.kind == FactorKind::Sms && goes(factor);
     if standing.iter().any(phone) {
-        challenges::end_of_kind(tx, user_id, FactorKind::Sms, act.now)?;
+        challenges::end_of_texts(tx, user_id, act.now)?;
     }
     Ok(())
 }

@@ -181,18 +181,36 @@ pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Ends what waits for a code of this kind, but not set-ups.
-pub fn end_of_kind(tx: &mut Tx, user_id: UserId, kind: FactorKind, now: Time) -> Result<()> {
+/// Ends what waits for a code by SMS, but not set-ups; a sign-in that was sent one and waits for another
+/// method by now goes on as if it had been sent none.
+pub fn end_of_texts(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
     run_kept!(
         tx,
         diesel::update(
             challenges::table
                 .filter(challenges::user_id.eq(user_id))
-                .filter(challenges::kind.eq(kind))
+                .filter(challenges::kind.eq(FactorKind::Sms))
                 .filter(challenges::purpose.ne(Purpose::Setup))
                 .filter(challenges::consumed_at.is_null()),
         )
         .set(challenges::consumed_at.eq(now))
+    )?;
+    let (no_code, never): (Option<Vec<u8>>, Option<Time>) = (None, None);
+    run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .filter(challenges::user_id.eq(user_id))
+                .filter(challenges::kind.ne(FactorKind::Sms))
+                .filter(challenges::purpose.eq(Purpose::Login))
+                // What a sign-in is sent by mail has a link.
+                .filter(challenges::link_expires_at.is_null())
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set((
+            challenges::code_hash.eq(no_code),
+            challenges::last_sent_at.eq(never),
+        ))
     )?;
     Ok(())
 }
