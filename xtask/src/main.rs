@@ -48,9 +48,10 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL.
+    /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
+    /// server to the documents: drift, the SDK, the validator, schemathesis.
     Test {
-        /// Handed to `cargo test`.
+        /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -77,6 +78,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Migrations => migrations::run()?,
         Task::Schemathesis => schemathesis::run()?,
         Task::Sdk { check } => sdk::run(check)?,
+        Task::Test { arguments } if arguments.is_empty() => ci::contract()?,
         Task::Test { arguments } => return test::run(&arguments),
     }
     Ok(true)
