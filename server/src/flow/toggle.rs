@@ -3,30 +3,23 @@
 //! Whatever lowers what sign-in asks for, or touches another user's account, needs fresh proof of the
 //! caller's own session, by whichever API it comes.
 
+mod target;
+
 use crate::app::Ctx;
 use crate::flow::{Act, demand, fresh};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
-use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, OrganisationRole, Role};
+use crate::model::kinds::{CodeSetKind, FactorKind, FactorState};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{FactorId, Refusal, Result, SessionId, UserId};
 use crate::outcome::FactorChanged;
-use crate::store::{Tx, challenges, code_sets, factors, sessions, users};
+use crate::store::{Tx, challenges, code_sets, factors, sessions};
 
-/// Whose account it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The caller's own.
-    Own,
-    /// The account with this integer number; server administrators only.
-    Number(i64),
-    /// The account with this id; server administrators, and owners and administrators of the same
-    /// organisation.
-    Id(UserId),
-}
+use target::hold;
+pub use target::{Target, other};
 
 /// A caller, and whose account it is about.
 pub struct Toggle {
@@ -57,14 +50,6 @@ impl Which {
             Self::All => true,
         }
     }
-}
-
-/// The account that is acted on, held until the write ends.
-struct Held {
-    user: User,
-    factors: Vec<Factor>,
-    enforced: bool,
-    actor: Option<UserId>,
 }
 
 /// Has sign-in ask for a method that was proved and is not asked for: needs no proof but the session.
@@ -414,81 +399,4 @@ fn methods_of(standing: &[Factor], goes: impl Fn(&Factor) -> bool) -> String {
         }
     }
     words.join(",")
-}
-
-/// Holds the account that is acted on: judges that the caller may, and gave fresh proof.
-fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<Held> {
-    let caller = fresh::proved(tx, act, caller)?;
-    let found = find(tx, &caller, target)?;
-    let Some(user) = found else {
-        return Ok(Held {
-            user: caller.user,
-            factors: caller.factors,
-            enforced: caller.enforced,
-            actor: None,
-        });
-    };
-    users::lock(tx, user.id)?;
-    Ok(Held {
-        factors: factors::of_user(tx, user.id)?,
-        enforced: users::enforced(tx, &user)?,
-        actor: Some(caller.user.id),
-        user,
-    })
-}
-
-/// The other user that is meant; none when it is the caller.
-fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
-    let administrator = caller.user.role == Role::Administrator;
-    let user = match target {
-        Target::Own => return Ok(None),
-        Target::Number(number) if number == caller.user.number => return Ok(None),
-        Target::Id(id) if id == caller.user.id => return Ok(None),
-        Target::Number(number) if administrator => users::by_number(tx, number)?,
-        Target::Number(_) => return Err(Refusal::Forbidden.into()),
-        Target::Id(id) => {
-            let manages = caller
-                .user
-                .organisation_role
-                .is_some_and(OrganisationRole::administers);
-            if !administrator && !manages {
-                return Err(Refusal::Forbidden.into());
-            }
-            let same = |user: &User| user.organisation_id == caller.user.organisation_id;
-            let found = users::find(tx, id)?.filter(|user| administrator || same(user));
-            // Nobody acts on who stands above them.
-            let owner = Some(OrganisationRole::Owner);
-            let above = |user: &User| {
-                user.role == Role::Administrator
-                    || (user.organisation_role == owner && caller.user.organisation_role != owner)
-            };
-            if !administrator && found.as_ref().is_some_and(above) {
-                return Err(Refusal::Forbidden.into());
-            }
-            found
-        }
-    };
-    user.ok_or(Refusal::UserNotFound.into()).map(Some)
-}
-
-/// Another user's account, for an administrator with fresh proof: what a set-up begun for them needs.
-///
-/// # Errors
-/// Refuses who may not, and an account that is not there.
-pub async fn other(
-    ctx: &Ctx,
-    act: &Act,
-    caller: &Caller,
-    target: Target,
-) -> Result<(User, Vec<Factor>)> {
-    let (act, caller) = (act.clone(), caller.clone());
-    ctx.write(move |tx| {
-        let Some(user) = find(tx, &caller, target)? else {
-            return Ok((caller.user.clone(), caller.factors.clone()));
-        };
-        fresh::judge(&act, &caller)?;
-        let factors = factors::of_user(tx, user.id)?;
-        Ok((user, factors))
-    })
-    .await
 }

@@ -1,0 +1,114 @@
+//! Whose account is acted on, and who may.
+
+use crate::app::Ctx;
+use crate::flow::{Act, fresh};
+use crate::model::factor::Factor;
+use crate::model::kinds::{OrganisationRole, Role};
+use crate::model::session::Caller;
+use crate::model::user::User;
+use crate::model::{Refusal, Result, UserId};
+use crate::store::{Tx, factors, users};
+
+/// Whose account it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The caller's own.
+    Own,
+    /// The account with this integer number; server administrators only.
+    Number(i64),
+    /// The account with this id; server administrators, and owners and administrators of the same
+    /// organisation.
+    Id(UserId),
+}
+
+/// The account that is acted on, held until the write ends.
+pub struct Held {
+    /// Whose it is.
+    pub user: User,
+    /// Their factors.
+    pub factors: Vec<Factor>,
+    /// Whether a policy demands one.
+    pub enforced: bool,
+    /// Who acts on it, where that is somebody else.
+    pub actor: Option<UserId>,
+}
+
+/// Holds the account that is acted on: judges that the caller may, and gave fresh proof.
+///
+/// # Errors
+/// Refuses who may not, a caller without fresh proof, and an account that is not there.
+pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<Held> {
+    let caller = fresh::proved(tx, act, caller)?;
+    let found = find(tx, &caller, target)?;
+    let Some(user) = found else {
+        return Ok(Held {
+            user: caller.user,
+            factors: caller.factors,
+            enforced: caller.enforced,
+            actor: None,
+        });
+    };
+    users::lock(tx, user.id)?;
+    Ok(Held {
+        factors: factors::of_user(tx, user.id)?,
+        enforced: users::enforced(tx, &user)?,
+        actor: Some(caller.user.id),
+        user,
+    })
+}
+
+/// The other user that is meant; none when it is the caller.
+fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
+    let administrator = caller.user.role == Role::Administrator;
+    let user = match target {
+        Target::Own => return Ok(None),
+        Target::Number(number) if number == caller.user.number => return Ok(None),
+        Target::Id(id) if id == caller.user.id => return Ok(None),
+        Target::Number(number) if administrator => users::by_number(tx, number)?,
+        Target::Number(_) => return Err(Refusal::Forbidden.into()),
+        Target::Id(id) => {
+            let manages = caller
+                .user
+                .organisation_role
+                .is_some_and(OrganisationRole::administers);
+            if !administrator && !manages {
+                return Err(Refusal::Forbidden.into());
+            }
+            let same = |user: &User| user.organisation_id == caller.user.organisation_id;
+            let found = users::find(tx, id)?.filter(|user| administrator || same(user));
+            // Nobody acts on who stands above them.
+            let owner = Some(OrganisationRole::Owner);
+            let above = |user: &User| {
+                user.role == Role::Administrator
+                    || (user.organisation_role == owner && caller.user.organisation_role != owner)
+            };
+            if !administrator && found.as_ref().is_some_and(above) {
+                return Err(Refusal::Forbidden.into());
+            }
+            found
+        }
+    };
+    user.ok_or(Refusal::UserNotFound.into()).map(Some)
+}
+
+/// Another user's account, for an administrator with fresh proof: what a set-up begun for them needs.
+///
+/// # Errors
+/// Refuses who may not, and an account that is not there.
+pub async fn other(
+    ctx: &Ctx,
+    act: &Act,
+    caller: &Caller,
+    target: Target,
+) -> Result<(User, Vec<Factor>)> {
+    let (act, caller) = (act.clone(), caller.clone());
+    ctx.write(move |tx| {
+        let Some(user) = find(tx, &caller, target)? else {
+            return Ok((caller.user.clone(), caller.factors.clone()));
+        };
+        fresh::judge(&act, &caller)?;
+        let factors = factors::of_user(tx, user.id)?;
+        Ok((user, factors))
+    })
+    .await
+}
