@@ -111,6 +111,8 @@ pub struct MfaRequired {
     pub method: FactorKind,
     /// All methods that sign-in asks for, one of which is enough.
     pub methods: Vec<FactorKind>,
+    /// Whether its code is one that is sent, and may not be now.
+    pub unsent: bool,
     /// When the sign-in has to be finished.
     pub expires_at: Time,
     /// Who is signing in.

@@ -239,11 +239,11 @@ async fn a_network_causes_so_many_mails() {
         .refused(429, "TOO_MANY_REQUESTS");
     alice.enable_link().await;
     alice.login().await;
-    alice
-        .poke("/mfa/magic-link/send")
-        .from(from)
-        .await
-        .refused(429, "TOO_MANY_REQUESTS");
+    // Registrations, set-ups and sign-ins have a count each.
+    let send = |alice: &Client| alice.poke("/mfa/magic-link/send").from(from);
+    send(&alice).await.is(200);
+    alice.login().await;
+    send(&alice).await.refused(429, "TOO_MANY_REQUESTS");
 }
 
 async fn a_name_without_a_mailbox_has_no_magic_links() {

@@ -130,7 +130,7 @@ async fn six_codes_an_hour_is_what_an_account_gets() {
     }
     server.mail_is_out().await;
     let before = server.mail.all_to("alice@example.com").len();
-    let refused = alice.login().await.refused(429, "TOO_MANY_MFA_EMAILS");
+    let (_, refused) = alice.begin_unsent_for("TOO_MANY_MFA_EMAILS").await;
     assert_eq!(
         refused["retryAfter"], 3595,
         "five seconds of the hour are over"
@@ -158,7 +158,7 @@ async fn twenty_codes_a_day_is_what_an_account_gets() {
         alice.begin_sign_in().await;
     }
     server.clock.advance(3600);
-    let refused = alice.login().await.refused(429, "TOO_MANY_MFA_EMAILS");
+    let (_, refused) = alice.begin_unsent_for("TOO_MANY_MFA_EMAILS").await;
     assert_eq!(refused["retryAfter"], 86_400 - 3619);
     server.clock.advance(86_400 - 3619);
     alice.begin_sign_in().await;
@@ -219,7 +219,7 @@ async fn one_accounts_codes_are_nobody_elses() {
         server.clock.advance(1);
         alice.login().await;
     }
-    alice.login().await.refused(429, "TOO_MANY_MFA_EMAILS");
+    alice.begin_unsent("TOO_MANY_MFA_EMAILS").await;
     bob.enable_email().await;
     bob.begin_sign_in().await;
 }
@@ -238,9 +238,9 @@ async fn a_spent_resend_limit_says_when_a_new_sign_in_may_send() {
     }
     let refused = server.resend(&token).await.refused(429, "MAX_RESEND_LIMIT");
     let wait = refused.number("retryAfter");
-    alice.login().await.refused(429, "TOO_MANY_MFA_EMAILS");
+    alice.begin_unsent("TOO_MANY_MFA_EMAILS").await;
     server.clock.advance(wait - 1);
-    alice.login().await.refused(429, "TOO_MANY_MFA_EMAILS");
+    alice.begin_unsent("TOO_MANY_MFA_EMAILS").await;
     server.clock.advance(1);
     alice.begin_sign_in().await;
 }
@@ -252,7 +252,7 @@ async fn an_operator_lifts_the_limit_of_codes() {
         server.clock.advance(1);
         alice.begin_sign_in().await;
     }
-    alice.login().await.refused(429, "TOO_MANY_MFA_EMAILS");
+    alice.begin_unsent("TOO_MANY_MFA_EMAILS").await;
     server
         .app
         .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)

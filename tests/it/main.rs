@@ -68,11 +68,13 @@ mod sms_limits;
 mod sources;
 mod steps;
 mod stopping;
+mod strangers;
 mod swagger;
 mod switching;
 mod synswi;
 mod texts;
 mod turning;
+mod unsent;
 mod validating;
 mod veeam;
 mod veeam_faults;
@@ -144,11 +146,13 @@ fn all() -> Vec<Test> {
         sources::tests(),
         steps::tests(),
         stopping::tests(),
+        strangers::tests(),
         swagger::tests(),
         switching::tests(),
         synswi::tests(),
         texts::tests(),
         turning::tests(),
+        unsent::tests(),
         validating::tests(),
         veeam_faults::tests(),
         veeam_mfa::tests(),

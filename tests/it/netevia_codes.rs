@@ -294,7 +294,7 @@ async fn text_messages_are_limited() {
     let (server, gateway) = with_texts().await;
     let bob = Client::registered(&server, "bob@example.com").await;
     bob.enable_sms(&gateway).await;
-    for _ in 0..3 {
+    for _ in 0..4 {
         send(&bob, "TransferPoints").await.is(200);
     }
     send(&bob, "TransferPoints")

@@ -78,6 +78,21 @@ impl Person {
         answer.text("mfaToken")
     }
 
+    /// Types address and password while no code may be sent: the sign-in is begun, says so, and asking
+    /// for its code is refused with this; what was asked.
+    pub async fn begin_unsent(&self, code: &str) -> Answer {
+        self.begin_unsent_for(code).await.0
+    }
+
+    /// The same, with the refusal.
+    pub async fn begin_unsent_for(&self, code: &str) -> (Answer, Answer) {
+        let asked = self.login().await.is(200);
+        let message = asked.text("message");
+        assert!(message.starts_with("No code"), "{}", asked.text);
+        let again = self.server.resend(&asked.text("mfaToken")).await;
+        (asked, again.refused(429, code))
+    }
+
     /// Signs in, with the app if one is set up, and keeps the tokens.
     pub async fn sign_in(&mut self) -> Answer {
         let mut answer = self.login().await.is(200);

@@ -264,21 +264,21 @@ settings! {
         notices_per_day = Whole(1, 240);
         /// Registration mails per address and hour.
         registration_mails_per_hour = Whole(1, 20);
-        /// P-25: mail-causing calls per source (/24 or /56) and hour.
+        /// P-25: mail-causing calls per source (/24 or /56) and hour; registrations, set-ups and the rest each.
         mail_calls_per_source = Whole(1, 100_000);
         /// Sign-ins by passkey alone that a source (/24 or /56) may begin per hour.
         passkey_sign_ins_per_source = Whole(10, 1_000_000);
         /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
         mails_per_hour = Whole(0, 10_000_000);
-        /// P-26: text messages per number and hour.
+        /// P-26: text messages per number and hour, for each account that proved it; as many for all others.
         sms_per_number_hour = Whole(1, 20);
-        /// P-26: text messages per number and day.
+        /// P-26: text messages per number and day, for each account that proved it; as many for all others.
         sms_per_number_day = Whole(1, 40);
-        /// P-26: text messages per hour to numbers with the same first seven digits.
+        /// P-26: text messages per hour to numbers with the same first seven digits; set-ups half as many more.
         sms_per_prefix_hour = Whole(1, 10_000);
         /// P-26: text messages per account and day.
         sms_per_account_day = Whole(1, 40);
-        /// P-26: text messages per day over the whole server.
+        /// P-26: text messages per day over the whole server; set-ups half as many more.
         sms_per_day = Whole(1, 10_000_000);
         /// Sets of recovery or scratch codes that an account may have made per hour.
         code_sets_per_hour = Whole(1, 100);

@@ -9,6 +9,7 @@ use crate::app::Ctx;
 use crate::config::Settings;
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::ids::Id;
+use crate::model::kinds::Purpose;
 use crate::model::notice::{Letter, Message, Notice, state};
 use crate::model::policy::Policy;
 use crate::model::source::Source;
@@ -23,27 +24,38 @@ pub(super) const HOUR: u32 = 3600;
 /// One day, in seconds.
 pub(super) const DAY: u32 = 86_400;
 
-/// Whose doing a mail is.
+/// Whose doing a mail or a text message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailOf {
-    /// Somebody's who typed a right password.
+    /// Somebody's who typed a right password, to where they proved that it reaches them.
     Owner,
+    /// Somebody's who sets a method up: an account costs nothing, and the number may be anybody's.
+    SetUp,
     /// Anybody's.
     Stranger,
 }
 
 impl MailOf {
+    /// Whose doing the code of a challenge for this purpose is.
+    pub const fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Setup => Self::SetUp,
+            Purpose::Login | Purpose::Disable | Purpose::StepUp | Purpose::Action => Self::Owner,
+        }
+    }
+
     /// How much of the whole they may use: strangers half.
-    const fn share(self, all: u32) -> u32 {
+    pub const fn share(self, all: u32) -> u32 {
         match self {
             Self::Owner => all,
-            Self::Stranger => all.div_ceil(2),
+            Self::SetUp | Self::Stranger => all.div_ceil(2),
         }
     }
 
     const fn of_source(self) -> &'static str {
         match self {
             Self::Owner => "mail_calls",
+            Self::SetUp => "mail_calls_set_ups",
             Self::Stranger => "mail_calls_strangers",
         }
     }
@@ -162,8 +174,8 @@ impl Act {
     }
 
     /// Counts a call that sends mail against its source (P-25), and makes sure the courier's queue
-    /// has room (P-48). Strangers have half of everything, and a count of their own: they cannot use
-    /// up what a right password's code mails have.
+    /// has room (P-48). Strangers have half of everything, and a count of their own, and so have
+    /// set-ups: they cannot use up what the codes of sign-ins have.
     ///
     /// # Errors
     /// Refuses past any of them.
@@ -173,11 +185,8 @@ impl Act {
             return Err(Refusal::Busy { retry_after: 60 }.into());
         }
         if self.source.counts() {
-            let subject = self
-                .vault
-                .keyed_hash("mail source", &[&network(self.source)]);
-            if let Some(retry_after) = limits::take(tx, &subject, self.mail_calls(whose), self.now)?
-            {
+            let (subject, limit) = self.mail_calls(whose);
+            if let Some(retry_after) = limits::take(tx, &subject, limit, self.now)? {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyRequests { retry_after });
             }
         }
@@ -189,24 +198,37 @@ impl Act {
     /// # Errors
     /// Refuses past the limit.
     pub fn judge_mail_call(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
-        if !self.source.counts() {
-            return Ok(());
-        }
-        let subject = self
-            .vault
-            .keyed_hash("mail source", &[&network(self.source)]);
-        match limits::wait_of(tx, &subject, self.mail_calls(whose), self.now)? {
+        match self.mail_call_wait(tx, whose)? {
             Some(retry_after) => Err(Refusal::TooManyRequests { retry_after }.into()),
             None => Ok(()),
         }
     }
 
-    fn mail_calls(&self, whose: MailOf) -> Limit {
-        Limit {
+    /// Whether this source caused its share of mails and text messages for now (P-25).
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn mail_calls_used_up(&self, tx: &mut Tx, whose: MailOf) -> Result<bool> {
+        Ok(self.mail_call_wait(tx, whose)?.is_some())
+    }
+
+    fn mail_call_wait(&self, tx: &mut Tx, whose: MailOf) -> Result<Option<u32>> {
+        if !self.source.counts() {
+            return Ok(None);
+        }
+        let (subject, limit) = self.mail_calls(whose);
+        limits::wait_of(tx, &subject, limit, self.now)
+    }
+
+    /// What the calls of a source count by.
+    fn mail_calls(&self, whose: MailOf) -> ([u8; 32], Limit) {
+        let network = network(self.source);
+        let limit = Limit {
             name: whose.of_source(),
             most: self.policy().mail_calls_per_source,
             window_seconds: HOUR,
-        }
+        };
+        (self.vault.keyed_hash("mail source", &[&network]), limit)
     }
 
     /// Counts a mail that is about to be queued against the whole server's budget, if it has one
@@ -224,11 +246,11 @@ impl Act {
             most,
             window_seconds: HOUR,
         };
-        // A stranger's mail is one of the strangers' half, and one of all.
+        // A stranger's mail is one of the strangers' half, and one of all; so is a set-up's.
         let shares: &[Limit] = match whose {
             MailOf::Owner => &[limit("mails", all)],
-            MailOf::Stranger => &[
-                limit("mails_strangers", all.div_ceil(2)),
+            MailOf::SetUp | MailOf::Stranger => &[
+                limit("mails_strangers", whose.share(all)),
                 limit("mails", all),
             ],
         };

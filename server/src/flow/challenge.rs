@@ -11,7 +11,9 @@ use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
-use crate::model::{ChallengeId, FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
+use crate::model::{
+    ChallengeId, Error, FactorId, Refusal, Result, Secret, SessionId, Time, UserId,
+};
 use crate::store::{Tx, challenges, factors, sessions, users};
 use crate::vault;
 
@@ -21,6 +23,15 @@ pub struct Draft {
     id: ChallengeId,
     secret: Secret<[u8; 32]>,
     sending: Sending,
+}
+
+/// A challenge that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// When it ends.
+    pub expires_at: Time,
+    /// Whether its code was to be sent and may not be now (P-23, P-25, P-26).
+    pub unsent: bool,
 }
 
 /// What a new challenge is for.
@@ -42,6 +53,8 @@ pub struct Opening {
     pub action: Option<String>,
     /// Whether its code is sent at once; else the client asks for it.
     pub sends: bool,
+    /// Whether it is opened even where its code may not be sent now, for who has another method.
+    pub even_unsent: bool,
     /// What the server keeps of a WebAuthn ceremony.
     pub ceremony: Option<String>,
 }
@@ -58,6 +71,7 @@ impl Opening {
             phone: None,
             action: None,
             sends: true,
+            even_unsent: false,
             ceremony: None,
         }
     }
@@ -79,12 +93,12 @@ impl Draft {
         Reference::new(user, self.id, self.secret.clone()).print(ReferenceKind::Challenge)
     }
 
-    /// Opens the challenge, and sends its code if its method is one that is sent; when it ends. The
-    /// oldest of too many live ones dies (P-16).
+    /// Opens the challenge, and sends its code if its method is one that is sent. The oldest of too
+    /// many live ones dies (P-16).
     ///
     /// # Errors
-    /// Refuses when nothing may be sent now.
-    pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Time> {
+    /// Refuses when nothing may be sent now, but for openings that take it.
+    pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Opened> {
         // With SMS turned off since, its challenge still stands, for a recovery code.
         let can_send = match opening.kind {
             FactorKind::Sms => sms::can_send(act, opening.phone.as_deref()),
@@ -94,10 +108,16 @@ impl Draft {
             | FactorKind::RecoveryCode
             | FactorKind::ScratchCode => opening.kind.is_sent(),
         };
-        let sends = can_send && opening.sends;
-        if sends {
-            count(tx, act, user, opening.kind, opening.phone.as_deref())?;
-        }
+        let asked = can_send && opening.sends;
+        let sends = asked
+            && match count(tx, act, user, opening) {
+                Err(Error::Refused(
+                    Refusal::TooManyMfaEmails { .. }
+                    | Refusal::TooManyMfaSms { .. }
+                    | Refusal::TooManyRequests { .. },
+                )) if opening.even_unsent => false,
+                counted => counted.map(|()| true)?,
+            };
         // Counted by one write at a time, or two at once would leave one too many alive.
         users::lock(tx, user.id)?;
         let others = challenges::live(tx, user.id, act.now)?;
@@ -134,7 +154,10 @@ impl Draft {
             let phone = opening.phone.as_deref();
             deliver(tx, act, user, &challenge, phone, &self.sending)?;
         }
-        Ok(expires_at)
+        Ok(Opened {
+            expires_at,
+            unsent: asked && !sends,
+        })
     }
 }
 
@@ -161,15 +184,20 @@ pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
     Sending::new(&act.vault, challenge, ctx.chance.secret(), digits)
 }
 
-/// Counts a code that is about to be sent, before anything is changed (P-23, P-25, P-26).
-fn count(tx: &mut Tx, act: &Act, user: &User, kind: FactorKind, phone: Option<&str>) -> Result<()> {
-    if kind == FactorKind::Sms {
-        act.count_sms_call(tx, user.id)?;
-        return act.count_sms(tx, user.id, phone.unwrap_or_default());
+/// Counts a code that is about to be sent, before anything is changed (P-23, P-25, P-26). What is
+/// refused by the limits of the account or the number is not counted for its source either.
+fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
+    let whose = MailOf::of(opening.purpose);
+    if opening.kind == FactorKind::Sms {
+        let number = opening.phone.as_deref().unwrap_or_default();
+        act.judge_sms(tx, user.id, number, whose)?;
+        act.count_mail_call(tx, user.id, whose)?;
+        return act.count_sms(tx, user.id, number, whose);
     }
-    act.count_mail_call(tx, user.id, MailOf::Owner)?;
+    act.judge_code_mail(tx, user.id)?;
+    act.count_mail_call(tx, user.id, whose)?;
     act.count_code_mail(tx, user.id)?;
-    act.count_mail(tx, MailOf::Owner)
+    act.count_mail(tx, whose)
 }
 
 /// Queues the letter or the SMS that carries a challenge's code; of links an account has one live.
@@ -249,21 +277,22 @@ pub fn send(
 ) -> Result<bool> {
     let phone = seen.phone();
     let number = phone.as_deref().unwrap_or_default();
+    let whose = MailOf::of(seen.challenge.purpose);
     // What is judged here is counted below: by one write at a time.
     users::lock(tx, seen.user.id)?;
     match kind {
         FactorKind::Sms => {
-            act.count_sms_call(tx, seen.user.id)?;
-            act.judge_sms(tx, seen.user.id, number)?;
+            act.judge_sms(tx, seen.user.id, number, whose)?;
+            act.count_mail_call(tx, seen.user.id, whose)?;
         }
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
         | FactorKind::ScratchCode => {
-            act.count_mail_call(tx, seen.user.id, MailOf::Owner)?;
             act.judge_code_mail(tx, seen.user.id)?;
-            act.count_mail(tx, MailOf::Owner)?;
+            act.count_mail_call(tx, seen.user.id, whose)?;
+            act.count_mail(tx, whose)?;
         }
     }
     let mut challenge = seen.challenge.clone();
@@ -280,7 +309,7 @@ pub fn send(
         return Ok(false);
     }
     match kind {
-        FactorKind::Sms => act.count_sms(tx, seen.user.id, number)?,
+        FactorKind::Sms => act.count_sms(tx, seen.user.id, number, whose)?,
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Passkey

@@ -3,14 +3,14 @@
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, demand, password, session, sms};
+use crate::flow::{Act, MailOf, demand, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{Refusal, Result, Secret, Time, UserId};
+use crate::model::{Refusal, Result, Secret, UserId};
 use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
 use crate::store::{Tx, challenges, factors, users};
 
@@ -46,7 +46,7 @@ struct Challenged {
     factors: Vec<Factor>,
     methods: Vec<FactorKind>,
     method: FactorKind,
-    expires_at: Time,
+    opened: challenge::Opened,
 }
 
 /// Judges the password, and begins a session or a challenge.
@@ -85,14 +85,14 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
             }
             let method = first_method(tx, &act, &user, &factors, &methods, carries)?;
             let opening = opening(&act, method, &factors, carries);
-            let expires_at = challenge_draft.open(tx, &act, &user, &opening)?;
+            let opened = challenge_draft.open(tx, &act, &user, &opening)?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
             Ok(Begun::Challenged(Box::new(Challenged {
                 user,
                 factors,
                 methods,
                 method,
-                expires_at,
+                opened,
             })))
         })
         .await?
@@ -107,7 +107,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
                 mfa_token: challenge_draft.token(begun.user.id),
                 method: begun.method,
                 methods: begun.methods,
-                expires_at: begun.expires_at,
+                unsent: begun.opened.unsent,
+                expires_at: begun.opened.expires_at,
                 person: session::person(&begun.user, &begun.factors).while_enforced(true),
             })))
         }
@@ -115,8 +116,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
 }
 
 /// The method a sign-in starts with: the primary one if the API can carry it, else the first that it
-/// can; one that is stopped (P-15), or whose mails are used up (P-23), only if there is no other, since
-/// it stays demanded all the same.
+/// can; one whose code may not be sent now (P-23, P-25, P-26) only if there is no other, and one that
+/// is stopped (P-15) only then, since it stays demanded all the same.
 /// Where none can travel it is a recovery code: the second step is never left out.
 fn first_method(
     tx: &mut Tx,
@@ -127,7 +128,7 @@ fn first_method(
     carries: Carries,
 ) -> Result<FactorKind> {
     let chosen = primary(factors).map(|factor| factor.kind);
-    let mut first = None;
+    let (mut unsent, mut stopped) = (None, None);
     for method in chosen.into_iter().chain(ORDER) {
         if !demanded.contains(&method) || !carries.methods.contains(&method) {
             continue;
@@ -136,21 +137,44 @@ fn first_method(
         {
             continue;
         }
-        let stopped = factors::attempts(tx, user.id, method)?.locked(act.policy());
-        let mailed_out =
-            method == FactorKind::Email && carries.sends && act.code_mails_used_up(tx, user.id)?;
-        if !stopped && !mailed_out {
+        if factors::attempts(tx, user.id, method)?.locked(act.policy()) {
+            stopped = stopped.or(Some(method));
+        } else if carries.sends && used_up(tx, act, user, factors, method)? {
+            unsent = unsent.or(Some(method));
+        } else {
             return Ok(method);
         }
-        first = first.or(Some(method));
     }
-    Ok(first.unwrap_or(FactorKind::RecoveryCode))
+    Ok(unsent.or(stopped).unwrap_or(FactorKind::RecoveryCode))
+}
+
+/// Whether this method is one that is sent, and what may be sent of it is used up for now.
+fn used_up(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    factors: &[Factor],
+    method: FactorKind,
+) -> Result<bool> {
+    let of_account = match method {
+        FactorKind::Email => act.code_mails_used_up(tx, user.id)?,
+        FactorKind::Sms => {
+            let phone = challenge::phone_on(factors).unwrap_or_default();
+            act.sms_wait(tx, user.id, &phone, MailOf::Owner)? > 0
+        }
+        FactorKind::Authenticator
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => return Ok(false),
+    };
+    Ok(of_account || act.mail_calls_used_up(tx, MailOf::Owner)?)
 }
 
 fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {
     Opening {
         phone: challenge::phone_on(factors),
         sends: carries.sends,
+        even_unsent: true,
         ..Opening::new(Purpose::Login, kind, act.policy().challenge_seconds)
     }
 }

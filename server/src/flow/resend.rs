@@ -108,8 +108,9 @@ async fn again(ctx: &Ctx, act: Act, seen: Seen) -> Result<(u32, u32)> {
 fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {
     let policy = act.policy();
     let user_id = seen.user.id;
-    let remaining = seen.challenge.resends_remaining(policy);
-    if remaining == 0 {
+    // The first code of a sign-in that was begun without one is none sent again.
+    let first = seen.challenge.last_sent_at.is_none();
+    if !first && seen.challenge.resends_remaining(policy) == 0 {
         let retry_after = act.code_mail_wait(tx, user_id)?;
         return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
     }
@@ -124,6 +125,6 @@ fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<
     }
     act.audit(tx, user_id, Event::CodeResent, None)?;
     let mut sent = seen.challenge.clone();
-    sent.resends += 1;
-    Ok((remaining - 1, sent.cooldown(policy)))
+    sent.resends += i32::from(!first);
+    Ok((sent.resends_remaining(policy), sent.cooldown(policy)))
 }

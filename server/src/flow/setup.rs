@@ -249,7 +249,7 @@ impl Begun {
             ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
         };
         // First: a refusal to send keeps what was written before it, and the set-up under way stands.
-        let expires_at = self.draft.open(tx, act, &self.user, &opening)?;
+        let expires_at = self.draft.open(tx, act, &self.user, &opening)?.expires_at;
         factors::delete(tx, user_id, method, FactorState::Pending)?;
         factors::insert(tx, &self.factor)?;
         if let Some(codes) = &self.codes {

@@ -39,38 +39,81 @@ enum Counter {
     Of([u8; 32], Limit),
 }
 
+/// The names that the limits of one kind of text messages are counted by.
+struct Names {
+    number_hour: &'static str,
+    number_day: &'static str,
+    prefix: &'static str,
+    server: &'static str,
+    alarm: &'static str,
+}
+
+/// Of messages to a number that the account proved.
+const OF_OWNERS: Names = Names {
+    number_hour: "sms_owner_hour",
+    number_day: "sms_owner_day",
+    prefix: "sms_prefix_hour",
+    server: "sms_server_day",
+    alarm: "sms_server_alarm",
+};
+
+/// Of all others.
+const OF_STRANGERS: Names = Names {
+    number_hour: "sms_number_hour",
+    number_day: "sms_number_day",
+    prefix: "sms_prefix_hour_strangers",
+    server: "sms_server_day_strangers",
+    alarm: "sms_server_alarm_strangers",
+};
+
+const fn names(whose: MailOf) -> &'static Names {
+    match whose {
+        MailOf::Owner => &OF_OWNERS,
+        MailOf::SetUp | MailOf::Stranger => &OF_STRANGERS,
+    }
+}
+
 impl Act {
-    /// Judges whether a text message may be sent to this number, and counts it: by number, by the
-    /// range the number is from, by account, and over the whole server (P-26). Nothing is counted
-    /// where one of them is used up.
+    /// Counts a text message to this number, which [`Act::judge_sms`] let through: by number, by the
+    /// range the number is from, by account, and over the whole server (P-26).
     ///
     /// # Errors
-    /// Refuses past any of them, and while there are no text messages.
-    pub fn count_sms(&self, tx: &mut Tx, user_id: UserId, number: &str) -> Result<()> {
-        self.judge_sms(tx, user_id, number)?;
-        for counter in self.sms_limits(number) {
+    /// Refuses where somebody else took the last one of a limit since it was judged.
+    pub fn count_sms(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        number: &str,
+        whose: MailOf,
+    ) -> Result<()> {
+        for counter in self.sms_limits(user_id, number, whose) {
             let wait = match counter {
                 Counter::OfUser(limit) => limits::take_of_user(tx, user_id, limit, self.now)?,
                 Counter::Of(subject, limit) => limits::take(tx, &subject, limit, self.now)?,
             };
             if let Some(retry_after) = wait {
-                // Taken by somebody else since it was judged.
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaSms { retry_after });
             }
         }
-        self.warn_of_sms(tx)
+        self.warn_of_sms(tx, whose)
     }
 
     /// Judges whether a text message may be sent to this number, without counting one (P-26).
     ///
     /// # Errors
-    /// As [`Act::count_sms`].
-    pub fn judge_sms(&self, tx: &mut Tx, user_id: UserId, number: &str) -> Result<()> {
+    /// Refuses past any of its limits, and while there are no text messages.
+    pub fn judge_sms(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        number: &str,
+        whose: MailOf,
+    ) -> Result<()> {
         // The list may have become shorter since the number was proved.
         if !can_send(self, Some(number)) {
             return Err(Refusal::MfaMethodUnavailable.into());
         }
-        let wait = self.sms_wait(tx, user_id, number)?;
+        let wait = self.sms_wait(tx, user_id, number, whose)?;
         if wait > 0 {
             let refusal = Refusal::TooManyMfaSms { retry_after: wait };
             return self.refuse_limited(tx, user_id, refusal);
@@ -82,9 +125,15 @@ impl Act {
     ///
     /// # Errors
     /// A fault when the database does not answer.
-    pub fn sms_wait(&self, tx: &mut Tx, user_id: UserId, number: &str) -> Result<u32> {
+    pub fn sms_wait(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        number: &str,
+        whose: MailOf,
+    ) -> Result<u32> {
         let mut longest = 0;
-        for counter in self.sms_limits(number) {
+        for counter in self.sms_limits(user_id, number, whose) {
             let wait = match counter {
                 Counter::OfUser(limit) => limits::wait_of_user(tx, user_id, limit, self.now)?,
                 Counter::Of(subject, limit) => limits::wait_of(tx, &subject, limit, self.now)?,
@@ -94,49 +143,52 @@ impl Act {
         Ok(longest)
     }
 
-    /// Counts a call that sends a text message against its source, as one that sends mail (P-25), and
-    /// makes sure the courier's queue has room (P-48).
-    ///
-    /// # Errors
-    /// Refuses past either.
-    pub fn count_sms_call(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
-        self.count_mail_call(tx, user_id, MailOf::Owner)
-    }
-
-    fn sms_limits(&self, number: &str) -> [Counter; 5] {
+    /// What a message counts by. Who has not proved the number shares counts of their own with all
+    /// others who have not, of half of what the range and the server have: they use up nothing of what
+    /// sign-ins have, which windows that overlap would let them do with one of all.
+    fn sms_limits(&self, user_id: UserId, number: &str, whose: MailOf) -> Vec<Counter> {
         let policy = self.policy();
+        let names = names(whose);
         let hash = |text: &str| self.vault.keyed_hash("sms", &[text.as_bytes()]);
         let limit = |name, most, window_seconds| Limit {
             name,
             most,
             window_seconds,
         };
-        [
+        let of_number = |subject, times: u32| {
+            let hour = policy.sms_per_number_hour.saturating_mul(times);
+            let day = policy.sms_per_number_day.saturating_mul(times);
+            [
+                Counter::Of(subject, limit(names.number_hour, hour, HOUR)),
+                Counter::Of(subject, limit(names.number_day, day, DAY)),
+            ]
+        };
+        let prefix_most = whose.share(policy.sms_per_prefix_hour);
+        let mut counters = vec![
             Counter::OfUser(limit("sms_day", policy.sms_per_account_day, DAY)),
-            Counter::Of(
-                hash(number),
-                limit("sms_number_hour", policy.sms_per_number_hour, HOUR),
-            ),
-            Counter::Of(
-                hash(number),
-                limit("sms_number_day", policy.sms_per_number_day, DAY),
-            ),
-            Counter::Of(
-                hash(prefix(number)),
-                limit("sms_prefix_hour", policy.sms_per_prefix_hour, HOUR),
-            ),
+            Counter::Of(hash(prefix(number)), limit(names.prefix, prefix_most, HOUR)),
             Counter::Of(
                 hash("server"),
-                limit("sms_server_day", policy.sms_per_day, DAY),
+                limit(names.server, whose.share(policy.sms_per_day), DAY),
             ),
-        ]
+        ];
+        if whose == MailOf::Owner {
+            let user = user_id.uuid();
+            let own = [user.as_bytes().as_slice(), number.as_bytes()];
+            counters.extend(of_number(self.vault.keyed_hash("sms", &own), 1));
+            // One phone proved for many accounts is no way to what all others' sign-ins share.
+            counters.extend(of_number(hash(number), 2));
+        } else {
+            counters.extend(of_number(hash(number), 1));
+        }
+        counters
     }
 
     /// Warns when more than 80 % of the day's text messages are used.
-    fn warn_of_sms(&self, tx: &mut Tx) -> Result<()> {
-        let most = self.policy().sms_per_day;
+    fn warn_of_sms(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
+        let most = whose.share(self.policy().sms_per_day);
         let alarm = Limit {
-            name: "sms_server_alarm",
+            name: names(whose).alarm,
             most: most.saturating_mul(4) / 5,
             window_seconds: DAY,
         };
@@ -144,6 +196,7 @@ impl Act {
         if limits::take(tx, &server, alarm, self.now)?.is_some() {
             tracing::warn!(
                 most,
+                set_ups = whose != MailOf::Owner,
                 "more than 80 % of this day's text messages are used (P-26)"
             );
         }

@@ -2223,9 +2223,6 @@ pub mod types {
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
-        TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
-        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
-        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -2253,21 +2250,6 @@ pub mod types {
     impl ::std::convert::From<TooManyPasswordAttemptsErrorResponse> for LoginError {
         fn from(value: TooManyPasswordAttemptsErrorResponse) -> Self {
             Self::TooManyPasswordAttemptsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for LoginError {
-        fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
-            Self::TooManyMfaEmailsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for LoginError {
-        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
-            Self::TooManyMfaSmsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyRequestsErrorResponse> for LoginError {
-        fn from(value: TooManyRequestsErrorResponse) -> Self {
-            Self::TooManyRequestsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for LoginError {
@@ -18075,7 +18057,7 @@ let response = client.delete_api_key()
     }
     /**Sign in with a password
 
-Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email` or `sms`, the code is on its way already. It starts with the primary method, else with the first there is of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account; 5 unfinished sign-ins per account, of which the oldest dies.
+Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email` or `sms`, the code is on its way already. It starts with the primary method, else with the first there is of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account, 6 SMS a day; 5 unfinished sign-ins per account, of which the oldest dies. Where no code may be sent now, it starts with a method that needs none if one is on; else `message` says that no code was sent: switch to another method, answer with a recovery code, or ask for the code later by `POST /identity/mfa/resend`.
 
 Sends a `POST` request to `/identity/login`
 

@@ -277,9 +277,6 @@ pub mod types {
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
-        TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
-        TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
-        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
@@ -308,21 +305,6 @@ pub mod types {
     for AuthenticateError {
         fn from(value: TooManyPasswordAttemptsErrorResponse) -> Self {
             Self::TooManyPasswordAttemptsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaEmailsErrorResponse> for AuthenticateError {
-        fn from(value: TooManyMfaEmailsErrorResponse) -> Self {
-            Self::TooManyMfaEmailsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyMfaSmsErrorResponse> for AuthenticateError {
-        fn from(value: TooManyMfaSmsErrorResponse) -> Self {
-            Self::TooManyMfaSmsErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<TooManyRequestsErrorResponse> for AuthenticateError {
-        fn from(value: TooManyRequestsErrorResponse) -> Self {
-            Self::TooManyRequestsErrorResponse(value)
         }
     }
     impl ::std::convert::From<InternalErrorResponse> for AuthenticateError {
@@ -9418,7 +9400,7 @@ let response = client.send_verification_code()
     }
     /**Sign in
 
-Checks sign-in name and password. Without a second factor on, the answer carries the `token`. With one, it carries none: `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method whose code is waited for: the primary one, else the first of authenticator, e-mail and text message; where none of them is on, a recovery code. A code that is sent is on its way then. Unknown names and wrong passwords get one answer. Limits: waits after 5 wrong passwords; 6 mailed codes an hour and 20 a day, 6 text messages a day.
+Checks sign-in name and password. Without a second factor on, the answer carries the `token`. With one, it carries none: `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method whose code is waited for: the primary one, else the first of authenticator, e-mail and text message; where none of them is on, a recovery code. A code that is sent is on its way then; past its limits `message` says that none was sent, and another method's code that is asked for or a recovery code finishes. Unknown names and wrong passwords get one answer. Limits: waits after 5 wrong passwords; 6 mailed codes an hour and 20 a day, 6 text messages a day.
 
 Sends a `POST` request to `/api/auth/v2`
 

@@ -19,8 +19,7 @@ use crate::model::source::Source;
 use crate::model::{self, Refusal, Secret};
 use crate::outcome::{Judged, LoggedIn, MfaRequired, Person, SessionView, TokenFlaw};
 
-refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts, TooManyMfaEmails,
-    TooManyMfaSms, TooManyRequests);
+refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts);
 
 /// Checks the password.
 #[utoipa::path(operation_id = "login", tag = "Sessions", request_body = LoginRequest,
@@ -129,6 +128,9 @@ pub struct LoginRequest {
     password: SecretText,
 }
 
+/// What is said in the place of "sent".
+const UNSENT: &str = "No code could be sent now: too many were. Ask for one later, or use another method or a recovery code.";
+
 /// Every method travels by this API.
 const CARRIES: flow::login::Carries = flow::login::Carries {
     methods: &[
@@ -188,7 +190,10 @@ impl From<MfaRequired> for MfaRequiredResponse {
             mfa_token: required.mfa_token,
             method: required.method.into(),
             mfa_methods: methods(&required.methods),
-            message: asks_for(required.method),
+            message: match required.unsent {
+                true => UNSENT,
+                false => asks_for(required.method),
+            },
         }
     }
 }

@@ -29,8 +29,7 @@ const CARRIES: Carries = Carries {
     sends: true,
 };
 
-refuses!(Authenticate: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts, TooManyMfaEmails,
-    TooManyMfaSms, TooManyRequests);
+refuses!(Authenticate: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts);
 
 /// Checks the password.
 #[utoipa::path(operation_id = "authenticate", tag = "Authentication", request_body = AuthRequest,
@@ -230,6 +229,9 @@ impl From<outcome::MfaRequired> for AuthMfaRequiredResponse {
         Self {
             status: MfaRequired::MfaRequired,
             message: match mfa_method {
+                _sent if required.unsent => {
+                    "No code could be sent now: too many were. Ask for one later, or enter one of your recovery codes."
+                }
                 SignInMethod::Sms => "Enter the code that was sent to your phone.",
                 SignInMethod::Email => "Enter the code that was sent to your e-mail address.",
                 SignInMethod::Authenticator => {

@@ -32,8 +32,7 @@ const CARRIES: Carries = Carries {
 
 refuses!(RequestToken: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
     InvalidMfaCode, MfaMethodNotEnabled, InvalidCredentials, TokenInvalid, TokenExpired, MfaMethodLocked,
-    UserNotFound, TooManyMfaAttempts, TooManyMfaEmails, TooManyMfaSms, TooManyPasswordAttempts,
-    TooManyRequests);
+    UserNotFound, TooManyMfaAttempts, TooManyPasswordAttempts);
 
 /// Signs in, finishes a sign-in, or refreshes.
 #[utoipa::path(operation_id = "requestToken", tag = "Authentication",
