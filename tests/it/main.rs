@@ -15,6 +15,7 @@ mod crossing;
 mod ends;
 mod enforced;
 mod faults;
+mod fitting;
 mod flashback;
 mod flashback_accounts;
 mod flashback_faults;
@@ -25,6 +26,7 @@ mod flashback_passkeys;
 mod flashback_sign_in;
 mod flashback_texts;
 mod guessing;
+mod held;
 mod inputs;
 mod key_lists;
 mod keys;
@@ -82,6 +84,7 @@ mod veeam_mfa;
 mod veeam_scratch;
 mod veeam_token;
 mod veeam_users;
+mod walk;
 
 use contract_tests::{Test, suite};
 

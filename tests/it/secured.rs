@@ -4,10 +4,13 @@ use contract_tests::call::Method;
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::{Call, Person, Server, forgery, json, tests};
 
+use super::held::{Held, without_limits};
+use super::walk::{self, credential};
+
 tests! {
     without_credentials_every_secured_operation_answers_401,
     with_bad_credentials_every_secured_operation_answers_401,
-    with_credentials_of_another_kind_every_secured_operation_answers_401,
+    credentials_open_only_what_takes_their_kind,
     forged_tokens_open_nothing,
     an_expired_token_opens_nothing,
     where_a_bearer_is_optional_a_bad_one_is_refused,
@@ -26,13 +29,7 @@ fn secured() -> impl Iterator<Item = &'static Operation> {
 
 /// A call of an operation, with a body that says nothing wherever one is taken.
 fn call(server: &Server, operation: &Operation) -> Call {
-    let method: Method = operation.method.parse().expect("a method");
-    let call = server.call(method, &operation.sample_path());
-    match operation.body {
-        Some(_) if operation.body_is_form => call.form(&[]),
-        Some(_) => call.json(&json!({})),
-        None => call,
-    }
+    walk::call(server, operation, &json!({}))
 }
 
 async fn without_credentials_every_secured_operation_answers_401() {
@@ -95,37 +92,97 @@ async fn with_bad_credentials_every_secured_operation_answers_401() {
     }
 }
 
-async fn with_credentials_of_another_kind_every_secured_operation_answers_401() {
-    let server = Server::start().await;
-    let mut alice = server.administrator("alice@example.com").await;
-    let key = alice.api_key(&["users:read", "tokens:validate"]).await;
-    let setup = alice.begin_setup("email").await.is(200).text("mfaToken");
-    alice.enable_authenticator().await;
-    let login = alice.begin_sign_in().await;
-    let registration = server
-        .register("bob@example.com")
-        .await
-        .is(202)
-        .text("registrationToken");
-    for operation in secured() {
-        let others = [&setup, &login, &registration, &alice.refresh_token, &key];
-        // An unfinished sign-in opens what finishes or abandons it.
-        let fits = |other: &&String| operation.security.pending && **other == login;
-        for other in others.into_iter().filter(|other| !fits(other)) {
-            call(&server, operation)
-                .bearer(other)
-                .await
-                .refused(401, "TOKEN_INVALID");
-        }
-        if operation.security.key {
-            for other in [&setup, &alice.refresh_token, &alice.access_token] {
-                call(&server, operation)
-                    .key(other)
-                    .await
-                    .refused(401, "API_KEY_INVALID");
+async fn credentials_open_only_what_takes_their_kind() {
+    let server = Server::with(without_limits).await;
+    let held = Held::make(&server, 1).await;
+    let mut calls = 0;
+    for operation in &Contract::get().operations {
+        let security = operation.security;
+        let takes_bearer = security.bearer || security.pending;
+        let without = call(&server, operation).await.status;
+        for (kind, reference) in &held.kinds {
+            let place = format!("{} with {kind}", operation.name());
+            let fits = match *kind {
+                "access" => security.bearer,
+                // An unfinished sign-in opens what finishes or abandons it.
+                "login" | "login by a passkey" => security.pending,
+                _other => false,
+            };
+            if !fits {
+                let answer = call(&server, operation).bearer(reference).await;
+                match takes_bearer {
+                    true => drop(answer.refused(401, "TOKEN_INVALID")),
+                    false => assert_eq!(answer.status, without, "{place} as a bearer"),
+                }
+                calls += 1;
+            }
+            if !(security.key && *kind == "api key") {
+                let answer = call(&server, operation).key(reference).await;
+                match security.key {
+                    true => drop(answer.refused(401, "API_KEY_INVALID")),
+                    false => assert_eq!(answer.status, without, "{place} as a key"),
+                }
+                calls += 1;
             }
         }
     }
+    assert!(calls > 2_500, "{calls} calls only");
+    // That all this was refused while it was good for what it is made for.
+    let (kinds, alice) = (&held.kinds, &held.holders[0].person);
+    alice.me().await.is(200);
+    server
+        .get("/identity/users")
+        .key(&kinds["api key"])
+        .await
+        .is(200);
+    for login in ["login", "login by a passkey"] {
+        server
+            .get("/mfa/status")
+            .bearer(&kinds[login])
+            .await
+            .is(200);
+    }
+    server.refresh(&kinds["refresh"]).await.is(200);
+    server
+        .prove(&kinds["registration"], "000000")
+        .await
+        .refused(400, "INVALID_REGISTRATION_CODE");
+    let link = json!({ "token": kinds["registration link"] });
+    server.post("/user/verify-email", &link).await.is(200);
+    for (kind, reference) in kinds {
+        if kind.starts_with("link") {
+            server.open_link(reference).await.is(200);
+        }
+    }
+    for setup in ["setup", "setup of the mailbox"] {
+        server
+            .verify_setup(&kinds[setup], "000000")
+            .await
+            .refused(400, "INVALID_MFA_CODE");
+    }
+    server
+        .verify_disable(&kinds["disable"], "000000")
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    alice
+        .verify_step_up(&kinds["step-up"], "000000")
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    let forged = credential();
+    for (step, kind) in [
+        ("mfa/setup", "setup of a passkey"),
+        ("step-up", "step-up by a passkey"),
+    ] {
+        let answer = server
+            .verify_passkey(step, &kinds[kind], &forged)
+            .bearer(&alice.access_token)
+            .await;
+        answer.refused(400, "PASSKEY_REFUSED");
+    }
+    server
+        .sign_in_by_passkey(&kinds["passkey"], &forged)
+        .await
+        .refused(400, "PASSKEY_REFUSED");
 }
 
 /// Tokens that look like Alice's and are not.

@@ -7,9 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use countersign::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use totp_rs::Totp;
 
 use crate::{process, workspace};
 
@@ -129,11 +131,44 @@ impl Server {
     pub fn register(&self, email: &str, password: &str) -> Result<Value> {
         let begun = self.post(
             "/identity/register",
+            None,
             &json!({ "email": email, "password": password }),
         )?;
         let code = self.code_for(email)?;
         let proof = json!({ "registrationToken": begun["registrationToken"], "code": code });
-        self.post("/identity/register/verify", &proof)
+        self.post("/identity/register/verify", None, &proof)
+    }
+
+    /// Turns an authenticator on for the person of this access token.
+    ///
+    /// # Errors
+    ///
+    /// When a call is refused.
+    pub fn enable_authenticator(&self, access_token: &str, password: &str) -> Result<()> {
+        let bearer = Some(access_token);
+        let setup = json!({ "method": "authenticator", "password": password });
+        let begun = self.post("/identity/mfa/setup", bearer, &setup)?;
+        let url = begun["otpauthUrl"].as_str().unwrap_or_default();
+        let app = Totp::from_url(url).map_err(|error| anyhow!("{error}"))?;
+        let now = u64::try_from(Clock::System.now().seconds())?;
+        let code = app.generate(now).to_string();
+        let proof = json!({ "mfaToken": begun["mfaToken"], "code": code });
+        self.post("/identity/mfa/setup/verify", bearer, &proof)?;
+        Ok(())
+    }
+
+    /// Types address and password, and is asked for a second factor: the reference of the sign-in.
+    ///
+    /// # Errors
+    ///
+    /// When the call is refused, or no second factor is asked for.
+    pub fn begin_sign_in(&self, email: &str, password: &str) -> Result<String> {
+        let body = json!({ "email": email, "password": password });
+        let answer = self.post("/identity/login", None, &body)?;
+        let reference = answer["mfaToken"].as_str();
+        Ok(reference
+            .context("no second factor is asked for")?
+            .to_owned())
     }
 
     /// The code in the newest mail to an address.
@@ -169,10 +204,14 @@ impl Server {
     }
 
     /// A JSON call that must succeed.
-    fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    fn post(&self, path: &str, bearer: Option<&str>, body: &Value) -> Result<Value> {
         let url = format!("{}{path}", self.url);
         runtime()?.block_on(async {
-            let answer = reqwest::Client::new().post(url).json(body).send().await?;
+            let mut call = reqwest::Client::new().post(url).json(body);
+            if let Some(token) = bearer {
+                call = call.bearer_auth(token);
+            }
+            let answer = call.send().await?;
             let status = answer.status();
             let text = answer.text().await?;
             if !status.is_success() {

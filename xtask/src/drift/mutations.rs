@@ -101,8 +101,15 @@ fn identity() -> (Value, Value) {
 
 #[test]
 fn unchanged_documents_do_not_differ() {
-    let (spec, code) = identity();
-    assert_eq!(differences(&spec, &code), Vec::<String>::new());
+    let all = documents().expect("the documents load");
+    let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["identity", "netevia", "flashback", "veeam"]);
+    for document in &all {
+        let found = differences(&document.spec, &document.code);
+        assert_eq!(found, Vec::<String>::new(), "{}", document.name);
+        let broken = lint::findings(&document.spec);
+        assert_eq!(broken, Vec::<String>::new(), "{}", document.name);
+    }
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Which kinds of references fit where, and how an answer shows that one was taken.
+
+use contract_tests::Answer;
+use contract_tests::contract::Operation;
+
+/// The kinds of what waits for the second step of a sign-in.
+const LOGINS: [&str; 2] = ["login", "login by a passkey"];
+
+/// The kinds of what waits for the proof of a method.
+const SETUPS: [&str; 3] = ["setup", "setup of a passkey", "setup of the mailbox"];
+
+/// The kinds of what waits for a session's further proof.
+const STEP_UPS: [&str; 2] = ["step-up", "step-up by a passkey"];
+
+/// What Netevia's codes are for.
+const LOGINS_AND_SETUPS: [&str; 5] = [LOGINS[0], LOGINS[1], SETUPS[0], SETUPS[1], SETUPS[2]];
+
+/// Everything that waits for a code.
+const CHALLENGES: [&str; 8] = [
+    "disable",
+    LOGINS[0],
+    LOGINS[1],
+    SETUPS[0],
+    SETUPS[1],
+    SETUPS[2],
+    STEP_UPS[0],
+    STEP_UPS[1],
+];
+
+/// The kinds of references that fit into a field of an operation. A field that is not here makes the test fail.
+pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static str]> {
+    Some(match (operation.name().as_str(), field) {
+        ("identity verifyRegistration", "registrationToken") => &["registration"],
+        (_, "refreshToken" | "refresh_token") => &["refresh"],
+        // Judges any token, for a service that has a key.
+        ("identity validateToken", "token") => &["access"],
+        ("identity verifyMfaSetup" | "identity verifyPasskeySetup", "mfaToken")
+        | ("veeam acceptMfa", "token") => &SETUPS,
+        (
+            "identity switchMfaMethod"
+            | "identity getPasskeyOptions"
+            | "identity verifyMfaLogin"
+            | "identity verifyPasskeyLogin"
+            | "netevia completeAuthentication",
+            "mfaToken",
+        )
+        | ("veeam requestToken", "mfa_token") => &LOGINS,
+        ("identity verifyMfaDisable", "mfaToken") => &["disable"],
+        ("identity resendMfaCode", "mfaToken") => &CHALLENGES,
+        ("identity verifyStepUp" | "identity verifyPasskeyStepUp", "mfaToken") => &STEP_UPS,
+        ("netevia sendVerificationCode" | "netevia checkVerificationCode", "mfaToken") => {
+            &LOGINS_AND_SETUPS
+        }
+        ("identity openMagicLink", "token") => &[
+            "link of disable",
+            "link of login",
+            "link of setup",
+            "link of step-up",
+        ],
+        ("identity signInWithPasskey", "passkeyToken") => &["passkey"],
+        // Another name of `code`, and a link is one of the answers to a challenge by mail.
+        ("netevia completeAuthentication" | "flashback verifyMfaLogin", "token") => {
+            &["link of login"]
+        }
+        ("flashback activateMagicLink", "token") => &["link of setup"],
+        ("flashback verifyEmail", "token") => &["registration link"],
+        _ => return None,
+    })
+}
+
+/// Whether an answer shows that the reference was taken: what is wrong then is only the code beside it.
+/// A reference that is itself the answer to a challenge is taken when nothing is wrong.
+pub fn took(answer: &Answer, fits: &[&str]) -> bool {
+    let beyond = [
+        "AUTHENTICATOR_CLOCK_OFF",
+        "INVALID_MFA_CODE",
+        "INVALID_REGISTRATION_CODE",
+        "PASSKEY_REFUSED",
+        "RESEND_COOLDOWN",
+        "RESEND_ONLY_FOR_EMAIL",
+    ];
+    if let Some(judged) = answer["valid"].as_bool() {
+        return judged;
+    }
+    let answers = fits.iter().any(|kind| kind.starts_with("link"));
+    let code = answer["code"].as_str();
+    answer.status < 300 || (!answers && code.is_some_and(|code| beyond.contains(&code)))
+}
+
+/// Whether an answer leaves the references as they were.
+pub fn changes_nothing(operation: &Operation, answer: &Answer) -> bool {
+    // A sign-in by a passkey alone is over once it is answered.
+    match operation.name().as_str() {
+        "identity signInWithPasskey" => false,
+        "identity validateToken" => true,
+        _other => answer.status >= 400,
+    }
+}
