@@ -64,10 +64,10 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     if path == ["healthcheck"] {
         return ask_readiness(settings.listen);
     }
-    if let ["user", act] = path.as_slice()
-        && *act != "create"
-    {
-        must_exist(&settings.database_url)?;
+    match path.as_slice() {
+        ["user", "create"] => {}
+        ["user" | "keys", ..] => must_exist(&settings.database_url)?,
+        _ => {}
     }
     start_log(&settings);
     let warnings = settings.warnings();

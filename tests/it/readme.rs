@@ -37,12 +37,10 @@ async fn the_settings_are_the_codes() {
     assert_eq!(readme.len(), code.len(), "{why}");
 }
 
-/// The shell block of "With curl", word for word but for the port, in an empty folder, against a
+/// The shell blocks of "With curl" and of "More than one method", word for word but for the port, in an empty folder, against a
 /// server that got no settings but its folder and its port.
 async fn the_first_sign_in_signs_in() {
-    let (_, rest) = README.split_once("### With curl").expect("the section");
-    let (_, rest) = rest.split_once("```sh\n").expect("the begin of the block");
-    let (script, _) = rest.split_once("```").expect("the end of the block");
+    let script = [block("### With curl"), block("### More than one method")].concat();
 
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings::for_test(&folder.path().join("data")).expect("the defaults");
@@ -56,9 +54,19 @@ async fn the_first_sign_in_signs_in() {
     let said = run(&script, folder.path()).await;
     assert!(
         said.contains("\"acr\":\"aal2\""),
-        "the last answer is the signed-in user's: {said}"
+        "the signed-in user: {said}"
     );
+    for told in ["\"recoveryCodesRemaining\":9", "\"method\":\"email\"", "\"remaining\":9"] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
     server.stop().await;
+}
+
+/// The shell block of a section.
+fn block(section: &str) -> &'static str {
+    let (_, rest) = README.split_once(section).expect("the section");
+    let (_, rest) = rest.split_once("```sh\n").expect("the begin of the block");
+    rest.split_once("```").expect("the end of the block").0
 }
 
 async fn run(script: &str, folder: &Path) -> String {

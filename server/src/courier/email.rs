@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, SinglePart};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
+use lettre::message::{Body, Mailbox, SinglePart};
 use lettre::{Address, Message};
 use tokio::task::spawn_blocking;
 
@@ -92,9 +94,20 @@ pub(super) fn message(
         .singlepart(
             SinglePart::builder()
                 .header(ContentType::TEXT_PLAIN)
-                .body(written.text),
+                .body(unfolded(written.text)),
         )
         .context("composing the mail")
+}
+
+/// The text as it stands where it can be sent so: a link that an encoding folds cannot be copied out of
+/// a file. The lines are shorter than the 998 octets of RFC 5322 §2.1.1.
+fn unfolded(text: String) -> Body {
+    let long = text.lines().any(|line| line.len() > 998);
+    if !text.is_ascii() || long {
+        return Body::new(text);
+    }
+    let lines = text.replace("\r\n", "\n").replace('\n', "\r\n");
+    Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }
 
 /// The time for a `Date` header, which knows the years 1970 to 9999 only.

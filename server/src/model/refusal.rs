@@ -71,7 +71,7 @@ refusals! {
     /// The password typed again is wrong.
     InvalidPassword "INVALID_PASSWORD" Invalid "The password is not correct. Please check it and try again.";
     /// The method is on already.
-    MfaAlreadyEnabled "MFA_ALREADY_ENABLED" Invalid "This method is already enabled. Disable it first if you want to set it up again.";
+    MfaAlreadyEnabled "MFA_ALREADY_ENABLED" Invalid "This method is already enabled. Give a further one a name of its own, or disable it first.";
     /// No method is on.
     MfaNotEnabled "MFA_NOT_ENABLED" Invalid "No MFA method is enabled on this account. Set one up first.";
     /// This method is not on.
@@ -142,7 +142,7 @@ refusals! {
     InsufficientUserAuthentication {
         /// How old the sign-in may be, in seconds (P-33).
         max_age: u32
-    } "INSUFFICIENT_USER_AUTHENTICATION" Unauthenticated "This needs a more recent sign-in. Sign in again and repeat the request.";
+    } "INSUFFICIENT_USER_AUTHENTICATION" Unauthenticated "This needs a sign-in of the last minutes, second step included. Step up or sign in again, and repeat the request.";
     /// The API key is unknown, expired, deleted or mistyped.
     ApiKeyInvalid "API_KEY_INVALID" Unauthenticated "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.";
     /// The administrator role is missing.
