@@ -275,11 +275,16 @@ pub fn send(
     kind: FactorKind,
     sending: &Sending,
 ) -> Result<bool> {
-    let phone = seen.phone();
-    let number = phone.as_deref().unwrap_or_default();
     let whose = MailOf::of(seen.challenge.purpose);
-    // What is judged here is counted below: by one write at a time.
+    // What is judged here is counted below: by one write at a time. And a phone that was replaced
+    // meanwhile gets nothing.
     users::lock(tx, seen.user.id)?;
+    let standing = Seen {
+        factors: factors::of_user(tx, seen.user.id)?,
+        ..seen.clone()
+    };
+    let phone = standing.phone();
+    let number = phone.as_deref().unwrap_or_default();
     match kind {
         FactorKind::Sms => {
             act.judge_sms(tx, seen.user.id, number, whose)?;
