@@ -56,7 +56,11 @@ async fn the_first_sign_in_signs_in() {
         said.contains("\"acr\":\"aal2\""),
         "the signed-in user: {said}"
     );
-    for told in ["\"recoveryCodesRemaining\":9", "\"method\":\"email\"", "\"remaining\":9"] {
+    for told in [
+        "\"recoveryCodesRemaining\":9",
+        "\"method\":\"email\"",
+        "\"remaining\":9",
+    ] {
         assert!(said.contains(told), "{told}: {said}");
     }
     server.stop().await;

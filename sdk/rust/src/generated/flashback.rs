@@ -12748,43 +12748,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-/**Client for Countersign Flashback API
-
-The paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A
-client written from those pages works here unchanged: fields that this API does not know are ignored, and an access
-token of any of this server's APIs opens the others.
-
-## A first sign-in
-
-1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to
-   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.
-2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.
-3. **Set up a second factor**: `POST /mfa/setup` with `{"mfaType": "GOOGLE_AUTH"}`, then the app's code to
-   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the
-   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.
-4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an
-   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,
-   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,
-   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.
-
-Wherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.
-
-## What is stricter than the mirrored pages
-
-Acts that change who can sign in (`/mfa/disable`, `/mfa/reset`, `/mfa/organization/enforce`, and `/mfa/setup` once a
-method is on) need fresh proof: a second step, or while no method is on the password, in this session at most five
-minutes ago. Else the answer is 401 with `WWW-Authenticate: Bearer error="insufficient_user_authentication"` (RFC 9470).
-Where the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.
-
-## Errors
-
-Every error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`
-(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for
-each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait
-`Retry-After` seconds, and never repeat by itself a call that carries a code.
-
-
-Version: 0.1.0*/
+#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,\n   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/disable`, `/mfa/reset`, `/mfa/organization/enforce`, and `/mfa/setup` once a\nmethod is on) need fresh proof: a second step, or while no method is on the password, in this session at most five\nminutes ago; proving a new method is none. Else the answer is 401 with `WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,

@@ -8840,13 +8840,16 @@ of any of them opens all.
 
 ## A first authenticator
 
-1. **Sign in**: `POST /api/oauth2/token` with the form fields `username` and `password`. Press **Authorize** and
+1. **Have an account**: an administrator adds one with `POST /api/v1/users`, or register with `POST
+   /identity/register` and `POST /identity/register/verify`.
+2. **Sign in**: `POST /api/oauth2/token` with the form fields `username` and `password`. Press **Authorize** and
    paste the `access_token`.
-2. **Ask for a secret**: `POST /api/v1/users/{id}/enableMfa` with `{"recreate": false}`. Show `qrString` as a QR
+3. **Ask for a secret**: `POST /api/v1/users/{id}/enableMfa` with `{"recreate": false}`, where `id` is the integer in
+   `GET /api/v1/users`, and not the `userId` of the sign-in. Show `qrString` as a QR
    code, and `scratchCodes` to be kept. Nothing is on yet.
-3. **Prove it**: `POST /api/v1/users/{id}/acceptMfa` with `token` and the app's code, or one of the scratch codes,
+4. **Prove it**: `POST /api/v1/users/{id}/acceptMfa` with `token` and the app's code, or one of the scratch codes,
    which is spent by it.
-4. **Sign in again**: the answer is 200 without tokens, with `mfa_token`. Send that with `grant_type=Mfa` and
+5. **Sign in again**: the answer is 200 without tokens, with `mfa_token`. Send that with `grant_type=Mfa` and
    `mfa_code`: a code of the app, a scratch code, or a recovery code. A code works once.
 
 Users with a factor that another API set up sign in here too: a code by mail or SMS is on its way when `mfa_token`
