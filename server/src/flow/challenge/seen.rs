@@ -1,0 +1,329 @@
+//! A challenge found again: by its reference, by its link, by the session that began it; and what it says then.
+
+use crate::app::Ctx;
+use crate::flow::challenge::phone_on;
+use crate::flow::settle::Answer;
+use crate::flow::{Act, demand, fresh, sms};
+use crate::model::challenge::Challenge;
+use crate::model::factor::{Factor, FactorAttempts};
+use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::session::{Caller, Session};
+use crate::model::user::User;
+use crate::model::{FactorId, Refusal, Result, Secret};
+use crate::store::{Tx, challenges, factors, sessions, users};
+use crate::vault;
+
+/// A challenge as it was found, with all that is needed to judge it.
+#[derive(Clone)]
+pub struct Seen {
+    /// The challenge.
+    pub challenge: Challenge,
+    /// Whose it is.
+    pub user: User,
+    /// Their factors.
+    pub factors: Vec<Factor>,
+    /// The counter of the method it waits for.
+    pub attempts: FactorAttempts,
+    /// The methods that sign-in asks for.
+    pub demanded: Vec<FactorKind>,
+}
+
+/// Finds the challenge of an `mfaToken`, and judges whether it is alive and for this purpose.
+///
+/// # Errors
+/// Refuses unknown, forged, used, expired and foreign ones, before anything is touched.
+pub async fn look(
+    ctx: &Ctx,
+    act: &Act,
+    token: &Secret<String>,
+    purpose: Option<Purpose>,
+) -> Result<Seen> {
+    let reference = Reference::parse(ReferenceKind::Challenge, token.expose())
+        .ok_or(Refusal::MfaTokenInvalid)?;
+    let now = act.now;
+    ctx.read(move |tx| {
+        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let digest = vault::digest(reference.secret.expose());
+        let challenge = found
+            .filter(|found| vault::same(&digest, &found.secret_hash))
+            .ok_or(Refusal::MfaTokenInvalid)?;
+        match purpose {
+            Some(purpose) => challenge.judge(purpose, now)?,
+            None => challenge.judge_alive(now)?,
+        }
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
+/// Finds the sign-in of a reference that came as a bearer: it waits as long as its codes or its link
+/// are good, whichever ends later, and what is asked of it judges the rest.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
+    let reference = Reference::parse(ReferenceKind::Challenge, token.expose())
+        .ok_or(Refusal::MfaTokenInvalid)?;
+    let now = act.now;
+    ctx.read(move |tx| {
+        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let digest = vault::digest(reference.secret.expose());
+        let kept = |found: &Challenge| vault::same(&digest, &found.secret_hash);
+        let mut challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        if let (Some(_), Some(ends)) = (&challenge.link_hash, challenge.link_expires_at) {
+            challenge.expires_at = challenge.expires_at.max(ends);
+        }
+        challenge.judge(Purpose::Login, now)?;
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
+/// Finds the challenge of an `mfaToken` that is answered with `answer`: with the link of its mail
+/// even when its codes are past their time, since a link lives longer (P-27).
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_to_answer(
+    ctx: &Ctx,
+    act: &Act,
+    token: &Secret<String>,
+    purpose: Purpose,
+    answer: &Answer,
+) -> Result<Seen> {
+    let Answer::Code(code) = answer else {
+        return look(ctx, act, token, Some(purpose)).await;
+    };
+    let link = Reference::parse(ReferenceKind::MagicLink, code.expose().trim());
+    let held = Reference::parse(ReferenceKind::Challenge, token.expose());
+    let (Some(link), Some(held)) = (link, held) else {
+        return look(ctx, act, token, Some(purpose)).await;
+    };
+    if (link.user, link.row) != (held.user, held.row) {
+        return look(ctx, act, token, Some(purpose)).await;
+    }
+    let Ok(seen) = look_by_link(ctx, act, code).await else {
+        return look(ctx, act, token, Some(purpose)).await;
+    };
+    let digest = vault::digest(held.secret.expose());
+    if !vault::same(&digest, &seen.challenge.secret_hash) {
+        return Err(Refusal::MfaTokenInvalid.into());
+    }
+    seen.challenge.judge(purpose, act.now)?;
+    seen.go_on(ctx).await
+}
+
+/// Finds the challenge of a mailed link, whatever its purpose, and judges whether the link is alive:
+/// it may outlive its challenge, which then goes on until the link's end.
+///
+/// # Errors
+/// Refuses unknown, forged, used and expired ones.
+pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
+    let reference = Reference::parse(ReferenceKind::MagicLink, token.expose().trim())
+        .ok_or(Refusal::MfaTokenInvalid)?;
+    let now = act.now;
+    ctx.read(move |tx| {
+        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let digest = vault::digest(reference.secret.expose());
+        let kept = |found: &Challenge| {
+            let hash = found.link_hash.as_deref();
+            hash.is_some_and(|hash| vault::same(&digest, hash))
+        };
+        let mut challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        let ends = challenge.link_expires_at.unwrap_or(challenge.expires_at);
+        challenge.expires_at = challenge.expires_at.max(ends);
+        challenge.judge_alive(now)?;
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
+/// Finds the newest live challenge that a session began for this purpose: for APIs whose clients
+/// send no reference.
+///
+/// # Errors
+/// Refuses when there is none.
+pub async fn look_by_session(
+    ctx: &Ctx,
+    act: &Act,
+    caller: &Caller,
+    purpose: Purpose,
+    fits: impl Fn(&Challenge) -> bool + Send + 'static,
+) -> Result<Seen> {
+    let (user_id, session_id, now) = (caller.user.id, caller.session.id, act.now);
+    ctx.read(move |tx| {
+        let live = challenges::live(tx, user_id, now)?;
+        // One whose factor another set-up displaced is nothing to be found.
+        let standing = factors::of_user(tx, user_id)?;
+        let stands = |id: FactorId| standing.iter().any(|factor| factor.id == id);
+        let challenge = live
+            .into_iter()
+            .filter(|one| one.factor_id.is_none_or(stands))
+            .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one))
+            .ok_or(Refusal::MfaMethodNotConfigured)?;
+        Seen::of(tx, challenge)
+    })
+    .await
+}
+
+impl Seen {
+    fn of(tx: &mut Tx, challenge: Challenge) -> Result<Self> {
+        let user = users::find(tx, challenge.user_id)?
+            .filter(User::active)
+            .ok_or(Refusal::UserNotFound)?;
+        let factors = factors::of_user(tx, user.id)?;
+        Ok(Self {
+            attempts: factors::attempts(tx, user.id, challenge.kind)?,
+            demanded: demand::methods(tx, &user, &factors)?,
+            factors,
+            challenge,
+            user,
+        })
+    }
+
+    /// The same challenge, alive until the end that was seen: its link's.
+    ///
+    /// # Errors
+    /// Refuses one that is over meanwhile.
+    pub async fn go_on(self, ctx: &Ctx) -> Result<Self> {
+        ctx.write(move |tx| match challenges::go_on(tx, &self.challenge)? {
+            true => Ok(self.clone()),
+            false => Err(Refusal::MfaTokenInvalid.into()),
+        })
+        .await
+    }
+
+    /// The factors on of the method that the challenge waits for.
+    pub fn on(&self) -> Vec<Factor> {
+        let answers = |factor: &&Factor| {
+            factor.kind == self.challenge.kind && factor.state == FactorState::On
+        };
+        self.factors.iter().filter(answers).cloned().collect()
+    }
+
+    /// The factor that the challenge is about, if it still stands.
+    pub fn about(&self) -> Option<Factor> {
+        let id = self.challenge.factor_id?;
+        self.factors.iter().find(|factor| factor.id == id).cloned()
+    }
+
+    /// The number that an SMS of this challenge goes to: of the factor it is about, else of the one on.
+    pub(super) fn phone(&self) -> Option<String> {
+        let about = self.about().and_then(|factor| factor.target);
+        about.or_else(|| phone_on(&self.factors))
+    }
+
+    /// Whether the method it waits for is one whose codes are sent, and can be now.
+    pub fn sends(&self, act: &Act) -> bool {
+        match self.challenge.kind {
+            FactorKind::Sms => sms::can_send(act, self.phone().as_deref()),
+            FactorKind::Email
+            | FactorKind::Authenticator
+            | FactorKind::Passkey
+            | FactorKind::RecoveryCode
+            | FactorKind::ScratchCode => self.challenge.kind.is_sent(),
+        }
+    }
+
+    /// Judges whether sign-in may be finished by this method.
+    ///
+    /// # Errors
+    /// Refuses one that is not asked for.
+    pub fn judge_method(&self, method: FactorKind) -> Result<()> {
+        if !self.demanded.contains(&method) {
+            return Err(Refusal::MfaMethodNotEnabled.into());
+        }
+        Ok(())
+    }
+
+    /// Judges whether its method can still answer it; a recovery code always can.
+    ///
+    /// # Errors
+    /// Refuses a method that was turned off meanwhile.
+    pub fn judge_answerable(&self) -> Result<()> {
+        let method = self.challenge.kind;
+        let stands = match method {
+            FactorKind::RecoveryCode => !self.demanded.is_empty(),
+            _factor => self.demanded.contains(&method),
+        };
+        if !stands {
+            return Err(Refusal::MfaMethodNotEnabled.into());
+        }
+        Ok(())
+    }
+
+    /// Whether the code sent last for it is one of this method.
+    pub fn has_code_of(&self, method: FactorKind) -> bool {
+        // Only mails carry a link; one that was used up leaves its date.
+        let mailed = self.challenge.link_expires_at.is_some();
+        self.challenge.last_sent_at.is_some() && mailed == (method == FactorKind::Email)
+    }
+
+    /// The same challenge, waiting for this method from now on; nothing is sent.
+    ///
+    /// # Errors
+    /// Refuses a challenge that is over, and a method that is not asked for.
+    pub async fn waiting_for(self, ctx: &Ctx, method: FactorKind) -> Result<Self> {
+        if self.challenge.kind == method {
+            return Ok(self);
+        }
+        self.judge_method(method)?;
+        ctx.write(move |tx| {
+            if !challenges::switch(tx, &self.challenge, method)? {
+                return Err(Refusal::MfaTokenInvalid.into());
+            }
+            let mut seen = self.clone();
+            seen.challenge.kind = method;
+            seen.attempts = factors::attempts(tx, seen.user.id, method)?;
+            Ok(seen)
+        })
+        .await
+    }
+
+    /// Judges whether a bearer that came along is the one who began the challenge (App. B).
+    ///
+    /// # Errors
+    /// Refuses somebody else's.
+    pub fn judge_caller(&self, caller: Option<&Caller>) -> Result<()> {
+        match caller {
+            Some(caller) if caller.user.id != self.user.id => Err(Refusal::MfaTokenInvalid.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges who proves a set-up: its own user; or, where an administrator began it for them, that user
+    /// or an administrator with fresh proof, who is returned.
+    ///
+    /// # Errors
+    /// Refuses everybody else.
+    pub fn judge_beginner(&self, act: &Act, caller: Option<&Caller>) -> Result<Option<Caller>> {
+        if self.challenge.session_id.is_some() {
+            self.judge_caller(caller)?;
+            return Ok(None);
+        }
+        let caller = caller.ok_or(Refusal::TokenInvalid { sent: false })?;
+        if caller.user.id != self.user.id {
+            caller.judge_administrator()?;
+            fresh::judge(act, caller)?;
+        }
+        Ok(Some(caller.clone()))
+    }
+
+    /// The session that began the challenge, if it still stands: what began a set-up or a turning off
+    /// must not outlive its session.
+    ///
+    /// # Errors
+    /// Refuses when it has ended since.
+    pub fn beginner(&self, tx: &mut Tx, act: &Act) -> Result<Session> {
+        let found = match self.challenge.session_id {
+            Some(id) => sessions::find(tx, self.user.id, id)?,
+            None => None,
+        };
+        let session = found.ok_or(Refusal::MfaTokenInvalid)?;
+        match session.judge(act.policy(), act.now) {
+            Ok(()) => Ok(session),
+            Err(_) => Err(Refusal::MfaTokenInvalid.into()),
+        }
+    }
+}
