@@ -1,10 +1,9 @@
 //! `Hasher`: password hashes on threads of their own, with a bounded queue and memory that is kept.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +22,9 @@ use crate::model::source::Source;
 use crate::model::user::PasswordHash;
 use crate::model::{Error, Fault, Refusal, Result, Secret};
 use crate::vault::same;
+use queue::Queue;
 
+mod queue;
 #[cfg(test)]
 #[path = "hasher_tests.rs"]
 mod tests;
@@ -234,101 +235,6 @@ fn gone() -> Error {
 /// The one form of a password that is hashed: NFC (63B §3.1.1.2, N-023).
 fn normalized(password: &Secret<String>) -> Secret<String> {
     Secret::new(password.expose().nfc().collect())
-}
-
-/// The jobs that wait, the oldest first.
-struct Queue {
-    waiting: Mutex<Waiting>,
-    wake: Condvar,
-    room: usize,
-}
-
-struct Waiting {
-    jobs: VecDeque<Job>,
-    closed: bool,
-}
-
-impl Queue {
-    const fn new(room: usize) -> Self {
-        Self {
-            waiting: Mutex::new(Waiting {
-                jobs: VecDeque::new(),
-                closed: false,
-            }),
-            wake: Condvar::new(),
-            room,
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing is left half done under this lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a job in, if need be in the place of one whose network has more waiting; `false` when
-    /// there is no room.
-    fn push(&self, job: Job) -> bool {
-        let mut waiting = self.lock();
-        let displaced = match waiting.jobs.len() < self.room {
-            true => None,
-            false => match waiting.displace(job.network) {
-                None => return false,
-                displaced => displaced,
-            },
-        };
-        waiting.jobs.push_back(job);
-        drop(waiting);
-        self.wake.notify_one();
-        if let Some(displaced) = displaced {
-            // Its caller may have gone meanwhile.
-            drop(displaced.reply.send(Err(busy())));
-        }
-        true
-    }
-
-    /// The next job, waited for; `None` when no more will come.
-    fn next(&self) -> Option<Job> {
-        let mut waiting = self.lock();
-        loop {
-            if let Some(job) = waiting.jobs.pop_front() {
-                return Some(job);
-            }
-            if waiting.closed {
-                return None;
-            }
-            let woken = self.wake.wait(waiting);
-            waiting = woken.unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.wake.notify_all();
-    }
-}
-
-impl Waiting {
-    /// Takes out what is waited for no more, or else the newest job of the network with the most, if
-    /// that is more than this network would have.
-    fn displace(&mut self, network: IpAddr) -> Option<Job> {
-        let over = |job: &Job| job.reply.is_closed() || job.claimed.load(Ordering::Acquire);
-        if let Some(at) = self.jobs.iter().position(over) {
-            return self.jobs.remove(at);
-        }
-        let of = |network: IpAddr| {
-            self.jobs
-                .iter()
-                .filter(|job| job.network == network)
-                .count()
-        };
-        let (at, most) = (0..self.jobs.len())
-            .map(|at| (at, of(self.jobs[at].network)))
-            .max_by_key(|(_, count)| *count)?;
-        match most > of(network) + 1 {
-            true => self.jobs.remove(at),
-            false => None,
-        }
-    }
 }
 
 /// One hashing thread's own: the parameters set now, and the memory it keeps between jobs.

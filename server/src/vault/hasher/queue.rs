@@ -1,0 +1,105 @@
+//! The queue of the hashing pool: bounded, and shared among networks when it is full.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::{Job, busy};
+
+/// The jobs that wait, the oldest first.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    room: usize,
+}
+
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    /// A queue with room for so many.
+    pub(super) const fn new(room: usize) -> Self {
+        Self {
+            waiting: Mutex::new(Waiting {
+                jobs: VecDeque::new(),
+                closed: false,
+            }),
+            wake: Condvar::new(),
+            room,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing is left half done under this lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job in, if need be in the place of one whose network has more waiting; `false` when
+    /// there is no room.
+    pub(super) fn push(&self, job: Job) -> bool {
+        let mut waiting = self.lock();
+        let displaced = match waiting.jobs.len() < self.room {
+            true => None,
+            false => match waiting.displace(job.network) {
+                None => return false,
+                displaced => displaced,
+            },
+        };
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        self.wake.notify_one();
+        if let Some(displaced) = displaced {
+            // Its caller may have gone meanwhile.
+            drop(displaced.reply.send(Err(busy())));
+        }
+        true
+    }
+
+    /// The next job, waited for; `None` when no more will come.
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            let woken = self.wake.wait(waiting);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets those who wait for a job go once there is none.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+}
+
+impl Waiting {
+    /// Takes out what is waited for no more, or else the newest job of the network with the most, if
+    /// that is more than this network would have.
+    fn displace(&mut self, network: IpAddr) -> Option<Job> {
+        let over = |job: &Job| job.reply.is_closed() || job.claimed.load(Ordering::Acquire);
+        if let Some(at) = self.jobs.iter().position(over) {
+            return self.jobs.remove(at);
+        }
+        let of = |network: IpAddr| {
+            self.jobs
+                .iter()
+                .filter(|job| job.network == network)
+                .count()
+        };
+        let (at, most) = (0..self.jobs.len())
+            .map(|at| (at, of(self.jobs[at].network)))
+            .max_by_key(|(_, count)| *count)?;
+        match most > of(network) + 1 {
+            true => self.jobs.remove(at),
+            false => None,
+        }
+    }
+}
