@@ -229,7 +229,7 @@ async fn in_veeams_api_too() {
         .is(200);
     drop_app(&server);
     let asked = begin().await.is(200);
-    assert_eq!(asked["mfa_method"], "email");
+    assert_eq!(asked["mfa_method"], "recovery_code");
     server.mail_is_out().await;
     let mailed = server.mail.all_to("alice@example.com").len();
     assert_eq!(mailed, before);

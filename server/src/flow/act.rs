@@ -9,7 +9,7 @@ use crate::app::Ctx;
 use crate::config::Settings;
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::ids::Id;
-use crate::model::kinds::Purpose;
+use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::notice::{Letter, Message, Notice, state};
 use crate::model::policy::Policy;
 use crate::model::source::Source;
@@ -158,7 +158,9 @@ impl Act {
             most: 1,
             window_seconds: HOUR,
         };
-        if limits::take(tx, user_id.as_bytes(), told, self.now)?.is_none() {
+        // Not by the id itself: the row may outlive the user.
+        let subject = self.vault.keyed_hash("limited", &[user_id.as_bytes()]);
+        if limits::take(tx, &subject, told, self.now)?.is_none() {
             self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
         }
         Err(refusal.into())
@@ -210,6 +212,26 @@ impl Act {
     /// A fault when the database does not answer.
     pub fn mail_calls_used_up(&self, tx: &mut Tx, whose: MailOf) -> Result<bool> {
         Ok(self.mail_call_wait(tx, whose)?.is_some())
+    }
+
+    /// Whether the courier's queue is full (P-48), or the server's mails of this hour are used up (P-25).
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn has_no_room(&self, tx: &mut Tx, whose: MailOf, method: FactorKind) -> Result<bool> {
+        if notices::queued(tx)? >= i64::from(whose.share(self.policy().courier_queue)) {
+            return Ok(true);
+        }
+        let all = self.policy().mails_per_hour;
+        if all == 0 || method != FactorKind::Email {
+            return Ok(false);
+        }
+        let limit = Limit {
+            name: "mails",
+            most: all,
+            window_seconds: HOUR,
+        };
+        Ok(limits::wait_of(tx, b"server", limit, self.now)?.is_some())
     }
 
     fn mail_call_wait(&self, tx: &mut Tx, whose: MailOf) -> Result<Option<u32>> {

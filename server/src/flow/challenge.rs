@@ -198,8 +198,9 @@ fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
     }
     act.judge_code_mail(tx, user.id)?;
     act.count_mail_call(tx, user.id, whose)?;
-    act.count_code_mail(tx, user.id)?;
-    act.count_mail(tx, whose)
+    // What the server has no mail for is not counted for the account.
+    act.count_mail(tx, whose)?;
+    act.count_code_mail(tx, user.id)
 }
 
 /// Queues the letter or the SMS that carries a challenge's code; of links an account has one live.

@@ -167,7 +167,9 @@ fn used_up(
         | FactorKind::RecoveryCode
         | FactorKind::ScratchCode => return Ok(false),
     };
-    Ok(of_account || act.mail_calls_used_up(tx, MailOf::Owner)?)
+    Ok(of_account
+        || act.mail_calls_used_up(tx, MailOf::Owner)?
+        || act.has_no_room(tx, MailOf::Owner, method)?)
 }
 
 fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {

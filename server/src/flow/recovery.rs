@@ -32,7 +32,7 @@ pub struct SetDraft {
 /// # Errors
 /// Refuses past the sets of an hour; busy when hashing is (P-43).
 pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Result<SetDraft> {
-    count(ctx, act, asks).await?;
+    count(ctx, act, asks, Count::Look).await?;
     let now = act.now;
     let salt = ctx.chance.salt();
     let printed = recovery::draw(&ctx.chance, kind);
@@ -43,6 +43,8 @@ pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Res
         let peppered = recovery::peppered(&ctx.vault, code);
         hashes.push(hasher.derive(peppered, salt).await?);
     }
+    // Last: what found no room for its hashes made no set.
+    count(ctx, act, asks, Count::Take).await?;
     Ok(SetDraft {
         printed,
         kind,
@@ -53,21 +55,31 @@ pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Res
     })
 }
 
-async fn count(ctx: &Ctx, act: &Act, asks: UserId) -> Result<()> {
+/// Whether a set is counted, or only whether one more may be.
+enum Count {
+    Look,
+    Take,
+}
+
+async fn count(ctx: &Ctx, act: &Act, asks: UserId, how: Count) -> Result<()> {
     let limit = Limit {
         name: "code_sets_hour",
         most: act.policy().code_sets_per_hour,
         window_seconds: HOUR,
     };
     let act = act.clone();
-    ctx.write(
-        move |tx| match limits::take_of_user(tx, asks, limit, act.now)? {
+    ctx.write(move |tx| {
+        let wait = match how {
+            Count::Look => limits::wait_of_user(tx, asks, limit, act.now)?,
+            Count::Take => limits::take_of_user(tx, asks, limit, act.now)?,
+        };
+        match wait {
             Some(retry_after) => {
                 act.refuse_limited(tx, asks, Refusal::TooManyRequests { retry_after })
             }
             None => Ok(()),
-        },
-    )
+        }
+    })
     .await
 }
 

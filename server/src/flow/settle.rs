@@ -181,9 +181,17 @@ where
         let (act, seen, before) = (act.clone(), seen.clone(), before.clone());
         ctx.write(move |tx| {
             before(tx, &act, &seen)?;
+            let sent = factors::attempts(tx, seen.user.id, seen.challenge.kind)?;
+            // It may as well be a guess at the code that was sent; but what is stopped takes none, and a
+            // scratch code is what lifts it.
+            let guesses = kind == CodeSetKind::Scratch
+                && seen.sends_as_many_digits(&act)
+                && !sent.locked(act.policy());
+            if guesses && let Err(refusal) = sent.judge(act.policy(), act.now) {
+                return act.refuse_limited(tx, seen.user.id, refusal);
+            }
             let mut reserved = seen.reserve(tx, &act, method)?;
-            if kind == CodeSetKind::Scratch && seen.sends_as_many_digits(&act) {
-                // It may as well have been a guess at the code that was sent.
+            if guesses {
                 reserved.also = Some(seen.take_try(tx, &act, seen.challenge.kind)?);
             }
             Ok((reserved, seen.code_set(tx, kind)?))
@@ -216,6 +224,15 @@ where
             Some(method.as_str()),
         )?;
         act.notify(tx, &seen.user, Message::RecoveryCodeUsed { remaining })?;
+        if let Some(also) = reserved.also {
+            // It was none of that method's, and so no wrong one.
+            let back = FactorAttempts {
+                failures: also.failures.saturating_sub(1).max(0),
+                next_try_at: act.now,
+                ..also
+            };
+            factors::reserve(tx, &also, &back)?;
+        }
         let settled = Settled {
             method,
             remaining: Some(remaining),
@@ -328,10 +345,8 @@ impl Seen {
         if let Err(refusal) = challenge.judge_alive(act.now) {
             return Ok(refusal);
         }
-        let limit = Some("TOO_MANY_MFA_ATTEMPTS");
-        act.audit(tx, self.user.id, Event::Limited, limit)?;
         let counter = factors::attempts(tx, self.user.id, challenge.kind)?;
-        Ok(exhausted(act, &counter))
+        act.refuse_limited(tx, self.user.id, exhausted(act, &counter))
     }
 
     /// Records a wrong answer. A right password followed by wrong codes is told to the user (N-078),

@@ -1647,7 +1647,7 @@ pub mod types {
         pub latest_news_shown: bool,
         ///Always true.
         pub mfa_enabled: bool,
-        ///Which code to ask for. A recovery code fits always; `recovery_code` says that nothing else does here, as none of the user's methods can be carried by this API.
+        ///Which code to ask for. A recovery code fits always; `recovery_code` says that nothing else does now: none of the user's methods can be carried by this API, or no code may be sent.
         pub mfa_method: crate::veeam::types::AskedMethod,
         ///Send it with the code in the `Mfa` grant within 10 minutes.
         pub mfa_token: crate::Secret,

@@ -303,7 +303,10 @@ impl From<MfaRequired> for MfaRequiredResponse {
             latest_news_shown: true,
             mfa_enabled: true,
             mfa_token: asked.mfa_token,
-            mfa_method: asked.method.into(),
+            mfa_method: match asked.unsent {
+                true => AskedMethod::RecoveryCode,
+                false => asked.method.into(),
+            },
             short_lived: false,
         }
     }

@@ -1,6 +1,6 @@
 //! The queue of the hashing pool: bounded, and shared among networks when it is full.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -88,16 +88,16 @@ impl Waiting {
         if let Some(at) = self.jobs.iter().position(over) {
             return self.jobs.remove(at);
         }
-        let of = |network: IpAddr| {
-            self.jobs
-                .iter()
-                .filter(|job| job.network == network)
-                .count()
-        };
-        let (at, most) = (0..self.jobs.len())
-            .map(|at| (at, of(self.jobs[at].network)))
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for job in &self.jobs {
+            *counts.entry(job.network).or_default() += 1;
+        }
+        let of = |network: &IpAddr| counts.get(network).copied().unwrap_or_default();
+        let jobs = self.jobs.iter().enumerate();
+        let (at, most) = jobs
+            .map(|(at, job)| (at, of(&job.network)))
             .max_by_key(|(_, count)| *count)?;
-        match most > of(network) + 1 {
+        match most > of(&network) + 1 {
             true => self.jobs.remove(at),
             false => None,
         }
