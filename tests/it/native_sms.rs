@@ -26,7 +26,11 @@ fn begin_setup(person: &Person, number: &str) -> Call {
 }
 
 async fn enable_sms(person: &Person, gateway: &Gateway) {
-    let begun = begin_setup(person, PHONE).await.is(200);
+    enable_phone(person, gateway, PHONE).await;
+}
+
+async fn enable_phone(person: &Person, gateway: &Gateway, number: &str) {
+    let begun = begin_setup(person, number).await.is(200);
     assert_eq!(begun["method"], "sms");
     assert!(!begun.text("phoneNumber").contains("2025550"));
     let code = gateway.code().await;
@@ -216,12 +220,7 @@ async fn what_an_old_phone_was_sent_ends_when_it_is_removed() {
     let old = gateway.code().await;
     let phone = alice.factor_id("sms").await;
     alice.remove(&phone).await.is(204);
-    let begun = begin_setup(&alice, NEXT).await.is(200);
-    let code = gateway.code().await;
-    server
-        .verify_setup(&begun.text("mfaToken"), &code)
-        .await
-        .is(200);
+    enable_phone(&alice, &gateway, NEXT).await;
     server
         .verify_login(&pending, &old)
         .await

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use tokio::sync::Notify;
 
-use super::{Courier, LEASE_SECONDS};
+use super::{Courier, LEASE_SECONDS, POLL};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -335,12 +335,14 @@ async fn it_runs_until_it_is_stopped_and_finishes_what_it_began() {
     }
     let late = desk.queue("bob@example.com").await;
     desk.courier.0.wake.notify_one();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(
-        desk.row(late).state,
-        state::SENT,
-        "woken, it does not wait for the poll"
-    );
+    let woken = Instant::now();
+    while desk.row(late).state != state::SENT {
+        assert!(
+            woken.elapsed() < POLL / 2,
+            "woken, it does not wait for the poll"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     stop.send(()).expect("running");
     running.await.expect("ended");
     assert_eq!(desk.outbox().len(), 11);

@@ -300,7 +300,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let then = {
         let draft = draft.clone();
         move |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-            lift_stops(tx, act, seen.user.id, &seen.demanded, settled.method)?;
+            lift_stops(tx, act, seen.user.id)?;
             let proof = Proof::PasswordAnd(settled.method);
             let (user, factors) = (seen.user.clone(), seen.factors.clone());
             let opened = draft.open(tx, act, user, factors, proof)?;
@@ -332,24 +332,13 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     })
 }
 
-/// Another factor that fits lifts the stop of those that were stopped (P-15): they may be tried
-/// again, at the pace of P-14.
-pub(super) fn lift_stops(
-    tx: &mut Tx,
-    act: &Act,
-    user_id: UserId,
-    demanded: &[FactorKind],
-    proved: FactorKind,
-) -> Result<()> {
-    let codes = [FactorKind::RecoveryCode, FactorKind::ScratchCode];
-    let others = demanded.iter().copied().chain(codes);
-    for kind in others.filter(|kind| *kind != proved) {
-        let counter = factors::attempts(tx, user_id, kind)?;
-        if counter.locked(act.policy()) {
-            let mut lifted = counter;
-            lifted.failures = act.policy().soft_limit.cast_signed();
-            factors::reserve(tx, &counter, &lifted)?;
-        }
+/// Another factor that fits lifts every stop (P-15): what was stopped may be tried again, at the pace of
+/// P-14. The counter of what fitted begins anew elsewhere.
+pub(super) fn lift_stops(tx: &mut Tx, act: &Act, user_id: UserId) -> Result<()> {
+    for counter in factors::stopped(tx, user_id, act.policy().hard_limit)? {
+        let mut lifted = counter;
+        lifted.failures = act.policy().soft_limit.cast_signed();
+        factors::reserve(tx, &counter, &lifted)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::flow::act::network;
 use crate::flow::challenge::{self, Seen};
 use crate::flow::login::lift_stops;
 use crate::flow::settle::tell_of_copy;
-use crate::flow::{Act, demand, session};
+use crate::flow::{Act, session};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::ids::Id;
@@ -251,8 +251,7 @@ fn open(
     }
     factors::reset_attempts(tx, user.id, FactorKind::Passkey)?;
     let factors = factors::of_user(tx, user.id)?;
-    let demanded = demand::methods(tx, &user, &factors)?;
-    lift_stops(tx, act, user.id, &demanded, FactorKind::Passkey)?;
+    lift_stops(tx, act, user.id)?;
     draft.open(tx, act, user, factors, Proof::Passkey)
 }
 

@@ -188,6 +188,15 @@ pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<Factor
         .unwrap_or(FactorAttempts::none(user_id, kind)))
 }
 
+/// The counters that reached this many wrong codes (P-15): one read, as every sign-in asks.
+pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<FactorAttempts>> {
+    Ok(factor_attempts::table
+        .filter(factor_attempts::user_id.eq(user_id))
+        .filter(factor_attempts::failures.ge(hard_limit.cast_signed()))
+        .select(FactorAttempts::as_select())
+        .load(&mut tx.conn)?)
+}
+
 /// Takes one try: puts `after` in the place of `before`, unless somebody took one meanwhile: then
 /// `false`, and the caller reads and judges again.
 pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
