@@ -205,6 +205,11 @@ async fn a_disabled_method_is_kept_and_comes_back() {
     let plain = alice.login().await;
     assert_eq!(plain["mfaRequired"], false);
     server.clock.advance(301);
+    alice
+        .of("/mfa/enable", "GOOGLE_AUTH")
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    alice.login().await;
     alice.of("/mfa/enable", "GOOGLE_AUTH").await.is(200);
     alice.of("/mfa/enable", "GOOGLE_AUTH").await.is(200);
     alice.sign_in().await;

@@ -12,6 +12,7 @@ mod across;
 mod budgets;
 mod courier;
 mod crossing;
+mod doors;
 mod ends;
 mod enforced;
 mod faults;
@@ -55,6 +56,7 @@ mod passkeys_forged;
 mod passkeys_sdk;
 mod passwords;
 mod paths;
+mod proof;
 mod races;
 mod readme;
 mod recovering;
@@ -95,6 +97,7 @@ fn all() -> Vec<Test> {
         budgets::tests(),
         courier::tests(),
         crossing::tests(),
+        doors::tests(),
         enforced::tests(),
         ends::tests(),
         faults::tests(),
@@ -134,6 +137,7 @@ fn all() -> Vec<Test> {
         passkeys_sdk::tests(),
         passwords::tests(),
         paths::tests(),
+        proof::tests(),
         races::tests(),
         readme::tests(),
         recovering::tests(),

@@ -32,6 +32,7 @@ async fn codes_are_shown_once_to_who_gave_fresh_proof() {
         .await
         .refused(400, "MFA_NOT_ENABLED");
     alice.enable_authenticator().await;
+    server.clock.advance(301);
     let refused = alice.new_recovery_codes().await;
     let refused = refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
     assert_eq!(refused["maxAge"], 300);
@@ -50,7 +51,7 @@ async fn codes_are_shown_once_to_who_gave_fresh_proof() {
     }
     let left = &alice.methods().await.is(200)["recoveryCodes"];
     assert_eq!(left["remaining"], 10);
-    assert_eq!(left["generatedAt"], "2026-11-22T14:00:30.000Z");
+    assert_eq!(left["generatedAt"], "2026-11-22T14:05:01.000Z");
     server.mail.notice_to("alice@example.com", "ecovery").await;
 }
 

@@ -107,6 +107,8 @@ async fn turning_off_takes_password_and_code() {
 async fn what_was_turned_off_is_turned_off_once() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
     alice.enable_authenticator().await;
     let one = alice
         .begin_disable("authenticator")
@@ -126,6 +128,13 @@ async fn what_was_turned_off_is_turned_off_once() {
         .refused(400, "MFA_METHOD_NOT_ENABLED");
     alice
         .begin_disable("authenticator")
+        .await
+        .refused(400, "MFA_METHOD_NOT_ENABLED");
+    let last = alice.begin_disable("email").await.is(200).text("mfaToken");
+    let code = server.mail.code_to("alice@example.com").await;
+    server.verify_disable(&last, &code).await.is(200);
+    alice
+        .begin_disable("email")
         .await
         .refused(400, "MFA_NOT_ENABLED");
 }
@@ -169,6 +178,8 @@ async fn what_is_not_on_cannot_be_turned_off() {
 async fn what_was_turned_off_answers_no_sign_in() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
     alice.enable_authenticator().await;
     let sign_in = alice.begin_sign_in().await;
     let disable = alice
@@ -179,9 +190,9 @@ async fn what_was_turned_off_answers_no_sign_in() {
     let code = alice.fresh_code();
     server.verify_disable(&disable, &code).await.is(200);
     server
-        .switch(&sign_in, "email")
+        .switch(&sign_in, "authenticator")
         .await
-        .refused(400, "MFA_NOT_ENABLED");
+        .refused(400, "MFA_METHOD_NOT_ENABLED");
     let code = alice.fresh_code();
     server
         .verify_login(&sign_in, &code)

@@ -27,6 +27,7 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
         ("link", &link(&letter.message)),
         ("action", action(&letter.message)),
         ("remaining", &remaining(&letter.message)),
+        ("name", name(&letter.message)),
         ("source", &source),
         ("when", &when),
     ];
@@ -94,6 +95,16 @@ const fn template(message: &Message) -> &'static str {
         Message::RecoveryCodeUsed { .. } => include_str!("templates/recovery_code_used.txt"),
         Message::PasswordSet => include_str!("templates/password_set.txt"),
         Message::PasskeyRolledBack => include_str!("templates/passkey_rolled_back.txt"),
+        Message::ApiKeyMade { .. } => include_str!("templates/api_key_made.txt"),
+        Message::ApiKeyDeleted { .. } => include_str!("templates/api_key_deleted.txt"),
+        Message::UserAdded { .. } => include_str!("templates/user_added.txt"),
+        Message::EnforcementChanged { enforced: true } => {
+            include_str!("templates/enforcement_begun.txt")
+        }
+        Message::EnforcementChanged { enforced: false } => {
+            include_str!("templates/enforcement_ended.txt")
+        }
+        Message::Joined { .. } => include_str!("templates/joined.txt"),
     }
 }
 
@@ -122,6 +133,11 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::RecoveryCodeUsed { .. }
         | Message::PasskeyRolledBack
         | Message::PasswordSet
+        | Message::ApiKeyMade { .. }
+        | Message::ApiKeyDeleted { .. }
+        | Message::UserAdded { .. }
+        | Message::EnforcementChanged { .. }
+        | Message::Joined { .. }
         | Message::Digest => ("", 0),
     }
 }
@@ -153,6 +169,17 @@ fn action(message: &Message) -> &str {
     match message {
         Message::ActionCode { action, .. } => action,
         _without_action => "",
+    }
+}
+
+/// What the message is about is called: a key, an account, a role.
+fn name(message: &Message) -> &str {
+    match message {
+        Message::ApiKeyMade { name }
+        | Message::ApiKeyDeleted { name }
+        | Message::UserAdded { name }
+        | Message::Joined { role: name } => name,
+        _without_name => "",
     }
 }
 
@@ -243,6 +270,7 @@ mod tests {
     fn messages() -> Vec<Message> {
         let code = || ("012345".to_owned(), 10);
         let method = || "authenticator".to_owned();
+        let name = || "shop".to_owned();
         let with_code: [fn(String, u32) -> Message; 6] = [
             |code, minutes| Message::RegistrationCode { code, minutes },
             |code, minutes| Message::SetupCode {
@@ -290,6 +318,12 @@ mod tests {
             Message::RecoveryCodeUsed { remaining: 3 },
             Message::PasswordSet,
             Message::PasskeyRolledBack,
+            Message::ApiKeyMade { name: name() },
+            Message::ApiKeyDeleted { name: name() },
+            Message::UserAdded { name: name() },
+            Message::EnforcementChanged { enforced: true },
+            Message::EnforcementChanged { enforced: false },
+            Message::Joined { role: name() },
             Message::RegistrationLink {
                 link: LINK().unwrap_or_default(),
                 minutes: 1440,

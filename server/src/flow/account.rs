@@ -226,7 +226,10 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
             let registration = admit(tx, &act, &reference)?;
             try_code(tx, &act, &registration, &code)?;
             let user = make(tx, &act, &registration, None, founding)?;
-            draft.open(tx, &act, user, Vec::new(), Proof::NewAccount)
+            let proof = Proof::NewAccount {
+                password_at: registration.created_at,
+            };
+            draft.open(tx, &act, user, Vec::new(), proof)
         })
         .await?
     };

@@ -105,6 +105,16 @@ impl Act {
         Id::new(Uuid::from_bytes(bytes))
     }
 
+    /// The same, and another for each user.
+    fn id_for<K>(&self, user: UserId, ordinal: u8) -> Id<K> {
+        let mut bytes = self.id::<K>(ordinal).uuid().into_bytes();
+        // The ends are random: the beginning is the time.
+        for (byte, theirs) in bytes.iter_mut().zip(user.uuid().into_bytes()).skip(10) {
+            *byte ^= theirs;
+        }
+        Id::new(Uuid::from_bytes(bytes))
+    }
+
     /// Appends to the audit trail, and logs the same. Each event at most once in one act.
     ///
     /// # Errors
@@ -393,7 +403,7 @@ impl Act {
         Ok(())
     }
 
-    /// Queues a letter for the courier, sealed. At most one of each kind in one act.
+    /// Queues a letter for the courier, sealed. At most one of each kind for each user in one act.
     ///
     /// # Errors
     /// A fault when the database does not answer or the letter cannot be sealed.
@@ -407,7 +417,7 @@ impl Act {
     ) -> Result<()> {
         let kind = message.word();
         let ordinal = message.ordinal();
-        let id: NoticeId = self.id(ordinal);
+        let id: NoticeId = self.id_for(user_id, ordinal);
         let letter = Letter {
             to: to.to_owned(),
             at: self.now.micros(),

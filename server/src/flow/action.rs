@@ -22,8 +22,8 @@ pub struct Send {
     pub source: Source,
 }
 
-/// Sends a code for an act: by SMS to the phone on file, else by mail. An older code for the same act
-/// stops working, whichever session asked for it.
+/// Sends a code for an act: by SMS to the phone on file, else by mail. An older code that this session
+/// asked for, for the same act, stops working.
 ///
 /// # Errors
 /// Refuses a user without any channel, and past P-23, P-25 and P-26.
@@ -41,7 +41,8 @@ pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
             (None, false) => return Err(Refusal::MfaMethodUnavailable.into()),
         };
         for old in challenges::live(tx, user.id, act.now)? {
-            if old.purpose == Purpose::Action && old.action.as_deref() == Some(action) {
+            let own = old.session_id == Some(caller.session.id);
+            if own && old.purpose == Purpose::Action && old.action.as_deref() == Some(action) {
                 challenges::spend(tx, user.id, old.id, act.now)?;
             }
         }

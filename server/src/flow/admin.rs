@@ -163,7 +163,9 @@ pub async fn join(
             return Err(Refusal::field("email", "This account has no mailbox.").into());
         }
         organisations::admit(tx, user.id, organisation, role)?;
-        act.audit(tx, user.id, Event::UserUpdated, Some("organisation"))
+        act.audit(tx, user.id, Event::UserUpdated, Some("organisation"))?;
+        let role = role.as_str().to_owned();
+        act.notify(tx, user, Message::Joined { role })
     })
     .await
 }

@@ -142,9 +142,13 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
             .ok_or(Refusal::NameTaken)?;
         let actor = Some(caller.user.id);
         act.audit_by(tx, user.id, actor, Event::UserCreated, None)?;
+        // The new user has no mailbox: whoever's session this is learns of it.
+        let name = user.email.clone();
+        act.notify(tx, &caller.user, Message::UserAdded { name })?;
         Ok(person(&user, &[]))
     })
     .await
+    .inspect(|_| ctx.nudge_courier())
 }
 
 /// A name as it is kept.

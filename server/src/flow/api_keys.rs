@@ -5,6 +5,7 @@ use crate::flow::Act;
 use crate::model::api_key::{ApiKey, PrintedKey};
 use crate::model::audit::Event;
 use crate::model::kinds::{Role, Scope};
+use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
@@ -102,7 +103,7 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     let row = ApiKey {
         user_id: maker,
         id: printed.id,
-        name: command.name,
+        name: command.name.clone(),
         scopes: scopes
             .iter()
             .map(|scope| scope.as_str())
@@ -120,9 +121,12 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
             return act.refuse_limited(tx, maker, Refusal::ApiKeyLimit);
         }
         api_keys::insert(tx, &row)?;
-        act.audit(tx, maker, Event::ApiKeyMade, Some(&row.id.to_string()))
+        act.audit(tx, maker, Event::ApiKeyMade, Some(&row.id.to_string()))?;
+        let name = row.name.clone();
+        act.notify(tx, &command.caller.user, Message::ApiKeyMade { name })
     })
     .await?;
+    ctx.nudge_courier();
     Ok(KeyMade { view: made, key })
 }
 
@@ -161,15 +165,15 @@ pub async fn delete(ctx: &Ctx, caller: Caller, id: ApiKeyId, source: Source) -> 
     let act = Act::begin(ctx, source);
     judge(&act, &caller)?;
     ctx.write(move |tx| {
-        let maker = api_keys::delete(tx, id)?.ok_or(Refusal::ApiKeyNotFound)?;
-        let actor = Some(caller.user.id);
-        act.audit_by(
-            tx,
-            maker,
-            actor,
-            Event::ApiKeyDeleted,
-            Some(&id.to_string()),
-        )
+        let (maker, name) = api_keys::delete(tx, id)?.ok_or(Refusal::ApiKeyNotFound)?;
+        let (actor, word) = (Some(caller.user.id), id.to_string());
+        act.audit_by(tx, maker, actor, Event::ApiKeyDeleted, Some(&word))?;
+        match users::find(tx, maker)? {
+            Some(maker) => act.notify(tx, &maker, Message::ApiKeyDeleted { name }),
+            None => Ok(()),
+        }
     })
-    .await
+    .await?;
+    ctx.nudge_courier();
+    Ok(())
 }

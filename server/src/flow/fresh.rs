@@ -2,7 +2,8 @@
 //! API (P-33, N-072).
 
 use crate::flow::{Act, demand};
-use crate::model::session::Caller;
+use crate::model::factor::Factor;
+use crate::model::session::{Caller, Session};
 use crate::model::user::User;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, factors, sessions, users};
@@ -52,16 +53,33 @@ pub fn proved(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
     Ok(caller)
 }
 
-/// What adding or replacing a factor asks: nothing more than the session while sign-in asks for no
-/// second step, and fresh proof from then on.
+/// Remembers that the caller's session gave fresh proof by the password, typed and found right now.
 ///
 /// # Errors
-/// As [`judge`].
-pub fn judge_adding(act: &Act, caller: &Caller) -> Result<()> {
-    if caller.demanded().is_empty() {
-        return Ok(());
+/// Refuses a session that has ended since.
+pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
+    match sessions::lift(tx, &caller.session.with_password(act.now))? {
+        true => Ok(()),
+        false => Err(Refusal::TokenInvalid { sent: true }.into()),
     }
-    judge(act, caller)
+}
+
+/// The factors of `factors` that prove the person in this session: a factor that was added since does
+/// only if the session had given fresh proof then, so that nobody proves themselves by what they added.
+pub fn trusted(act: &Act, session: &Session, factors: &[Factor]) -> Vec<Factor> {
+    let policy = act.policy();
+    // Set-up ends with its codes or with its link, whichever lives longer.
+    let set_up = i64::from(policy.enrolment_seconds.max(policy.magic_link_seconds));
+    let trusts = |factor: &&Factor| {
+        let added = factor.enabled_at.unwrap_or(factor.created_at);
+        // One that went on long after its set-up was switched on again, in one step.
+        let begun = match factor.created_at.plus_seconds(set_up) >= added {
+            true => factor.created_at,
+            false => added,
+        };
+        session.trusts(begun, added, policy.fresh_for_factors_seconds)
+    };
+    factors.iter().filter(trusts).cloned().collect()
 }
 
 /// Which methods sign-in asks this user for, as the write sees them.

@@ -4,6 +4,7 @@ use crate::app::Ctx;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::kinds::OrganisationRole;
+use crate::model::notice::Message;
 use crate::model::organisation::Organisation;
 use crate::model::session::Caller;
 use crate::model::source::Source;
@@ -60,8 +61,16 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
         if organisations::enforce(tx, id, enforced)? {
             let word = if enforced { "on" } else { "off" };
             act.audit(tx, user.id, Event::EnforcementChanged, Some(word))?;
+            for owner in organisations::owners(tx, id)? {
+                act.notify(tx, &owner, Message::EnforcementChanged { enforced })?;
+            }
+            if role != OrganisationRole::Owner {
+                act.notify(tx, user, Message::EnforcementChanged { enforced })?;
+            }
         }
         Ok(())
     })
-    .await
+    .await?;
+    ctx.nudge_courier();
+    Ok(())
 }

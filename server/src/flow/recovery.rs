@@ -6,7 +6,7 @@ use crate::flow::act::HOUR;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::code_set::{CodeSet, RecoveryCode};
-use crate::model::kinds::CodeSetKind;
+use crate::model::kinds::{CodeSetKind, FactorState};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
@@ -134,11 +134,12 @@ pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec
     if !caller.factor_on() {
         return Err(Refusal::MfaNotEnabled.into());
     }
-    fresh::judge(&act, &caller)?;
+    judge(&act, &caller)?;
     let set = draft(ctx, &act, caller.user.id, CodeSetKind::Recovery).await?;
     let printed = set.printed.clone();
     ctx.write(move |tx| {
-        let caller = fresh::proved(tx, &act, &caller)?;
+        let caller = fresh::hold(tx, &act, &caller)?;
+        judge(&act, &caller)?;
         set.insert(tx, caller.user.id, None, true)?;
         act.audit(tx, caller.user.id, Event::RecoveryCodesMade, None)?;
         act.notify(tx, &caller.user, Message::RecoveryCodesMade)
@@ -146,6 +147,29 @@ pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec
     .await?;
     ctx.nudge_courier();
     Ok(printed)
+}
+
+/// Judges whether the caller may have new codes: with fresh proof; or in the session that set up the
+/// account's first method, at most as long ago, since that is when people are shown them.
+fn judge(act: &Act, caller: &Caller) -> Result<()> {
+    let fresh = fresh::judge(act, caller);
+    let first = caller
+        .factors
+        .iter()
+        .filter_map(|factor| match factor.state {
+            FactorState::On => factor.enabled_at,
+            FactorState::Ready | FactorState::Pending => None,
+        });
+    // Without a second step, no other session outlives the first method's going on.
+    let set_it_up = |at: Time| {
+        let ends = at.plus_seconds(i64::from(act.policy().fresh_for_factors_seconds));
+        let session = &caller.session;
+        session.created_at <= at && session.second_step_at.is_none() && act.now <= ends
+    };
+    match first.min().is_some_and(set_it_up) {
+        true => Ok(()),
+        false => fresh,
+    }
 }
 
 /// How many codes of the set that counts were not used.

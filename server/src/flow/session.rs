@@ -71,7 +71,7 @@ impl Draft {
     ) -> Result<Opened> {
         let demanded = demand::methods(tx, &user, &factors)?;
         let proved = match proof {
-            Proof::NewAccount | Proof::Password => demanded.is_empty(),
+            Proof::NewAccount { .. } | Proof::Password => demanded.is_empty(),
             Proof::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => {
                 !demanded.is_empty()
             }
@@ -93,7 +93,7 @@ impl Draft {
                 .now
                 .plus_seconds(i64::from(act.policy().session_seconds)),
             ended_at: None,
-            proved_at: proof.counts().then_some(act.now),
+            proved_at: Some(proof.proved_at(act.now)),
             second_step_at: proof.second_step().then_some(act.now),
         };
         sessions::insert(tx, &session)?;

@@ -8,14 +8,15 @@ use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
 use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
 use crate::model::audit::Event;
+use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{FactorId, Refusal, Result, Secret, Time, UserId};
+use crate::model::{FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
 use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
-use crate::store::{Tx, code_sets, factors, users};
+use crate::store::{Tx, challenges, code_sets, factors, users};
 use crate::vault::Place;
 
 /// How the caller confirms that it is them, beside their session.
@@ -25,6 +26,21 @@ pub enum Confirm {
     Password(Secret<String>),
     /// Not at all: for APIs whose pages ask for nothing more.
     Session,
+}
+
+impl Confirm {
+    /// Judges the proof that the session gave. A password that comes along is proof enough while sign-in
+    /// asks for nothing else; it is compared later.
+    fn judge(&self, act: &Act, caller: &Caller) -> Result<()> {
+        match self.is_password() && !caller.factor_on() {
+            true => Ok(()),
+            false => fresh::judge(act, caller),
+        }
+    }
+
+    const fn is_password(&self) -> bool {
+        matches!(self, Self::Password(_))
+    }
 }
 
 /// Which method, and how it is confirmed.
@@ -49,18 +65,18 @@ pub struct Begin {
     pub source: Source,
 }
 
-/// Begins setting up a method. A set-up of the same method that was under way ends (P-39).
+/// Begins setting up a method. A set-up of the same method that this session had under way ends (P-39).
 ///
 /// # Errors
-/// Refuses a method that is on, a wrong password, and, once sign-in asks for a second step, a session
-/// that did not pass it lately (N-072).
+/// Refuses a method that is on, a wrong password, and a session without fresh proof: a second step once
+/// sign-in asks for one, else the password, typed now or lately (N-072).
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller.clone();
     if command.target == Target::Own {
         judge_new(&command, &caller.factors)?;
     }
-    fresh::judge_adding(&act, &caller)?;
+    command.confirm.judge(&act, &caller)?;
     let (user, standing) = match command.target {
         Target::Own => (caller.user.clone(), caller.factors.clone()),
         Target::Number(_) | Target::Id(_) => {
@@ -77,6 +93,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let own = user.id == caller.user.id;
     let begun = Begun {
         caller: caller.clone(),
+        typed: command.confirm.is_password(),
         own,
         user: user.clone(),
         factor: prepared.factor,
@@ -218,6 +235,8 @@ async fn draft_codes(
 /// What the write that begins a set-up needs.
 struct Begun {
     caller: Caller,
+    /// Whether the password was typed for it.
+    typed: bool,
     own: bool,
     user: User,
     factor: Factor,
@@ -230,9 +249,11 @@ struct Begun {
 impl Begun {
     fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
         let caller = fresh::hold(tx, act, &self.caller)?;
-        match self.own {
-            true => fresh::judge_adding(act, &caller)?,
-            false => {
+        match (self.own, self.typed && !caller.factor_on()) {
+            // What is fresh now is fresh for as long as the set-up takes.
+            (true, true) => fresh::keep_password(tx, act, &caller)?,
+            (true, false) => fresh::judge(act, &caller)?,
+            (false, _) => {
                 caller.judge_administrator()?;
                 fresh::judge(act, &caller)?;
                 users::lock(tx, self.user.id)?;
@@ -250,7 +271,7 @@ impl Begun {
         };
         // First: a refusal to send keeps what was written before it, and the set-up under way stands.
         let expires_at = self.draft.open(tx, act, &self.user, &opening)?.expires_at;
-        factors::delete(tx, user_id, method, FactorState::Pending)?;
+        drop_unfinished(tx, act, user_id, method, opening.session_id)?;
         factors::insert(tx, &self.factor)?;
         if let Some(codes) = &self.codes {
             codes.insert(tx, user_id, Some(self.factor.id), false)?;
@@ -259,6 +280,31 @@ impl Begun {
         act.audit_by(tx, user_id, actor, Event::SetupBegun, Some(method.as_str()))?;
         Ok(expires_at)
     }
+}
+
+/// Forgets the factors of this kind that were never proved: those that the session began, and those whose
+/// set-up is over. What another session has under way stays, so that no session can keep another
+/// from enrolling.
+fn drop_unfinished(
+    tx: &mut Tx,
+    act: &Act,
+    user_id: UserId,
+    kind: FactorKind,
+    session: Option<SessionId>,
+) -> Result<()> {
+    let live = challenges::live(tx, user_id, act.now)?;
+    let elsewhere = |factor: &Factor| {
+        let about = |one: &Challenge| one.factor_id == Some(factor.id) && one.session_id != session;
+        live.iter().any(about)
+    };
+    let standing = factors::of_user(tx, user_id)?;
+    let unfinished = standing
+        .iter()
+        .filter(|factor| factor.kind == kind && factor.state == FactorState::Pending);
+    for factor in unfinished.filter(|factor| !elsewhere(factor)) {
+        factors::delete_one(tx, user_id, factor.id)?;
+    }
+    Ok(())
 }
 
 /// Marks the challenge of a set-up whose factor takes the place of the others of its kind.
@@ -322,18 +368,15 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         // Sign-ins with the password alone are waited for, so that their sessions are seen below.
         users::lock(tx, seen.user.id)?;
         if let Some(helper) = &helper {
-            let caller = fresh::hold(tx, act, helper)?;
-            return match caller.user.id == seen.user.id {
-                true => fresh::judge_adding(act, &caller),
-                false => fresh::judge(act, &caller),
-            };
+            fresh::proved(tx, act, helper)?;
+            return Ok(());
         }
         let session = seen.beginner(tx, act)?;
         let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
         // What was fresh when the set-up began is so to its end; a factor that went on since then is one
         // that this session has to have passed (N-072).
         let max_age = act.policy().fresh_for_factors_seconds;
-        if asked && !session.second_step_since(seen.challenge.created_at, max_age) {
+        if !session.proved_since(asked, seen.challenge.created_at, max_age) {
             return Err(Refusal::MfaTokenInvalid.into());
         }
         Ok(())
@@ -376,7 +419,7 @@ async fn find(
             seen.go_on(ctx).await
         }
         (By::Session(method), Some(caller)) => {
-            let fits = move |one: &crate::model::challenge::Challenge| one.kind == method;
+            let fits = move |one: &Challenge| one.kind == method;
             challenge::look_by_session(ctx, act, caller, Purpose::Setup, fits).await
         }
         (By::Session(_), None) => Err(Refusal::TokenInvalid { sent: false }.into()),

@@ -5,14 +5,14 @@ use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, fresh, passkey, password, session};
 use crate::model::audit::Event;
-use crate::model::factor::{Factor, starting};
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::factor::{Factor, kinds_on, starting};
+use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
 use crate::model::session::{Caller, Proof, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret};
 use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
-use crate::store::{Tx, factors, sessions, users};
+use crate::store::{Tx, code_sets, factors, sessions, users};
 
 /// How the caller wants to prove themselves.
 pub struct Begin {
@@ -30,12 +30,14 @@ pub struct Begin {
 /// else a challenge is opened.
 ///
 /// # Errors
-/// Refuses a missing or wrong password, and a method that is not on.
+/// Refuses a missing or wrong password, a method that is not on, and one that was added since the session
+/// began.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     let demanded = caller.demanded();
-    let Some(method) = chosen(&caller, command.method, &demanded)? else {
+    let trusted = fresh::trusted(&act, &caller.session, &caller.factors);
+    let Some(method) = chosen(&caller, &trusted, command.method, &demanded)? else {
         let password = command.password.ok_or_else(|| {
             Refusal::field("password", "Send the password: no second factor is on.")
         })?;
@@ -44,11 +46,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
     let asked = match method {
-        FactorKind::Passkey => Some(passkey::ask_for_one(
-            &act,
-            Purpose::StepUp,
-            &caller.factors,
-        )?),
+        FactorKind::Passkey => Some(passkey::ask_for_one(&act, Purpose::StepUp, &trusted)?),
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Sms
@@ -63,7 +61,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
         }
         let opening = Opening {
             session_id: Some(caller.session.id),
-            phone: challenge::phone_on(&caller.factors),
+            phone: challenge::phone_on(&fresh::trusted(&act, &caller.session, &caller.factors)),
             ceremony: ceremony.clone(),
             ..Opening::new(Purpose::StepUp, method, act.policy().challenge_seconds)
         };
@@ -76,7 +74,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     Ok(SteppingUp::Challenge(StepUpRequired {
         mfa_token: token,
         method,
-        methods: demanded,
+        methods: provable(&trusted, &demanded),
         options,
     }))
 }
@@ -84,18 +82,37 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
 /// The method that is used; none while sign-in asks for no second step.
 fn chosen(
     caller: &Caller,
+    trusted: &[Factor],
     asked: Option<FactorKind>,
     demanded: &[FactorKind],
 ) -> Result<Option<FactorKind>> {
+    if demanded.is_empty() {
+        return match asked {
+            Some(_) => Err(Refusal::MfaNotEnabled.into()),
+            None => Ok(None),
+        };
+    }
+    let provable = provable(trusted, demanded);
     match asked {
-        Some(_) if demanded.is_empty() => Err(Refusal::MfaNotEnabled.into()),
-        Some(method) if demanded.contains(&method) => Ok(Some(method)),
-        Some(_) => Err(Refusal::MfaMethodNotEnabled.into()),
+        Some(method) if !demanded.contains(&method) => Err(Refusal::MfaMethodNotEnabled.into()),
+        Some(method) if provable.contains(&method) => Ok(Some(method)),
+        Some(_) => Err(Refusal::MfaMethodTooNew.into()),
         None => {
             let first = starting(&caller.factors).map(|factor| factor.kind);
-            Ok(first.or_else(|| demanded.first().copied()))
+            let first = first.filter(|first| provable.contains(first));
+            let method = first.or_else(|| provable.first().copied());
+            method.ok_or(Refusal::MfaMethodTooNew.into()).map(Some)
         }
     }
+}
+
+/// The methods that sign-in asks for and that prove the person in this session, too: those of which a
+/// factor is `trusted`, and the mailbox where a policy demands it and no factor is on.
+fn provable(trusted: &[Factor], demanded: &[FactorKind]) -> Vec<FactorKind> {
+    let on = kinds_on(trusted);
+    let by_policy = on.is_empty() && demanded == [FactorKind::Email];
+    let counts = |kind: &&FactorKind| on.contains(kind) || by_policy;
+    demanded.iter().filter(counts).copied().collect()
 }
 
 async fn by_password(
@@ -150,9 +167,9 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
     seen.judge_caller(command.caller.as_ref())?;
     seen.judge_answerable()?;
-    let candidates = seen.on();
+    let (candidates, recovery) = what_counts(ctx, &act, &seen).await?;
     let terms = Terms {
-        recovery: true,
+        recovery,
         scratch: false,
         tell_clock: true,
     };
@@ -184,6 +201,32 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     ctx.nudge_courier();
     let (opened, remaining) = settled?;
     signed(ctx, &act, &opened, remaining)
+}
+
+/// The factors of the challenge's method that prove the person in the session that began it, and whether
+/// the recovery codes do: all were there when it began, or it had given fresh proof when they came.
+async fn what_counts(ctx: &Ctx, act: &Act, seen: &Seen) -> Result<(Vec<Factor>, bool)> {
+    let (on, user_id) = (seen.on(), seen.user.id);
+    let (found, act) = (seen.clone(), act.clone());
+    let (trusted, recovery) = ctx
+        .read(move |tx| {
+            let session = found.beginner(tx, &act)?;
+            let max_age = act.policy().fresh_for_factors_seconds;
+            let codes = code_sets::live(tx, user_id, CodeSetKind::Recovery)?;
+            let recovery = codes.is_none_or(|set| {
+                session.trusts(
+                    set.created_at,
+                    set.live_at.unwrap_or(set.created_at),
+                    max_age,
+                )
+            });
+            Ok((fresh::trusted(&act, &session, &found.on()), recovery))
+        })
+        .await?;
+    match trusted.is_empty() && !on.is_empty() {
+        true => Err(Refusal::MfaMethodTooNew.into()),
+        false => Ok((trusted, recovery)),
+    }
 }
 
 fn lift(

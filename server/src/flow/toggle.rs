@@ -52,10 +52,11 @@ impl Which {
     }
 }
 
-/// Has sign-in ask for a method that was proved and is not asked for: needs no proof but the session.
+/// Has sign-in ask again for a method that was proved: its old proof does not count for the caller, since
+/// the device may be lost.
 ///
 /// # Errors
-/// Refuses a method that was never proved.
+/// Refuses a method that was never proved, and a session without fresh proof.
 pub async fn enable(ctx: &Ctx, command: Toggle, kind: FactorKind) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
@@ -73,7 +74,7 @@ pub async fn enable(ctx: &Ctx, command: Toggle, kind: FactorKind) -> Result<Fact
 /// factor where it never was one.
 ///
 /// # Errors
-/// Refuses an account without a mailbox; and while another factor is on, a session without fresh proof.
+/// Refuses an account without a mailbox, and a session without fresh proof.
 pub async fn enable_mailbox(ctx: &Ctx, command: Toggle) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
@@ -88,7 +89,7 @@ pub async fn enable_mailbox(ctx: &Ctx, command: Toggle) -> Result<FactorChanged>
                 factor.kind == FactorKind::Email && factor.state != FactorState::Pending
             };
             if !caller.factors.iter().any(proved) {
-                fresh::judge_adding(&act, &caller)?;
+                fresh::judge(&act, &caller)?;
                 let user_id = caller.user.id;
                 factors::delete(tx, user_id, FactorKind::Email, FactorState::Pending)?;
                 let mailbox = Factor {
@@ -123,6 +124,7 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
             None => Err(Refusal::MfaMethodNotConfigured.into()),
         };
     }
+    fresh::judge(act, caller)?;
     // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
     let first = demand::methods(tx, &caller.user, &standing)?.is_empty();
     for id in ready {
@@ -195,7 +197,9 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
             let method = methods_of(&held.factors, goes);
             act.audit_by(tx, user.id, actor, Event::FactorPaused, Some(&method))?;
             act.notify(tx, user, Message::FactorPaused { method })?;
-            Ok(kinds_on(&factors::of_user(tx, user.id)?))
+            let left = factors::of_user(tx, user.id)?;
+            end_what_rested_on(tx, &act, user.id, actor, &left)?;
+            Ok(kinds_on(&left))
         })
         .await?;
     ctx.nudge_courier();
@@ -265,12 +269,12 @@ pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
 /// Has sign-in start with a factor, or with the first of its kind.
 ///
 /// # Errors
-/// Refuses one that is not on.
+/// Refuses a caller without fresh proof, and a factor that is not on.
 pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<Factor> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     ctx.write(move |tx| {
-        let caller = fresh::hold(tx, &act, &caller)?;
+        let caller = fresh::proved(tx, &act, &caller)?;
         let found = caller.factors.iter().find(|factor| which.is(factor));
         let on = caller
             .factors
@@ -295,12 +299,13 @@ pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<
 /// Gives a factor another name.
 ///
 /// # Errors
-/// Refuses a factor that is not there, and a name that another one of its kind has.
+/// Refuses a caller without fresh proof, a factor that is not there, and a name that another one of its
+/// kind has.
 pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> Result<Factor> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
     ctx.write(move |tx| {
-        let caller = fresh::hold(tx, &act, &caller)?;
+        let caller = fresh::proved(tx, &act, &caller)?;
         let found = caller.factors.iter().find(|factor| factor.id == id);
         let factor = found.ok_or(Refusal::FactorNotFound)?;
         let same = |other: &&Factor| {
@@ -367,7 +372,28 @@ pub fn removed(
         // Scratch codes came with an authenticator, and go with the last one.
         code_sets::delete_kind(tx, user.id, CodeSetKind::Scratch)?;
     }
+    end_what_rested_on(tx, act, user.id, actor, &left)?;
     Ok(left)
+}
+
+/// Ends what rested on the methods that went: with the last one all sets of codes and all that waits for
+/// a second step, so that none of it comes back with the next one; and where somebody else did it, the
+/// user's sessions, one of which may be why.
+fn end_what_rested_on(
+    tx: &mut Tx,
+    act: &Act,
+    user_id: UserId,
+    actor: Option<UserId>,
+    left: &[Factor],
+) -> Result<()> {
+    if kinds_on(left).is_empty() {
+        code_sets::delete_all(tx, user_id)?;
+        challenges::end_all(tx, user_id, act.now)?;
+    }
+    if actor.is_some() {
+        sessions::end_others(tx, user_id, None, act.now)?;
+    }
+    Ok(())
 }
 
 /// Ends what waits for a code of a phone that goes: one that is on its way to it answers nothing, nor

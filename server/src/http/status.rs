@@ -276,6 +276,7 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::InvalidRegistrationCode { .. }
         | Refusal::Forbidden
         | Refusal::MfaMethodLocked
+        | Refusal::MfaMethodTooNew
         | Refusal::UserNotFound
         | Refusal::UnknownUser
         | Refusal::ApiKeyNotFound

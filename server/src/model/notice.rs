@@ -122,6 +122,31 @@ pub enum Message {
     PasskeyRolledBack,
     /// The password was set anew.
     PasswordSet,
+    /// An API key was made in the user's name.
+    ApiKeyMade {
+        /// What its maker calls it.
+        name: String,
+    },
+    /// An API key of the user's was deleted.
+    ApiKeyDeleted {
+        /// What its maker calls it.
+        name: String,
+    },
+    /// The user, an administrator, added an account.
+    UserAdded {
+        /// What the new user signs in by.
+        name: String,
+    },
+    /// The user's organisation demands a second factor from now on, or no longer.
+    EnforcementChanged {
+        /// Whether it does.
+        enforced: bool,
+    },
+    /// The operator made the user a member of an organisation.
+    Joined {
+        /// The role in it.
+        role: String,
+    },
     /// More notices happened than are sent one by one (P-24).
     Digest,
 }
@@ -162,6 +187,11 @@ impl Message {
             Self::RegistrationLink { .. } => (40, "registration_link"),
             Self::PasswordSet => (21, "password_set"),
             Self::PasskeyRolledBack => (22, "passkey_rolled_back"),
+            Self::ApiKeyMade { .. } => (23, "api_key_made"),
+            Self::ApiKeyDeleted { .. } => (24, "api_key_deleted"),
+            Self::UserAdded { .. } => (25, "user_added"),
+            Self::EnforcementChanged { .. } => (26, "enforcement_changed"),
+            Self::Joined { .. } => (27, "joined"),
         }
     }
 }

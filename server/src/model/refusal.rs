@@ -154,6 +154,8 @@ refusals! {
     } "INSUFFICIENT_SCOPE" Forbidden "The credentials do not carry the scope this needs. Use an API key that has the scope named in scope.";
     /// A policy demands a second factor, and this would take the last one away.
     MfaEnforced "MFA_ENFORCED" Forbidden "Your organisation demands a second factor. Set up another method before you turn this one off.";
+    /// The method was added after the session began, and cannot prove who is in it.
+    MfaMethodTooNew "MFA_METHOD_TOO_NEW" Forbidden "This method was added after this session began. Use an older method, or sign in again.";
     /// The method was stopped by too many wrong codes (P-15).
     MfaMethodLocked "MFA_METHOD_LOCKED" Forbidden "This method is locked after too many wrong codes. Use another method or ask an administrator for help.";
     /// The user was deleted or disabled between two steps.

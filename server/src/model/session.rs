@@ -35,8 +35,8 @@ pub struct Session {
     /// When it was ended before that.
     pub ended_at: Option<Time>,
     /// When it last gave fresh proof: the second step at sign-in or by stepping up, or the password
-    /// typed while no factor was on. Codes of a registration or a set-up give none, and refreshing
-    /// does not move it.
+    /// typed while no factor was on; of a new account, when the password was typed to register. The
+    /// codes of a registration or a set-up give none, and refreshing does not move it.
     pub proved_at: Option<Time>,
     /// When a second step was last passed in it. Kept apart: a password typed later is proof while
     /// nothing is on, and makes no earlier second step a fresh one.
@@ -90,10 +90,30 @@ impl Session {
         }
     }
 
-    /// Whether a second step was passed after `begun`, or at most `max_age` seconds before it.
-    pub fn second_step_since(&self, begun: Time, max_age: u32) -> bool {
-        self.second_step_at
-            .is_some_and(|at| at.plus_seconds(i64::from(max_age)) >= begun)
+    /// Whether fresh proof was given after `begun`, or at most `max_age` seconds before it: a second step
+    /// while one is asked for (`factor_on`), else the password at least.
+    pub fn proved_since(&self, factor_on: bool, begun: Time, max_age: u32) -> bool {
+        let proof = match factor_on {
+            true => self.second_step_at,
+            false => self.proved_at,
+        };
+        proof.is_some_and(|at| at.plus_seconds(i64::from(max_age)) >= begun)
+    }
+
+    /// Whether a method or a set of codes proves the person in this session: one that was added between
+    /// `begun` and `added` does if the session began after that, or had given fresh proof when it was
+    /// added. Whoever holds an older session may be the one who added it.
+    pub fn trusts(&self, begun: Time, added: Time, max_age: u32) -> bool {
+        self.created_at >= added || self.proved_since(false, begun, max_age)
+    }
+
+    /// The session after its person typed the password in it once more.
+    #[must_use]
+    pub fn with_password(&self, now: Time) -> Self {
+        Self {
+            proved_at: Some(now),
+            ..self.clone()
+        }
     }
 
     /// Judges whether the person proved themselves at most `max_age` seconds ago: with a second step
@@ -160,8 +180,11 @@ pub struct RefreshToken {
 /// What was proved when a session began: the one input to its `acr` and `amr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// A code by mail alone: the address was just proved, with the password that was just set.
-    NewAccount,
+    /// A code by mail: the address was just proved, for the password that was typed to register.
+    NewAccount {
+        /// When that password was typed.
+        password_at: Time,
+    },
     /// A password alone.
     Password,
     /// A password and a second step of this kind.
@@ -175,7 +198,7 @@ impl Proof {
     /// for recovery and no authenticator (63B §4.2), so it stays below `aal2`.
     pub const fn acr(self) -> Assurance {
         match self {
-            Self::NewAccount | Self::Password => Assurance::Aal1,
+            Self::NewAccount { .. } | Self::Password => Assurance::Aal1,
             Self::PasswordAnd(
                 FactorKind::Email | FactorKind::RecoveryCode | FactorKind::ScratchCode,
             ) => Assurance::TwoStep,
@@ -190,7 +213,7 @@ impl Proof {
     /// (N-098), and `mfa` stands only beside two factor types.
     pub const fn amr(self) -> &'static str {
         match self {
-            Self::NewAccount | Self::Password => "pwd",
+            Self::NewAccount { .. } | Self::Password => "pwd",
             Self::PasswordAnd(FactorKind::Email) => "pwd email",
             Self::PasswordAnd(FactorKind::Authenticator) => "pwd otp mfa",
             Self::PasswordAnd(FactorKind::Sms) => "pwd sms mfa",
@@ -203,17 +226,16 @@ impl Proof {
     /// Whether a second step was passed: beside the password, or with a passkey that is both.
     pub const fn second_step(self) -> bool {
         match self {
-            Self::NewAccount | Self::Password => false,
+            Self::NewAccount { .. } | Self::Password => false,
             Self::PasswordAnd(_) | Self::Passkey => true,
         }
     }
 
-    /// Whether it is fresh proof for acts that change who can sign in: not the code of a
-    /// registration, after which nobody has typed the password in this session.
-    pub const fn counts(self) -> bool {
+    /// When the person proved themselves for acts that change who can sign in, if they did at `now`.
+    pub const fn proved_at(self, now: Time) -> Time {
         match self {
-            Self::NewAccount => false,
-            Self::Password | Self::PasswordAnd(_) | Self::Passkey => true,
+            Self::NewAccount { password_at } => password_at,
+            Self::Password | Self::PasswordAnd(_) | Self::Passkey => now,
         }
     }
 }

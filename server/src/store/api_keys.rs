@@ -48,10 +48,10 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<ApiKey>, i64)> 
     Ok((page, total))
 }
 
-/// Forgets a key, whosever it is; whose it was, or `None`.
-pub fn delete(tx: &mut Tx, id: ApiKeyId) -> Result<Option<UserId>> {
+/// Forgets a key, whosever it is; whose it was and what it was called, or `None`.
+pub fn delete(tx: &mut Tx, id: ApiKeyId) -> Result<Option<(UserId, String)>> {
     Ok(diesel::delete(api_keys::table.filter(api_keys::id.eq(id)))
-        .returning(api_keys::user_id)
+        .returning((api_keys::user_id, api_keys::name))
         .get_result(&mut tx.conn)
         .optional()?)
 }

@@ -6,6 +6,7 @@ use super::Tx;
 use super::cached::run_kept;
 use crate::model::kinds::OrganisationRole;
 use crate::model::organisation::Organisation;
+use crate::model::user::User;
 use crate::model::{OrganisationId, Result, UserId};
 use crate::schema::{organisations, users};
 
@@ -41,6 +42,15 @@ pub fn enforce(tx: &mut Tx, id: OrganisationId, enforced: bool) -> Result<bool> 
         .set(organisations::mfa_enforced.eq(enforced))
     )?;
     Ok(rows == 1)
+}
+
+/// Who owns it.
+pub fn owners(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
+    Ok(users::table
+        .filter(users::organisation_id.eq(id))
+        .filter(users::organisation_role.eq(OrganisationRole::Owner))
+        .select(User::as_select())
+        .load(&mut tx.conn)?)
 }
 
 /// Makes the user a member in this role, of no other organisation from now on.

@@ -66,7 +66,8 @@ pub async fn get_mfa_methods(caller: Caller) -> Answer<MfaMethodsResponse> {
     }))
 }
 
-refuses!(EnableMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, TokenInvalid, TokenExpired);
+refuses!(EnableMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication);
 
 /// Turns on what was proved.
 #[utoipa::path(operation_id = "enableMfa", tag = "MFA", request_body = MfaTypeRequest,
@@ -103,7 +104,8 @@ pub async fn disable_mfa(
     Ok(Json(MessageResponse::new("MFA method disabled")))
 }
 
-refuses!(SetPrimaryMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEnabled, TokenInvalid, TokenExpired);
+refuses!(SetPrimaryMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEnabled, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication);
 
 /// Lets sign-in begin with a method.
 #[utoipa::path(operation_id = "setPrimaryMfa", tag = "MFA", request_body = MfaTypeRequest,

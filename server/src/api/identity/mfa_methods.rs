@@ -36,7 +36,8 @@ pub async fn list_mfa_methods(app: App, caller: Caller) -> Answer<ListMfaMethods
     Ok(Json(list.into()))
 }
 
-refuses!(RenameMfaMethod: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired, FactorNotFound);
+refuses!(RenameMfaMethod: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication, FactorNotFound);
 
 /// Gives a method another name.
 #[utoipa::path(operation_id = "renameMfaMethod", tag = "MFA Methods", request_body = RenameMfaMethodRequest,
@@ -77,7 +78,7 @@ pub async fn delete_mfa_method(
 }
 
 refuses!(SetPrimaryMfaMethod: WITHOUT_BODY, Validation, MfaMethodNotEnabled, TokenInvalid, TokenExpired,
-    FactorNotFound);
+    InsufficientUserAuthentication, FactorNotFound);
 
 /// Makes a method the first one asked for.
 #[utoipa::path(operation_id = "setPrimaryMfaMethod", tag = "MFA Methods",

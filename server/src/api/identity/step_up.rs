@@ -21,7 +21,7 @@ use crate::model::{Refusal, Secret};
 use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
 
 refuses!(BeginStepUp: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, MfaMethodNotEnabled,
-    TokenInvalid, TokenExpired, MfaNotEnabled, MfaMethodLocked, TooManyPasswordAttempts, TooManyMfaEmails,
+    TokenInvalid, TokenExpired, MfaNotEnabled, MfaMethodTooNew, MfaMethodLocked, TooManyPasswordAttempts, TooManyMfaEmails,
     TooManyMfaSms, TooManyRequests);
 
 /// Begins to lift the session of the bearer.
@@ -42,7 +42,7 @@ pub async fn begin_step_up(
 }
 
 refuses!(VerifyStepUp: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose, InvalidMfaCode,
-    AuthenticatorClockOff, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodLocked, UserNotFound,
+    AuthenticatorClockOff, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodTooNew, MfaMethodLocked, UserNotFound,
     TooManyMfaAttempts);
 
 /// Finishes the step-up with a code.
@@ -62,7 +62,7 @@ pub async fn verify_step_up(
 }
 
 refuses!(VerifyPasskeyStepUp: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
-    PasskeyRefused, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodLocked, UserNotFound,
+    PasskeyRefused, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodTooNew, MfaMethodLocked, UserNotFound,
     TooManyMfaAttempts);
 
 /// Finishes the step-up with a passkey.

@@ -281,14 +281,20 @@ impl Seen {
         .await
     }
 
-    /// Judges whether a bearer that came along is the one who began the challenge (App. B).
+    /// Judges whether a bearer that came along is of the session that began the challenge: what one
+    /// session began, no other finishes, whoever's it is.
     ///
     /// # Errors
-    /// Refuses somebody else's.
+    /// Refuses another session's.
     pub fn judge_caller(&self, caller: Option<&Caller>) -> Result<()> {
-        match caller {
-            Some(caller) if caller.user.id != self.user.id => Err(Refusal::MfaTokenInvalid.into()),
-            _ => Ok(()),
+        let Some(caller) = caller else {
+            return Ok(());
+        };
+        let begun_by = self.challenge.session_id;
+        let same_session = begun_by.is_none_or(|id| id == caller.session.id);
+        match caller.user.id == self.user.id && same_session {
+            true => Ok(()),
+            false => Err(Refusal::MfaTokenInvalid.into()),
         }
     }
 

@@ -61,6 +61,7 @@ fn of_refusal(refusal: &Refusal) -> Extras {
         ApiKeyInvalid,
         Forbidden,
         MfaMethodLocked,
+        MfaMethodTooNew,
         UserNotFound,
         ApiKeyNotFound,
         NotFound,

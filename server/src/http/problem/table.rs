@@ -108,6 +108,7 @@ problems! {
         scope: &'static str,
     } = Refusal::InsufficientScope { scope: Scope::UsersRead };
     MfaMethodLocked "MFAMethodLockedErrorResponse" = Refusal::MfaMethodLocked;
+    MfaMethodTooNew "MFAMethodTooNewErrorResponse" = Refusal::MfaMethodTooNew;
     UserNotFound "UserNotFoundErrorResponse" = Refusal::UserNotFound;
     ApiKeyNotFound "APIKeyNotFoundErrorResponse" = Refusal::ApiKeyNotFound;
     NotFound "NotFoundErrorResponse" = Refusal::NotFound;
