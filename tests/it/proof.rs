@@ -21,7 +21,7 @@ tests! {
 }
 
 /// Operations that take a session, change something, and need no fresh proof, with the reason.
-const NO_DOORS: [(&str, &str); 11] = [
+const NO_DOORS: [(&str, &str); 18] = [
     ("identity logout", "ends the caller's own session"),
     ("flashback logout", "ends the caller's own session"),
     (
@@ -50,6 +50,28 @@ const NO_DOORS: [(&str, &str); 11] = [
     (
         "identity verifyPasskeyStepUp",
         "is how fresh proof is given",
+    ),
+    (
+        "identity verifyMfaDisable",
+        "finishes what the password began",
+    ),
+    (
+        "netevia checkVerificationCode",
+        "finishes what fresh proof began",
+    ),
+    (
+        "flashback completePasskeyRegistration",
+        "finishes what fresh proof began",
+    ),
+    (
+        "flashback completePasskeyRegistrationAlias",
+        "finishes what fresh proof began",
+    ),
+    ("veeam acceptMfa", "finishes what fresh proof began"),
+    ("identity validateToken", "changes nothing"),
+    (
+        "flashback sendMagicLink",
+        "sends a link to the account's own proved mailbox",
     ),
 ];
 
@@ -106,7 +128,7 @@ async fn thiefs_victim(server: &Server, stand: Stand) -> (Person, i64) {
 }
 
 /// What a thief knows, and what they would like to be so.
-fn wishes(root: &Person, number: i64) -> BTreeMap<&'static str, Value> {
+fn wishes(root: &Person, id: &str) -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         // Not the old one: that they do not know.
         ("password", json!(OTHER_PASSWORD)),
@@ -117,7 +139,7 @@ fn wishes(root: &Person, number: i64) -> BTreeMap<&'static str, Value> {
         ("email", json!(root.email)),
         ("recreate", json!(true)),
         ("enforced", json!(true)),
-        ("resetUserId", json!(number.to_string())),
+        ("resetUserId", json!(id)),
         ("code", json!("000000")),
         ("mfa_code", json!("000000")),
         ("token", json!("mfa_AAAA")),
@@ -134,6 +156,9 @@ async fn a_stale_session_changes_nothing_about_who_can_sign_in() {
         let (root, number) = thiefs_victim(&server, stand).await;
         let bob = server.registered("bob@example.com").await;
         let other = veeam::number(&bob).await;
+        let own_id = root.me().await.is(200).text("id");
+        let other_id = bob.me().await.is(200).text("id");
+        let key = "api-key-01a2039c-3aa0-7254-8329-a92850f6d539";
         let factor = match stand {
             Stand::Nothing => "factor-01a2039d-1b20-7c44-9e0a-3f6f8a1d2c5b".to_owned(),
             Stand::On | Stand::Ready => root.factor_id("authenticator").await,
@@ -146,14 +171,17 @@ async fn a_stale_session_changes_nothing_about_who_can_sign_in() {
             .filter(|operation| operation.security.bearer && operation.method != "GET")
             .filter(|operation| !operation.id.eq("logout"));
         for operation in changing {
-            let known = wishes(&root, number);
-            for whom in [number, other] {
+            for (whom, id) in [(number, &own_id), (other, &other_id)] {
+                let known = wishes(&root, id);
+                let of_path = match operation.api {
+                    "identity" => key.to_owned(),
+                    _ => whom.to_string(),
+                };
                 let path = operation
                     .path
-                    .replace("{id}", &whom.to_string())
-                    .replace("{profileId}", &whom.to_string())
                     .replace("{factorId}", &factor)
-                    .replace("{apiKeyId}", "api-key-01a2039c-3aa0-7254-8329-a92850f6d539");
+                    .replace("{id}", &of_path)
+                    .replace("{profileId}", &of_path);
                 for body in bodies(operation, &known) {
                     let call = call_at(&server, operation, &path, &body);
                     let answer = call.bearer(&root.access_token).await;
@@ -254,7 +282,7 @@ async fn what_was_turned_off_does_not_come_back_without_proof() {
     ] {
         way.await.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
     }
-    assert_eq!(alice.login().await.is(200)["mfaRequired"], false);
+    alice.login().await.is(200).text("accessToken");
     alice.sign_in().await;
     alice.post("/mfa/enable", &app).await.is(200);
     assert_eq!(alice.login().await.is(200)["mfaRequired"], true);
@@ -273,7 +301,7 @@ async fn two_sessions(server: &Server) -> (Person, Person) {
 
 async fn a_method_added_since_steps_no_older_session_up() {
     let server = Server::start().await;
-    let (mut old, alice) = two_sessions(&server).await;
+    let (mut old, mut alice) = two_sessions(&server).await;
     let waiting = old.begin_step_up(&json!({})).await.is(200).text("mfaToken");
     alice.enable_email().await;
     old.begin_step_up(&json!({ "method": "email" }))

@@ -9036,7 +9036,7 @@ let response = client.delete_user()
     }
     /**Prove the authenticator and turn it on
 
-Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. Another user's account needs fresh proof here as well. Limits: 5 tries per `token`.
+Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
 
 Sends a `POST` request to `/api/v1/users/{id}/acceptMfa`
 
@@ -9055,7 +9055,7 @@ let response = client.accept_mfa()
     }
     /**Remove the authenticator
 
-Removes the user's authenticators and scratch codes; factors of other kinds and recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof. Answers 200 when there is nothing to remove.
+Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 200 when there is nothing to remove.
 
 Sends a `POST` request to `/api/v1/users/{id}/disableMfa`
 
@@ -9072,7 +9072,7 @@ let response = client.disable_mfa()
     }
     /**Begin with an authenticator
 
-Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's; another user's account, and any account with a factor on, need fresh proof. Limits: 10 an hour, as each makes new codes.
+Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
 
 Sends a `POST` request to `/api/v1/users/{id}/enableMfa`
 
