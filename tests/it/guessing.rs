@@ -9,6 +9,7 @@ tests! {
     the_sixth_try_of_a_set_up_is_refused,
     the_sixth_try_of_turning_off_is_refused,
     a_code_of_impossible_form_costs_a_try,
+    a_link_that_a_newer_one_replaced_costs_no_try,
     a_resend_gives_no_tries_back,
     a_switch_gives_no_tries_back,
     a_mailed_code_fits_its_own_challenge_only,
@@ -68,6 +69,11 @@ async fn the_sixth_try_is_refused_whoever_asks_and_from_wherever() {
     assert_eq!(
         refused["retryAfter"], 1,
         "a new challenge is let in at once"
+    );
+    let message = refused.text("message");
+    assert!(
+        message.contains("start again") && !message.contains("Wait"),
+        "{message}"
     );
     for address in ["203.0.113.7", "198.51.100.9", "2001:db8::7"] {
         let elsewhere = server.verify_login(&token, &code).from(address).await;
@@ -192,6 +198,23 @@ async fn a_code_of_impossible_form_costs_a_try() {
         .verify_login(&token, "123456")
         .await
         .refused(429, "TOO_MANY_MFA_ATTEMPTS");
+}
+
+async fn a_link_that_a_newer_one_replaced_costs_no_try() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
+    let first = alice.begin_sign_in().await;
+    let old = server.mail.link_to(&alice.email).await;
+    let second = alice.begin_sign_in().await;
+    for token in [&first, &second, &first, &second, &first, &second] {
+        let refused = server.verify_login(token, &old).await;
+        let refused = refused.refused(400, "INVALID_MFA_CODE");
+        assert_eq!(refused["attemptsRemaining"], 5);
+    }
+    let code = server.mail.code_to(&alice.email).await;
+    server.verify_login(&second, &code).await.is(200);
 }
 
 async fn a_resend_gives_no_tries_back() {

@@ -21,6 +21,7 @@ fn rejections() -> impl Iterator<Item = Rejected> {
             retry_after: 0,
         }),
         Rejected::from(Refusal::UnknownUser),
+        Rejected::from(Refusal::MfaChallengeUsedUp),
         Rejected::MediaType(Media::Form),
     ];
     Problem::ALL.iter().map(|one| one.sample()).chain(others)

@@ -219,7 +219,8 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         }
         // A code that was sent by another method is no code of this one.
         let sends = method.is_sent() && !seen.has_code_of(method);
-        if sends && seen.challenge.last_sent_at.is_some() {
+        // The first code of another method goes out at once: who asks for it has no use of the other's.
+        if sends && seen.challenge.last_sent_at.is_some() && seen.challenge.resends > 0 {
             judge_pace(tx, &act, &seen)?;
         }
         let done = if sends {

@@ -378,8 +378,10 @@ impl Seen {
 
 /// A challenge without tries: a new one is let in at once, or when the method's wait is over.
 fn exhausted(act: &Act, attempts: &FactorAttempts) -> Refusal {
-    let wait = attempts.next_try_at.seconds_after(act.now);
-    Refusal::TooManyMfaAttempts {
-        retry_after: wait.clamp(1, act.policy().wait_max_seconds),
+    match attempts.next_try_at.seconds_after(act.now) {
+        0 => Refusal::MfaChallengeUsedUp,
+        wait => Refusal::TooManyMfaAttempts {
+            retry_after: wait.min(act.policy().wait_max_seconds),
+        },
     }
 }

@@ -249,6 +249,8 @@ const fn header(refusal: &Refusal) -> Header {
             Header::Bearer(Challenge::TooOld(*max_age))
         }
         Refusal::InsufficientScope { scope } => Header::Bearer(Challenge::Scope(scope.as_str())),
+        // RFC 6585 §4: a 429 may say when to come back; a new challenge is let in at once.
+        Refusal::MfaChallengeUsedUp => Header::RetryAfter(1),
         Refusal::TooManyMfaAttempts { retry_after }
         | Refusal::TooManyMfaEmails { retry_after }
         | Refusal::TooManyMfaSms { retry_after }

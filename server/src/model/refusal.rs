@@ -172,7 +172,9 @@ refusals! {
     LastAdministrator "LAST_ADMINISTRATOR" Conflict "This is the last administrator. Make somebody else an administrator first.";
     /// The caller has as many live keys as one may have (P-41).
     ApiKeyLimit "API_KEY_LIMIT" Conflict "You have reached the limit of live API keys. Delete one that is no longer needed and try again.";
-    /// The challenge, or the factor for now, takes no more codes (P-11, P-13, P-14).
+    /// The challenge takes no more codes (P-11); another one is let in at once.
+    MfaChallengeUsedUp "TOO_MANY_MFA_ATTEMPTS" TooMany "All tries of this mfaToken are used up. Please start again.";
+    /// The factor takes no more codes for now (P-13, P-14).
     TooManyMfaAttempts {
         /// Seconds until a new challenge is let in.
         retry_after: u32

@@ -4097,7 +4097,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The tries of this step are used up, or the method rests after too many wrong codes.
+    ///The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TooManyMfaAttemptsErrorResponse {
         pub code: TooManyMfaAttemptsErrorResponseCode,

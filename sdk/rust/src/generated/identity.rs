@@ -5949,7 +5949,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Wait `retryAfter` seconds, then start a new flow; another `mfaToken` does not shorten the wait.
+    ///The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TooManyMfaAttemptsErrorResponse {
         pub code: TooManyMfaAttemptsErrorResponseCode,
@@ -18347,7 +18347,7 @@ let response = client.get_passkey_options()
     }
     /**Switch MFA Login Method
 
-Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` or `sms` sends a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). The other methods send nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
+Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` or `sms` sends a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). Where a code of the other one took its place, a further one keeps the pace of resends. The other methods send nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
 
 Sends a `POST` request to `/identity/mfa/login/switch`
 

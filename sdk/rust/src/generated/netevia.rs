@@ -3406,7 +3406,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The step, or the method for now, takes no more codes.
+    ///The step, or the method for now, takes no more codes. Wait `retryAfter` seconds, then start again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TooManyMfaAttemptsErrorResponse {
         pub code: TooManyMfaAttemptsErrorResponseCode,

@@ -2742,7 +2742,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///The token had its 5 tries, or the method has a wait after 10 wrong codes. Wait, then start again.
+    ///The token had its 5 tries, or the method has a wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TooManyMfaAttemptsErrorResponse {
         pub code: TooManyMfaAttemptsErrorResponseCode,

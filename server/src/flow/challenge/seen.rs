@@ -101,10 +101,10 @@ pub async fn look_to_answer(
         return look(ctx, act, token, Some(purpose)).await;
     };
     if (link.user, link.row) != (held.user, held.row) {
-        return look(ctx, act, token, Some(purpose)).await;
+        return other_link(ctx, act, token, purpose).await;
     }
     let Ok(seen) = look_by_link(ctx, act, code).await else {
-        return look(ctx, act, token, Some(purpose)).await;
+        return other_link(ctx, act, token, purpose).await;
     };
     let digest = vault::digest(held.secret.expose());
     if !vault::same(&digest, &seen.challenge.secret_hash) {
@@ -112,6 +112,20 @@ pub async fn look_to_answer(
     }
     seen.challenge.judge(purpose, act.now)?;
     seen.go_on(ctx).await
+}
+
+/// Refuses a link that is not of this challenge, or not any more: a newer mail's took its place. It costs
+/// no try, since nobody guesses one.
+async fn other_link(
+    ctx: &Ctx,
+    act: &Act,
+    token: &Secret<String>,
+    purpose: Purpose,
+) -> Result<Seen> {
+    let seen = look(ctx, act, token, Some(purpose)).await?;
+    seen.judge_tries(act)?;
+    let attempts_remaining = seen.challenge.attempts_remaining(act.policy());
+    Err(Refusal::InvalidMfaCode { attempts_remaining }.into())
 }
 
 /// Finds the challenge of a mailed link, whatever its purpose, and judges whether the link is alive:

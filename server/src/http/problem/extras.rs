@@ -86,6 +86,9 @@ fn of_refusal(refusal: &Refusal) -> Extras {
         Refusal::Busy { retry_after } => {
             Extras::ServiceUnavailable(extra::ServiceUnavailable { retry_after: *retry_after })
         },
+        Refusal::MfaChallengeUsedUp => {
+            Extras::TooManyMfaAttempts(extra::TooManyMfaAttempts { retry_after: 1 })
+        },
         Refusal::UnknownUser => Extras::UserNotFound(extra::UserNotFound {}),
         Refusal::TokenInvalid { sent: _ } => Extras::TokenInvalid(extra::TokenInvalid {}),
         Refusal::InsufficientScope { scope } => {
