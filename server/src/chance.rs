@@ -47,6 +47,7 @@ impl Chance {
             Source::System => {
                 if let Err(error) = SysRng.try_fill_bytes(bytes) {
                     tracing::error!(%error, "the system's random generator failed, stopping");
+                    crate::log::finish();
                     process::abort();
                 }
             }

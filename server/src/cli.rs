@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
-use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use crate::api::documents;
 use crate::app::{App, Ctx};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{self, DatabaseUrl, LogFormat, Settings, SettingsError};
+use crate::config::{self, DatabaseUrl, Settings, SettingsError};
 use crate::flow::admin;
+use crate::log;
 use crate::model::ids::Id;
 use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::{Error, Refusal, Secret};
@@ -36,15 +36,19 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return misused(&error),
     };
-    let Err(error) = run(&matches).await else {
-        return ExitCode::SUCCESS;
+    let code = match run(&matches).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            if error.is::<SettingsError>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
     };
-    complain(&format!("{error:#}"));
-    if error.is::<SettingsError>() {
-        ExitCode::from(2)
-    } else {
-        ExitCode::FAILURE
-    }
+    log::finish();
+    code
 }
 
 async fn run(matches: &ArgMatches) -> Result<()> {
@@ -110,19 +114,10 @@ fn text<'a>(matches: &'a ArgMatches, name: &str) -> Result<&'a str> {
     Ok(text.with_context(|| format!("--{name} is missing"))?)
 }
 
-/// Log lines go to standard error; who closes it loses them, and nothing else.
+/// Without a log the server serves all the same.
 fn start_log(settings: &Settings) {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&settings.log_filter))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .log_internal_errors(false);
-    let started = match settings.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
-    if let Err(error) = started {
-        complain(&format!("the log could not be started: {error}"));
+    if let Err(error) = log::start(settings) {
+        complain(&format!("the log could not be started: {error:#}"));
     }
 }
 
@@ -273,8 +268,10 @@ fn print(text: &str) -> Result<()> {
 
 /// One line on standard error, if anybody reads it.
 fn complain(line: &str) {
-    let line = line.replace(['\n', '\r'], " ");
-    drop(writeln!(io::stderr(), "countersign: {line}"));
+    let line = format!("countersign: {}", line.replace(['\n', '\r'], " "));
+    if !log::say(&line) {
+        drop(writeln!(io::stderr(), "{line}"));
+    }
 }
 
 /// Help and version are no errors; of an error, what comes before the usage says enough.

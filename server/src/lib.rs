@@ -10,6 +10,7 @@ pub mod courier;
 pub mod factor;
 pub mod flow;
 pub mod http;
+pub mod log;
 pub mod model;
 pub mod outcome;
 pub mod schema;

@@ -98,7 +98,8 @@ pub async fn trace<B: MessageBody + 'static>(
         source: limits::source(peer, request.headers(), &ctx.settings.trusted_proxies),
         started: Instant::now(),
     };
-    let span = tracing::info_span!("request", id = %id);
+    // Whatever the filter lets through, it says of which request it is.
+    let span = tracing::error_span!("request", id = %id);
     let handled = handle(&edge, &line, request, next).instrument(span);
     REQUEST.scope(id.uuid(), handled).await
 }
@@ -225,7 +226,13 @@ fn log(line: &Line, route: &str, status: StatusCode) {
         ..
     } = line;
     let ms = started.elapsed().as_millis();
-    tracing::info!(%method, route, status = status.as_u16(), ms, %source, "request");
+    let code = status.as_u16();
+    // Supervisors and balancers ask all the time: only a bad answer is news.
+    if matches!(route, "/healthz" | "/readyz") && status.is_success() {
+        tracing::debug!(%method, route, status = code, ms, %source, "request");
+    } else {
+        tracing::info!(%method, route, status = code, ms, %source, "request");
+    }
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

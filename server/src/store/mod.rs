@@ -136,6 +136,7 @@ impl Store {
         let work = Work {
             job,
             writes,
+            span: tracing::Span::current(),
             result: None,
             reply,
             deadline: Instant::now() + self.acquire,
@@ -191,6 +192,8 @@ trait Job: Send {
 struct Work<F, T> {
     job: F,
     writes: bool,
+    /// Whoever asked: what the job logs, the audit trail's events among it, is theirs.
+    span: tracing::Span,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
     deadline: Instant,
@@ -211,7 +214,8 @@ where
 
     fn run(&mut self, tx: &mut Tx) -> Ran {
         // The job holds no state of its own, and its transaction is rolled back.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.job)(tx)))
+        let job = || self.span.in_scope(|| (self.job)(tx));
+        let result = catch_unwind(AssertUnwindSafe(job))
             .unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a database job panicked")).into()));
         let ran = match &result {
             Ok(_) | Err(Error::Refused(_)) => Ran::Keep,

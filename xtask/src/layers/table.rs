@@ -82,7 +82,7 @@ pub const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "chance",
-        may: &["model"],
+        may: &["model", "log"],
         never: WIRE_AND_SQL,
     },
     Layer {
@@ -93,6 +93,11 @@ pub const LAYERS: &[Layer] = &[
     Layer {
         name: "outcome",
         may: &["model"],
+        never: WIRE_AND_SQL,
+    },
+    Layer {
+        name: "log",
+        may: &["config"],
         never: WIRE_AND_SQL,
     },
     Layer {
@@ -119,7 +124,7 @@ pub const LAYERS: &[Layer] = &[
     Layer {
         name: "cli",
         may: &[
-            "flow", "app", "serve", "api", "model", "clock", "chance", "config", "outcome",
+            "flow", "app", "serve", "api", "model", "clock", "chance", "config", "outcome", "log",
         ],
         never: WIRE_AND_SQL,
     },

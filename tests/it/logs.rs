@@ -1,0 +1,160 @@
+//! The log of a real process: nobody waits for whoever reads it, and its lines can be searched.
+
+use std::collections::BTreeSet;
+
+use contract_tests::process::{Process, lines};
+use contract_tests::{Value, json, tests};
+use futures_util::future::join_all;
+use tokio::time::{Duration, Instant};
+
+tests! {
+    a_log_that_nobody_reads_stops_no_request,
+    what_is_queued_is_written_at_the_end,
+    a_log_that_nobody_reads_keeps_no_process_alive,
+    an_error_of_the_command_line_ends_a_log_that_nobody_reads,
+    a_line_is_json_that_can_be_searched,
+    probes_that_go_well_are_no_news,
+}
+
+/// More than the queue and a pipe hold.
+const MANY: usize = 10_000;
+
+const KEYS: &str = "/.well-known/jwks.json";
+
+/// Asks so often, eight at a time; each is answered, and each is a line in the log.
+async fn ask(process: &Process, count: usize) {
+    let asking = (0..8).map(|_| async {
+        for _ in 0..count / 8 {
+            process.get(KEYS).await.is(200);
+        }
+    });
+    join_all(asking).await;
+}
+
+fn requests(lines: &[Value]) -> usize {
+    let is_request = |line: &&Value| line["fields"]["message"] == "request";
+    lines.iter().filter(is_request).count()
+}
+
+fn dropped(lines: &[Value]) -> u64 {
+    lines
+        .iter()
+        .filter_map(|line| line["fields"]["dropped"].as_u64())
+        .sum()
+}
+
+/// All of the log up to the end of the process, each line read as JSON.
+async fn log(process: &mut Process) -> Vec<Value> {
+    let lines = lines(process.log()).await;
+    let read = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+    lines.iter().map(read).collect()
+}
+
+async fn a_log_that_nobody_reads_stops_no_request() {
+    let mut process = Process::serve(&[("LOG_FORMAT", "json")]).await;
+    ask(&process, MANY).await;
+    process.get("/healthz").await.is(200);
+    let reading = tokio::spawn(lines(process.log()));
+    // Asked for after the reader began again: it is written after what was dropped is told.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ask(&process, 8).await;
+    process.terminate();
+    assert!(process.ended().await.success());
+    let read = reading.await.expect("read");
+    let read: Vec<Value> = read
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert!(dropped(&read) > 0, "{} lines came", read.len());
+    let all = requests(&read) + usize::try_from(dropped(&read)).expect("a number");
+    assert_eq!(all, MANY + 8, "each line was written, or counted");
+    let told = read
+        .iter()
+        .rposition(|line| line["fields"]["dropped"].is_u64());
+    let last = read
+        .iter()
+        .rposition(|line| line["fields"]["message"] == "request");
+    assert!(told < last, "the gap is told where it is");
+}
+
+async fn what_is_queued_is_written_at_the_end() {
+    let mut process = Process::serve(&[("LOG_FORMAT", "json")]).await;
+    ask(&process, 4000).await;
+    process.terminate();
+    let log = log(&mut process).await;
+    assert_eq!((requests(&log), dropped(&log)), (4000, 0));
+    let last = log.last().expect("a line");
+    assert_eq!(last["fields"]["message"], "stopping");
+    assert!(process.ended().await.success());
+}
+
+async fn a_log_that_nobody_reads_keeps_no_process_alive() {
+    let mut process = Process::serve(&[]).await;
+    let unread = process.log();
+    ask(&process, 4000).await;
+    process.terminate();
+    let told = Instant::now();
+    assert!(process.ended().await.success());
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    drop(unread);
+}
+
+async fn an_error_of_the_command_line_ends_a_log_that_nobody_reads() {
+    let process = Process::serve(&[]).await;
+    let (well, said) = process
+        .run(&["user", "unlock", "--email", "nobody@example.com"])
+        .await;
+    assert!(!well);
+    let last = said.lines().last().expect("a line");
+    assert_eq!(last, "countersign: there is no account with this address");
+}
+
+async fn a_line_is_json_that_can_be_searched() {
+    let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", "info")]).await;
+    let body = json!({ "email": "alice@example.com", "password": "wrong" });
+    let refused = process.post("/identity/login", &body).await;
+    let id = refused.refused(401, "INVALID_CREDENTIALS").text("requestId");
+    process.terminate();
+    let log = log(&mut process).await;
+    let of_it: Vec<&Value> = log.iter().filter(|line| line["request_id"] == *id).collect();
+    let targets: BTreeSet<&str> = of_it.iter().filter_map(|line| line["target"].as_str()).collect();
+    assert!(targets.contains("audit"), "the audit trail's event: {log:#?}");
+    let request = of_it
+        .iter()
+        .find(|line| line["fields"]["message"] == "request")
+        .expect("the request's own line");
+    assert_eq!(request["fields"]["status"], 401);
+    assert!(request["fields"]["ms"].is_u64(), "{request}");
+    for line in &log {
+        let members: BTreeSet<&str> = line
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let known = ["timestamp", "level", "target", "request_id", "fields"];
+        assert!(members.iter().all(|name| known.contains(name)), "{line}");
+        let texts = line["fields"].as_object().into_iter().flatten();
+        for (name, value) in texts {
+            let number = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+            assert!(!number, "{name} is a number in quotes: {line}");
+        }
+    }
+}
+
+async fn probes_that_go_well_are_no_news() {
+    for (filter, expected) in [("info", 0), ("info,countersign=debug", 2)] {
+        let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", filter)]).await;
+        process.get("/healthz").await.is(200);
+        process.get("/readyz").await.is(200);
+        process.get(KEYS).await.is(200);
+        process.terminate();
+        let log = log(&mut process).await;
+        let probes = log.iter().filter(|line| {
+            let route = line["fields"]["route"].as_str();
+            matches!(route, Some("/healthz" | "/readyz"))
+        });
+        assert_eq!(probes.count(), expected, "{filter}");
+        assert!(requests(&log) > 0);
+    }
+}
