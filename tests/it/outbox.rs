@@ -8,6 +8,7 @@ use countersign::model::Secret;
 
 tests! {
     a_mail_is_what_mail_readers_expect,
+    no_two_minutes_have_the_same_subject,
     without_starttls_nothing_is_sent_where_it_is_demanded,
     without_a_mail_server_mail_is_written_to_files,
 }
@@ -47,6 +48,24 @@ async fn a_mail_is_what_mail_readers_expect() {
         .max();
     assert!(longest < Some(79), "a line of {longest:?}");
     assert!(!mail.text.contains("http"), "no link to be phished with");
+}
+
+async fn no_two_minutes_have_the_same_subject() {
+    let server = Server::with(|settings| settings.issuer_name = "Bänk".to_owned()).await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    for _ in 0..3 {
+        server.clock.advance(60);
+        alice.begin_sign_in().await;
+        server.mail.code_to("alice@example.com").await;
+    }
+    let subjects = server.mail.subjects_to("alice@example.com");
+    let all: std::collections::BTreeSet<&String> = subjects.iter().collect();
+    assert_eq!(all.len(), subjects.len(), "{subjects:#?}");
+    for subject in &subjects {
+        assert!(subject.contains("Bänk"), "{subject}");
+        assert!(subject.ends_with(" UTC)"), "{subject}");
+    }
 }
 
 async fn without_starttls_nothing_is_sent_where_it_is_demanded() {

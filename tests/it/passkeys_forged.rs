@@ -123,7 +123,10 @@ async fn a_counter_that_went_back_is_refused_and_told() {
     }
     server
         .mail
-        .notice_to("alice@example.com", "passkey of your account was refused")
+        .notice_to(
+            "alice@example.com",
+            "passkey of your Countersign account was refused",
+        )
         .await;
     device.set_counter(42);
     alice.sign_in_by(&device).await.is(200);

@@ -13,7 +13,8 @@ pub(super) struct Written {
     pub(super) text: String,
 }
 
-/// Writes a letter in the name of `service`.
+/// Writes a letter in the name of `service`. The minute stands in the subject: mail programs hide a newer
+/// mail below an older one of the same subject, and so a newer code.
 pub(super) fn write(letter: &Letter, service: &str) -> Written {
     let (code, minutes) = code(&letter.message);
     let lifetime = lifetime(minutes);
@@ -345,10 +346,12 @@ mod tests {
                 message,
             };
             let written = write(&letter, "Example");
+            let subject = &written.subject;
             assert!(
-                !written.subject.is_empty() && !written.subject.contains("012345"),
-                "{word}"
+                subject.contains("Example") && subject.ends_with(" (2027-01-15 08:00 UTC)"),
+                "no mail program takes two of them for one: {subject}"
             );
+            assert!(!subject.contains("012345"), "{word}");
             assert!(
                 !written.text.contains(['{', '}', '\r']) && !written.subject.contains('{'),
                 "{word}"

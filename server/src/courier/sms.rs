@@ -9,9 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize};
+use url::{Host, Url};
 
 use super::email::{Delivery, keep};
 use super::letter::code;
+use super::parts::{is_plain, parts};
 use crate::config::{Settings, TwilioSender};
 use crate::model::notice::{Letter, Message};
 use crate::model::{NoticeId, Secret, Time};
@@ -19,8 +21,14 @@ use crate::model::{NoticeId, Secret, Time};
 /// The most of an error's body that is read.
 const MOST: usize = 16 * 1024;
 
+/// Text messages: what they say of us, and how they leave.
+pub(super) struct Texts {
+    way: Way,
+    site: Option<String>,
+}
+
 /// How text messages leave.
-pub(super) enum Texts {
+enum Way {
     /// By Twilio's Messages resource.
     Twilio(Box<Twilio>),
     /// To a webhook.
@@ -30,7 +38,7 @@ pub(super) enum Texts {
 }
 
 /// Twilio (<https://www.twilio.com/docs/messaging/api/message-resource>).
-pub(super) struct Twilio {
+struct Twilio {
     http: Client,
     url: String,
     account: String,
@@ -39,7 +47,7 @@ pub(super) struct Twilio {
 }
 
 /// A webhook, signed as <https://www.standardwebhooks.com> says.
-pub(super) struct Webhook {
+struct Webhook {
     http: Client,
     url: Secret<String>,
     key: hmac::Key,
@@ -66,6 +74,37 @@ impl Texts {
     /// # Errors
     /// TLS cannot be set up, or the webhook's secret is no base64.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            way: Way::new(settings)?,
+            site: site(&settings.public_url),
+        })
+    }
+
+    /// Tries to deliver.
+    pub(super) async fn deliver(
+        &self,
+        id: NoticeId,
+        letter: &Letter,
+        service: &str,
+        now: Time,
+    ) -> Delivery {
+        let Some(body) = text(&letter.message, service, self.site.as_deref()) else {
+            return Delivery::Refused("it is not for text messages".to_owned());
+        };
+        match &self.way {
+            Way::Twilio(twilio) => twilio.send(&letter.to, &body).await,
+            Way::Webhook(webhook) => webhook.send(id, letter, &body, now).await,
+            Way::Outbox(folder) => {
+                let time = Time::from_micros(letter.at).to_string().replace(':', "-");
+                let path = folder.join(format!("{time}-{id}.sms"));
+                keep(path, format!("To: {}\n\n{body}\n", letter.to).into_bytes()).await
+            }
+        }
+    }
+}
+
+impl Way {
+    fn new(settings: &Settings) -> Result<Self> {
         let patience = Duration::from_secs(u64::from(settings.sms_timeout_seconds));
         let parts = (
             &settings.twilio_account_sid,
@@ -91,28 +130,6 @@ impl Texts {
             })));
         }
         Ok(Self::Outbox(settings.data_dir.join("outbox")))
-    }
-
-    /// Tries to deliver.
-    pub(super) async fn deliver(
-        &self,
-        id: NoticeId,
-        letter: &Letter,
-        service: &str,
-        now: Time,
-    ) -> Delivery {
-        let Some(body) = text(&letter.message, service) else {
-            return Delivery::Refused("it is not for text messages".to_owned());
-        };
-        match self {
-            Self::Twilio(twilio) => twilio.send(&letter.to, &body).await,
-            Self::Webhook(webhook) => webhook.send(id, letter, &body, now).await,
-            Self::Outbox(folder) => {
-                let time = Time::from_micros(letter.at).to_string().replace(':', "-");
-                let path = folder.join(format!("{time}-{id}.sms"));
-                keep(path, format!("To: {}\n\n{body}\n", letter.to).into_bytes()).await
-            }
-        }
     }
 }
 
@@ -163,7 +180,14 @@ impl Twilio {
             Some(code) => format!("Twilio answered {status}, error {code}"),
             None => format!("Twilio answered {status}"),
         };
-        judge(status, why)
+        // <https://www.twilio.com/docs/api/errors>: some say more than the status they come with.
+        match code {
+            // The receiver: no number, no phone, out of reach, or unsubscribed.
+            Some(21211 | 21217 | 21610 | 21612 | 21614) => Delivery::Refused(why),
+            // Our sender, which the operator can mend, or its queue, which runs empty.
+            Some(21212 | 21603 | 21606 | 21611 | 21659 | 21660) => Delivery::Failed(why),
+            Some(_) | None => judge(status, why),
+        }
     }
 }
 
@@ -229,18 +253,117 @@ fn judge(status: StatusCode, why: String) -> Delivery {
     }
 }
 
-/// What a text message says: one part of 160 characters, the code first, where a locked screen and
-/// autofill look for it. `None` for what is told by mail only.
-fn text(message: &Message, service: &str) -> Option<String> {
+/// What a text message says: one part of 160 characters, the code first, where a locked screen looks for
+/// it, and last the line by which browsers fill it in on our pages alone
+/// (<https://wicg.github.io/sms-one-time-codes/>). `None` for what is told by mail only.
+fn text(message: &Message, service: &str, site: Option<&str>) -> Option<String> {
     let (code, minutes) = code(message);
     let what = match message.word() {
         _ if code.is_empty() => return None,
         "login_code" => "to sign in",
-        "setup_code" => "to turn on codes by text message",
-        "disable_code" => "to turn off codes by text message",
-        _other => "to confirm what you asked for",
+        "setup_code" => "to turn on SMS codes",
+        "disable_code" => "to turn off SMS codes",
+        _other => "to confirm an action",
     };
+    let bound = site.map_or_else(String::new, |site| format!("\n@{site} #{code}"));
     Some(format!(
-        "{code} is your {service} code {what}. It works for {minutes} min. Never pass it on; if you did not ask for it, tell your administrator."
+        "{code} is your {service} code {what}. It works for {minutes} min. Pass it on to nobody. Not you? Tell your administrator.{bound}"
     ))
+}
+
+/// The host to which browsers bind a code: the form has no place for a port, and means https.
+fn site(public_url: &str) -> Option<String> {
+    let url = Url::parse(public_url).ok()?;
+    match url.host()? {
+        Host::Domain(name) if url.scheme() == "https" && url.port().is_none() => {
+            Some(name.to_owned())
+        }
+        Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_) => None,
+    }
+}
+
+/// What is allowed, and worth a word to the operator at the start: text messages that cost more than one.
+pub fn warnings(settings: &Settings) -> Vec<String> {
+    if settings.sms_countries.is_empty() {
+        return Vec::new();
+    }
+    let (service, site) = (&settings.issuer_name, site(&settings.public_url));
+    let longest = Message::DisableCode {
+        code: "0".repeat(settings.policy.code_digits as usize),
+        minutes: settings.policy.sms_code_seconds / 60,
+        link: None,
+    };
+    let longest = text(&longest, service, site.as_deref()).unwrap_or_default();
+    let why = if is_plain(service) {
+        "issuer_name and the host of public_url are long"
+    } else {
+        "issuer_name has characters outside the GSM 7-bit alphabet, which leave room for 70 instead of 160"
+    };
+    match parts(&longest) {
+        1 => Vec::new(),
+        parts => vec![format!(
+            "each text message is sent, and paid for, as {parts}: {why}"
+        )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{site, text};
+    use crate::courier::parts::parts;
+    use crate::model::notice::Message;
+
+    #[test]
+    fn a_code_is_bound_to_https_at_its_own_port_and_to_a_name() {
+        assert_eq!(
+            site("https://login.example.com").as_deref(),
+            Some("login.example.com")
+        );
+        assert_eq!(site("https://x.example:443").as_deref(), Some("x.example"));
+        for none in [
+            "http://login.example.com",
+            "https://login.example.com:8443",
+            "https://192.0.2.1",
+            "https://[2001:db8::1]",
+        ] {
+            assert_eq!(site(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_every_purpose_is_one_part_and_ends_with_the_bound_code() {
+        let (code, minutes) = ("01234567".to_owned(), 10);
+        let link = None;
+        for message in [
+            Message::LoginCode {
+                code: code.clone(),
+                minutes,
+                link: link.clone(),
+            },
+            Message::SetupCode {
+                code: code.clone(),
+                minutes,
+                link: link.clone(),
+            },
+            Message::DisableCode {
+                code: code.clone(),
+                minutes,
+                link: link.clone(),
+            },
+            Message::StepUpCode {
+                code: code.clone(),
+                minutes,
+                link,
+            },
+            Message::ActionCode {
+                code,
+                minutes,
+                action: "payout-42".to_owned(),
+            },
+        ] {
+            let text = text(&message, "Countersign", Some("mfa.example.com")).expect("a text");
+            assert_eq!(parts(&text), 1, "{text}");
+            assert!(text.ends_with("\n@mfa.example.com #01234567"), "{text}");
+        }
+    }
 }
