@@ -14,13 +14,17 @@ use tokio::sync::Notify;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
+use crate::courier::Health;
 use crate::model::{Fault, Result, Time};
-use crate::store::conn::SchemaState;
 use crate::store::{
     Engine, Options, Store, Tx, api_keys, audit, challenges, code_sets, limits, notices, passkeys,
     registrations, sessions,
 };
 use crate::vault::{Hasher, PublicKey, Vault, make_folder, private, refuse_open_to_others};
+
+mod readiness;
+
+use readiness::Probe;
 
 /// How many rows one purge deletes in one write: past it, others would wait for it.
 const PURGE_BATCH: i64 = 1000;
@@ -42,6 +46,8 @@ pub struct Ctx {
     /// Password hashing.
     pub hasher: Hasher,
     courier: Arc<Notify>,
+    health: Arc<Health>,
+    probe: Probe,
 }
 
 impl Ctx {
@@ -75,24 +81,6 @@ impl Ctx {
     /// Wakes the courier: there may be something to send.
     pub fn nudge_courier(&self) {
         self.courier.notify_one();
-    }
-}
-
-/// Whether the parts are well: `ok`, or one word on what is wrong.
-#[derive(Clone, Copy, Debug)]
-pub struct Readiness {
-    /// `ok` or `unreachable`.
-    pub database: &'static str,
-    /// `ok`, `behind` or `ahead`.
-    pub migrations: &'static str,
-    /// `ok` or `full`.
-    pub courier: &'static str,
-}
-
-impl Readiness {
-    /// Whether all of them are.
-    pub fn is_ready(&self) -> bool {
-        [self.database, self.migrations, self.courier] == ["ok"; 3]
     }
 }
 
@@ -131,10 +119,12 @@ impl App {
             store: Store::open(&engine, options)?,
             hasher: Hasher::start(&settings, &chance)?,
             vault,
+            probe: Probe::new(*chance.id::<Probe>(clock.now()).as_bytes()),
             clock,
             chance,
             settings: Arc::new(settings),
             courier: Arc::new(Notify::new()),
+            health: Arc::default(),
         }));
         if keys_are_new
             && !app
@@ -163,6 +153,11 @@ impl App {
     /// What wakes the courier.
     pub fn courier_wake(&self) -> Arc<Notify> {
         Arc::clone(&self.0.courier)
+    }
+
+    /// What the courier tells how it does.
+    pub fn courier_health(&self) -> Arc<Health> {
+        Arc::clone(&self.0.health)
     }
 
     /// Calls a flow. A panic in it is a fault of this call, and nobody else's.
@@ -197,26 +192,6 @@ impl App {
                 days,
                 "the signing key is old: run `countersign keys rotate`"
             );
-        }
-    }
-
-    /// Asks the parts how they are.
-    pub async fn readiness(&self) -> Readiness {
-        let schema = self.0.store.schema_state().await;
-        let queued = self.0.read(notices::queued).await;
-        let room = |queued: i64| queued < i64::from(self.0.settings.policy.courier_queue);
-        Readiness {
-            database: if schema.is_ok() { "ok" } else { "unreachable" },
-            migrations: match schema {
-                Ok(SchemaState::Behind) => "behind",
-                Ok(SchemaState::Ahead) => "ahead",
-                Ok(SchemaState::Current) | Err(_) => "ok",
-            },
-            courier: if queued.is_ok_and(|queued| !room(queued)) {
-                "full"
-            } else {
-                "ok"
-            },
         }
     }
 

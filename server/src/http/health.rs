@@ -6,13 +6,14 @@ use crate::http::status::{Checks, Rejected};
 /// How the parts are that the server needs.
 ///
 /// # Errors
-/// Rejects when one of them is not well.
+/// Rejects when this process cannot serve.
 pub async fn readiness(app: &App) -> Result<Checks, Rejected> {
     let readiness = app.readiness().await;
     let checks = Checks {
         database: readiness.database,
         migrations: readiness.migrations,
         courier: readiness.courier,
+        reason: readiness.reason,
     };
     if readiness.is_ready() {
         Ok(checks)

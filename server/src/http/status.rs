@@ -61,12 +61,14 @@ impl Media {
 /// How the parts are that the server needs: `ok`, or one word for what is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
-    /// `ok` or `unreachable`.
+    /// `ok`, `unreachable` or `unwritable`.
     pub database: &'static str,
     /// `ok`, `behind` or `ahead`.
     pub migrations: &'static str,
-    /// `ok` or `full`.
+    /// `ok` or `degraded`.
     pub courier: &'static str,
+    /// The first thing that is not well, in a sentence; none when all is.
+    pub reason: Option<&'static str>,
 }
 
 /// Marks an answer that an API's error type made, by the code it carries, so that the outer

@@ -60,6 +60,7 @@ pub async fn get_readiness(app: App) -> Answer<ReadinessResponse> {
     Ok(Json(ReadinessResponse {
         status: Ready::Ready,
         checks: checks.into(),
+        reason: checks.reason,
     }))
 }
 
@@ -102,6 +103,9 @@ pub struct ReadinessResponse {
     status: Ready,
     #[schema(inline)]
     checks: ReadinessChecks,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<&'static str>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -18,13 +18,11 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
         Rejected::TooLarge => Extras::PayloadTooLarge(extra::PayloadTooLarge {}),
         Rejected::MediaType(_) => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
         Rejected::Method { .. } => Extras::MethodNotAllowed(extra::MethodNotAllowed {}),
-        Rejected::NotReady { checks } => {
-            let checks = ReadinessChecks::from(*checks);
-            Extras::NotReady(extra::NotReady {
-                checks,
-                retry_after,
-            })
-        }
+        Rejected::NotReady { checks } => Extras::NotReady(extra::NotReady {
+            checks: ReadinessChecks::from(*checks),
+            reason: checks.reason.unwrap_or_default(),
+            retry_after,
+        }),
     }
 }
 

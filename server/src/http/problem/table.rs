@@ -144,8 +144,9 @@ problems! {
     NotReady "NotReadyErrorResponse" {
         #[schema(inline)]
         checks: ReadinessChecks,
+        reason: &'static str,
         retry_after: u32,
-    } = Rejected::NotReady { checks: Checks { database: "", migrations: "", courier: "" } };
+    } = Rejected::NotReady { checks: Checks { database: "", migrations: "", courier: "", reason: None } };
 }
 
 /// Why a code that is right is refused all the same.

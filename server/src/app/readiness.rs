@@ -1,0 +1,132 @@
+//! Readiness: whether this process can serve, and what else somebody should know.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use super::{App, Ctx};
+use crate::model::notice::Channel;
+use crate::model::{Error, Time};
+use crate::store::conn::SchemaState;
+use crate::store::{limits, notices};
+
+/// How long it is known whether a write goes well: whoever asks all the time causes no more of them.
+const KNOWN_FOR: Duration = Duration::from_secs(3);
+
+/// Whether the parts are well: `ok`, or one word on what is wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Readiness {
+    /// `ok`, `unreachable` or `unwritable`.
+    pub database: &'static str,
+    /// `ok`, `behind` or `ahead`.
+    pub migrations: &'static str,
+    /// `ok` or `degraded`.
+    pub courier: &'static str,
+    /// The first thing that is not well, in a sentence; none when all is.
+    pub reason: Option<&'static str>,
+    /// Whether a courier that is not well counts.
+    pub needs_courier: bool,
+}
+
+impl Readiness {
+    /// Whether this process can serve.
+    pub fn is_ready(&self) -> bool {
+        let courier = self.courier == "ok" || !self.needs_courier;
+        [self.database, self.migrations] == ["ok"; 2] && courier
+    }
+}
+
+/// What is known of writes: when the last one was tried, and whether it went well.
+pub(super) struct Probe {
+    /// The row that this process writes, for itself: it waits for no other replica's write.
+    row: [u8; 16],
+    tried: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Probe {
+    /// A probe that has tried nothing; `row` is nobody else's.
+    pub(super) fn new(row: [u8; 16]) -> Self {
+        Self {
+            row,
+            tried: Mutex::new(None),
+        }
+    }
+
+    /// Whether a write goes well. One caller at a time tries, the others wait for what it finds.
+    async fn is_writable(&self, ctx: &Ctx) -> bool {
+        let mut tried = self.tried.lock().await;
+        if let Some((at, well)) = *tried
+            && at.elapsed() < KNOWN_FOR
+        {
+            return well;
+        }
+        let (row, now): (_, Time) = (self.row, ctx.now());
+        let written = ctx.write(move |tx| limits::probe(tx, &row, now)).await;
+        let was_well = tried.is_none_or(|(_, well)| well);
+        match &written {
+            Err(Error::Fault(fault)) if was_well => {
+                let cause = format!("{:#}", fault.cause);
+                tracing::error!(cause, "the database takes no writes");
+            }
+            Err(_) if was_well => tracing::error!("the database has no time for a write"),
+            Ok(()) if !was_well => tracing::info!("the database takes writes again"),
+            Ok(()) | Err(_) => {}
+        }
+        let well = written.is_ok();
+        *tried = Some((Instant::now(), well));
+        well
+    }
+}
+
+impl App {
+    /// Asks the parts how they are.
+    pub async fn readiness(&self) -> Readiness {
+        let ctx = self.ctx();
+        let (schema, queued, writable) = tokio::join!(
+            ctx.store.schema_state(),
+            ctx.read(notices::queued),
+            ctx.probe.is_writable(ctx)
+        );
+        let database = match (&schema, writable) {
+            (Err(_), _) => ("unreachable", Some("The database does not answer.")),
+            (Ok(_), false) => (
+                "unwritable",
+                Some(
+                    "The database takes no writes: its disk may be full or read-only, or it hangs.",
+                ),
+            ),
+            (Ok(_), true) => ("ok", None),
+        };
+        let migrations = match schema {
+            Ok(SchemaState::Behind) => ("behind", Some("The database lacks migrations.")),
+            Ok(SchemaState::Ahead) => (
+                "ahead",
+                Some("The database was migrated by a newer version of Countersign."),
+            ),
+            Ok(SchemaState::Current) | Err(_) => ("ok", None),
+        };
+        let most = i64::from(ctx.settings.policy.courier_queue);
+        let courier = match (queued, ctx.health.stuck(ctx.now())) {
+            (Ok(queued), _) if queued >= most => (
+                "degraded",
+                Some("The queue of messages is full: calls that send one are refused."),
+            ),
+            (_, Some(Channel::Mail)) => (
+                "degraded",
+                Some("No mail has left for a minute though some waits: see the log."),
+            ),
+            (_, Some(Channel::Text)) => (
+                "degraded",
+                Some("No text message has left for a minute though some waits: see the log."),
+            ),
+            (_, None) => ("ok", None),
+        };
+        Readiness {
+            database: database.0,
+            migrations: migrations.0,
+            courier: courier.0,
+            reason: database.1.or(migrations.1).or(courier.1),
+            needs_courier: ctx.settings.ready_needs_courier,
+        }
+    }
+}
