@@ -17,6 +17,7 @@ use crate::app::{App, Ctx};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, Settings, SettingsError};
+use crate::courier;
 use crate::flow::admin;
 use crate::log;
 use crate::model::ids::Id;
@@ -28,6 +29,9 @@ use arguments::command;
 
 /// The longest password that is read from standard input, in bytes.
 const PASSWORD_MAX: u64 = 4096;
+
+/// The longest answer of a server that is asked for its readiness, in bytes.
+const ANSWER_MAX: u64 = 64 * 1024;
 
 /// Does what the arguments say. Whatever stops it is one line on standard error; the exit code is 2
 /// when arguments or settings are wrong, else 1.
@@ -74,7 +78,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
         _ => {}
     }
     start_log(&settings);
-    let warnings = settings.warnings();
+    let warnings = [settings.warnings(), courier::warnings(&settings)].concat();
     let app = App::open(settings, Clock::System, Chance::system()).await?;
     match path.as_slice() {
         [] | ["serve"] => {
@@ -215,7 +219,7 @@ fn print_document(name: &str) -> Result<()> {
     }
 }
 
-/// Asks `/readyz`; for containers, which may have no other client.
+/// Asks `/readyz`; for containers, which may have no other client. What is degraded is told, and well.
 fn ask_readiness(listen: SocketAddr) -> Result<()> {
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -223,22 +227,28 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
         ip => ip,
     };
     let server = SocketAddr::new(address, listen.port());
-    let patience = Duration::from_secs(5);
-    let asked = || -> io::Result<Vec<u8>> {
+    // A database that does not answer is told after five seconds.
+    let patience = Duration::from_secs(8);
+    let asked = || -> io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&server, patience)?;
         stream.set_read_timeout(Some(patience))?;
         write!(
             stream,
             "GET /readyz HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"
         )?;
-        let mut answer = vec![0; 12];
-        stream.read_exact(&mut answer)?;
-        Ok(answer)
+        let mut answer = Vec::new();
+        stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     };
     let answer = asked().with_context(|| format!("the server at {server} does not answer"))?;
-    match answer.as_slice() {
-        b"HTTP/1.1 200" => Ok(()),
-        _ => bail!("the server at {server} is not ready"),
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let reason = body["reason"].as_str();
+    match (head.starts_with("HTTP/1.1 200"), reason) {
+        (true, None) => Ok(()),
+        (true, Some(reason)) => print(&format!("The server is ready, but: {reason}\n")),
+        (false, None) => bail!("the server at {server} is not ready"),
+        (false, Some(reason)) => bail!("the server at {server} is not ready: {reason}"),
     }
 }
 

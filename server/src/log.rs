@@ -113,7 +113,7 @@ pub fn finish() {
     let asked = queue.entries.send_deadline(Entry::Flush(done), deadline);
     if asked.is_ok() {
         // Late or never: what nobody reads is lost.
-        drop(written.recv_deadline(deadline));
+        let _late = written.recv_deadline(deadline);
     }
 }
 
@@ -183,7 +183,7 @@ fn write_loop(queued: &flume::Receiver<Entry>, dropped: &AtomicU64, out: &Out, s
         }
         if let Some(done) = asked {
             // Whoever asked may have given up.
-            drop(done.send(()));
+            let _gone = done.send(());
         }
     }
 }

@@ -252,6 +252,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
+        lane -> Text,
     }
 }
 

@@ -142,7 +142,7 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
         ctx.vault.clone(),
         ctx.clock.clone(),
         ctx.chance.clone(),
-        app.courier_wake(),
+        (app.courier_wake(), app.courier_health()),
     )
 }
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use contract_tests::smtp::Reply;
 use contract_tests::waiting::until;
-use contract_tests::{Mail, Server, tests};
+use contract_tests::{Mail, Server, logs, tests};
+use countersign::model::notice::Message;
 use tokio::time::{Instant, sleep};
+
+use super::texts::post;
 
 tests! {
     a_refusal_for_now_is_tried_again_as_the_same_mail,
@@ -20,6 +23,10 @@ tests! {
     a_mail_in_the_queue_survives_a_restart,
     of_two_couriers_one_sends,
     a_full_queue_refuses_calls_that_send_and_no_others,
+    notices_that_hang_hold_up_no_code,
+    what_the_mail_server_cannot_take_is_given_up_at_once,
+    what_is_the_operators_to_mend_is_tried_again,
+    the_greeting_is_the_host_of_public_url,
 }
 
 /// Waits until the mail server refused so many mails after reading them, letting time pass for each.
@@ -313,11 +320,104 @@ async fn a_full_queue_refuses_calls_that_send_and_no_others() {
         .begin_disable("email")
         .await
         .refused(503, "SERVICE_UNAVAILABLE");
-    assert_eq!(
-        server.get("/readyz").await.refused(503, "NOT_READY")["checks"]["courier"],
-        "full"
-    );
+    // Everything else goes on: a balancer keeps sending.
+    let ready = server.get("/readyz").await.is(200);
+    assert_eq!(ready["checks"]["courier"], "degraded");
+    assert!(ready.text("reason").contains("queue"), "{}", ready.text);
     bob.sign_in().await;
     bob.enable_authenticator().await;
     bob.sign_in().await;
+}
+
+async fn notices_that_hang_hold_up_no_code() {
+    let server = Server::with(|settings| settings.smtp_timeout_seconds = 7).await;
+    server.mail.silent_to("slow@example.com");
+    for _ in 0..8 {
+        post(&server, "slow@example.com", Message::SessionEnded).await;
+    }
+    until("notices that hang", async || {
+        (server.mail.refused().len() >= 2).then_some(())
+    })
+    .await;
+    server.register("alice@example.com").await.is(202);
+    server.mail.code_to("alice@example.com").await;
+}
+
+fn code() -> Message {
+    Message::LoginCode {
+        code: "271828".to_owned(),
+        minutes: 5,
+        link: None,
+    }
+}
+
+/// Waits until so many notices are in this state after a try.
+pub async fn ended(server: &Server, state: &str, count: i64) {
+    let sql = format!(
+        "SELECT count(*) AS found FROM notices WHERE state = '{state}' AND tries > 0 AND (state <> 'queued' OR leased_until = 0)"
+    );
+    until(state, async || {
+        (server.database.number(&sql) == count).then_some(())
+    })
+    .await;
+}
+
+async fn what_the_mail_server_cannot_take_is_given_up_at_once() {
+    let server = Server::start().await;
+    server.mail.is_old();
+    post(&server, "jürgen@example.com", code()).await;
+    ended(&server, "abandoned", 1).await;
+    assert_eq!(server.mail.begun(), 0);
+    let told = logs::lines_with("needs SMTPUTF8");
+    assert!(
+        told.iter().any(|line| line.contains("j***@example.com")),
+        "{told:?}"
+    );
+    for refusal in [
+        Reply::Sender("550 5.6.7 non-ASCII addresses not permitted"),
+        Reply::Sender("552 too large"),
+        Reply::Recipient("556 this domain takes no mail"),
+    ] {
+        let server = Server::start().await;
+        server.mail.replies(&[refusal]);
+        post(&server, "alice@example.com", code()).await;
+        ended(&server, "abandoned", 1).await;
+    }
+}
+
+async fn what_is_the_operators_to_mend_is_tried_again() {
+    let refusals = [
+        Reply::Sender("553 5.7.1 sender address rejected: not owned by user"),
+        Reply::Sender("530 5.7.0 authentication required"),
+        Reply::Recipient("530 5.7.0 authentication required"),
+    ];
+    let server = Server::start().await;
+    for refusal in refusals {
+        server.mail.replies(&[refusal]);
+        post(&server, "alice@example.com", code()).await;
+        ended(&server, "queued", 1).await;
+        server.wait(60);
+        server.mail_is_out().await;
+    }
+    server.mail.closes(Some("554 no mail here"));
+    post(&server, "alice@example.com", code()).await;
+    ended(&server, "queued", 1).await;
+    server.mail.closes(None);
+    server.wait(60);
+    server.mail_is_out().await;
+    ended(&server, "sent", 4).await;
+}
+
+async fn the_greeting_is_the_host_of_public_url() {
+    for (url, expected) in [
+        ("https://login.example.com", "login.example.com"),
+        ("http://login.example.com:8080", "login.example.com"),
+        ("http://192.0.2.7", "[192.0.2.7]"),
+        ("http://[2001:db8::7]:8080", "[IPv6:2001:db8::7]"),
+    ] {
+        let server = Server::with(|settings| settings.public_url = url.to_owned()).await;
+        server.register("alice@example.com").await.is(202);
+        server.mail.next_to("alice@example.com").await;
+        assert_eq!(server.mail.greeted(), [expected]);
+    }
 }

@@ -11,9 +11,10 @@ tests! {
     a_log_that_nobody_reads_stops_no_request,
     what_is_queued_is_written_at_the_end,
     a_log_that_nobody_reads_keeps_no_process_alive,
-    an_error_of_the_command_line_ends_a_log_that_nobody_reads,
+    a_complaint_is_the_last_line,
     a_line_is_json_that_can_be_searched,
     probes_that_go_well_are_no_news,
+    a_start_warns_of_what_costs_or_looks_forged,
 }
 
 /// More than the queue and a pipe hold.
@@ -95,11 +96,15 @@ async fn a_log_that_nobody_reads_keeps_no_process_alive() {
     process.terminate();
     let told = Instant::now();
     assert!(process.ended().await.success());
-    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert!(
+        told.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        told.elapsed()
+    );
     drop(unread);
 }
 
-async fn an_error_of_the_command_line_ends_a_log_that_nobody_reads() {
+async fn a_complaint_is_the_last_line() {
     let process = Process::serve(&[]).await;
     let (well, said) = process
         .run(&["user", "unlock", "--email", "nobody@example.com"])
@@ -113,12 +118,23 @@ async fn a_line_is_json_that_can_be_searched() {
     let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", "info")]).await;
     let body = json!({ "email": "alice@example.com", "password": "wrong" });
     let refused = process.post("/identity/login", &body).await;
-    let id = refused.refused(401, "INVALID_CREDENTIALS").text("requestId");
+    let id = refused
+        .refused(401, "INVALID_CREDENTIALS")
+        .text("requestId");
     process.terminate();
     let log = log(&mut process).await;
-    let of_it: Vec<&Value> = log.iter().filter(|line| line["request_id"] == *id).collect();
-    let targets: BTreeSet<&str> = of_it.iter().filter_map(|line| line["target"].as_str()).collect();
-    assert!(targets.contains("audit"), "the audit trail's event: {log:#?}");
+    let of_it: Vec<&Value> = log
+        .iter()
+        .filter(|line| line["request_id"] == *id)
+        .collect();
+    let targets: BTreeSet<&str> = of_it
+        .iter()
+        .filter_map(|line| line["target"].as_str())
+        .collect();
+    assert!(
+        targets.contains("audit"),
+        "the audit trail's event: {log:#?}"
+    );
     let request = of_it
         .iter()
         .find(|line| line["fields"]["message"] == "request")
@@ -136,7 +152,9 @@ async fn a_line_is_json_that_can_be_searched() {
         assert!(members.iter().all(|name| known.contains(name)), "{line}");
         let texts = line["fields"].as_object().into_iter().flatten();
         for (name, value) in texts {
-            let number = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+            let number = value
+                .as_str()
+                .is_some_and(|text| text.parse::<f64>().is_ok());
             assert!(!number, "{name} is a number in quotes: {line}");
         }
     }
@@ -156,5 +174,37 @@ async fn probes_that_go_well_are_no_news() {
         });
         assert_eq!(probes.count(), expected, "{filter}");
         assert!(requests(&log) > 0);
+    }
+}
+
+async fn a_start_warns_of_what_costs_or_looks_forged() {
+    let good = [
+        ("SMTP_URL", "smtp://127.0.0.1:1"),
+        ("SMS_COUNTRIES", "US"),
+        ("PUBLIC_URL", "https://login.example.com"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+        ("SMS_WEBHOOK_URL", "http://127.0.0.1:1"),
+        ("SMS_WEBHOOK_SECRET", "a-secret-of-thirty-two-characters"),
+    ];
+    let own = [
+        ("MAIL_FROM", "login@example.com"),
+        ("ISSUER_NAME", "Example"),
+    ];
+    let odd = [("ISSUER_NAME", "Пример")];
+    for (further, expected) in [
+        (&own[..], &[][..]),
+        (
+            &odd[..],
+            &["mail_from is no-reply@localhost", "paid for, as 3"],
+        ),
+    ] {
+        let mut process = Process::serve(&[&good[..], further].concat()).await;
+        process.terminate();
+        let lines = lines(process.log()).await;
+        let warnings: Vec<&String> = lines.iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+        for (warning, expected) in warnings.iter().zip(expected) {
+            assert!(warning.contains(expected), "{warning}");
+        }
     }
 }

@@ -27,6 +27,7 @@ mod flashback_passkeys;
 mod flashback_sign_in;
 mod flashback_texts;
 mod guessing;
+mod health;
 mod held;
 mod inputs;
 mod key_lists;
@@ -113,6 +114,7 @@ fn all() -> Vec<Test> {
         flashback_sign_in::tests(),
         flashback_texts::tests(),
         guessing::tests(),
+        health::tests(),
         inputs::tests(),
         key_lists::tests(),
         keys::tests(),

@@ -23,6 +23,9 @@ tests! {
     a_webhook_secret_may_be_base64,
     without_a_sender_messages_are_written_beside_the_mails,
     what_is_no_code_is_told_by_mail_alone,
+    mails_that_hang_hold_up_no_text_message,
+    a_code_is_bound_to_the_host_of_public_url,
+    a_code_of_twilios_says_whose_fault_it_is,
 }
 
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
@@ -37,29 +40,29 @@ fn twilio(settings: &mut Settings, gateway: &Gateway) {
     settings.sms_timeout_seconds = 1;
 }
 
-async fn by_twilio() -> (Server, Gateway) {
+pub async fn by_twilio() -> (Server, Gateway) {
     let gateway = Gateway::start().await;
     let server = Server::with(|settings| twilio(settings, &gateway)).await;
     (server, gateway)
 }
 
 /// Queues a letter, as a flow does.
-async fn post(server: &Server, message: Message) {
+pub async fn post(server: &Server, to: &'static str, message: Message) {
     let ctx = server.app.ctx();
     let act = Act::begin(ctx, Source::Console);
     let user_id: UserId = ctx.chance.id(act.now);
-    let job = move |tx: &mut _| act.post(tx, user_id, NUMBER, message.clone(), 300);
+    let job = move |tx: &mut _| act.post(tx, user_id, to, message.clone(), 300);
     ctx.write(job).await.expect("queued");
     ctx.nudge_courier();
 }
 
-async fn post_code(server: &Server) {
+pub async fn post_code(server: &Server) {
     let message = Message::LoginCode {
         code: "271828".to_owned(),
         minutes: 5,
         link: None,
     };
-    post(server, message).await;
+    post(server, NUMBER, message).await;
 }
 
 /// How many notices are in this state.
@@ -97,7 +100,7 @@ async fn a_message_is_what_twilio_documents() {
     );
     let url = contract_tests::reqwest::Url::parse(&format!("http://x/?{}", request.body));
     let fields: Vec<(String, String)> = url.expect("a form").query_pairs().into_owned().collect();
-    let text = "271828 is your Countersign code to sign in. It works for 5 min. Never pass it on; if you did not ask for it, tell your administrator.";
+    let text = "271828 is your Countersign code to sign in. It works for 5 min. Pass it on to nobody. Not you? Tell your administrator.";
     let expected = [("To", NUMBER), ("Body", text), ("From", "+15005550006")];
     assert_eq!(
         fields,
@@ -243,8 +246,66 @@ async fn without_a_sender_messages_are_written_beside_the_mails() {
 
 async fn what_is_no_code_is_told_by_mail_alone() {
     let (server, gateway) = by_twilio().await;
-    post(&server, Message::SessionEnded).await;
+    post(&server, NUMBER, Message::SessionEnded).await;
     server.mail_is_out().await;
     assert_eq!(notices(&server, "abandoned"), 1);
     assert!(gateway.taken().is_empty());
+}
+
+async fn mails_that_hang_hold_up_no_text_message() {
+    let gateway = Gateway::start().await;
+    let server = Server::with(|settings| {
+        twilio(settings, &gateway);
+        settings.smtp_timeout_seconds = 7;
+    })
+    .await;
+    server.mail.always(contract_tests::smtp::Reply::Silence);
+    for _ in 0..16 {
+        post(&server, "alice@example.com", Message::SessionEnded).await;
+        server.register("bob@example.com").await;
+    }
+    until("mails that hang", async || {
+        (server.mail.begun() >= 4).then_some(())
+    })
+    .await;
+    post_code(&server).await;
+    assert_eq!(gateway.code().await, "271828");
+}
+
+async fn a_code_is_bound_to_the_host_of_public_url() {
+    let gateway = Gateway::start().await;
+    let server = Server::with(|settings| {
+        twilio(settings, &gateway);
+        settings.public_url = "https://login.example.com".to_owned();
+    })
+    .await;
+    post_code(&server).await;
+    let text = gateway.next().await.text();
+    assert_eq!(text.lines().last(), Some("@login.example.com #271828"));
+    assert!(
+        text.starts_with("271828 is your Countersign code"),
+        "{text}"
+    );
+    assert!(text.len() <= 160, "one part: {text}");
+}
+
+async fn a_code_of_twilios_says_whose_fault_it_is() {
+    let (server, gateway) = by_twilio().await;
+    // The receiver's, whatever the status; and what will be over in a while.
+    gateway.replies(&[
+        Reply::Answer(
+            403,
+            r#"{"code":21610,"message":"unsubscribed","status":403}"#,
+        ),
+        Reply::Answer(
+            400,
+            r#"{"code":21611,"message":"queue overflow","status":400}"#,
+        ),
+    ]);
+    post_code(&server).await;
+    server.mail_is_out().await;
+    assert_eq!(notices(&server, "abandoned"), 1);
+    post_code(&server).await;
+    tried(&server, 1).await;
+    assert_eq!(gateway.next().await.code(), "271828");
 }

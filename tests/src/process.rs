@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::call::{Call, Method};
-use crate::waiting::until;
+use crate::waiting::{PATIENCE, until};
 use crate::{Value, suite};
 
 /// Says to this program that it is the command line.
@@ -50,11 +51,14 @@ impl Process {
         let port = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = port.local_addr().expect("an address");
         drop(port);
-        let mut command = Self::command(&folder, address, settings);
+        let mut command = command(folder.path(), address, settings);
         let child = command.arg("serve").spawn().expect("a process");
         let kept = Arc::clone(&folder);
         suite::afterwards(async move { drop(kept) });
-        let http = reqwest::Client::builder().no_proxy().build();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build();
         let process = Self {
             address,
             child,
@@ -69,41 +73,19 @@ impl Process {
         process
     }
 
-    fn command(folder: &TempDir, address: SocketAddr, settings: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        let given = settings.iter().map(|(name, value)| (format!("COUNTERSIGN_{name}"), value));
-        command
-            .env_clear()
-            .current_dir(folder)
-            .env(AS_COUNTERSIGN, "1")
-            .env("COUNTERSIGN_LISTEN", address.to_string())
-            .env("COUNTERSIGN_HASH_SLOTS", "1")
-            .envs(given)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    /// Runs another subcommand with the settings of this server: whether it went well, and what it said.
-    ///
-    /// # Panics
-    /// When it cannot be started.
+    /// Runs another subcommand with the settings of this server; see [`run`].
     pub async fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let mut command = Self::command(&self.folder, self.address, &[]);
-        command.args(arguments).stdout(Stdio::piped());
-        let output = spawn_blocking(move || command.output()).await;
-        let output = output.expect("ended").expect("a process");
-        let said = [output.stdout, output.stderr].concat();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&said).into_owned(),
-        )
+        run(self.folder.path(), self.address, arguments).await
     }
 
     /// Begins a call.
     pub fn call(&self, method: Method, path: &str) -> Call {
-        Call::new(&self.http, &format!("http://{}", self.address), method, path)
+        Call::new(
+            &self.http,
+            &format!("http://{}", self.address),
+            method,
+            path,
+        )
     }
 
     /// Gets a path.
@@ -154,6 +136,47 @@ impl Process {
         })
         .await
     }
+}
+
+/// The command line as a program that a full file (RLIMIT_FSIZE) does not end.
+fn command(folder: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let given = settings
+        .iter()
+        .map(|(name, value)| (format!("COUNTERSIGN_{name}"), value));
+    command
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("this program"))
+        .env_clear()
+        .current_dir(folder)
+        .env(AS_COUNTERSIGN, "1")
+        .env("COUNTERSIGN_LISTEN", address.to_string())
+        .env("COUNTERSIGN_HASH_SLOTS", "1")
+        .env("COUNTERSIGN_SHUTDOWN_TIMEOUT_SECONDS", "1")
+        .envs(given)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs a subcommand that ends, for the server that listens at `address` with its data in `folder`:
+/// whether it went well, and what it said.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn run(
+    folder: impl AsRef<Path>,
+    address: SocketAddr,
+    arguments: &[&str],
+) -> (bool, String) {
+    let mut command = command(folder.as_ref(), address, &[]);
+    command.args(arguments).stdout(Stdio::piped());
+    let output = spawn_blocking(move || command.output()).await;
+    let output = output.expect("ended").expect("a process");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.success(), said)
 }
 
 /// What is to be read up to the end, line by line, read beside the test.

@@ -18,6 +18,8 @@ use crate::{Mail, logs};
 pub enum Reply {
     /// Takes it.
     Take,
+    /// Answers this to MAIL.
+    Sender(&'static str),
     /// Answers this to RCPT.
     Recipient(&'static str),
     /// Reads it all, and answers this to its end.
@@ -51,6 +53,14 @@ struct Inbox {
     replies: VecDeque<Reply>,
     /// What it does when no reply is prescribed.
     otherwise: Option<Reply>,
+    /// Addresses to whose mails it says nothing more.
+    silent: Vec<String>,
+    /// Whom its clients said they are.
+    greeted: Vec<String>,
+    /// Whether it knows mail of before RFC 6531 and RFC 6152 alone.
+    old: bool,
+    /// What it begins with, if it does not take mail at all.
+    closed: Option<&'static str>,
 }
 
 impl Sink {
@@ -88,6 +98,26 @@ impl Sink {
     /// Does this with every mail from now on.
     pub fn always(&self, reply: Reply) {
         self.inbox().otherwise = Some(reply);
+    }
+
+    /// Says nothing more to mails to this address, from now on.
+    pub fn silent_to(&self, address: &str) {
+        self.inbox().silent.push(address.to_owned());
+    }
+
+    /// Offers neither SMTPUTF8 nor 8BITMIME from now on.
+    pub fn is_old(&self) {
+        self.inbox().old = true;
+    }
+
+    /// Begins every conversation with this refusal from now on, or takes mail again.
+    pub fn closes(&self, refusal: Option<&'static str>) {
+        self.inbox().closed = refusal;
+    }
+
+    /// Whom its clients said they are, one for each conversation.
+    pub fn greeted(&self) -> Vec<String> {
+        self.inbox().greeted.clone()
     }
 
     /// How many mails somebody began to hand over.
@@ -199,6 +229,18 @@ impl Sink {
         self.state.changed.notify_waiters();
     }
 
+    /// The answer to a greeting.
+    fn greet(&self, line: &str) -> String {
+        let mut inbox = self.inbox();
+        let whom = line.split_whitespace().nth(1).unwrap_or_default();
+        inbox.greeted.push(whom.to_owned());
+        let answer = match inbox.old {
+            true => "250 sink",
+            false => "250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8",
+        };
+        answer.to_owned()
+    }
+
     /// What to do with the mail that begins now.
     fn begin(&self) -> Reply {
         let mut inbox = self.inbox();
@@ -211,7 +253,10 @@ impl Sink {
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read);
         let (mut from, mut to, mut reply) = (String::new(), String::new(), Reply::Take);
-        write.write_all(b"220 sink ready\r\n").await?;
+        let greeting = self.inbox().closed.unwrap_or("220 sink ready");
+        write
+            .write_all(format!("{greeting}\r\n").as_bytes())
+            .await?;
         loop {
             let mut line = String::new();
             if lines.read_line(&mut line).await? == 0 {
@@ -219,17 +264,21 @@ impl Sink {
             }
             let command = line.to_ascii_uppercase();
             let answer = if command.starts_with("EHLO") || command.starts_with("HELO") {
-                "250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8".to_owned()
+                self.greet(&line)
             } else if command.starts_with("MAIL") {
                 (from, reply) = (address_in(&line), self.begin());
-                "250 ok".to_owned()
+                match reply {
+                    Reply::Sender(refusal) => refusal.to_owned(),
+                    _taken => "250 ok".to_owned(),
+                }
             } else if command.starts_with("RCPT") {
                 to = address_in(&line);
+                if self.inbox().silent.contains(&to) {
+                    reply = Reply::Silence;
+                }
                 match reply {
                     Reply::Recipient(refusal) => refusal.to_owned(),
-                    Reply::Take | Reply::Message(_) | Reply::HangUp | Reply::Silence => {
-                        "250 ok".to_owned()
-                    }
+                    _taken => "250 ok".to_owned(),
                 }
             } else if command.starts_with("DATA") {
                 write.write_all(b"354 go on\r\n").await?;
@@ -251,7 +300,7 @@ impl Sink {
     /// What to answer to a mail; nothing to hang up.
     async fn judge(&self, reply: Reply, mail: Mail) -> Option<String> {
         match reply {
-            Reply::Take | Reply::Recipient(_) => {
+            Reply::Take | Reply::Sender(_) | Reply::Recipient(_) => {
                 self.arrived(mail);
                 Some("250 taken".to_owned())
             }

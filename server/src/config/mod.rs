@@ -17,7 +17,7 @@ pub use kinds::{DatabaseUrl, LogFormat, SigningAlgorithm};
 pub use sms::TwilioSender;
 pub use table::{Row, Settings, rows};
 
-use kinds::{origin_host, origin_is_loopback, origin_is_of};
+use kinds::{is_loopback, origin_host, origin_is_loopback, origin_is_of};
 use sources::Found;
 
 /// Why the server does not start: one line that names the setting, where it came from, and what is allowed.
@@ -75,6 +75,12 @@ impl Settings {
                 "hash_slots times argon2_memory_kib is {blocks} KiB, more than a quarter of this machine's memory (P-43)"
             ));
         }
+        if self.smtp_url.is_some() && is_loopback(self.mail_from.email.domain()) {
+            warnings.push(format!(
+                "mail_from is {}, an address of this machine: mail servers may refuse it, and mail from it looks forged",
+                self.mail_from.email
+            ));
+        }
         if !origin_is_loopback(&self.public_url) {
             if self.smtp_url.is_none() {
                 let outbox = self.data_dir.join("outbox");
@@ -106,6 +112,11 @@ impl Settings {
             }
         }
         warnings
+    }
+
+    /// The host that clients know this server by: a domain, or an IP address without brackets.
+    pub fn public_host(&self) -> &str {
+        origin_host(&self.public_url)
     }
 
     /// The origins of the pages where passkeys may be used; none when clients know this server by an

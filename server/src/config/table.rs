@@ -162,7 +162,7 @@ settings! {
     sms_webhook_url: Option<Secret<String>> = Hook, "";
     /// The secret that signs what the webhook gets; after whsec_ it is read as base64.
     sms_webhook_secret: Option<Secret<String>> = Visible(32), "";
-    /// The name of this service in authenticator apps.
+    /// The name of this service in authenticator apps, mails and text messages.
     issuer_name: String = Label, "Countersign";
     /// The domain that passkeys are bound to; changing it makes all of them useless.
     passkey_rp_id: String = Domain, "the host of public_url" => origin_host(&public_url).to_owned();
@@ -180,6 +180,8 @@ settings! {
     log_format: LogFormat = Choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]), "text";
     /// Which log lines are written.
     log_filter: String = Filter, "info,actix_server=warn";
+    /// Whether `/readyz` answers 503 when mails or text messages do not leave, or their queue is full; otherwise it says `degraded`, and 200.
+    ready_needs_courier: bool = SWITCH, "false";
     /// P-35: what new signing keys are for; keys that exist stay what they are.
     signing_algorithm: SigningAlgorithm = Choice(&[("EdDSA", SigningAlgorithm::EdDsa), ("ES256", SigningAlgorithm::Es256)]), "EdDSA";
     /// P-35: days after which the log asks for `keys rotate`.

@@ -249,6 +249,7 @@ fn a_public_server_is_warned_about() {
             &[
                 ("public_url", "https://login.example.com"),
                 ("smtp_url", "smtps://mail.example.com"),
+                ("mail_from", "Login <login@example.com>"),
                 ("listen", listen),
                 ("trusted_proxies", proxies),
             ],
@@ -261,6 +262,16 @@ fn a_public_server_is_warned_about() {
         assert!(told[0].contains("trusted_proxies"), "{told:?}");
         assert!(warnings(listen, "127.0.0.1").is_empty());
     }
+}
+
+#[test]
+fn a_sender_of_this_machine_is_warned_about_where_a_mail_server_is_named() {
+    let warnings = |pairs: &[(&str, &str)]| load(pairs, &[]).expect("good").warnings();
+    let server = ("smtp_url", "smtp://127.0.0.1:1025");
+    let told = warnings(&[server]);
+    assert!(told.len() == 1 && told[0].contains("mail_from"), "{told:?}");
+    assert!(warnings(&[server, ("mail_from", "login@example.com")]).is_empty());
+    assert!(warnings(&[]).is_empty(), "the outbox refuses nobody");
 }
 
 #[test]

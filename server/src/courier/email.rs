@@ -43,7 +43,7 @@ impl Post {
             return Ok(Self::Outbox(settings.data_dir.join("outbox")));
         };
         let patience = Duration::from_secs(u64::from(settings.smtp_timeout_seconds));
-        let smtp = Smtp::new(url.expose(), settings.mail_from.email.domain(), patience);
+        let smtp = Smtp::new(url.expose(), settings.public_host(), patience);
         Ok(Self::Smtp(Box::new(smtp.context("smtp_url")?)))
     }
 

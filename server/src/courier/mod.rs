@@ -1,7 +1,9 @@
 //! The courier: takes notices from the queue and delivers them, whatever happens, once or rarely twice.
 
 mod email;
+mod health;
 mod letter;
+mod parts;
 mod sms;
 mod smtp;
 
@@ -15,23 +17,31 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use lettre::message::Mailbox;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::notice::{Letter, Notice, masked};
+use crate::model::notice::{Lane, Letter, Notice, masked};
 use crate::model::{Result, Time};
 use crate::store::{Store, notices};
 use crate::vault::{Place, Vault};
 
 use email::{Delivery, Post};
+pub use health::Health;
 use sms::Texts;
+pub use sms::warnings;
 
-/// How many deliveries are under way at once.
-const AT_ONCE: usize = 4;
+/// How many deliveries of a lane are under way at once. Each lane has its own, so that a server that
+/// hangs holds up nothing but what goes to it, and notices hold up no codes.
+const fn at_once(lane: Lane) -> usize {
+    match lane {
+        Lane::MailCodes | Lane::Texts => 4,
+        Lane::MailNotices => 2,
+    }
+}
 
 /// How long a notice is ours. A courier that dies gives it up by this; no delivery takes as long.
 const LEASE_SECONDS: i64 = 60;
@@ -55,6 +65,8 @@ struct Inner {
     clock: Clock,
     chance: Chance,
     wake: Arc<Notify>,
+    health: Arc<Health>,
+    slots: [(Lane, Arc<Semaphore>); 3],
     post: Post,
     texts: Texts,
     from: Mailbox,
@@ -62,7 +74,7 @@ struct Inner {
 }
 
 impl Courier {
-    /// Gets ready to deliver; `wake` tells that there may be something new.
+    /// Gets ready to deliver; `wake` tells that there may be something new, `health` is told how it goes.
     ///
     /// # Errors
     /// The mail server's URL, or what sends text messages, cannot be used.
@@ -72,7 +84,7 @@ impl Courier {
         vault: Vault,
         clock: Clock,
         chance: Chance,
-        wake: Arc<Notify>,
+        (wake, health): (Arc<Notify>, Arc<Health>),
     ) -> anyhow::Result<Self> {
         Ok(Self(Arc::new(Inner {
             store,
@@ -80,6 +92,8 @@ impl Courier {
             clock,
             chance,
             wake,
+            health,
+            slots: Lane::ALL.map(|lane| (lane, Arc::new(Semaphore::new(at_once(lane))))),
             post: Post::new(settings)?,
             texts: Texts::new(settings)?,
             from: settings.mail_from.clone(),
@@ -94,7 +108,7 @@ impl Courier {
         let mut under_way = JoinSet::new();
         loop {
             self.begin(&mut under_way).await;
-            let room = under_way.len() < AT_ONCE;
+            let room = self.room().next().is_some();
             tokio::select! {
                 () = &mut stop => break,
                 Some(ended) = under_way.join_next() => note_end(ended),
@@ -107,14 +121,24 @@ impl Courier {
         }
     }
 
+    /// The lanes in which more may be under way, and how much.
+    fn room(&self) -> impl Iterator<Item = (Lane, usize)> {
+        let free = |(lane, slots): &(Lane, Arc<Semaphore>)| (*lane, slots.available_permits());
+        self.0.slots.iter().map(free).filter(|&(_, free)| free > 0)
+    }
+
     /// Takes as many due notices as may be under way, and begins to deliver them.
     async fn begin(&self, under_way: &mut JoinSet<()>) {
-        let room = AT_ONCE.saturating_sub(under_way.len());
-        match self.take(room).await {
+        match self.take(self.room().collect()).await {
             Ok(notices) => {
                 for notice in notices {
+                    let slot = self.slot(&notice);
                     let courier = self.clone();
-                    under_way.spawn(async move { courier.deliver(notice).await });
+                    under_way.spawn(async move {
+                        courier.deliver(notice).await;
+                        // Given back by a panic, too.
+                        drop(slot);
+                    });
                 }
             }
             // Looked at again at the next poll; who cannot reach the database sees it in readyz too.
@@ -122,15 +146,34 @@ impl Courier {
         }
     }
 
-    async fn take(&self, room: usize) -> Result<Vec<Notice>> {
+    /// One of the places of a notice's lane, of which there is one: nobody else takes any.
+    fn slot(&self, notice: &Notice) -> Option<OwnedSemaphorePermit> {
+        let of_it = |(lane, _): &&(Lane, Arc<Semaphore>)| lane.as_str() == notice.lane;
+        let (_, slots) = self.0.slots.iter().find(of_it)?;
+        Arc::clone(slots).try_acquire_owned().ok()
+    }
+
+    async fn take(&self, room: Vec<(Lane, usize)>) -> Result<Vec<Notice>> {
         // A look costs no write, and most looks find nothing.
-        if room == 0 || self.0.store.read(notices::queued).await? == 0 {
+        let waiting = self.0.store.read(notices::waiting).await?;
+        let now = self.0.clock.now();
+        self.0.health.judge(&waiting, now);
+        let wanted: Vec<(Lane, i64)> = room
+            .into_iter()
+            .filter(|(lane, _)| waiting.contains(lane))
+            .map(|(lane, room)| (lane, i64::try_from(room).unwrap_or(1)))
+            .collect();
+        if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let now = self.0.clock.now();
         let lease = now.plus_seconds(LEASE_SECONDS);
-        let room = i64::try_from(room).unwrap_or(1);
-        let take = move |tx: &mut _| notices::due(tx, now, lease, room);
+        let take = move |tx: &mut _| {
+            let mut taken = Vec::new();
+            for &(lane, room) in &wanted {
+                taken.extend(notices::due(tx, lane, now, lease, room)?);
+            }
+            Ok(taken)
+        };
         self.0.store.write(take).await
     }
 
@@ -151,12 +194,10 @@ impl Courier {
             tracing::warn!(%id, kind, "a mail could not be delivered in time and is given up");
             return self.abandon(&notice).await;
         }
+        let channel = Lane::parse(&notice.lane).map(Lane::channel);
         let (delivery, what) = match self.open(&notice) {
             Ok(letter) => {
-                let kind = match letter.is_text_message() {
-                    true => "text message",
-                    false => "mail",
-                };
+                let kind = letter.lane().channel().as_str();
                 let what = format!("{kind} for {}", masked(&letter.to));
                 (self.post(&notice, &letter, now).await, what)
             }
@@ -171,6 +212,7 @@ impl Courier {
                     None => tracing::info!("{what} ({kind}) was handed over"),
                 }
                 let now = self.0.clock.now();
+                self.0.health.sent(channel);
                 self.0
                     .store
                     .write(move |tx| notices::sent(tx, id, now))
@@ -181,6 +223,7 @@ impl Courier {
                 self.abandon(&notice).await
             }
             Delivery::Failed(why) => {
+                self.0.health.failed(channel, now, &why);
                 let next = self.next_try(notice.tries);
                 tracing::warn!(%id, kind, what, why, next_try = %next, "it could not be delivered");
                 self.0

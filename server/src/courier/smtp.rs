@@ -1,18 +1,114 @@
 //! A mail server: one connection for each mail, so that no mail meets what another left behind.
 
+use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use lettre::Message;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use url::Url;
 
 use super::email::Delivery;
+
+/// Why a mail was not handed over, by where the conversation ended.
+enum Stopped {
+    /// Before this mail was spoken of: any other would fare the same.
+    Before(Error),
+    /// At its sender, who is always the same.
+    Sender(Error),
+    /// At its recipient or its content.
+    Mail(Error),
+    /// The server cannot take a mail like this.
+    Unfit(&'static str),
+}
+
+impl Stopped {
+    /// A refusal for good ends a mail, if it is the mail that was refused. What refuses our address, our
+    /// name and password or our way of speaking is the operator's to mend, and is tried again meanwhile.
+    fn judge(self) -> Delivery {
+        let (error, of_this_mail) = match self {
+            Self::Unfit(why) => return Delivery::Refused(why.to_owned()),
+            Self::Before(error) => (error, false),
+            Self::Sender(error) => {
+                let of_this_mail = is_of_content(&error);
+                (error, of_this_mail)
+            }
+            Self::Mail(error) => (error, true),
+        };
+        // RFC 4954 §6: these ask for name and password wherever they come.
+        let status = error.status().map(u16::from);
+        let ours = status.is_some_and(|status| matches!(status, 530 | 534 | 535 | 538));
+        let refused = error.is_permanent() && of_this_mail && !ours;
+        let why = format!("{:#}", anyhow::Error::new(error));
+        if refused {
+            Delivery::Refused(why)
+        } else {
+            Delivery::Failed(why)
+        }
+    }
+}
+
+/// Whether an answer to MAIL is about the message that comes: too large (RFC 1870 §6.1), or in a form
+/// that cannot be passed on (RFC 3463 §3.7, X.6.x).
+fn is_of_content(error: &Error) -> bool {
+    let enhanced = error.source().map(ToString::to_string);
+    error.status().map(u16::from) == Some(552)
+        || enhanced.is_some_and(|text| text.starts_with("5.6."))
+}
+
+/// How we greet: a domain, or an address literal (RFC 5321 §4.1.3).
+fn hello(ourselves: &str) -> ClientId {
+    match ourselves.parse() {
+        Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
+        Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
+        Err(_) => ClientId::Domain(ourselves.to_owned()),
+    }
+}
+
+/// The part of the conversation that is about one mail.
+async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), Stopped> {
+    let (envelope, text) = (message.envelope(), message.formatted());
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let mut options = Vec::new();
+    if !addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii()) {
+        if !connection
+            .server_info()
+            .supports_feature(Extension::SmtpUtfEight)
+        {
+            return Err(Stopped::Unfit(
+                "the address needs SMTPUTF8 (RFC 6531), which the mail server does not offer",
+            ));
+        }
+        options.push(MailParameter::SmtpUtfEight);
+    }
+    if !text.is_ascii() {
+        if !connection
+            .server_info()
+            .supports_feature(Extension::EightBitMime)
+        {
+            return Err(Stopped::Unfit(
+                "the mail needs 8BITMIME (RFC 6152), which the mail server does not offer",
+            ));
+        }
+        options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    let mail = Mail::new(envelope.from().cloned(), options);
+    connection.command(mail).await.map_err(Stopped::Sender)?;
+    for to in envelope.to() {
+        let recipient = Rcpt::new(to.clone(), Vec::new());
+        connection.command(recipient).await.map_err(Stopped::Mail)?;
+    }
+    connection.command(Data).await.map_err(Stopped::Mail)?;
+    connection.message(&text).await.map_err(Stopped::Mail)?;
+    Ok(())
+}
 
 #[cfg(test)]
 #[path = "smtp_tests.rs"]
@@ -36,11 +132,11 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    /// Reads the URL of a mail server; `domain` is whom we say we are.
+    /// Reads the URL of a mail server; `ourselves` is whom we say we are, a domain or an IP address.
     ///
     /// # Errors
     /// The URL is none, or the system has no root certificates. They hold nothing of the URL.
-    pub(super) fn new(url: &str, domain: &str, patience: Duration) -> Result<Self> {
+    pub(super) fn new(url: &str, ourselves: &str, patience: Duration) -> Result<Self> {
         let url = Url::parse(url).map_err(|_| anyhow!("it is no URL"))?;
         let host = url.host_str().context("it names no host")?;
         // A URL has an IPv6 address in brackets, a socket has it without.
@@ -70,7 +166,7 @@ impl Smtp {
         Ok(Self {
             server: (host.to_owned(), url.port().unwrap_or(port)),
             tls,
-            hello: ClientId::Domain(domain.to_owned()),
+            hello: hello(ourselves),
             credentials,
             patience,
             // One step may take `patience`; a server that is slow at every step is not waited for.
@@ -81,31 +177,23 @@ impl Smtp {
     /// Hands a mail over.
     pub(super) async fn send(&self, message: &Message) -> Delivery {
         // A conversation that is given up takes its connection with it.
-        let error = match timeout(self.longest, self.hand_over(message)).await {
+        match timeout(self.longest, self.hand_over(message)).await {
             Ok(Ok(mut connection)) => {
                 // Taken is taken, however the conversation ends.
                 drop(timeout(FAREWELL, connection.quit()).await);
-                return Delivery::Done(None);
+                Delivery::Done(None)
             }
-            Ok(Err(error)) => error,
-            Err(_) => return Delivery::Failed("the mail server took too long".to_owned()),
-        };
-        // RFC 4954 §6: these refuse our name and password, which is not the receiver's doing.
-        let status = error.status().map(u16::from);
-        let ours = status.is_some_and(|status| matches!(status, 530 | 534 | 535 | 538));
-        let refused = error.is_permanent() && !ours;
-        let why = format!("{:#}", anyhow::Error::new(error));
-        if refused {
-            Delivery::Refused(why)
-        } else {
-            Delivery::Failed(why)
+            Ok(Err(stopped)) => stopped.judge(),
+            Err(_) => Delivery::Failed("the mail server took too long".to_owned()),
         }
     }
 
-    async fn hand_over(&self, message: &Message) -> Result<AsyncSmtpConnection, Error> {
-        let mut connection = self.connect().await?;
-        let (envelope, text) = (message.envelope(), message.formatted());
-        connection.send(envelope, &text).await?;
+    async fn hand_over(&self, message: &Message) -> Result<AsyncSmtpConnection, Stopped> {
+        let mut connection = self.connect().await.map_err(Stopped::Before)?;
+        if let Err(stopped) = talk(&mut connection, message).await {
+            drop(timeout(FAREWELL, connection.abort()).await);
+            return Err(stopped);
+        }
         Ok(connection)
     }
 

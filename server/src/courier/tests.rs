@@ -16,13 +16,18 @@ use super::{Courier, LEASE_SECONDS, POLL};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::notice::{Letter, Message, Notice, state};
+use crate::model::notice::{Lane, Letter, Message, Notice, state};
 use crate::model::{NoticeId, Secret, Time, UserId};
 use crate::schema;
 use crate::store::{Engine, Options, Store, notices};
 use crate::vault::{Place, Vault};
 
 const NOW: Time = Time::from_seconds(1_800_000_000);
+
+/// Room in every lane.
+fn everywhere() -> Vec<(Lane, usize)> {
+    Lane::ALL.map(|lane| (lane, 16)).into()
+}
 
 /// A courier with a database of its own.
 struct Desk {
@@ -50,7 +55,8 @@ impl Desk {
         };
         let store = Store::open(&engine, options).expect("a store");
         let wake = Arc::new(Notify::new());
-        let courier = Courier::new(&settings, store, vault, clock, chance, wake);
+        let told = (wake, Arc::default());
+        let courier = Courier::new(&settings, store, vault, clock, chance, told);
         Self {
             folder,
             courier: courier.expect("a courier"),
@@ -86,6 +92,7 @@ impl Desk {
             created_at: NOW,
             expires_at: NOW.plus_seconds(600),
             ended_at: None,
+            lane: letter.lane().as_str().to_owned(),
         };
         let insert = move |tx: &mut _| notices::insert(tx, &notice);
         inner.store.write(insert).await.expect("queued");
@@ -94,7 +101,7 @@ impl Desk {
 
     /// Takes what is due and waits until all of it was tried; how many there were.
     async fn round(&self) -> usize {
-        let taken = self.courier.take(16).await.expect("taken");
+        let taken = self.courier.take(everywhere()).await.expect("taken");
         let count = taken.len();
         for notice in taken {
             self.courier.deliver(notice).await;
@@ -280,10 +287,16 @@ async fn a_refused_receiver_is_given_up_and_a_busy_server_is_tried_again_until_i
 async fn what_is_too_late_is_given_up_and_a_dead_couriers_lease_runs_out() {
     let desk = Desk::new(None);
     let id = desk.queue("alice@example.com").await;
-    assert_eq!(desk.courier.take(16).await.expect("taken").len(), 1);
+    assert_eq!(
+        desk.courier.take(everywhere()).await.expect("taken").len(),
+        1
+    );
     assert_eq!(desk.round().await, 0, "leased");
     desk.courier.0.clock.advance(LEASE_SECONDS);
-    assert_eq!(desk.courier.take(16).await.expect("taken").len(), 1);
+    assert_eq!(
+        desk.courier.take(everywhere()).await.expect("taken").len(),
+        1
+    );
     desk.courier.0.clock.advance(600);
     desk.round().await;
     let row = desk.row(id);

@@ -424,6 +424,7 @@ impl Act {
             source: self.source.to_string(),
             message,
         };
+        let lane = letter.lane();
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&letter).map_err(Fault::bug)?);
         let mut nonce = self.nonce;
         nonce[23] ^= ordinal;
@@ -444,6 +445,7 @@ impl Act {
                 created_at: self.now,
                 expires_at: self.now.plus_seconds(i64::from(seconds)),
                 ended_at: None,
+                lane: lane.as_str().to_owned(),
             },
         )
     }

@@ -162,6 +162,36 @@ impl Message {
         self.row().0
     }
 
+    /// Whether somebody sits before a screen and waits for it. What stands for a registration's code where
+    /// the address has an account leaves with those codes, or its delay would tell.
+    pub const fn is_waited_for(&self) -> bool {
+        match self {
+            Self::RegistrationCode { .. }
+            | Self::RegistrationLink { .. }
+            | Self::AlreadyRegistered
+            | Self::SetupCode { .. }
+            | Self::LoginCode { .. }
+            | Self::DisableCode { .. }
+            | Self::StepUpCode { .. }
+            | Self::ActionCode { .. } => true,
+            Self::FactorEnabled { .. }
+            | Self::FactorDisabled { .. }
+            | Self::FactorPaused { .. }
+            | Self::WrongCodes { .. }
+            | Self::FactorLocked { .. }
+            | Self::SessionEnded
+            | Self::Unlocked
+            | Self::MfaReset
+            | Self::Promoted
+            | Self::AccountCreated
+            | Self::RecoveryCodesMade
+            | Self::RecoveryCodeUsed { .. }
+            | Self::PasskeyRolledBack
+            | Self::PasswordSet
+            | Self::Digest => false,
+        }
+    }
+
     const fn row(&self) -> (u8, &'static str) {
         match self {
             Self::RegistrationCode { .. } => (1, "registration_code"),
@@ -196,6 +226,63 @@ impl Message {
     }
 }
 
+/// How a message reaches people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Mail.
+    Mail,
+    /// Text messages.
+    Text,
+}
+
+impl Channel {
+    /// What one message of it is called.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Text => "text message",
+        }
+    }
+}
+
+/// Where a message waits in the queue: no lane waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Mails that somebody waits for.
+    MailCodes,
+    /// Mails that tell what happened.
+    MailNotices,
+    /// Text messages: codes, all of them.
+    Texts,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::MailCodes, Self::MailNotices, Self::Texts];
+
+    /// As the queue keeps it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MailCodes => "mail_codes",
+            Self::MailNotices => "mail_notices",
+            Self::Texts => "texts",
+        }
+    }
+
+    /// Reads what the queue keeps; `None` for a lane of a newer server.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.as_str() == text)
+    }
+
+    /// By which channel its messages go.
+    pub const fn channel(self) -> Channel {
+        match self {
+            Self::MailCodes | Self::MailNotices => Channel::Mail,
+            Self::Texts => Channel::Text,
+        }
+    }
+}
+
 /// A letter: to whom, when and from where it was caused, and what it says. Has no `Debug`: it may hold a code.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Letter {
@@ -213,6 +300,17 @@ impl Letter {
     /// Whether it goes to a phone number, which no mail address can be.
     pub fn is_text_message(&self) -> bool {
         self.to.starts_with('+') && !self.to.contains('@')
+    }
+
+    /// Where it waits.
+    pub fn lane(&self) -> Lane {
+        if self.is_text_message() {
+            Lane::Texts
+        } else if self.message.is_waited_for() {
+            Lane::MailCodes
+        } else {
+            Lane::MailNotices
+        }
     }
 }
 
@@ -267,6 +365,8 @@ pub struct Notice {
     pub expires_at: Time,
     /// When it was sent or given up.
     pub ended_at: Option<Time>,
+    /// [`Lane::as_str`].
+    pub lane: String,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::Tx;
 use super::cached::run_kept;
 use super::conn::Conn;
-use crate::model::notice::{Notice, state};
+use crate::model::notice::{Lane, Notice, state};
 use crate::model::{NoticeId, Result, Time};
 use crate::schema::{key_canaries, notices};
 
@@ -28,11 +28,29 @@ pub fn queued(tx: &mut Tx) -> Result<i64> {
         .get_result(&mut tx.conn)?)
 }
 
-/// Leases what is due: nobody else gets it before `leased_until`, which a courier that died does not
+/// In which lanes notices wait.
+pub fn waiting(tx: &mut Tx) -> Result<Vec<Lane>> {
+    let words: Vec<String> = notices::table
+        .filter(notices::state.eq(state::QUEUED))
+        .select(notices::lane)
+        .distinct()
+        .load(&mut tx.conn)?;
+    // A lane of a newer server is that server's.
+    Ok(words.iter().filter_map(|word| Lane::parse(word)).collect())
+}
+
+/// Leases what is due in a lane: nobody else gets it before `leased_until`, which a courier that died does not
 /// prolong.
-pub fn due(tx: &mut Tx, now: Time, leased_until: Time, limit: i64) -> Result<Vec<Notice>> {
+pub fn due(
+    tx: &mut Tx,
+    lane: Lane,
+    now: Time,
+    leased_until: Time,
+    limit: i64,
+) -> Result<Vec<Notice>> {
     let due = notices::table
         .filter(notices::state.eq(state::QUEUED))
+        .filter(notices::lane.eq(lane.as_str()))
         .filter(notices::next_try_at.le(now))
         .filter(notices::leased_until.le(now))
         .order(notices::next_try_at)

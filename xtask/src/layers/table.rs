@@ -124,7 +124,8 @@ pub const LAYERS: &[Layer] = &[
     Layer {
         name: "cli",
         may: &[
-            "flow", "app", "serve", "api", "model", "clock", "chance", "config", "outcome", "log",
+            "flow", "app", "serve", "api", "courier", "model", "clock", "chance", "config",
+            "outcome", "log",
         ],
         never: WIRE_AND_SQL,
     },

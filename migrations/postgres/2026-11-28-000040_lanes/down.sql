@@ -1,0 +1,3 @@
+DROP INDEX notices_due;
+CREATE INDEX notices_due ON notices (state, next_try_at);
+ALTER TABLE notices DROP COLUMN lane;
