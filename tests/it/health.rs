@@ -1,5 +1,6 @@
 //! Readiness: what keeps a replica from serving is 503, what somebody should look at is said at 200.
 
+use contract_tests::database::Database;
 use contract_tests::process::{Process, run};
 use contract_tests::smtp::Reply;
 use contract_tests::waiting::until;
@@ -10,6 +11,7 @@ use super::courier::ended;
 
 tests! {
     a_database_that_takes_no_writes_is_not_ready,
+    a_database_that_became_read_only_is_not_ready,
     a_full_disk_is_not_ready_until_there_is_room,
     mail_that_does_not_leave_for_a_minute_is_degraded,
     text_messages_that_do_not_leave_are_degraded,
@@ -52,6 +54,35 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
     .await;
     let (well, said) = run(server.folder(), server.address, &["healthcheck"]).await;
     assert_eq!((well, said.as_str()), (true, ""));
+}
+
+/// As a PostgreSQL server that is a standby now; an SQLite file on a disk that is full is the next test's.
+async fn a_database_that_became_read_only_is_not_ready() {
+    let server = Server::start().await;
+    let Database::Postgres { name, .. } = &server.database else {
+        return;
+    };
+    let others = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    );
+    let alter = |how: &str| {
+        let sql = format!(
+            "SET default_transaction_read_only = off; ALTER DATABASE {name} SET default_transaction_read_only = {how}; {others}"
+        );
+        server.database.run(&sql);
+    };
+    alter("on");
+    let not = until("no readiness", async || {
+        let answer = server.get("/readyz").await;
+        (answer["checks"]["database"] == "unwritable").then_some(answer)
+    })
+    .await;
+    not.refused(503, "NOT_READY");
+    alter("off");
+    until("readiness", async || {
+        (server.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 /// No file of the process may grow, as on a disk that is full.

@@ -3985,6 +3985,8 @@ pub mod types {
         pub code: NotReadyErrorResponseCode,
         ///One sentence that may be shown to the user.
         pub message: ::std::string::String,
+        ///The first thing that is not well, in a sentence for the operator.
+        pub reason: ::std::string::String,
         ///Equal to the header X-Request-Id; quote it when asking for help.
         #[serde(rename = "requestId")]
         pub request_id: ::uuid::Uuid,
@@ -4003,9 +4005,9 @@ pub mod types {
     ///One entry for each part: `ok`, or one word for what is wrong.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NotReadyErrorResponseChecks {
-        ///The queue of mails: `ok`, or `full`.
+        ///Mails and text messages: `ok`, or `degraded`.
         pub courier: ::std::string::String,
-        ///`ok`, or `unreachable`.
+        ///`ok`, `unreachable`, or `unwritable`: no write goes well.
         pub database: ::std::string::String,
         ///`ok`, or `behind` or `ahead` of this server.
         pub migrations: ::std::string::String,
@@ -4379,10 +4381,13 @@ pub mod types {
             value.parse()
         }
     }
-    ///All parts are well.
+    ///This replica can serve.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ReadinessResponse {
         pub checks: ReadinessResponseChecks,
+        ///The first thing that is not well, in a sentence for the operator; absent when all is.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub reason: ::std::option::Option<::std::string::String>,
         ///Always `ready`.
         pub status: ReadinessResponseStatus,
     }
@@ -4394,9 +4399,9 @@ pub mod types {
     ///One entry for each part: `ok`, or one word for what is wrong.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ReadinessResponseChecks {
-        ///The queue of mails: `ok`, or `full`.
+        ///Mails and text messages: `ok`, or `degraded`.
         pub courier: ::std::string::String,
-        ///`ok`, or `unreachable`.
+        ///`ok`, `unreachable`, or `unwritable`: no write goes well.
         pub database: ::std::string::String,
         ///`ok`, or `behind` or `ahead` of this server.
         pub migrations: ::std::string::String,
@@ -13542,6 +13547,7 @@ pub mod types {
                 ::std::string::String,
             >,
             message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            reason: ::std::result::Result<::std::string::String, ::std::string::String>,
             request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
             retry_after: ::std::result::Result<u32, ::std::string::String>,
             status_code: ::std::result::Result<i32, ::std::string::String>,
@@ -13552,6 +13558,7 @@ pub mod types {
                     checks: Err("no value supplied for checks".to_string()),
                     code: Err("no value supplied for code".to_string()),
                     message: Err("no value supplied for message".to_string()),
+                    reason: Err("no value supplied for reason".to_string()),
                     request_id: Err("no value supplied for request_id".to_string()),
                     retry_after: Err("no value supplied for retry_after".to_string()),
                     status_code: Err("no value supplied for status_code".to_string()),
@@ -13592,6 +13599,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn reason<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.reason = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for reason: {e}")
                     });
                 self
             }
@@ -13642,6 +13661,7 @@ pub mod types {
                     checks: value.checks?,
                     code: value.code?,
                     message: value.message?,
+                    reason: value.reason?,
                     request_id: value.request_id?,
                     retry_after: value.retry_after?,
                     status_code: value.status_code?,
@@ -13655,6 +13675,7 @@ pub mod types {
                     checks: Ok(value.checks),
                     code: Ok(value.code),
                     message: Ok(value.message),
+                    reason: Ok(value.reason),
                     request_id: Ok(value.request_id),
                     retry_after: Ok(value.retry_after),
                     status_code: Ok(value.status_code),
@@ -14233,6 +14254,10 @@ pub mod types {
                 super::ReadinessResponseChecks,
                 ::std::string::String,
             >,
+            reason: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             status: ::std::result::Result<
                 super::ReadinessResponseStatus,
                 ::std::string::String,
@@ -14242,6 +14267,7 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     checks: Err("no value supplied for checks".to_string()),
+                    reason: Ok(Default::default()),
                     status: Err("no value supplied for status".to_string()),
                 }
             }
@@ -14256,6 +14282,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for checks: {e}")
+                    });
+                self
+            }
+            pub fn reason<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.reason = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for reason: {e}")
                     });
                 self
             }
@@ -14279,6 +14317,7 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     checks: value.checks?,
+                    reason: value.reason?,
                     status: value.status?,
                 })
             }
@@ -14287,6 +14326,7 @@ pub mod types {
             fn from(value: super::ReadinessResponse) -> Self {
                 Self {
                     checks: Ok(value.checks),
+                    reason: Ok(value.reason),
                     status: Ok(value.status),
                 }
             }
@@ -18701,7 +18741,7 @@ let response = client.validate_token()
     }
     /**Get readiness
 
-Looks at the database, the migrations and the queue of mails. For load balancers: send traffic on 200 only.
+Says whether this replica can serve. It looks at the database and its migrations, and tries a write, at most every few seconds. For load balancers: send traffic on 200 only. A courier by which nothing leaves, or whose queue is full, is `degraded`: the answer stays 200, unless the setting `ready_needs_courier` says otherwise, and `reason` says what somebody should look at.
 
 Sends a `GET` request to `/readyz`
 
