@@ -188,6 +188,11 @@ impl Message {
             | Self::RecoveryCodeUsed { .. }
             | Self::PasskeyRolledBack
             | Self::PasswordSet
+            | Self::ApiKeyMade { .. }
+            | Self::ApiKeyDeleted { .. }
+            | Self::UserAdded { .. }
+            | Self::EnforcementChanged { .. }
+            | Self::Joined { .. }
             | Self::Digest => false,
         }
     }
