@@ -16,20 +16,16 @@ use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::courier::Health;
 use crate::model::{Fault, Result, Time};
-use crate::store::{
-    Engine, Options, Store, Tx, api_keys, audit, challenges, code_sets, limits, notices, passkeys,
-    registrations, sessions,
-};
+use crate::store::{Engine, Options, Store, Tx, notices};
 use crate::vault::{Hasher, PublicKey, Vault, make_folder, private, refuse_open_to_others};
 
+pub mod backup;
+mod epoch;
+mod forget;
 mod readiness;
 
+use epoch::MarkFile;
 use readiness::Probe;
-
-/// How many rows one purge deletes in one write: past it, others would wait for it.
-const PURGE_BATCH: i64 = 1000;
-/// How long counters of wrong passwords are kept after the last try.
-const KEEP_PASSWORD_ATTEMPTS: i64 = 86_400;
 
 /// What flows work with.
 pub struct Ctx {
@@ -48,6 +44,7 @@ pub struct Ctx {
     courier: Arc<Notify>,
     health: Arc<Health>,
     probe: Probe,
+    mark: MarkFile,
 }
 
 impl Ctx {
@@ -99,17 +96,10 @@ impl App {
         let keys_are_new = !settings.key_file.exists();
         let key_file = settings.key_file.clone();
         let vault = Vault::open(&settings, &clock, &chance)?;
-        let engine = match &settings.database_url {
-            DatabaseUrl::Sqlite(path) => {
-                make_private_file(path)?;
-                Engine::Sqlite(
-                    path.to_str()
-                        .context("database_url must be UTF-8")?
-                        .to_owned(),
-                )
-            }
-            DatabaseUrl::Postgres(url) => Engine::Postgres(url.expose().clone()),
-        };
+        if let DatabaseUrl::Sqlite(path) = &settings.database_url {
+            make_private_file(path)?;
+        }
+        let engine = engine(&settings)?;
         let options = Options {
             connections: settings.database_threads as usize,
             queue: settings.database_queue as usize,
@@ -122,6 +112,7 @@ impl App {
             probe: Probe::new(*chance.id::<Probe>(clock.now()).as_bytes()),
             clock,
             chance,
+            mark: MarkFile::beside(&settings.key_file),
             settings: Arc::new(settings),
             courier: Arc::new(Notify::new()),
             health: Arc::default(),
@@ -142,6 +133,7 @@ impl App {
             );
         }
         app.check_keys().await?;
+        app.mark().await?;
         Ok(app)
     }
 
@@ -230,60 +222,21 @@ impl App {
         }
         Ok(())
     }
+}
 
-    /// Forgets what is over (P-46), a batch at a time, so that nobody waits long.
-    ///
-    /// # Errors
-    /// A fault when the database does not answer; the next purge takes up where this one stopped.
-    pub async fn purge(&self) -> Result<()> {
-        let ctx = &self.0;
-        let now = ctx.now();
-        let policy = &ctx.settings.policy;
-        let before = |seconds: u32| now.plus_seconds(-i64::from(seconds));
-        let ended = before(policy.keep_challenges_seconds);
-        let sessions_ended = before(policy.keep_sessions_seconds);
-        let audited = before(policy.keep_audit_seconds);
-        ctx.write(move |tx| {
-            limits::delete_over(tx, now)?;
-            limits::delete_idle_password_attempts(tx, now.plus_seconds(-KEEP_PASSWORD_ATTEMPTS))?;
-            api_keys::delete_expired(tx, sessions_ended)?;
-            passkeys::delete_over(tx, now)?;
-            code_sets::delete_over(tx, ended, PURGE_BATCH)?;
-            notices::delete_over(tx, ended)
-        })
-        .await?;
-        loop {
-            // Found by a reader, since looking takes long; deleted by the writer, which does not.
-            let over = ctx
-                .read(move |tx| {
-                    Ok((
-                        challenges::over(tx, ended, PURGE_BATCH)?,
-                        registrations::over(tx, ended, PURGE_BATCH)?,
-                        sessions::over(tx, sessions_ended, PURGE_BATCH)?,
-                        audit::older(tx, audited, PURGE_BATCH)?,
-                    ))
-                })
-                .await?;
-            if over.0.is_empty() && over.1.is_empty() && over.2.is_empty() && over.3.is_empty() {
-                return Ok(());
-            }
-            ctx.write(move |tx| {
-                over.0
-                    .iter()
-                    .try_for_each(|&(user, id)| challenges::delete(tx, user, id))?;
-                over.1
-                    .iter()
-                    .try_for_each(|&id| registrations::delete(tx, id))?;
-                over.2
-                    .iter()
-                    .try_for_each(|&(user, id)| sessions::delete(tx, user, id))?;
-                over.3
-                    .iter()
-                    .try_for_each(|&(user, id)| audit::delete(tx, user, id))
-            })
-            .await?;
+/// Which database the settings name, and how it is reached.
+fn engine(settings: &Settings) -> anyhow::Result<Engine> {
+    Ok(match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => Engine::Sqlite(
+            path.to_str()
+                .context("database_url must be UTF-8")?
+                .to_owned(),
+        ),
+        DatabaseUrl::Postgres(url) if settings.database_statement_cache => {
+            Engine::Postgres(url.expose().clone())
         }
-    }
+        DatabaseUrl::Postgres(url) => Engine::Pooled(url.expose().clone()),
+    })
 }
 
 /// An error of the store or the vault, for the operator at the start.

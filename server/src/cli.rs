@@ -1,6 +1,7 @@
 //! The command line: `serve` and the subcommands that help an operator.
 
 mod arguments;
+mod backup;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
@@ -74,10 +75,15 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     }
     match path.as_slice() {
         ["user", "create"] => {}
-        ["user" | "keys", ..] => must_exist(&settings.database_url)?,
+        ["user" | "keys" | "backup", ..] => must_exist(&settings.database_url)?,
         _ => {}
     }
     start_log(&settings);
+    match path.as_slice() {
+        ["backup"] => return backup::back_up(&settings, innermost),
+        ["restore"] => return backup::restore(&settings, innermost),
+        _ => {}
+    }
     let warnings = [settings.warnings(), courier::warnings(&settings)].concat();
     let app = App::open(settings, Clock::System, Chance::system()).await?;
     match path.as_slice() {
@@ -186,6 +192,10 @@ fn read_password() -> Result<Secret<String>> {
     read.map_err(|_| anyhow!("standard input has no line of text"))?;
     let password = line.strip_suffix('\n').unwrap_or(&line);
     let password = password.strip_suffix('\r').unwrap_or(password);
+    // No request can hold it, so nobody could sign in with it.
+    if password.contains('\0') {
+        bail!("the password holds the character U+0000");
+    }
     Ok(Secret::new(password.to_owned()))
 }
 

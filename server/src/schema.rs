@@ -329,3 +329,26 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    /// With which servers the schema after a migration still works.
+    schema_floors (version) {
+        version -> Text,
+        works_with -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    /// One row about the database itself: which one it is, and whether it went back.
+    server_state (one) {
+        one -> BigInt,
+        database_id -> Text,
+        epoch -> BigInt,
+        sequence -> BigInt,
+        told -> Bool,
+        seen_at -> Nullable<BigInt>,
+        hold_until -> Nullable<BigInt>,
+    }
+}

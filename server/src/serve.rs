@@ -31,6 +31,9 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How often the key file is looked at for a change; much shorter than the overlap of a rotation (P-35).
 const KEYS_EVERY: Duration = Duration::from_secs(10);
 
+/// How often it is kept how far the database has come: one that went back is noticed if that was before.
+const MARK_EVERY: Duration = Duration::from_secs(60);
+
 /// A server that answers.
 pub struct Running {
     /// Where it listens.
@@ -113,6 +116,7 @@ fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Run
         tasks: vec![
             tokio::spawn(courier.run(until(stopped.clone()))),
             tokio::spawn(purge(app.clone(), stopped.clone())),
+            tokio::spawn(mark(app.clone(), stopped.clone())),
             tokio::spawn(reload_keys(app.clone(), stopped)),
         ],
     })
@@ -226,6 +230,23 @@ async fn purge(app: App, stopped: watch::Receiver<bool>) {
         }
     })
     .await;
+}
+
+async fn mark(app: App, stopped: watch::Receiver<bool>) {
+    let told = async || {
+        if let Err(error) = app.mark().await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "it could not be kept how far the database has come"
+            );
+        }
+    };
+    if let Err(error) = app.tell_epoch().await {
+        tracing::warn!(error = format!("{error:#}"), "the epoch could not be read");
+    }
+    every(MARK_EVERY, stopped, told).await;
+    // What came since the last mark is not forgotten by a stop.
+    told().await;
 }
 
 async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {

@@ -26,6 +26,7 @@ mod flashback_organisations;
 mod flashback_passkeys;
 mod flashback_sign_in;
 mod flashback_texts;
+mod forgetting;
 mod guessing;
 mod health;
 mod held;
@@ -49,6 +50,7 @@ mod netevia_codes;
 mod netevia_faults;
 mod netevia_references;
 mod netevia_settings;
+mod nul;
 mod operator;
 mod outbox;
 mod pages;
@@ -58,12 +60,15 @@ mod passkeys_forged;
 mod passkeys_sdk;
 mod passwords;
 mod paths;
+mod poolers;
 mod proof;
 mod races;
 mod readme;
 mod recovering;
 mod registration;
 mod replay;
+mod restoring;
+mod schemas;
 mod sdk;
 mod secrets;
 mod secured;
@@ -113,6 +118,7 @@ fn all() -> Vec<Test> {
         flashback_passkeys::tests(),
         flashback_sign_in::tests(),
         flashback_texts::tests(),
+        forgetting::tests(),
         guessing::tests(),
         health::tests(),
         inputs::tests(),
@@ -134,6 +140,7 @@ fn all() -> Vec<Test> {
         netevia_faults::tests(),
         netevia_references::tests(),
         netevia_settings::tests(),
+        nul::tests(),
         operator::tests(),
         outbox::tests(),
         pages::tests(),
@@ -143,12 +150,15 @@ fn all() -> Vec<Test> {
         passkeys_sdk::tests(),
         passwords::tests(),
         paths::tests(),
+        poolers::tests(),
         proof::tests(),
         races::tests(),
         readme::tests(),
         recovering::tests(),
         registration::tests(),
         replay::tests(),
+        restoring::tests(),
+        schemas::tests(),
         sdk::tests(),
         secrets::tests(),
         secured::tests(),

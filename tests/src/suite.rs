@@ -33,6 +33,8 @@ pub enum Tool {
     Oathtool,
     /// A browser, and what drives it.
     Chromium,
+    /// A pooler of PostgreSQL's connections.
+    Pgbouncer,
 }
 
 impl Tool {
@@ -41,6 +43,7 @@ impl Tool {
         match self {
             Self::Oathtool => &["oathtool"],
             Self::Chromium => &["chromium", "chromedriver"],
+            Self::Pgbouncer => &["pgbouncer"],
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Tool {
 }
 
 /// What the contract tests use.
-pub const TEST_TOOLS: [Tool; 3] = [
+pub const TEST_TOOLS: [Tool; 4] = [
     Tool {
         program: "chromium",
         package: "chromium",
@@ -34,6 +34,11 @@ pub const TEST_TOOLS: [Tool; 3] = [
         program: "oathtool",
         package: "oathtool",
         purpose: "codes of an independent TOTP implementation",
+    },
+    Tool {
+        program: "pgbouncer",
+        package: "pgbouncer",
+        purpose: "PostgreSQL through a pooler",
     },
 ];
 

@@ -103,7 +103,7 @@ impl App {
                 "ahead",
                 Some("The database was migrated by a newer version of Countersign."),
             ),
-            Ok(SchemaState::Current) | Err(_) => ("ok", None),
+            Ok(SchemaState::Current | SchemaState::Newer) | Err(_) => ("ok", None),
         };
         let most = i64::from(ctx.settings.policy.courier_queue);
         let courier = match (queued, ctx.health.stuck(ctx.now())) {

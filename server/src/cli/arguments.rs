@@ -1,6 +1,6 @@
 //! What the command line understands.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgGroup, Command};
 
 use crate::config;
 
@@ -54,6 +54,31 @@ pub fn command() -> Command {
     let keys = Command::new("keys")
         .about("Change the key ring")
         .subcommand_required(true);
+    let file = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("FILE").help(help)
+    };
+    let backup = Command::new("backup")
+        .about("Copy the SQLite database into a new file, while the server runs or not")
+        .arg(file("to", "The new file").required(true));
+    let restore = Command::new("restore")
+        .about("Go back to a backup: ends every session, challenge, mailed code and refresh token")
+        .arg(file(
+            "from",
+            "The backup that is put in the place of the SQLite database",
+        ))
+        .arg(switch(
+            "already-restored",
+            "The database was put back by other means, as pg_restore",
+        ))
+        .arg(switch(
+            "keep-recovery-codes",
+            "Keep recovery codes though it is unknown which were used since the backup",
+        ))
+        .group(
+            ArgGroup::new("how")
+                .args(["from", "already-restored"])
+                .required(true),
+        );
     let document = Arg::new("name").default_value("identity").help("Which API");
     Command::new("countersign")
         .about("Self-hosted multi-factor authentication. Without a subcommand it serves.")
@@ -69,6 +94,8 @@ pub fn command() -> Command {
             Command::new("healthcheck").about("Ask the running server whether it is ready"),
             users,
             keys.subcommand(rotate),
+            backup,
+            restore,
         ])
 }
 

@@ -204,6 +204,8 @@ settings! {
     database_queue: u32 = Whole(16, 65_536), "4096";
     /// P-45: seconds to wait for the database; past it the answer is 503.
     database_timeout_seconds: u32 = Whole(1, 5), "3";
+    /// Whether prepared statements are kept on PostgreSQL. Set it to off behind a pooler in transaction mode, as PgBouncer's.
+    database_statement_cache: bool = Choice(&[("on", true), ("off", false)]), "on";
     /// P-44: the longest request body in bytes; past it the answer is 413.
     body_limit_bytes: u32 = Whole(4096, 65_536), "16384";
     /// P-45: seconds a client has to send the head of a request.

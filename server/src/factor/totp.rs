@@ -47,7 +47,7 @@ impl Authenticator {
     /// The accepted step whose code this is, newest first (P-20).
     fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
         let current = now.seconds().div_euclid(STEP);
-        let newest = current + i64::from(policy.totp_accept_next_step);
+        let newest = newest_step(policy, now);
         (current - 1..=newest).rev().find(|step| {
             // Before 1970 no step fits.
             u64::try_from(step * STEP)
@@ -107,6 +107,11 @@ pub fn compare(
         };
     }
     Ok(verdict)
+}
+
+/// The newest step whose code is accepted at `now` (P-20).
+pub fn newest_step(policy: &Policy, now: Time) -> i64 {
+    now.seconds().div_euclid(STEP) + i64::from(policy.totp_accept_next_step)
 }
 
 /// What a person puts into an authenticator app.

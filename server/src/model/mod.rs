@@ -7,6 +7,7 @@ pub mod code_set;
 pub mod factor;
 pub mod ids;
 pub mod kinds;
+pub mod mark;
 pub mod notice;
 pub mod organisation;
 pub mod passkey;

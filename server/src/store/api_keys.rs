@@ -55,10 +55,3 @@ pub fn delete(tx: &mut Tx, id: ApiKeyId) -> Result<Option<(UserId, String)>> {
         .get_result(&mut tx.conn)
         .optional()?)
 }
-
-/// Forgets keys that stopped working before `before`.
-pub fn delete_expired(tx: &mut Tx, before: Time) -> Result<()> {
-    diesel::delete(api_keys::table.filter(api_keys::expires_at.lt(before)))
-        .execute(&mut tx.conn)?;
-    Ok(())
-}

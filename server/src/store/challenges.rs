@@ -228,18 +228,3 @@ pub fn end_all(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
     )?;
     Ok(())
 }
-
-/// Which challenges ended before `before` (P-46).
-pub fn over(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<(UserId, ChallengeId)>> {
-    Ok(challenges::table
-        .filter(challenges::expires_at.lt(before))
-        .select((challenges::user_id, challenges::id))
-        .limit(limit)
-        .load(&mut tx.conn)?)
-}
-
-/// Forgets one.
-pub fn delete(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<()> {
-    diesel::delete(challenges::table.find((user_id, id))).execute(&mut tx.conn)?;
-    Ok(())
-}

@@ -196,25 +196,6 @@ pub fn delete_kind(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()
     Ok(())
 }
 
-/// Forgets sets that ended before `before`, and those that waited for a proof since then; as many as
-/// `limit`, the others another time.
-pub fn delete_over(tx: &mut Tx, before: Time, limit: i64) -> Result<()> {
-    let ended = code_sets::ended_at.lt(before).assume_not_null();
-    let waiting = code_sets::live_at
-        .is_null()
-        .and(code_sets::created_at.lt(before));
-    let over: Vec<(UserId, CodeSetId)> = code_sets::table
-        .filter(waiting.or(code_sets::ended_at.is_not_null().and(ended)))
-        .select((code_sets::user_id, code_sets::id))
-        .limit(limit)
-        .load(&mut tx.conn)?;
-    for (user_id, id) in over {
-        forget_codes(tx, user_id, id)?;
-        diesel::delete(code_sets::table.find((user_id, id))).execute(&mut tx.conn)?;
-    }
-    Ok(())
-}
-
 fn forget_codes(tx: &mut Tx, user_id: UserId, set_id: CodeSetId) -> Result<()> {
     diesel::delete(
         recovery_codes::table

@@ -1,36 +1,23 @@
-//! The connection: one enum over SQLite and PostgreSQL, how it is opened, and its migrations.
+//! The connection: one enum over SQLite and PostgreSQL, and how it is opened.
 
 #![expect(missing_docs, reason = "the derive of `Conn` makes public items")]
 
-use anyhow::{Context, anyhow, bail};
+use std::io::Write;
+
+use anyhow::{Context, anyhow};
 use diesel::backend::Backend;
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::deserialize::{self, FromSql};
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Binary, HasSqlType};
 use diesel::sqlite::Sqlite;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use std::io::Write;
 use uuid::Uuid;
 
+pub use super::migrate::{SchemaState, migrate, schema_state};
 use crate::model::ids::Id;
 use crate::schema::IdSql;
-
-/// Gives the embedded migrations anew: the harness takes them by value.
-type Embedded = fn() -> EmbeddedMigrations;
-
-fn sqlite_migrations() -> EmbeddedMigrations {
-    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
-    MIGRATIONS
-}
-
-fn postgres_migrations() -> EmbeddedMigrations {
-    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
-    MIGRATIONS
-}
 
 /// A connection to either database. Which one is chosen by the URL, once, in [`open`].
 #[derive(diesel::MultiConnection)]
@@ -48,6 +35,9 @@ pub enum Engine {
     Sqlite(String),
     /// A PostgreSQL server, by URL.
     Postgres(String),
+    /// The same, through a pooler that gives each transaction another session of the server, so that
+    /// nothing outlives a transaction: no prepared statement and no setting.
+    Pooled(String),
 }
 
 /// What a connection is for: it decides how SQLite is set up.
@@ -74,17 +64,70 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
             Ok(Conn::Sqlite(conn))
         }
         Engine::Postgres(url) => {
-            let mut conn = diesel::PgConnection::establish(url)
-                .map_err(|error| anyhow!("{}", fit_to_show(&error.to_string())))
-                .context("cannot connect to the PostgreSQL server")?;
-            // A statement that hangs must not hold its user's rows for ever (P-45).
+            let mut conn = connect(url)?;
             conn.batch_execute(
                 "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
                  SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'",
             )?;
             Ok(Conn::Postgres(conn))
         }
+        Engine::Pooled(url) => {
+            // The driver's first settings are no transaction yet: their parts may reach two sessions.
+            let mut conn = connect(url).or_else(|_| connect(url))?;
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+            Ok(Conn::Postgres(conn))
+        }
     }
+}
+
+/// How a transaction begins on this engine. Where no setting outlives one, each brings its own: a
+/// statement that hangs must not hold its user's rows for ever (P-45).
+pub(super) const fn begin(engine: &Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite(_) => "BEGIN IMMEDIATE",
+        Engine::Postgres(_) => "BEGIN",
+        Engine::Pooled(_) => {
+            "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '30s'"
+        }
+    }
+}
+
+fn connect(url: &str) -> anyhow::Result<diesel::PgConnection> {
+    diesel::PgConnection::establish(&watched(url))
+        .map_err(|error| anyhow!("{}", fit_to_show(&error.to_string())))
+        .context("cannot connect to the PostgreSQL server")
+}
+
+/// What the driver is asked so that a connection is given up whose other end is gone without a word,
+/// as behind a firewall that forgot it: an idle one after 11 seconds, one that waits for an answer
+/// after 5 (libpq's manual, "Parameter Key Words"; seconds, but `tcp_user_timeout` milliseconds).
+const WATCH: [(&str, &str); 6] = [
+    ("keepalives", "1"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "5000"),
+    ("connect_timeout", "5"),
+];
+
+/// The URL with [`WATCH`], as far as it says nothing of its own.
+fn watched(url: &str) -> String {
+    let (_, query) = url.split_once('?').unwrap_or((url, ""));
+    let said = |name: &str| {
+        let mut parts = query.split('&').filter_map(|part| part.split_once('='));
+        parts.any(|(key, _)| key == name)
+    };
+    let mut watched = url.to_owned();
+    let mut separator = if url.contains('?') { "&" } else { "?" };
+    for (name, value) in WATCH.into_iter().filter(|(name, _)| !said(name)) {
+        if !watched.ends_with(['?', '&']) {
+            watched.push_str(separator);
+        }
+        separator = "&";
+        watched.push_str(&format!("{name}={value}"));
+    }
+    watched
 }
 
 /// The driver's message if it is about the server. What it has to say about the URL quotes pieces of
@@ -123,107 +166,6 @@ fn sqlite_pragmas(purpose: Use) -> &'static str {
         }
         Use::Checkpoint => "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL",
     }
-}
-
-/// Any number will do, as long as every replica takes the same one.
-const MIGRATION_LOCK: &str = "5146021917";
-
-/// Brings the schema up to this version's, one process at a time.
-///
-/// # Errors
-/// When the schema is newer than this version knows, or a migration fails.
-pub fn migrate(conn: &mut Conn) -> anyhow::Result<()> {
-    match conn {
-        Conn::Sqlite(conn) => {
-            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN EXCLUSIVE")
-                .context("cannot lock the database file for its migration")?;
-            match run(conn, sqlite_migrations) {
-                Ok(()) => Ok(AnsiTransactionManager::commit_transaction(conn)?),
-                Err(error) => {
-                    AnsiTransactionManager::rollback_transaction(conn)?;
-                    Err(error)
-                }
-            }
-        }
-        Conn::Postgres(conn) => {
-            // Waiting for another replica's migration may take longer than a statement may.
-            conn.batch_execute(&format!(
-                "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({MIGRATION_LOCK})"
-            ))?;
-            let result = run(conn, postgres_migrations);
-            conn.batch_execute(&format!(
-                "SELECT pg_advisory_unlock({MIGRATION_LOCK}); \
-                 SET statement_timeout = '10s'; SET lock_timeout = '5s'"
-            ))?;
-            result
-        }
-    }
-}
-
-/// Where the schema stands beside this version's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaState {
-    /// They agree.
-    Current,
-    /// Migrations of this version are missing.
-    Behind,
-    /// The schema has migrations this version does not know.
-    Ahead,
-}
-
-/// Compares the schema with this version's.
-///
-/// # Errors
-/// When the database does not answer.
-pub fn schema_state(conn: &mut Conn) -> anyhow::Result<SchemaState> {
-    match conn {
-        Conn::Sqlite(conn) => state(conn, sqlite_migrations),
-        Conn::Postgres(conn) => state(conn, postgres_migrations),
-    }
-}
-
-fn run<DB, C>(conn: &mut C, migrations: Embedded) -> anyhow::Result<()>
-where
-    DB: Backend,
-    C: MigrationHarness<DB>,
-    EmbeddedMigrations: MigrationSource<DB>,
-{
-    match state(conn, migrations)? {
-        SchemaState::Current => Ok(()),
-        SchemaState::Ahead => bail!(
-            "the database was migrated by a newer version of Countersign; start that one, or restore a backup"
-        ),
-        SchemaState::Behind => {
-            conn.run_pending_migrations(migrations())
-                .map_err(|error| anyhow::anyhow!("a migration failed: {error}"))?;
-            Ok(())
-        }
-    }
-}
-
-fn state<DB, C>(conn: &mut C, migrations: Embedded) -> anyhow::Result<SchemaState>
-where
-    DB: Backend,
-    C: MigrationHarness<DB>,
-    EmbeddedMigrations: MigrationSource<DB>,
-{
-    let known: Vec<Box<dyn Migration<DB>>> = migrations()
-        .migrations()
-        .map_err(|error| anyhow::anyhow!("the migrations are unreadable: {error}"))?;
-    let known: Vec<MigrationVersion<'static>> = known
-        .iter()
-        .map(|migration| migration.name().version().as_owned())
-        .collect();
-    let applied = conn
-        .applied_migrations()
-        .map_err(|error| anyhow::anyhow!("the applied migrations are unreadable: {error}"))?;
-    if applied.iter().any(|version| !known.contains(version)) {
-        return Ok(SchemaState::Ahead);
-    }
-    if known.iter().any(|version| !applied.contains(version)) {
-        return Ok(SchemaState::Behind);
-    }
-    Ok(SchemaState::Current)
 }
 
 // `Id` is one type on both engines: sixteen bytes on the wire, `uuid` to PostgreSQL.
@@ -276,7 +218,7 @@ impl<K: 'static> FromSql<IdSql, Sqlite> for Id<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Engine, Use, open};
+    use super::{Engine, Use, open, watched};
 
     fn refused(url: &str) -> String {
         let refused = open(&Engine::Postgres(url.to_owned()), Use::Write);
@@ -308,5 +250,24 @@ mod tests {
         );
         let line = refused("postgres://u:p@127.0.0.1:1/x?odd=1");
         assert!(line.contains("odd"), "{line}");
+    }
+
+    #[test]
+    fn a_connection_is_watched_unless_the_url_says_how() {
+        let all = "keepalives=1&keepalives_idle=5&keepalives_interval=2&keepalives_count=3\
+                   &tcp_user_timeout=5000&connect_timeout=5";
+        for (url, expected) in [
+            ("postgres://h/d", format!("postgres://h/d?{all}")),
+            ("postgres://h/d?", format!("postgres://h/d?{all}")),
+            (
+                "postgres://h/d?sslmode=require",
+                format!("postgres://h/d?sslmode=require&{all}"),
+            ),
+        ] {
+            assert_eq!(watched(url), expected);
+        }
+        let own = watched("postgres://h/d?keepalives_idle=60&connect_timeout=2");
+        assert!(own.contains("keepalives_idle=60") && !own.contains("keepalives_idle=5"));
+        assert_eq!(own.matches("connect_timeout").count(), 1);
     }
 }

@@ -134,15 +134,6 @@ fn wait((used, ends): (i32, Time), limit: Limit, now: Time) -> Option<u32> {
     (seconds > 0 && used.unsigned_abs() >= limit.most).then_some(seconds)
 }
 
-/// Forgets windows that ended before `before`.
-pub fn delete_over(tx: &mut Tx, before: Time) -> Result<()> {
-    diesel::delete(limits::table.filter(limits::window_ends_at.lt(before)))
-        .execute(&mut tx.conn)?;
-    diesel::delete(user_limits::table.filter(user_limits::window_ends_at.lt(before)))
-        .execute(&mut tx.conn)?;
-    Ok(())
-}
-
 /// Lifts the limits of a user.
 pub fn delete_of_user(tx: &mut Tx, user_id: UserId) -> Result<()> {
     diesel::delete(user_limits::table.filter(user_limits::user_id.eq(user_id)))
@@ -249,12 +240,5 @@ pub fn reset_password_of_address(tx: &mut Tx, address_hash: &[u8]) -> Result<()>
         password_attempts::table.filter(password_attempts::address_hash.eq(address_hash)),
     )
     .execute(&mut tx.conn)?;
-    Ok(())
-}
-
-/// Forgets counters not touched since `before`.
-pub fn delete_idle_password_attempts(tx: &mut Tx, before: Time) -> Result<()> {
-    diesel::delete(password_attempts::table.filter(password_attempts::updated_at.lt(before)))
-        .execute(&mut tx.conn)?;
     Ok(())
 }

@@ -11,12 +11,16 @@ use crate::model::{Error, Fault, Refusal, Result};
 
 pub mod api_keys;
 pub mod audit;
+pub mod backup;
 mod cached;
 pub mod challenges;
 pub mod code_sets;
 pub mod conn;
+pub mod epoch;
 pub mod factors;
+pub mod forget;
 pub mod limits;
+mod migrate;
 pub mod notices;
 pub mod organisations;
 pub mod passkeys;
@@ -31,6 +35,7 @@ mod tests;
 
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
+use epoch::{Beginning, Begun};
 
 /// How long a job may run once it has its turn; with the wait before, five seconds by default (R-04).
 const RUN: Duration = Duration::from_secs(2);
@@ -60,6 +65,7 @@ pub struct Store {
     writes: flume::Sender<Box<dyn Job>>,
     reads: flume::Sender<Box<dyn Job>>,
     acquire: Duration,
+    engine: Engine,
 }
 
 impl Store {
@@ -68,8 +74,7 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, is newer than this version, or a migration fails.
     pub fn open(engine: &Engine, options: Options) -> anyhow::Result<Self> {
-        let mut first = conn::open(engine, Use::Write)?;
-        conn::migrate(&mut first)?;
+        let first = migrated(engine)?;
         let (writes, write_queue) = flume::bounded(options.queue);
         let reads = match engine {
             Engine::Sqlite(_) => {
@@ -83,7 +88,7 @@ impl Store {
                 )?;
                 reads
             }
-            Engine::Postgres(_) => {
+            Engine::Postgres(_) | Engine::Pooled(_) => {
                 postgres::start(engine, Tx { conn: first }, write_queue, options.connections)?;
                 writes.clone()
             }
@@ -92,7 +97,17 @@ impl Store {
             writes,
             reads,
             acquire: options.acquire,
+            engine: engine.clone(),
         })
+    }
+
+    /// Begins a new epoch beside the jobs that run, over a connection of its own; see [`epoch::begin`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn begin_epoch(&self, beginning: Beginning) -> anyhow::Result<Option<Begun>> {
+        let engine = self.engine.clone();
+        tokio::task::spawn_blocking(move || epoch::begin(&engine, &beginning)).await?
     }
 
     /// Runs a job in one transaction: `Ok` and a refusal commit, a fault and a panic roll back.
@@ -169,6 +184,30 @@ impl Store {
     }
 }
 
+/// A connection to the database after its migration.
+fn migrated(engine: &Engine) -> anyhow::Result<Conn> {
+    let open = || -> anyhow::Result<Conn> {
+        let mut first = conn::open(engine, Use::Write)?;
+        conn::migrate(&mut first)?;
+        Ok(first)
+    };
+    open().map_err(|error| {
+        if is_of_a_pooler(&format!("{error:#}")) {
+            error.context(POOLER)
+        } else {
+            error
+        }
+    })
+}
+
+/// What to do when a pooler stands between.
+const POOLER: &str = "database_url leads through a pooler that gives each transaction another session: set database_statement_cache=off";
+
+/// Whether PostgreSQL's message is about a prepared statement that is another session's (42P05, 26000).
+fn is_of_a_pooler(message: &str) -> bool {
+    message.contains("prepared statement \"")
+}
+
 /// What became of a job's run.
 enum Ran {
     /// Its writes stay.
@@ -216,7 +255,8 @@ where
         // The job holds no state of its own, and its transaction is rolled back.
         let job = || self.span.in_scope(|| (self.job)(tx));
         let result = catch_unwind(AssertUnwindSafe(job))
-            .unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a database job panicked")).into()));
+            .unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a database job panicked")).into()))
+            .map_err(explained);
         let ran = match &result {
             Ok(_) | Err(Error::Refused(_)) => Ran::Keep,
             Err(Error::Fault(fault)) => Ran::Undo {
@@ -237,6 +277,18 @@ where
         };
         // The caller may have hung up: then nobody wants the answer.
         let _ = self.reply.send(result);
+    }
+}
+
+/// A fault with what to do about it, if it is one of a pooler.
+fn explained(error: Error) -> Error {
+    match error {
+        Error::Fault(fault) if is_of_a_pooler(&format!("{:#}", fault.cause)) => Fault {
+            dependency: true,
+            cause: fault.cause.context(POOLER),
+        }
+        .into(),
+        error => error,
     }
 }
 

@@ -110,17 +110,6 @@ pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
     Ok(())
 }
 
-/// Forgets notices that ended before `before`.
-pub fn delete_over(tx: &mut Tx, before: Time) -> Result<()> {
-    diesel::delete(
-        notices::table
-            .filter(notices::state.ne(state::QUEUED))
-            .filter(notices::ended_at.lt(before)),
-    )
-    .execute(&mut tx.conn)?;
-    Ok(())
-}
-
 /// The sealed known value of a sealing key, if one was kept.
 pub fn canary(tx: &mut Tx, key_id: &str) -> Result<Option<Vec<u8>>> {
     Ok(key_canaries::table

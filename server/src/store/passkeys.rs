@@ -179,10 +179,3 @@ pub fn take(tx: &mut Tx, id: CeremonyId, secret_hash: &[u8]) -> Result<Option<(S
     .get_result(&mut tx.conn)
     .optional()?)
 }
-
-/// Forgets sign-ins that nobody finished (P-46).
-pub fn delete_over(tx: &mut Tx, before: Time) -> Result<()> {
-    diesel::delete(ceremonies::table.filter(ceremonies::expires_at.lt(before)))
-        .execute(&mut tx.conn)?;
-    Ok(())
-}

@@ -40,16 +40,24 @@ fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Box<dyn Job>>) {
             job.answer(Ok(()));
             continue;
         }
-        match begun(engine, &mut tx, job.writes()) {
+        match begun(engine, &mut tx, transacts(engine, job.as_ref())) {
             None => job.answer(Err(out_of_reach())),
             Some(open) => {
-                let done = if job.writes() {
-                    write(open, job.as_mut())
-                } else {
-                    read(open, job.as_mut())
-                };
+                let writes = transacts(engine, job.as_ref());
+                let mut done = attempt(engine, open, job.as_mut());
                 if done.is_err() {
                     tx = None;
+                }
+                // Nothing was changed by a read: once more, on a new connection.
+                if done.is_err()
+                    && !writes
+                    && !job.stale()
+                    && let Some(open) = begun(engine, &mut tx, false)
+                {
+                    done = attempt(engine, open, job.as_mut());
+                    if done.is_err() {
+                        tx = None;
+                    }
                 }
                 job.answer(done.map_err(|error| not_committed(&error)));
             }
@@ -57,10 +65,24 @@ fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Box<dyn Job>>) {
     }
 }
 
+fn attempt(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
+    if transacts(engine, job) {
+        write(engine, tx, job)
+    } else {
+        read(tx, job)
+    }
+}
+
+/// Whether a job runs in a transaction. Through a pooler all do: outside of one, two messages of the
+/// same statement may reach two sessions of the server.
+fn transacts(engine: &Engine, job: &dyn Job) -> bool {
+    job.writes() || matches!(engine, Engine::Pooled(_))
+}
+
 /// A connection with the transaction begun if one is wanted; a dead one is replaced once, as nothing
 /// has run on it yet.
-fn begun<'a>(engine: &Engine, tx: &'a mut Option<Tx>, writes: bool) -> Option<&'a mut Tx> {
-    let begin = |tx: &mut Tx| !writes || tx.conn.batch_execute("BEGIN").is_ok();
+fn begun<'a>(engine: &Engine, tx: &'a mut Option<Tx>, wanted: bool) -> Option<&'a mut Tx> {
+    let begin = |tx: &mut Tx| !wanted || tx.conn.batch_execute(conn::begin(engine)).is_ok();
     if !tx.as_mut().is_some_and(begin) {
         *tx = match conn::open(engine, Use::Write) {
             Ok(conn) => Some(Tx { conn }),
@@ -92,7 +114,7 @@ fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
 }
 
 /// Runs the job in the transaction that has begun, and again in a new one where the server asks.
-fn write(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
+fn write(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     for run in 1.. {
         match job.run(tx) {
             Ran::Keep => match tx.conn.batch_execute("COMMIT") {
@@ -106,7 +128,7 @@ fn write(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
                 }
             }
         }
-        tx.conn.batch_execute("BEGIN")?;
+        tx.conn.batch_execute(conn::begin(engine))?;
     }
     Ok(())
 }

@@ -58,18 +58,3 @@ pub fn spend(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
     )?;
     Ok(rows == 1)
 }
-
-/// Which registrations ended before `before` (P-46).
-pub fn over(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<UserId>> {
-    Ok(registrations::table
-        .filter(registrations::expires_at.lt(before))
-        .select(registrations::user_id)
-        .limit(limit)
-        .load(&mut tx.conn)?)
-}
-
-/// Forgets one.
-pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
-    diesel::delete(registrations::table.find(id)).execute(&mut tx.conn)?;
-    Ok(())
-}

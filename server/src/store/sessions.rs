@@ -139,24 +139,3 @@ pub fn replace_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId, now: Time) -
     )?;
     Ok(rows == 1)
 }
-
-/// Which sessions were over before `before` (P-46).
-pub fn over(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<(UserId, SessionId)>> {
-    Ok(sessions::table
-        .filter(sessions::expires_at.lt(before))
-        .select((sessions::user_id, sessions::id))
-        .limit(limit)
-        .load(&mut tx.conn)?)
-}
-
-/// Forgets one session and its refresh tokens.
-pub fn delete(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<()> {
-    diesel::delete(
-        refresh_tokens::table
-            .filter(refresh_tokens::user_id.eq(user_id))
-            .filter(refresh_tokens::session_id.eq(id)),
-    )
-    .execute(&mut tx.conn)?;
-    diesel::delete(sessions::table.find((user_id, id))).execute(&mut tx.conn)?;
-    Ok(())
-}

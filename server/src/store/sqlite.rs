@@ -40,7 +40,7 @@ pub(super) fn start(
     };
     let log = match engine {
         Engine::Sqlite(path) => PathBuf::from(format!("{path}-wal")),
-        Engine::Postgres(_) => PathBuf::new(),
+        Engine::Postgres(_) | Engine::Pooled(_) => PathBuf::new(),
     };
     spawn("sqlite-checkpoint", move || {
         checkpoint_loop(checkpointer, &dirty, &log);

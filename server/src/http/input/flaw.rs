@@ -12,6 +12,8 @@ use super::{Input, SecretText};
 use crate::model::refusal::FieldError;
 use crate::model::{Refusal, Secret};
 
+mod nul;
+
 const NO_JSON: &str = "The body must be one JSON object.";
 const NO_PATH: &str = "The path cannot be read.";
 const MISSING: &str = "This field is required.";
@@ -27,6 +29,7 @@ const OUTSIDE: &str = "This number is outside the allowed range.";
 const EMPTY: &str = "This field must not be empty.";
 const EMPTY_LIST: &str = "Give at least one value.";
 const LONG: &str = "This field is too long.";
+const NUL: &str = "This field must not contain the character U+0000.";
 const CONTROL: &str = "This field must not contain control characters.";
 const PASSWORD_SHORT: &str =
     "The password is too short. Use a longer one, such as a few words in a row.";
@@ -51,6 +54,9 @@ pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
     // serde would take a list for a struct, its members in order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(no_json());
+    }
+    if let Some(field) = nul::in_json(bytes) {
+        return Err(Refusal::field(&shortened(&field), NUL));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -81,6 +87,9 @@ pub(super) fn decode_form<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
 
 /// What is url-encoded in a `whole`, as a query is.
 fn pairs<T: Input>(whole: &str, text: &str) -> Result<T, Refusal> {
+    if let Some(field) = nul::in_pairs(text) {
+        return Err(Refusal::field(&shortened(&field), NUL));
+    }
     match web::Query::<Tracked<T>>::from_query(text).map(web::Query::into_inner) {
         Ok(Tracked(read)) => read,
         Err(_) => Err(Refusal::field(whole, UNREADABLE)),

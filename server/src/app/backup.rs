@@ -1,0 +1,278 @@
+//! Backups, and the way back from one: what was spent, sent or signed in before does not come alive again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::engine;
+use super::epoch::{MarkFile, beginning, owned_like};
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{DatabaseUrl, Settings};
+use crate::model::mark::Mark;
+use crate::store::backup::{self, Learned, Restoring};
+use crate::store::epoch::{Beginning, Begun};
+use crate::vault::{Vault, make_folder, private};
+
+/// What became of a restored database.
+pub struct Restored {
+    /// What the new epoch ended.
+    pub begun: Begun,
+    /// What was learned from the database that was replaced; none where there was none, or it told nothing.
+    pub learned: Option<Learned>,
+    /// Why nothing was learned from it, where it was there.
+    pub unread: Option<String>,
+    /// Where the replaced database is now.
+    pub aside: Option<PathBuf>,
+}
+
+/// Copies the SQLite database into a new file, while the server runs or not.
+///
+/// # Errors
+/// When the database is PostgreSQL's, the file is there already, or one of them cannot be used.
+pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Result<()> {
+    let DatabaseUrl::Sqlite(database) = &settings.database_url else {
+        bail!(
+            "`backup` is for SQLite. PostgreSQL is backed up by its own tools: `pg_dump --format=custom --file={} DATABASE_URL`; \
+             the way back is `pg_restore --clean --if-exists --dbname=DATABASE_URL {}`, then `countersign restore --already-restored`",
+            to.display(),
+            to.display()
+        );
+    };
+    if to.try_exists()? {
+        bail!("{} is there already: name a new file", to.display());
+    }
+    let draft = beside(to, ".part");
+    empty(&draft)?;
+    let copied = backup::copy(database, &draft)
+        .and_then(|()| Ok(File::open(&draft)?.sync_all()?))
+        .and_then(|()| put(&draft, to));
+    if copied.is_err() {
+        // Half a copy is no backup; the first error is the one to tell.
+        drop(fs::remove_file(&draft));
+    }
+    copied?;
+    // From now on the copy is an older state of the database, and known as one.
+    let fresh = beginning(settings, chance, Clock::System.now(), None).fresh;
+    if let Some(mark) = backup::mark(&engine(settings)?, &fresh)? {
+        MarkFile::beside(&settings.key_file).keep(&mark);
+    }
+    Ok(())
+}
+
+/// Puts a backup in the place of the SQLite database, and begins a new epoch in it. The server must
+/// not run; the replaced database is kept aside.
+///
+/// # Errors
+/// When the backup is no whole database of ours, is of other keys, or the server runs: then everything
+/// is as it was.
+pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Result<Restored> {
+    let DatabaseUrl::Sqlite(database) = &settings.database_url else {
+        bail!(
+            "`restore --from` is for SQLite. Run `pg_restore --clean --if-exists --dbname=DATABASE_URL {}`, \
+             then `countersign restore --already-restored`",
+            from.display()
+        );
+    };
+    backup::check(from)?;
+    let there = database.try_exists()?;
+    if there && fs::canonicalize(from)? == fs::canonicalize(database)? {
+        bail!("{} is the database itself", from.display());
+    }
+    // A database that cannot be read is replaced all the same: that is what backups are for.
+    let replaced = there.then(|| backup::check(database));
+    if let Some(Ok(())) = replaced {
+        backup::close(database)?;
+    }
+    let draft = beside(database, ".restoring");
+    let folder = folder(database);
+    make_folder(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    remove(&draft)?;
+    empty(&draft)?;
+    owned_like(&draft, if there { database } else { folder });
+    let restored = prepare(settings, from, &draft, replaced, keep_codes)
+        .and_then(|restored| Ok((exchange(database, &draft)?, restored)));
+    if restored.is_err() {
+        // What stopped it is what is told.
+        drop(remove(&draft));
+    }
+    let (aside, restored) = restored?;
+    MarkFile::beside(&settings.key_file).keep(&restored.begun.mark);
+    Ok(Restored { aside, ..restored })
+}
+
+/// Makes the backup ready in a file of its own, so that the database is replaced in one moment.
+fn prepare(
+    settings: &Settings,
+    from: &Path,
+    draft: &Path,
+    replaced: Option<anyhow::Result<()>>,
+    keep_codes: bool,
+) -> anyhow::Result<Restored> {
+    let DatabaseUrl::Sqlite(database) = &settings.database_url else {
+        bail!("not an SQLite database");
+    };
+    backup::copy(from, draft)?;
+    let chance = Chance::system();
+    let now = Clock::System.now();
+    let seen = MarkFile::beside(&settings.key_file).seen();
+    let mut restoring = open(settings, &chance, draft)?;
+    let learned = replaced.map(|readable| {
+        readable?;
+        if let Some(seen) = &seen
+            && is_older(database, seen)?
+        {
+            bail!("it is itself older than the one that was last in use");
+        }
+        restoring.learn(database, now)
+    });
+    let (learned, unread) = match learned {
+        None => (None, None),
+        Some(Ok(learned)) => (Some(learned), None),
+        Some(Err(error)) => (None, Some(format!("{error:#}"))),
+    };
+    let begun = restoring.begin(&Beginning {
+        keep_codes: keep_codes || learned.is_some(),
+        ..beginning(settings, &chance, now, seen)
+    })?;
+    backup::close(draft)?;
+    File::open(draft)?.sync_all()?;
+    Ok(Restored {
+        begun,
+        learned,
+        unread,
+        aside: None,
+    })
+}
+
+/// Whether a database that is about to be replaced is not the last state of the one that was seen.
+fn is_older(database: &Path, seen: &Mark) -> anyhow::Result<bool> {
+    let came = backup::came(database)?;
+    Ok(came.is_none_or(|came| came != *seen && came.went_back(seen)))
+}
+
+/// Begins a new epoch in a database that was restored by other means.
+///
+/// # Errors
+/// When the database cannot be reached, or is of other keys.
+pub fn already_restored(settings: &Settings, keep_codes: bool) -> anyhow::Result<Restored> {
+    let (chance, now) = (Chance::system(), Clock::System.now());
+    let mark = MarkFile::beside(&settings.key_file);
+    let seen = mark.seen();
+    let mut restoring = Restoring::open(engine(settings)?)?;
+    check_keys(settings, &chance, &mut restoring)?;
+    let begun = restoring.begin(&Beginning {
+        keep_codes,
+        ..beginning(settings, &chance, now, seen)
+    })?;
+    mark.keep(&begun.mark);
+    Ok(Restored {
+        begun,
+        learned: None,
+        unread: None,
+        aside: None,
+    })
+}
+
+fn open(settings: &Settings, chance: &Chance, draft: &Path) -> anyhow::Result<Restoring> {
+    let draft = DatabaseUrl::Sqlite(draft.to_owned());
+    let settings = Settings {
+        database_url: draft,
+        ..settings.clone()
+    };
+    let mut restoring = Restoring::open(engine(&settings)?)?;
+    check_keys(&settings, chance, &mut restoring)?;
+    Ok(restoring)
+}
+
+/// A backup of other keys is of no use: nothing in it could be opened.
+fn check_keys(
+    settings: &Settings,
+    chance: &Chance,
+    restoring: &mut Restoring,
+) -> anyhow::Result<()> {
+    let canaries = restoring.canaries()?;
+    if canaries.is_empty() {
+        return Ok(());
+    }
+    if !settings.key_file.try_exists()? {
+        bail!(
+            "the key file {} does not exist, but this backup needs it: restore the one that belongs to it first",
+            settings.key_file.display()
+        );
+    }
+    let vault = Vault::open(settings, &Clock::System, chance)?;
+    canaries
+        .iter()
+        .try_for_each(|(id, sealed)| vault.check_canary(id, sealed))
+}
+
+/// Puts the draft in the place of the database, which is kept under another name; which.
+fn exchange(database: &Path, draft: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let aside = unused(database)?;
+    // A log that was left behind, even without its database, would be taken for one of the new file.
+    for end in ["-wal", "-shm", "-journal"] {
+        let left = beside(database, end);
+        if left.try_exists()? {
+            fs::rename(&left, beside(&aside, end))?;
+        }
+    }
+    let there = database.try_exists()?;
+    if there {
+        fs::hard_link(database, &aside)
+            .with_context(|| format!("cannot keep the database as {}", aside.display()))?;
+    }
+    put(draft, database)?;
+    Ok(there.then_some(aside))
+}
+
+/// A name beside the database that nobody has.
+fn unused(database: &Path) -> io::Result<PathBuf> {
+    for number in 1_u32.. {
+        let name = beside(database, &format!(".replaced-{number}"));
+        if !name.try_exists()? && !beside(&name, "-wal").try_exists()? {
+            return Ok(name);
+        }
+    }
+    Err(io::Error::from(ErrorKind::AlreadyExists))
+}
+
+/// Renames a file and sees to it that the new name is on the disk.
+fn put(draft: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::rename(draft, to).with_context(|| format!("cannot write {}", to.display()))?;
+    File::open(folder(to))?.sync_all()?;
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// An empty file for the owner alone.
+fn empty(path: &Path) -> anyhow::Result<()> {
+    let made = private(OpenOptions::new().write(true).create_new(true)).open(path);
+    made.with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(())
+}
+
+/// Removes a database file and its log files, as far as they are there.
+fn remove(path: &Path) -> io::Result<()> {
+    for end in ["", "-wal", "-shm", "-journal"] {
+        match fs::remove_file(beside(path, end)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}

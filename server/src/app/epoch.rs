@@ -1,0 +1,181 @@
+//! Noticing a database that went back: its mark beside the key file says how far it had come.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::{App, said};
+use crate::chance::Chance;
+use crate::config::Settings;
+use crate::factor::totp;
+use crate::model::Time;
+use crate::model::mark::Mark;
+use crate::store::epoch::{self, Beginning, Begun};
+use crate::vault::private;
+
+/// The file beside the key file, and what this process knows of it.
+pub(super) struct MarkFile {
+    path: PathBuf,
+    key_file: PathBuf,
+    seen: Mutex<Option<Mark>>,
+}
+
+impl MarkFile {
+    /// The mark beside a key file.
+    pub(super) fn beside(key_file: &Path) -> Self {
+        let mut name = key_file.as_os_str().to_owned();
+        name.push(".mark");
+        Self {
+            path: PathBuf::from(name),
+            key_file: key_file.to_owned(),
+            seen: Mutex::new(None),
+        }
+    }
+
+    /// How far the database had come when this process last saw it, else whoever wrote the file.
+    pub(super) fn seen(&self) -> Option<Mark> {
+        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone().or_else(|| self.read())
+    }
+
+    /// What the file says. One that says nothing is no reason to refuse a start: the next mark mends it.
+    fn read(&self) -> Option<Mark> {
+        let read = match fs::read_to_string(&self.path) {
+            Ok(text) => serde_json::from_str(&text).map_err(io::Error::from),
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => Err(error),
+        };
+        read.inspect_err(|error| tracing::warn!(%error, "{} cannot be read", self.told()))
+            .ok()
+    }
+
+    /// Keeps a mark; another process may have kept a later one. A folder that cannot be written is
+    /// said once: then nobody notices a database that went back.
+    pub(super) fn keep(&self, mark: &Mark) {
+        let mut known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = known.is_none();
+        *known = Some(mark.clone());
+        let later = |kept: &Mark| kept.database_id == mark.database_id && mark.went_back(kept);
+        let kept = match self.read() {
+            Some(kept) if later(&kept) => Ok(()),
+            _ => self.write(mark),
+        };
+        if let Err(error) = kept
+            && first
+        {
+            tracing::warn!(
+                %error,
+                "{} cannot be written: a database that goes back to an older state will not be noticed",
+                self.told()
+            );
+        }
+    }
+
+    fn write(&self, mark: &Mark) -> io::Result<()> {
+        let mut draft = self.path.clone().into_os_string();
+        draft.push(format!(".{}.new", std::process::id()));
+        let draft = PathBuf::from(draft);
+        let mut options = OpenOptions::new();
+        let mut file = private(options.write(true).create(true).truncate(true)).open(&draft)?;
+        // An operator may be another user than the server, who has to read it next time.
+        owned_like(&draft, &self.key_file);
+        let written = serde_json::to_vec(mark)
+            .map_err(io::Error::from)
+            .and_then(|text| file.write_all(&text))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&draft, &self.path));
+        if written.is_err() {
+            // The first error is the one to tell.
+            drop(fs::remove_file(&draft));
+        }
+        written
+    }
+
+    fn told(&self) -> String {
+        format!("the mark {}", self.path.display())
+    }
+}
+
+/// Gives a file to whoever has another one, if we may: only the administrator of the machine may.
+pub(super) fn owned_like(path: &Path, other: &Path) {
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::metadata(other) {
+        use std::os::unix::fs::{MetadataExt, chown};
+        // Who may not has made it for themselves already.
+        drop(chown(path, Some(metadata.uid()), Some(metadata.gid())));
+    }
+}
+
+/// What a new epoch is begun with at `now`.
+pub(super) fn beginning(
+    settings: &Settings,
+    chance: &Chance,
+    now: Time,
+    seen: Option<Mark>,
+) -> Beginning {
+    Beginning {
+        now,
+        newest_step: totp::newest_step(&settings.policy, now),
+        seen,
+        found: None,
+        keep_codes: false,
+        fresh: fresh_id(chance),
+    }
+}
+
+fn fresh_id(chance: &Chance) -> String {
+    data_encoding::HEXLOWER.encode(&chance.salt())
+}
+
+impl App {
+    /// Marks how far the database has come, there and beside the key file. One that went back since it
+    /// was last seen begins a new epoch: somebody restored it and did not say so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark(&self) -> anyhow::Result<()> {
+        let ctx = &self.0;
+        let seen = ctx.mark.seen();
+        let fresh = fresh_id(&ctx.chance);
+        let marked = ctx.write(move |tx| epoch::advance(tx, &fresh)).await;
+        let mut marked = marked.map_err(said)?;
+        if let Some(seen) = seen.filter(|seen| marked.went_back(seen)) {
+            let beginning = Beginning {
+                found: Some(marked.clone()),
+                ..beginning(&ctx.settings, &ctx.chance, ctx.now(), Some(seen))
+            };
+            if let Some(begun) = ctx.store.begin_epoch(beginning).await? {
+                tell(&begun);
+                marked = begun.mark;
+            }
+        }
+        ctx.mark.keep(&marked);
+        Ok(())
+    }
+
+    /// Says in the log that a new epoch began, if no start has said so yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tell_epoch(&self) -> anyhow::Result<()> {
+        if let Some(began) = self.0.write(epoch::tell).await.map_err(said)? {
+            tracing::warn!(
+                %began,
+                "the database was restored: every session, challenge, mailed code and refresh token of before is over"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn tell(begun: &Begun) {
+    tracing::warn!(
+        sessions = begun.sessions,
+        challenges = begun.challenges,
+        authenticators = begun.authenticators,
+        code_sets = begun.code_sets,
+        "the database is an older state of the one that was in use, or another one: it was changed without `countersign restore`, so a new epoch began. \
+         Sessions, challenges, mailed codes, refresh tokens and recovery codes of before are over"
+    );
+}

@@ -1,0 +1,94 @@
+//! `backup` and `restore`: what they do, said in sentences.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use clap::ArgMatches;
+
+use super::{must_exist, print, text};
+use crate::app::backup::{self, Restored};
+use crate::chance::Chance;
+use crate::config::Settings;
+
+/// Copies the database into the file that is named.
+pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
+    let to = Path::new(text(matches, "to")?);
+    backup::back_up(settings, &Chance::system(), to)?;
+    print(&format!(
+        "The database was copied to {}. The copy is of no use without the key file {}: keep that one elsewhere. \
+         The way back is `countersign restore --from FILE`.\n",
+        to.display(),
+        settings.key_file.display()
+    ))
+}
+
+/// Goes back to a backup, or begins the new epoch after somebody did.
+pub(super) fn restore(settings: &Settings, matches: &ArgMatches) -> Result<()> {
+    let keep_codes = matches.get_flag("keep-recovery-codes");
+    let restored = match matches.get_one::<String>("from") {
+        Some(from) => backup::restore(settings, Path::new(from), keep_codes)?,
+        None => {
+            must_exist(&settings.database_url)?;
+            backup::already_restored(settings, keep_codes)?
+        }
+    };
+    print(&report(&restored, keep_codes))
+}
+
+fn report(restored: &Restored, keep_codes: bool) -> String {
+    let begun = &restored.begun;
+    let mut text = format!(
+        "A new epoch began at {}. What was open before is over: {} sessions with their refresh tokens, \
+         {} challenges and registrations with their mailed codes and links. \
+         Codes that {} authenticators have shown up to now are not taken any more.\n",
+        begun.mark.began(),
+        begun.sessions,
+        begun.challenges,
+        begun.authenticators
+    );
+    text.push_str(&match (&restored.learned, &restored.unread) {
+        (Some(learned), _) => format!(
+            "From the database that was replaced: {} recovery codes were used since the backup and stay used, \
+             {} sets of them ended since and stay ended, {} API keys were deleted since and stay deleted.\n",
+            learned.codes_used, learned.sets_ended, learned.keys_deleted
+        ),
+        (None, unread) => {
+            let why = unread.as_ref().map_or_else(String::new, |why| {
+                format!("The database that was replaced tells nothing: {why}. ")
+            });
+            format!(
+                "{why}Which recovery codes were used since the backup cannot be known: {}. \
+                 API keys that were deleted since work again: look through them.\n",
+                if keep_codes {
+                    "those work again".to_owned()
+                } else {
+                    format!("all {} sets ended, and their owners need new ones", begun.code_sets)
+                }
+            )
+        }
+    });
+    text.push_str(
+        "Everything else is as it was when the backup was made: passwords, methods, accounts and roles that were changed or removed since are undone.\n",
+    );
+    if let Some(learned) = &restored.learned {
+        for (what, whose) in [
+            ("Passwords of before count again", &learned.passwords),
+            ("Removed methods are there again", &learned.factors),
+            ("Deleted accounts are there again", &learned.accounts),
+        ] {
+            if !whose.is_empty() {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{what}: {}.", whose.join(", "));
+            }
+        }
+    }
+    if let Some(aside) = &restored.aside {
+        let _ = writeln!(
+            text,
+            "The database that was replaced is kept as {}.",
+            aside.display()
+        );
+    }
+    text
+}

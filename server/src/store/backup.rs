@@ -1,0 +1,296 @@
+//! Copies of an SQLite database: made while it is in use, and put back with what the database that they replace still tells.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
+
+use super::conn::{self, Use};
+use super::epoch::{self, Beginning, Begun, cause};
+use super::{Engine, Tx, notices};
+use crate::model::Time;
+use crate::model::mark::Mark;
+
+/// Copies the database into the empty file `to`, as it is at one moment, while others read and write.
+///
+/// # Errors
+/// When the database cannot be read, or the file not be written.
+pub fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
+    let mut conn = sqlite(database, "PRAGMA busy_timeout = 5000")?;
+    sql_query("VACUUM INTO ?")
+        .bind::<Text, _>(text(to)?)
+        .execute(&mut conn)
+        .with_context(|| format!("cannot copy {} into {}", database.display(), to.display()))?;
+    drop(conn);
+    check(to)
+}
+
+/// Makes sure that a file is a whole database of ours.
+///
+/// # Errors
+/// It is not, or cannot be read.
+pub fn check(file: &Path) -> anyhow::Result<()> {
+    let told = || {
+        format!(
+            "{} is no database of Countersign that is whole",
+            file.display()
+        )
+    };
+    // SQLite would make a file that is not there.
+    if !file.try_exists()? {
+        bail!("there is no file {}", file.display());
+    }
+    let mut conn = sqlite(file, "PRAGMA busy_timeout = 5000").with_context(told)?;
+    let found: Vec<Checked> = sql_query("PRAGMA quick_check")
+        .load(&mut conn)
+        .with_context(told)?;
+    if found.iter().any(|line| line.quick_check != "ok") {
+        bail!("{}", told());
+    }
+    sql_query("SELECT 1 FROM users LIMIT 1")
+        .execute(&mut conn)
+        .with_context(told)?;
+    Ok(())
+}
+
+/// Marks the database once more, so that the copy that was just made is behind it; nothing where it
+/// was made by an older version. How far it has come.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn mark(engine: &Engine, fresh: &str) -> anyhow::Result<Option<Mark>> {
+    let mut conn = conn::open(engine, Use::Checkpoint)?;
+    if conn::schema_state(&mut conn)? != conn::SchemaState::Current {
+        return Ok(None);
+    }
+    epoch::advance(&mut Tx { conn }, fresh)
+        .map(Some)
+        .map_err(cause)
+}
+
+/// Makes sure that nobody has the database open, and leaves it as one file.
+///
+/// # Errors
+/// When somebody has, or it cannot be read.
+pub fn close(database: &Path) -> anyhow::Result<()> {
+    let mut conn = sqlite(database, "PRAGMA busy_timeout = 500")?;
+    let closed: Result<Mode, _> = sql_query("PRAGMA journal_mode = DELETE").get_result(&mut conn);
+    match closed {
+        Ok(mode) if mode.journal_mode == "delete" => Ok(()),
+        Ok(_) | Err(diesel::result::Error::DatabaseError(..)) => bail!(
+            "the database {} is in use: stop the server first",
+            database.display()
+        ),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the database that is replaced told of the time after the backup.
+#[derive(Clone, Debug, Default)]
+pub struct Learned {
+    /// Recovery and scratch codes used since; they stay used.
+    pub codes_used: usize,
+    /// Sets of them ended since; they stay ended.
+    pub sets_ended: usize,
+    /// API keys deleted since; they stay deleted.
+    pub keys_deleted: usize,
+    /// Addresses whose password is another since; the one of the backup counts again.
+    pub passwords: Vec<String>,
+    /// Addresses of whom a factor was removed since; it is there again.
+    pub factors: Vec<String>,
+    /// Addresses of accounts that were deleted since; they are there again.
+    pub accounts: Vec<String>,
+}
+
+/// A copy that is being put in the place of a database.
+pub struct Restoring {
+    engine: Engine,
+    tx: Tx,
+}
+
+impl Restoring {
+    /// Opens the copy and brings it up to this version.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is newer than this version, or a migration fails.
+    pub fn open(engine: Engine) -> anyhow::Result<Self> {
+        let mut conn = conn::open(&engine, Use::Write)?;
+        conn::migrate(&mut conn)?;
+        Ok(Self {
+            engine,
+            tx: Tx { conn },
+        })
+    }
+
+    /// The sealing keys that sealed something in it, each with its canary.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn canaries(&mut self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for id in notices::canary_keys(&mut self.tx).map_err(cause)? {
+            if let Some(sealed) = notices::canary(&mut self.tx, &id).map_err(cause)? {
+                found.push((id, sealed));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Learns what happened since the backup from the database that it replaces. What can only be
+    /// used once stays used; what was changed otherwise is only told.
+    ///
+    /// # Errors
+    /// When that database cannot be read: nothing is learned then.
+    pub fn learn(&mut self, from: &Path, now: Time) -> anyhow::Result<Learned> {
+        let conn::Conn::Sqlite(conn) = &mut self.tx.conn else {
+            bail!("only an SQLite database can be learned from");
+        };
+        sql_query("ATTACH DATABASE ? AS after")
+            .bind::<Text, _>(text(from)?)
+            .execute(conn)?;
+        conn.batch_execute("BEGIN IMMEDIATE")?;
+        let learned = learn(conn, now);
+        let end = if learned.is_ok() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
+        conn.batch_execute(end)?;
+        conn.batch_execute("DETACH DATABASE after")?;
+        learned
+    }
+
+    /// Begins the new epoch.
+    ///
+    /// # Errors
+    /// When the database does not keep it.
+    pub fn begin(self, beginning: &Beginning) -> anyhow::Result<Begun> {
+        let (begun, _tx) = epoch::begin_on(self.tx, &self.engine, beginning)?;
+        begun.context("the database went back, and began no epoch")
+    }
+}
+
+/// How far a database had come, if it says so; it is left as it is.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn came(database: &Path) -> anyhow::Result<Option<Mark>> {
+    let mut conn = sqlite(
+        database,
+        "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON",
+    )?;
+    let found: Result<Vec<Came>, _> =
+        sql_query("SELECT database_id, epoch, sequence FROM server_state").load(&mut conn);
+    let first = found.unwrap_or_default().into_iter().next();
+    Ok(first.map(|came| Mark {
+        database_id: came.database_id,
+        epoch: came.epoch,
+        sequence: came.sequence,
+    }))
+}
+
+fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
+    let since = "SELECT 1 FROM after.";
+    // Of a code, a step and a passkey's counter the later state is the one that counts.
+    let codes_used = sql_query(format!(
+        "UPDATE main.recovery_codes SET used_at = {now} WHERE used_at IS NULL AND EXISTS ({since}recovery_codes AS then_ \
+         WHERE then_.user_id = recovery_codes.user_id AND then_.set_id = recovery_codes.set_id \
+         AND then_.ordinal = recovery_codes.ordinal AND then_.used_at IS NOT NULL)",
+        now = now.micros()
+    ))
+    .execute(conn)?;
+    let sets_ended = sql_query(format!(
+        "UPDATE main.code_sets SET ended_at = {now} WHERE live_at IS NOT NULL AND ended_at IS NULL AND NOT EXISTS ({since}code_sets AS then_ \
+         WHERE then_.user_id = code_sets.user_id AND then_.id = code_sets.id AND then_.ended_at IS NULL)",
+        now = now.micros()
+    ))
+    .execute(conn)?;
+    let keys_deleted = sql_query(format!(
+        "DELETE FROM main.api_keys WHERE NOT EXISTS ({since}api_keys AS then_ \
+         WHERE then_.user_id = api_keys.user_id AND then_.id = api_keys.id)"
+    ))
+    .execute(conn)?;
+    for column in ["last_step", "sign_count", "told_step"] {
+        sql_query(format!(
+            "UPDATE main.factors SET {column} = (SELECT max(coalesce(factors.{column}, then_.{column}), then_.{column}) \
+             FROM after.factors AS then_ WHERE then_.user_id = factors.user_id AND then_.id = factors.id) \
+             WHERE EXISTS ({since}factors AS then_ WHERE then_.user_id = factors.user_id AND then_.id = factors.id \
+             AND then_.{column} IS NOT NULL)"
+        ))
+        .execute(conn)?;
+    }
+    // Wrong codes count on: a restore gives nobody more guesses (G3).
+    sql_query(
+        "INSERT INTO main.factor_attempts (user_id, kind, failures, next_try_at) \
+         SELECT user_id, kind, failures, next_try_at FROM after.factor_attempts AS then_ \
+         WHERE EXISTS (SELECT 1 FROM main.users WHERE users.id = then_.user_id) \
+         ON CONFLICT (user_id, kind) DO UPDATE SET failures = max(failures, excluded.failures), \
+         next_try_at = max(next_try_at, excluded.next_try_at)",
+    )
+    .execute(conn)?;
+    let mut whose = |condition: &str| -> anyhow::Result<Vec<String>> {
+        let query =
+            format!("SELECT email AS found FROM main.users WHERE {condition} ORDER BY email");
+        let found: Vec<Found> = sql_query(query).load(conn)?;
+        Ok(found.into_iter().map(|line| line.found).collect())
+    };
+    Ok(Learned {
+        codes_used,
+        sets_ended,
+        keys_deleted,
+        passwords: whose(&format!(
+            "EXISTS ({since}users AS then_ WHERE then_.id = users.id AND then_.password_hash <> users.password_hash)"
+        ))?,
+        factors: whose(&format!(
+            "EXISTS ({since}users AS then_ WHERE then_.id = users.id) AND EXISTS (SELECT 1 FROM main.factors AS now_ \
+             WHERE now_.user_id = users.id AND now_.state <> 'pending' AND NOT EXISTS ({since}factors AS then_ \
+             WHERE then_.user_id = now_.user_id AND then_.id = now_.id AND then_.state <> 'pending'))"
+        ))?,
+        accounts: whose(&format!(
+            "NOT EXISTS ({since}users AS then_ WHERE then_.id = users.id)"
+        ))?,
+    })
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Text)]
+    found: String,
+}
+
+#[derive(QueryableByName)]
+struct Checked {
+    #[diesel(sql_type = Text)]
+    quick_check: String,
+}
+
+#[derive(QueryableByName)]
+struct Mode {
+    #[diesel(sql_type = Text)]
+    journal_mode: String,
+}
+
+#[derive(QueryableByName)]
+struct Came {
+    #[diesel(sql_type = Text)]
+    database_id: String,
+    #[diesel(sql_type = BigInt)]
+    epoch: i64,
+    #[diesel(sql_type = BigInt)]
+    sequence: i64,
+}
+
+fn sqlite(path: &Path, pragmas: &str) -> anyhow::Result<SqliteConnection> {
+    let told = || format!("cannot open the database file {}", path.display());
+    let mut conn = SqliteConnection::establish(text(path)?).with_context(told)?;
+    conn.batch_execute(pragmas).with_context(told)?;
+    Ok(conn)
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
+}

@@ -1,0 +1,231 @@
+//! Epochs: a database that went back to an older state begins a new one, in which nothing counts that was spent, sent or signed in before.
+
+use anyhow::{Context, anyhow};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::conn::{self, Conn, Use};
+use super::{Engine, Tx};
+use crate::model::kinds::FactorKind;
+use crate::model::mark::Mark;
+use crate::model::notice::state as notice_state;
+use crate::model::{Error, Result, Time};
+use crate::schema::{
+    ceremonies, challenges, code_sets, factors, notices, refresh_tokens, registrations,
+    server_state, sessions,
+};
+
+/// The key of the one row.
+const ONE: i64 = 1;
+/// The columns of a mark.
+const MARK: (
+    server_state::database_id,
+    server_state::epoch,
+    server_state::sequence,
+) = (
+    server_state::database_id,
+    server_state::epoch,
+    server_state::sequence,
+);
+
+/// Marks the database once more: how far it has come. A database that was never marked gets `fresh`
+/// as its id.
+///
+/// # Errors
+/// A fault when the database does not answer; so for every function here.
+pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
+    let insert = diesel::insert_into(server_state::table)
+        .values((
+            server_state::one.eq(ONE),
+            server_state::database_id.eq(fresh),
+            server_state::epoch.eq(0),
+            server_state::sequence.eq(0),
+            server_state::told.eq(true),
+        ))
+        .on_conflict_do_nothing();
+    // Of two first servers one gives the id. The enum cannot say ON CONFLICT.
+    match &mut tx.conn {
+        Conn::Sqlite(conn) => insert.execute(conn)?,
+        Conn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(diesel::update(server_state::table.find(ONE))
+        .set(server_state::sequence.eq(server_state::sequence + 1))
+        .returning(MARK)
+        .get_result(&mut tx.conn)?)
+}
+
+/// The epoch that no start has told of yet, if there is one; it counts as told from now on.
+pub fn tell(tx: &mut Tx) -> Result<Option<Time>> {
+    let told = diesel::update(
+        server_state::table
+            .find(ONE)
+            .filter(server_state::told.eq(false)),
+    )
+    .set(server_state::told.eq(true))
+    .returning(server_state::epoch)
+    .get_result::<i64>(&mut tx.conn)
+    .optional()?;
+    Ok(told.map(Time::from_micros))
+}
+
+/// What a new epoch is begun with.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// When.
+    pub now: Time,
+    /// The newest time step of an authenticator whose code may have been accepted.
+    pub newest_step: i64,
+    /// How far the database had come when it was last seen, if that is known.
+    pub seen: Option<Mark>,
+    /// What was found when it was noticed that the database went back; another replica may have begun
+    /// the epoch since, and then there is nothing to do.
+    pub found: Option<Mark>,
+    /// Whether recovery codes that seem unused go on: when it is known which were used.
+    pub keep_codes: bool,
+    /// The id of a database that was never marked.
+    pub fresh: String,
+}
+
+/// What a new epoch ended.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// How far the database has come now.
+    pub mark: Mark,
+    /// Open sessions.
+    pub sessions: usize,
+    /// Challenges and registrations: flows that waited for a code, a link or a passkey.
+    pub challenges: usize,
+    /// Authenticators, of which no code up to the moment is taken.
+    pub authenticators: usize,
+    /// Sets of recovery and scratch codes.
+    pub code_sets: usize,
+}
+
+/// Begins a new epoch over a connection of its own, in one transaction without a time-out: it touches
+/// every session. `None` when another replica has begun one since the database was found to be back.
+///
+/// # Errors
+/// When the database cannot be reached, or does not keep it.
+pub fn begin(engine: &Engine, beginning: &Beginning) -> anyhow::Result<Option<Begun>> {
+    let conn = conn::open(engine, Use::Write)?;
+    begin_on(Tx { conn }, engine, beginning).map(|(begun, _)| begun)
+}
+
+/// The same on a connection that is open, and is given back.
+///
+/// # Errors
+/// As [`begin`].
+pub(super) fn begin_on(
+    mut tx: Tx,
+    engine: &Engine,
+    beginning: &Beginning,
+) -> anyhow::Result<(Option<Begun>, Tx)> {
+    tx.conn.batch_execute(conn::begin(engine))?;
+    if let Conn::Postgres(conn) = &mut tx.conn {
+        conn.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
+    }
+    let begun = turn(&mut tx, beginning).map_err(cause)?;
+    let end = if begun.is_some() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
+    tx.conn
+        .batch_execute(end)
+        .context("the new epoch was not kept")?;
+    Ok((begun, tx))
+}
+
+fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
+    // Holds the row: of several replicas that notice, the second sees what the first did.
+    let marked = advance(tx, &beginning.fresh)?;
+    let begun_since = |found: &Mark| found.epoch != marked.epoch;
+    if beginning.found.as_ref().is_some_and(begun_since) {
+        return Ok(None);
+    }
+    let seen = beginning.seen.as_ref();
+    let past = |of: fn(&Mark) -> i64| of(&marked).max(seen.map_or(0, of)) + 1;
+    let mark = diesel::update(server_state::table.find(ONE))
+        .set((
+            server_state::epoch.eq(beginning.now.micros().max(past(|mark| mark.epoch))),
+            server_state::sequence.eq(past(|mark| mark.sequence)),
+            server_state::told.eq(false),
+        ))
+        .returning(MARK)
+        .get_result(&mut tx.conn)?;
+    let code_sets = if beginning.keep_codes {
+        0
+    } else {
+        end_code_sets(tx, beginning.now)?
+    };
+    Ok(Some(Begun {
+        mark,
+        sessions: end_sessions(tx, beginning.now)?,
+        challenges: forget_what_waits(tx, beginning.now)?,
+        authenticators: pass_steps(tx, beginning.newest_step)?,
+        code_sets,
+    }))
+}
+
+fn end_sessions(tx: &mut Tx, now: Time) -> Result<usize> {
+    diesel::delete(refresh_tokens::table).execute(&mut tx.conn)?;
+    Ok(
+        diesel::update(sessions::table.filter(sessions::ended_at.is_null()))
+            .set(sessions::ended_at.eq(now))
+            .execute(&mut tx.conn)?,
+    )
+}
+
+/// Challenges, registrations and ceremonies, and the letters that would still bring their codes.
+fn forget_what_waits(tx: &mut Tx, now: Time) -> Result<usize> {
+    let with_a_secret = notices::kind
+        .like("%\\_code")
+        .escape('\\')
+        .or(notices::kind.like("%\\_link").escape('\\'));
+    diesel::update(
+        notices::table
+            .filter(notices::state.eq(notice_state::QUEUED))
+            .filter(with_a_secret),
+    )
+    .set((
+        notices::state.eq(notice_state::ABANDONED),
+        notices::sealed_letter.eq(None::<Vec<u8>>),
+        notices::ended_at.eq(now),
+    ))
+    .execute(&mut tx.conn)?;
+    diesel::delete(ceremonies::table).execute(&mut tx.conn)?;
+    Ok(diesel::delete(challenges::table).execute(&mut tx.conn)?
+        + diesel::delete(registrations::table).execute(&mut tx.conn)?)
+}
+
+/// No code of an authenticator up to this step is taken any more; a later one that was, stays so.
+fn pass_steps(tx: &mut Tx, newest: i64) -> Result<usize> {
+    let before = factors::last_step
+        .is_null()
+        .or(factors::last_step.lt(newest).assume_not_null());
+    Ok(diesel::update(
+        factors::table
+            .filter(factors::kind.eq(FactorKind::Authenticator))
+            .filter(before),
+    )
+    .set(factors::last_step.eq(newest))
+    .execute(&mut tx.conn)?)
+}
+
+fn end_code_sets(tx: &mut Tx, now: Time) -> Result<usize> {
+    Ok(diesel::update(
+        code_sets::table
+            .filter(code_sets::live_at.is_not_null())
+            .filter(code_sets::ended_at.is_null()),
+    )
+    .set(code_sets::ended_at.eq(now))
+    .execute(&mut tx.conn)?)
+}
+
+/// What went wrong, for the operator.
+pub(super) fn cause(error: Error) -> anyhow::Error {
+    match error {
+        Error::Fault(fault) => fault.cause,
+        Error::Refused(refusal) => anyhow!("{}", refusal.sentence()),
+    }
+}
