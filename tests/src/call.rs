@@ -22,7 +22,7 @@ pub struct Call {
 
 impl Call {
     /// Begins a call of the server at `base`.
-    pub(crate) fn new(http: &reqwest::Client, base: &str, method: Method, path: &str) -> Self {
+    pub fn new(http: &reqwest::Client, base: &str, method: Method, path: &str) -> Self {
         Self {
             request: http.request(method.clone(), format!("{base}{path}")),
             method,

@@ -17,11 +17,13 @@ pub mod code_sets;
 pub mod conn;
 pub mod factors;
 pub mod limits;
+pub mod look;
 pub mod notices;
 pub mod organisations;
 pub mod passkeys;
 mod postgres;
 pub mod registrations;
+pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod users;
@@ -68,23 +70,33 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, is newer than this version, or a migration fails.
     pub fn open(engine: &Engine, options: Options) -> anyhow::Result<Self> {
+        Self::open_agreed(engine, options, |_| Ok(()))
+    }
+
+    /// The same, with something to be settled before the first job: `agree` runs in one process at a
+    /// time, and those that start meanwhile wait for it.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and what `agree` refuses.
+    pub fn open_agreed(
+        engine: &Engine,
+        options: Options,
+        agree: impl FnOnce(&mut Tx) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let mut first = conn::open(engine, Use::Write)?;
-        conn::migrate(&mut first)?;
+        let explained = |error| conn::explained(engine, error);
+        conn::migrate(&mut first).map_err(explained)?;
+        let mut first = Tx { conn: first };
+        conn::alone(&mut first, agree).map_err(explained)?;
         let (writes, write_queue) = flume::bounded(options.queue);
         let reads = match engine {
             Engine::Sqlite(_) => {
                 let (reads, read_queue) = flume::bounded(options.queue);
-                sqlite::start(
-                    engine,
-                    Tx { conn: first },
-                    write_queue,
-                    read_queue,
-                    options.connections,
-                )?;
+                sqlite::start(engine, first, write_queue, read_queue, options.connections)?;
                 reads
             }
             Engine::Postgres(_) => {
-                postgres::start(engine, Tx { conn: first }, write_queue, options.connections)?;
+                postgres::start(engine, first, write_queue, options.connections)?;
                 writes.clone()
             }
         };

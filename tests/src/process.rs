@@ -1,0 +1,186 @@
+//! The command line as a process of its own, for what only a process has: standard error, signals, limits of the system.
+//!
+//! The process is this test program once more, which then is the server and nothing else.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
+
+use crate::call::{Call, Method};
+use crate::waiting::until;
+use crate::{Value, suite};
+
+/// Says to this program that it is the command line.
+const AS_COUNTERSIGN: &str = "CONTRACT_TESTS_AS_COUNTERSIGN";
+
+/// A server in a process of its own, with its data in a folder of its own.
+pub struct Process {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    http: reqwest::Client,
+    folder: Arc<TempDir>,
+}
+
+/// What the command line ends with, if this process is to be it.
+///
+/// # Panics
+/// When there is no runtime to be had.
+pub fn as_countersign() -> Option<ExitCode> {
+    std::env::var_os(AS_COUNTERSIGN)?;
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let main = countersign::cli::main(std::env::args_os());
+    Some(runtime.expect("a runtime").block_on(main))
+}
+
+impl Process {
+    /// Starts `serve` with these settings (as in the environment, without `COUNTERSIGN_`), and waits
+    /// until it answers. Nobody reads its standard error but through [`Process::log`].
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub async fn serve(settings: &[(&str, &str)]) -> Self {
+        let folder = Arc::new(TempDir::new().expect("a folder"));
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = port.local_addr().expect("an address");
+        drop(port);
+        let mut command = Self::command(&folder, address, settings);
+        let child = command.arg("serve").spawn().expect("a process");
+        let kept = Arc::clone(&folder);
+        suite::afterwards(async move { drop(kept) });
+        let http = reqwest::Client::builder().no_proxy().build();
+        let process = Self {
+            address,
+            child,
+            http: http.expect("a client"),
+            folder,
+        };
+        until("a server", async || {
+            let answered = tokio::net::TcpStream::connect(address).await;
+            answered.is_ok().then_some(())
+        })
+        .await;
+        process
+    }
+
+    fn command(folder: &TempDir, address: SocketAddr, settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        let given = settings
+            .iter()
+            .map(|(name, value)| (format!("COUNTERSIGN_{name}"), value));
+        command
+            .env_clear()
+            .current_dir(folder)
+            .env(AS_COUNTERSIGN, "1")
+            .env("COUNTERSIGN_LISTEN", address.to_string())
+            .env("COUNTERSIGN_HASH_SLOTS", "1")
+            .envs(given)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs another subcommand with the settings of this server: whether it went well, and what it said.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Self::command(&self.folder, self.address, &[]);
+        command.args(arguments).stdout(Stdio::piped());
+        let output = spawn_blocking(move || command.output()).await;
+        let output = output.expect("ended").expect("a process");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    /// Begins a call.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(
+            &self.http,
+            &format!("http://{}", self.address),
+            method,
+            path,
+        )
+    }
+
+    /// Gets a path.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// Posts a body.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        self.call(Method::POST, path).json(body)
+    }
+
+    /// Its number, for the tools of the system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs a tool of the system on it.
+    ///
+    /// # Panics
+    /// When the tool fails.
+    pub fn tool(&self, program: &str, arguments: &[&str]) {
+        let status = Command::new(program).args(arguments).status();
+        assert!(status.expect(program).success(), "{program} {arguments:?}");
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        self.tool("kill", &["-TERM", &self.id().to_string()]);
+    }
+
+    /// Its standard error, to be read from now on, or never.
+    ///
+    /// # Panics
+    /// When somebody has it.
+    pub fn log(&mut self) -> File {
+        let error = self.child.stderr.take().expect("standard error");
+        File::from(std::os::fd::OwnedFd::from(error))
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub async fn ended(&mut self) -> ExitStatus {
+        until("the end of the process", async || {
+            self.child.try_wait().expect("a process")
+        })
+        .await
+    }
+}
+
+/// What is to be read up to the end, line by line, read beside the test.
+///
+/// # Panics
+/// When it cannot be read, or is no text.
+pub async fn lines(mut from: File) -> Vec<String> {
+    let read = spawn_blocking(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).expect("readable");
+        text
+    });
+    let text = read.await.expect("read");
+    text.lines().map(str::to_owned).collect()
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
