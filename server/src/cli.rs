@@ -2,6 +2,7 @@
 
 mod arguments;
 mod backup;
+mod keys;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
@@ -17,7 +18,7 @@ use crate::api::documents;
 use crate::app::{App, Ctx};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{self, DatabaseUrl, Settings, SettingsError};
+use crate::config::{self, Settings, SettingsError};
 use crate::courier;
 use crate::flow::admin;
 use crate::log;
@@ -73,42 +74,52 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     if path == ["healthcheck"] {
         return ask_readiness(settings.listen);
     }
-    match path.as_slice() {
-        ["user", "create"] => {}
-        ["user" | "keys" | "backup", ..] => must_exist(&settings.database_url)?,
-        _ => {}
-    }
     start_log(&settings);
     match path.as_slice() {
         ["backup"] => return backup::back_up(&settings, innermost),
         ["restore"] => return backup::restore(&settings, innermost),
         _ => {}
     }
-    let warnings = [settings.warnings(), courier::warnings(&settings)].concat();
-    let app = App::open(settings, Clock::System, Chance::system()).await?;
     match path.as_slice() {
-        [] | ["serve"] => {
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            serve::run(app).await
+        [] | ["serve"] => serve(settings).await,
+        ["migrate"] => {
+            App::migrate(&settings)?.iter().for_each(|made| tell(made));
+            tell("The database is up to date.");
+            Ok(())
         }
-        ["migrate"] => print("The database is up to date.\n"),
-        ["keys", "rotate"] => rotate(&app, innermost.get_flag("revoke")).await,
-        ["user", act] => help_user(&app, act, innermost).await,
+        ["keys", act] => {
+            let app = App::open_existing(settings, Clock::System, Chance::system()).await?;
+            match *act {
+                "rotate" => keys::rotate(&app, innermost.get_flag("revoke")).await,
+                "reseal" => keys::reseal(&app).await,
+                "retire" => keys::retire(&app).await,
+                unknown => bail!("{unknown:?} is no subcommand of keys"),
+            }
+        }
+        ["user", "create"] => {
+            // Before anything is made for it.
+            admin::judge_address(text(innermost, "email")?).map_err(said)?;
+            let app = App::open(settings, Clock::System, Chance::system()).await?;
+            app.made().iter().for_each(|made| tell(made));
+            help_user(&app, "create", innermost).await
+        }
+        ["user", act] => {
+            let app = App::open_existing(settings, Clock::System, Chance::system()).await?;
+            help_user(&app, act, innermost).await
+        }
         unknown => bail!("{unknown:?} is no subcommand"),
     }
 }
 
-/// Where there is no database there is nobody to help; a new one would only hide that this is the wrong folder.
-fn must_exist(database: &DatabaseUrl) -> Result<()> {
-    match database {
-        DatabaseUrl::Sqlite(path) if !path.exists() => bail!(
-            "there is no database at {}: run this where the server runs, or say --data-dir or --database-url",
-            path.display()
-        ),
-        DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => Ok(()),
+async fn serve(settings: Settings) -> Result<()> {
+    let warnings = [settings.warnings(), courier::warnings(&settings)].concat();
+    // First of all: who cannot listen makes nothing.
+    let listener = serve::listen(&settings)?;
+    let app = App::open(settings, Clock::System, Chance::system()).await?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
+    serve::run(app, listener).await
 }
 
 fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
@@ -140,6 +151,9 @@ async fn help_user(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
             } else {
                 Role::User
             };
+            // Nobody types a password for an address that cannot have an account.
+            let judge = async |ctx: &Ctx| admin::judge_new_address(ctx, &email).await;
+            app.call(judge).await.map_err(said)?;
             let password = read_password()?;
             let create = async |ctx: &Ctx| admin::create_user(ctx, &email, password, role).await;
             (app.call(create).await, "made")
@@ -172,9 +186,10 @@ async fn help_user(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
         id, email, role, ..
     } = helped.map_err(said)?;
     let role = role.as_str();
-    print(&format!(
-        "The account {email} (user-{id}, {role}) was {done}.\n"
-    ))
+    tell(&format!(
+        "The account {email} (user-{id}, {role}) was {done}."
+    ));
+    Ok(())
 }
 
 /// From a terminal without echo, twice; else one line of standard input.
@@ -197,25 +212,6 @@ fn read_password() -> Result<Secret<String>> {
         bail!("the password holds the character U+0000");
     }
     Ok(Secret::new(password.to_owned()))
-}
-
-async fn rotate(app: &App, revoke: bool) -> Result<()> {
-    let (vault, now) = (&app.ctx().vault, app.ctx().now());
-    if revoke {
-        let id = vault.revoke_signing(now)?.id;
-        return print(&format!(
-            "The key {id} signs now; all earlier ones are gone.\n"
-        ));
-    }
-    let signing = vault.rotate_signing(now)?;
-    let sealing = vault.rotate_sealing(now)?;
-    let (id, from) = (signing.id, signing.from);
-    print(&format!(
-        "The key {id} is published and signs from {from}.\n"
-    ))?;
-    print(&format!("The key {} seals now.\n", sealing.id))?;
-    // From now on a start without the new sealing key is refused.
-    app.check_keys().await
 }
 
 fn print_document(name: &str) -> Result<()> {
@@ -250,7 +246,7 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
         stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    let answer = asked().with_context(|| format!("the server at {server} does not answer"))?;
+    let answer = asked().with_context(|| format!("the server at {server} (setting listen) does not answer"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let reason = body["reason"].as_str();
@@ -277,12 +273,21 @@ fn said(error: Error) -> anyhow::Error {
     }
 }
 
-/// Prints to standard output; a reader who has seen enough (`| head`) is no error.
+/// Prints what was asked for to standard output; a reader who has seen enough (`| head`) is no error.
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Tells on standard output what was done; it is done, whether or not that can be told there.
+fn tell(text: &str) {
+    if let Err(error) = print(&format!("{text}\n")) {
+        complain(&format!("{text} ({error:#})"));
     }
 }
 
@@ -319,8 +324,7 @@ fn in_one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, in_one_line, must_exist, settings};
-    use crate::config::DatabaseUrl;
+    use super::{command, in_one_line, settings};
 
     fn refused(arguments: &[&str]) -> String {
         let arguments = std::iter::once(&"countersign").chain(arguments);
@@ -348,16 +352,6 @@ mod tests {
                 refused(help)
             );
         }
-    }
-
-    #[test]
-    fn nobody_is_helped_in_the_wrong_folder() {
-        let nowhere = DatabaseUrl::Sqlite("/nonexistent/countersign.db".into());
-        let told = must_exist(&nowhere).expect_err("refused").to_string();
-        assert!(
-            told.contains("no database at /nonexistent/countersign.db"),
-            "{told}"
-        );
     }
 
     fn listen(arguments: &[&str]) -> String {

@@ -1,16 +1,17 @@
 //! Serving: opens the door, starts what runs beside the requests, and stops all of it in order.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App as Web, HttpServer};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::api::{Document, documents};
 use crate::app::App;
+use crate::config::Settings;
 use crate::courier::Courier;
 use crate::http::contract::{Contract, Source};
 use crate::http::docs::{self, Page};
@@ -28,8 +30,9 @@ use crate::http::trace::{Edge, trace};
 /// How often what is over is forgotten (P-46).
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often the key file is looked at for a change; much shorter than the overlap of a rotation (P-35).
-const KEYS_EVERY: Duration = Duration::from_secs(10);
+/// How often the key file is looked at for a change: tokens whose keys were revoked count for no longer
+/// than a second more, as the README says.
+const KEYS_EVERY: Duration = Duration::from_millis(250);
 
 /// How often it is kept how far the database has come: one that went back is noticed if that was before.
 const MARK_EVERY: Duration = Duration::from_secs(60);
@@ -66,14 +69,33 @@ impl Running {
     }
 }
 
+/// Takes the address to serve at, before anything is made for it; and sees whether the settings are such
+/// that mail and text messages can leave.
+///
+/// # Errors
+/// When the address cannot be listened on, or what sends cannot be used.
+pub fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    Courier::check(settings)?;
+    TcpListener::bind(settings.listen).map_err(|error| {
+        let mend = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program listens there: stop it, or name another port"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need the right to use them (CAP_NET_BIND_SERVICE): name a higher one, and let the proxy in front have the low one"
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
+            _ => "name another address",
+        };
+        anyhow!("cannot listen on {} (setting listen): {error}: {mend}", settings.listen)
+    })
+}
+
 /// Serves until told to stop by SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// When the address cannot be listened on, or the server ends by itself.
-pub async fn run(app: App) -> anyhow::Result<()> {
-    let listen = app.ctx().settings.listen;
-    let listener = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}: is another server running there?"))?;
+/// When the listener cannot be used, or the server ends by itself.
+pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let threads = app.ctx().settings.http_threads as usize;
     // Asked for before the door opens, so that a signal in between is not missed.
     let mut terminate = signal(SignalKind::terminate())?;
@@ -222,6 +244,13 @@ async fn every<F: Future<Output = ()>>(
 async fn purge(app: App, stopped: watch::Receiver<bool>) {
     every(PURGE_EVERY, stopped, async || {
         app.remind_of_keys();
+        app.ctx().vault.sweep();
+        if let Err(error) = app.check_keys().await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "keys and database do not agree, or one of them cannot be read"
+            );
+        }
         if let Err(error) = app.purge().await {
             tracing::warn!(
                 ?error,
@@ -251,11 +280,21 @@ async fn mark(app: App, stopped: watch::Receiver<bool>) {
 
 async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
     every(KEYS_EVERY, stopped, async || {
+        let told = |error: anyhow::Error| format!("{error:#}");
         match app.ctx().vault.reload_if_changed() {
-            Ok(true) => tracing::info!("the key file was read again"),
             Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("the key file was read again");
+                // An older key file must not be taken for this one any more: a new key may have sealed.
+                if let Err(error) = app.check_keys().await.map_err(told) {
+                    tracing::error!(
+                        error,
+                        "the database could not be told of all keys, the next purge tries again"
+                    );
+                }
+            }
             Err(error) => tracing::error!(
-                error = format!("{error:#}"),
+                error = told(error),
                 "the key file cannot be used, the old keys stay"
             ),
         }
@@ -263,23 +302,44 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
     .await;
 }
 
-/// Tells the operator where things are.
+/// Tells the operator where things are. A thread of its own: whoever reads it may have gone, or may have
+/// stopped reading, and neither may hold up the server.
 fn greet(app: &App, address: SocketAddr) {
+    let greeting = greeting(app, address);
+    let told = thread::Builder::new()
+        .name("greeting".to_owned())
+        .spawn(move || {
+            let mut out = io::stdout();
+            // Nobody reads it: then nobody misses it.
+            drop(
+                out.write_all(greeting.as_bytes())
+                    .and_then(|()| out.flush()),
+            );
+        });
+    drop(told);
+}
+
+fn greeting(app: &App, address: SocketAddr) -> String {
     let settings = &app.ctx().settings;
-    println!("Countersign listens on http://{address}");
+    let mut lines = app.made().to_vec();
+    lines.push(format!("Countersign listens on http://{address}"));
     for document in documents() {
         let Document { name, .. } = document;
-        println!("  API       {}/openapi/{name}.yaml", settings.public_url);
+        lines.push(format!(
+            "  API       {}/openapi/{name}.yaml",
+            settings.public_url
+        ));
     }
     if settings.swagger_ui {
-        println!("  Swagger   {}/swagger-ui/", settings.public_url);
+        lines.push(format!("  Swagger   {}/swagger-ui/", settings.public_url));
     }
-    match settings.smtp_url {
-        Some(_) => println!("  Mail      goes to the mail server"),
-        None => println!(
+    lines.push(match settings.smtp_url {
+        Some(_) => "  Mail      goes to the mail server".to_owned(),
+        None => format!(
             "  Mail      is written to {}",
             settings.data_dir.join("outbox").display()
         ),
-    }
-    println!("  Stop      Ctrl-C");
+    });
+    lines.push("  Stop      Ctrl-C\n".to_owned());
+    lines.join("\n")
 }

@@ -70,6 +70,7 @@ mod replay;
 mod restoring;
 mod schemas;
 mod sdk;
+mod sealing;
 mod secrets;
 mod secured;
 mod serving;
@@ -77,6 +78,8 @@ mod sessions;
 mod sign_in;
 mod sms_limits;
 mod sources;
+mod starting;
+mod starts;
 mod steps;
 mod stopping;
 mod strangers;
@@ -161,12 +164,15 @@ fn all() -> Vec<Test> {
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),
+        sealing::tests(),
         secured::tests(),
         serving::tests(),
         sessions::tests(),
         sign_in::tests(),
         sms_limits::tests(),
         sources::tests(),
+        starting::tests(),
+        starts::tests(),
         steps::tests(),
         stopping::tests(),
         strangers::tests(),

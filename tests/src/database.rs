@@ -66,7 +66,8 @@ impl Database {
             clippy::disallowed_methods,
             reason = "which database is the test run's, not the server's setting"
         )]
-        let Ok(cluster) = std::env::var(CLUSTER) else {
+        let named = std::env::var(CLUSTER).ok().filter(|url| !url.is_empty());
+        let Some(cluster) = named else {
             return Self::Sqlite(folder.join("countersign.db"));
         };
         let name = format!(

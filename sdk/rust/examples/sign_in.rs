@@ -239,7 +239,7 @@ fn option(flag: &str, variable: &str, default: &str) -> String {
     env::args()
         .skip_while(|argument| argument != flag)
         .nth(1)
-        .or_else(|| env::var(variable).ok())
+        .or_else(|| env::var(variable).ok().filter(|text| !text.is_empty()))
         .unwrap_or_else(|| default.to_owned())
 }
 

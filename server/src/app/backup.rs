@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::engine;
 use super::epoch::{MarkFile, beginning, owned_like};
+use super::start::engine;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};

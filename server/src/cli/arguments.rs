@@ -51,6 +51,10 @@ pub fn command() -> Command {
             "revoke",
             "Instead, replace all signing keys at once: every access token dies",
         ));
+    let reseal = Command::new("reseal")
+        .about("Seal anew what older sealing keys sealed; can be stopped and begun again");
+    let retire = Command::new("retire")
+        .about("Remove the older sealing keys that hold nothing, and say what the others hold");
     let keys = Command::new("keys")
         .about("Change the key ring")
         .subcommand_required(true);
@@ -93,7 +97,7 @@ pub fn command() -> Command {
             Command::new("settings").about("Print all settings as a markdown table"),
             Command::new("healthcheck").about("Ask the running server whether it is ready"),
             users,
-            keys.subcommand(rotate),
+            keys.subcommands([rotate, reseal, retire]),
             backup,
             restore,
         ])

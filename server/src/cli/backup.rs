@@ -3,16 +3,17 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ArgMatches;
 
-use super::{must_exist, print, text};
+use super::{print, text};
 use crate::app::backup::{self, Restored};
 use crate::chance::Chance;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
 
 /// Copies the database into the file that is named.
 pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
+    must_exist(&settings.database_url)?;
     let to = Path::new(text(matches, "to")?);
     backup::back_up(settings, &Chance::system(), to)?;
     print(&format!(
@@ -34,6 +35,18 @@ pub(super) fn restore(settings: &Settings, matches: &ArgMatches) -> Result<()> {
         }
     };
     print(&report(&restored, keep_codes))
+}
+
+/// Where there is no database there is nothing to be copied or gone back to; a new one would only hide that
+/// this is the wrong folder.
+fn must_exist(database: &DatabaseUrl) -> Result<()> {
+    match database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => bail!(
+            "there is no database at {}: run this where the server runs, or say --data-dir or --database-url",
+            path.display()
+        ),
+        DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => Ok(()),
+    }
 }
 
 fn report(restored: &Restored, keep_codes: bool) -> String {

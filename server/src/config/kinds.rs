@@ -250,10 +250,17 @@ impl Kind for Smtp {
         if text.is_empty() {
             return Ok(None);
         }
-        // The library's errors may quote the URL, and so the password: none of them is shown.
-        AsyncSmtpTransport::<Tokio1Executor>::from_url(text).map_err(|_| self.refused())?;
         let (scheme, rest) = text.split_once("://").ok_or_else(|| self.refused())?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        // Programs read such a URL in different ways, and some would call another server.
+        if rest.matches('@').count() > usize::from(authority.contains('@')) {
+            return Err(
+                "in user and password, @ is written %40, / is written %2F, ? is written %3F, # is written %23"
+                    .to_owned(),
+            );
+        }
+        // The library's errors may quote the URL, and so the password: none of them is shown.
+        AsyncSmtpTransport::<Tokio1Executor>::from_url(text).map_err(|_| self.refused())?;
         let host = authority
             .rsplit_once('@')
             .map_or(authority, |(_, host)| host);

@@ -1,6 +1,7 @@
 //! Settings: one table that flags, environment, file, help and README all come from, checked at the start.
 
 mod kinds;
+mod links;
 mod postgres_url;
 mod sms;
 mod sources;

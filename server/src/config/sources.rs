@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 
 use crate::config::kinds::Kind;
+use crate::config::links;
 use crate::config::table::{CONFIG, PREFIX, rows, variable};
 use crate::config::{Flags, SettingsError};
 
@@ -78,8 +79,11 @@ impl Found {
         kind.read(default).map_err(told)
     }
 
+    /// Notes a text; an empty one says nothing, whatever the setting: tools that fill in a form leave it.
     fn add(&mut self, name: &str, text: String, origin: String) {
-        self.0.insert(name.to_owned(), Text { text, origin });
+        if !text.is_empty() {
+            self.0.insert(name.to_owned(), Text { text, origin });
+        }
     }
 
     fn add_environment(
@@ -95,6 +99,9 @@ impl Found {
                 continue;
             };
             let Some(name) = known.get(key) else {
+                if links::is_foreign(key, &text.to_string_lossy()) {
+                    continue;
+                }
                 return Err(SettingsError(format!(
                     "the environment variable {key} is no setting: see `countersign settings`"
                 )));

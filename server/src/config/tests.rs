@@ -101,7 +101,6 @@ fn a_bad_value_is_named_with_its_origin_and_what_is_allowed() {
         ("public_url", "ftp://x.example"),
         ("public_url", "https://u@x.example"),
         ("public_url", "https://x.example:99999"),
-        ("data_dir", ""),
         ("database_url", "mysql://x"),
         ("database_url", "sqlite::memory:"),
         ("database_url", "sqlite:file:foo.db"),
@@ -126,6 +125,111 @@ fn a_bad_value_is_named_with_its_origin_and_what_is_allowed() {
         let line = refused(&[(name, text)], &[]);
         let flag = format!("flag --{}", name.replace('_', "-"));
         assert!(line.contains(&flag), "{line}");
+    }
+}
+
+#[test]
+fn an_empty_text_is_none_whatever_the_setting() {
+    let plain = format!("{:?}", load(&[], &[]).expect("defaults"));
+    for row in rows() {
+        let variable = row.variable();
+        for (flags, environment) in [
+            (vec![], vec![(variable.as_str(), "")]),
+            (vec![(row.name, "")], vec![]),
+        ] {
+            let settings = load(&flags, &environment);
+            let settings = settings.unwrap_or_else(|error| panic!("{variable}: {error}"));
+            assert_eq!(format!("{settings:?}"), plain, "{variable}");
+        }
+        if row.name != "config" {
+            let path = file("empty", &format!("{} = \"\"\n", row.name));
+            let settings = load(&[("config", path.to_str().expect("UTF-8"))], &[]);
+            std::fs::remove_file(path).expect("removed");
+            assert_eq!(
+                format!("{:?}", settings.expect("allowed")),
+                plain,
+                "{}",
+                row.name
+            );
+        }
+    }
+    let weaker = [("COUNTERSIGN_LISTEN", "127.0.0.1:2")];
+    let settings = load(&[("listen", "")], &weaker).expect("good");
+    assert_eq!(settings.listen.port(), 2, "an empty flag hides nothing");
+}
+
+/// What Kubernetes gives to each container of the namespace of a service that is named as we are, or
+/// begins so, and what our own clients read.
+#[test]
+fn variables_of_other_programs_are_passed_over() {
+    let plain = format!("{:?}", load(&[], &[]).expect("defaults"));
+    for (key, text) in [
+        ("COUNTERSIGN_SERVICE_HOST", "10.0.0.11"),
+        ("COUNTERSIGN_SERVICE_PORT", "8080"),
+        ("COUNTERSIGN_SERVICE_PORT_HTTP", "8080"),
+        ("COUNTERSIGN_PORT", "tcp://10.0.0.11:8080"),
+        ("COUNTERSIGN_PORT_8080_TCP", "tcp://10.0.0.11:8080"),
+        ("COUNTERSIGN_PORT_8080_TCP_PROTO", "tcp"),
+        ("COUNTERSIGN_PORT_8080_TCP_PORT", "8080"),
+        ("COUNTERSIGN_PORT_8080_TCP_ADDR", "10.0.0.11"),
+        ("COUNTERSIGN_PORT_53_UDP_ADDR", "10.0.0.11"),
+        ("COUNTERSIGN_WEB_SERVICE_HOST", "10.0.0.12"),
+        ("COUNTERSIGN_WEB_SERVICE_PORT_METRICS_2", "9090"),
+        ("COUNTERSIGN_WEB_PORT", "tcp://10.0.0.12:80"),
+        ("COUNTERSIGN_WEB_PORT_80_TCP_ADDR", "10.0.0.12"),
+    ] {
+        let settings = load(&[], &[(key, text)]);
+        let settings = settings.unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_eq!(format!("{settings:?}"), plain, "{key}");
+    }
+    for (key, text) in [
+        ("COUNTERSIGN_PORT", "8080"),
+        ("COUNTERSIGN_MICROSERVICE_HOST", "x"),
+        ("COUNTERSIGN_HOST", "x"),
+        ("COUNTERSIGN_SERVICE", "x"),
+        ("COUNTERSIGN_SERVICE_PORT_", "x"),
+        ("COUNTERSIGN_PORT_TCP", "x"),
+        ("COUNTERSIGN_PORT_80", "x"),
+        ("COUNTERSIGN_REPORT_80_TCP", "x"),
+        ("COUNTERSIGN_LISTN", ""),
+    ] {
+        assert!(refused(&[], &[(key, text)]).contains(key));
+    }
+}
+
+#[test]
+fn what_our_own_example_reads_is_passed_over() {
+    let example = include_str!("../../../sdk/rust/examples/sign_in.rs");
+    let letter = |c: char| c.is_ascii_uppercase() || c == '_';
+    let names = example.match_indices("COUNTERSIGN_").map(|(at, _)| {
+        let rest = &example[at..];
+        &rest[..rest.find(|c| !letter(c)).unwrap_or(rest.len())]
+    });
+    let names: Vec<&str> = names.collect();
+    assert!(names.contains(&"COUNTERSIGN_URL"), "{names:?}");
+    for name in names {
+        load(&[], &[(name, "http://localhost:8080")]).expect(name);
+    }
+}
+
+#[test]
+fn a_mail_server_that_can_be_read_in_two_ways_is_refused() {
+    for url in [
+        "smtp://u:hunter2@ss@127.0.0.1",
+        "smtps://u:hunter2@ss@mail.example.com",
+        "smtps://u:12/hunter2@mail.example.com",
+        "smtps://u:12?hunter2@mail.example.com",
+        "smtps://u:12#hunter2@mail.example.com",
+    ] {
+        let line = refused(&[("smtp_url", url)], &[]);
+        assert!(line.contains("smtp_url") && line.contains("%40"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    for url in [
+        "smtps://u%40x:p%40ss@mail.example.com",
+        "smtp://127.0.0.1:25",
+    ] {
+        load(&[("smtp_url", url)], &[]).expect(url);
     }
 }
 

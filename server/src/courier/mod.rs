@@ -74,6 +74,16 @@ struct Inner {
 }
 
 impl Courier {
+    /// Whether a courier could get ready with these settings; nothing is made.
+    ///
+    /// # Errors
+    /// As [`Courier::new`].
+    pub fn check(settings: &Settings) -> anyhow::Result<()> {
+        Post::new(settings)?;
+        Texts::new(settings)?;
+        Ok(())
+    }
+
     /// Gets ready to deliver; `wake` tells that there may be something new, `health` is told how it goes.
     ///
     /// # Errors

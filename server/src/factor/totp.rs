@@ -9,7 +9,7 @@ use crate::factor::{Code, Verdict};
 use crate::model::factor::Factor;
 use crate::model::policy::Policy;
 use crate::model::{Fault, Result, Secret, Time};
-use crate::store::{Tx, factors};
+use crate::store::{Tx, factors, sealed};
 use crate::vault::{Place, Vault};
 
 /// Seconds of one time step (P-19).
@@ -23,6 +23,8 @@ const LONGEST_WAIT: u32 = 90;
 pub struct Authenticator {
     factor: Factor,
     totp: Totp,
+    /// The secret sealed with the newest key, where an older one sealed it.
+    anew: Option<Vec<u8>>,
 }
 
 impl Authenticator {
@@ -35,13 +37,26 @@ impl Authenticator {
             .sealed_secret
             .as_ref()
             .ok_or_else(|| Fault::bug(anyhow::anyhow!("an authenticator without a secret")))?;
-        let secret = vault.unseal(&Place::factor_secret(factor.user_id, factor.id), sealed)?;
+        let place = Place::factor_secret(factor.user_id, factor.id);
+        let secret = vault.unseal(&place, sealed)?;
+        let anew = vault.reseal(&place, sealed)?;
         let totp = Builder::new()
             .with_secret(secret.expose().clone())
             .with_skew(0)
             .build()
             .map_err(|error| Fault::bug(anyhow::anyhow!("an authenticator's secret: {error}")))?;
-        Ok(Self { factor, totp })
+        Ok(Self { factor, totp, anew })
+    }
+
+    /// Keeps the secret as the newest key sealed it, so that an older key can be retired some day.
+    fn keep_anew(&self, tx: &mut Tx) -> Result<()> {
+        match (&self.anew, &self.factor.sealed_secret) {
+            (Some(anew), Some(sealed)) => {
+                let there = (self.factor.user_id, self.factor.id, sealed.as_slice());
+                sealed::replace_secret(tx, there, anew)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The accepted step whose code this is, newest first (P-20).
@@ -98,6 +113,7 @@ pub fn compare(
             continue;
         };
         if factors::accept_step(tx, &authenticator.factor, step, now)? {
+            authenticator.keep_anew(tx)?;
             return Ok(Verdict::Right);
         }
         let used = authenticator.factor.last_step.unwrap_or(step).max(step);

@@ -16,6 +16,9 @@ use crate::outcome::{Page, Person};
 use crate::store::users::NewUser;
 use crate::store::{Tx, challenges, code_sets, factors, limits, organisations, sessions, users};
 
+/// What is said of an address that somebody has.
+const TAKEN: &str = "This address has an account already.";
+
 /// Who may list users.
 pub enum Lister {
     /// A signed-in user; only administrators may.
@@ -52,6 +55,31 @@ fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
     theirs.cloned().collect()
 }
 
+/// Judges what is to be an account's address by its form: what it becomes.
+///
+/// # Errors
+/// Refuses what cannot be an address.
+pub fn judge_address(email: &str) -> Result<String> {
+    let sentence = "This must be an e-mail address, such as alice@example.com.";
+    Ok(canonical_address(email).ok_or_else(|| Refusal::field("email", sentence))?)
+}
+
+/// Judges whether an account can be made for this address, before anybody is asked for its password.
+///
+/// # Errors
+/// Refuses what cannot be an address or has an account.
+pub async fn judge_new_address(ctx: &Ctx, email: &str) -> Result<()> {
+    let address = judge_address(email)?;
+    let taken = ctx
+        .read(move |tx| users::by_address(tx, &address))
+        .await?
+        .is_some();
+    match taken {
+        true => Err(Refusal::field("email", TAKEN).into()),
+        false => Ok(()),
+    }
+}
+
 /// Makes an account at the operator's word, its address taken as proved.
 ///
 /// # Errors
@@ -63,12 +91,7 @@ pub async fn create_user(
     role: Role,
 ) -> Result<Person> {
     let act = Act::begin(ctx, Source::Console);
-    let address = canonical_address(email).ok_or_else(|| {
-        Refusal::field(
-            "email",
-            "This must be an e-mail address, such as alice@example.com.",
-        )
-    })?;
+    let address = judge_address(email)?;
     password::judge_new(ctx, &act, &password, password::own_words(&address, &[])).await?;
     let new = NewUser {
         id: ctx.chance.id(act.now),
@@ -84,8 +107,8 @@ pub async fn create_user(
     };
     let user = ctx
         .write(move |tx| {
-            let user = users::insert(tx, &new, act.now)?
-                .ok_or_else(|| Refusal::field("email", "This address has an account already."))?;
+            let user =
+                users::insert(tx, &new, act.now)?.ok_or_else(|| Refusal::field("email", TAKEN))?;
             act.audit(tx, user.id, Event::UserCreated, Some(role.as_str()))?;
             act.notify(tx, &user, Message::AccountCreated)?;
             Ok(user)

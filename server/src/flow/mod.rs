@@ -12,6 +12,7 @@ pub mod channel;
 mod demand;
 pub mod disable;
 mod fresh;
+pub mod keys;
 pub mod link;
 pub mod login;
 pub mod methods;

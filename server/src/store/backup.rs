@@ -130,13 +130,7 @@ impl Restoring {
     /// # Errors
     /// When it cannot be read.
     pub fn canaries(&mut self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-        let mut found = Vec::new();
-        for id in notices::canary_keys(&mut self.tx).map_err(cause)? {
-            if let Some(sealed) = notices::canary(&mut self.tx, &id).map_err(cause)? {
-                found.push((id, sealed));
-            }
-        }
-        Ok(found)
+        notices::canaries(&mut self.tx).map_err(cause)
     }
 
     /// Learns what happened since the backup from the database that it replaces. What can only be

@@ -11,8 +11,10 @@ use diesel::deserialize::{self, FromSql};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::{Binary, HasSqlType};
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Binary, HasSqlType, Text};
 use diesel::sqlite::Sqlite;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 pub use super::migrate::{SchemaState, migrate, schema_state};
@@ -47,6 +49,8 @@ pub enum Use {
     Write,
     /// One of those that only read.
     Read,
+    /// The one that sees what is there before anything is changed.
+    Look,
     /// The one that moves the write-ahead log into the file.
     Checkpoint,
 }
@@ -59,8 +63,9 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
     match engine {
         Engine::Sqlite(path) => {
             let mut conn = diesel::SqliteConnection::establish(path)
-                .with_context(|| format!("cannot open the database file {path}"))?;
-            conn.batch_execute(sqlite_pragmas(purpose))?;
+                .map_err(|error| sqlite_flaw(path, &error.to_string()))?;
+            set_up_sqlite(&mut conn, purpose)
+                .map_err(|error| sqlite_flaw(path, &error.to_string()))?;
             Ok(Conn::Sqlite(conn))
         }
         Engine::Postgres(url) => {
@@ -149,6 +154,66 @@ fn fit_to_show(message: &str) -> &str {
     }
 }
 
+/// How long a start waits for another one that is making the same database.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sets a connection up. A file that others are just making is waited for: the change to a write-ahead
+/// log is refused while they have it, however long statements may wait.
+fn set_up_sqlite(conn: &mut diesel::SqliteConnection, purpose: Use) -> QueryResult<()> {
+    let begun = Instant::now();
+    loop {
+        match conn.batch_execute(sqlite_pragmas(purpose)) {
+            Err(error) if is_locked(&error) && begun.elapsed() < START_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_locked(error: &diesel::result::Error) -> bool {
+    error.to_string().contains("database is locked")
+}
+
+/// What SQLite says of a file, with its name, the setting, and what mends it.
+fn sqlite_flaw(path: &str, told: &str) -> anyhow::Error {
+    const MENDS: [(&str, &str); 6] = [
+        (
+            "readonly database",
+            "this user must be able to write to it and to its folder: run `chown` or `chmod` on them",
+        ),
+        (
+            "not a database",
+            "it is another kind of file, or damaged: name another one, or restore a backup",
+        ),
+        ("malformed", "it is damaged: restore a backup"),
+        (
+            "unable to open",
+            "its folder must exist, and this user must be able to read and write both",
+        ),
+        (
+            "is locked",
+            "another program has it open and keeps it: end that one",
+        ),
+        ("is full", "make room on its disk"),
+    ];
+    let mend = MENDS.iter().find(|(sign, _)| told.contains(sign));
+    let mend = mend.map_or("look at its disk", |(_, mend)| mend);
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    anyhow!(
+        "the database file {} (setting database_url): {told}: {mend}",
+        path.display()
+    )
+}
+
+/// What stopped a start, with the name of the database's file and what mends it, where it is one.
+pub fn explained(engine: &Engine, error: anyhow::Error) -> anyhow::Error {
+    match (engine, error.downcast_ref::<diesel::result::Error>()) {
+        (Engine::Sqlite(path), Some(told)) => sqlite_flaw(path, &told.to_string()),
+        _ => error,
+    }
+}
+
 /// `synchronous=FULL`: a lost commit would be a used code that works again. Checkpoints are another
 /// thread's work, since in the writer they are its longest pauses.
 fn sqlite_pragmas(purpose: Use) -> &'static str {
@@ -164,8 +229,91 @@ fn sqlite_pragmas(purpose: Use) -> &'static str {
             "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -4096; \
              PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY"
         }
+        Use::Look => "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON",
         Use::Checkpoint => "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL",
     }
+}
+
+/// Any number will do, as long as every replica takes the same one, and no migration does.
+const ALONE_LOCK: &str = "5146021918";
+
+/// How long SQLite waits for a lock while others start, and how long after.
+pub(super) const PATIENT: &str = "PRAGMA busy_timeout = 60000";
+pub(super) const IMPATIENT: &str = "PRAGMA busy_timeout = 5000";
+
+/// Does something in a transaction in which there is one process at a time; others wait for up to a
+/// minute.
+///
+/// # Errors
+/// When the database does not answer, another process does not end, or the work fails: then nothing of
+/// it stays in the database.
+pub fn alone<T>(
+    tx: &mut super::Tx,
+    work: impl FnOnce(&mut super::Tx) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let begin = match &tx.conn {
+        Conn::Sqlite(_) => format!("{PATIENT}; BEGIN IMMEDIATE"),
+        Conn::Postgres(_) => format!(
+            "BEGIN; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '60s'; \
+             SELECT pg_advisory_xact_lock({ALONE_LOCK})"
+        ),
+    };
+    let begun = tx
+        .conn
+        .batch_execute(&begin)
+        .context("another process is making the keys of this database and does not come to an end");
+    let result = begun
+        .and_then(|()| work(tx))
+        .and_then(|done| Ok(tx.conn.batch_execute("COMMIT").map(|()| done)?));
+    if result.is_err() {
+        // There may be no transaction to undo; the first error is the one to tell.
+        let _undone = tx.conn.batch_execute("ROLLBACK");
+    }
+    if let Conn::Sqlite(conn) = &mut tx.conn {
+        conn.batch_execute(IMPATIENT)?;
+    }
+    result
+}
+
+#[derive(QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = BigInt)]
+    found: i64,
+}
+
+/// Whether the first migration was here, so that there is a database of Countersign's.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn is_made(conn: &mut Conn) -> anyhow::Result<bool> {
+    let found: Tables = match conn {
+        Conn::Sqlite(conn) => sql_query(
+            "SELECT count(*) AS found FROM sqlite_master WHERE type = 'table' AND name = 'key_canaries'",
+        )
+        .get_result(conn)?,
+        Conn::Postgres(conn) => {
+            sql_query("SELECT count(to_regclass('key_canaries')) AS found").get_result(conn)?
+        }
+    };
+    Ok(found.found > 0)
+}
+
+/// The name of the database that the server has us in; of a file there is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn name(conn: &mut Conn) -> anyhow::Result<Option<String>> {
+    let Conn::Postgres(conn) = conn else {
+        return Ok(None);
+    };
+    let name: Name = sql_query("SELECT current_database()::text AS found").get_result(conn)?;
+    Ok(Some(name.found))
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    found: String,
 }
 
 // `Id` is one type on both engines: sixteen bytes on the wire, `uuid` to PostgreSQL.

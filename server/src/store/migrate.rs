@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::conn::Conn;
+use super::conn::{Conn, IMPATIENT, PATIENT};
 use crate::schema::schema_floors;
 
 /// Gives the embedded migrations anew: the harness takes them by value.
@@ -35,10 +35,14 @@ const MIGRATION_LOCK: &str = "5146021917";
 pub fn migrate(conn: &mut Conn) -> anyhow::Result<()> {
     match conn {
         Conn::Sqlite(conn) => {
-            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN EXCLUSIVE")
-                .context("cannot lock the database file for its migration")?;
+            conn.batch_execute(PATIENT)?;
+            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN EXCLUSIVE").context(
+                "cannot lock the database file (setting database_url) for its migration",
+            )?;
             let done = run(conn, sqlite_migrations);
-            finish(conn, done)
+            let done = finish(conn, done);
+            conn.batch_execute(IMPATIENT)?;
+            done
         }
         Conn::Postgres(conn) => {
             AnsiTransactionManager::begin_transaction(conn)?;

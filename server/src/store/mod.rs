@@ -20,12 +20,14 @@ pub mod epoch;
 pub mod factors;
 pub mod forget;
 pub mod limits;
+pub mod look;
 mod migrate;
 pub mod notices;
 pub mod organisations;
 pub mod passkeys;
 mod postgres;
 pub mod registrations;
+pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod users;
@@ -74,22 +76,33 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, is newer than this version, or a migration fails.
     pub fn open(engine: &Engine, options: Options) -> anyhow::Result<Self> {
-        let first = migrated(engine)?;
+        Self::open_agreed(engine, options, |_| Ok(()))
+    }
+
+    /// The same, with something to be settled before the first job: `agree` runs in one process at a
+    /// time, and those that start meanwhile wait for it.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and what `agree` refuses.
+    pub fn open_agreed(
+        engine: &Engine,
+        options: Options,
+        agree: impl FnOnce(&mut Tx) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let told = |error| conn::explained(engine, error);
+        let mut first = Tx {
+            conn: migrated(engine).map_err(told)?,
+        };
+        conn::alone(&mut first, agree).map_err(told)?;
         let (writes, write_queue) = flume::bounded(options.queue);
         let reads = match engine {
             Engine::Sqlite(_) => {
                 let (reads, read_queue) = flume::bounded(options.queue);
-                sqlite::start(
-                    engine,
-                    Tx { conn: first },
-                    write_queue,
-                    read_queue,
-                    options.connections,
-                )?;
+                sqlite::start(engine, first, write_queue, read_queue, options.connections)?;
                 reads
             }
             Engine::Postgres(_) | Engine::Pooled(_) => {
-                postgres::start(engine, Tx { conn: first }, write_queue, options.connections)?;
+                postgres::start(engine, first, write_queue, options.connections)?;
                 writes.clone()
             }
         };

@@ -110,20 +110,18 @@ pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
     Ok(())
 }
 
-/// The sealed known value of a sealing key, if one was kept.
-pub fn canary(tx: &mut Tx, key_id: &str) -> Result<Option<Vec<u8>>> {
+/// The canaries: ids of sealing keys, and the known value that each sealed.
+pub fn canaries(tx: &mut Tx) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(key_canaries::table
-        .find(key_id)
-        .select(key_canaries::sealed)
-        .first(&mut tx.conn)
-        .optional()?)
+        .select((key_canaries::key_id, key_canaries::sealed))
+        .order(key_canaries::key_id)
+        .load(&mut tx.conn)?)
 }
 
-/// Which sealing keys have a canary.
-pub fn canary_keys(tx: &mut Tx) -> Result<Vec<String>> {
-    Ok(key_canaries::table
-        .select(key_canaries::key_id)
-        .load(&mut tx.conn)?)
+/// Forgets the canary of a sealing key that was retired.
+pub fn forget_canary(tx: &mut Tx, key_id: &str) -> Result<()> {
+    diesel::delete(key_canaries::table.find(key_id)).execute(&mut tx.conn)?;
+    Ok(())
 }
 
 /// Keeps the canary of a new sealing key; another replica may have kept it already.

@@ -26,6 +26,10 @@ pub(super) struct RingFile {
     version: u32,
     hash_key: Encoded,
     sealing: Vec<SealingEntry>,
+    /// The ids of sealing keys that were here and are no more, so that a ring without them is known to
+    /// be a later state of the one with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<String>,
     signing: Vec<SigningEntry>,
 }
 
@@ -85,6 +89,7 @@ impl RingFile {
             version: VERSION,
             hash_key: Encoded::new(chance.secret().expose()),
             sealing: Vec::new(),
+            retired: Vec::new(),
             signing: Vec::new(),
         };
         ring.add_sealing(chance, now);
@@ -96,7 +101,10 @@ impl RingFile {
     pub(super) fn parse(text: &str) -> Result<Self> {
         // The parser's message may quote the text, and so a key.
         let told = |error: serde_json::Error| {
-            anyhow!("line {} is not what a key file holds", error.line())
+            anyhow!(
+                "line {} is not what a key file holds: restore a copy of it",
+                error.line()
+            )
         };
         let ring: Self = serde_json::from_str(text).map_err(told)?;
         if ring.version != VERSION {
@@ -120,6 +128,16 @@ impl RingFile {
             key: Encoded::new(chance.secret().expose()),
         });
         id
+    }
+
+    /// Removes a sealing key for good: what it sealed opens no more. The newest stays, since it seals.
+    pub(super) fn retire_sealing(&mut self, id: &str) -> Result<()> {
+        let older = self.sealing.len().saturating_sub(1);
+        let at = self.sealing.iter().take(older).position(|key| key.id == id);
+        let at = at.with_context(|| format!("{id} is no older sealing key of the key file"))?;
+        let gone = self.sealing.remove(at);
+        self.retired.push(gone.id);
+        Ok(())
     }
 
     /// Adds a signing key that signs from `signs_from` on.
@@ -185,6 +203,8 @@ pub(super) struct Ring {
     pub(super) hash_key: hmac::Key,
     /// Oldest first; the last one seals.
     pub(super) sealing: Vec<SealingKey>,
+    /// The ids of sealing keys that were retired.
+    pub(super) retired: Vec<String>,
     /// In the order in which they begin to sign.
     signing: Vec<SigningKey>,
     /// Seconds that a key's tokens outlive its last signature, leeway included.
@@ -195,6 +215,8 @@ pub(super) struct Ring {
 pub(super) struct SealingKey {
     /// Its id, which every sealed value names.
     pub(super) id: String,
+    /// When it was made.
+    pub(super) created: Time,
     /// The cipher with the key in it.
     pub(super) cipher: XChaCha20Poly1305,
 }
@@ -273,6 +295,7 @@ impl Ring {
         Ok(Self {
             hash_key: hmac::Key::new(hmac::HMAC_SHA256, &*file.hash_key.decode_256()?),
             sealing: sealing.collect::<Result<_>>()?,
+            retired: file.retired.clone(),
             signing,
             life,
         })
@@ -306,6 +329,7 @@ impl SealingKey {
         }
         Ok(Self {
             id: entry.id.clone(),
+            created: Time::from_seconds(entry.created),
             cipher: XChaCha20Poly1305::new(&(*entry.key.decode_256()?).into()),
         })
     }

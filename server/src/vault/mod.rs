@@ -1,5 +1,6 @@
 //! `Vault`: everything that needs a key: keyed hashes, sealed values, access tokens; and password hashing.
 
+mod access;
 pub mod hasher;
 mod keyfile;
 mod keyring;
@@ -20,8 +21,10 @@ use crate::clock::Clock;
 use crate::config::{Settings, SigningAlgorithm};
 use crate::model::{Fault, Result, Secret, Time};
 
+pub(crate) use access::{
+    absolute, can_be_made, make_folder, private, refuse_open_to_others, warn_of_group,
+};
 pub use hasher::{Hasher, Verified};
-pub(crate) use keyfile::{make_folder, private, refuse_open_to_others};
 pub use sealing::Place;
 pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
 
@@ -32,6 +35,10 @@ use tokens::TokenKey;
 
 /// P-35: how much longer than an access token's life a new signing key is published before it signs.
 const OVERLAP_SECONDS: i64 = 600;
+
+/// How long after a new sealing key was made another server may still seal with the one before, in
+/// seconds: it has to see the new key file, and to end what it was about to write.
+const SEALS_ON_SECONDS: i64 = 20;
 
 /// A sealed known value: a ring that cannot open it is not the ring of this database.
 #[derive(Clone, Debug)]
@@ -84,6 +91,32 @@ impl Vault {
     /// # Errors
     /// The file cannot be made or read, others may read it, or it is no key file: one clear line.
     pub fn open(settings: &Settings, clock: &Clock, chance: &Chance) -> anyhow::Result<Self> {
+        Self::make(settings, clock, chance)?;
+        Self::read(settings, chance)
+    }
+
+    /// Opens the key file if there is one.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn find(settings: &Settings, chance: &Chance) -> anyhow::Result<Option<Self>> {
+        if !keyfile::exists(&settings.key_file)? {
+            return Ok(None);
+        }
+        Self::read(settings, chance).map(Some)
+    }
+
+    /// Makes the key file unless there is one; says whether it did. It is on the disk then.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn make(settings: &Settings, clock: &Clock, chance: &Chance) -> anyhow::Result<bool> {
+        keyfile::create(&settings.key_file, &unique(chance), || {
+            RingFile::fresh(settings.signing_algorithm, chance, clock.now())?.print()
+        })
+    }
+
+    fn read(settings: &Settings, chance: &Chance) -> anyhow::Result<Self> {
         let rules = Rules {
             issuer: settings.public_url.clone(),
             algorithm: settings.signing_algorithm,
@@ -91,17 +124,21 @@ impl Vault {
             leeway_seconds: i64::from(settings.policy.token_leeway_seconds),
         };
         let path = settings.key_file.clone();
-        keyfile::create(&path, &unique(chance), || {
-            RingFile::fresh(rules.algorithm, chance, clock.now())?.print()
-        })?;
         let (keys, stamp) = load(&path, &rules)?;
-        Ok(Self(Arc::new(Inner {
+        let vault = Self(Arc::new(Inner {
             path,
             chance: chance.clone(),
             rules,
             keys: RwLock::new(Arc::new(keys)),
             seen: Mutex::new(Some(stamp)),
-        })))
+        }));
+        vault.sweep();
+        Ok(vault)
+    }
+
+    /// Removes what those left beside the key file who were killed while they changed it: it holds keys.
+    pub fn sweep(&self) {
+        keyfile::sweep(&self.0.path);
     }
 
     /// Reads the key file again if it changed; says whether its keys are in use now. A state of the
@@ -126,18 +163,26 @@ impl Vault {
         Ok(true)
     }
 
-    /// That a ring has every sealing key of the one in use, and its hash key. Keys of another ring
-    /// would lock everybody out, and what they sealed opens for nobody once the right ones are back
-    ///
+    /// That a ring has the hash key of the one in use, and every sealing key that was not retired since.
+    /// Keys of another ring would lock everybody out, and what they sealed opens for nobody once the
+    /// right ones are back.
     fn check_succession(&self, ring: &Ring) -> anyhow::Result<()> {
-        for canary in self.canaries_of(&self.keys())? {
-            if !opens(ring, &canary.key_id, &canary.sealed) {
+        let keys = self.keys();
+        for canary in self.canaries_of(&keys)? {
+            let retired = ring.retired.contains(&canary.key_id);
+            if !retired && !opens(ring, &canary.key_id, &canary.sealed) {
                 bail!(
                     "the key file {} is not the one in use with keys added (its key {} is missing or another): restore the right key file",
                     self.0.path.display(),
                     canary.key_id
                 );
             }
+        }
+        if canary_value(ring, "") != canary_value(&keys.ring, "") {
+            bail!(
+                "the key file {} is not the one in use (its hash key is another): restore the right key file",
+                self.0.path.display()
+            );
         }
         Ok(())
     }
@@ -183,12 +228,35 @@ impl Vault {
         })
     }
 
+    /// The sealing keys that seal no more, oldest first, and since when none of them does, on any server.
+    pub fn older_sealing(&self) -> (Vec<String>, Time) {
+        let keys = self.keys();
+        let Some((newest, older)) = keys.ring.sealing.split_last() else {
+            return (Vec::new(), Time::from_micros(0));
+        };
+        let ids = older.iter().map(|key| key.id.clone()).collect();
+        (ids, newest.created.plus_seconds(SEALS_ON_SECONDS))
+    }
+
+    /// Removes a sealing key: what it sealed opens no more. The caller knows that there is nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::rotate_signing`]; and it is not an older sealing key.
+    pub fn retire_sealing(&self, id: &str, now: Time) -> anyhow::Result<()> {
+        self.change(now, |file, _| file.retire_sealing(id))
+    }
+
+    /// Whether the key file says that there was a sealing key of this id, which was retired.
+    pub fn is_retired(&self, id: &str) -> bool {
+        self.keys().ring.retired.iter().any(|retired| retired == id)
+    }
+
     /// Changes the file, and uses what it is then.
-    fn change(
+    fn change<T>(
         &self,
         now: Time,
-        how: impl FnOnce(&mut RingFile, &Chance) -> anyhow::Result<NewKey>,
-    ) -> anyhow::Result<NewKey> {
+        how: impl FnOnce(&mut RingFile, &Chance) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let Inner {
             path,
             chance,
@@ -196,16 +264,16 @@ impl Vault {
             ..
         } = &*self.0;
         let life = rules.access_token_seconds + rules.leeway_seconds;
-        let mut added = None;
+        let mut done = None;
         keyfile::change(path, &unique(chance), |text| {
             let mut file = RingFile::parse(text)?;
             self.check_succession(&Ring::open(&file, life)?)?;
             file.forget_retired(life, now);
-            added = Some(how(&mut file, chance)?);
+            done = Some(how(&mut file, chance)?);
             file.print()
         })?;
         self.reload_if_changed()?;
-        added.context("no key was added")
+        done.context("the key file was not changed")
     }
 
     /// HMAC-SHA-256 under the ring's hash key. `domain` keeps the uses apart, and every part goes in
@@ -239,6 +307,29 @@ impl Vault {
             Ok(_) | Err(_) => opened,
         };
         opened.map_err(|unopened| Fault::bug(unopened.explain(place)).into())
+    }
+
+    /// Seals a value anew that an older key sealed; `None` when the newest did.
+    ///
+    /// # Errors
+    /// As [`Vault::unseal`] and [`Vault::seal`].
+    pub fn reseal(&self, place: &Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+        let keys = self.keys();
+        let newest = keys.ring.sealing.last().map(|key| key.id.as_str());
+        if newest.is_some() && sealing::key_of(sealed) == newest {
+            return Ok(None);
+        }
+        let plain = self.unseal(place, sealed)?;
+        self.seal(place, self.0.chance.nonce(), plain.expose())
+            .map(Some)
+    }
+
+    /// What each value begins with that the key of this id sealed.
+    ///
+    /// # Errors
+    /// A fault when no key can have such an id.
+    pub fn sealed_beginning(&self, key_id: &str) -> Result<Vec<u8>> {
+        Ok(sealing::beginning(key_id)?)
     }
 
     fn reloaded(&self) -> bool {
@@ -335,7 +426,7 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
 
 fn load(path: &Path, rules: &Rules) -> anyhow::Result<(Keys, Stamp)> {
     let (text, stamp) = keyfile::read(path)?;
-    let told = || format!("the key file {}", path.display());
+    let told = || format!("the key file {} (setting key_file)", path.display());
     let life = rules.access_token_seconds + rules.leeway_seconds;
     let ring = RingFile::parse(&text).and_then(|file| Ring::open(&file, life));
     let ring = ring.with_context(told)?;

@@ -81,7 +81,6 @@ pub(super) fn seal(
     nonce: [u8; NONCE_BYTES],
     plain: &[u8],
 ) -> anyhow::Result<Vec<u8>> {
-    let id_length = u8::try_from(key.id.len()).context("a sealing key's id is too long")?;
     let aad = associated_data(place, &key.id);
     let payload = Payload {
         msg: plain,
@@ -89,8 +88,7 @@ pub(super) fn seal(
     };
     let ciphertext = key.cipher.encrypt(&XNonce::from(nonce), payload);
     let ciphertext = ciphertext.map_err(|_| anyhow!("a value could not be sealed"))?;
-    let mut sealed = vec![SEAL_VERSION, id_length];
-    sealed.extend_from_slice(key.id.as_bytes());
+    let mut sealed = beginning(&key.id)?;
     sealed.extend_from_slice(&nonce);
     sealed.extend_from_slice(&ciphertext);
     Ok(sealed)
@@ -112,6 +110,17 @@ pub(super) fn unseal(
     };
     let plain = key.cipher.decrypt(&XNonce::from(nonce), payload);
     plain.map(Secret::new).map_err(|_| Unopened::Changed)
+}
+
+/// The id of the key that a value was sealed with; `None` when it has not the form of a sealed value.
+pub(super) fn key_of(sealed: &[u8]) -> Option<&str> {
+    split(sealed).map(|(id, ..)| id)
+}
+
+/// What each value begins with that the key of this id sealed.
+pub(super) fn beginning(key_id: &str) -> anyhow::Result<Vec<u8>> {
+    let id_length = u8::try_from(key_id.len()).context("a sealing key's id is too long")?;
+    Ok([&[SEAL_VERSION, id_length], key_id.as_bytes()].concat())
 }
 
 /// Key id, nonce and ciphertext of a sealed value.

@@ -165,18 +165,108 @@ fn the_key_file_is_private_or_refused() {
         1,
         "no draft is left"
     );
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("set");
-    let line = format!(
-        "{:#}",
-        folder
-            .open(SigningAlgorithm::EdDsa, 1)
-            .err()
-            .expect("refused")
-    );
+    for (wide, shown) in [(0o604, "0604"), (0o666, "0666"), (0o602, "0602")] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(wide)).expect("set");
+        let line = format!(
+            "{:#}",
+            folder
+                .open(SigningAlgorithm::EdDsa, 1)
+                .err()
+                .expect("refused")
+        );
+        assert!(
+            line.contains(shown) && line.contains("chmod 600") && !line.contains('\n'),
+            "{line}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_group_may_read_the_key_file_and_goes_on_reading_it_after_a_rotation() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    folder.vault();
+    let path = folder.0.join("keys.json");
+    for wide in [0o640, 0o660] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(wide)).expect("set");
+        let vault = folder.vault();
+        vault.rotate_sealing(NOW).expect("rotated");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, wide);
+    }
+}
+
+#[test]
+fn what_killed_changes_left_is_removed() {
+    let folder = Folder::new();
+    let vault = folder.vault();
+    let leave = || {
+        for name in ["keys.json.4711-0123456789abcdef.new", "keys.json.1-a.new"] {
+            fs::write(folder.0.join(name), "{}").expect("written");
+        }
+    };
+    let names = || {
+        let entries = fs::read_dir(&folder.0).expect("there");
+        let mut names: Vec<String> = entries
+            .map(|entry| {
+                entry
+                    .expect("there")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    // What is not ours by its name is nobody's to remove.
+    for name in ["keys.json.of-2025", "keys.json.backup-1.new", "other-1.new"] {
+        fs::write(folder.0.join(name), "{}").expect("written");
+    }
+    let kept = names();
+    leave();
+    folder.vault();
+    assert_eq!(names(), kept, "by a start");
+    leave();
+    vault.rotate_sealing(NOW).expect("rotated");
+    assert_eq!(names(), kept, "by the next change");
+    leave();
+    vault.sweep();
+    assert_eq!(names(), kept, "by a server that runs");
+}
+
+#[test]
+fn a_retired_key_is_gone_from_every_server_and_the_ring_is_still_known() {
+    let folder = Folder::new();
+    let (vault, replica) = (folder.vault(), folder.vault());
+    let place = Place::letter(Id::new(Uuid::from_u128(1)), Id::new(Uuid::from_u128(2)));
+    let before = vault.seal(&place, [1; 24], b"old").expect("sealed");
+    assert!(vault.older_sealing().0.is_empty(), "the newest seals");
+    let first = vault.canaries().expect("canaries")[0].key_id.clone();
+    assert!(vault.retire_sealing(&first, NOW).is_err());
+    vault.rotate_sealing(NOW).expect("rotated");
+    let (older, since) = vault.older_sealing();
+    assert_eq!((older, since), (vec![first.clone()], NOW.plus_seconds(20)));
+
+    let anew = vault.reseal(&place, &before).expect("opened");
+    let anew = anew.expect("an older key sealed it");
+    assert_eq!(vault.reseal(&place, &anew).expect("opened"), None);
+    vault.retire_sealing(&first, NOW).expect("retired");
     assert!(
-        line.contains("0640") && line.contains("chmod 600") && !line.contains('\n'),
-        "{line}"
+        replica
+            .reload_if_changed()
+            .expect("a later state of the ring")
     );
+    for vault in [&vault, &replica, &folder.vault()] {
+        assert!(vault.is_retired(&first));
+        assert!(vault.unseal(&place, &before).is_err());
+        assert_eq!(
+            vault.unseal(&place, &anew).expect("opened").expose(),
+            b"old"
+        );
+        assert_eq!(vault.canaries().expect("canaries").len(), 1);
+    }
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! `keys`: what the operator does with the key ring.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{said, tell};
+use crate::app::{App, Ctx};
+use crate::flow::keys;
+
+/// Adds a signing and a sealing key, or replaces all signing keys at once.
+pub(super) async fn rotate(app: &App, revoke: bool) -> Result<()> {
+    let (vault, now) = (&app.ctx().vault, app.ctx().now());
+    if revoke {
+        let id = vault.revoke_signing(now)?.id;
+        tell(&format!(
+            "The key {id} signs now; all earlier ones are gone. Running servers take their tokens for at most a second more."
+        ));
+        return Ok(());
+    }
+    let signing = vault.rotate_signing(now)?;
+    let sealing = vault.rotate_sealing(now)?;
+    // From now on a start without the new sealing key is refused.
+    app.check_keys().await?;
+    let (id, from) = (signing.id, signing.from);
+    tell(&format!(
+        "The key {id} is published and signs from {from}.\nThe key {} seals now.",
+        sealing.id
+    ));
+    Ok(())
+}
+
+/// Seals anew what older keys sealed.
+pub(super) async fn reseal(app: &App) -> Result<()> {
+    let show = |progress: keys::Progress| {
+        tell(&format!(
+            "Looked at {} of {} sealed values, {} of them sealed anew.",
+            progress.seen, progress.total, progress.anew
+        ));
+    };
+    let done = app.call(async |ctx: &Ctx| keys::reseal(ctx, show).await);
+    let done = done.await.map_err(said)?;
+    if done.closed > 0 {
+        bail!(
+            "{} sealed values cannot be opened, the log above says which: they stay as they are",
+            done.closed
+        );
+    }
+    tell(&format!(
+        "The newest key holds all {} sealed values. `countersign keys retire` removes the older ones.",
+        done.seen
+    ));
+    Ok(())
+}
+
+/// Removes the older sealing keys that hold nothing.
+pub(super) async fn retire(app: &App) -> Result<()> {
+    let wait = keys::seconds_to_retire(app.ctx()).min(WAIT_MAX);
+    if wait > 0 {
+        tell(&format!(
+            "Waiting {wait} seconds: until then a running server may still seal with an older key."
+        ));
+        tokio::time::sleep(Duration::from_secs(u64::from(wait))).await;
+    }
+    let done = app.call(async |ctx: &Ctx| keys::retire(ctx).await);
+    let done = done.await.map_err(said)?;
+    for id in &done.gone {
+        tell(&format!("The key {id} is gone."));
+    }
+    if done.held.is_empty() {
+        if done.gone.is_empty() {
+            tell("There is no older sealing key.");
+        }
+        return Ok(());
+    }
+    let held = done.held.iter().map(|(id, held)| {
+        format!(
+            "the key {id} still holds {} secrets of authenticator apps and {} waiting messages",
+            held.factors, held.letters
+        )
+    });
+    bail!(
+        "{}: run `countersign keys reseal` first",
+        held.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// The longest wait, in seconds: a clock that went back must not make it longer.
+const WAIT_MAX: u32 = 30;
