@@ -205,6 +205,17 @@ impl Database {
         Held { _conn: conn }
     }
 
+    /// Holds what every call that is limited writes until the guard is dropped; reading goes on.
+    pub fn hold_limits(&self) -> Held {
+        let mut conn = open(&self.engine());
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres { .. } => "BEGIN; LOCK TABLE limits IN EXCLUSIVE MODE",
+        };
+        conn.batch_execute(begin).expect("held");
+        Held { _conn: conn }
+    }
+
     /// Removes it; the file goes with its folder.
     pub fn remove(&self) {
         match self {
