@@ -188,9 +188,10 @@ fn a_group_may_read_the_key_file_and_goes_on_reading_it_after_a_rotation() {
     let folder = Folder::new();
     folder.vault();
     let path = folder.0.join("keys.json");
-    for wide in [0o640, 0o660] {
+    for (wide, seed) in [(0o640, 2), (0o660, 3)] {
         fs::set_permissions(&path, fs::Permissions::from_mode(wide)).expect("set");
-        let vault = folder.vault();
+        let vault = folder.open(SigningAlgorithm::EdDsa, seed);
+        let vault = vault.expect("a vault");
         vault.rotate_sealing(NOW).expect("rotated");
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, wide);
