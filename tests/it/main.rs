@@ -65,6 +65,7 @@ mod replay;
 mod sdk;
 mod secrets;
 mod secured;
+mod served;
 mod serving;
 mod sessions;
 mod sign_in;
@@ -146,6 +147,7 @@ fn all() -> Vec<Test> {
         sdk::tests(),
         secrets::tests(),
         secured::tests(),
+        served::tests(),
         serving::tests(),
         sessions::tests(),
         sign_in::tests(),

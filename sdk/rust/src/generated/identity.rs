@@ -410,7 +410,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -461,9 +461,9 @@ pub mod types {
             Self::MfaMethodLockedErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaMethodTooNewErrorResponse> for BeginStepUpError {
-        fn from(value: MfaMethodTooNewErrorResponse) -> Self {
-            Self::MfaMethodTooNewErrorResponse(value)
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for BeginStepUpError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for BeginStepUpError {
@@ -523,6 +523,7 @@ pub mod types {
             InsufficientUserAuthenticationErrorResponse,
         ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         ApiKeyLimitErrorResponse(ApiKeyLimitErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
@@ -554,6 +555,11 @@ pub mod types {
     impl ::std::convert::From<ForbiddenErrorResponse> for CreateApiKeyError {
         fn from(value: ForbiddenErrorResponse) -> Self {
             Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for CreateApiKeyError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<ApiKeyLimitErrorResponse> for CreateApiKeyError {
@@ -771,6 +777,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -824,6 +831,11 @@ pub mod types {
     impl ::std::convert::From<FactorNotFoundErrorResponse> for DisableMfaError {
         fn from(value: FactorNotFoundErrorResponse) -> Self {
             Self::FactorNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for DisableMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for DisableMfaError {
@@ -1209,6 +1221,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -1250,6 +1263,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for GetPasskeyOptionsError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for GetPasskeyOptionsError {
@@ -2226,6 +2244,7 @@ pub mod types {
     pub enum LoginError {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidCredentialsErrorResponse(InvalidCredentialsErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -2241,6 +2260,11 @@ pub mod types {
     impl ::std::convert::From<InvalidCredentialsErrorResponse> for LoginError {
         fn from(value: InvalidCredentialsErrorResponse) -> Self {
             Self::InvalidCredentialsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for LoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for LoginError {
@@ -2942,76 +2966,6 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<::std::string::String>
     for MfaMethodNotEnabledErrorResponseCode {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    ///The method was added after this session began, and the session had given no fresh proof then, so it cannot prove who is in the session. Step up with a method that was there before, or sign in again.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct MfaMethodTooNewErrorResponse {
-        pub code: MfaMethodTooNewErrorResponseCode,
-        ///One sentence that may be shown to the user.
-        pub message: ::std::string::String,
-        ///Equal to the header X-Request-Id; quote it when asking for help.
-        #[serde(rename = "requestId")]
-        pub request_id: ::uuid::Uuid,
-        ///The HTTP status again, for clients that see only the body.
-        #[serde(rename = "statusCode")]
-        pub status_code: i32,
-    }
-    impl MfaMethodTooNewErrorResponse {
-        pub fn builder() -> builder::MfaMethodTooNewErrorResponse {
-            Default::default()
-        }
-    }
-    ///`MfaMethodTooNewErrorResponseCode`
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum MfaMethodTooNewErrorResponseCode {
-        #[serde(rename = "MFA_METHOD_TOO_NEW")]
-        MfaMethodTooNew,
-    }
-    impl ::std::fmt::Display for MfaMethodTooNewErrorResponseCode {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::MfaMethodTooNew => f.write_str("MFA_METHOD_TOO_NEW"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for MfaMethodTooNewErrorResponseCode {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "MFA_METHOD_TOO_NEW" => Ok(Self::MfaMethodTooNew),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for MfaMethodTooNewErrorResponseCode {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String>
-    for MfaMethodTooNewErrorResponseCode {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -4073,6 +4027,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4092,6 +4047,11 @@ pub mod types {
     impl ::std::convert::From<MfaTokenExpiredErrorResponse> for OpenMagicLinkError {
         fn from(value: MfaTokenExpiredErrorResponse) -> Self {
             Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for OpenMagicLinkError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for OpenMagicLinkError {
@@ -4497,6 +4457,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4516,6 +4477,11 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for RefreshTokenError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RefreshTokenError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RefreshTokenError {
@@ -4599,6 +4565,7 @@ pub mod types {
     #[serde(untagged)]
     pub enum RegisterUserError {
         ValidationErrorResponse(ValidationErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
@@ -4609,6 +4576,11 @@ pub mod types {
     impl ::std::convert::From<ValidationErrorResponse> for RegisterUserError {
         fn from(value: ValidationErrorResponse) -> Self {
             Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RegisterUserError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RegisterUserError {
@@ -4807,10 +4779,8 @@ pub mod types {
         NameTakenErrorResponse(NameTakenErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
-        InsufficientUserAuthenticationErrorResponse(
-            InsufficientUserAuthenticationErrorResponse,
-        ),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4837,15 +4807,14 @@ pub mod types {
             Self::TokenExpiredErrorResponse(value)
         }
     }
-    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
-    for RenameMfaMethodError {
-        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
-            Self::InsufficientUserAuthenticationErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<FactorNotFoundErrorResponse> for RenameMfaMethodError {
         fn from(value: FactorNotFoundErrorResponse) -> Self {
             Self::FactorNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RenameMfaMethodError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RenameMfaMethodError {
@@ -4883,6 +4852,76 @@ pub mod types {
     impl RenameMfaMethodRequest {
         pub fn builder() -> builder::RenameMfaMethodRequest {
             Default::default()
+        }
+    }
+    ///The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RequestTimeoutErrorResponse {
+        pub code: RequestTimeoutErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl RequestTimeoutErrorResponse {
+        pub fn builder() -> builder::RequestTimeoutErrorResponse {
+            Default::default()
+        }
+    }
+    ///`RequestTimeoutErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RequestTimeoutErrorResponseCode {
+        #[serde(rename = "REQUEST_TIMEOUT")]
+        RequestTimeout,
+    }
+    impl ::std::fmt::Display for RequestTimeoutErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::RequestTimeout => f.write_str("REQUEST_TIMEOUT"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RequestTimeoutErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "REQUEST_TIMEOUT" => Ok(Self::RequestTimeout),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The last code mail of this challenge is too young (60 seconds by default, doubling with each resend). The code already mailed stays good. Offer the button again after `retryAfter` seconds.
@@ -4967,6 +5006,7 @@ pub mod types {
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         ResendOnlyForEmailErrorResponse(ResendOnlyForEmailErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         ResendCooldownErrorResponse(ResendCooldownErrorResponse),
@@ -5002,6 +5042,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for ResendMfaCodeError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for ResendMfaCodeError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for ResendMfaCodeError {
@@ -5231,9 +5276,6 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
-        InsufficientUserAuthenticationErrorResponse(
-            InsufficientUserAuthenticationErrorResponse,
-        ),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
@@ -5258,12 +5300,6 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for SetPrimaryMfaMethodError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
-        }
-    }
-    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
-    for SetPrimaryMfaMethodError {
-        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
-            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<FactorNotFoundErrorResponse> for SetPrimaryMfaMethodError {
@@ -5301,6 +5337,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -5350,6 +5387,11 @@ pub mod types {
     for SetupMfaError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SetupMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SetupMfaError {
@@ -5433,6 +5475,7 @@ pub mod types {
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -5457,6 +5500,11 @@ pub mod types {
     impl ::std::convert::From<PasskeyRefusedErrorResponse> for SignInWithPasskeyError {
         fn from(value: PasskeyRefusedErrorResponse) -> Self {
             Self::PasskeyRefusedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SignInWithPasskeyError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SignInWithPasskeyError {
@@ -5635,6 +5683,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
@@ -5689,6 +5738,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for SwitchMfaMethodError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SwitchMfaMethodError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SwitchMfaMethodError {
@@ -6579,6 +6633,7 @@ pub mod types {
         ApiKeyInvalidErrorResponse(ApiKeyInvalidErrorResponse),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         InsufficientScopeErrorResponse(InsufficientScopeErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -6613,6 +6668,11 @@ pub mod types {
     impl ::std::convert::From<InsufficientScopeErrorResponse> for ValidateTokenError {
         fn from(value: InsufficientScopeErrorResponse) -> Self {
             Self::InsufficientScopeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for ValidateTokenError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for ValidateTokenError {
@@ -6770,6 +6830,7 @@ pub mod types {
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -6839,6 +6900,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaDisableError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaDisableError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -6884,6 +6950,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -6929,6 +6996,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyMfaLoginError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaLoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaLoginError {
@@ -6978,6 +7050,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7047,6 +7120,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaSetupError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaSetupError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -7090,6 +7168,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7136,6 +7215,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeyLoginError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyPasskeyLoginError {
@@ -7185,6 +7269,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7243,6 +7328,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyPasskeySetupError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -7289,8 +7379,8 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7348,15 +7438,14 @@ pub mod types {
             Self::MfaMethodLockedErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaMethodTooNewErrorResponse>
-    for VerifyPasskeyStepUpError {
-        fn from(value: MfaMethodTooNewErrorResponse) -> Self {
-            Self::MfaMethodTooNewErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeyStepUpError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -7401,6 +7490,7 @@ pub mod types {
         RegistrationTokenInvalidErrorResponse(RegistrationTokenInvalidErrorResponse),
         RegistrationTokenExpiredErrorResponse(RegistrationTokenExpiredErrorResponse),
         InvalidRegistrationCodeErrorResponse(InvalidRegistrationCodeErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRegistrationAttemptsErrorResponse(
@@ -7431,6 +7521,11 @@ pub mod types {
     for VerifyRegistrationError {
         fn from(value: InvalidRegistrationCodeErrorResponse) -> Self {
             Self::InvalidRegistrationCodeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyRegistrationError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyRegistrationError {
@@ -7480,8 +7575,8 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
-        MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7539,14 +7634,14 @@ pub mod types {
             Self::MfaMethodLockedErrorResponse(value)
         }
     }
-    impl ::std::convert::From<MfaMethodTooNewErrorResponse> for VerifyStepUpError {
-        fn from(value: MfaMethodTooNewErrorResponse) -> Self {
-            Self::MfaMethodTooNewErrorResponse(value)
-        }
-    }
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyStepUpError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyStepUpError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyStepUpError {
@@ -11594,101 +11689,6 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct MfaMethodTooNewErrorResponse {
-            code: ::std::result::Result<
-                super::MfaMethodTooNewErrorResponseCode,
-                ::std::string::String,
-            >,
-            message: ::std::result::Result<::std::string::String, ::std::string::String>,
-            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            status_code: ::std::result::Result<i32, ::std::string::String>,
-        }
-        impl ::std::default::Default for MfaMethodTooNewErrorResponse {
-            fn default() -> Self {
-                Self {
-                    code: Err("no value supplied for code".to_string()),
-                    message: Err("no value supplied for message".to_string()),
-                    request_id: Err("no value supplied for request_id".to_string()),
-                    status_code: Err("no value supplied for status_code".to_string()),
-                }
-            }
-        }
-        impl MfaMethodTooNewErrorResponse {
-            pub fn code<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::MfaMethodTooNewErrorResponseCode>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.code = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for code: {e}")
-                    });
-                self
-            }
-            pub fn message<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.message = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for message: {e}")
-                    });
-                self
-            }
-            pub fn request_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.request_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for request_id: {e}")
-                    });
-                self
-            }
-            pub fn status_code<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<i32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.status_code = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for status_code: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<MfaMethodTooNewErrorResponse>
-        for super::MfaMethodTooNewErrorResponse {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: MfaMethodTooNewErrorResponse,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    code: value.code?,
-                    message: value.message?,
-                    request_id: value.request_id?,
-                    status_code: value.status_code?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::MfaMethodTooNewErrorResponse>
-        for MfaMethodTooNewErrorResponse {
-            fn from(value: super::MfaMethodTooNewErrorResponse) -> Self {
-                Self {
-                    code: Ok(value.code),
-                    message: Ok(value.message),
-                    request_id: Ok(value.request_id),
-                    status_code: Ok(value.status_code),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct MfaMethodUnavailableErrorResponse {
             code: ::std::result::Result<
                 super::MfaMethodUnavailableErrorResponseCode,
@@ -15009,6 +15009,101 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RequestTimeoutErrorResponse {
+            code: ::std::result::Result<
+                super::RequestTimeoutErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for RequestTimeoutErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl RequestTimeoutErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RequestTimeoutErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RequestTimeoutErrorResponse>
+        for super::RequestTimeoutErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RequestTimeoutErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RequestTimeoutErrorResponse>
+        for RequestTimeoutErrorResponse {
+            fn from(value: super::RequestTimeoutErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ResendCooldownErrorResponse {
             code: ::std::result::Result<
                 super::ResendCooldownErrorResponseCode,
@@ -18117,7 +18212,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, edit the examples and press **Execute**.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding, naming, choosing or removing a method, new recovery codes) take a session\nthat gave a second factor within the last 5 minutes, or the password where no method is on. Without it the answer is\n401 `INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the\ncall. A method that was added since the session began does not lift it, unless the session had given fresh proof then.\nWhat one session began (a set-up, a step-up, turning a method off), no other session finishes.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 413, 415: bodies are JSON and at most 16 KiB. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, edit the examples and press **Execute**.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding a method once one is on, removing one, new recovery codes) take a session that\ngave a second factor within the last 5 minutes, or the password where no method is on. Else the answer is 401\n`INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the call.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 408, 413, 415: bodies are JSON, at most 16 KiB, and sent at once. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -18438,7 +18533,7 @@ let response = client.delete_mfa_method()
     }
     /**Rename a method
 
-Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
+Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name.
 
 Sends a `PATCH` request to `/identity/mfa/methods/{factorId}`
 
@@ -18457,7 +18552,7 @@ let response = client.rename_mfa_method()
     }
     /**Make a method the first one asked for
 
-Sign-in starts with this method from now on, in every API that can carry it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
+Sign-in starts with this method from now on, in every API that can carry it. The user can still switch.
 
 Sends a `POST` request to `/identity/mfa/methods/{factorId}/primary`
 
@@ -18474,7 +18569,7 @@ let response = client.set_primary_mfa_method()
     }
     /**Make new recovery codes
 
-Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
+Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`). Limits: 10 sets an hour.
 
 Sends a `POST` request to `/identity/mfa/recovery-codes`
 
@@ -18503,7 +18598,7 @@ let response = client.resend_mfa_code()
     }
     /**Initiate MFA Setup
 
-Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
+Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
 
 Sends a `POST` request to `/identity/mfa/setup`
 
@@ -18988,6 +19083,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 409u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19146,6 +19242,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19340,6 +19437,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19433,6 +19531,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19527,6 +19626,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19621,6 +19721,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19713,6 +19814,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19807,6 +19909,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19897,6 +20000,7 @@ pub mod builder {
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20134,6 +20238,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20354,6 +20459,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20445,6 +20551,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20538,6 +20645,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20633,6 +20741,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20725,6 +20834,7 @@ pub mod builder {
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20868,6 +20978,7 @@ pub mod builder {
             match response.status().as_u16() {
                 202u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20960,6 +21071,7 @@ pub mod builder {
             match response.status().as_u16() {
                 201u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21050,6 +21162,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21143,6 +21256,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21238,6 +21352,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21329,6 +21444,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21507,6 +21623,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
