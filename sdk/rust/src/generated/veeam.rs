@@ -9101,6 +9101,11 @@ Errors are problem details (RFC 9457), `application/problem+json`: `type`, `titl
 a stable `code` to branch on, and typed extras. Expect codes that you do not know yet: read them as ErrorResponse
 and act on the status. On 429 and 503, wait `Retry-After` seconds.
 
+## Browsers
+
+A page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody
+else does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.
+
 
 Version: 0.1.0*/
 pub struct Client {
