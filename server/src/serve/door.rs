@@ -103,3 +103,39 @@ pub fn most(settings: &Settings, threads: usize) -> usize {
     }
     (fitting.min(wanted) / threads).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn open_files_bound_the_connections_and_are_raised() {
+        let settings = Settings::for_test(Path::new("/x")).expect("the defaults");
+        let before = getrlimit(Resource::Nofile);
+        let short = Rlimit {
+            current: Some(512),
+            maximum: before.maximum,
+        };
+        setrlimit(Resource::Nofile, short).expect("lowered");
+        for threads in [1, 2, 64] {
+            let door = Door {
+                most: most(&settings, threads),
+                patience: Patience {
+                    head: std::time::Duration::ZERO,
+                    idle: std::time::Duration::ZERO,
+                    write: std::time::Duration::ZERO,
+                },
+            };
+            assert!(door.most >= 1, "{threads} threads");
+            let all = door.accepted() * threads;
+            assert!(all < 512 || threads == 64, "{all} by {threads} threads");
+        }
+        assert!(most(&settings, 1) > 300, "{}", most(&settings, 1));
+        open_all_doors();
+        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
+        assert_eq!(most(&settings, 1), 4096);
+        setrlimit(Resource::Nofile, before).expect("as it was");
+    }
+}
