@@ -199,7 +199,7 @@ settings! {
     /// Threads that answer HTTP.
     http_threads: u32 = Whole(1, 256), "the processors" => processors().clamp(1, 256);
     /// Connections at once at most; past it, the one that has sent nothing for longest is closed.
-    http_connections: u32 = Whole(16, 1_000_000), "4096";
+    http_connections: u32 = Whole(16, 1_000_000), "2048";
     /// Reading threads on SQLite (one more writes), connections on PostgreSQL.
     database_threads: u32 = Whole(1, 64), "4";
     /// Database jobs waiting at most; past it the answer is 503.

@@ -135,7 +135,7 @@ mod tests {
         assert!(most(&settings, 1) > 300, "{}", most(&settings, 1));
         open_all_doors();
         assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
-        assert_eq!(most(&settings, 1), 4096);
+        assert_eq!(most(&settings, 1), 2048);
         setrlimit(Resource::Nofile, before).expect("as it was");
     }
 }
