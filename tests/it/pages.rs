@@ -120,7 +120,7 @@ async fn a_page_says_what_is_wrong_with_its_link() {
     let address = format!("{origin}/verify-email?new#{registration}");
     for (width, dark) in [(1280, true), (390, false)] {
         browser.looks(width, dark).await;
-        browser.open(&format!("{address}")).await;
+        browser.open(&address).await;
         browser.reload().await;
         browser.element("form:not([hidden])").await;
         let rule = browser.text("#rule").await;

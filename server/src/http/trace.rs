@@ -132,11 +132,12 @@ async fn handle<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if line.origin.is_some() && cors::is_question(&line.method, request.headers()) {
-        if let Rejected::Method { allow } = edge.contract.unmatched(&line.path) {
-            let answered = request.into_response(cors::answer(&allow));
-            return Ok(finished(edge, line, answered));
-        }
+    if line.origin.is_some()
+        && cors::is_question(&line.method, request.headers())
+        && let Rejected::Method { allow } = edge.contract.unmatched(&line.path)
+    {
+        let answered = request.into_response(cors::answer(&allow));
+        return Ok(finished(edge, line, answered));
     }
     let limit = Duration::from_secs(u64::from(edge.app.ctx().settings.request_timeout_seconds));
     let call = tokio::time::timeout(limit, next.call(request));
