@@ -689,6 +689,9 @@ pub mod types {
         MfaMethodNotConfiguredErrorResponse(MfaMethodNotConfiguredErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
         RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
@@ -719,6 +722,12 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for EnableMfaError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for EnableMfaError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<RequestTimeoutErrorResponse> for EnableMfaError {
@@ -3817,6 +3826,9 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
         RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
@@ -3847,6 +3859,12 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for SetPrimaryMfaError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for SetPrimaryMfaError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<RequestTimeoutErrorResponse> for SetPrimaryMfaError {
@@ -13029,7 +13047,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,\n   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/disable`, `/mfa/reset`, `/mfa/organization/enforce`, and `/mfa/setup` once a\nmethod is on) need fresh proof: a second step, or while no method is on the password, in this session at most five\nminutes ago; proving a new method is none. Else the answer is 401 with `WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n## Browsers\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,\n   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/setup`, `/mfa/enable`, `/mfa/disable`, `/mfa/primary`, `/mfa/reset` and\n`/mfa/organization/enforce`) need fresh proof: a second step, or while no method is on the password, in this session at\nmost five minutes ago. Proving a new method is no fresh proof. Without it the answer is 401 with `WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n## Browsers\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -13107,7 +13125,7 @@ let response = client.disable_mfa()
     }
     /**Enable a proved method
 
-Turns a method on that was proved before and disabled since. One that is on stays on. One that was never proved is refused: `POST /mfa/setup` comes first.
+Turns a method on that was proved before and disabled since. One that is on stays on. One that was never proved is refused: `POST /mfa/setup` comes first. Needs fresh proof, as its device may be lost by now.
 
 Sends a `POST` request to `/mfa/enable`
 
@@ -13228,7 +13246,7 @@ let response = client.complete_passkey_registration_alias()
     }
     /**Choose the primary method
 
-Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary.
+Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary. Needs fresh proof.
 
 Sends a `POST` request to `/mfa/primary`
 

@@ -410,6 +410,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
@@ -459,6 +460,11 @@ pub mod types {
     impl ::std::convert::From<MfaMethodLockedErrorResponse> for BeginStepUpError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodTooNewErrorResponse> for BeginStepUpError {
+        fn from(value: MfaMethodTooNewErrorResponse) -> Self {
+            Self::MfaMethodTooNewErrorResponse(value)
         }
     }
     impl ::std::convert::From<RequestTimeoutErrorResponse> for BeginStepUpError {
@@ -2973,6 +2979,76 @@ pub mod types {
             value.parse()
         }
     }
+    ///The method was added after this session began, and the session had given no fresh proof then, so it cannot prove who is in the session. Step up with a method that was there before, or sign in again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MfaMethodTooNewErrorResponse {
+        pub code: MfaMethodTooNewErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl MfaMethodTooNewErrorResponse {
+        pub fn builder() -> builder::MfaMethodTooNewErrorResponse {
+            Default::default()
+        }
+    }
+    ///`MfaMethodTooNewErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaMethodTooNewErrorResponseCode {
+        #[serde(rename = "MFA_METHOD_TOO_NEW")]
+        MfaMethodTooNew,
+    }
+    impl ::std::fmt::Display for MfaMethodTooNewErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MfaMethodTooNew => f.write_str("MFA_METHOD_TOO_NEW"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaMethodTooNewErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "MFA_METHOD_TOO_NEW" => Ok(Self::MfaMethodTooNew),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaMethodTooNewErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for MfaMethodTooNewErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///The server does not offer this method: SMS is off or does not reach this country, or the account has no mailbox. Offer the other methods; the operator can change it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaMethodUnavailableErrorResponse {
@@ -4779,6 +4855,9 @@ pub mod types {
         NameTakenErrorResponse(NameTakenErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
         RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
@@ -4805,6 +4884,12 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for RenameMfaMethodError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for RenameMfaMethodError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<FactorNotFoundErrorResponse> for RenameMfaMethodError {
@@ -5276,6 +5361,9 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
@@ -5300,6 +5388,12 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for SetPrimaryMfaMethodError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for SetPrimaryMfaMethodError {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
         }
     }
     impl ::std::convert::From<FactorNotFoundErrorResponse> for SetPrimaryMfaMethodError {
@@ -7379,6 +7473,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
@@ -7436,6 +7531,12 @@ pub mod types {
     for VerifyPasskeyStepUpError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodTooNewErrorResponse>
+    for VerifyPasskeyStepUpError {
+        fn from(value: MfaMethodTooNewErrorResponse) -> Self {
+            Self::MfaMethodTooNewErrorResponse(value)
         }
     }
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeyStepUpError {
@@ -7575,6 +7676,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
         RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
@@ -7632,6 +7734,11 @@ pub mod types {
     impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyStepUpError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodTooNewErrorResponse> for VerifyStepUpError {
+        fn from(value: MfaMethodTooNewErrorResponse) -> Self {
+            Self::MfaMethodTooNewErrorResponse(value)
         }
     }
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyStepUpError {
@@ -11680,6 +11787,101 @@ pub mod types {
         impl ::std::convert::From<super::MfaMethodNotEnabledErrorResponse>
         for MfaMethodNotEnabledErrorResponse {
             fn from(value: super::MfaMethodNotEnabledErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MfaMethodTooNewErrorResponse {
+            code: ::std::result::Result<
+                super::MfaMethodTooNewErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for MfaMethodTooNewErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl MfaMethodTooNewErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaMethodTooNewErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MfaMethodTooNewErrorResponse>
+        for super::MfaMethodTooNewErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MfaMethodTooNewErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MfaMethodTooNewErrorResponse>
+        for MfaMethodTooNewErrorResponse {
+            fn from(value: super::MfaMethodTooNewErrorResponse) -> Self {
                 Self {
                     code: Ok(value.code),
                     message: Ok(value.message),
@@ -18212,7 +18414,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, edit the examples and press **Execute**.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding a method once one is on, removing one, new recovery codes) take a session that\ngave a second factor within the last 5 minutes, or the password where no method is on. Else the answer is 401\n`INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the call.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 408, 413, 415: bodies are JSON, at most 16 KiB, and sent at once. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, edit the examples and press **Execute**.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding, naming, choosing or removing a method, new recovery codes) take a session\nthat gave a second factor within the last 5 minutes, or the password where no method is on. Without it the answer is\n401 `INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the\ncall. A method that was added since the session began does not lift it, unless the session had given fresh proof then.\nWhat one session began (a set-up, a step-up, turning a method off), no other session finishes.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 408, 413, 415: bodies are JSON, at most 16 KiB, and sent at once. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -18533,7 +18735,7 @@ let response = client.delete_mfa_method()
     }
     /**Rename a method
 
-Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name.
+Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
 
 Sends a `PATCH` request to `/identity/mfa/methods/{factorId}`
 
@@ -18552,7 +18754,7 @@ let response = client.rename_mfa_method()
     }
     /**Make a method the first one asked for
 
-Sign-in starts with this method from now on, in every API that can carry it. The user can still switch.
+Sign-in starts with this method from now on, in every API that can carry it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
 
 Sends a `POST` request to `/identity/mfa/methods/{factorId}/primary`
 
@@ -18569,7 +18771,7 @@ let response = client.set_primary_mfa_method()
     }
     /**Make new recovery codes
 
-Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`). Limits: 10 sets an hour.
+Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
 
 Sends a `POST` request to `/identity/mfa/recovery-codes`
 
@@ -18598,7 +18800,7 @@ let response = client.resend_mfa_code()
     }
     /**Initiate MFA Setup
 
-Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
+Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
 
 Sends a `POST` request to `/identity/mfa/setup`
 
