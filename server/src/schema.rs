@@ -134,6 +134,7 @@ diesel::table! {
         ceremony -> Nullable<Text>,
         action -> Nullable<Text>,
         source -> Nullable<Text>,
+        opened_at -> Nullable<BigInt>,
     }
 }
 

@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_web::App as Web;
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use actix_web::{App as Web, HttpServer};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -22,10 +25,16 @@ use crate::api::{Document, documents};
 use crate::app::App;
 use crate::config::Settings;
 use crate::courier::Courier;
+use crate::http::connection::{Patience, Stream};
 use crate::http::contract::{Contract, Source};
 use crate::http::docs::{self, Page};
+use crate::http::files::{self, File};
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
+
+mod door;
+
+use door::Door;
 
 /// How often what is over is forgotten (P-46).
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
@@ -36,6 +45,9 @@ const KEYS_EVERY: Duration = Duration::from_millis(250);
 
 /// How often it is kept how far the database has come: one that went back is noticed if that was before.
 const MARK_EVERY: Duration = Duration::from_secs(60);
+/// How long a client may go on sending what is not read any more, before it is hung up on: so long the
+/// answer it was given has time to reach it.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A server that answers.
 pub struct Running {
@@ -96,6 +108,7 @@ pub fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 /// # Errors
 /// When the listener cannot be used, or the server ends by itself.
 pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
+    door::open_all_doors();
     let threads = app.ctx().settings.http_threads as usize;
     // Asked for before the door opens, so that a signal in between is not missed.
     let mut terminate = signal(SignalKind::terminate())?;
@@ -172,7 +185,7 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
     )
 }
 
-/// The HTTP server: the outer middleware, the operations of every document, the pages (P-45).
+/// The HTTP server: the door, the outer middleware, the operations of every document, the pages (P-45).
 fn server(
     app: &App,
     edge: &Arc<Edge>,
@@ -181,18 +194,17 @@ fn server(
 ) -> anyhow::Result<Server> {
     let settings = Arc::clone(&app.ctx().settings);
     let seconds = |count: u32| Duration::from_secs(u64::from(count));
-    let (header, keep) = (
-        seconds(settings.header_timeout_seconds),
-        seconds(settings.keep_alive_seconds),
-    );
-    let shutdown = u64::from(settings.shutdown_timeout_seconds);
-    let page = |document: &Document| Page {
-        name: document.name,
-        yaml: document.yaml,
+    let patience = Patience {
+        head: seconds(settings.header_timeout_seconds),
+        idle: seconds(settings.keep_alive_seconds),
+        write: seconds(settings.request_timeout_seconds),
     };
-    let served: Vec<Page> = documents().iter().map(page).collect();
+    let most = door::most(&settings, threads);
+    let door = Door { most, patience };
+    let served = served(&settings)?;
     let (app, edge) = (app.clone(), Arc::clone(edge));
-    let factory = move || {
+    let shutdown = u64::from(settings.shutdown_timeout_seconds);
+    let web = move || {
         let edge = Arc::clone(&edge);
         let web = Web::new()
             .app_data(Data::new(app.clone()))
@@ -203,19 +215,58 @@ fn server(
         let web = documents()
             .iter()
             .fold(web, |web, document| web.configure(document.routes));
-        let (ui, keep) = (settings.swagger_ui, settings.swagger_persist_authorization);
-        web.into_app()
-            .configure(pages::routes)
-            .configure(|config| docs::routes(config, &served, ui, keep))
+        let web = web
+            .into_app()
+            .configure(|config| files::routes(config, &served));
+        match settings.swagger_ui {
+            true => web.configure(docs::routes),
+            false => web,
+        }
     };
-    let server = HttpServer::new(factory)
+    let address = listener.local_addr()?;
+    let builder = Server::build()
         .workers(threads)
-        .client_request_timeout(header)
-        .keep_alive(keep)
+        .max_concurrent_connections(door.accepted())
         .shutdown_timeout(shutdown)
-        .disable_signals()
-        .listen(listener)?;
+        .disable_signals();
+    let ending = builder.graceful_shutdown_signal();
+    let server = builder.listen("http", listener, move || {
+        let ending = ending.clone();
+        let web = web().into_factory().map_err(|error| error.error_response());
+        // What it says of host and address is used for nothing here.
+        let web = map_config(web, |()| AppConfig::default());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let ending = ending.clone();
+                async move { ending.notified().await }
+            })
+            .keep_alive(patience.idle)
+            .client_request_timeout(patience.head)
+            .client_disconnect_timeout(LINGER)
+            .local_addr(address)
+            .on_connect_ext(|stream: &Stream, data| {
+                data.insert(Rc::clone(stream.line()));
+            });
+        door.and_then(http.h1(web))
+    })?;
     Ok(server.run())
+}
+
+/// The files: the documents, the pages and, if it is on, Swagger UI.
+fn served(settings: &Settings) -> anyhow::Result<Arc<[File]>> {
+    let page = |document: &Document| Page {
+        name: document.name,
+        yaml: document.yaml,
+    };
+    let documents: Vec<Page> = documents().iter().map(page).collect();
+    let mut files: Vec<File> = docs::documents(&documents)
+        .chain(pages::files(settings))
+        .collect();
+    if settings.swagger_ui {
+        let keep = settings.swagger_persist_authorization;
+        files.extend(docs::ui(&documents, &settings.issuer_name, keep)?);
+    }
+    Ok(files.into())
 }
 
 /// Ends when the server is told to stop.

@@ -1,6 +1,6 @@
 //! Flashback's operations under bad inputs and on a bad server: told in its envelope, and nothing is given away.
 
-use contract_tests::call::Method;
+use contract_tests::call::{Method, at_once};
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::{Call, PASSWORD, Server, Value, json, tests};
 
@@ -8,6 +8,7 @@ use super::flashback::{Client, registration};
 
 tests! {
     what_cannot_be_read_is_refused_everywhere,
+    a_body_that_never_comes_is_refused_everywhere,
     unknown_fields_are_ignored_everywhere,
     without_its_database_every_operation_is_unavailable,
     a_row_that_makes_no_sense_is_a_fault_of_ours,
@@ -88,6 +89,17 @@ impl World {
 
 fn all() -> impl Iterator<Item = &'static Operation> {
     Contract::get().of("flashback")
+}
+
+async fn a_body_that_never_comes_is_refused_everywhere() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let world = World::make(&server).await;
+    let calls = all()
+        .filter(|operation| operation.body.is_some())
+        .map(|operation| world.call(operation).without_its_body("application/json"));
+    for answer in at_once(calls).await {
+        answer.refused(408, "REQUEST_TIMEOUT");
+    }
 }
 
 async fn what_cannot_be_read_is_refused_everywhere() {

@@ -210,10 +210,22 @@ async fn nobody_resets_who_stands_above_them() {
     for above in [&owners, &managers, &roots, &others, &strangers] {
         reset(&member, above).await.refused(403, "FORBIDDEN");
     }
-    for above in [&owners, &roots] {
-        reset(&manager, above).await.refused(403, "FORBIDDEN");
+    for (client, above, who) in [
+        (&manager, &owners, "an owner of the organisation"),
+        (&manager, &roots, "an administrator of the server"),
+        (&owner, &roots, "an administrator of the server"),
+    ] {
+        let refused = reset(client, above).await.refused(403, "FORBIDDEN");
+        assert!(refused.text("error").contains(who), "{}", refused.text);
+        assert_eq!(refused["message"], refused["error"]);
     }
-    reset(&owner, &roots).await.refused(403, "FORBIDDEN");
+    // Who manages nobody is told what is missing.
+    let refused = reset(&member, &others).await.refused(403, "FORBIDDEN");
+    assert!(
+        refused.text("error").contains("role required"),
+        "{}",
+        refused.text
+    );
     for client in [&owner, &manager] {
         reset(client, &strangers)
             .await

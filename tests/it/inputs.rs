@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract_tests::call::Method;
+use contract_tests::call::{Method, at_once};
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::{Call, Person, Server, Value, json, tests};
 
@@ -17,6 +17,7 @@ tests! {
     another_media_type_is_refused_everywhere,
     a_body_over_sixteen_kibibytes_is_refused_everywhere,
     a_body_of_exactly_the_limit_is_read,
+    a_body_that_never_comes_is_refused_everywhere,
     a_longer_body_is_read_where_the_operator_says_so,
 }
 
@@ -337,6 +338,19 @@ async fn a_body_over_sixteen_kibibytes_is_refused_everywhere() {
             .body("application/json", pieces)
             .await
             .refused(413, "PAYLOAD_TOO_LARGE");
+    }
+    root.me().await.is(200);
+}
+
+async fn a_body_that_never_comes_is_refused_everywhere() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let root = root(&server).await;
+    let calls = with_body().map(|operation| {
+        let call = call(&root, operation);
+        call.without_its_body("application/json")
+    });
+    for answer in at_once(calls).await {
+        answer.refused(408, "REQUEST_TIMEOUT");
     }
     root.me().await.is(200);
 }

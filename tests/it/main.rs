@@ -73,6 +73,7 @@ mod sdk;
 mod sealing;
 mod secrets;
 mod secured;
+mod served;
 mod serving;
 mod sessions;
 mod sign_in;
@@ -166,6 +167,7 @@ fn all() -> Vec<Test> {
         secrets::tests(),
         sealing::tests(),
         secured::tests(),
+        served::tests(),
         serving::tests(),
         sessions::tests(),
         sign_in::tests(),

@@ -1,6 +1,6 @@
 //! Netevia's operations under bad inputs and on a bad server: told in its envelope, and nothing is given away.
 
-use contract_tests::call::Method;
+use contract_tests::call::{Method, at_once};
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::{Call, PASSWORD, Server, Value, json, tests};
 
@@ -8,6 +8,7 @@ use super::netevia::{Client, with_texts};
 
 tests! {
     what_cannot_be_read_is_refused_everywhere,
+    a_body_that_never_comes_is_refused_everywhere,
     unknown_fields_are_ignored_everywhere,
     every_secured_operation_answers_401_without_a_good_bearer,
     without_its_database_every_operation_is_unavailable,
@@ -63,6 +64,17 @@ impl World {
 
 fn all() -> impl Iterator<Item = &'static Operation> {
     Contract::get().of("netevia")
+}
+
+async fn a_body_that_never_comes_is_refused_everywhere() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let world = World::make(&server).await;
+    let calls = all()
+        .filter(|operation| operation.body.is_some())
+        .map(|operation| world.call(operation).without_its_body("application/json"));
+    for answer in at_once(calls).await {
+        answer.refused(408, "REQUEST_TIMEOUT");
+    }
 }
 
 async fn what_cannot_be_read_is_refused_everywhere() {

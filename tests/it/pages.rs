@@ -8,6 +8,7 @@ use super::flashback::{login, registration};
 tests! {
     a_link_shows_its_code_for_the_device_that_asked needs Chromium,
     a_link_makes_the_account_when_the_button_is_pressed needs Chromium,
+    a_page_says_what_is_wrong_with_its_link needs Chromium,
 }
 
 /// The password that the reader of the mail chooses.
@@ -38,21 +39,109 @@ async fn a_link_shows_its_code_for_the_device_that_asked() {
     browser.picture("magic-link-code").await;
     let faults = browser.faults(&origin).await;
 
+    // The same page again, and another device.
+    browser.reload().await;
+    browser.click("form button").await;
+    assert_eq!(browser.text("p.code").await, code);
     browser
         .open(&format!("{origin}/magic-link?again#{token}"))
         .await;
     browser.click("form button").await;
-    browser.element("form[hidden]").await;
-    let told = browser.text("[role=status]").await;
-    assert!(told.contains("already used"), "{told}");
-    browser.open(&format!("{origin}/magic-link?bare")).await;
-    let told = browser.text("[role=status]").await;
-    assert!(told.contains("whole link"), "{told}");
-    browser.stop().await;
-    assert_eq!(faults, Vec::<String>::new());
+    assert_eq!(browser.text("p.code").await, code);
 
     alice.me().await.is(200);
     server.verify_login(&asked, &code).await.is(200);
+    browser
+        .open(&format!("{origin}/magic-link?late#{token}"))
+        .await;
+    browser.click("form button").await;
+    browser.element("form[hidden]").await;
+    let told = browser.text("[role=status]").await;
+    assert!(told.contains("its code was used"), "{told}");
+    assert!(!told.contains("mfaToken"), "{told}");
+    browser.stop().await;
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+async fn a_page_says_what_is_wrong_with_its_link() {
+    let server = Server::with(|settings| {
+        settings.issuer_name = "Acme & <Sons>".to_owned();
+        settings.policy.password_min = 20;
+    })
+    .await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.login().await.is(200);
+    let mail = server.mail.notice_to("alice@example.com", "sign in").await;
+    let token = mail.link().expect("a link");
+    let browser = Browser::start().await;
+    let origin = server.url();
+    for page in ["/magic-link", "/verify-email"] {
+        for (link, says) in [
+            ("", "needs the whole link"),
+            (&token[..40], "did not arrive whole"),
+            ("%E0%A4%A", "did not arrive whole"),
+            (&format!("{token}=20"), "did not arrive whole"),
+        ] {
+            // A page of its own each time: what follows the # alone loads none.
+            let address = format!("{origin}{page}?{}#{link}", link.len());
+            browser.open(&address).await;
+            let told = browser.text("[role=status] p").await;
+            assert!(told.contains(says), "{page} {link}: {told}");
+            assert!(browser.has("form[hidden]").await, "{page} {link}");
+        }
+        assert_eq!(browser.text("p.service").await, "Acme & <Sons>");
+    }
+    // Of what became of a link, the page speaks to a person.
+    let other = format!("{}AAAA", &token[..token.len() - 4]);
+    browser
+        .open(&format!("{origin}/magic-link?other#{other}"))
+        .await;
+    browser.click("form button").await;
+    browser.element("form[hidden]").await;
+    let told = browser.text("[role=status]").await;
+    assert!(
+        told.contains("This link") && !told.contains("mfaToken"),
+        "{told}"
+    );
+    server.clock.advance(901);
+    browser
+        .open(&format!("{origin}/magic-link?old#{token}"))
+        .await;
+    browser.click("form button").await;
+    browser.element("form[hidden]").await;
+    let told = browser.text("[role=status]").await;
+    assert!(
+        told.contains("too old") && !told.contains("mfaToken"),
+        "{told}"
+    );
+
+    let registration = format!("rl_{}", &token[3..]);
+    let address = format!("{origin}/verify-email?new#{registration}");
+    for (width, dark) in [(1280, true), (390, false)] {
+        browser.looks(width, dark).await;
+        browser.open(&address).await;
+        browser.reload().await;
+        browser.element("form:not([hidden])").await;
+        let rule = browser.text("#rule").await;
+        assert!(rule.contains("At least 20 characters"), "{rule}");
+        browser.picture(&format!("verify-email-{width}")).await;
+    }
+    browser.paste_into("#password", "nineteen characters").await;
+    browser.click("form button").await;
+    let told = browser.text("[role=status] p").await;
+    assert!(
+        told.contains("has 19 characters and needs at least 20"),
+        "{told}"
+    );
+    browser
+        .paste_into("#password", "twenty characters in")
+        .await;
+    browser.click("form button").await;
+    browser.element("form[hidden]").await;
+    let told = browser.text("[role=status]").await;
+    assert!(told.contains("This link does not work any more"), "{told}");
+    browser.stop().await;
 }
 
 async fn a_link_makes_the_account_when_the_button_is_pressed() {

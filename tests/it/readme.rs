@@ -9,6 +9,9 @@ use countersign::app::App;
 use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::{self, Settings};
+use countersign::flow::admin;
+use countersign::model::Secret;
+use countersign::model::kinds::Role;
 use countersign::serve;
 use tokio::process::Command;
 
@@ -37,19 +40,36 @@ async fn the_settings_are_the_codes() {
     assert_eq!(readme.len(), code.len(), "{why}");
 }
 
-/// The shell blocks of "With curl" and of "More than one method", word for word but for the port, in an empty folder, against a
-/// server that got no settings but its folder and its port.
+/// The shell blocks of "With curl", of "More than one method" and of "A service that checks its users' tokens", word for word
+/// but for the port, in an empty folder, against a server that got no settings but its folder and its port.
+/// A call that fails ends the script, and so does a call whose answer lacks what the next one needs.
 async fn the_first_sign_in_signs_in() {
-    let script = [block("### With curl"), block("### More than one method")].concat();
+    let blocks = [
+        block("### With curl"),
+        block("### More than one method"),
+        block("With `$access` a user's access token"),
+    ];
+    assert!(
+        blocks[0].contains("--fail-with-body"),
+        "calls that fail go unnoticed"
+    );
+    let script = blocks.concat();
 
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings::for_test(&folder.path().join("data")).expect("the defaults");
     let app = App::open(settings, Clock::System, Chance::system())
         .await
         .expect("an app");
+    let operator = app.clone();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = serve::start(app, listener).await.expect("a server");
     let script = script.replace("localhost:8080", &server.address.to_string());
+    // What the block before that of the service has the operator do, with the password of that one.
+    let made = operator.call(async |ctx| {
+        let password = Secret::new("the one you typed".to_owned());
+        admin::create_user(ctx, "admin@example.com", password, Role::Administrator).await
+    });
+    made.await.expect("an administrator");
 
     let said = run(&script, folder.path()).await;
     assert!(
@@ -60,6 +80,7 @@ async fn the_first_sign_in_signs_in() {
         "\"recoveryCodesRemaining\":9",
         "\"method\":\"email\"",
         "\"remaining\":9",
+        "\"valid\":true",
     ] {
         assert!(said.contains(told), "{told}: {said}");
     }
@@ -75,7 +96,7 @@ fn block(section: &str) -> &'static str {
 
 async fn run(script: &str, folder: &Path) -> String {
     let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", script])
+        .args(["-euo", "pipefail", "-O", "inherit_errexit", "-c", script])
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()

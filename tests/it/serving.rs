@@ -4,14 +4,20 @@ use std::time::Duration;
 
 use contract_tests::call::{Method, at_once};
 use contract_tests::waiting::until;
-use contract_tests::{Server, json, tests};
+use contract_tests::{PASSWORD, Server, json, tests};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 tests! {
     a_slow_head_is_hung_up_on,
+    a_slow_second_head_is_hung_up_on,
     a_slow_body_is_not_waited_for,
+    a_body_must_begin_and_then_come_fast_enough,
+    a_body_that_is_slow_but_fast_enough_is_read,
+    an_answer_that_nobody_takes_is_given_up,
+    idle_connections_make_room_for_new_ones,
+    what_is_answered_makes_no_room,
     a_body_that_ends_too_soon_is_refused,
     a_stop_lets_running_requests_end,
     a_database_that_hangs_is_not_waited_for,
@@ -45,17 +51,175 @@ async fn a_slow_head_is_hung_up_on() {
 
 async fn a_slow_body_is_not_waited_for() {
     let server = Server::with(|settings| {
+        // Sooner than a body would have to begin.
         settings.request_timeout_seconds = 1;
         settings.keep_alive_seconds = 1;
     })
     .await;
     let head = "POST /identity/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     let answer = talk(&server, head.as_bytes()).await.expect("an end (P-45)");
-    assert!(
-        answer.starts_with("HTTP/1.1 503") || answer.starts_with("HTTP/1.1 400"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("\"requestId\""), "{answer}");
+    assert!(answer.contains("\"REQUEST_TIMEOUT\""), "{answer}");
+}
+
+async fn a_slow_second_head_is_hung_up_on() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let whole = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut stream = TcpStream::connect(server.address)
+        .await
+        .expect("a connection");
+    stream.write_all(whole.as_bytes()).await.expect("sent");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.expect("an answer");
+    stream.write_all(b"GET /he").await.expect("sent");
+    let mut rest = Vec::new();
+    let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
+    assert!(
+        ended.is_ok(),
+        "still waiting for the rest of the second head"
+    );
+
+    // One that begins in the same packet as the first looks like a connection that is kept.
+    let server = Server::with(|settings| settings.keep_alive_seconds = 1).await;
+    let answer = talk(&server, format!("{whole}GET /he").as_bytes()).await;
+    let answer = answer.expect("an end, though the second head never came");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// The head of a sign-in whose body has so many bytes.
+fn head(length: usize) -> String {
+    format!(
+        "POST /identity/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+/// Sends a head, then bytes of a body with a pause before each piece, and reads until the end.
+async fn drip(server: &Server, length: usize, piece: &str, pause: Duration) -> (String, Duration) {
+    let stream = TcpStream::connect(server.address)
+        .await
+        .expect("a connection");
+    let (mut read, mut write) = stream.into_split();
+    write
+        .write_all(head(length).as_bytes())
+        .await
+        .expect("sent");
+    let started = Instant::now();
+    let dripping = async {
+        let mut sent = 0;
+        while sent < length {
+            sleep(pause).await;
+            if write.write_all(piece.as_bytes()).await.is_err() {
+                break;
+            }
+            sent += piece.len();
+        }
+    };
+    let mut answer = vec![0; 4096];
+    let answering = async {
+        let count = timeout(Duration::from_secs(15), read.read(&mut answer)).await;
+        count.expect("an answer in time").expect("an answer")
+    };
+    tokio::pin!(dripping);
+    let count = tokio::select! {
+        count = answering => count,
+        () = async { dripping.await; sleep(Duration::from_secs(15)).await } => panic!("no answer"),
+    };
+    answer.truncate(count);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    (answer, started.elapsed())
+}
+
+async fn a_body_must_begin_and_then_come_fast_enough() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let (never, after) = drip(&server, 10, "x", Duration::from_secs(5)).await;
+    assert!(never.starts_with("HTTP/1.1 408"), "{never}");
+    assert!(after < Duration::from_secs(4), "{after:?}");
+    // A byte now and then keeps no connection: 500 in a second are asked for.
+    let (dripping, after) = drip(&server, 16_000, "x", Duration::from_millis(100)).await;
+    assert!(dripping.starts_with("HTTP/1.1 408"), "{dripping}");
+    assert!(after < Duration::from_secs(4), "{after:?}");
+}
+
+async fn a_body_that_is_slow_but_fast_enough_is_read() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let piece = " ".repeat(400);
+    let (answer, after) = drip(&server, 4_000, &piece, Duration::from_millis(200)).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400"),
+        "read, and no JSON: {answer}"
+    );
+    assert!(
+        after > Duration::from_secs(1),
+        "longer than the head's time: {after:?}"
+    );
+}
+
+async fn an_answer_that_nobody_takes_is_given_up() {
+    let server = Server::with(|settings| settings.request_timeout_seconds = 1).await;
+    let path = "/swagger-ui/swagger-ui-bundle.js";
+    let size = server.get(path).await.is(200).text.len();
+    let mut stream = TcpStream::connect(server.address)
+        .await
+        .expect("a connection");
+    let get = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream
+        .write_all(get.repeat(14).as_bytes())
+        .await
+        .expect("sent");
+    sleep(Duration::from_secs(4)).await;
+    let mut taken = Vec::new();
+    let reading = timeout(Duration::from_secs(10), stream.read_to_end(&mut taken)).await;
+    assert!(reading.is_ok(), "the connection is still open");
+    assert!(taken.len() < 13 * size, "all was kept for who took nothing");
+}
+
+/// Connections that never send anything, or only the beginning of a body.
+async fn idle(server: &Server, count: usize, sent: &str) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(server.address)
+            .await
+            .expect("a connection");
+        stream.write_all(sent.as_bytes()).await.expect("sent");
+        open.push(stream);
+    }
+    open
+}
+
+async fn idle_connections_make_room_for_new_ones() {
+    let server = Server::with(|settings| settings.http_connections = 16).await;
+    let alice = server.registered("alice@example.com").await;
+    let asked = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut held = Vec::new();
+    for sent in ["", "GET /he", &head(10_000), asked] {
+        held.push(idle(&server, 60, sent).await);
+        let started = Instant::now();
+        let fresh = server.over_new_connections();
+        fresh.get("/healthz").await.is(200);
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{:?} after {sent:?}",
+            started.elapsed()
+        );
+    }
+    let fresh = server.over_new_connections();
+    fresh.login(&alice.email, PASSWORD).await.is(200);
+}
+
+async fn what_is_answered_makes_no_room() {
+    let server = Server::with(|settings| settings.http_connections = 16).await;
+    let alice = server.registered("alice@example.com").await;
+    let held = server.database.hold();
+    let fresh = server.over_new_connections();
+    let asking = async { fresh.login(&alice.email, PASSWORD).await.is(200) };
+    let crowding = async {
+        sleep(Duration::from_millis(300)).await;
+        let crowd = idle(&server, 60, "").await;
+        drop(held);
+        crowd
+    };
+    tokio::join!(asking, crowding);
 }
 
 async fn a_body_that_ends_too_soon_is_refused() {

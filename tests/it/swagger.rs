@@ -5,7 +5,113 @@ use contract_tests::{Authenticator, PASSWORD, Server, Value, json, tests};
 
 tests! {
     a_person_signs_in_by_clicking_through_swagger_ui needs Chromium,
+    every_document_reads_well needs Chromium,
 }
+
+/// The documents as the selector names them.
+const TITLES: [&str; 4] = [
+    "Countersign identity API",
+    "Countersign Netevia API",
+    "Countersign Flashback API",
+    "Countersign Veeam API",
+];
+
+/// What ends the session of who executes it.
+const ENDINGS: [&str; 2] = ["logout", "deleteUser"];
+
+async fn every_document_reads_well() {
+    let server = Server::with(|settings| settings.issuer_name = "Acme".to_owned()).await;
+    let browser = Browser::start().await;
+    let origin = server.url();
+    let mut faults = Vec::new();
+    for (title, (width, dark)) in TITLES
+        .into_iter()
+        .flat_map(|title| [(1280, false), (390, true)].map(|look| (title, look)))
+    {
+        browser.looks(width, dark).await;
+        let name = title.replace(' ', "%20");
+        browser
+            .open(&format!("{origin}/swagger-ui/?urls.primaryName={name}"))
+            .await;
+        browser.element("div.opblock").await;
+        let shown = browser.page(LOOK, &json!({ "width": width })).await;
+        assert_eq!(shown["tab"], "Acme: Swagger UI");
+        assert_eq!(shown["documents"], json!(TITLES), "by name");
+        assert_eq!(
+            shown["title"].as_str().map(|text| text.starts_with(title)),
+            Some(true),
+            "{shown}"
+        );
+        assert_eq!(shown["schemas"], 0, "a list of all schemas");
+        assert_eq!(shown["overflow"], 0, "{title} is wider than {width} pixels");
+        assert_eq!(
+            shown["covering"],
+            json!([]),
+            "code that paints over its neighbours"
+        );
+        let operations: Vec<&str> = shown["operations"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let ends = |one: &&str| ENDINGS.iter().any(|end| one.ends_with(&format!("-{end}")));
+        let first = operations.iter().position(|one| ends(one));
+        let after = first.map_or(&[][..], |first| &operations[first..]);
+        assert!(
+            after.iter().all(|one| ends(one)),
+            "{title}: something comes after {after:?}"
+        );
+        browser
+            .picture(&format!("{}-{width}", title.replace(' ', "-")))
+            .await;
+        faults.extend(browser.faults(&origin).await);
+    }
+
+    // The page is at Veeam's by now: its form can be sent as it stands.
+    server.registered("alice@example.com").await;
+    let (status, answer) = browser.execute("requestToken", None).await;
+    assert_eq!(
+        (status, answer["mfa_enabled"].as_bool()),
+        (200, Some(false)),
+        "{answer}"
+    );
+    let form = "return [...document.querySelectorAll(\".opblock[id$='-requestToken'] .parameters input[type=text]\")].map((one) => one.value);";
+    let fields = browser.page(form, &json!(null)).await;
+    let filled = fields.as_array().expect("a list");
+    assert_eq!(filled.len(), 6, "{fields}");
+    assert!(filled.iter().all(|one| one != ""), "{fields}");
+    browser.picture("veeam-form").await;
+
+    browser.open(&format!("{origin}/swagger-ui/")).await;
+    browser.element("div.opblock").await;
+    browser
+        .click(".opblock[id$='-setupMfa'] .opblock-summary-control")
+        .await;
+    let body = ".opblock[id$='-setupMfa'] textarea.body-param__text";
+    let first = browser.text(body).await;
+    assert!(first.contains("authenticator"), "{first}");
+    browser.stop().await;
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+/// What a reader of the page sees.
+const LOOK: &str = "
+    const all = (selector) => [...document.querySelectorAll(selector)];
+    const code = all('.markdown code, .renderedMarkdown code').filter((one) => !one.closest('pre'));
+    return {
+        tab: document.title,
+        documents: all('#select option').map((one) => one.textContent),
+        title: document.querySelector('.info h1, .info h2').textContent,
+        schemas: all('section.models').length,
+        overflow: Math.max(0, document.documentElement.scrollWidth - given.width),
+        covering: code.filter((one) => {
+            const line = parseFloat(getComputedStyle(one.parentElement).lineHeight);
+            return [...one.getClientRects()].some((box) => box.height > line + 0.5);
+        }).map((one) => one.textContent),
+        operations: all('.opblock').map((one) => one.id),
+    };
+";
 
 fn text(answer: &Value, member: &str) -> String {
     answer[member]

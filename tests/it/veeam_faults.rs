@@ -1,5 +1,6 @@
 //! The Veeam API when something is wrong with the server or the request as a whole: every operation, in problem details.
 
+use contract_tests::call::at_once;
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::{Call, PASSWORD, Person, Server, json, tests};
 
@@ -10,6 +11,7 @@ tests! {
     a_row_that_makes_no_sense_is_a_fault_of_ours,
     another_media_type_is_refused,
     a_body_that_is_too_large_is_refused,
+    a_body_that_never_comes_is_refused,
     an_expired_token_is_told_from_an_invalid_one,
     unknown_paths_and_methods_are_told_in_problem_details,
     a_bodiless_call_may_have_a_media_type,
@@ -96,6 +98,24 @@ async fn another_media_type_is_refused() {
     for operation in operations().filter(|operation| operation.body.is_some()) {
         let refused = world.bare(operation).body("text/plain", "x=y").await;
         refused.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+}
+
+async fn a_body_that_never_comes_is_refused() {
+    let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
+    let world = World::make(&server).await;
+    let calls = operations()
+        .filter(|operation| operation.body.is_some())
+        .map(|operation| {
+            let media = match operation.body_is_form {
+                true => "application/x-www-form-urlencoded",
+                false => "application/json",
+            };
+            world.bare(operation).without_its_body(media)
+        });
+    for answer in at_once(calls).await {
+        let refused = answer.refused(408, "REQUEST_TIMEOUT");
+        assert_eq!(refused["title"], "Request Timeout");
     }
 }
 

@@ -16,6 +16,7 @@ tests! {
     an_enabled_one_is_replaced_only_on_demand_and_with_fresh_proof,
     an_administrator_helps_with_fresh_proof,
     nobody_else_acts_on_an_account,
+    an_unknown_id_is_told_the_same_everywhere,
     what_is_wrong_with_a_proof_is_told,
     one_switched_on_meanwhile_is_told,
     a_clock_that_is_off_is_told,
@@ -255,6 +256,28 @@ async fn nobody_else_acts_on_an_account() {
     act(&root, 999, "disableMfa")
         .await
         .refused(404, "USER_NOT_FOUND");
+}
+
+async fn an_unknown_id_is_told_the_same_everywhere() {
+    let server = Server::start().await;
+    let root = root(&server).await;
+    let told = root.get("/api/v1/users/999999").await;
+    let told = told.refused(404, "USER_NOT_FOUND").text("detail");
+    assert!(told.starts_with("There is no user with this id."), "{told}");
+    let begun = enable(&root, number(&root).await, &json!(false))
+        .await
+        .is(200);
+    for call in [
+        enable(&root, 999_999, &json!(false)),
+        accept(&root, 999_999, &begun.text("token"), "123456"),
+        act(&root, 999_999, "disableMfa"),
+        root.call(Method::DELETE, "/api/v1/users/999999"),
+        root.call(Method::PUT, "/api/v1/users/999999")
+            .json(&json!({ "description": "x" })),
+    ] {
+        let refused = call.await.refused(404, "USER_NOT_FOUND");
+        assert_eq!(refused["detail"], json!(told), "{}", refused.call);
+    }
 }
 
 async fn what_is_wrong_with_a_proof_is_told() {

@@ -177,6 +177,21 @@ impl Browser {
             .unwrap_or_default()
     }
 
+    /// As on a screen so many pixels wide, whose user likes it light or dark.
+    pub async fn looks(&self, width: u32, dark: bool) {
+        let cdp = self.driver.cdp();
+        let screen =
+            json!({ "width": width, "height": 1600, "deviceScaleFactor": 1, "mobile": false });
+        cdp.send_raw("Emulation.setDeviceMetricsOverride", screen)
+            .await
+            .expect("a screen");
+        let scheme = if dark { "dark" } else { "light" };
+        let taste = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        cdp.send_raw("Emulation.setEmulatedMedia", taste)
+            .await
+            .expect("a taste");
+    }
+
     /// Keeps a picture of the page.
     pub async fn picture(&self, name: &str) {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);

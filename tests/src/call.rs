@@ -88,6 +88,13 @@ impl Call {
         self
     }
 
+    /// With a body that is announced and never comes.
+    #[must_use]
+    pub fn without_its_body(self, media_type: &str) -> Self {
+        let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        self.body(media_type, reqwest::Body::wrap_stream(never))
+    }
+
     async fn send(self) -> Answer {
         let Self {
             request,

@@ -22,6 +22,8 @@ fn rejections() -> impl Iterator<Item = Rejected> {
         }),
         Rejected::from(Refusal::UnknownUser),
         Rejected::from(Refusal::MfaChallengeUsedUp),
+        Rejected::from(Refusal::BeyondServerAdministrator),
+        Rejected::from(Refusal::BeyondOwner),
         Rejected::MediaType(Media::Form),
     ];
     Problem::ALL.iter().map(|one| one.sample()).chain(others)

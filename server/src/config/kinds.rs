@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::config::postgres_url;
 use crate::model::Secret;
@@ -346,7 +348,7 @@ impl Kind for Filter {
     type Value = String;
     fn read(&self, text: &str) -> Result<String, String> {
         match EnvFilter::try_new(text) {
-            Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+            Ok(_) if !text.trim().is_empty() => Ok(without_strangers(text)),
             Ok(_) | Err(_) => Err(self.refused()),
         }
     }
@@ -354,6 +356,23 @@ impl Kind for Filter {
         "a level (error, warn, info, debug, trace) or directives, as info,countersign=debug"
             .to_owned()
     }
+}
+
+/// Libraries that call it an error when a stranger sends something malformed. To the operator it is none:
+/// anybody could fill the log with it.
+const OF_STRANGERS: [&str; 2] = ["actix_http", "webauthn_rs_core"];
+
+/// The filter, by which their lines are shown only where their DEBUG lines are, or where the operator
+/// names them.
+fn without_strangers(text: &str) -> String {
+    let mut filter = text.to_owned();
+    for library in OF_STRANGERS {
+        let shown = |targets: Targets| targets.would_enable(library, &Level::DEBUG);
+        if !text.contains(library) && !text.parse().is_ok_and(shown) {
+            filter.push_str(&format!(",{library}=off"));
+        }
+    }
+    filter
 }
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; `None` when it is none of them.

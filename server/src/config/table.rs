@@ -168,6 +168,8 @@ settings! {
     passkey_rp_id: String = Domain, "the host of public_url" => origin_host(&public_url).to_owned();
     /// Pages beside public_url, on this domain or below it, where passkeys may be used.
     passkey_origins: Vec<String> = Origins, "";
+    /// Pages of other origins that may call the APIs from a browser; pages of public_url always may.
+    cors_origins: Vec<String> = Origins, "";
     /// Whether a registration by `POST /user/register` tells that an address is taken, as that API's page does; else no answer ever tells.
     registration_tells_taken: bool = SWITCH, "false";
     /// Reverse proxies: only what they say in X-Forwarded-For counts.
@@ -198,6 +200,8 @@ settings! {
     hash_queue: u32 = Whole(1, 1024), "4 times hash_slots" => 4 * hash_slots;
     /// Threads that answer HTTP.
     http_threads: u32 = Whole(1, 256), "the processors" => processors().clamp(1, 256);
+    /// Connections at once at most; past it, the one that has sent nothing for longest is closed.
+    http_connections: u32 = Whole(16, 1_000_000), "2048";
     /// Reading threads on SQLite (one more writes), connections on PostgreSQL.
     database_threads: u32 = Whole(1, 64), "4";
     /// Database jobs waiting at most; past it the answer is 503.
@@ -208,7 +212,7 @@ settings! {
     database_statement_cache: bool = Choice(&[("on", true), ("off", false)]), "on";
     /// P-44: the longest request body in bytes; past it the answer is 413.
     body_limit_bytes: u32 = Whole(4096, 65_536), "16384";
-    /// P-45: seconds a client has to send the head of a request.
+    /// P-45: seconds a client has to send the head of a request, and to begin its body, which then comes with 500 bytes a second at least.
     header_timeout_seconds: u32 = Whole(1, 60), "5";
     /// P-45: seconds a request may take.
     request_timeout_seconds: u32 = Whole(1, 120), "15";

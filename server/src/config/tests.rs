@@ -430,3 +430,26 @@ fn a_sender_of_text_messages_is_whole_and_the_only_one() {
     let both = [twilio.as_slice(), &hook].concat();
     assert!(refused(&both, &[]).contains("Twilio or by the webhook"));
 }
+
+#[test]
+fn what_strangers_send_is_no_error_in_the_log() {
+    for (given, shown) in [
+        (
+            None,
+            "info,actix_server=warn,actix_http=off,webauthn_rs_core=off",
+        ),
+        (Some("warn"), "warn,actix_http=off,webauthn_rs_core=off"),
+        (Some("debug"), "debug"),
+        (
+            Some("info,actix_http=debug"),
+            "info,actix_http=debug,webauthn_rs_core=off",
+        ),
+    ] {
+        let flags: Vec<_> = given
+            .map(|filter| ("log_filter", filter))
+            .into_iter()
+            .collect();
+        let settings = load(&flags, &[]).expect("good");
+        assert_eq!(settings.log_filter, shown);
+    }
+}

@@ -84,7 +84,7 @@ impl SentCode {
             vault: vault.clone(),
             row: *challenge.id.as_bytes(),
             kept: challenge.code_hash.clone(),
-            sent_at: challenge.last_sent_at,
+            sent_at: challenge.last_sent_at.max(challenge.opened_at),
             by_sms: challenge.kind == FactorKind::Sms,
             link_hash: challenge.link_hash.clone(),
             link_expires_at: challenge.link_expires_at,

@@ -150,6 +150,7 @@ impl Draft {
             ceremony: opening.ceremony.clone(),
             action: opening.action.clone(),
             source: Some(act.source.to_string()),
+            opened_at: None,
         };
         challenges::insert(tx, &challenge)?;
         if sends {

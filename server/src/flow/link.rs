@@ -10,11 +10,16 @@ use crate::model::{Refusal, Result, Secret};
 use crate::outcome::LinkOpened;
 use crate::store::challenges;
 
-/// Uses a link up, and shows the code that went with it, and when and from where it was asked for.
-/// Who holds the challenge's reference finishes with the code; the link's opener finishes nothing.
+/// Seconds after a link was opened in which opening it again only shows the same: so much less is
+/// written where somebody, or a scanner, opens it over and over.
+const SAME_OPENING: i64 = 60;
+
+/// Shows the code that went with a link, and when and from where it was asked for, as often as the link
+/// is opened while it is good: on another device, or after a reload. Who holds the challenge's reference
+/// finishes with the code; the link's opener finishes nothing.
 ///
 /// # Errors
-/// Refuses a link that is unknown, used, replaced or past its time.
+/// Refuses a link that is unknown, replaced or past its time, and one whose code was used.
 pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<LinkOpened> {
     let act = Act::begin(ctx, source);
     let seen = challenge::look_by_link(ctx, &act, &token).await?;
@@ -31,6 +36,10 @@ pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<Li
             .unwrap_or(seen.challenge.created_at),
         asked_from: seen.challenge.source.clone(),
     };
+    let opened_at = seen.challenge.opened_at;
+    if opened_at.is_some_and(|at| at.plus_seconds(SAME_OPENING) > act.now) {
+        return Ok(opened);
+    }
     ctx.write(move |tx| {
         if !challenges::open_link(tx, &seen.challenge, act.now)? {
             return Err(Refusal::MfaTokenInvalid.into());

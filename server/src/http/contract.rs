@@ -68,9 +68,13 @@ impl Contract {
             .find(|known| known.fits(path));
         match known {
             Some(known) => {
-                let methods: Vec<&str> = known.methods.keys().map(String::as_str).collect();
+                let methods = known.methods.keys().map(|method| match method.as_str() {
+                    // Wherever GET is (RFC 9110 §9.1).
+                    "GET" => "GET, HEAD",
+                    method => method,
+                });
                 Rejected::Method {
-                    allow: methods.join(", "),
+                    allow: methods.collect::<Vec<_>>().join(", "),
                 }
             }
             None => Rejected::Refused(Refusal::NotFound),
@@ -240,7 +244,7 @@ components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
 
     #[test]
     fn a_known_path_names_its_methods() {
-        assert_eq!(allowed("/a/things").as_deref(), Some("GET, POST"));
+        assert_eq!(allowed("/a/things").as_deref(), Some("GET, HEAD, POST"));
         assert_eq!(allowed("/a/things/7").as_deref(), Some("DELETE"));
         for unknown in ["/", "", "/a", "/a/things/", "/a/things/7/x", "/b/things"] {
             assert_eq!(allowed(unknown), None, "{unknown}");

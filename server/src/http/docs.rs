@@ -1,14 +1,31 @@
 //! The documents as bytes, and Swagger UI that reads them: vendored, offline, under a strict policy.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use actix_web::{HttpRequest, HttpResponse, web};
-use utoipa_swagger_ui::{Config, SwaggerUi, Url};
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, web};
+use anyhow::{Context, anyhow};
+use utoipa_swagger_ui::{Config, Url};
+
+use crate::http::files::File;
+use crate::http::pages::escaped;
 
 const UI: &str = "/swagger-ui/";
 
 /// What Swagger UI needs and nothing more. It sets styles from its script, hence 'unsafe-inline'
 /// there; no script runs but its own files, and nothing is asked of another server.
 pub const UI_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The files of Swagger UI as it is published; its page is ours.
+const VENDORED: [&str; 7] = [
+    "swagger-ui.css",
+    "index.css",
+    "swagger-ui-bundle.js",
+    "swagger-ui-standalone-preset.js",
+    "swagger-initializer.js",
+    "favicon-16x16.png",
+    "favicon-32x32.png",
+];
 
 /// One document to serve.
 #[derive(Clone, Copy)]
@@ -19,63 +36,79 @@ pub struct Page {
     pub yaml: &'static str,
 }
 
+impl Page {
+    fn path(&self) -> String {
+        format!("/openapi/{}.yaml", self.name)
+    }
+
+    /// What the document calls itself, or else its name.
+    fn title(&self) -> &'static str {
+        let title = |line: &'static str| line.strip_prefix("  title: ");
+        self.yaml.lines().find_map(title).unwrap_or(self.name)
+    }
+}
+
 /// Whether a path belongs to Swagger UI.
 pub fn is_ui(path: &str) -> bool {
     path.starts_with(UI)
 }
 
-/// Mounts the documents and, if it is on, Swagger UI.
-pub fn routes(config: &mut web::ServiceConfig, pages: &[Page], ui: bool, keep_authorization: bool) {
-    for page in pages {
-        let page = *page;
-        let answer = move |request: HttpRequest| async move { document(page, &request) };
-        config.service(web::resource(path(page)).route(web::get().to(answer)));
+/// The documents.
+pub fn documents(pages: &[Page]) -> impl Iterator<Item = File> {
+    pages.iter().map(|page| {
+        let bytes = Bytes::from_static(page.yaml.as_bytes());
+        File::new(page.path(), "application/yaml", bytes)
+    })
+}
+
+/// The files of Swagger UI, which shows these documents in the name of a service.
+///
+/// # Errors
+/// When a file is not where the library keeps it, which is a broken build.
+pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Result<Vec<File>> {
+    let paths: Vec<String> = pages.iter().map(Page::path).collect();
+    // The selector shows names; the first document is the one that is shown first.
+    let urls = pages.iter().zip(&paths).enumerate();
+    let urls = urls.map(|(index, (page, path))| Url::with_primary(page.title(), path, index == 0));
+    let behaviour = Config::new(urls)
+        .try_it_out_enabled(true)
+        .persist_authorization(keep_authorization)
+        .display_request_duration(true)
+        // Every operation shows its schemas; at the foot they are a hundred names without an order.
+        .default_models_expand_depth(-1)
+        // No document leaves for validator.swagger.io.
+        .validator_url("none");
+    let behaviour = Arc::new(behaviour);
+    let html = include_str!("docs/index.html").replace("{{service}}", &escaped(service));
+    let style = include_str!("docs/page.css");
+    let mut files = vec![
+        File::new(UI, HTML, html.clone()),
+        File::new(format!("{UI}index.html"), HTML, html),
+        File::new(format!("{UI}page.css"), "text/css; charset=utf-8", style),
+    ];
+    for name in VENDORED {
+        let file = utoipa_swagger_ui::serve(name, Arc::clone(&behaviour))
+            .map_err(|error| anyhow!("{error}"))?
+            .with_context(|| format!("Swagger UI has no {name}"))?;
+        let bytes = Bytes::from(file.bytes.into_owned());
+        files.push(File::new(format!("{UI}{name}"), file.content_type, bytes));
     }
-    if !ui {
-        return;
-    }
+    Ok(files)
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Leads from where people look first to Swagger UI.
+pub fn routes(config: &mut web::ServiceConfig) {
     for from in ["/", "/swagger-ui"] {
         config.service(web::resource(from).route(web::get().to(|| redirect(UI))));
     }
     let icon = web::get().to(|| redirect("/swagger-ui/favicon-32x32.png"));
     config.service(web::resource("/favicon.ico").route(icon));
-    let urls = pages.iter().map(|page| Url::from(path(*page)));
-    let behaviour = Config::new(urls)
-        .try_it_out_enabled(true)
-        .persist_authorization(keep_authorization)
-        .display_request_duration(true)
-        // No document leaves for validator.swagger.io.
-        .validator_url("none");
-    config.service(SwaggerUi::new("/swagger-ui/{_:.*}").config(behaviour));
-}
-
-fn path(page: Page) -> String {
-    format!("/openapi/{}.yaml", page.name)
 }
 
 async fn redirect(to: &'static str) -> HttpResponse {
     HttpResponse::Found()
         .insert_header(("Location", to))
         .finish()
-}
-
-/// The bytes of a document, or 304 when the client has them.
-fn document(page: Page, request: &HttpRequest) -> HttpResponse {
-    let tag = format!("\"{:08x}\"", crc32fast::hash(page.yaml.as_bytes()));
-    let known = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok());
-    let fresh = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
-    let mut answer = if fresh {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
-    answer.insert_header((ETAG, tag));
-    answer.insert_header((CACHE_CONTROL, "no-cache"));
-    if fresh {
-        return answer.finish();
-    }
-    answer.content_type("application/yaml").body(page.yaml)
 }

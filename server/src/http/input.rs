@@ -1,6 +1,8 @@
 //! Reading requests: bodies and queries become checked values, or a refusal that names the field and never its value.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -10,9 +12,11 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::time::{Instant, timeout_at};
 use validator::{Validate, ValidateLength};
 
 use crate::app::App;
+use crate::http::connection::{Line, Phase};
 use crate::http::status::{Media, Rejected};
 use crate::model::{Fault, Secret};
 
@@ -204,23 +208,43 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     }
 }
 
-/// The whole body, as far as it keeps within P-44.
-async fn read(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Rejected> {
-    let limit = app(request)?.ctx().settings.body_limit_bytes as usize;
+/// Bytes of a body that must come in a second, once it has begun.
+const LEAST_PER_SECOND: u64 = 500;
+
+/// The whole body, as far as it keeps within P-44 and P-45. It takes memory as its bytes come, whatever
+/// length was announced.
+async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejected> {
+    let line = request.conn_data::<Rc<Line>>();
+    line.inspect(|line| line.enter(Phase::Body));
+    let body = gather(request, payload).await;
+    line.inspect(|line| line.enter(Phase::Busy));
+    body
+}
+
+async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Rejected> {
+    let app = app(request)?;
+    let settings = &app.ctx().settings;
+    let limit = settings.body_limit_bytes as usize;
     let announced = request.headers().get(CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limit as u64) {
         return Err(Rejected::TooLarge);
     }
+    let begun = Instant::now();
+    let grace = Duration::from_secs(u64::from(settings.header_timeout_seconds));
     let mut body = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
+    loop {
+        let earned = Duration::from_secs(body.len() as u64 / LEAST_PER_SECOND);
+        let next = timeout_at(begun + grace + earned, payload.next()).await;
+        let Some(chunk) = next.map_err(|_late| Rejected::TooSlow)? else {
+            return Ok(body);
+        };
         let chunk = chunk.map_err(|_| flaw::no_json())?;
         if body.len() + chunk.len() > limit {
             return Err(Rejected::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
 }
 
 /// Reads an optional field that may be left out but not be null: absent is the one way to say nothing.

@@ -1,8 +1,11 @@
 //! What every request needs, whichever API it speaks: reading it, knowing the caller, tracing it, refusing it.
 
 pub mod caller;
+pub mod connection;
 pub mod contract;
+mod cors;
 pub mod docs;
+pub mod files;
 pub mod health;
 pub mod input;
 pub mod limits;

@@ -25,6 +25,8 @@ pub enum Rejected {
     Fault(Fault),
     /// The body is larger than the setting allows (P-44).
     TooLarge,
+    /// The body did not come, or too slowly (P-45).
+    TooSlow,
     /// The body is not said to be what it must be.
     MediaType(Media),
     /// The path exists, but not with this method.
@@ -102,6 +104,7 @@ impl Rejected {
                 dependency: false, ..
             }) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -118,6 +121,7 @@ impl Rejected {
                 dependency: false, ..
             }) => "INTERNAL",
             Self::TooLarge => "PAYLOAD_TOO_LARGE",
+            Self::TooSlow => "REQUEST_TIMEOUT",
             Self::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
             Self::Method { .. } => "METHOD_NOT_ALLOWED",
             Self::NotReady { .. } => "NOT_READY",
@@ -137,6 +141,9 @@ impl Rejected {
                 "Something went wrong on our side. Try again, and report the requestId if it happens again."
             }
             Self::TooLarge => "The request body is too large. Send a smaller one.",
+            Self::TooSlow => {
+                "The request body did not come in time. Send the request again, with its whole body."
+            }
             Self::MediaType(Media::Json) => {
                 "The request body must be JSON. Send it with Content-Type: application/json."
             }
@@ -167,6 +174,7 @@ impl Rejected {
                 dependency: false, ..
             })
             | Self::TooLarge
+            | Self::TooSlow
             | Self::MediaType(_)
             | Self::Method { .. } => None,
         }
@@ -193,7 +201,7 @@ impl Rejected {
             Self::Method { allow } => {
                 answer.insert_header((ALLOW, allow.as_str()));
             }
-            Self::TooLarge | Self::MediaType(_) | Self::NotReady { .. } => {}
+            Self::TooLarge | Self::TooSlow | Self::MediaType(_) | Self::NotReady { .. } => {}
         }
         answer
     }
@@ -279,6 +287,8 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::RegistrationTokenExpired
         | Refusal::InvalidRegistrationCode { .. }
         | Refusal::Forbidden
+        | Refusal::BeyondServerAdministrator
+        | Refusal::BeyondOwner
         | Refusal::MfaMethodLocked
         | Refusal::MfaMethodTooNew
         | Refusal::UserNotFound

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,7 +23,9 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::http::connection::{Line as Connection, Phase};
 use crate::http::contract::Contract;
+use crate::http::cors;
 use crate::http::docs;
 use crate::http::limits;
 use crate::http::pages;
@@ -78,6 +81,19 @@ struct Line {
     path: String,
     source: Source,
     started: Instant,
+    connection: Option<Rc<Connection>>,
+    /// The page that asks, if it is one of another origin and may.
+    origin: Option<HeaderValue>,
+}
+
+impl Line {
+    /// The method that the request is handled as: HEAD is GET, without the body of its answer (RFC 9110 §9.3.2).
+    fn handled_as(&self) -> Method {
+        match self.method {
+            Method::HEAD => Method::GET,
+            ref method => method.clone(),
+        }
+    }
 }
 
 /// Names the request, hands it on, and sees to it that there is an answer with all its headers.
@@ -86,7 +102,7 @@ struct Line {
 /// Where no handler came to an end, the finished answer, since the request it belongs to is gone.
 pub async fn trace<B: MessageBody + 'static>(
     edge: Arc<Edge>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let ctx = edge.app.ctx();
@@ -97,11 +113,18 @@ pub async fn trace<B: MessageBody + 'static>(
         path: request.match_info().as_str().to_owned(),
         source: limits::source(peer, request.headers(), &ctx.settings.trusted_proxies),
         started: Instant::now(),
+        connection: request.conn_data::<Rc<Connection>>().cloned(),
+        origin: cors::origin(request.headers(), &ctx.settings.cors_origins),
     };
+    request.head_mut().method = line.handled_as();
+    let connection = line.connection.clone();
+    connection.iter().for_each(|one| one.enter(Phase::Busy));
     // Whatever the filter lets through, it says of which request it is.
     let span = tracing::error_span!("request", id = %id);
     let handled = handle(&edge, &line, request, next).instrument(span);
-    REQUEST.scope(id.uuid(), handled).await
+    let answered = REQUEST.scope(id.uuid(), handled).await;
+    connection.iter().for_each(|one| one.enter(Phase::Idle));
+    answered
 }
 
 async fn handle<B: MessageBody + 'static>(
@@ -110,20 +133,37 @@ async fn handle<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if line.origin.is_some()
+        && cors::is_question(&line.method, request.headers())
+        && let Rejected::Method { allow } = edge.contract.unmatched(&line.path)
+    {
+        let answered = request.into_response(cors::answer(&allow));
+        return Ok(finished(edge, line, answered));
+    }
     let limit = Duration::from_secs(u64::from(edge.app.ctx().settings.request_timeout_seconds));
     let call = tokio::time::timeout(limit, next.call(request));
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(Ok(Ok(response))) => Ok(finished(edge, line, response.map_into_boxed_body())),
-        Ok(Ok(Err(error))) => Err(broken(edge, line, Fault::bug(anyhow!("{error}")))),
-        Ok(Err(_elapsed)) => {
-            let fault = anyhow!("the request was not answered within {limit:?}");
-            Err(broken(edge, line, Fault::dependency(fault)))
+        Ok(Ok(Err(error))) => {
+            let fault = Fault::bug(anyhow!("{error}"));
+            Err(broken(edge, line, Rejected::Fault(fault)))
         }
+        Ok(Err(_elapsed)) => Err(broken(edge, line, late(line, limit))),
         Err(panic) => {
             let fault = anyhow!("panic: {}", panic_message(panic.as_ref()));
-            Err(broken(edge, line, Fault::bug(fault)))
+            Err(broken(edge, line, Rejected::Fault(Fault::bug(fault))))
         }
     }
+}
+
+/// Why a request was not answered in time: its body was still coming, or it is our fault.
+fn late(line: &Line, limit: Duration) -> Rejected {
+    let coming = line.connection.as_ref();
+    if coming.is_some_and(|one| one.phase() == Phase::Body) {
+        return Rejected::TooSlow;
+    }
+    let fault = anyhow!("the request was not answered within {limit:?}");
+    Rejected::Fault(Fault::dependency(fault))
 }
 
 /// The answer with its headers; an empty error of the framework gets the API's words first.
@@ -142,8 +182,8 @@ fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceRespo
 }
 
 /// The answer where no handler came to an end.
-fn broken(edge: &Edge, line: &Line, fault: Fault) -> actix_web::Error {
-    let mut response = worded(edge, line, Rejected::Fault(fault));
+fn broken(edge: &Edge, line: &Line, rejected: Rejected) -> actix_web::Error {
+    let mut response = worded(edge, line, rejected);
     dress(edge, line, response.headers_mut());
     log(line, "(broken)", response.status());
     InternalError::from_response("no handler answered", response).into()
@@ -168,7 +208,7 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
         StatusCode::METHOD_NOT_ALLOWED => match edge.contract.unmatched(&line.path) {
             // No document has the path: one of the pages, which are only ever read.
             Rejected::Refused(Refusal::NotFound) => Rejected::Method {
-                allow: "GET".to_owned(),
+                allow: "GET, HEAD".to_owned(),
             },
             rejected => rejected,
         },
@@ -185,7 +225,7 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
 fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
     let told = response.extensions().get::<Told>().copied();
     let Some(Told(code)) = told else { return };
-    if !edge.contract.declares(&line.method, route, code) {
+    if !edge.contract.declares(&line.handled_as(), route, code) {
         edge.undeclared.fetch_add(1, Ordering::Relaxed);
         tracing::error!(method = %line.method, route, code, "an answer that the contract does not have");
     }
@@ -212,8 +252,10 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
     if !headers.contains_key(CACHE_CONTROL) {
-        let keep = if ui { "no-cache" } else { "no-store" };
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(keep));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if !edge.app.ctx().settings.cors_origins.is_empty() {
+        cors::dress(headers, line.origin.as_ref());
     }
 }
 

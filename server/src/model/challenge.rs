@@ -41,7 +41,7 @@ pub struct Challenge {
     pub expires_at: Time,
     /// When it was used up or displaced.
     pub consumed_at: Option<Time>,
-    /// SHA-256 of the secret of the link in its last mail; none once the link was used (P-27).
+    /// SHA-256 of the secret of the link in its last mail; none once another link took its place (P-27).
     pub link_hash: Option<Vec<u8>>,
     /// Until when the link is good.
     pub link_expires_at: Option<Time>,
@@ -51,6 +51,8 @@ pub struct Challenge {
     pub action: Option<String>,
     /// The network address that asked, as text: the link's page shows it.
     pub source: Option<String>,
+    /// When its link was opened last: the code of its last mail counts from then on (P-27).
+    pub opened_at: Option<Time>,
 }
 
 impl Challenge {

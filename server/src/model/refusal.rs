@@ -147,6 +147,10 @@ refusals! {
     ApiKeyInvalid "API_KEY_INVALID" Unauthenticated "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.";
     /// The administrator role is missing.
     Forbidden "FORBIDDEN" Forbidden "This needs the administrator role. Ask an administrator to do it or to give you the role.";
+    /// An organisation's people act on no administrator of the server.
+    BeyondServerAdministrator "FORBIDDEN" Forbidden "This user is an administrator of the server. Ask another administrator of the server to do it.";
+    /// An organisation's administrators act on no owner of it.
+    BeyondOwner "FORBIDDEN" Forbidden "This user is an owner of the organisation. Ask an owner or an administrator of the server to do it.";
     /// The credentials do not carry the scope.
     InsufficientScope {
         /// The scope that is missing.

@@ -91,6 +91,7 @@ pub struct Sent {
 /// resend slot (P-22) unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
+    let never: Option<Time> = None;
     let rows = run_kept!(
         tx,
         diesel::update(
@@ -107,6 +108,7 @@ pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<b
             challenges::link_expires_at.eq(sent.link_expires_at),
             challenges::resends.eq(before.resends + i32::from(!unsent)),
             challenges::last_sent_at.eq(now),
+            challenges::opened_at.eq(never),
             challenges::source.eq(sent.source.as_str()),
         ))
     )?;
@@ -160,10 +162,9 @@ pub fn go_on(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Uses up the link of a challenge, whose code stays good from now on for as long as one that was
-/// just sent; `false` when the link was used, or replaced, or the challenge is over.
+/// Opens the link of a challenge, whose code stays good from now on for as long as one that was
+/// just sent; `false` when the link was replaced, or the challenge is over.
 pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
-    let none: Option<Vec<u8>> = None;
     let rows = run_kept!(
         tx,
         diesel::update(
@@ -173,8 +174,7 @@ pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
                 .filter(challenges::consumed_at.is_null()),
         )
         .set((
-            challenges::link_hash.eq(none),
-            challenges::last_sent_at.eq(now),
+            challenges::opened_at.eq(now),
             challenges::expires_at.eq(before.expires_at),
         ))
     )?;

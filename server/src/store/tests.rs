@@ -116,6 +116,7 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
         consumed_at: None,
         link_hash: None,
         link_expires_at: None,
+        opened_at: None,
         ceremony: None,
         action: None,
         source: None,

@@ -147,6 +147,7 @@ fn user(
             ceremony: None,
             action: None,
             source: None,
+            opened_at: None,
         },
     )
 }

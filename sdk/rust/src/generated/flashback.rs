@@ -24,6 +24,7 @@ pub mod types {
         MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -59,6 +60,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for ActivateMagicLinkError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for ActivateMagicLinkError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for ActivateMagicLinkError {
@@ -371,6 +377,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -418,6 +425,12 @@ pub mod types {
     for CompletePasskeyRegistrationAliasError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse>
+    for CompletePasskeyRegistrationAliasError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -466,6 +479,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -513,6 +527,12 @@ pub mod types {
     for CompletePasskeyRegistrationError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse>
+    for CompletePasskeyRegistrationError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -587,6 +607,7 @@ pub mod types {
             InsufficientUserAuthenticationErrorResponse,
         ),
         MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -629,6 +650,11 @@ pub mod types {
             Self::MfaEnforcedErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for DisableMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for DisableMfaError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -666,6 +692,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -701,6 +728,11 @@ pub mod types {
     for EnableMfaError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for EnableMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for EnableMfaError {
@@ -751,6 +783,7 @@ pub mod types {
             InsufficientUserAuthenticationErrorResponse,
         ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -789,6 +822,12 @@ pub mod types {
     impl ::std::convert::From<ForbiddenErrorResponse> for EnforceOrganizationMfaError {
         fn from(value: ForbiddenErrorResponse) -> Self {
             Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse>
+    for EnforceOrganizationMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -1507,6 +1546,7 @@ pub mod types {
     pub enum LoginError {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidCredentialsErrorResponse(InvalidCredentialsErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -1522,6 +1562,11 @@ pub mod types {
     impl ::std::convert::From<InvalidCredentialsErrorResponse> for LoginError {
         fn from(value: InvalidCredentialsErrorResponse) -> Self {
             Self::InvalidCredentialsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for LoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for LoginError {
@@ -1629,6 +1674,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -1648,6 +1694,11 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for LogoutError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for LogoutError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for LogoutError {
@@ -3069,6 +3120,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3088,6 +3140,11 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for RefreshTokenError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RefreshTokenError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RefreshTokenError {
@@ -3168,6 +3225,7 @@ pub mod types {
     pub enum RegisterUserError {
         ValidationErrorResponse(ValidationErrorResponse),
         NameTakenErrorResponse(NameTakenErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
@@ -3183,6 +3241,11 @@ pub mod types {
     impl ::std::convert::From<NameTakenErrorResponse> for RegisterUserError {
         fn from(value: NameTakenErrorResponse) -> Self {
             Self::NameTakenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RegisterUserError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RegisterUserError {
@@ -3430,6 +3493,77 @@ pub mod types {
             value.parse()
         }
     }
+    ///The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RequestTimeoutErrorResponse {
+        pub code: RequestTimeoutErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub error: ::std::string::String,
+        ///The same sentence, for clients that read this field.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///Always false.
+        pub success: bool,
+    }
+    impl RequestTimeoutErrorResponse {
+        pub fn builder() -> builder::RequestTimeoutErrorResponse {
+            Default::default()
+        }
+    }
+    ///`RequestTimeoutErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RequestTimeoutErrorResponseCode {
+        #[serde(rename = "REQUEST_TIMEOUT")]
+        RequestTimeout,
+    }
+    impl ::std::fmt::Display for RequestTimeoutErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::RequestTimeout => f.write_str("REQUEST_TIMEOUT"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RequestTimeoutErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "REQUEST_TIMEOUT" => Ok(Self::RequestTimeout),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Every error that `resetMfa` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -3443,6 +3577,7 @@ pub mod types {
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3483,6 +3618,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for ResetMfaError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for ResetMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for ResetMfaError {
@@ -3689,6 +3829,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3724,6 +3865,11 @@ pub mod types {
     for SetPrimaryMfaError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SetPrimaryMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SetPrimaryMfaError {
@@ -3818,6 +3964,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
@@ -3860,6 +4007,11 @@ pub mod types {
     for SetupMfaError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SetupMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SetupMfaError {
@@ -4629,6 +4781,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         RegistrationTokenInvalidErrorResponse(RegistrationTokenInvalidErrorResponse),
         RegistrationTokenExpiredErrorResponse(RegistrationTokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4650,6 +4803,11 @@ pub mod types {
     for VerifyEmailError {
         fn from(value: RegistrationTokenExpiredErrorResponse) -> Self {
             Self::RegistrationTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyEmailError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyEmailError {
@@ -4703,6 +4861,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -4748,6 +4907,11 @@ pub mod types {
     impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyMfaLoginError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaLoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaLoginError {
@@ -4842,6 +5006,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -4899,6 +5064,11 @@ pub mod types {
     impl ::std::convert::From<MfaMethodLockedErrorResponse> for VerifyMfaSetupError {
         fn from(value: MfaMethodLockedErrorResponse) -> Self {
             Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaSetupError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaSetupError {
@@ -10340,6 +10510,117 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RequestTimeoutErrorResponse {
+            code: ::std::result::Result<
+                super::RequestTimeoutErrorResponseCode,
+                ::std::string::String,
+            >,
+            error: ::std::result::Result<::std::string::String, ::std::string::String>,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for RequestTimeoutErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    error: Err("no value supplied for error".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl RequestTimeoutErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RequestTimeoutErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn error<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.error = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for error: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RequestTimeoutErrorResponse>
+        for super::RequestTimeoutErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RequestTimeoutErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    error: value.error?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RequestTimeoutErrorResponse>
+        for RequestTimeoutErrorResponse {
+            fn from(value: super::RequestTimeoutErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    error: Ok(value.error),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ResetMfaRequest {
             reset_user_id: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
@@ -12766,7 +13047,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,\n   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/setup`, `/mfa/enable`, `/mfa/disable`, `/mfa/primary`, `/mfa/reset` and\n`/mfa/organization/enforce`) need fresh proof: a second step, or while no method is on the password, in this session at\nmost five minutes ago. Proving a new method is no fresh proof. Without it the answer is 401 with `WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,\n   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/setup`, `/mfa/enable`, `/mfa/disable`, `/mfa/primary`, `/mfa/reset` and\n`/mfa/organization/enforce`) need fresh proof: a second step, or while no method is on the password, in this session at\nmost five minutes ago. Proving a new method is no fresh proof. Without it the answer is 401 with `WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n## Browsers\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -13232,6 +13513,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13322,6 +13604,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13416,6 +13699,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13617,6 +13901,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13768,6 +14053,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13864,6 +14150,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -13955,6 +14242,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14044,6 +14332,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14134,6 +14423,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14281,6 +14571,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14375,6 +14666,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14461,6 +14753,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14547,6 +14840,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14690,6 +14984,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14779,6 +15074,7 @@ pub mod builder {
             match response.status().as_u16() {
                 201u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -14869,6 +15165,7 @@ pub mod builder {
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

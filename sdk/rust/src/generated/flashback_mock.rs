@@ -76,6 +76,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::DisableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::DisableMfaError) -> Self {
             Self(
                 self
@@ -160,6 +169,15 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::EnableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -259,6 +277,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::ActivateMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -520,6 +547,18 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(
+            self,
+            value: &types::EnforceOrganizationMfaError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(
             self,
             value: &types::EnforceOrganizationMfaError,
@@ -734,6 +773,18 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(
+            self,
+            value: &types::CompletePasskeyRegistrationError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(
             self,
             value: &types::CompletePasskeyRegistrationError,
@@ -867,6 +918,18 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(
+            self,
+            value: &types::CompletePasskeyRegistrationAliasError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(
             self,
             value: &types::CompletePasskeyRegistrationAliasError,
@@ -979,6 +1042,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::SetPrimaryMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::SetPrimaryMfaError) -> Self {
             Self(
                 self
@@ -1085,6 +1157,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::ResetMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::ResetMfaError) -> Self {
             Self(
                 self
@@ -1169,6 +1250,15 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::SetupMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1337,6 +1427,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyMfaLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyMfaLoginError) -> Self {
             Self(
                 self
@@ -1443,6 +1542,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyMfaSetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyMfaSetupError) -> Self {
             Self(
                 self
@@ -1540,6 +1648,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::LoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::LoginError) -> Self {
             Self(
                 self
@@ -1633,6 +1750,15 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::LogoutError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1783,6 +1909,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::RefreshTokenError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::RefreshTokenError) -> Self {
             Self(
                 self
@@ -1858,6 +1993,15 @@ pub mod operations {
                 self
                     .0
                     .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::RegisterUserError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1946,6 +2090,15 @@ pub mod operations {
                 self
                     .0
                     .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::VerifyEmailError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )

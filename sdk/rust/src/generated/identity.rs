@@ -411,6 +411,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -464,6 +465,11 @@ pub mod types {
     impl ::std::convert::From<MfaMethodTooNewErrorResponse> for BeginStepUpError {
         fn from(value: MfaMethodTooNewErrorResponse) -> Self {
             Self::MfaMethodTooNewErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for BeginStepUpError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for BeginStepUpError {
@@ -523,6 +529,7 @@ pub mod types {
             InsufficientUserAuthenticationErrorResponse,
         ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         ApiKeyLimitErrorResponse(ApiKeyLimitErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
@@ -554,6 +561,11 @@ pub mod types {
     impl ::std::convert::From<ForbiddenErrorResponse> for CreateApiKeyError {
         fn from(value: ForbiddenErrorResponse) -> Self {
             Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for CreateApiKeyError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<ApiKeyLimitErrorResponse> for CreateApiKeyError {
@@ -771,6 +783,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -824,6 +837,11 @@ pub mod types {
     impl ::std::convert::From<FactorNotFoundErrorResponse> for DisableMfaError {
         fn from(value: FactorNotFoundErrorResponse) -> Self {
             Self::FactorNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for DisableMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for DisableMfaError {
@@ -1209,6 +1227,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -1250,6 +1269,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for GetPasskeyOptionsError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for GetPasskeyOptionsError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for GetPasskeyOptionsError {
@@ -2226,6 +2250,7 @@ pub mod types {
     pub enum LoginError {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidCredentialsErrorResponse(InvalidCredentialsErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -2241,6 +2266,11 @@ pub mod types {
     impl ::std::convert::From<InvalidCredentialsErrorResponse> for LoginError {
         fn from(value: InvalidCredentialsErrorResponse) -> Self {
             Self::InvalidCredentialsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for LoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for LoginError {
@@ -4075,6 +4105,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4094,6 +4125,11 @@ pub mod types {
     impl ::std::convert::From<MfaTokenExpiredErrorResponse> for OpenMagicLinkError {
         fn from(value: MfaTokenExpiredErrorResponse) -> Self {
             Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for OpenMagicLinkError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for OpenMagicLinkError {
@@ -4502,6 +4538,7 @@ pub mod types {
         ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4521,6 +4558,11 @@ pub mod types {
     impl ::std::convert::From<TokenExpiredErrorResponse> for RefreshTokenError {
         fn from(value: TokenExpiredErrorResponse) -> Self {
             Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RefreshTokenError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RefreshTokenError {
@@ -4604,6 +4646,7 @@ pub mod types {
     #[serde(untagged)]
     pub enum RegisterUserError {
         ValidationErrorResponse(ValidationErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
@@ -4614,6 +4657,11 @@ pub mod types {
     impl ::std::convert::From<ValidationErrorResponse> for RegisterUserError {
         fn from(value: ValidationErrorResponse) -> Self {
             Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RegisterUserError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RegisterUserError {
@@ -4816,6 +4864,7 @@ pub mod types {
             InsufficientUserAuthenticationErrorResponse,
         ),
         FactorNotFoundErrorResponse(FactorNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -4853,6 +4902,11 @@ pub mod types {
             Self::FactorNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RenameMfaMethodError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RenameMfaMethodError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -4888,6 +4942,76 @@ pub mod types {
     impl RenameMfaMethodRequest {
         pub fn builder() -> builder::RenameMfaMethodRequest {
             Default::default()
+        }
+    }
+    ///The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RequestTimeoutErrorResponse {
+        pub code: RequestTimeoutErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///The HTTP status again, for clients that see only the body.
+        #[serde(rename = "statusCode")]
+        pub status_code: i32,
+    }
+    impl RequestTimeoutErrorResponse {
+        pub fn builder() -> builder::RequestTimeoutErrorResponse {
+            Default::default()
+        }
+    }
+    ///`RequestTimeoutErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RequestTimeoutErrorResponseCode {
+        #[serde(rename = "REQUEST_TIMEOUT")]
+        RequestTimeout,
+    }
+    impl ::std::fmt::Display for RequestTimeoutErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::RequestTimeout => f.write_str("REQUEST_TIMEOUT"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RequestTimeoutErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "REQUEST_TIMEOUT" => Ok(Self::RequestTimeout),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The last code mail of this challenge is too young (60 seconds by default, doubling with each resend). The code already mailed stays good. Offer the button again after `retryAfter` seconds.
@@ -4972,6 +5096,7 @@ pub mod types {
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         ResendOnlyForEmailErrorResponse(ResendOnlyForEmailErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         ResendCooldownErrorResponse(ResendCooldownErrorResponse),
@@ -5007,6 +5132,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for ResendMfaCodeError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for ResendMfaCodeError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for ResendMfaCodeError {
@@ -5306,6 +5436,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -5355,6 +5486,11 @@ pub mod types {
     for SetupMfaError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SetupMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SetupMfaError {
@@ -5438,6 +5574,7 @@ pub mod types {
         MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
         MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
         PasskeyRefusedErrorResponse(PasskeyRefusedErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -5462,6 +5599,11 @@ pub mod types {
     impl ::std::convert::From<PasskeyRefusedErrorResponse> for SignInWithPasskeyError {
         fn from(value: PasskeyRefusedErrorResponse) -> Self {
             Self::PasskeyRefusedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SignInWithPasskeyError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SignInWithPasskeyError {
@@ -5640,6 +5782,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaEmailsErrorResponse(TooManyMfaEmailsErrorResponse),
@@ -5694,6 +5837,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for SwitchMfaMethodError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for SwitchMfaMethodError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for SwitchMfaMethodError {
@@ -6584,6 +6732,7 @@ pub mod types {
         ApiKeyInvalidErrorResponse(ApiKeyInvalidErrorResponse),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         InsufficientScopeErrorResponse(InsufficientScopeErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -6618,6 +6767,11 @@ pub mod types {
     impl ::std::convert::From<InsufficientScopeErrorResponse> for ValidateTokenError {
         fn from(value: InsufficientScopeErrorResponse) -> Self {
             Self::InsufficientScopeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for ValidateTokenError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for ValidateTokenError {
@@ -6775,6 +6929,7 @@ pub mod types {
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -6844,6 +6999,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaDisableError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaDisableError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -6889,6 +7049,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -6934,6 +7095,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyMfaLoginError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaLoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaLoginError {
@@ -6983,6 +7149,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7052,6 +7219,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyMfaSetupError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyMfaSetupError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -7095,6 +7267,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7141,6 +7314,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyPasskeyLoginError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyPasskeyLoginError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyPasskeyLoginError {
@@ -7190,6 +7368,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7248,6 +7427,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyPasskeySetupError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyPasskeySetupError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -7296,6 +7480,7 @@ pub mod types {
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7364,6 +7549,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyPasskeyStepUpError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
     for VerifyPasskeyStepUpError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
@@ -7406,6 +7596,7 @@ pub mod types {
         RegistrationTokenInvalidErrorResponse(RegistrationTokenInvalidErrorResponse),
         RegistrationTokenExpiredErrorResponse(RegistrationTokenExpiredErrorResponse),
         InvalidRegistrationCodeErrorResponse(InvalidRegistrationCodeErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRegistrationAttemptsErrorResponse(
@@ -7436,6 +7627,11 @@ pub mod types {
     for VerifyRegistrationError {
         fn from(value: InvalidRegistrationCodeErrorResponse) -> Self {
             Self::InvalidRegistrationCodeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyRegistrationError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyRegistrationError {
@@ -7487,6 +7683,7 @@ pub mod types {
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         MfaMethodTooNewErrorResponse(MfaMethodTooNewErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -7552,6 +7749,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for VerifyStepUpError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for VerifyStepUpError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for VerifyStepUpError {
@@ -15049,6 +15251,101 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RequestTimeoutErrorResponse {
+            code: ::std::result::Result<
+                super::RequestTimeoutErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status_code: ::std::result::Result<i32, ::std::string::String>,
+        }
+        impl ::std::default::Default for RequestTimeoutErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status_code: Err("no value supplied for status_code".to_string()),
+                }
+            }
+        }
+        impl RequestTimeoutErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RequestTimeoutErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status_code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status_code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status_code: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RequestTimeoutErrorResponse>
+        for super::RequestTimeoutErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RequestTimeoutErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status_code: value.status_code?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RequestTimeoutErrorResponse>
+        for RequestTimeoutErrorResponse {
+            fn from(value: super::RequestTimeoutErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status_code: Ok(value.status_code),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ResendCooldownErrorResponse {
             code: ::std::result::Result<
                 super::ResendCooldownErrorResponseCode,
@@ -18157,7 +18454,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, edit the examples and press **Execute**.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding, naming, choosing or removing a method, new recovery codes) take a session\nthat gave a second factor within the last 5 minutes, or the password where no method is on. Without it the answer is\n401 `INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the\ncall. A method that was added since the session began does not lift it, unless the session had given fresh proof then.\nWhat one session began (a set-up, a step-up, turning a method off), no other session finishes.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 413, 415: bodies are JSON and at most 16 KiB. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign identity API\n\nSign-in with a second factor, self-hosted. Synswi's documented MFA operations work here unchanged; everything else\nis in the same style. Five minutes are enough for a first sign-in; on this page, edit the examples and press **Execute**.\n\n## A first sign-in\n\n1. **Register**: `POST /identity/register` with the example as it stands. The answer, 202, carries a\n   `registrationToken`.\n2. **Read the code**: six digits in a mail. Without a mail server configured, the server writes its mails to\n   `data/outbox/*.eml`; the newest file is yours.\n3. **Prove the address**: `POST /identity/register/verify` with token and code. The answer, 201, carries an\n   `accessToken` and a `refreshToken`: you are signed in. Press **Authorize** and paste the `accessToken`.\n4. **Set up an authenticator app**: `POST /identity/mfa/setup` with `{\"method\": \"authenticator\", \"password\": \"...\"}`.\n   Show `qrCode` to the user (or `secret`, to be typed), then send the app's code with the `mfaToken` to\n   `POST /identity/mfa/setup/verify`. `\"method\": \"email\"` mails a code instead.\n5. **Sign out and in again**: `POST /identity/logout`, then `POST /identity/login`. The answer is 200 with\n   `mfaRequired: true` and an `mfaToken`. Send it with a code to `POST /identity/mfa/login/verify`; the answer carries\n   the tokens. A code works once, so wait for the app's next one.\n6. **Stay signed in**: before `expiresIn` seconds are over, trade the `refreshToken` for a new pair at\n   `POST /identity/token/refresh`. Each one is good for one call; a second use ends the session.\n\nAn e-mail code did not arrive? `POST /identity/mfa/resend`. The phone is at home?\n`POST /identity/mfa/login/switch`. The `mfaToken` is a secret of one flow (sign-in, set-up, disable or step-up), lives\n10 minutes (15 where a link was mailed) and is no access token.\n\n## Methods\n\n* `email`: a code by mail, and in the same mail a link to a page that shows the code and when and from where it was asked\n  for. The page signs nobody in. `magic_link` is another name for `email` in requests; answers say `email`.\n* `authenticator`: an app (TOTP). Give each a `name` to have several; they share one count of wrong codes.\n* `sms`: a code by SMS, where the operator has it on.\n* `passkey`: registered with `POST /identity/mfa/setup` and `.../setup/verify-passkey`; used as a second factor\n  (`.../login/passkey-options`, `.../login/verify-passkey`) or instead of name and password\n  (`POST /identity/passkey/options`, `POST /identity/passkey/login`).\n* Recovery codes: `POST /identity/mfa/recovery-codes` shows ten, once. Each answers one challenge in place of its method,\n  in the same `code` field. A challenge whose `method` is `recovery_code` takes nothing else.\n\n## Fresh proof\n\nActs that change who can sign in (adding, naming, choosing or removing a method, new recovery codes) take a session\nthat gave a second factor within the last 5 minutes, or the password where no method is on. Without it the answer is\n401 `INSUFFICIENT_USER_AUTHENTICATION`. `POST /identity/step-up` and its verify lift the same session; then repeat the\ncall. A method that was added since the session began does not lift it, unless the session had given fresh proof then.\nWhat one session began (a set-up, a step-up, turning a method off), no other session finishes.\n\n## Errors\n\nEvery error is JSON: `code`, `message`, `statusCode`, `requestId`, and typed extras. Branch on `code`; show `message`;\nquote `requestId` (also in the header `X-Request-Id`) when asking for help. Each operation lists its codes, one schema\nfor each. Expect codes that you do not know yet: read them as ErrorResponse and act on the status.\n\n* 400: the input or the step is wrong; `errors[]`, `attemptsRemaining` say what helps.\n* 401: sign in, refresh, or sign in again (`TOKEN_EXPIRED` means refresh); `WWW-Authenticate` is always there.\n* 403: signing in again does not help.\n* 404, 405: also for paths and methods that this contract does not have (`NOT_FOUND`, `METHOD_NOT_ALLOWED`).\n* 408, 413, 415: bodies are JSON, at most 16 KiB, and sent at once. Unknown fields are refused.\n* 429, 503: wait `Retry-After` seconds. Never repeat by itself a call that carries a code.\n\n## Limits\n\nAll are settings; these are the defaults. 5 tries per `mfaToken`; after 10 wrong codes waits from 30 seconds to an\nhour; after 50 the method is locked. After 5 wrong passwords waits from 1 second to 15 minutes. 3 resends per challenge,\nthe first after 60 seconds. 6 code mails an hour and 20 a day per account. 30 calls that send mail an hour per\nnetwork. 6 SMS a day per account. Access tokens live 15 minutes; sessions 60 minutes idle, 24 hours in all.\n\n## Conventions\n\nNames are camelCase. Times are RFC 3339 in UTC with milliseconds. Ids carry their kind (`user-`, `session-`, `factor-`,\n`api-key-`). A field without a value is absent, never null. Lists take `limit` and `offset` and answer `totalCount`.\nAnswers may gain fields, and enums in answers may gain values: ignore what you do not know.\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -18432,7 +18729,7 @@ let response = client.verify_passkey_login()
     }
     /**Open a mailed link
 
-What the page `/magic-link` calls when its button is pressed: uses the link up and answers the code to type on the device that asked, with when and from where it was asked. Nothing is issued or approved by it; a sign-in is finished only by who also holds its `mfaToken`. Opening the page itself uses nothing up. A client on the same device can send the token as `code` instead. Limits: 15 minutes, once, the latest link only.
+What the page `/magic-link` calls when its button is pressed: answers the code to type on the device that asked, with when and from where it was asked. It can be called again, from another device or after a reload, as long as the code is good. Nothing is issued or approved by it; a sign-in is finished only by who also holds its `mfaToken`. Opening the page itself does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code was used, the latest link only.
 
 Sends a `POST` request to `/identity/mfa/magic-link`
 
@@ -19028,6 +19325,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 409u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19186,6 +19484,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19380,6 +19679,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19473,6 +19773,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19567,6 +19868,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19661,6 +19963,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19753,6 +20056,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19847,6 +20151,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -19937,6 +20242,7 @@ pub mod builder {
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20174,6 +20480,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20394,6 +20701,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20485,6 +20793,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20578,6 +20887,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20673,6 +20983,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20765,6 +21076,7 @@ pub mod builder {
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -20908,6 +21220,7 @@ pub mod builder {
             match response.status().as_u16() {
                 202u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21000,6 +21313,7 @@ pub mod builder {
             match response.status().as_u16() {
                 201u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21090,6 +21404,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21183,6 +21498,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21278,6 +21594,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21369,6 +21686,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -21547,6 +21865,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

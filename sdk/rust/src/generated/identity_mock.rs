@@ -255,6 +255,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::CreateApiKeyError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn conflict(self, value: &types::CreateApiKeyError) -> Self {
             Self(
                 self
@@ -436,6 +445,15 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::LoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -665,6 +683,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::DisableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::DisableMfaError) -> Self {
             Self(
                 self
@@ -778,6 +805,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::VerifyMfaDisableError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -897,6 +933,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::GetPasskeyOptionsError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::GetPasskeyOptionsError) -> Self {
             Self(
                 self
@@ -1007,6 +1052,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::SwitchMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1122,6 +1176,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyMfaLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyMfaLoginError) -> Self {
             Self(
                 self
@@ -1231,6 +1294,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyPasskeyLoginError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyPasskeyLoginError) -> Self {
             Self(
                 self
@@ -1326,6 +1398,15 @@ pub mod operations {
                 self
                     .0
                     .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::OpenMagicLinkError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1578,6 +1659,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::RenameMfaMethodError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -1852,6 +1942,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::ResendMfaCodeError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::ResendMfaCodeError) -> Self {
             Self(
                 self
@@ -1945,6 +2044,15 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::SetupMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -2062,6 +2170,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::VerifyMfaSetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -2184,6 +2301,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyPasskeySetupError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyPasskeySetupError) -> Self {
             Self(
                 self
@@ -2279,6 +2405,15 @@ pub mod operations {
                 self
                     .0
                     .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::SignInWithPasskeyError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -2446,6 +2581,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::RegisterUserError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::RegisterUserError) -> Self {
             Self(
                 self
@@ -2532,6 +2676,15 @@ pub mod operations {
                 self
                     .0
                     .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::VerifyRegistrationError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -2647,6 +2800,15 @@ pub mod operations {
                 self
                     .0
                     .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::BeginStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -2768,6 +2930,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyStepUpError) -> Self {
             Self(
                 self
@@ -2885,6 +3056,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::VerifyPasskeyStepUpError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::VerifyPasskeyStepUpError) -> Self {
             Self(
                 self
@@ -2989,6 +3169,15 @@ pub mod operations {
                 self
                     .0
                     .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::RefreshTokenError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -3184,6 +3373,15 @@ pub mod operations {
                 self
                     .0
                     .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::ValidateTokenError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )

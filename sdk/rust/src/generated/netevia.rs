@@ -274,6 +274,7 @@ pub mod types {
     pub enum AuthenticateError {
         ValidationErrorResponse(ValidationErrorResponse),
         InvalidCredentialsErrorResponse(InvalidCredentialsErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyPasswordAttemptsErrorResponse(TooManyPasswordAttemptsErrorResponse),
@@ -289,6 +290,11 @@ pub mod types {
     impl ::std::convert::From<InvalidCredentialsErrorResponse> for AuthenticateError {
         fn from(value: InvalidCredentialsErrorResponse) -> Self {
             Self::InvalidCredentialsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for AuthenticateError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for AuthenticateError {
@@ -603,6 +609,7 @@ pub mod types {
         ),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -690,6 +697,12 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse>
+    for CheckVerificationCodeError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
     for CheckVerificationCodeError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
@@ -754,6 +767,7 @@ pub mod types {
         MfaMethodNotEnabledErrorResponse(MfaMethodNotEnabledErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -806,6 +820,12 @@ pub mod types {
     for CompleteAuthenticationError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse>
+    for CompleteAuthenticationError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -1193,6 +1213,7 @@ pub mod types {
         InsufficientUserAuthenticationErrorResponse(
             InsufficientUserAuthenticationErrorResponse,
         ),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaSmsErrorResponse(TooManyMfaSmsErrorResponse),
@@ -1231,6 +1252,11 @@ pub mod types {
     for EnableMfaSignInError {
         fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
             Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for EnableMfaSignInError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for EnableMfaSignInError {
@@ -2759,6 +2785,75 @@ pub mod types {
             value.parse()
         }
     }
+    ///The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RequestTimeoutErrorResponse {
+        pub code: RequestTimeoutErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "requestId")]
+        pub request_id: ::uuid::Uuid,
+        ///Always `error`.
+        pub status: ::std::string::String,
+    }
+    impl RequestTimeoutErrorResponse {
+        pub fn builder() -> builder::RequestTimeoutErrorResponse {
+            Default::default()
+        }
+    }
+    ///`RequestTimeoutErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RequestTimeoutErrorResponseCode {
+        #[serde(rename = "REQUEST_TIMEOUT")]
+        RequestTimeout,
+    }
+    impl ::std::fmt::Display for RequestTimeoutErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::RequestTimeout => f.write_str("REQUEST_TIMEOUT"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RequestTimeoutErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "REQUEST_TIMEOUT" => Ok(Self::RequestTimeout),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///The last code is too fresh: 60 seconds, doubling with each resend.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ResendCooldownErrorResponse {
@@ -2994,6 +3089,7 @@ pub mod types {
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -3054,6 +3150,12 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for SendVerificationCodeError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse>
+    for SendVerificationCodeError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse>
@@ -7519,6 +7621,101 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RequestTimeoutErrorResponse {
+            code: ::std::result::Result<
+                super::RequestTimeoutErrorResponseCode,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            request_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            status: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for RequestTimeoutErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    request_id: Err("no value supplied for request_id".to_string()),
+                    status: Err("no value supplied for status".to_string()),
+                }
+            }
+        }
+        impl RequestTimeoutErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RequestTimeoutErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn request_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request_id: {e}")
+                    });
+                self
+            }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RequestTimeoutErrorResponse>
+        for super::RequestTimeoutErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RequestTimeoutErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    message: value.message?,
+                    request_id: value.request_id?,
+                    status: value.status?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RequestTimeoutErrorResponse>
+        for RequestTimeoutErrorResponse {
+            fn from(value: super::RequestTimeoutErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    message: Ok(value.message),
+                    request_id: Ok(value.request_id),
+                    status: Ok(value.status),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ResendCooldownErrorResponse {
             code: ::std::result::Result<
                 super::ResendCooldownErrorResponseCode,
@@ -9307,7 +9504,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign Netevia API\n\nThe paths, requests and answers of Netevia's pages on signing in, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register** with `POST /identity/register` and `POST /identity/register/verify`: Netevia's pages have no registration.\n   Without a mail server, mails are in `data/outbox/*.eml`.\n2. **Sign in**: `POST /api/auth/v2`. Press **Authorize** and paste the `token` into `bearerAuth`.\n3. **Turn on MFA**: `POST /settings/MfaSignIn`. The account's own mailbox was proved when it registered, so `email` is on at\n   once. An `authenticator` or a new phone answers `status: pending` with an `mfaToken`: scan `otpauthUri` or wait for the text\n   message, then `POST /api/CodeVerification/check` with the code, the `mfaToken` and\n   `shortMessageType: ContactInfoUpdateRequest`. Nothing is asked for at sign-in that was never proved.\n4. **Sign in again**: `POST /api/auth/v2` answers `mfaRequired: true` with an `mfaToken` and no token. A code is on its\n   way, or the authenticator shows it; `POST /api/auth/v2/2Fac` takes it and answers the `token`.\n   `POST /api/CodeVerification/send` with `AttemptLogin` sends it again.\n\nWherever a code is asked for at sign-in, one of the account's ten recovery codes works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`POST` and `DELETE /settings/MfaSignIn`, `/netevia/disablemfa/*`) need fresh proof: a\nsecond step, or while no method is on the password, in this session at most five minutes ago. Without it the answer is\n401 with\n`WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470). Where the pages know only 200 and 500, a mistake\nof the caller gets a 4xx in the same envelope. Codes go to the account's own proved channels only.\n\n## Errors\n\nEvery error is `{status: \"error\", code, message, requestId}` and typed extras. Branch on `code`; show `message`; quote\n`requestId` when asking for help. Each operation lists its codes, one schema for each. Expect codes that you do not know\nyet: read them as ErrorResponse and act on the HTTP status. 429 and 503: wait `Retry-After` seconds, and never repeat by itself\na call that carries a code.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign Netevia API\n\nThe paths, requests and answers of Netevia's pages on signing in, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register** with `POST /identity/register` and `POST /identity/register/verify`: Netevia's pages have no registration.\n   Without a mail server, mails are in `data/outbox/*.eml`.\n2. **Sign in**: `POST /api/auth/v2`. Press **Authorize** and paste the `token` into `bearerAuth`.\n3. **Turn on MFA**: `POST /settings/MfaSignIn`. The account's own mailbox was proved when it registered, so `email` is on at\n   once. An `authenticator` or a new phone answers `status: pending` with an `mfaToken`: scan `otpauthUri` or wait for the text\n   message, then `POST /api/CodeVerification/check` with the code, the `mfaToken` and\n   `shortMessageType: ContactInfoUpdateRequest`. Nothing is asked for at sign-in that was never proved.\n4. **Sign in again**: `POST /api/auth/v2` answers `mfaRequired: true` with an `mfaToken` and no token. A code is on its\n   way, or the authenticator shows it; `POST /api/auth/v2/2Fac` takes it and answers the `token`.\n   `POST /api/CodeVerification/send` with `AttemptLogin` sends it again.\n\nWherever a code is asked for at sign-in, one of the account's ten recovery codes works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`POST` and `DELETE /settings/MfaSignIn`, `/netevia/disablemfa/*`) need fresh proof: a\nsecond step, or while no method is on the password, in this session at most five minutes ago. Without it the answer is\n401 with\n`WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470). Where the pages know only 200 and 500, a mistake\nof the caller gets a 4xx in the same envelope. Codes go to the account's own proved channels only.\n\n## Errors\n\nEvery error is `{status: \"error\", code, message, requestId}` and typed extras. Branch on `code`; show `message`; quote\n`requestId` when asking for help. Each operation lists its codes, one schema for each. Expect codes that you do not know\nyet: read them as ErrorResponse and act on the HTTP status. 429 and 503: wait `Retry-After` seconds, and never repeat by itself\na call that carries a code.\n\n## Browsers\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -9585,6 +9782,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9677,6 +9875,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9764,6 +9963,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9856,6 +10056,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -10095,6 +10296,7 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

@@ -34,6 +34,7 @@ pub mod types {
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -113,6 +114,11 @@ pub mod types {
             Self::UserNotFoundErrorResponse(value)
         }
     }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for AcceptMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for AcceptMfaError {
         fn from(value: PayloadTooLargeErrorResponse) -> Self {
             Self::PayloadTooLargeErrorResponse(value)
@@ -168,6 +174,7 @@ pub mod types {
             InsufficientUserAuthenticationErrorResponse,
         ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -203,6 +210,11 @@ pub mod types {
     impl ::std::convert::From<ForbiddenErrorResponse> for AddUserError {
         fn from(value: ForbiddenErrorResponse) -> Self {
             Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for AddUserError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for AddUserError {
@@ -551,6 +563,7 @@ pub mod types {
         ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
@@ -592,6 +605,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for EnableMfaError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for EnableMfaError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for EnableMfaError {
@@ -2215,6 +2233,80 @@ pub mod types {
             value.parse()
         }
     }
+    ///The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RequestTimeoutErrorResponse {
+        pub code: RequestTimeoutErrorResponseCode,
+        ///One sentence that may be shown to the user.
+        pub detail: ::std::string::String,
+        ///The HTTP status again, for clients that see only the body.
+        pub status: i32,
+        ///The name of the status.
+        pub title: ::std::string::String,
+        ///Equal to the header X-Request-Id; quote it when asking for help.
+        #[serde(rename = "traceId")]
+        pub trace_id: ::uuid::Uuid,
+        ///Always `about:blank`: the status says what kind of problem it is.
+        #[serde(rename = "type")]
+        pub type_: ::std::string::String,
+    }
+    impl RequestTimeoutErrorResponse {
+        pub fn builder() -> builder::RequestTimeoutErrorResponse {
+            Default::default()
+        }
+    }
+    ///`RequestTimeoutErrorResponseCode`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RequestTimeoutErrorResponseCode {
+        #[serde(rename = "REQUEST_TIMEOUT")]
+        RequestTimeout,
+    }
+    impl ::std::fmt::Display for RequestTimeoutErrorResponseCode {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::RequestTimeout => f.write_str("REQUEST_TIMEOUT"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RequestTimeoutErrorResponseCode {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "REQUEST_TIMEOUT" => Ok(Self::RequestTimeout),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for RequestTimeoutErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Every error that `requestToken` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -2230,6 +2322,7 @@ pub mod types {
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
@@ -2291,6 +2384,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for RequestTokenError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for RequestTokenError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for RequestTokenError {
@@ -3061,6 +3159,7 @@ pub mod types {
         ),
         ForbiddenErrorResponse(ForbiddenErrorResponse),
         UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
         PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
         UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
@@ -3096,6 +3195,11 @@ pub mod types {
     impl ::std::convert::From<UserNotFoundErrorResponse> for UpdateUserError {
         fn from(value: UserNotFoundErrorResponse) -> Self {
             Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for UpdateUserError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
         }
     }
     impl ::std::convert::From<PayloadTooLargeErrorResponse> for UpdateUserError {
@@ -6641,6 +6745,133 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RequestTimeoutErrorResponse {
+            code: ::std::result::Result<
+                super::RequestTimeoutErrorResponseCode,
+                ::std::string::String,
+            >,
+            detail: ::std::result::Result<::std::string::String, ::std::string::String>,
+            status: ::std::result::Result<i32, ::std::string::String>,
+            title: ::std::result::Result<::std::string::String, ::std::string::String>,
+            trace_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            type_: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for RequestTimeoutErrorResponse {
+            fn default() -> Self {
+                Self {
+                    code: Err("no value supplied for code".to_string()),
+                    detail: Err("no value supplied for detail".to_string()),
+                    status: Err("no value supplied for status".to_string()),
+                    title: Err("no value supplied for title".to_string()),
+                    trace_id: Err("no value supplied for trace_id".to_string()),
+                    type_: Err("no value supplied for type_".to_string()),
+                }
+            }
+        }
+        impl RequestTimeoutErrorResponse {
+            pub fn code<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RequestTimeoutErrorResponseCode>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.code = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for code: {e}")
+                    });
+                self
+            }
+            pub fn detail<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.detail = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for detail: {e}")
+                    });
+                self
+            }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
+            pub fn title<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.title = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for title: {e}")
+                    });
+                self
+            }
+            pub fn trace_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.trace_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for trace_id: {e}")
+                    });
+                self
+            }
+            pub fn type_<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.type_ = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for type_: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RequestTimeoutErrorResponse>
+        for super::RequestTimeoutErrorResponse {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RequestTimeoutErrorResponse,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    code: value.code?,
+                    detail: value.detail?,
+                    status: value.status?,
+                    title: value.title?,
+                    trace_id: value.trace_id?,
+                    type_: value.type_?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RequestTimeoutErrorResponse>
+        for RequestTimeoutErrorResponse {
+            fn from(value: super::RequestTimeoutErrorResponse) -> Self {
+                Self {
+                    code: Ok(value.code),
+                    detail: Ok(value.detail),
+                    status: Ok(value.status),
+                    title: Ok(value.title),
+                    trace_id: Ok(value.trace_id),
+                    type_: Ok(value.type_),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ServiceUnavailableErrorResponse {
             code: ::std::result::Result<
                 super::ServiceUnavailableErrorResponseCode,
@@ -8870,6 +9101,11 @@ Errors are problem details (RFC 9457), `application/problem+json`: `type`, `titl
 a stable `code` to branch on, and typed extras. Expect codes that you do not know yet: read them as ErrorResponse
 and act on the status. On 429 and 503, wait `Retry-After` seconds.
 
+## Browsers
+
+A page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody
+else does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.
+
 
 Version: 0.1.0*/
 pub struct Client {
@@ -9176,6 +9412,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9346,6 +9583,7 @@ pub mod builder {
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9518,6 +9756,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9692,6 +9931,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -9870,6 +10110,7 @@ pub mod builder {
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

@@ -85,6 +85,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::RequestTokenError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::RequestTokenError) -> Self {
             Self(
                 self
@@ -274,6 +283,15 @@ pub mod operations {
                 self
                     .0
                     .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::AddUserError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -479,6 +497,15 @@ pub mod operations {
                     .json_body_obj(value),
             )
         }
+        pub fn request_timeout(self, value: &types::UpdateUserError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
         pub fn payload_too_large(self, value: &types::UpdateUserError) -> Self {
             Self(
                 self
@@ -677,6 +704,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::AcceptMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )
@@ -889,6 +925,15 @@ pub mod operations {
                 self
                     .0
                     .status(404u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::EnableMfaError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
                     .header("content-type", "application/json")
                     .json_body_obj(value),
             )

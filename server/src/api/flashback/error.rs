@@ -74,7 +74,7 @@ const fn sentence(rejected: &Rejected) -> Option<&'static str> {
         Refusal::NoOrganisation => "User not associated with an organization.",
         Refusal::Forbidden => "Insufficient permissions. OWNER or ADMINISTRATOR role required.",
         Refusal::MfaEnforced => "Cannot disable MFA when enforced by organization.",
-        Refusal::UserNotFound => "User not found.",
+        Refusal::UserNotFound | Refusal::UnknownUser => "User not found.",
         _as_everywhere => return None,
     })
 }

@@ -166,7 +166,7 @@ const fn own(caller: session::Caller, source: Source) -> Toggle {
 /// An id as this API prints it, or as the native one does.
 fn user_id(text: &str) -> Result<UserId, Refusal> {
     let bare = text.strip_prefix("user-").unwrap_or(text);
-    let id = Uuid::try_parse(bare).map_err(|_| Refusal::UserNotFound)?;
+    let id = Uuid::try_parse(bare).map_err(|_| Refusal::UnknownUser)?;
     Ok(Id::new(id))
 }
 

@@ -100,7 +100,7 @@ pub async fn refresh(
 refuses!(Logout: WITH_BODY, Validation, TokenInvalid, TokenExpired);
 
 /// Ends the session of the bearer, or the sign-in that it began.
-#[utoipa::path(operation_id = "logout", tag = "Sessions", request_body = Option<LogoutRequest>,
+#[utoipa::path(operation_id = "logout", tag = "Sign-out", request_body = Option<LogoutRequest>,
     security(("bearerAuth" = []), ("pendingAuth" = [])),
     responses((status = 200, body = MessageResponse), Logout))]
 #[post("/user/logout")]

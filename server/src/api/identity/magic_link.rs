@@ -18,7 +18,7 @@ use crate::outcome::LinkOpened;
 
 refuses!(OpenMagicLink: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired);
 
-/// Uses the link up and answers the code to type.
+/// Answers the code to type.
 #[utoipa::path(operation_id = "openMagicLink", tag = "Magic Link", request_body = MagicLinkRequest,
     responses((status = 200, body = MagicLinkResponse), OpenMagicLink))]
 #[post("/identity/mfa/magic-link")]

@@ -107,7 +107,7 @@ pub async fn refresh_token(
 refuses!(Logout: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
 /// Ends the session of the bearer.
-#[utoipa::path(operation_id = "logout", tag = "Sessions", security(("bearerAuth" = [])),
+#[utoipa::path(operation_id = "logout", tag = "Sign-out", security(("bearerAuth" = [])),
     responses((status = 204), Logout))]
 #[post("/identity/logout")]
 pub async fn logout(app: App, source: Source, caller: Caller) -> Result<HttpResponse, Error> {

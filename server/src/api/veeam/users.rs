@@ -110,7 +110,7 @@ refuses!(DeleteUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Insuf
     Forbidden, UserNotFound, LastAdministrator);
 
 /// Deletes an account.
-#[utoipa::path(operation_id = "deleteUser", tag = "Users", params(("id" = i64, Path, minimum = 1)),
+#[utoipa::path(operation_id = "deleteUser", tag = "Removal", params(("id" = i64, Path, minimum = 1)),
     security(("bearerAuth" = [])), responses((status = 200), DeleteUser))]
 #[delete("/api/v1/users/{id}")]
 pub async fn delete_user(

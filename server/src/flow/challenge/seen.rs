@@ -132,7 +132,7 @@ async fn other_link(
 /// it may outlive its challenge, which then goes on until the link's end.
 ///
 /// # Errors
-/// Refuses unknown, forged, used and expired ones.
+/// Refuses unknown, forged, replaced and expired ones, and those of challenges that are over.
 pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
     let reference = Reference::parse(ReferenceKind::MagicLink, token.expose().trim())
         .ok_or(Refusal::MfaTokenInvalid)?;
@@ -269,7 +269,7 @@ impl Seen {
 
     /// Whether the code sent last for it is one of this method.
     pub fn has_code_of(&self, method: FactorKind) -> bool {
-        // Only mails carry a link; one that was used up leaves its date.
+        // Only mails carry a link; one that another replaced leaves its date.
         let mailed = self.challenge.link_expires_at.is_some();
         self.challenge.last_sent_at.is_some() && mailed == (method == FactorKind::Email)
     }

@@ -82,13 +82,23 @@ fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
                 user.role == Role::Administrator
                     || (user.organisation_role == owner && caller.user.organisation_role != owner)
             };
-            if !administrator && found.as_ref().is_some_and(above) {
-                return Err(Refusal::Forbidden.into());
+            match found {
+                Some(user) if !administrator && above(&user) => {
+                    return Err(beyond(&user).into());
+                }
+                found => found,
             }
-            found
         }
     };
-    user.ok_or(Refusal::UserNotFound.into()).map(Some)
+    user.ok_or(Refusal::UnknownUser.into()).map(Some)
+}
+
+/// Why somebody who manages an organisation may not act on this member of it.
+const fn beyond(user: &User) -> Refusal {
+    match user.role {
+        Role::Administrator => Refusal::BeyondServerAdministrator,
+        Role::User => Refusal::BeyondOwner,
+    }
 }
 
 /// Another user's account, for an administrator with fresh proof: what a set-up begun for them needs.

@@ -7,12 +7,37 @@ const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
 // Where a link makes an account, its reader says the password: a stranger may have caused the mail.
 const password = /** @type {HTMLInputElement | null} */ (form.querySelector("input[type=password]"));
 const told = /** @type {HTMLElement} */ (main.querySelector("[role=status]"));
+const post = /** @type {string} */ (main.dataset.post);
 
-const token = decodeURIComponent(location.hash.slice(1));
-// Neither the address line nor the history keeps the token.
-history.replaceState(null, "", location.pathname);
+/** What these codes mean to who followed a link; the API's own sentences speak to programs.
+ * @type {Record<string, string>} */
+const WORDS = {
+  MFA_TOKEN_INVALID: "This link does not work any more: its code was used, or a newer mail took its place. Open the link in your newest mail, or start again on the device that asks for the code.",
+  MFA_TOKEN_EXPIRED: "This link is too old. Start again on the device that asks for the code, and a new mail will come.",
+  REGISTRATION_TOKEN_INVALID: "This link does not work any more: your account was made already, or a newer mail took its place. Try to sign in; if that fails, register again.",
+  REGISTRATION_TOKEN_EXPIRED: "This link is too old. Register again, and a new mail will come.",
+};
 
-/** Shows lines, each a paragraph of plain text, in the place of what was told before.
+const WHOLE = /^(ml|rl)_[\w-]{86}$/;
+
+/** The token of the link, which is the address's fragment; that of this page before it was loaded again.
+ * @returns {string} */
+function given() {
+  const kept = history.state?.token ?? "";
+  try {
+    return decodeURIComponent(location.hash.slice(1)).trim() || kept;
+  } catch {
+    // Something is in the way of reading it, so it is not whole.
+    return location.hash.slice(1);
+  }
+}
+
+const token = given();
+// The address line does not keep the token. This page's own entry in the history does, so that it can be
+// loaded again; no other page can read it there.
+history.replaceState({ token }, "", location.pathname);
+
+/** Shows lines, each a paragraph of plain text, instead of what was told before.
  * @param {string[]} lines */
 function tell(...lines) {
   told.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
@@ -32,11 +57,20 @@ function show(answer) {
   told.children[1].className = "code";
 }
 
+/** What is wrong with the password by its length alone; nothing if nothing is.
+ * @param {HTMLInputElement} field */
+function tooShort(field) {
+  const [least, length] = [Number(field.dataset.least), [...field.value].length];
+  return length < least ? `The password is too short: it has ${length} characters and needs at least ${least}.` : "";
+}
+
 async function send() {
+  const short = password ? tooShort(password) : "";
+  if (short) return tell(short);
   button.disabled = true;
   tell("One moment…");
   try {
-    const response = await fetch(/** @type {string} */ (main.dataset.post), {
+    const response = await fetch(post, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(password ? { token, password: password.value } : { token }),
@@ -46,12 +80,13 @@ async function send() {
     const answer = await response.json();
     if (response.ok) {
       form.hidden = true;
-      if (answer.code) show(answer);
-      else tell(answer.message, "You can close this page.");
-      return;
+      if (answer.code) return show(answer);
+      history.replaceState(null, "");
+      return tell(answer.message, "You can close this page.");
     }
     const mendable = answer.code === "VALIDATION" && password;
-    tell(...(mendable ? answer.errors.map((/** @type {{message: string}} */ one) => one.message) : [answer.message]));
+    const flaws = () => answer.errors.map((/** @type {{message: string}} */ one) => one.message);
+    tell(...(mendable ? flaws() : [WORDS[answer.code] ?? answer.message]));
     // What is refused for good is not offered again.
     form.hidden = !mendable && (response.status === 400 || response.status === 404);
   } catch {
@@ -64,5 +99,6 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   void send();
 });
-if (token) form.hidden = false;
+if (WHOLE.test(token)) form.hidden = false;
+else if (token) tell("This link did not arrive whole: some mail programs cut or change links. Copy the whole link from the mail into the address line of your browser.");
 else tell("This page needs the whole link. Please open the link in the mail once more.");

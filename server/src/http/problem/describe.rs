@@ -17,6 +17,7 @@ pub mod grounds {
 
     /// What every operation with a body and the database can answer.
     pub const WITH_BODY: &[Problem] = &[
+        Problem::RequestTimeout,
         Problem::PayloadTooLarge,
         Problem::UnsupportedMediaType,
         Problem::Internal,

@@ -16,6 +16,7 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
             dependency: false, ..
         }) => Extras::Internal(extra::Internal {}),
         Rejected::TooLarge => Extras::PayloadTooLarge(extra::PayloadTooLarge {}),
+        Rejected::TooSlow => Extras::RequestTimeout(extra::RequestTimeout {}),
         Rejected::MediaType(_) => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
         Rejected::Method { .. } => Extras::MethodNotAllowed(extra::MethodNotAllowed {}),
         Rejected::NotReady { checks } => Extras::NotReady(extra::NotReady {
@@ -86,6 +87,9 @@ fn of_refusal(refusal: &Refusal) -> Extras {
         },
         Refusal::MfaChallengeUsedUp => {
             Extras::TooManyMfaAttempts(extra::TooManyMfaAttempts { retry_after: 1 })
+        },
+        Refusal::BeyondServerAdministrator | Refusal::BeyondOwner => {
+            Extras::Forbidden(extra::Forbidden {})
         },
         Refusal::UnknownUser => Extras::UserNotFound(extra::UserNotFound {}),
         Refusal::TokenInvalid { sent: _ } => Extras::TokenInvalid(extra::TokenInvalid {}),

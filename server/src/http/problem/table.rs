@@ -115,6 +115,7 @@ problems! {
     MethodNotAllowed "MethodNotAllowedErrorResponse" = Rejected::Method { allow: String::new() };
     ApiKeyLimit "APIKeyLimitErrorResponse" = Refusal::ApiKeyLimit;
     PayloadTooLarge "PayloadTooLargeErrorResponse" = Rejected::TooLarge;
+    RequestTimeout "RequestTimeoutErrorResponse" = Rejected::TooSlow;
     UnsupportedMediaType "UnsupportedMediaTypeErrorResponse" = Rejected::MediaType(Media::Json);
     TooManyMfaAttempts "TooManyMFAAttemptsErrorResponse" {
         retry_after: u32,

@@ -1,0 +1,2 @@
+-- When the link of a challenge was opened last: it can be opened again while its code is good.
+ALTER TABLE challenges ADD COLUMN opened_at BIGINT;

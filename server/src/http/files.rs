@@ -1,0 +1,132 @@
+//! Files that stay the same while the server runs: sent compressed to who can read that, and not again to who has them.
+//!
+//! Nothing else is ever compressed: the length of a compressed answer tells of what is in it, and answers of
+//! the APIs hold secrets beside what a client chose (BREACH).
+
+use std::io::Write;
+use std::sync::{Arc, OnceLock};
+
+use actix_web::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
+    VARY,
+};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Bytes below which compression saves no packet.
+const WORTH_IT: usize = 1024;
+
+/// A file.
+pub struct File {
+    path: String,
+    media: String,
+    bytes: Bytes,
+    keep: &'static str,
+    tag: OnceLock<String>,
+    packed: OnceLock<Option<Bytes>>,
+}
+
+impl File {
+    /// The file at a path, of a media type.
+    pub fn new(path: impl Into<String>, media: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            path: path.into(),
+            media: media.into(),
+            bytes: bytes.into(),
+            keep: "no-cache",
+            tag: OnceLock::new(),
+            packed: OnceLock::new(),
+        }
+    }
+
+    /// The same file, of which nobody keeps a copy, not even to ask whether it is still good.
+    pub fn unkept(self) -> Self {
+        Self {
+            keep: "no-store",
+            ..self
+        }
+    }
+
+    /// The file, or 304 when the client has it.
+    fn answer(&self, headers: &HeaderMap) -> HttpResponse {
+        let packed = takes_gzip(headers).then(|| self.packed()).flatten();
+        let tag = self
+            .tag
+            .get_or_init(|| format!("{:08x}", crc32fast::hash(&self.bytes)));
+        let tag = match packed {
+            Some(_) => format!("\"{tag}-gzip\""),
+            None => format!("\"{tag}\""),
+        };
+        let known = has(headers, &tag);
+        let mut answer = match known {
+            true => HttpResponse::NotModified(),
+            false => HttpResponse::Ok(),
+        };
+        answer.insert_header((ETAG, tag));
+        answer.insert_header((CACHE_CONTROL, self.keep));
+        answer.insert_header((VARY, "Accept-Encoding"));
+        if known {
+            return answer.finish();
+        }
+        answer.content_type(self.media.as_str());
+        match packed {
+            Some(packed) => answer
+                .insert_header((CONTENT_ENCODING, "gzip"))
+                .body(packed.clone()),
+            None => answer.body(self.bytes.clone()),
+        }
+    }
+
+    /// The file as gzip, made when it is first asked for; `None` where that is no shorter.
+    fn packed(&self) -> Option<&Bytes> {
+        let make = || {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(&self.bytes).ok()?;
+            let packed = encoder.finish().ok()?;
+            (packed.len() < self.bytes.len()).then(|| Bytes::from(packed))
+        };
+        let worth_it = self.bytes.len() >= WORTH_IT;
+        self.packed
+            .get_or_init(|| worth_it.then(make).flatten())
+            .as_ref()
+    }
+}
+
+/// Mounts files at their paths.
+pub fn routes(config: &mut web::ServiceConfig, files: &Arc<[File]>) {
+    for (index, file) in files.iter().enumerate() {
+        let files = Arc::clone(files);
+        let answer = move |request: HttpRequest| {
+            std::future::ready(files.get(index).map_or_else(
+                || HttpResponse::NotFound().finish(),
+                |file| file.answer(request.headers()),
+            ))
+        };
+        config.service(web::resource(file.path.as_str()).route(web::get().to(answer)));
+    }
+}
+
+/// Whether the client has what this tag names (RFC 9110 §13.1.2).
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let same = |one: &str| one == "*" || one.trim_start_matches("W/") == tag;
+    listed(headers, &IF_NONE_MATCH).any(same)
+}
+
+/// Whether the client reads gzip (RFC 9110 §12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let wanted = |one: &str| {
+        let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
+        let weight = weight.trim().strip_prefix("q=").map(str::parse::<f32>);
+        let refused = weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0));
+        coding.trim().eq_ignore_ascii_case("gzip") && !refused
+    };
+    listed(headers, &ACCEPT_ENCODING).any(wanted)
+}
+
+/// The members of a header that is a list, over all its lines.
+fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}
