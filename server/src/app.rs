@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,12 +19,14 @@ use crate::model::{Fault, Result, Time};
 use crate::store::conn::SchemaState;
 use crate::store::{
     Engine, Options, Store, Tx, api_keys, audit, challenges, code_sets, limits, notices, passkeys,
-    registrations, sessions,
+    registrations, sessions, users,
 };
 use crate::vault::{Hasher, PublicKey, Vault, make_folder, private, refuse_open_to_others};
 
 /// How many rows one purge deletes in one write: past it, others would wait for it.
 const PURGE_BATCH: i64 = 1000;
+/// Seconds that the clock may go back without a word.
+const BACK_SECONDS: u32 = 2;
 /// How long counters of wrong passwords are kept after the last try.
 const KEEP_PASSWORD_ATTEMPTS: i64 = 86_400;
 
@@ -42,12 +45,29 @@ pub struct Ctx {
     /// Password hashing.
     pub hasher: Hasher,
     courier: Arc<Notify>,
+    newest: AtomicI64,
 }
 
 impl Ctx {
-    /// The time.
+    /// The time. A clock that went back is told in the log, once each time.
     pub fn now(&self) -> Time {
-        self.clock.now()
+        let now = self.clock.now();
+        let newest = self.newest.fetch_max(now.micros(), Ordering::Relaxed);
+        let back = Time::from_micros(newest).seconds_after(now);
+        // Less is a thread that had to wait between its look at the clock and here.
+        if back > BACK_SECONDS {
+            let known = Ordering::Relaxed;
+            let first = self
+                .newest
+                .compare_exchange(newest, now.micros(), known, known);
+            if first.is_ok() {
+                tracing::warn!(
+                    seconds = back,
+                    "the clock went back: waits that began later than now are over, codes of apps that were accepted since are not taken before their time has come again"
+                );
+            }
+        }
+        now
     }
 
     /// Runs a job in one transaction; see [`Store::write`].
@@ -135,6 +155,7 @@ impl App {
             chance,
             settings: Arc::new(settings),
             courier: Arc::new(Notify::new()),
+            newest: AtomicI64::new(i64::MIN),
         }));
         if keys_are_new
             && !app
@@ -177,6 +198,17 @@ impl App {
             Ok(result) => result,
             Err(_) => Err(Fault::bug(anyhow::anyhow!("a flow panicked")).into()),
         }
+    }
+
+    /// Learns what the kept password hashes cost, so that an unknown address costs as much as the dearest
+    /// of them (N-079).
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub async fn learn_costs(&self) -> Result<()> {
+        let parameters = self.0.read(users::hash_parameters).await?;
+        self.0.hasher.learn(parameters.iter().map(String::as_str));
+        Ok(())
     }
 
     /// The public keys that verify our tokens now.

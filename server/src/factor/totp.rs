@@ -16,8 +16,6 @@ use crate::vault::{Place, Vault};
 const STEP: i64 = 30;
 /// How far a device's clock may be off and still be told so, in steps: ten minutes.
 const TELL_STEPS: i64 = 20;
-/// A used code is at most this far from a fresh one, in seconds.
-const LONGEST_WAIT: u32 = 90;
 
 /// An authenticator with its secret unsealed.
 pub struct Authenticator {
@@ -46,7 +44,7 @@ impl Authenticator {
 
     /// The accepted step whose code this is, newest first (P-20).
     fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
-        let current = now.seconds().div_euclid(STEP);
+        let current = step(now);
         let newest = current + i64::from(policy.totp_accept_next_step);
         (current - 1..=newest).rev().find(|step| {
             // Before 1970 no step fits.
@@ -54,6 +52,11 @@ impl Authenticator {
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
         })
     }
+}
+
+/// The time step of a moment: what a code accepted now is of.
+pub fn step(now: Time) -> i64 {
+    now.seconds().div_euclid(STEP)
 }
 
 impl Authenticator {
@@ -64,7 +67,7 @@ impl Authenticator {
     /// # Errors
     /// A fault when the database does not answer.
     pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
-        let current = now.seconds().div_euclid(STEP);
+        let current = step(now);
         let fits = |offset: &i64| {
             u64::try_from((current + offset) * STEP)
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
@@ -103,7 +106,7 @@ pub fn compare(
         let used = authenticator.factor.last_step.unwrap_or(step).max(step);
         let next = Time::from_seconds((used + 1) * STEP);
         verdict = Verdict::Used {
-            retry_after: next.seconds_after(now).clamp(1, LONGEST_WAIT),
+            retry_after: next.seconds_after(now).max(1),
         };
     }
     Ok(verdict)
