@@ -4,6 +4,7 @@ mod start;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
@@ -13,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::courier::Health;
 use crate::model::{Fault, Result, Time};
-use crate::store::{Store, Tx};
+use crate::store::{Store, Tx, users};
 use crate::vault::{Hasher, PublicKey, Vault};
 
 pub mod backup;
@@ -23,6 +24,9 @@ mod readiness;
 
 use epoch::MarkFile;
 use readiness::Probe;
+
+/// Seconds that the clock may go back without a word.
+const BACK_SECONDS: u32 = 2;
 
 /// What flows work with.
 pub struct Ctx {
@@ -44,12 +48,29 @@ pub struct Ctx {
     mark: MarkFile,
     /// What the start made, a sentence each.
     made: Vec<String>,
+    newest: AtomicI64,
 }
 
 impl Ctx {
-    /// The time.
+    /// The time. A clock that went back is told in the log, once each time.
     pub fn now(&self) -> Time {
-        self.clock.now()
+        let now = self.clock.now();
+        let newest = self.newest.fetch_max(now.micros(), Ordering::Relaxed);
+        let back = Time::from_micros(newest).seconds_after(now);
+        // Less is a thread that had to wait between its look at the clock and here.
+        if back > BACK_SECONDS {
+            let known = Ordering::Relaxed;
+            let first = self
+                .newest
+                .compare_exchange(newest, now.micros(), known, known);
+            if first.is_ok() {
+                tracing::warn!(
+                    seconds = back,
+                    "the clock went back: waits that began later than now are over, codes of apps that were accepted since are not taken before their time has come again"
+                );
+            }
+        }
+        now
     }
 
     /// Runs a job in one transaction; see [`Store::write`].
@@ -112,6 +133,17 @@ impl App {
             Ok(result) => result,
             Err(_) => Err(Fault::bug(anyhow::anyhow!("a flow panicked")).into()),
         }
+    }
+
+    /// Learns what the kept password hashes cost, so that an unknown address costs as much as the dearest
+    /// of them (N-079).
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub async fn learn_costs(&self) -> Result<()> {
+        let parameters = self.0.read(users::hash_parameters).await?;
+        self.0.hasher.learn(parameters.iter().map(String::as_str));
+        Ok(())
     }
 
     /// The public keys that verify our tokens now.

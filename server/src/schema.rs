@@ -31,6 +31,7 @@ diesel::table! {
         description -> Nullable<Text>,
         organisation_id -> Nullable<IdSql>,
         organisation_role -> Nullable<Text>,
+        password_changes -> BigInt,
     }
 }
 
@@ -168,6 +169,9 @@ diesel::table! {
         secret_hash -> Binary,
         created_at -> BigInt,
         replaced_at -> Nullable<BigInt>,
+        successor_id -> Nullable<IdSql>,
+        replaced_from -> Nullable<Text>,
+        repeated_at -> Nullable<BigInt>,
     }
 }
 

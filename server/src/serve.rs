@@ -112,6 +112,7 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let threads = app.ctx().settings.http_threads as usize;
     // Asked for before the door opens, so that a signal in between is not missed.
     let mut terminate = signal(SignalKind::terminate())?;
+    learn_costs(&app).await;
     let mut running = begin(&app, listener, threads)?;
     greet(&app, running.address);
     tokio::select! {
@@ -133,7 +134,17 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
 /// # Errors
 /// When the listener cannot be used.
 pub async fn start(app: App, listener: TcpListener) -> anyhow::Result<Running> {
+    learn_costs(&app).await;
     begin(&app, listener, 1)
+}
+
+async fn learn_costs(app: &App) {
+    if let Err(error) = app.learn_costs().await {
+        tracing::warn!(
+            ?error,
+            "what the kept password hashes cost is not known: each is learnt when it is met"
+        );
+    }
 }
 
 fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Running> {
@@ -391,6 +402,17 @@ fn greeting(app: &App, address: SocketAddr) -> String {
             settings.data_dir.join("outbox").display()
         ),
     });
+    if !settings.trusted_proxies.is_empty() {
+        let proxies: Vec<String> = settings
+            .trusted_proxies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        lines.push(format!(
+            "  Proxies   {} are believed: each has to append its peer to X-Forwarded-For, or to set it",
+            proxies.join(", ")
+        ));
+    }
     lines.push("  Stop      Ctrl-C\n".to_owned());
     lines.join("\n")
 }

@@ -237,6 +237,9 @@ async fn a_refresh_token_is_read_in_both_spellings_and_once() {
     assert_eq!(first["accessToken"], first["token"]);
     let token = first.text("refreshToken");
     let second = with("refresh_token", &token).await.is(200);
+    let again = with("refreshToken", &token).await.is(200);
+    assert_eq!(again["refreshToken"], second["refreshToken"], "sent twice");
+    server.clock.advance(11);
     with("refresh_token", &token)
         .await
         .refused(401, "TOKEN_INVALID");

@@ -9,7 +9,9 @@
 )]
 
 mod across;
+mod at_once;
 mod budgets;
+mod clocks;
 mod courier;
 mod crossing;
 mod doors;
@@ -107,7 +109,9 @@ use contract_tests::{Test, process, suite};
 fn all() -> Vec<Test> {
     let modules = [
         across::tests(),
+        at_once::tests(),
         budgets::tests(),
+        clocks::tests(),
         courier::tests(),
         crossing::tests(),
         doors::tests(),

@@ -16,6 +16,7 @@ tests! {
     parallel_guesses_on_many_challenges_stop_at_the_soft_limit,
     of_eight_set_ups_with_one_code_one_wins,
     of_eight_ways_out_with_one_code_one_wins,
+    of_eight_refreshes_two_get_the_same_and_nothing_ends,
     of_eight_refreshes_one_wins_and_the_session_ends,
     of_eight_resends_one_is_sent,
     of_ten_sign_ins_six_are_mailed,
@@ -139,8 +140,30 @@ async fn of_eight_ways_out_with_one_code_one_wins() {
     assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));
 }
 
-async fn of_eight_refreshes_one_wins_and_the_session_ends() {
+async fn of_eight_refreshes_two_get_the_same_and_nothing_ends() {
     let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let answers = at_once((0..8).map(|_| server.refresh(&alice.refresh_token))).await;
+    assert_eq!(count(&answers, 200), 2, "{:?}", outcomes(&answers));
+    let winners: Vec<&Answer> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .collect();
+    assert_eq!(winners[0]["refreshToken"], winners[1]["refreshToken"]);
+    for winner in &winners {
+        let me = server
+            .get("/identity/me")
+            .bearer(&winner.text("accessToken"));
+        me.await.is(200);
+    }
+    server
+        .refresh(&winners[0].text("refreshToken"))
+        .await
+        .is(200);
+}
+
+async fn of_eight_refreshes_one_wins_and_the_session_ends() {
+    let server = Server::with(|settings| settings.policy.refresh_reuse_seconds = 0).await;
     let alice = server.registered("alice@example.com").await;
     let answers = at_once((0..8).map(|_| server.refresh(&alice.refresh_token))).await;
     assert_eq!(count(&answers, 200), 1, "{:?}", outcomes(&answers));

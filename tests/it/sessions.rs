@@ -11,6 +11,10 @@ tests! {
     an_access_token_of_es256_is_verified_off_line,
     an_access_token_lives_fifteen_minutes,
     a_refresh_token_works_once_and_its_reuse_ends_the_session,
+    a_refresh_token_that_is_sent_twice_gives_the_same_successor_once_more,
+    a_spent_refresh_token_that_comes_late_ends_the_session,
+    a_spent_refresh_token_that_comes_from_elsewhere_ends_the_session,
+    what_an_older_replica_exchanged_is_given_no_second_time,
     a_refresh_keeps_what_was_proved,
     an_idle_session_ends_after_an_hour,
     a_session_ends_after_a_day_however_often_it_is_refreshed,
@@ -106,7 +110,7 @@ async fn an_access_token_lives_fifteen_minutes() {
     let alice = server.registered("alice@example.com").await;
     server.clock.advance(899);
     alice.me().await.is(200);
-    server.clock.advance(10);
+    server.clock.advance(11);
     alice.me().await.refused(401, "TOKEN_EXPIRED");
     let renewed = server
         .refresh(&alice.refresh_token)
@@ -138,6 +142,86 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     }
     server.mail.notice_to("alice@example.com", "ended").await;
     alice.login().await.is(200);
+}
+
+async fn a_refresh_token_that_is_sent_twice_gives_the_same_successor_once_more() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    let first = server.refresh(&alice.refresh_token).await.is(200);
+    // The answer was lost on the way, and the server restarted meanwhile.
+    let server = server.restarted().await;
+    server.clock.advance(9);
+    let again = server.refresh(&alice.refresh_token).await.is(200);
+    assert_eq!(first["refreshToken"], again["refreshToken"]);
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
+    for answer in [&first, &again] {
+        let me = server
+            .get("/identity/me")
+            .bearer(&answer.text("accessToken"));
+        me.await.is(200);
+    }
+    // Past the window of the first: nothing has ended.
+    server.clock.advance(600);
+    alice.server = server.clone();
+    alice.keep(&again);
+    let renewed = server.refresh(&alice.refresh_token).await.is(200);
+    alice.keep(&renewed);
+    alice.me().await.is(200);
+    let told = "SELECT count(*) AS found FROM audit_events WHERE event = 'refresh_repeated'";
+    assert_eq!(server.database.number(told), 1);
+}
+
+async fn a_spent_refresh_token_that_comes_late_ends_the_session() {
+    for (window, late) in [(10, 10), (60, 60), (0, 0)] {
+        let server = Server::with(|settings| settings.policy.refresh_reuse_seconds = window).await;
+        let alice = server.registered("alice@example.com").await;
+        let next = server.refresh(&alice.refresh_token).await.is(200);
+        server.clock.advance(late);
+        server
+            .refresh(&alice.refresh_token)
+            .await
+            .refused(401, "TOKEN_INVALID");
+        server
+            .refresh(&next.text("refreshToken"))
+            .await
+            .refused(401, "TOKEN_INVALID");
+        server.mail.notice_to("alice@example.com", "ended").await;
+    }
+}
+
+async fn a_spent_refresh_token_that_comes_from_elsewhere_ends_the_session() {
+    let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
+    let alice = server.registered("alice@example.com").await;
+    let refresh = |address: &str| server.refresh(&alice.refresh_token).from(address);
+    let next = refresh("203.0.113.7").await.is(200);
+    refresh("198.51.100.9").await.refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&next.text("refreshToken"))
+        .from("203.0.113.7")
+        .await
+        .refused(401, "TOKEN_INVALID");
+    server.mail.notice_to("alice@example.com", "ended").await;
+}
+
+async fn what_an_older_replica_exchanged_is_given_no_second_time() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let next = server.refresh(&alice.refresh_token).await.is(200);
+    // The version before draws the successor's secret, and keeps no successor.
+    server
+        .database
+        .run("UPDATE refresh_tokens SET successor_id = NULL");
+    server
+        .refresh(&alice.refresh_token)
+        .await
+        .refused(401, "TOKEN_INVALID");
+    server
+        .refresh(&next.text("refreshToken"))
+        .await
+        .refused(401, "TOKEN_INVALID");
 }
 
 async fn a_refresh_keeps_what_was_proved() {

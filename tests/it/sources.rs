@@ -8,6 +8,7 @@ tests! {
     a_letter_says_where_it_was_caused,
     a_link_says_where_its_mail_was_last_asked_for,
     a_loopback_peer_causes_as_many_mails_as_it_likes,
+    a_loopback_peer_counts_where_the_server_is_there_for_others,
 }
 
 /// Has the mail of a sign-in sent.
@@ -115,4 +116,40 @@ async fn a_loopback_peer_causes_as_many_mails_as_it_likes() {
             .await
             .is(202);
     }
+}
+
+async fn a_loopback_peer_counts_where_the_server_is_there_for_others() {
+    // Behind a proxy on the same machine that nobody named: all clients come from here.
+    let server = Server::with(|settings| {
+        settings.public_url = "https://login.example.com".to_owned();
+        settings.passkey_rp_id = "login.example.com".to_owned();
+        settings.policy.mail_calls_per_source = 2;
+        settings.policy.passkey_sign_ins_per_source = 10;
+    })
+    .await;
+    for number in 0..2 {
+        server
+            .register(&format!("user{number}@example.com"))
+            .await
+            .is(202);
+    }
+    server
+        .register("more@example.com")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    let body = super::flashback::registration("more@example.com", None);
+    server
+        .post("/user/register", &body)
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
+    for _ in 0..10 {
+        server
+            .call(Method::POST, "/identity/passkey/options")
+            .await
+            .is(200);
+    }
+    server
+        .call(Method::POST, "/identity/passkey/options")
+        .await
+        .refused(429, "TOO_MANY_REQUESTS");
 }

@@ -293,6 +293,9 @@ async fn a_refresh_token_is_good_once() {
         .is(200);
     let next = refresh(&server, &first.text("refresh_token")).await.is(200);
     assert_ne!(first["refresh_token"], next["refresh_token"]);
+    let again = refresh(&server, &first.text("refresh_token")).await.is(200);
+    assert_eq!(again["refresh_token"], next["refresh_token"], "sent twice");
+    server.clock.advance(11);
     let again = refresh(&server, &first.text("refresh_token")).await;
     again.refused(401, "TOKEN_INVALID");
     let ended = refresh(&server, &next.text("refresh_token")).await;

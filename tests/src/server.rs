@@ -110,6 +110,12 @@ impl Server {
     /// Stops it and starts it again on the same data, at the same time.
     #[must_use]
     pub async fn restarted(self) -> Self {
+        self.restarted_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         stop(&self.running).await;
         let Self {
             clock,
@@ -117,17 +123,26 @@ impl Server {
             database,
             app,
             folder,
-            settings,
+            mut settings,
             ..
         } = self;
         drop(app);
+        change(&mut settings);
         Self::open(settings, clock, mail, database, folder).await
     }
 
     /// Another server on the same database and keys: a replica.
     pub async fn replica(&self) -> Self {
+        self.replica_ahead(0).await
+    }
+
+    /// A replica whose clock is its own, ahead by these seconds; with none the clock is the same.
+    pub async fn replica_ahead(&self, seconds: i64) -> Self {
+        let clock = match seconds {
+            0 => self.clock.clone(),
+            seconds => Clock::held(self.clock.now().plus_seconds(seconds)),
+        };
         let Self {
-            clock,
             mail,
             database,
             folder,

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -118,6 +119,7 @@ impl App {
             settings: Arc::new(settings),
             courier: Arc::new(Notify::new()),
             health: Arc::default(),
+            newest: AtomicI64::new(i64::MIN),
             made,
         })))
     }

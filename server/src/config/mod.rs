@@ -82,7 +82,7 @@ impl Settings {
                 self.mail_from.email
             ));
         }
-        if !origin_is_loopback(&self.public_url) {
+        if !self.is_for_this_machine() {
             if self.smtp_url.is_none() {
                 let outbox = self.data_dir.join("outbox");
                 warnings.push(format!(
@@ -101,7 +101,7 @@ impl Settings {
                 self.public_url.starts_with("https://") || self.listen.ip().is_loopback();
             if behind_a_proxy && self.trusted_proxies.is_empty() {
                 warnings.push(
-                    "trusted_proxies is empty, so all clients seem to be the proxy in front: they share their limits, and one of them can lock out the others"
+                    "trusted_proxies is empty, so all clients seem to be the proxy in front: they share their limits, and one of them can lock out the others. Set it to the address that the proxy connects from (127.0.0.1,::1 for one on this machine), and have the proxy set X-Forwarded-For to its peer, not pass on what clients send"
                         .to_owned(),
                 );
             }
@@ -118,6 +118,12 @@ impl Settings {
     /// The host that clients know this server by: a domain, or an IP address without brackets.
     pub fn public_host(&self) -> &str {
         origin_host(&self.public_url)
+    }
+
+    /// Whether clients know this server by an address of this machine: only then is whoever comes from
+    /// here its operator.
+    pub fn is_for_this_machine(&self) -> bool {
+        origin_is_loopback(&self.public_url)
     }
 
     /// The origins of the pages where passkeys may be used; none when clients know this server by an

@@ -298,11 +298,13 @@ settings! {
         session_seconds = Whole(300, 2_592_000);
         /// P-32: seconds a session may be idle.
         session_idle_seconds = Whole(300, 86_400);
+        /// Seconds during which a refresh token that was exchanged gets the same successor once more, as two tabs or a lost answer need it; 0 for never. Later its reuse ends the session.
+        refresh_reuse_seconds = Whole(0, 60);
         /// P-33: seconds after a sign-in during which factors may be changed.
         fresh_for_factors_seconds = Whole(60, 3600);
         /// P-33: seconds after a sign-in during which an administrator may act.
         fresh_for_administration_seconds = Whole(60, 3600);
-        /// P-34: seconds that clocks may differ when tokens are judged.
+        /// P-34: seconds that the clocks of replicas may differ when tokens are judged.
         token_leeway_seconds = Whole(0, 30);
         /// P-39: seconds a pending set-up lives.
         enrolment_seconds = Whole(300, 900);

@@ -363,7 +363,9 @@ fn a_public_server_is_warned_about() {
     };
     for listen in ["127.0.0.1:8080", "0.0.0.0:8080"] {
         let told = warnings(listen, "");
-        assert!(told[0].contains("trusted_proxies"), "{told:?}");
+        for what in ["trusted_proxies", "127.0.0.1,::1", "X-Forwarded-For"] {
+            assert!(told[0].contains(what), "what to set: {told:?}");
+        }
         assert!(warnings(listen, "127.0.0.1").is_empty());
     }
 }

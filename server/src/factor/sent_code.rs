@@ -94,6 +94,10 @@ impl SentCode {
     /// Whether the code, or the token of the link that went with it, fits and is not past its
     /// lifetime (P-12, P-27, N-049).
     pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
+        if self.sent_at.is_some_and(|sent| sent.is_to_come(now)) {
+            // The clock went back since: what is sent lives no longer for that (N-049).
+            return false;
+        }
         if let Some(link) = Reference::parse(ReferenceKind::MagicLink, code.as_typed()) {
             let alive = self.link_expires_at.is_some_and(|end| end > now);
             let fits = self

@@ -16,8 +16,6 @@ use crate::vault::{Place, Vault};
 const STEP: i64 = 30;
 /// How far a device's clock may be off and still be told so, in steps: ten minutes.
 const TELL_STEPS: i64 = 20;
-/// A used code is at most this far from a fresh one, in seconds.
-const LONGEST_WAIT: u32 = 90;
 
 /// An authenticator with its secret unsealed.
 pub struct Authenticator {
@@ -61,7 +59,7 @@ impl Authenticator {
 
     /// The accepted step whose code this is, newest first (P-20).
     fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
-        let current = now.seconds().div_euclid(STEP);
+        let current = step(now);
         let newest = newest_step(policy, now);
         (current - 1..=newest).rev().find(|step| {
             // Before 1970 no step fits.
@@ -69,6 +67,11 @@ impl Authenticator {
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
         })
     }
+}
+
+/// The time step of a moment: what a code accepted now is of.
+pub fn step(now: Time) -> i64 {
+    now.seconds().div_euclid(STEP)
 }
 
 impl Authenticator {
@@ -79,7 +82,7 @@ impl Authenticator {
     /// # Errors
     /// A fault when the database does not answer.
     pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
-        let current = now.seconds().div_euclid(STEP);
+        let current = step(now);
         let fits = |offset: &i64| {
             u64::try_from((current + offset) * STEP)
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
@@ -119,7 +122,7 @@ pub fn compare(
         let used = authenticator.factor.last_step.unwrap_or(step).max(step);
         let next = Time::from_seconds((used + 1) * STEP);
         verdict = Verdict::Used {
-            retry_after: next.seconds_after(now).clamp(1, LONGEST_WAIT),
+            retry_after: next.seconds_after(now).max(1),
         };
     }
     Ok(verdict)
@@ -127,7 +130,7 @@ pub fn compare(
 
 /// The newest step whose code is accepted at `now` (P-20).
 pub fn newest_step(policy: &Policy, now: Time) -> i64 {
-    now.seconds().div_euclid(STEP) + i64::from(policy.totp_accept_next_step)
+    step(now) + i64::from(policy.totp_accept_next_step)
 }
 
 /// What a person puts into an authenticator app.

@@ -304,7 +304,7 @@ fn alive(
         .filter(|found| kept(found).is_some_and(|kept| vault::same(&sent, kept)))
         .filter(|found| found.consumed_at.is_none())
         .ok_or(Refusal::RegistrationTokenInvalid)?;
-    if registration.expires_at <= act.now {
+    if registration.expires_at <= act.now || registration.created_at.is_to_come(act.now) {
         return Err(Refusal::RegistrationTokenExpired.into());
     }
     Ok(registration)

@@ -163,17 +163,31 @@ impl Act {
     /// # Errors
     /// Always: the refusal, or a fault when the database does not answer.
     pub fn refuse_limited<T>(&self, tx: &mut Tx, user_id: UserId, refusal: Refusal) -> Result<T> {
+        let (subject, told) = self.told(user_id, &refusal);
+        if limits::take(tx, &subject, told, self.now)?.is_none() {
+            self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
+        }
+        Err(refusal.into())
+    }
+
+    /// Whether this refusal was recorded this hour: then turning somebody away writes nothing.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn was_told(&self, tx: &mut Tx, user_id: UserId, refusal: &Refusal) -> Result<bool> {
+        let (subject, told) = self.told(user_id, refusal);
+        Ok(limits::wait_of(tx, &subject, told, self.now)?.is_some())
+    }
+
+    /// What a refusal is recorded by. Not by the id itself: the row may outlive the user.
+    fn told(&self, user_id: UserId, refusal: &Refusal) -> ([u8; 32], Limit) {
         let told = Limit {
             name: refusal.code(),
             most: 1,
             window_seconds: HOUR,
         };
-        // Not by the id itself: the row may outlive the user.
         let subject = self.vault.keyed_hash("limited", &[user_id.as_bytes()]);
-        if limits::take(tx, &subject, told, self.now)?.is_none() {
-            self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
-        }
-        Err(refusal.into())
+        (subject, told)
     }
 
     /// The id under which the audit trail keeps what happened to an address that has no account.
@@ -183,6 +197,23 @@ impl Act {
         bytes.copy_from_slice(&hash[..16]);
         // RFC 9562 §5.8: version 8, made of what the maker likes.
         Id::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The id under which the audit trail keeps what a network did that belongs to nobody.
+    pub fn of_network(&self) -> UserId {
+        self.stranger(&self.source.network().to_string())
+    }
+
+    /// Whether limits by source count this call: the operator's do not, nor those of this machine while
+    /// the server is there for this machine alone. Behind a proxy on this machine that is not named in
+    /// `trusted_proxies`, all clients of the world come from here.
+    pub fn counts(&self) -> bool {
+        match self.source {
+            Source::Console => false,
+            Source::Client(address) => {
+                !(address.is_loopback() && self.settings.is_for_this_machine())
+            }
+        }
     }
 
     /// Counts a call that sends mail against its source (P-25), and makes sure the courier's queue
@@ -196,10 +227,15 @@ impl Act {
         if notices::queued(tx)? >= i64::from(most) {
             return Err(Refusal::Busy { retry_after: 60 }.into());
         }
-        if self.source.counts() {
+        if self.counts() {
             let (subject, limit) = self.mail_calls(whose);
             if let Some(retry_after) = limits::take(tx, &subject, limit, self.now)? {
-                return self.refuse_limited(tx, user_id, Refusal::TooManyRequests { retry_after });
+                // A stranger's id is drawn for each call: recorded by it, each would be a row.
+                let whom = match whose {
+                    MailOf::Owner | MailOf::SetUp => user_id,
+                    MailOf::Stranger => self.of_network(),
+                };
+                return self.refuse_limited(tx, whom, Refusal::TooManyRequests { retry_after });
             }
         }
         Ok(())
@@ -245,7 +281,7 @@ impl Act {
     }
 
     fn mail_call_wait(&self, tx: &mut Tx, whose: MailOf) -> Result<Option<u32>> {
-        if !self.source.counts() {
+        if !self.counts() {
             return Ok(None);
         }
         let (subject, limit) = self.mail_calls(whose);

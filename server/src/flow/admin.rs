@@ -1,6 +1,7 @@
 //! What administrators and the operator do: list users, make one, help one who is locked out.
 
 use crate::app::Ctx;
+use crate::factor::totp;
 use crate::flow::api_keys::ApiKeyCaller;
 use crate::flow::session::person;
 use crate::flow::{Act, password};
@@ -131,15 +132,18 @@ pub async fn promote(ctx: &Ctx, email: &str) -> Result<Person> {
     .await
 }
 
-/// Lifts every wait and stop of the user: wrong passwords, wrong codes, code mails.
+/// Lifts every wait and stop of the user: wrong passwords, wrong codes, code mails, and codes of an app
+/// that count as used because the clock was ahead.
 ///
 /// # Errors
 /// Refuses an address without an account.
 pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
     help(ctx, email, |tx, act, user| {
         factors::reset_all_attempts(tx, user.id)?;
+        // The current step's code may have been used: the next one is good.
+        factors::forget_later_steps(tx, user.id, totp::step(act.now))?;
         limits::delete_of_user(tx, user.id)?;
-        let hash = password::address_hash(&act.vault, &user.email);
+        let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
         limits::reset_password_of_address(tx, &hash)?;
         act.audit(tx, user.id, Event::UserUnlocked, None)?;
         act.notify(tx, user, Message::Unlocked)

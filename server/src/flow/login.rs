@@ -1,5 +1,7 @@
 //! Signing in: the password first, then the second factor if one is asked for.
 
+use std::sync::Arc;
+
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
@@ -12,7 +14,7 @@ use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret, UserId};
 use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
-use crate::store::{Tx, challenges, factors, users};
+use crate::store::{Tx, challenges, factors};
 
 /// What an API can carry of a second step.
 #[derive(Clone, Copy, Debug)]
@@ -55,28 +57,19 @@ struct Challenged {
 /// Refuses an unknown name, a wrong password and a disabled account alike.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     let act = Act::begin(ctx, command.source);
-    let checked = password::check(ctx, &act, &command.name, command.password).await?;
+    let checked = Arc::new(password::check(ctx, &act, &command.name, command.password).await?);
     let session_draft = session::Draft::new(ctx, &act);
     let challenge_draft = challenge::Draft::new(ctx, &act);
     let carries = command.carries;
     let begun = {
-        let (act, session_draft, challenge_draft) =
-            (act.clone(), session_draft.clone(), challenge_draft.clone());
+        let (act, checked) = (act.clone(), Arc::clone(&checked));
+        let (session_draft, challenge_draft) = (session_draft.clone(), challenge_draft.clone());
         ctx.write(move |tx| {
-            let Some(user) = checked.user.clone() else {
-                checked.wrong(tx, &act)?;
+            // A factor that is going on at this moment is waited for: its sign-in asks for it, or its
+            // turning on sees this session and ends it. So is a password that is being changed.
+            let Some(user) = checked.judge(tx, &act)? else {
                 return Err(Refusal::InvalidCredentials.into());
             };
-            // A factor that is going on at this moment is waited for: its sign-in asks for it, or its
-            // turning on sees this session and ends it. So is a password that is being changed: the
-            // one that was compared must still be the password.
-            users::lock(tx, user.id)?;
-            let stands = users::find(tx, user.id)?
-                .is_some_and(|now| now.active() && now.password_hash == user.password_hash);
-            if !stands {
-                return Err(Refusal::InvalidCredentials.into());
-            }
-            checked.right(tx)?;
             let factors = factors::of_user(tx, user.id)?;
             let methods = demand::methods(tx, &user, &factors)?;
             if methods.is_empty() {
@@ -97,6 +90,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
         })
         .await?
     };
+    checked.renew(ctx, &act).await;
     match begun {
         Begun::Opened(opened) => Ok(LoggedIn::Session(Box::new(
             session_draft.sign(&act, &opened)?,
@@ -339,6 +333,8 @@ pub(super) fn lift_stops(tx: &mut Tx, act: &Act, user_id: UserId) -> Result<()> 
     for counter in factors::stopped(tx, user_id, act.policy().hard_limit)? {
         let mut lifted = counter;
         lifted.failures = act.policy().soft_limit.cast_signed();
+        let first = i64::from(act.policy().wait_first_seconds);
+        lifted.next_try_at = counter.next_try_at.min(act.now.plus_seconds(first));
         factors::reserve(tx, &counter, &lifted)?;
     }
     Ok(())

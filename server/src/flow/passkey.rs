@@ -28,7 +28,7 @@ use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
 
 /// P-40: how long a device has to answer, in seconds.
-const CEREMONY_SECONDS: i64 = 300;
+const CEREMONY_SECONDS: u32 = 300;
 
 /// What registers a passkey of `user`, whose factors are `standing`.
 ///
@@ -117,7 +117,7 @@ pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
         secret_hash: vault::digest(secret.expose()).to_vec(),
         state: begun.state,
         created_at: act.now,
-        expires_at: act.now.plus_seconds(CEREMONY_SECONDS),
+        expires_at: act.now.plus_seconds(i64::from(CEREMONY_SECONDS)),
     };
     ctx.write(move |tx| {
         count(tx, &act)?;
@@ -133,7 +133,7 @@ pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
 
 /// Counts a begun sign-in against its network: anybody may begin one, and each is a row for a while.
 fn count(tx: &mut Tx, act: &Act) -> Result<()> {
-    if !act.source.counts() {
+    if !act.counts() {
         return Ok(());
     }
     let network = network(act.source);
@@ -145,10 +145,11 @@ fn count(tx: &mut Tx, act: &Act) -> Result<()> {
     };
     match limits::take(tx, &subject, limit, act.now)? {
         None => Ok(()),
-        Some(retry_after) => {
-            let nobody = act.stranger(&act.source.to_string());
-            act.refuse_limited(tx, nobody, Refusal::TooManyRequests { retry_after })
-        }
+        Some(retry_after) => act.refuse_limited(
+            tx,
+            act.of_network(),
+            Refusal::TooManyRequests { retry_after },
+        ),
     }
 }
 
@@ -183,7 +184,7 @@ pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
     let digest = vault::digest(reference.secret.expose());
     let taken = ctx.write(move |tx| passkeys::take(tx, reference.row(), &digest));
     let (state, expires_at) = taken.await?.ok_or(Refusal::MfaTokenInvalid)?;
-    if expires_at <= act.now {
+    if expires_at.left_of(CEREMONY_SECONDS, act.now) == 0 {
         return Err(Refusal::MfaTokenExpired.into());
     }
     let (answer, user_id, credential_id) = identify(command.credential).ok_or(REFUSED)?;

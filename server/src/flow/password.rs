@@ -1,17 +1,17 @@
 //! Passwords: which ones may be set, and how one that was typed is judged.
 
+use std::sync::Arc;
+
 use zxcvbn::zxcvbn;
 
 use crate::app::Ctx;
 use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
-use crate::model::policy::growing_wait;
 use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Refusal, Result, Secret, UserId};
-use crate::store::limits::{self, PasswordAttempts};
-use crate::store::{Tx, users};
-use crate::vault::{Vault, Verified};
+use crate::store::{Tx, limits, users};
+use crate::vault::{Comparison, Vault, Verified};
 
 /// Bytes of a new password at most (P-02).
 const MAX_BYTES: usize = 1024;
@@ -113,24 +113,25 @@ pub fn address_hash(vault: &Vault, typed: &str) -> Vec<u8> {
         .to_vec()
 }
 
-/// What became of a typed password.
+/// A typed password, hashed as the kept one was, and not looked at yet.
 pub struct Checked {
-    /// The user, if the address is known, the account active and the password right.
-    pub user: Option<User>,
-    /// Whom the audit trail keeps it under.
-    pub subject: UserId,
-    /// Keys of the counter of P-17.
+    known: Option<User>,
+    subject: UserId,
     address_hash: Vec<u8>,
     source_hash: Vec<u8>,
-    /// A hash with the current parameters, if the kept one is older (N-030).
-    rehashed: Option<(PasswordHash, PasswordHash)>,
+    password: Secret<String>,
+    kept: PasswordHash,
+    compared: Comparison,
 }
 
-/// Judges a typed password: takes a try (P-17), compares outside any transaction, and leaves the
-/// verdict to the caller's next write. Known and unknown addresses do the same work (N-079).
+/// Does the slow part of judging a typed password, outside any transaction; [`Checked::judge`] does the
+/// rest, in the write that follows. Known and unknown addresses do the same work (N-079).
+///
+/// Nothing is written and no try is taken here: what is not judged (an overload, a client that hangs up,
+/// a restart) was no wrong password.
 ///
 /// # Errors
-/// Refuses past P-17 without comparing; busy when hashing is (P-43).
+/// Refuses past P-17 without hashing; busy when hashing is (P-43).
 pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
     let typed = address_as_typed(email);
     let address_hash = address_hash(&act.vault, &typed);
@@ -138,116 +139,120 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         .vault
         .keyed_hash("password source", &[&network(act.source)])
         .to_vec();
-    let known = {
-        // A name of a user without a mailbox, or nobody's: looked up all the same, as an address is.
-        let address = typed.clone();
-        ctx.read(move |tx| users::by_address(tx, &address)).await?
-    };
-    let subject = known
-        .as_ref()
-        .map_or_else(|| act.stranger(&typed), |user| user.id);
-    {
+    let stranger = act.stranger(&typed);
+    let looked = {
         let (act, address_hash, source_hash) =
             (act.clone(), address_hash.clone(), source_hash.clone());
-        ctx.write(move |tx| reserve(tx, &act, subject, &address_hash, &source_hash))
-            .await?;
-    }
+        ctx.read(move |tx| {
+            // A name of a user without a mailbox, or nobody's: looked up all the same, as an address is.
+            let known = users::by_address(tx, &typed)?;
+            let subject = known.as_ref().map_or(stranger, |user| user.id);
+            let seen = limits::password_attempts(tx, &address_hash, &source_hash)?;
+            Ok(match seen.judge(act.policy(), act.now) {
+                Ok(()) => Looked::Open(known, subject),
+                Err(refusal) if act.was_told(tx, subject, &refusal)? => Looked::Told(refusal),
+                Err(refusal) => Looked::Limited(refusal, subject),
+            })
+        })
+        .await?
+    };
+    let (known, subject) = match looked {
+        Looked::Open(known, subject) => (known, subject),
+        Looked::Told(refusal) => return Err(refusal.into()),
+        Looked::Limited(refusal, subject) => {
+            let act = act.clone();
+            return ctx
+                .write(move |tx| act.refuse_limited(tx, subject, refusal.clone()))
+                .await;
+        }
+    };
     let kept = known
         .as_ref()
         .map_or_else(|| ctx.hasher.decoy(), |user| user.password_hash.clone());
     let hasher = ctx.hasher.of(act.source);
-    let compared = match hasher.verify(password.clone(), kept.clone()).await {
-        Ok(compared) => compared,
-        Err(error) => {
-            // What was not compared does not count (P-17), or overload would lock owners out.
-            let now = act.now;
-            ctx.write(move |tx| limits::release_password(tx, &address_hash, &source_hash, now))
-                .await?;
-            return Err(error);
-        }
-    };
-    let (right, outdated) = match compared {
-        Verified::Wrong => (false, false),
-        Verified::Right { outdated } => (known.is_some(), outdated),
-    };
-    let rehashed = if right && outdated {
-        // Where there is no room for it now, the next sign-in makes it.
-        let new = hasher.hash(password, ctx.chance.salt()).await.ok();
-        new.map(|new| (kept, new))
-    } else {
-        None
-    };
+    let compared = hasher.compare(password.clone(), kept.clone()).await?;
     Ok(Checked {
-        user: known.filter(|user| right && user.active()),
+        known,
         subject,
         address_hash,
         source_hash,
-        rehashed,
+        password,
+        kept,
+        compared,
     })
 }
 
-/// Takes a try of the address from this network, or refuses until the wait is over (P-17). A
-/// throttled try is not compared and does not count.
-fn reserve(
-    tx: &mut Tx,
-    act: &Act,
-    subject: UserId,
-    address_hash: &[u8],
-    source_hash: &[u8],
-) -> Result<()> {
-    let policy = act.policy();
-    loop {
-        let seen = limits::password_attempts(tx, address_hash, source_hash)?;
-        if let Some(seen) = &seen {
-            let wait = seen.next_try_at.seconds_after(act.now);
-            if wait > 0 {
-                let retry_after = wait.min(policy.password_wait_max_seconds);
-                let refusal = Refusal::TooManyPasswordAttempts { retry_after };
-                return act.refuse_limited(tx, subject, refusal);
-            }
-        }
-        let failures = seen
-            .as_ref()
-            .map_or(0, |seen| seen.failures)
-            .saturating_add(1);
-        let wait = growing_wait(
-            failures.unsigned_abs(),
-            policy.password_free_tries,
-            1,
-            policy.password_wait_max_seconds,
-        );
-        let after = PasswordAttempts {
-            address_hash: address_hash.to_vec(),
-            source_hash: source_hash.to_vec(),
-            failures,
-            next_try_at: act.now.plus_seconds(i64::from(wait)),
-            updated_at: act.now,
-        };
-        if limits::reserve_password(tx, seen.map(|seen| seen.failures), &after)? {
-            return Ok(());
-        }
-    }
+/// What stands before a password that is typed.
+enum Looked {
+    /// Nothing.
+    Open(Option<User>, UserId),
+    /// A wait (P-17) that was recorded this hour.
+    Told(Refusal),
+    /// A wait that is to be recorded.
+    Limited(Refusal, UserId),
 }
 
 impl Checked {
-    /// Records a wrong password.
+    /// Takes a try (P-17), and only then looks whether the password was right: the user, held until the
+    /// write ends, if the address is known, the account active and the password the one that stands now.
+    ///
+    /// A right one begins the counter anew. Of several at once each is judged when its turn comes, so
+    /// that no right one is refused because of another; and what finds a wait is thrown away unseen, so
+    /// that guesses at once get no more tries than guesses one after the other.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
-    pub fn wrong(&self, tx: &mut Tx, act: &Act) -> Result<()> {
-        act.audit(tx, self.subject, Event::PasswordWrong, None)
+    /// Refuses while a wait lasts, right and wrong alike; a fault when the database does not answer.
+    pub fn judge(&self, tx: &mut Tx, act: &Act) -> Result<Option<User>> {
+        self.take_try(tx, act)?;
+        if let Some(user) = self.standing(tx)? {
+            limits::reset_password(tx, &self.address_hash, &self.source_hash)?;
+            return Ok(Some(user));
+        }
+        act.audit(tx, self.subject, Event::PasswordWrong, None)?;
+        Ok(None)
     }
 
-    /// Begins the counter anew, and keeps the new hash if there is one.
-    ///
-    /// # Errors
-    /// A fault when the database does not answer.
-    pub fn right(&self, tx: &mut Tx) -> Result<()> {
-        limits::reset_password(tx, &self.address_hash, &self.source_hash)?;
-        if let Some((old, new)) = &self.rehashed {
-            users::rehash(tx, self.subject, old, new)?;
+    fn take_try(&self, tx: &mut Tx, act: &Act) -> Result<()> {
+        loop {
+            let seen = limits::password_attempts(tx, &self.address_hash, &self.source_hash)?;
+            if let Err(refusal) = seen.judge(act.policy(), act.now) {
+                return act.refuse_limited(tx, self.subject, refusal);
+            }
+            let after = seen.after_try(act.policy(), act.now);
+            if limits::reserve_password(tx, &seen, &after)? {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// The user as they are now, if the password is theirs. A new hash of the same password is no
+    /// change of it.
+    fn standing(&self, tx: &mut Tx) -> Result<Option<User>> {
+        let known = match (self.compared.verdict(), &self.known) {
+            (Verified::Right { .. }, Some(known)) => known,
+            (Verified::Right { .. } | Verified::Wrong, _) => return Ok(None),
+        };
+        users::lock(tx, known.id)?;
+        let stands = |now: &User| now.active() && now.password_changes == known.password_changes;
+        Ok(users::find(tx, known.id)?.filter(stands))
+    }
+
+    /// Makes the hash of a right password anew where it is outdated (N-030): once it was judged, and the
+    /// answer does not depend on it.
+    pub async fn renew(&self, ctx: &Ctx, act: &Act) {
+        let (Verified::Right { outdated: true }, Some(user)) =
+            (self.compared.verdict(), &self.known)
+        else {
+            return;
+        };
+        let hasher = ctx.hasher.of(act.source);
+        let (id, old) = (user.id, self.kept.clone());
+        let renewed = hasher.renew(self.password.clone(), &old, ctx.chance.salt());
+        let Some(new) = renewed.await else { return };
+        let kept = ctx.write(move |tx| users::rehash(tx, id, &old, &new)).await;
+        if let Err(error) = kept {
+            tracing::warn!(?error, "a password's new hash was not kept");
+        }
     }
 }
 
@@ -266,17 +271,17 @@ where
     T: Send + 'static,
     F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
 {
-    let checked = check(ctx, act, &user.email, password).await?;
-    let act = act.clone();
-    ctx.write(move |tx| {
-        if checked.user.is_none() {
-            checked.wrong(tx, &act)?;
-            return Err(Refusal::InvalidPassword.into());
-        }
-        checked.right(tx)?;
-        then(tx, &act)
-    })
-    .await
+    let checked = Arc::new(check(ctx, act, &user.email, password).await?);
+    let done = {
+        let (act, checked) = (act.clone(), Arc::clone(&checked));
+        ctx.write(move |tx| match checked.judge(tx, &act)? {
+            Some(_) => then(tx, &act),
+            None => Err(Refusal::InvalidPassword.into()),
+        })
+        .await?
+    };
+    checked.renew(ctx, act).await;
+    Ok(done)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
 use crate::model::kinds::FactorKind;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
-use crate::model::session::{Caller, Proof, RefreshToken, Session};
+use crate::model::session::{Again, Caller, Proof, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, Time, UserId};
@@ -117,8 +117,30 @@ impl Draft {
                 secret_hash: vault::digest(self.refresh_secret.expose()).to_vec(),
                 created_at: act.now,
                 replaced_at: None,
+                successor_id: None,
+                replaced_from: None,
+                repeated_at: None,
             },
         )
+    }
+
+    /// The draft of what `old` is exchanged for: the secret follows from the old one's and the new id,
+    /// under a key of the server. So it can be given once more, the database holds neither, and who has
+    /// both the old one and the database still lacks the key.
+    fn succeeding(&self, act: &Act, old: &Reference, next: RefreshId) -> Self {
+        let (user, row) = (old.user::<UserRow>(), old.row::<RefreshRow>());
+        let parts: &[&[u8]] = &[
+            user.as_bytes(),
+            row.as_bytes(),
+            next.as_bytes(),
+            old.secret.expose(),
+        ];
+        let secret = act.vault.keyed_hash("refresh successor", parts);
+        Self {
+            refresh_id: next,
+            refresh_secret: Secret::new(secret),
+            ..self.clone()
+        }
     }
 
     /// Signs the tokens of a session that is committed.
@@ -256,7 +278,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
     let session_id =
         read_id::<SessionRow>("session", &claims.sid).ok_or_else(|| invalid.clone())?;
     let settings = ctx.settings.clone();
-    let caller = ctx
+    let found = ctx
         .read(move |tx| {
             let session =
                 sessions::find(tx, user_id, session_id)?.ok_or_else(|| invalid.clone())?;
@@ -273,7 +295,16 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
                 enforced,
             })
         })
-        .await?;
+        .await;
+    let caller = match found {
+        Err(Error::Refused(Refusal::TokenExpired)) => {
+            // Seen to be over: no clock that goes back opens it again.
+            ctx.write(move |tx| sessions::end(tx, user_id, session_id, now))
+                .await?;
+            return Err(Refusal::TokenExpired.into());
+        }
+        found => found?,
+    };
     if caller.session.last_used_at.plus_seconds(TOUCH_SECONDS) <= now {
         let touched = ctx
             .write(move |tx| sessions::touch(tx, user_id, session_id, now))
@@ -305,8 +336,9 @@ pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
     }
 }
 
-/// Exchanges a refresh token: each is good for one exchange, and one that comes again ends its
-/// session, since either it or its successor is in foreign hands.
+/// Exchanges a refresh token: each is good for one exchange. One that comes again within
+/// `refresh_reuse_seconds` gets the same successor, once; one that comes later ends its session, since
+/// either it or its successor is in foreign hands.
 ///
 /// # Errors
 /// Refuses a bad, used or expired one.
@@ -315,15 +347,20 @@ pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result
     let draft = Draft::new(ctx, &act);
     let invalid = Refusal::TokenInvalid { sent: true };
     let reference = Reference::parse(ReferenceKind::Refresh, token.expose()).ok_or(invalid)?;
-    let opened = {
-        let (act, draft) = (act.clone(), draft.clone());
+    let (draft, opened) = {
+        let act = act.clone();
         ctx.write(move |tx| exchange(tx, &act, &draft, &reference))
             .await?
     };
     draft.sign(&act, &opened)
 }
 
-fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Result<Opened> {
+fn exchange(
+    tx: &mut Tx,
+    act: &Act,
+    draft: &Draft,
+    reference: &Reference,
+) -> Result<(Draft, Opened)> {
     let invalid = || Refusal::TokenInvalid { sent: true };
     let user_id: UserId = reference.user();
     let id: RefreshId = reference.row::<RefreshRow>();
@@ -336,22 +373,65 @@ fn exchange(tx: &mut Tx, act: &Act, draft: &Draft, reference: &Reference) -> Res
     let user = users::find(tx, user_id)?
         .filter(User::active)
         .ok_or_else(invalid)?;
-    session.judge(act.policy(), act.now)?;
-    if !sessions::replace_refresh(tx, user_id, id, act.now)? {
-        sessions::end(tx, user_id, session.id, act.now)?;
-        act.audit(tx, user_id, Event::RefreshReused, None)?;
-        act.notify(tx, &user, Message::SessionEnded)?;
-        return Err(invalid().into());
-    }
+    judge_open(tx, act, &session)?;
+    let from = act.source.network().to_string();
+    let next = draft.refresh_id;
+    let draft = if sessions::replace_refresh(tx, &known, next, &from, act.now)? {
+        let draft = draft.succeeding(act, reference, next);
+        draft.insert_refresh(tx, act, &session)?;
+        draft
+    } else {
+        let next = again(tx, act, &user, &known, &from)?;
+        draft.succeeding(act, reference, next)
+    };
     sessions::touch(tx, user_id, session.id, act.now)?;
-    draft.insert_refresh(tx, act, &session)?;
     let factors = factors::of_user(tx, user_id)?;
-    Ok(Opened {
+    let opened = Opened {
         asked: !demand::methods(tx, &user, &factors)?.is_empty(),
         user,
         factors,
         session,
-    })
+    };
+    Ok((draft, opened))
+}
+
+/// Judges whether a session is open; one that is seen to be over ends here, so that no clock that goes
+/// back opens it again.
+fn judge_open(tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
+    let judged = session.judge(act.policy(), act.now);
+    if let Err(Refusal::TokenExpired) = judged {
+        sessions::end(tx, session.user_id, session.id, act.now)?;
+    }
+    Ok(judged?)
+}
+
+/// The id of what a token that comes again was exchanged for, if it may be given once more.
+fn again(
+    tx: &mut Tx,
+    act: &Act,
+    user: &User,
+    known: &RefreshToken,
+    from: &str,
+) -> Result<RefreshId> {
+    let invalid = || Refusal::TokenInvalid { sent: true };
+    let successor = match known.successor_id {
+        Some(next) => sessions::find_refresh(tx, user.id, next)?,
+        None => None,
+    };
+    let window = act.policy().refresh_reuse_seconds;
+    match known.judge_again(successor.as_ref(), from, window, act.now) {
+        Again::Same if sessions::repeat_refresh(tx, known, act.now)? => {
+            act.audit(tx, user.id, Event::RefreshRepeated, None)?;
+            Ok(successor.map(|next| next.id).ok_or_else(invalid)?)
+        }
+        Again::Same | Again::Enough => Err(invalid().into()),
+        Again::Reuse => {
+            sessions::end(tx, user.id, known.session_id, act.now)?;
+            act.audit(tx, user.id, Event::RefreshReused, None)?;
+            act.notify(tx, user, Message::SessionEnded)?;
+            Err(invalid().into())
+        }
+    }
 }
 
 /// Ends the caller's session: every token of it is good for nothing from now on (N-008).

@@ -200,7 +200,14 @@ where
     };
     // Without a set the same work is done, so that the time does not tell.
     let salt = set.as_ref().map_or(vec![0; 16], |set| set.salt.clone());
-    let hash = crate::flow::recovery::hash_try(ctx, act, &salt, code).await?;
+    let hash = match crate::flow::recovery::hash_try(ctx, act, &salt, code).await {
+        Ok(hash) => hash,
+        Err(error) => {
+            // What was not compared was no wrong code.
+            ctx.write(move |tx| seen.give_back(tx, &reserved)).await?;
+            return Err(error);
+        }
+    };
     let act = act.clone();
     ctx.write(move |tx| {
         before(tx, &act, &seen)?;
@@ -226,12 +233,7 @@ where
         act.notify(tx, &seen.user, Message::RecoveryCodeUsed { remaining })?;
         if let Some(also) = reserved.also {
             // It was none of that method's, and so no wrong one.
-            let back = FactorAttempts {
-                failures: also.failures.saturating_sub(1).max(0),
-                next_try_at: act.now,
-                ..also
-            };
-            factors::reserve(tx, &also, &back)?;
+            factors::reserve(tx, &also, &also.given_back())?;
         }
         let settled = Settled {
             method,
@@ -301,6 +303,18 @@ impl Seen {
             counter,
             also: None,
         })
+    }
+
+    /// Gives back a try that was not compared.
+    fn give_back(&self, tx: &mut Tx, reserved: &Reserved) -> Result<()> {
+        challenges::give_back(tx, &self.challenge)?;
+        for counter in [Some(reserved.counter), reserved.also]
+            .into_iter()
+            .flatten()
+        {
+            factors::reserve(tx, &counter, &counter.given_back())?;
+        }
+        Ok(())
     }
 
     /// Takes a try of the method's counter (P-13…P-15), or refuses.
@@ -378,10 +392,8 @@ impl Seen {
 
 /// A challenge without tries: a new one is let in at once, or when the method's wait is over.
 fn exhausted(act: &Act, attempts: &FactorAttempts) -> Refusal {
-    match attempts.next_try_at.seconds_after(act.now) {
+    match attempts.wait(act.policy(), act.now) {
         0 => Refusal::MfaChallengeUsedUp,
-        wait => Refusal::TooManyMfaAttempts {
-            retry_after: wait.min(act.policy().wait_max_seconds),
-        },
+        retry_after => Refusal::TooManyMfaAttempts { retry_after },
     }
 }

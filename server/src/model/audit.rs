@@ -103,6 +103,8 @@ events! {
     UserUnlocked "user_unlocked";
     /// The operator removed all factors of a user.
     MfaReset "mfa_reset";
+    /// A refresh token that was exchanged a moment ago came again, and got the same successor.
+    RefreshRepeated "refresh_repeated";
 }
 
 /// One row of the audit trail.

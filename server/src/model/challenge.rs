@@ -73,10 +73,15 @@ impl Challenge {
     /// # Errors
     /// Refuses a used and an expired one.
     pub fn judge_alive(&self, now: Time) -> Result<(), Refusal> {
-        if self.consumed_at.is_some() {
-            return Err(Refusal::MfaTokenInvalid);
+        if let Some(at) = self.consumed_at {
+            // Ended after its time: it was seen to be over, and stays so when the clock goes back.
+            return Err(match at >= self.expires_at {
+                true => Refusal::MfaTokenExpired,
+                false => Refusal::MfaTokenInvalid,
+            });
         }
-        if self.expires_at <= now {
+        // Begun in a time to come, it is of a clock that went back since: nothing lives longer for that.
+        if self.expires_at <= now || self.created_at.is_to_come(now) {
             return Err(Refusal::MfaTokenExpired);
         }
         Ok(())
@@ -96,8 +101,7 @@ impl Challenge {
         };
         let cooldown = self.cooldown(policy);
         sent.plus_seconds(i64::from(cooldown))
-            .seconds_after(now)
-            .min(cooldown)
+            .left_of(cooldown, now)
     }
 
     /// The cooldown after the last mail.

@@ -163,29 +163,50 @@ impl FactorAttempts {
         if self.locked(policy) {
             return Err(Refusal::MfaMethodLocked);
         }
-        match self.next_try_at.seconds_after(now) {
+        match self.wait(policy, now) {
             0 => Ok(()),
-            // A clock that went back must not make anyone wait longer than the longest wait.
-            seconds => Err(Refusal::TooManyMfaAttempts {
-                retry_after: seconds.min(policy.wait_max_seconds),
-            }),
+            retry_after => Err(Refusal::TooManyMfaAttempts { retry_after }),
         }
+    }
+
+    /// Seconds until the next try is let in (P-14).
+    pub fn wait(&self, policy: &Policy, now: Time) -> u32 {
+        let length = wait_after(self.failures, policy);
+        self.next_try_at.left_of(length, now)
     }
 
     /// The counter after one more try.
     #[must_use]
     pub fn after_try(&self, policy: &Policy, now: Time) -> Self {
         let failures = self.failures.saturating_add(1);
-        let wait = growing_wait(
-            failures.unsigned_abs(),
-            policy.soft_limit,
-            policy.wait_first_seconds,
-            policy.wait_max_seconds,
-        );
         Self {
             failures,
-            next_try_at: now.plus_seconds(i64::from(wait)),
+            next_try_at: match wait_after(failures, policy) {
+                // No wait ends at no moment: "now" would be one to come for who began a moment before.
+                0 => Time::from_micros(0),
+                wait => now.plus_seconds(i64::from(wait)),
+            },
             ..*self
         }
     }
+
+    /// The counter after a try was given back.
+    #[must_use]
+    pub fn given_back(&self) -> Self {
+        Self {
+            failures: self.failures.saturating_sub(1).max(0),
+            next_try_at: Time::from_micros(0),
+            ..*self
+        }
+    }
+}
+
+/// The wait that so many wrong codes in a row earn, in seconds (P-14).
+fn wait_after(failures: i32, policy: &Policy) -> u32 {
+    growing_wait(
+        failures.unsigned_abs(),
+        policy.soft_limit,
+        policy.wait_first_seconds,
+        policy.wait_max_seconds,
+    )
 }

@@ -78,6 +78,8 @@ pub struct Policy {
     pub session_seconds: u32,
     /// P-32: a session's idle time.
     pub session_idle_seconds: u32,
+    /// How long a refresh token that was exchanged gets the same successor once more; 0 for never.
+    pub refresh_reuse_seconds: u32,
     /// P-33: how fresh a sign-in must be to change factors.
     pub fresh_for_factors_seconds: u32,
     /// P-33: how fresh a sign-in must be for administration and API keys.
@@ -143,9 +145,10 @@ impl Default for Policy {
             access_token_seconds: 900,
             session_seconds: 86_400,
             session_idle_seconds: 3600,
+            refresh_reuse_seconds: 10,
             fresh_for_factors_seconds: 300,
             fresh_for_administration_seconds: 600,
-            token_leeway_seconds: 5,
+            token_leeway_seconds: 10,
             enrolment_seconds: 600,
             api_key_default_days: 90,
             api_key_max_days: 365,

@@ -49,10 +49,12 @@ impl Session {
     /// # Errors
     /// Refuses an ended one as invalid and an expired one as expired.
     pub fn judge(&self, policy: &Policy, now: Time) -> Result<(), Refusal> {
-        if self.ended_at.is_some() {
+        let ends_at = self.ends_at(policy);
+        if self.ended_at.is_some_and(|ended| ended < ends_at) {
             return Err(Refusal::TokenInvalid { sent: true });
         }
-        if now >= self.ends_at(policy) {
+        // Ended after its time: it was seen to be over, and stays so when the clock goes back.
+        if self.ended_at.is_some() || now >= ends_at {
             return Err(Refusal::TokenExpired);
         }
         Ok(())
@@ -175,6 +177,52 @@ pub struct RefreshToken {
     pub created_at: Time,
     /// When it was exchanged for the next one.
     pub replaced_at: Option<Time>,
+    /// The next one; its secret follows from this one's, under a key of the server.
+    pub successor_id: Option<RefreshId>,
+    /// The network that exchanged it.
+    pub replaced_from: Option<String>,
+    /// When it came again, within the time that is allowed, and got the same next one.
+    pub repeated_at: Option<Time>,
+}
+
+impl RefreshToken {
+    /// What a token that was exchanged already is given when it comes again from the network `from`.
+    ///
+    /// `successor` is the one it was exchanged for, if that is still there. A client cannot be told from
+    /// another by more than its network; but what the token was exchanged for was not used yet, and
+    /// whether it was given twice is known.
+    pub fn judge_again(
+        &self,
+        successor: Option<&Self>,
+        from: &str,
+        window_seconds: u32,
+        now: Time,
+    ) -> Again {
+        let (Some(at), Some(successor)) = (self.replaced_at, successor) else {
+            return Again::Reuse;
+        };
+        let ends = at.plus_seconds(i64::from(window_seconds));
+        let soon = window_seconds > 0 && ends.left_of(window_seconds, now) > 0;
+        let theirs = self.replaced_from.as_deref() == Some(from);
+        if !(soon && theirs && successor.replaced_at.is_none()) {
+            return Again::Reuse;
+        }
+        match self.repeated_at {
+            None => Again::Same,
+            Some(_) => Again::Enough,
+        }
+    }
+}
+
+/// What becomes of a refresh token that was exchanged already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It gets the same successor once more: two tabs sent it at once, or the answer was lost.
+    Same,
+    /// It got that twice: no more, but nothing ends.
+    Enough,
+    /// Either it or its successor is in foreign hands.
+    Reuse,
 }
 
 /// What was proved when a session began: the one input to its `acr` and `amr`.

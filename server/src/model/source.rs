@@ -27,14 +27,6 @@ impl Source {
             }
         }
     }
-
-    /// Whether P-25 counts it: a loopback peer is the operator's own machine, and is not counted.
-    pub fn counts(self) -> bool {
-        match self {
-            Self::Console => false,
-            Self::Client(address) => !address.is_loopback(),
-        }
-    }
 }
 
 impl fmt::Display for Source {

@@ -20,6 +20,10 @@ pub struct Time(i64);
 
 const MICROS: i64 = 1_000_000;
 
+/// Seconds by which the clocks of two replicas may differ, and a clock may go back, with all waits and
+/// limits as before.
+pub const SKEW: i64 = 10;
+
 impl Time {
     /// The moment `micros` microseconds after the epoch.
     pub const fn from_micros(micros: i64) -> Self {
@@ -55,6 +59,22 @@ impl Time {
         }
         let seconds = micros.saturating_add(MICROS - 1) / MICROS;
         u32::try_from(seconds).unwrap_or(u32::MAX)
+    }
+
+    /// Seconds from `now` until this moment, which ends a wait or a life of `length` seconds.
+    ///
+    /// Where more than the whole length is left, the clock went back since it began: nobody knows then
+    /// how much of it is over, so all of it is, and no wait lasts longer than it is long.
+    pub fn left_of(self, length: u32, now: Self) -> u32 {
+        match self > now.plus_seconds(i64::from(length) + SKEW) {
+            true => 0,
+            false => self.seconds_after(now),
+        }
+    }
+
+    /// Whether `now` lies before this moment, by more than clocks may differ: the clock went back since.
+    pub fn is_to_come(self, now: Self) -> bool {
+        self > now.plus_seconds(SKEW)
     }
 }
 

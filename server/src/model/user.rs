@@ -45,6 +45,8 @@ pub struct User {
     pub organisation_id: Option<OrganisationId>,
     /// What they are in it.
     pub organisation_role: Option<OrganisationRole>,
+    /// How often another password was set; a new hash of the same one does not count.
+    pub password_changes: i64,
 }
 
 impl User {

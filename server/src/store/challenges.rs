@@ -59,6 +59,20 @@ pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Res
     .optional()?)
 }
 
+/// Gives back a try that was not compared.
+pub fn give_back(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((challenge.user_id, challenge.id))
+                .filter(challenges::attempts.gt(0)),
+        )
+        .set(challenges::attempts.eq(challenges::attempts - 1))
+    )?;
+    Ok(())
+}
+
 /// Uses the challenge up; `false` when somebody did already.
 pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<bool> {
     let rows = run_kept!(
@@ -71,6 +85,26 @@ pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result
         .set(challenges::consumed_at.eq(now))
     )?;
     Ok(rows == 1)
+}
+
+/// Ends a challenge whose time is over, and that of its link: a clock that goes back brings neither back.
+pub fn end_over(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((user_id, id))
+                .filter(challenges::expires_at.le(now))
+                .filter(
+                    challenges::link_expires_at
+                        .is_null()
+                        .or(challenges::link_expires_at.le(now).assume_not_null()),
+                )
+                .filter(challenges::consumed_at.is_null()),
+        )
+        .set(challenges::consumed_at.eq(now))
+    )?;
+    Ok(())
 }
 
 /// What a challenge waits for after a mail was sent for it.

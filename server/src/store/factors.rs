@@ -239,6 +239,21 @@ pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<
     Ok(())
 }
 
+/// Takes back accepted steps later than `step`, which a clock that was ahead has left: until they pass,
+/// no code of their app would be taken.
+pub fn forget_later_steps(tx: &mut Tx, user_id: UserId, step: i64) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            factors::table
+                .filter(factors::user_id.eq(user_id))
+                .filter(factors::last_step.gt(step).assume_not_null()),
+        )
+        .set(factors::last_step.eq(step))
+    )?;
+    Ok(())
+}
+
 /// Lifts all waits and stops of a user.
 pub fn reset_all_attempts(tx: &mut Tx, user_id: UserId) -> Result<()> {
     diesel::delete(factor_attempts::table.filter(factor_attempts::user_id.eq(user_id)))

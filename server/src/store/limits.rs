@@ -7,7 +7,9 @@ use diesel::sql_types::{BigInt, Integer};
 use super::Tx;
 use super::cached::run_kept;
 use super::conn::Conn;
-use crate::model::{Result, Time, UserId};
+use crate::model::policy::{Policy, growing_wait};
+use crate::model::time::SKEW;
+use crate::model::{Refusal, Result, Time, UserId};
 use crate::schema::{limits, password_attempts, user_limits};
 
 /// How often something may happen in a window that begins with the first time.
@@ -22,10 +24,17 @@ pub struct Limit {
 }
 
 /// One statement takes one use and says whether there was one to take: it inserts a counter at one,
-/// begins a new window at one, or adds one; and touches no row when the window is used up.
+/// begins a new window at one, or adds one; and touches no row when the window is used up. A window
+/// that ends later than one that began now is over: the clock went back since it began.
 macro_rules! take {
     ($tx:expr, $table:ident, $key:expr, $columns:expr, $limit:expr, $now:expr) => {{
         let ends = $now.plus_seconds(i64::from($limit.window_seconds));
+        let latest = ends.plus_seconds(SKEW);
+        let over = || {
+            $table::window_ends_at
+                .le($now)
+                .or($table::window_ends_at.gt(latest))
+        };
         let upsert = diesel::insert_into($table::table)
             .values((
                 $key,
@@ -36,23 +45,16 @@ macro_rules! take {
             .on_conflict($columns)
             .do_update()
             .set((
-                $table::used.eq(case_when(
-                    $table::window_ends_at.le($now),
-                    1.into_sql::<Integer>(),
-                )
-                .otherwise($table::used + 1)),
-                $table::window_ends_at.eq(case_when(
-                    $table::window_ends_at.le($now),
-                    ends.into_sql::<BigInt>(),
-                )
-                .otherwise($table::window_ends_at)),
+                $table::used
+                    .eq(case_when(over(), 1.into_sql::<Integer>()).otherwise($table::used + 1)),
+                $table::window_ends_at
+                    .eq(case_when(over(), ends.into_sql::<BigInt>())
+                        .otherwise($table::window_ends_at)),
             ));
         // Said in full, as `QueryDsl` has a `filter` too.
         let upsert = diesel::query_dsl::methods::FilterDsl::filter(
             upsert,
-            $table::window_ends_at
-                .le($now)
-                .or($table::used.lt($limit.most.cast_signed())),
+            over().or($table::used.lt($limit.most.cast_signed())),
         );
         // The enum cannot say ON CONFLICT.
         match &mut $tx.conn {
@@ -128,9 +130,8 @@ pub fn wait_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<O
     Ok(row.and_then(|row| wait(row, limit, now)))
 }
 
-/// A clock that went back must not make anyone wait longer than the window.
 fn wait((used, ends): (i32, Time), limit: Limit, now: Time) -> Option<u32> {
-    let seconds = ends.seconds_after(now).min(limit.window_seconds);
+    let seconds = ends.left_of(limit.window_seconds, now);
     (seconds > 0 && used.unsigned_abs() >= limit.most).then_some(seconds)
 }
 
@@ -157,74 +158,104 @@ pub struct PasswordAttempts {
     pub updated_at: Time,
 }
 
+impl PasswordAttempts {
+    /// A counter that has counted nothing.
+    pub fn none(address_hash: &[u8], source_hash: &[u8]) -> Self {
+        Self {
+            address_hash: address_hash.to_vec(),
+            source_hash: source_hash.to_vec(),
+            failures: 0,
+            next_try_at: Time::from_micros(0),
+            updated_at: Time::from_micros(0),
+        }
+    }
+
+    /// Judges whether a try may be taken now (P-17).
+    ///
+    /// # Errors
+    /// Refuses until the wait is over.
+    pub fn judge(&self, policy: &Policy, now: Time) -> std::result::Result<(), Refusal> {
+        let length = wait_after(self.failures, policy);
+        match self.next_try_at.left_of(length, now) {
+            0 => Ok(()),
+            retry_after => Err(Refusal::TooManyPasswordAttempts { retry_after }),
+        }
+    }
+
+    /// The counter after one more try.
+    #[must_use]
+    pub fn after_try(&self, policy: &Policy, now: Time) -> Self {
+        let failures = self.failures.saturating_add(1);
+        let next_try_at = match wait_after(failures, policy) {
+            // No wait ends at no moment: "now" would be one to come for who began a moment before.
+            0 => Time::from_micros(0),
+            wait => now.plus_seconds(i64::from(wait)),
+        };
+        Self {
+            failures,
+            next_try_at,
+            updated_at: now,
+            ..self.clone()
+        }
+    }
+}
+
+/// The wait that so many wrong passwords in a row earn, in seconds (P-17).
+fn wait_after(failures: i32, policy: &Policy) -> u32 {
+    growing_wait(
+        failures.unsigned_abs(),
+        policy.password_free_tries,
+        1,
+        policy.password_wait_max_seconds,
+    )
+}
+
 /// The counter for an address and a network; one that counted nothing need not exist.
 pub fn password_attempts(
     tx: &mut Tx,
     address_hash: &[u8],
     source_hash: &[u8],
-) -> Result<Option<PasswordAttempts>> {
+) -> Result<PasswordAttempts> {
     Ok(password_attempts::table
         .find((address_hash, source_hash))
         .select(PasswordAttempts::as_select())
         .first(&mut tx.conn)
-        .optional()?)
+        .optional()?
+        .unwrap_or_else(|| PasswordAttempts::none(address_hash, source_hash)))
 }
 
-/// Takes one try: puts `after` in the place of a counter that shows `failures`, unless somebody took
-/// one meanwhile: then `false`, and the caller reads and judges again.
+/// Takes one try: puts `after` in the place of `before`, unless somebody took one meanwhile: then
+/// `false`, and the caller reads and judges again.
 pub fn reserve_password(
     tx: &mut Tx,
-    failures: Option<i32>,
+    before: &PasswordAttempts,
     after: &PasswordAttempts,
 ) -> Result<bool> {
-    let rows = match failures {
-        Some(failures) => run_kept!(
-            tx,
-            diesel::update(
-                password_attempts::table
-                    .find((&after.address_hash, &after.source_hash))
-                    .filter(password_attempts::failures.eq(failures)),
-            )
-            .set((
-                password_attempts::failures.eq(after.failures),
-                password_attempts::next_try_at.eq(after.next_try_at),
-                password_attempts::updated_at.eq(after.updated_at),
-            ))
-        )?,
-        // Of two first tries at once one makes the row. The enum cannot say ON CONFLICT.
-        None => {
-            let insert = diesel::insert_into(password_attempts::table)
-                .values(after)
-                .on_conflict_do_nothing();
-            match &mut tx.conn {
-                Conn::Sqlite(conn) => insert.execute(conn)?,
-                Conn::Postgres(conn) => insert.execute(conn)?,
-            }
-        }
-    };
-    Ok(rows == 1)
-}
-
-/// Gives back a try that was not compared.
-pub fn release_password(
-    tx: &mut Tx,
-    address_hash: &[u8],
-    source_hash: &[u8],
-    now: Time,
-) -> Result<()> {
-    run_kept!(
+    let changed = run_kept!(
         tx,
         diesel::update(
             password_attempts::table
-                .find((address_hash, source_hash))
-                .filter(password_attempts::failures.gt(0)),
+                .find((&after.address_hash, &after.source_hash))
+                .filter(password_attempts::failures.eq(before.failures)),
         )
         .set((
-            password_attempts::failures.eq(password_attempts::failures - 1),
-            password_attempts::next_try_at.eq(now),
+            password_attempts::failures.eq(after.failures),
+            password_attempts::next_try_at.eq(after.next_try_at),
+            password_attempts::updated_at.eq(after.updated_at),
         ))
     )?;
-    Ok(())
+    if changed == 1 || before.failures > 0 {
+        return Ok(changed == 1);
+    }
+    // No row yet: of two first tries at once one makes it. The enum cannot say ON CONFLICT.
+    let insert = diesel::insert_into(password_attempts::table)
+        .values(after)
+        .on_conflict_do_nothing();
+    let made = match &mut tx.conn {
+        Conn::Sqlite(conn) => insert.execute(conn)?,
+        Conn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(made == 1)
 }
 
 /// A right password: the counter begins anew.

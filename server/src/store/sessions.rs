@@ -126,16 +126,40 @@ pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
     Ok(())
 }
 
-/// Exchanges a refresh token; `false` when it was exchanged already.
-pub fn replace_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId, now: Time) -> Result<bool> {
+/// Exchanges a refresh token for the one with the id `next`; `false` when it was exchanged already.
+pub fn replace_refresh(
+    tx: &mut Tx,
+    old: &RefreshToken,
+    next: RefreshId,
+    from: &str,
+    now: Time,
+) -> Result<bool> {
     let rows = run_kept!(
         tx,
         diesel::update(
             refresh_tokens::table
-                .find((user_id, id))
+                .find((old.user_id, old.id))
                 .filter(refresh_tokens::replaced_at.is_null()),
         )
-        .set(refresh_tokens::replaced_at.eq(now))
+        .set((
+            refresh_tokens::replaced_at.eq(now),
+            refresh_tokens::successor_id.eq(next),
+            refresh_tokens::replaced_from.eq(from),
+        ))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Notes that a refresh token that was exchanged came again; `false` when it did before.
+pub fn repeat_refresh(tx: &mut Tx, old: &RefreshToken, now: Time) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            refresh_tokens::table
+                .find((old.user_id, old.id))
+                .filter(refresh_tokens::repeated_at.is_null()),
+        )
+        .set(refresh_tokens::repeated_at.eq(now))
     )?;
     Ok(rows == 1)
 }

@@ -57,6 +57,9 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         secret_hash: vec![7; 32],
         created_at: now,
         replaced_at: None,
+        successor_id: None,
+        replaced_from: None,
+        repeated_at: None,
     };
     sessions::insert_refresh(tx, &refresh)?;
     let event = AuditEvent {

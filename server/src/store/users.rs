@@ -137,6 +137,7 @@ fn insert_as(
         description: None,
         organisation_id: None,
         organisation_role: None,
+        password_changes: 0,
     };
     differs(&mut user);
     diesel::insert_into(users::table)
@@ -175,9 +176,34 @@ pub fn rehash(tx: &mut Tx, id: UserId, old: &PasswordHash, new: &PasswordHash) -
 pub fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<()> {
     run_kept!(
         tx,
-        diesel::update(users::table.find(id)).set(users::password_hash.eq(hash))
+        diesel::update(users::table.find(id)).set((
+            users::password_hash.eq(hash),
+            users::password_changes.eq(users::password_changes + 1),
+        ))
     )?;
     Ok(())
+}
+
+/// The parameters that kept hashes were made with, each once, as PHC strings say them.
+pub fn hash_parameters(tx: &mut Tx) -> Result<Vec<String>> {
+    // After `$argon2id$v=19$`. Neither database says "up to the next $" as the other does.
+    let found = match &mut tx.conn {
+        Conn::Sqlite(conn) => diesel::sql_query(
+            "SELECT DISTINCT substr(substr(password_hash, 16), 1, instr(substr(password_hash, 16), '$') - 1) AS parameters FROM users",
+        )
+        .load::<Parameters>(conn)?,
+        Conn::Postgres(conn) => diesel::sql_query(
+            "SELECT DISTINCT split_part(password_hash, '$', 4) AS parameters FROM users",
+        )
+        .load::<Parameters>(conn)?,
+    };
+    Ok(found.into_iter().map(|one| one.parameters).collect())
+}
+
+#[derive(QueryableByName)]
+struct Parameters {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    parameters: String,
 }
 
 /// Sets what is written about the user.

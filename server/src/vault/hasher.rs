@@ -1,9 +1,10 @@
 //! `Hasher`: password hashes on threads of their own, with a bounded queue and memory that is kept.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -55,6 +56,26 @@ pub enum Verified {
     },
 }
 
+/// A typed password, hashed as the kept one was, which nobody has looked at yet: the slow part of a
+/// comparison, done before the try is taken. What it says is asked for once the try is taken.
+pub struct Comparison {
+    hash: Zeroizing<Vec<u8>>,
+    expected: Zeroizing<Vec<u8>>,
+    outdated: bool,
+}
+
+impl Comparison {
+    /// Whether the password was right.
+    pub fn verdict(&self) -> Verified {
+        match same(&self.hash, &self.expected) {
+            true => Verified::Right {
+                outdated: self.outdated,
+            },
+            false => Verified::Wrong,
+        }
+    }
+}
+
 /// The pool of hashing threads. Clones share it; it ends with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
@@ -67,6 +88,10 @@ pub struct Hasher {
 struct Pool {
     queue: Arc<Queue>,
     decoy: PasswordHash,
+    /// The work of the dearest hash that is in use, in KiB written: every comparison does as much.
+    dearest: Arc<AtomicU64>,
+    /// Outdated hashes that somebody makes anew at this moment.
+    renewing: Mutex<HashSet<String>>,
 }
 
 impl Drop for Pool {
@@ -77,7 +102,7 @@ impl Drop for Pool {
 
 enum Task {
     Hash([u8; 16]),
-    Verify(PasswordHash),
+    Compare(PasswordHash),
     Derive([u8; 16]),
     Judge(Rule),
 }
@@ -87,7 +112,7 @@ type Rule = Box<dyn Fn(&str) -> bool + Send>;
 
 enum Done {
     Hashed(PasswordHash),
-    Compared(Verified),
+    Compared(Comparison),
     Derived([u8; HASH_BYTES]),
     Judged(bool),
 }
@@ -115,8 +140,9 @@ impl Hasher {
         );
         let params = params.map_err(|error| anyhow!("the argon2 settings: {error}"))?;
         let queue = Arc::new(Queue::new(settings.hash_queue as usize));
+        let dearest = Arc::new(AtomicU64::new(work(&params)));
         for slot in 0..settings.hash_slots {
-            let mut slot_of = Slot::new(params.clone());
+            let mut slot_of = Slot::new(params.clone(), Arc::clone(&dearest));
             let queue = Arc::clone(&queue);
             thread::Builder::new()
                 .name(format!("hasher-{slot}"))
@@ -125,7 +151,12 @@ impl Hasher {
         }
         let decoy = print(&params, &chance.salt(), chance.secret().expose());
         Ok(Self {
-            pool: Arc::new(Pool { queue, decoy }),
+            pool: Arc::new(Pool {
+                queue,
+                decoy,
+                dearest,
+                renewing: Mutex::default(),
+            }),
             network: Source::Console.network(),
         })
     }
@@ -151,14 +182,37 @@ impl Hasher {
         }
     }
 
-    /// Compares a password with a hash, at the cost the hash was made with.
+    /// Hashes a password as `phc` was, to be compared with it; whatever `phc` was made with, the work is
+    /// that of the dearest hash in use, so that the time tells nothing about it (N-079).
     ///
     /// # Errors
     /// As [`Hasher::hash`]; a fault when `phc` is no hash.
-    pub async fn verify(&self, password: Secret<String>, phc: PasswordHash) -> Result<Verified> {
-        match self.run(password, Task::Verify(phc)).await? {
-            Done::Compared(verified) => Ok(verified),
+    pub async fn compare(&self, password: Secret<String>, phc: PasswordHash) -> Result<Comparison> {
+        match self.run(password, Task::Compare(phc)).await? {
+            Done::Compared(comparison) => Ok(comparison),
             Done::Hashed(_) | Done::Derived(_) | Done::Judged(_) => Err(mixed_up()),
+        }
+    }
+
+    /// Hashes a right password anew whose hash `old` is outdated (N-030); `None` when somebody else is
+    /// at it, or there is no room for it now: the next sign-in makes it.
+    pub async fn renew(
+        &self,
+        password: Secret<String>,
+        old: &PasswordHash,
+        salt: [u8; 16],
+    ) -> Option<PasswordHash> {
+        let _mine = Renewing::begin(&self.pool.renewing, old)?;
+        self.hash(password, salt).await.ok()
+    }
+
+    /// Learns with what parameters the kept hashes were made, as their PHC strings say it
+    /// (`m=19456,t=2,p=1`): the decoy is to cost as much as the dearest of them.
+    pub fn learn<'a>(&self, parameters: impl IntoIterator<Item = &'a str>) {
+        for text in parameters {
+            if let Some(work) = work_of(text) {
+                self.pool.dearest.fetch_max(work, Ordering::Relaxed);
+            }
         }
     }
 
@@ -190,8 +244,8 @@ impl Hasher {
         }
     }
 
-    /// A hash that no password fits, with the parameters set now: what is compared for an unknown
-    /// address, so that it takes as long as a known one (N-079).
+    /// A hash that no password fits: what is compared for an unknown address, so that it takes as long
+    /// as a known one (N-079).
     pub fn decoy(&self) -> PasswordHash {
         self.pool.decoy.clone()
     }
@@ -237,17 +291,46 @@ fn normalized(password: &Secret<String>) -> Secret<String> {
     Secret::new(password.expose().nfc().collect())
 }
 
+/// An outdated hash that is being made anew; dropping this ends it.
+struct Renewing<'a> {
+    all: &'a Mutex<HashSet<String>>,
+    old: &'a PasswordHash,
+}
+
+impl<'a> Renewing<'a> {
+    fn begin(all: &'a Mutex<HashSet<String>>, old: &'a PasswordHash) -> Option<Self> {
+        let mut renewing = all.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = renewing.insert(old.as_str().to_owned());
+        // Made only by who is first: dropping one ends it.
+        first.then(|| Self { all, old })
+    }
+}
+
+impl Drop for Renewing<'_> {
+    fn drop(&mut self) {
+        let mut renewing = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        renewing.remove(self.old.as_str());
+    }
+}
+
 /// One hashing thread's own: the parameters set now, and the memory it keeps between jobs.
 struct Slot {
     params: Params,
     memory: Vec<Block>,
+    dearest: Arc<AtomicU64>,
+    /// What the comparisons so far have cost, for the test that they all cost the same.
+    #[cfg(test)]
+    worked: u64,
 }
 
 impl Slot {
-    const fn new(params: Params) -> Self {
+    const fn new(params: Params, dearest: Arc<AtomicU64>) -> Self {
         Self {
             params,
             memory: Vec::new(),
+            dearest,
+            #[cfg(test)]
+            worked: 0,
         }
     }
 
@@ -275,12 +358,12 @@ impl Slot {
                 let hash = self.compute(&argon2, password, salt, HASH_BYTES)?;
                 Ok(Done::Hashed(print(&self.params, salt, &hash)))
             }
-            Task::Verify(phc) => self.verify(password, phc).map(Done::Compared),
+            Task::Compare(phc) => self.compare(password, phc).map(Done::Compared),
             Task::Derive(salt) => self.derive(password, salt).map(Done::Derived),
         }
     }
 
-    fn verify(&mut self, password: &[u8], phc: &PasswordHash) -> anyhow::Result<Verified> {
+    fn compare(&mut self, password: &[u8], phc: &PasswordHash) -> anyhow::Result<Comparison> {
         // What the parser has to say may quote the hash.
         let told = || anyhow!("a stored password hash is not one");
         let stored = phc::PasswordHash::new(phc.as_str()).map_err(|_| told())?;
@@ -294,13 +377,36 @@ impl Slot {
             || version != Version::V0x13
             || expected.as_bytes().len() != HASH_BYTES
             || costs(&params) != costs(&self.params);
+        let done = work(&params);
         let argon2 = Argon2::new(algorithm, version, params);
         let hash = self.compute(&argon2, password, &salt, expected.as_bytes().len())?;
-        if same(&hash, expected.as_bytes()) {
-            Ok(Verified::Right { outdated })
-        } else {
-            Ok(Verified::Wrong)
+        self.make_up(done, password, &salt)?;
+        Ok(Comparison {
+            hash,
+            expected: Zeroizing::new(expected.as_bytes().to_vec()),
+            outdated,
+        })
+    }
+
+    /// Does what is missing to the work of the dearest hash in use: a cheap hash, which was made before
+    /// the settings were raised, must not tell by its time that there is an account.
+    fn make_up(&mut self, done: u64, password: &[u8], salt: &[u8]) -> anyhow::Result<()> {
+        let dearest = self.dearest.fetch_max(done, Ordering::Relaxed);
+        let missing = dearest.saturating_sub(done);
+        let memory = self.params.m_cost();
+        let passes = u32::try_from(missing / u64::from(memory)).unwrap_or(u32::MAX);
+        let rest = u32::try_from(missing % u64::from(memory)).unwrap_or(0);
+        for (memory, passes) in [(memory, passes), (rest, 1)] {
+            // Less than argon2 can do is less than anybody can measure.
+            if passes == 0 || memory < Params::MIN_M_COST {
+                continue;
+            }
+            let params = Params::new(memory, passes, 1, Some(HASH_BYTES));
+            let params = params.map_err(|error| anyhow!("argon2: {error}"))?;
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            self.compute(&argon2, password, salt, HASH_BYTES)?;
         }
+        Ok(())
     }
 
     fn derive(&mut self, secret: &[u8], salt: &[u8]) -> anyhow::Result<[u8; HASH_BYTES]> {
@@ -321,6 +427,10 @@ impl Slot {
         salt: &[u8],
         bytes: usize,
     ) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        #[cfg(test)]
+        {
+            self.worked += work(argon2.params());
+        }
         let needed = argon2.params().block_count();
         let usual = self.params.block_count();
         // Taken at the first job, not at the start: a server at rest, or a subcommand, needs none.
@@ -342,6 +452,21 @@ impl Slot {
 
 const fn costs(params: &Params) -> (u32, u32, u32) {
     (params.m_cost(), params.t_cost(), params.p_cost())
+}
+
+/// What a hash with these parameters costs: KiB written, over all passes. Lanes make no difference, as
+/// one thread works on all of them.
+fn work(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
+}
+
+/// The same from the parameters of a PHC string; `None` for what are none.
+fn work_of(parameters: &str) -> Option<u64> {
+    let number = |name: &str| -> Option<u64> {
+        let mut all = parameters.split(',');
+        all.find_map(|one| one.strip_prefix(name)?.parse().ok())
+    };
+    number("m=")?.checked_mul(number("t=")?)
 }
 
 /// The PHC string of an argon2id hash.

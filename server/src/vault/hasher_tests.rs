@@ -1,9 +1,13 @@
 //! Tests of the hashing pool: right, wrong, outdated, busy, and jobs nobody waits for.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::{Hasher, Verified};
+use argon2::Params;
+
+use super::{Hasher, Slot, Verified, print, work};
 use crate::chance::Chance;
 use crate::config::Settings;
 use crate::model::source::Source;
@@ -21,6 +25,51 @@ fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
 }
 
+async fn verdict(hasher: &Hasher, password: Secret<String>, hash: &PasswordHash) -> Verified {
+    let compared = hasher.compare(password, hash.clone()).await;
+    compared.expect("compared").verdict()
+}
+
+#[test]
+fn every_comparison_costs_as_much_as_the_dearest() {
+    let params = |memory, passes| Params::new(memory, passes, 1, Some(32)).expect("parameters");
+    let salt = [3; 16];
+    let hash = |params: &Params| print(params, &salt, &[0; 32]);
+    let dearest = Arc::new(AtomicU64::new(work(&params(32, 5))));
+    let mut slot = Slot::new(params(32, 5), Arc::clone(&dearest));
+    let mut costs = Vec::new();
+    // Cheaper by passes, by memory, by a little of both; as set now; and dearer, twice.
+    let kept = [
+        (32, 2),
+        (16, 1),
+        (31, 5),
+        (32, 5),
+        (48, 7),
+        (32, 5),
+        (32, 2),
+    ];
+    for (memory, passes) in kept {
+        let before = slot.worked;
+        slot.compare(b"a password", &hash(&params(memory, passes)))
+            .expect("compared");
+        costs.push(slot.worked - before);
+    }
+    assert_eq!(
+        costs[..4],
+        [160, 160, 155, 160],
+        "less than 8 KiB is not made up"
+    );
+    assert_eq!(costs[4..], [336; 3], "from the first dear one on");
+}
+
+#[tokio::test]
+async fn what_is_learnt_at_the_start_raises_the_cost() {
+    let hasher = hasher(|_| ());
+    assert_eq!(hasher.pool.dearest.load(Ordering::Relaxed), 2 * 19_456);
+    hasher.learn(["m=19456,t=1,p=1", "m=20000,t=3,p=1", "nonsense", "m=,t=1"]);
+    assert_eq!(hasher.pool.dearest.load(Ordering::Relaxed), 60_000);
+}
+
 #[tokio::test]
 async fn a_password_is_right_wrong_or_outdated() {
     let hasher = hasher(|_| ());
@@ -32,45 +81,27 @@ async fn a_password_is_right_wrong_or_outdated() {
     assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     let right = Verified::Right { outdated: false };
     let decomposed = secret("zoe\u{308} likes correct horses");
-    assert_eq!(
-        hasher
-            .verify(decomposed, hash.clone())
-            .await
-            .expect("compared"),
-        right
-    );
+    assert_eq!(verdict(&hasher, decomposed, &hash).await, right);
     for wrong in [
         "",
         "Zo\u{eb} likes correct horses",
         "zo\u{eb} likes correct horse",
     ] {
-        let verified = hasher.verify(secret(wrong), hash.clone()).await;
-        assert_eq!(verified.expect("compared"), Verified::Wrong);
+        let verified = verdict(&hasher, secret(wrong), &hash).await;
+        assert_eq!(verified, Verified::Wrong);
     }
-    let decoy = hasher.verify(secret(password), hasher.decoy()).await;
-    assert_eq!(decoy.expect("compared"), Verified::Wrong);
+    let decoy = verdict(&hasher, secret(password), &hasher.decoy()).await;
+    assert_eq!(decoy, Verified::Wrong);
 
     let stronger = self::hasher(|settings| settings.argon2_memory_kib = 20_000);
     let outdated = Verified::Right { outdated: true };
-    assert_eq!(
-        stronger
-            .verify(secret(password), hash.clone())
-            .await
-            .expect("compared"),
-        outdated
-    );
+    assert_eq!(verdict(&stronger, secret(password), &hash).await, outdated);
     let strong = stronger
         .hash(secret(password), [4; 16])
         .await
         .expect("hashed");
     // A hash with more memory than is set now (the setting went down) still opens.
-    assert_eq!(
-        hasher
-            .verify(secret(password), strong)
-            .await
-            .expect("compared"),
-        outdated
-    );
+    assert_eq!(verdict(&hasher, secret(password), &strong).await, outdated);
 }
 
 #[tokio::test]
@@ -82,8 +113,8 @@ async fn every_character_of_a_long_password_counts() {
         let mut other = long.clone().into_bytes();
         other[index] = b'y';
         let other = String::from_utf8(other).expect("UTF-8");
-        let verified = hasher.verify(secret(&other), hash.clone()).await;
-        assert_eq!(verified.expect("compared"), Verified::Wrong, "{index}");
+        let verified = verdict(&hasher, secret(&other), &hash).await;
+        assert_eq!(verified, Verified::Wrong, "{index}");
     }
 }
 
@@ -97,7 +128,7 @@ async fn what_is_no_hash_is_a_fault_and_costs_no_thread() {
         "$argon2id$v=19$m=1,t=0,p=0$c2FsdHNhbHQ$aGFzaA",
     ] {
         match hasher
-            .verify(secret("x"), PasswordHash::new(bad.to_owned()))
+            .compare(secret("x"), PasswordHash::new(bad.to_owned()))
             .await
         {
             Err(Error::Fault(fault)) => assert!(!fault.to_string().contains("secret")),

@@ -11,6 +11,7 @@ mod tokens;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context, bail};
@@ -24,7 +25,7 @@ use crate::model::{Fault, Result, Secret, Time};
 pub(crate) use access::{
     absolute, can_be_made, make_folder, private, refuse_open_to_others, warn_of_group,
 };
-pub use hasher::{Hasher, Verified};
+pub use hasher::{Comparison, Hasher, Verified};
 pub use sealing::Place;
 pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
 
@@ -67,6 +68,7 @@ struct Inner {
     chance: Chance,
     rules: Rules,
     keys: RwLock<Arc<Keys>>,
+    clocks: Clocks,
     /// The state of the file that was looked at last, taken or refused; nothing when it could not be
     /// looked at.
     seen: Mutex<Option<Stamp>>,
@@ -83,6 +85,12 @@ struct Rules {
     algorithm: SigningAlgorithm,
     access_token_seconds: i64,
     leeway_seconds: i64,
+}
+
+/// How far clocks may differ, and when it was last told that they differ more.
+struct Clocks {
+    leeway_seconds: i64,
+    told: AtomicI64,
 }
 
 impl Vault {
@@ -128,6 +136,10 @@ impl Vault {
         let vault = Self(Arc::new(Inner {
             path,
             chance: chance.clone(),
+            clocks: Clocks {
+                leeway_seconds: rules.leeway_seconds,
+                told: AtomicI64::new(i64::MIN),
+            },
             rules,
             keys: RwLock::new(Arc::new(keys)),
             seen: Mutex::new(Some(stamp)),
@@ -388,8 +400,8 @@ impl Vault {
     /// What is wrong with it.
     pub fn verify(&self, token: &str, now: Time) -> std::result::Result<AccessClaims, TokenFlaw> {
         let keys = self.keys();
-        let leeway = self.0.rules.leeway_seconds;
-        tokens::verify(&keys.ring, &keys.tokens, token, leeway, now)
+        let clocks = &self.0.clocks;
+        tokens::verify(&keys.ring, &keys.tokens, token, clocks, now)
     }
 
     /// When the newest signing key began to sign, or will (P-35).

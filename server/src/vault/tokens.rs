@@ -1,5 +1,7 @@
 //! Access tokens: signed and strictly judged JWTs (RFC 9068), and the keys that others verify them with.
 
+use std::sync::atomic::Ordering;
+
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::SigningAlgorithm;
 use crate::model::{self, Secret, Time};
+use crate::vault::Clocks;
 use crate::vault::keyring::{Ring, SigningKey};
 
 /// The one type of token we sign and take (RFC 9068 §2.1, N-096).
@@ -156,7 +159,7 @@ pub(super) fn verify(
     ring: &Ring,
     keys: &[TokenKey],
     token: &str,
-    leeway: i64,
+    clocks: &Clocks,
     now: Time,
 ) -> Result<AccessClaims, TokenFlaw> {
     if token.len() > TOKEN_MAX {
@@ -174,7 +177,8 @@ pub(super) fn verify(
     let presented = decode::<Presented>(token, &key.decoding, &key.validation)
         .map_err(|_| TokenFlaw::Invalid)?
         .claims;
-    judge_times(&presented, leeway, now)?;
+    judge_times(&presented, clocks.leeway_seconds, now)
+        .inspect_err(|_| tell_of_clocks(&presented, clocks, now))?;
     Ok(presented.claims)
 }
 
@@ -189,6 +193,27 @@ fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), Toke
     } else {
         Ok(())
     }
+}
+
+/// Says, once a minute, by how much the clock of the replica that signed a token is ahead of ours: the
+/// signature is ours, so nobody else can have us say so.
+fn tell_of_clocks(presented: &Presented, clocks: &Clocks, now: Time) {
+    let Clocks {
+        leeway_seconds: allowed,
+        told,
+    } = clocks;
+    let ahead = presented.claims.iat.saturating_sub(now.seconds());
+    let last = told.load(Ordering::Relaxed);
+    let lately = last <= now.seconds() && now.seconds() < last.saturating_add(60);
+    if ahead <= *allowed || lately {
+        return;
+    }
+    told.store(now.seconds(), Ordering::Relaxed);
+    tracing::warn!(
+        seconds = ahead,
+        allowed,
+        "a token was signed in a time to come: the clocks of the replicas differ by so much at least, or this one went back"
+    );
 }
 
 /// The public half of a key.

@@ -13379,7 +13379,7 @@ let response = client.get_profile()
     }
     /**Refresh the session
 
-Trades the refresh token, in `refreshToken` or `refresh_token`, for a new pair; the old one is spent. Let only one call run at a time: a refresh token that comes a second time ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
+Trades the refresh token, in `refreshToken` or `refresh_token`, for a new pair; the old one is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
 
 Sends a `POST` request to `/user/refresh`
 

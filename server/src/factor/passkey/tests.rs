@@ -33,6 +33,7 @@ fn alice() -> User {
         description: None,
         organisation_id: None,
         organisation_role: None,
+        password_changes: 0,
     }
 }
 

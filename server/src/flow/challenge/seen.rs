@@ -10,7 +10,7 @@ use crate::model::kinds::{FactorKind, FactorState, Purpose};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
-use crate::model::{FactorId, Refusal, Result, Secret};
+use crate::model::{ChallengeId, Error, FactorId, Refusal, Result, Secret, UserId};
 use crate::store::{Tx, challenges, factors, sessions, users};
 use crate::vault;
 
@@ -42,7 +42,8 @@ pub async fn look(
     let reference = Reference::parse(ReferenceKind::Challenge, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
-    ctx.read(move |tx| {
+    let (user, row) = (reference.user(), reference.row());
+    let found = ctx.read(move |tx| {
         let found = challenges::find(tx, reference.user(), reference.row())?;
         let digest = vault::digest(reference.secret.expose());
         let challenge = found
@@ -53,8 +54,25 @@ pub async fn look(
             None => challenge.judge_alive(now)?,
         }
         Seen::of(tx, challenge)
-    })
-    .await
+    });
+    let found = found.await;
+    end_over(ctx, act, user, row, found).await
+}
+
+/// Ends what was seen to be over, so that it stays over when the clock goes back.
+async fn end_over<T>(
+    ctx: &Ctx,
+    act: &Act,
+    user: UserId,
+    row: ChallengeId,
+    found: Result<T>,
+) -> Result<T> {
+    if let Err(Error::Refused(Refusal::MfaTokenExpired)) = found {
+        let now = act.now;
+        ctx.write(move |tx| challenges::end_over(tx, user, row, now))
+            .await?;
+    }
+    found
 }
 
 /// Finds the sign-in of a reference that came as a bearer: it waits as long as its codes or its link
@@ -137,7 +155,8 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
     let reference = Reference::parse(ReferenceKind::MagicLink, token.expose().trim())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
-    ctx.read(move |tx| {
+    let (user, row) = (reference.user(), reference.row());
+    let found = ctx.read(move |tx| {
         let found = challenges::find(tx, reference.user(), reference.row())?;
         let digest = vault::digest(reference.secret.expose());
         let kept = |found: &Challenge| {
@@ -149,8 +168,9 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
         challenge.expires_at = challenge.expires_at.max(ends);
         challenge.judge_alive(now)?;
         Seen::of(tx, challenge)
-    })
-    .await
+    });
+    let found = found.await;
+    end_over(ctx, act, user, row, found).await
 }
 
 /// Finds the newest live challenge that a session began for this purpose: for APIs whose clients

@@ -346,9 +346,9 @@ fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_until_its_toke
         (vec![old.clone(), added.id.clone()], added.id.clone())
     );
     let last = token(&vault, NOW.plus_seconds(1499));
-    assert!(replica.verify(&last, NOW.plus_seconds(1499 + 904)).is_ok());
+    assert!(replica.verify(&last, NOW.plus_seconds(1499 + 909)).is_ok());
     assert_eq!(
-        (kids(1500 + 904), kids(1500 + 905)),
+        (kids(1500 + 909), kids(1500 + 910)),
         (vec![old, added.id.clone()], vec![added.id])
     );
     vault
