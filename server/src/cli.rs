@@ -21,7 +21,7 @@ use crate::config::{self, DatabaseUrl, LogFormat, Settings, SettingsError};
 use crate::flow::admin;
 use crate::model::ids::Id;
 use crate::model::kinds::{OrganisationRole, Role};
-use crate::model::{Error, Refusal, Secret};
+use crate::model::{Error, Refusal, Secret, typed};
 use crate::outcome::Person;
 use crate::serve;
 use arguments::command;
@@ -185,9 +185,14 @@ fn read_password() -> Result<Secret<String>> {
     let mut line = zeroize::Zeroizing::new(String::new());
     let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
     read.map_err(|_| anyhow!("standard input has no line of text"))?;
-    let password = line.strip_suffix('\n').unwrap_or(&line);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    Ok(Secret::new(password.to_owned()))
+    Ok(Secret::new(password_of(&line).to_owned()))
+}
+
+/// The password of a line, whatever system wrote it.
+fn password_of(line: &str) -> &str {
+    let line = typed::without_mark(line);
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 async fn rotate(app: &App, revoke: bool) -> Result<()> {
@@ -302,7 +307,7 @@ fn in_one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, in_one_line, must_exist, settings};
+    use super::{command, in_one_line, must_exist, password_of, settings};
     use crate::config::DatabaseUrl;
 
     fn refused(arguments: &[&str]) -> String {
@@ -384,6 +389,13 @@ mod tests {
         for wrong in [&["user", "unlock"][..], &["--listn=x"]] {
             let arguments = std::iter::once(&"countersign").chain(wrong);
             assert!(command().try_get_matches_from(arguments).is_err());
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_password_whatever_system_wrote_it() {
+        for line in ["a b ", "a b \n", "a b \r\n", "\u{feff}a b \r\n"] {
+            assert_eq!(password_of(line), "a b ");
         }
     }
 }

@@ -54,6 +54,7 @@ mod passkeys;
 mod passkeys_browser;
 mod passkeys_forged;
 mod passkeys_sdk;
+mod passkeys_sent;
 mod passwords;
 mod paths;
 mod proof;
@@ -78,6 +79,7 @@ mod switching;
 mod synswi;
 mod texts;
 mod turning;
+mod typed;
 mod unsent;
 mod validating;
 mod veeam;
@@ -135,6 +137,7 @@ fn all() -> Vec<Test> {
         passkeys_browser::tests(),
         passkeys_forged::tests(),
         passkeys_sdk::tests(),
+        passkeys_sent::tests(),
         passwords::tests(),
         paths::tests(),
         proof::tests(),
@@ -159,6 +162,7 @@ fn all() -> Vec<Test> {
         synswi::tests(),
         texts::tests(),
         turning::tests(),
+        typed::tests(),
         unsent::tests(),
         validating::tests(),
         veeam_faults::tests(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use crate::model::refusal::Class;
@@ -27,6 +27,8 @@ pub enum Rejected {
     TooLarge,
     /// The body is not said to be what it must be.
     MediaType(Media),
+    /// The body is packed, or in a charset that is not UTF-8.
+    Encoded,
     /// The path exists, but not with this method.
     Method {
         /// The methods it takes, separated by commas.
@@ -100,7 +102,7 @@ impl Rejected {
                 dependency: false, ..
             }) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType(_) | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -116,7 +118,7 @@ impl Rejected {
                 dependency: false, ..
             }) => "INTERNAL",
             Self::TooLarge => "PAYLOAD_TOO_LARGE",
-            Self::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::MediaType(_) | Self::Encoded => "UNSUPPORTED_MEDIA_TYPE",
             Self::Method { .. } => "METHOD_NOT_ALLOWED",
             Self::NotReady { .. } => "NOT_READY",
         }
@@ -140,6 +142,9 @@ impl Rejected {
             }
             Self::MediaType(Media::Form) => {
                 "The request body must be a form. Send it with Content-Type: application/x-www-form-urlencoded."
+            }
+            Self::Encoded => {
+                "The request body must be plain UTF-8. Send it without Content-Encoding and without another charset."
             }
             Self::Method { .. } => {
                 "This address does not take this method. Use one of those named in the Allow header."
@@ -166,6 +171,7 @@ impl Rejected {
             })
             | Self::TooLarge
             | Self::MediaType(_)
+            | Self::Encoded
             | Self::Method { .. } => None,
         }
     }
@@ -190,6 +196,10 @@ impl Rejected {
             }
             Self::Method { allow } => {
                 answer.insert_header((ALLOW, allow.as_str()));
+            }
+            Self::Encoded => {
+                // RFC 9110 §12.5.3: which codings a body may have.
+                answer.insert_header((ACCEPT_ENCODING, "identity"));
             }
             Self::TooLarge | Self::MediaType(_) | Self::NotReady { .. } => {}
         }

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
+use crate::model::typed;
+
 /// What tells one state of the file from the next without reading it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -43,6 +45,10 @@ fn read_open(path: &Path, mut file: &File) -> Result<(Zeroizing<String>, Stamp)>
     refuse_open_to_others(&metadata, &at(path))?;
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).with_context(|| at(path))?;
+    // Some editors write one at the head of a file that they save.
+    if text.starts_with(typed::BYTE_ORDER_MARK) {
+        text.remove(0);
+    }
     Ok((text, Stamp::of(&metadata)))
 }
 

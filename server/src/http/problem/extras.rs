@@ -16,7 +16,9 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
             dependency: false, ..
         }) => Extras::Internal(extra::Internal {}),
         Rejected::TooLarge => Extras::PayloadTooLarge(extra::PayloadTooLarge {}),
-        Rejected::MediaType(_) => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
+        Rejected::MediaType(_) | Rejected::Encoded => {
+            Extras::UnsupportedMediaType(extra::UnsupportedMediaType {})
+        }
         Rejected::Method { .. } => Extras::MethodNotAllowed(extra::MethodNotAllowed {}),
         Rejected::NotReady { checks } => {
             let checks = ReadinessChecks::from(*checks);
