@@ -24,7 +24,7 @@ use crate::flow::admin;
 use crate::log;
 use crate::model::ids::Id;
 use crate::model::kinds::{OrganisationRole, Role};
-use crate::model::{Error, Refusal, Secret};
+use crate::model::{Error, Refusal, Secret, typed};
 use crate::outcome::Person;
 use crate::serve;
 use arguments::command;
@@ -205,13 +205,19 @@ fn read_password() -> Result<Secret<String>> {
     let mut line = zeroize::Zeroizing::new(String::new());
     let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
     read.map_err(|_| anyhow!("standard input has no line of text"))?;
-    let password = line.strip_suffix('\n').unwrap_or(&line);
-    let password = password.strip_suffix('\r').unwrap_or(password);
+    let password = password_of(&line);
     // No request can hold it, so nobody could sign in with it.
     if password.contains('\0') {
         bail!("the password holds the character U+0000");
     }
     Ok(Secret::new(password.to_owned()))
+}
+
+/// The password of a line, whatever system wrote it.
+fn password_of(line: &str) -> &str {
+    let line = typed::without_mark(line);
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 fn print_document(name: &str) -> Result<()> {
@@ -324,7 +330,7 @@ fn in_one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, in_one_line, settings};
+    use super::{command, in_one_line, password_of, settings};
 
     fn refused(arguments: &[&str]) -> String {
         let arguments = std::iter::once(&"countersign").chain(arguments);
@@ -395,6 +401,13 @@ mod tests {
         for wrong in [&["user", "unlock"][..], &["--listn=x"]] {
             let arguments = std::iter::once(&"countersign").chain(wrong);
             assert!(command().try_get_matches_from(arguments).is_err());
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_password_whatever_system_wrote_it() {
+        for line in ["a b ", "a b \n", "a b \r\n", "\u{feff}a b \r\n"] {
+            assert_eq!(password_of(line), "a b ");
         }
     }
 }

@@ -150,7 +150,7 @@ pub enum SetupNeeds {
         secret: Secret<String>,
         /// The same as an `otpauth://` URI.
         otpauth_url: Secret<String>,
-        /// The URI as a QR code: an SVG data URI.
+        /// The URI as a QR code: a PNG as a data URI.
         qr_code: Secret<String>,
     },
     /// The options that the browser's `navigator.credentials.create` takes as `publicKey`.
@@ -178,6 +178,8 @@ pub struct Waiting {
     pub mfa_token: Secret<String>,
     /// The method.
     pub method: FactorKind,
+    /// Whether a code of it was sent.
+    pub sent: bool,
 }
 
 /// What proving oneself once more leads to.
@@ -200,6 +202,8 @@ pub struct StepUpRequired {
     pub methods: Vec<FactorKind>,
     /// For a passkey, what the browser needs.
     pub options: Option<serde_json::Value>,
+    /// Whether a code was sent.
+    pub sent: bool,
 }
 
 /// A session gave fresh proof.
@@ -259,6 +263,8 @@ pub struct PasskeyAsked {
 pub struct Resent {
     /// The same reference as before.
     pub mfa_token: Secret<String>,
+    /// The method whose code was sent.
+    pub method: FactorKind,
     /// How often it may be sent again (P-22).
     pub resends_remaining: u32,
     /// Seconds until then (P-21).

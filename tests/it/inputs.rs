@@ -112,7 +112,8 @@ async fn what_is_no_json_object_is_refused_everywhere() {
             "[]",
             "[{}]",
             "{'a':1}",
-            "\u{feff}{}",
+            "\u{feff}\u{feff}{}",
+            "\u{feff}",
             "\u{0}",
         ];
         for text in texts {

@@ -14,6 +14,7 @@ tests! {
     a_key_that_was_added_is_taken_over_by_a_running_server,
     after_a_rotation_the_older_key_file_is_refused,
     a_database_that_others_can_read_is_refused,
+    a_key_file_may_begin_with_a_byte_order_mark,
 }
 
 /// Replaces a file as an operator would: whole, and private.
@@ -40,6 +41,15 @@ async fn start_again(server: &Server) -> Result<App, String> {
     settings.database_url = server.database.url();
     let opened = App::open(settings, server.clock.clone(), Chance::seeded(78)).await;
     opened.map_err(|error| format!("{error:#}"))
+}
+
+async fn a_key_file_may_begin_with_a_byte_order_mark() {
+    let server = Server::start().await;
+    let keys = server.folder().join("keys.json");
+    let right = fs::read_to_string(&keys).expect("the keys");
+    replace(&keys, &format!("\u{feff}{right}"));
+    let opened = start_again(&server).await;
+    assert!(opened.is_ok(), "{:?}", opened.err());
 }
 
 async fn a_foreign_key_file_is_not_taken_over_by_a_running_server() {

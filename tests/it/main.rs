@@ -60,6 +60,7 @@ mod passkeys;
 mod passkeys_browser;
 mod passkeys_forged;
 mod passkeys_sdk;
+mod passkeys_sent;
 mod passwords;
 mod paths;
 mod poolers;
@@ -91,6 +92,7 @@ mod switching;
 mod synswi;
 mod texts;
 mod turning;
+mod typed;
 mod unsent;
 mod validating;
 mod veeam;
@@ -156,6 +158,7 @@ fn all() -> Vec<Test> {
         passkeys_browser::tests(),
         passkeys_forged::tests(),
         passkeys_sdk::tests(),
+        passkeys_sent::tests(),
         passwords::tests(),
         paths::tests(),
         poolers::tests(),
@@ -187,6 +190,7 @@ fn all() -> Vec<Test> {
         synswi::tests(),
         texts::tests(),
         turning::tests(),
+        typed::tests(),
         unsent::tests(),
         validating::tests(),
         veeam_faults::tests(),

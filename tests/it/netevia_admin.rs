@@ -92,13 +92,22 @@ async fn only_a_profile_that_is_there() {
     let server = Server::start().await;
     let root = administrator(&server).await;
     for path in PATHS {
-        for profile in ["999", "0"] {
+        for profile in ["999", "2147483647"] {
             let refused = root.call(Method::POST, &format!("{path}{profile}")).await;
             refused.refused(404, "USER_NOT_FOUND");
         }
-        for profile in ["x", "-1", "1.5", "99999999999999999999"] {
+        for profile in [
+            "0",
+            "-1",
+            "2147483648",
+            "4294967296",
+            "x",
+            "1.5",
+            "99999999999999999999",
+        ] {
             let refused = root.call(Method::POST, &format!("{path}{profile}")).await;
-            refused.refused(400, "VALIDATION");
+            let refused = refused.refused(400, "VALIDATION");
+            assert_eq!(refused["errors"][0]["field"], "path", "{profile}");
         }
     }
 }

@@ -289,9 +289,7 @@ async fn a_compressed_body_is_not_read() {
         .call(Method::POST, "/identity/login")
         .header("Content-Encoding", "gzip");
     let refused = call.body("application/json", bytes).await;
-    assert!(matches!(refused.status, 400 | 415), "{}", refused.text);
-    let named = refused["errors"][0]["field"].as_str().unwrap_or("body");
-    assert_eq!(named, "body", "it was unpacked: {}", refused.text);
+    refused.refused(415, "UNSUPPORTED_MEDIA_TYPE");
 }
 
 async fn answers_with_secrets_are_not_compressed() {

@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use passkey::authenticator::{
@@ -11,6 +13,8 @@ use passkey::authenticator::{
     UserValidationMethod,
 };
 use passkey::client::{Client, DefaultClientData, DefaultClientDataWithCustomHash, WebauthnError};
+use passkey::crypto::CoseKey;
+use passkey::crypto::coset::Label;
 use passkey::crypto::rust_crypto::RustCryptoBackend;
 use passkey::types::Passkey;
 use passkey::types::ctap2::make_credential::{
@@ -127,6 +131,50 @@ impl Device {
         answer
     }
 
+    /// Makes a passkey, with client data in which a member is another: attested by nobody, nothing signs
+    /// them.
+    pub async fn create_forged(&self, options: &Value, member: &str, value: Value) -> Value {
+        let mut made = self.create(options).await.expect("a passkey");
+        let text = made["response"]["clientDataJSON"].as_str();
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.expect("client data"))
+            .expect("base64url");
+        let mut client_data: Value = serde_json::from_slice(&bytes).expect("JSON");
+        client_data[member] = value;
+        let client_data = client_data.to_string();
+        made["response"]["clientDataJSON"] = json!(URL_SAFE_NO_PAD.encode(client_data));
+        made
+    }
+
+    /// Uses the newest passkey as an authenticator does that says these flags and this count (WebAuthn
+    /// §6.1): rightly signed.
+    pub fn get_with_flags(&self, options: &Value, flags: u8, counter: u32) -> Value {
+        let client_data = json!({
+            "type": "webauthn.get",
+            "challenge": whole(options)["publicKey"]["challenge"],
+            "origin": PAGE,
+            "crossOrigin": false,
+        });
+        let client_data = client_data.to_string();
+        let key = self.keys().last().cloned().expect("a passkey");
+        let mut data = digest(&SHA256, key.rp_id.as_bytes()).as_ref().to_vec();
+        data.push(flags);
+        data.extend(counter.to_be_bytes());
+        let hash = digest(&SHA256, client_data.as_bytes());
+        let signed = [data.as_slice(), hash.as_ref()].concat();
+        let id = URL_SAFE_NO_PAD.encode(&*key.credential_id);
+        let handle = key.user_handle.as_ref().expect("whose it is");
+        json!({
+            "id": id, "rawId": id, "type": "public-key",
+            "response": {
+                "authenticatorData": URL_SAFE_NO_PAD.encode(&data),
+                "clientDataJSON": URL_SAFE_NO_PAD.encode(&client_data),
+                "signature": URL_SAFE_NO_PAD.encode(signature(&key.key, &signed)),
+                "userHandle": URL_SAFE_NO_PAD.encode(&**handle),
+            },
+        })
+    }
+
     /// Its passkeys.
     pub fn keys(&self) -> MutexGuard<'_, Vec<Passkey>> {
         self.keys.all()
@@ -152,6 +200,24 @@ fn whole(options: &Value) -> Value {
         Some(_) => options.clone(),
         None => json!({ "publicKey": options }),
     }
+}
+
+/// Signs as the private key of a passkey (ES256).
+fn signature(key: &CoseKey, message: &[u8]) -> Vec<u8> {
+    // RFC 9053 §7.1.1: x, y and d.
+    let part = |label: i64| {
+        let found = key
+            .params
+            .iter()
+            .find(|(name, _)| *name == Label::Int(label));
+        let bytes = found.and_then(|(_, value)| value.as_bytes());
+        bytes.expect("a part of the key").clone()
+    };
+    let public = [&[4], part(-2).as_slice(), part(-3).as_slice()].concat();
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &part(-4), &public);
+    let signed = pair.expect("a key").sign(&SystemRandom::new(), message);
+    signed.expect("a signature").as_ref().to_vec()
 }
 
 fn page() -> Url {

@@ -4,15 +4,17 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use data_encoding::BASE64URL_NOPAD;
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Targets;
+use url::Url;
 
 use crate::config::postgres_url;
-use crate::model::Secret;
+use crate::model::{Secret, typed};
 
 /// Which database, as its URL says it.
 #[derive(Clone)]
@@ -149,6 +151,39 @@ impl Kind for Origin {
     }
     fn allowed(&self) -> String {
         "an http or https address without a path, as https://login.example.com".to_owned()
+    }
+}
+
+/// What an Android app is known by, before the hash of the certificate that signed it.
+const ANDROID_APP: &str = "android:apk-key-hash:";
+
+/// Where passkeys may be used: origins, and Android apps, separated by commas.
+pub(super) struct PasskeyOrigins;
+
+impl PasskeyOrigins {
+    fn read_one(text: &str) -> Option<String> {
+        let Some(hash) = text.strip_prefix(ANDROID_APP) else {
+            return Origin.read(text).ok();
+        };
+        // SHA-256, in base64url.
+        let bytes = BASE64URL_NOPAD.decode(hash.as_bytes()).ok()?;
+        (bytes.len() == 32).then(|| text.to_owned())
+    }
+}
+
+impl Kind for PasskeyOrigins {
+    type Value = Vec<String>;
+    fn read(&self, text: &str) -> Result<Vec<String>, String> {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        parts
+            .map(|part| Self::read_one(part).ok_or_else(|| self.refused()))
+            .collect()
+    }
+    fn allowed(&self) -> String {
+        "https addresses without a path (http on this machine only) and android:apk-key-hash:HASH of apps, separated by commas".to_owned()
     }
 }
 
@@ -306,8 +341,8 @@ impl Kind for Label {
     type Value = String;
     fn read(&self, text: &str) -> Result<String, String> {
         // A colon separates the issuer from the account in an otpauth URI.
-        let odd = |c: char| c == ':' || c.is_control();
-        if text.trim().is_empty() || text.chars().count() > 64 || text.chars().any(odd) {
+        let odd = |c: char| c == ':' || typed::is_harmful(c);
+        if !typed::shows(text) || text.chars().count() > 64 || text.chars().any(odd) {
             Err(self.refused())
         } else {
             Ok(text.trim().to_owned())
@@ -421,6 +456,26 @@ pub(super) fn origin_host(origin: &str) -> &str {
 /// Whether an origin (as [`Origin`] reads it) means this machine.
 pub(super) fn origin_is_loopback(origin: &str) -> bool {
     is_loopback(origin_host(origin))
+}
+
+/// Whether an origin is an Android app.
+pub(super) fn origin_is_app(origin: &str) -> bool {
+    origin.starts_with(ANDROID_APP)
+}
+
+/// Whether browsers offer passkeys on pages of this origin: with TLS, or on this machine (a secure
+/// context, WebAuthn §5).
+pub(super) fn origin_is_secure(origin: &str) -> bool {
+    !origin.starts_with("http://") || origin_is_loopback(origin)
+}
+
+/// An origin as browsers write it: without a port that is the scheme's own.
+pub(super) fn origin_as_sent(origin: &str) -> String {
+    let written = Url::parse(origin).map(|url| url.origin());
+    match written {
+        Ok(tuple) if tuple.is_tuple() => tuple.ascii_serialization(),
+        _ => origin.to_owned(),
+    }
 }
 
 /// Whether the passkeys of `domain` may be used on pages of this origin: on the domain itself and

@@ -12,13 +12,16 @@ mod tests;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
 pub use kinds::{DatabaseUrl, LogFormat, SigningAlgorithm};
 pub use sms::TwilioSender;
 pub use table::{Row, Settings, rows};
 
-use kinds::{is_loopback, origin_host, origin_is_loopback, origin_is_of};
+use kinds::{
+    is_loopback, origin_as_sent, origin_host, origin_is_app, origin_is_loopback, origin_is_of, origin_is_secure,
+};
 use sources::Found;
 
 /// Why the server does not start: one line that names the setting, where it came from, and what is allowed.
@@ -126,15 +129,23 @@ impl Settings {
         origin_is_loopback(&self.public_url)
     }
 
-    /// The origins of the pages where passkeys may be used; none when clients know this server by an
-    /// IP address, which passkeys cannot be bound to.
-    pub fn passkey_pages(&self) -> Vec<&str> {
-        [&self.public_url]
-            .into_iter()
-            .chain(&self.passkey_origins)
-            .map(String::as_str)
-            .filter(|origin| origin_is_of(origin, &self.passkey_rp_id))
+    /// The origins of the pages and apps where passkeys may be used, as they name themselves; none when
+    /// passkeys are turned off, or clients know this server by an IP address, which passkeys cannot be
+    /// bound to.
+    pub fn passkey_pages(&self) -> Vec<String> {
+        let offered = [&self.public_url].into_iter().filter(|_| self.passkeys);
+        let further = self.passkey_origins.iter().filter(|_| self.passkeys);
+        offered
+            .chain(further)
+            .filter(|origin| self.takes_passkeys_of(origin))
+            .map(|origin| origin_as_sent(origin))
             .collect()
+    }
+
+    fn takes_passkeys_of(&self, origin: &str) -> bool {
+        let domain = &self.passkey_rp_id;
+        let app = origin_is_app(origin) && domain.parse::<IpAddr>().is_err();
+        app || origin_is_of(origin, domain)
     }
 
     /// Rules that concern two settings at once.
@@ -189,11 +200,24 @@ impl Settings {
             (
                 self.passkey_origins
                     .iter()
-                    .all(|origin| origin_is_of(origin, &self.passkey_rp_id)),
-                "passkey_origins must all be on passkey_rp_id or below it",
+                    .all(|origin| self.takes_passkeys_of(origin)),
+                "passkey_origins must all be on passkey_rp_id or below it, which is a domain and no IP address",
             ),
             (
-                self.passkey_rp_id == origin_host(&self.public_url)
+                self.passkey_origins
+                    .iter()
+                    .all(|origin| origin_is_secure(origin)),
+                "passkey_origins must be https: on other pages browsers offer no passkeys",
+            ),
+            (
+                self.passkey_pages()
+                    .iter()
+                    .all(|origin| origin_is_secure(origin)),
+                "public_url is http on a name that is not this machine, where browsers offer no passkeys: put a TLS proxy in front and set public_url to its https address, or set passkeys to false to try the server without them",
+            ),
+            (
+                !self.passkeys
+                    || self.passkey_rp_id == origin_host(&self.public_url)
                     || !self.passkey_pages().is_empty(),
                 "passkey_rp_id must be the host of public_url, or a domain above it or above one of passkey_origins",
             ),

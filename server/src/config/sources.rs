@@ -8,6 +8,7 @@ use crate::config::kinds::Kind;
 use crate::config::links;
 use crate::config::table::{CONFIG, PREFIX, rows, variable};
 use crate::config::{Flags, SettingsError};
+use crate::model::typed;
 
 /// The text of a setting, and where it came from, in words.
 struct Text {
@@ -118,6 +119,7 @@ impl Found {
         let Text { text: path, origin } = file;
         let refuse = |why: String| SettingsError(format!("settings file {path} ({origin}): {why}"));
         let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let text = typed::without_mark(&text);
         // The parser's own display quotes the line, which may hold a password.
         let document: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().and_then(|span| text.get(..span.start));

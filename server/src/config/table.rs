@@ -11,7 +11,7 @@ use phonenumber::country;
 use crate::config::SettingsError;
 use crate::config::kinds::{
     Choice, Database, DatabaseUrl, Domain, Filter, Kind, Label, Listen, LogFormat, Networks,
-    Origin, Origins, Place, SWITCH, Sender, SigningAlgorithm, Smtp, Whole, origin_host,
+    Origin, Origins, PasskeyOrigins, Place, SWITCH, Sender, SigningAlgorithm, Smtp, Whole, origin_host,
 };
 use crate::config::sms::{Account, Base, Countries, Hook, Originator, TwilioSender, Visible};
 use crate::config::sources::Found;
@@ -166,8 +166,12 @@ settings! {
     issuer_name: String = Label, "Countersign";
     /// The domain that passkeys are bound to; changing it makes all of them useless.
     passkey_rp_id: String = Domain, "the host of public_url" => origin_host(&public_url).to_owned();
-    /// Pages beside public_url, on this domain or below it, where passkeys may be used.
-    passkey_origins: Vec<String> = Origins, "";
+    /// Pages beside public_url, on this domain or below it, and Android apps (by the SHA-256 of their certificate, in base64url), where passkeys may be used.
+    passkey_origins: Vec<String> = PasskeyOrigins, "";
+    /// Whether passkeys are offered. They need https, but for this machine. Turned off, nobody can use the one they have.
+    passkeys: bool = SWITCH, "true";
+    /// Whether a passkey that was bound to its device may become one that can be synchronised, and back.
+    passkey_backup_may_change: bool = SWITCH, "true";
     /// Pages of other origins that may call the APIs from a browser; pages of public_url always may.
     cors_origins: Vec<String> = Origins, "";
     /// Whether a registration by `POST /user/register` tells that an address is taken, as that API's page does; else no answer ever tells.

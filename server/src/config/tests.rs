@@ -67,6 +67,14 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
 }
 
 #[test]
+fn a_file_may_begin_with_a_byte_order_mark() {
+    let path = file("mark", "\u{feff}issuer_name = \"File\"\n");
+    let settings = load(&[("config", path.to_str().expect("UTF-8"))], &[]).expect("good");
+    assert_eq!(settings.issuer_name, "File");
+    std::fs::remove_file(path).expect("removed");
+}
+
+#[test]
 fn what_is_no_setting_stops_the_start() {
     let line = refused(&[], &[("COUNTERSIGN_LISTN", "x")]);
     assert!(line.contains("COUNTERSIGN_LISTN"), "{line}");
@@ -109,6 +117,8 @@ fn a_bad_value_is_named_with_its_origin_and_what_is_allowed() {
         ("mail_from", "x"),
         ("mail_from", "A\nB <a@example.com>"),
         ("issuer_name", "a:b"),
+        ("issuer_name", "\u{200b}"),
+        ("issuer_name", "\u{202e}emaN"),
         ("trusted_proxies", "proxy"),
         ("swagger_ui", "maybe"),
         ("log_format", "xml"),
@@ -280,8 +290,44 @@ fn passkeys_are_bound_to_the_host_of_public_url_or_above_it() {
     ] {
         assert!(refused(&[url, (name, text)], &[]).contains(name), "{text}");
     }
+    let app = "android:apk-key-hash:pNiP5iKyQ8JwgGOaKA1zGPUPJIS-0H1xKCQcfIoGLck";
+    let with_app = load(&[url, ("passkey_origins", app)], &[]).expect("good");
+    assert_eq!(with_app.passkey_pages(), ["https://mfa.example.com", app]);
+    for bad in [
+        "android:apk-key-hash:",
+        "android:apk-key-hash:pNiP5iKyQ8JwgGOaKA1z",
+        "android:other:pNiP5iKyQ8JwgGOaKA1zGPUPJIS-0H1xKCQcfIoGLck",
+    ] {
+        assert!(refused(&[url, ("passkey_origins", bad)], &[]).contains("android"));
+    }
+    // As browsers write it: they leave the port out that goes without saying.
+    let with_port = load(&[("public_url", "https://MFA.example.com:443")], &[]).expect("good");
+    assert_eq!(with_port.passkey_pages(), ["https://mfa.example.com"]);
+    let by_number = [("public_url", "http://10.0.0.1"), ("passkey_origins", app)];
+    assert!(refused(&by_number, &[]).contains("no IP address"));
     let by_number = load(&[("public_url", "http://10.0.0.1")], &[]).expect("good");
     assert!(by_number.passkey_pages().is_empty());
+}
+
+#[test]
+fn passkeys_need_https_or_this_machine() {
+    let http = ("public_url", "http://login.example.com:8080");
+    let line = refused(&[http], &[]);
+    assert!(
+        line.contains("public_url is http") && line.contains("passkeys to false"),
+        "{line}"
+    );
+    let without = load(&[http, ("passkeys", "false")], &[]).expect("a trial");
+    assert!(without.passkey_pages().is_empty());
+    for origin in ["http://app.login.example.com", "http://login.example.com"] {
+        let https = ("public_url", "https://login.example.com");
+        let line = refused(&[https, ("passkey_origins", origin)], &[]);
+        assert!(line.contains("passkey_origins must be https"), "{line}");
+    }
+    for here in ["http://localhost:8080", "http://app.localhost:3000"] {
+        let here = load(&[("public_url", here)], &[]).expect("this machine");
+        assert_eq!(here.passkey_pages().len(), 1);
+    }
 }
 
 #[test]
@@ -345,7 +391,11 @@ fn no_secret_is_shown() {
 
 #[test]
 fn a_public_server_is_warned_about() {
-    let settings = load(&[("public_url", "http://LOGIN.example.com/")], &[]).expect("good");
+    let plain = [
+        ("public_url", "http://LOGIN.example.com/"),
+        ("passkeys", "false"),
+    ];
+    let settings = load(&plain, &[]).expect("good");
     assert_eq!(settings.public_url, "http://login.example.com");
     assert_eq!(settings.warnings().len(), 3);
     let warnings = |listen, proxies| {

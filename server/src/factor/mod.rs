@@ -4,7 +4,7 @@ use crate::model::challenge::Challenge;
 use crate::model::factor::Factor;
 use crate::model::kinds::FactorKind;
 use crate::model::policy::Policy;
-use crate::model::{Result, Secret, Time};
+use crate::model::{Result, Secret, Time, typed};
 use crate::store::{Tx, factors};
 use crate::vault::Vault;
 
@@ -14,7 +14,7 @@ pub mod sent_code;
 pub mod sms;
 pub mod totp;
 
-/// A code as typed, and the same less the spaces and dashes that people put between digits.
+/// A code as typed, and the same less what people put between its signs or paste along.
 #[derive(Clone, Debug)]
 pub struct Code {
     typed: Secret<String>,
@@ -24,11 +24,9 @@ pub struct Code {
 impl Code {
     /// Reads what was typed.
     pub fn typed(text: &Secret<String>) -> Self {
-        let is_filler =
-            |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}');
         Self {
-            typed: text.clone(),
-            plain: Secret::new(text.expose().chars().filter(is_filler).collect()),
+            typed: Secret::new(typed::unspaced(text.expose())),
+            plain: Secret::new(typed::plain(text.expose())),
         }
     }
 
@@ -37,9 +35,9 @@ impl Code {
         self.plain.expose()
     }
 
-    /// What was typed, or pasted, as it was.
+    /// What was typed, or pasted, with its dashes: a link's token has some.
     pub fn as_typed(&self) -> &str {
-        self.typed.expose().trim()
+        self.typed.expose()
     }
 }
 

@@ -4,9 +4,6 @@
 //! taken before an answer is looked at, so that no answer is ever judged twice. The challenge (32
 //! bytes, P-40) is the one random value in this server that `Chance` does not draw.
 
-use data_encoding::BASE64URL_NOPAD;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use webauthn_rs::prelude::{
     AuthenticationResult, CredentialID, DiscoverableAuthentication, Passkey, PasskeyAuthentication,
@@ -17,7 +14,20 @@ use webauthn_rs::prelude::{
 use crate::config::Settings;
 use crate::model::factor::Factor;
 use crate::model::user::User;
-use crate::model::{Fault, Refusal, Result, UserId};
+use crate::model::{Fault, Refusal, Result, Time, UserId};
+
+mod answer;
+mod ceremony;
+
+pub use ceremony::in_time;
+
+use answer::{Flaw, Given};
+use ceremony::{
+    begun, library, milliseconds, parse, print, public_key, set, unknown_library, value,
+};
+
+/// P-40: how long a device has to answer, in seconds; less where its challenge ends before.
+pub const CEREMONY_SECONDS: u32 = 300;
 
 /// How strongly the authenticator is asked to check who holds it (P-42).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +129,25 @@ impl Key {
         self.passkey.cred_id()
     }
 
+    /// The key, with what it says now about whether it may be synchronised: a passkey can learn to be,
+    /// and be put on a device that is not.
+    fn saying(self, backup_eligible: bool) -> Result<Self> {
+        let mut passkey = value(&self.passkey)?;
+        set(&mut passkey, "/cred/backup_eligible", backup_eligible)?;
+        Ok(Self {
+            passkey: serde_json::from_value(passkey).map_err(Fault::bug)?,
+            ..self
+        })
+    }
+
+    /// Whether it said so when it was used last.
+    fn backup_eligible(&self) -> Result<bool> {
+        let flag = value(&self.passkey)?
+            .pointer("/cred/backup_eligible")
+            .and_then(Value::as_bool);
+        Ok(flag.ok_or_else(unknown_library)?)
+    }
+
     /// The key after a use that was right, unless its counter stood still or went back.
     fn used(mut self, result: &AuthenticationResult) -> Result<Judged<Used>> {
         let before = self.factor.sign_count.unwrap_or(0);
@@ -137,41 +166,72 @@ impl Key {
 }
 
 /// Us, as authenticators know us: a domain, and the pages on it.
-pub struct RelyingParty(Webauthn);
+pub struct RelyingParty {
+    library: Webauthn,
+    /// The pages, and apps, whose answers are taken.
+    origins: Vec<String>,
+    /// Whether a passkey may say another thing about being synchronised than when it was made.
+    backup_may_change: bool,
+}
 
 impl RelyingParty {
     /// The one that the settings say.
     ///
     /// # Errors
-    /// Refuses with `otherwise` where clients know this server by an IP address, which passkeys cannot
-    /// be bound to.
+    /// Refuses with `otherwise` where passkeys are turned off, and where clients know this server by an
+    /// IP address, which passkeys cannot be bound to.
     pub fn of(settings: &Settings, otherwise: Refusal) -> Result<Self> {
-        let mut pages = Vec::new();
-        for page in settings.passkey_pages() {
-            pages.push(Url::parse(page).map_err(Fault::bug)?);
+        let origins = settings.passkey_pages();
+        if origins.is_empty() {
+            return Err(otherwise.into());
         }
-        let (first, others) = pages.split_first().ok_or(otherwise)?;
-        let builder = WebauthnBuilder::new(&settings.passkey_rp_id, first).map_err(library)?;
-        // Its default timeout is P-40's 300 s.
-        let webauthn = others
+        // Origins are compared here, letter by letter; the library compares them as URLs.
+        let mut pages = Vec::new();
+        for origin in &origins {
+            pages.push(Url::parse(origin).map_err(Fault::bug)?);
+        }
+        // It wants a page of the domain first, which apps are not.
+        let page = format!("https://{}", settings.passkey_rp_id);
+        let page = Url::parse(&page).map_err(Fault::bug)?;
+        let builder = WebauthnBuilder::new(&settings.passkey_rp_id, &page).map_err(library)?;
+        let webauthn = pages
             .iter()
             .fold(builder, WebauthnBuilder::append_allowed_origin)
             .rp_name(&settings.issuer_name)
             .build();
-        Ok(Self(webauthn.map_err(library)?))
+        Ok(Self {
+            library: webauthn.map_err(library)?,
+            origins,
+            backup_may_change: settings.passkey_backup_may_change,
+        })
     }
 
-    /// Begins registering a passkey of `user`, who has `known` ones.
+    /// Whether an answer comes from a page or an app of ours: the string, exactly (WebAuthn §7.1, §7.2).
+    fn ours<T>(&self, given: Given<T>) -> std::result::Result<Given<T>, Flaw> {
+        if self.origins.contains(&given.origin) {
+            Ok(given)
+        } else {
+            Err("it comes from a page that is not in passkey_origins")
+        }
+    }
+
+    /// Begins registering a passkey of `user`, who has `known` ones, for so many seconds from now on.
     ///
     /// # Errors
     /// A fault when the library is not the one we know.
-    pub fn begin_registration(&self, user: &User, known: &[Key]) -> Result<Begun> {
+    pub fn begin_registration(
+        &self,
+        user: &User,
+        known: &[Key],
+        now: Time,
+        seconds: u32,
+    ) -> Result<Begun> {
         let excluded: Vec<CredentialID> = known.iter().map(|key| key.id().to_vec()).collect();
         let names = [user.first_name.as_deref(), user.last_name.as_deref()];
         let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let shown = if name.is_empty() { &user.email } else { &name };
         let (options, state) = self
-            .0
+            .library
             .start_passkey_registration(user.id.uuid(), &user.email, shown, Some(excluded))
             .map_err(library)?;
         let mut options = public_key(&options)?;
@@ -196,10 +256,7 @@ impl RelyingParty {
         )?;
         let mut state = value(&state)?;
         set(&mut state, "/rs/policy", preferred)?;
-        Ok(Begun {
-            options,
-            state: state.to_string(),
-        })
+        begun(options, state, now, seconds)
     }
 
     /// Judges the answer to a registration's options.
@@ -208,10 +265,15 @@ impl RelyingParty {
     /// A fault when the state cannot be read.
     pub fn finish_registration(&self, state: &str, answer: Value) -> Result<Judged<Registered>> {
         let state: PasskeyRegistration = parse(state)?;
-        let Some(answer) = read::<RegisterPublicKeyCredential>(answer) else {
-            return Ok(Judged::Wrong);
+        let answer = answer::registration::<RegisterPublicKeyCredential>(answer);
+        let given = match answer.and_then(|given| self.ours(given)) {
+            Ok(given) => given,
+            Err(flaw) => return Ok(flawed(flaw)),
         };
-        let passkey = match self.0.finish_passkey_registration(&answer, &state) {
+        let finished = self
+            .library
+            .finish_passkey_registration(&given.credential, &state);
+        let passkey = match finished {
             Ok(passkey) => passkey,
             Err(error) => return Ok(wrong(&error)),
         };
@@ -225,27 +287,30 @@ impl RelyingParty {
         }))
     }
 
-    /// Asks for one of these passkeys.
+    /// Asks for one of these passkeys, for so many seconds from now on.
     ///
     /// # Errors
     /// Refuses when there is none: an empty list would ask for any passkey of this domain.
-    pub fn begin_assertion(&self, keys: &[Key], verification: Verification) -> Result<Begun> {
+    pub fn begin_assertion(
+        &self,
+        keys: &[Key],
+        verification: Verification,
+        now: Time,
+        seconds: u32,
+    ) -> Result<Begun> {
         if keys.is_empty() {
             return Err(Refusal::MfaMethodNotEnabled.into());
         }
         let passkeys: Vec<Passkey> = keys.iter().map(|key| key.passkey.clone()).collect();
         let (options, state) = self
-            .0
+            .library
             .start_passkey_authentication(&passkeys)
             .map_err(library)?;
         let (mut options, mut state) = (public_key(&options)?, value(&state)?);
         let word = verification.word();
         set(&mut options, "/userVerification", word)?;
         set(&mut state, "/ast/policy", word)?;
-        Ok(Begun {
-            options,
-            state: state.to_string(),
-        })
+        begun(options, state, now, seconds)
     }
 
     /// Judges the answer of one of `user`'s passkeys; `keys` are those that count now.
@@ -259,21 +324,56 @@ impl RelyingParty {
         state: &str,
         answer: Value,
     ) -> Result<Judged<Used>> {
-        let state: PasskeyAuthentication = parse(state)?;
-        let Some(answer) = read::<PublicKeyCredential>(answer) else {
-            return Ok(Judged::Wrong);
+        let mut state: Value = parse(state)?;
+        let given = match answer::assertion::<PublicKeyCredential>(answer) {
+            Ok(given) => given,
+            Err(flaw) => return Ok(flawed(flaw)),
         };
-        let of_user = answer
+        let credential = &given.credential;
+        let of_user = credential
             .get_user_unique_id()
             .is_none_or(|handle| handle == user.as_bytes());
         let mut keys = keys.into_iter();
-        let Some(key) = keys.find(|key| of_user && key.id() == answer.get_credential_id()) else {
-            return Ok(Judged::Wrong);
+        let key = keys.find(|key| of_user && key.id() == credential.get_credential_id());
+        let Some(key) = key.filter(|key| asks_for(&state, key)) else {
+            return Ok(flawed("it is of a passkey that was not asked for"));
         };
-        match self.0.finish_passkey_authentication(&answer, &state) {
+        let (given, key) = match self.unchanged(given, key)? {
+            Ok(both) => both,
+            Err(flaw) => return Ok(flawed(flaw)),
+        };
+        // As it is now: it may have been used since it was asked for.
+        let known = value(&key.passkey)?.pointer("/cred").cloned();
+        set(&mut state, "/ast/credentials", json!([known]))?;
+        let state: PasskeyAuthentication = serde_json::from_value(state).map_err(Fault::bug)?;
+        let finished = self
+            .library
+            .finish_passkey_authentication(&given.credential, &state);
+        match finished {
             Ok(result) => key.used(&result),
             Err(error) => Ok(wrong(&error)),
         }
+    }
+
+    /// Looks at what is the same for every sign-in: where it was asked for, and what the passkey says
+    /// about being synchronised; the key as it has to be judged.
+    fn unchanged<T>(
+        &self,
+        given: Given<T>,
+        key: Key,
+    ) -> Result<std::result::Result<(Given<T>, Key), Flaw>> {
+        let given = match self.ours(given) {
+            Ok(given) => given,
+            Err(flaw) => return Ok(Err(flaw)),
+        };
+        if key.backup_eligible()? == given.backup_eligible {
+            return Ok(Ok((given, key)));
+        }
+        if !self.backup_may_change {
+            return Ok(Err("it says another thing about being synchronised"));
+        }
+        let key = key.saying(given.backup_eligible)?;
+        Ok(Ok((given, key)))
     }
 
     /// Asks for any passkey of this domain, whoever holds it.
@@ -282,13 +382,15 @@ impl RelyingParty {
     /// A fault when the library is not the one we know.
     pub fn begin_discoverable(&self) -> Result<Begun> {
         let (options, state) = self
-            .0
+            .library
             .start_discoverable_authentication()
             .map_err(library)?;
         // Beside them the library asks for the passkey to be offered while a form is being filled in:
         // whether it is, or is asked for by a button, is for the page to say.
+        let mut options = public_key(&options)?;
+        set(&mut options, "/timeout", milliseconds(CEREMONY_SECONDS))?;
         Ok(Begun {
-            options: public_key(&options)?,
+            options,
             state: print(&state)?,
         })
     }
@@ -304,9 +406,15 @@ impl RelyingParty {
         answer: &Found,
     ) -> Result<Judged<Used>> {
         let state: DiscoverableAuthentication = parse(state)?;
-        let finished = self
-            .0
-            .finish_discoverable_authentication_v2(&answer.0, state, &key.passkey);
+        let (given, key) = match self.unchanged(answer.0.clone(), key)? {
+            Ok(both) => both,
+            Err(flaw) => return Ok(flawed(flaw)),
+        };
+        let finished = self.library.finish_discoverable_authentication_v2(
+            &given.credential,
+            state,
+            &key.passkey,
+        );
         match finished {
             Ok(result) => key.used(&result),
             Err(error) => Ok(wrong(&error)),
@@ -314,55 +422,31 @@ impl RelyingParty {
     }
 }
 
+/// Whether a ceremony asks for this passkey.
+fn asks_for(state: &Value, key: &Key) -> bool {
+    let known = state.pointer("/ast/credentials").and_then(Value::as_array);
+    known.into_iter().flatten().any(|credential| {
+        let id = serde_json::from_value::<Passkey>(json!({ "cred": credential }));
+        id.is_ok_and(|passkey| passkey.cred_id().as_slice() == key.id())
+    })
+}
+
 /// The answer of an authenticator that was asked for any passkey.
 #[derive(Clone, Debug)]
-pub struct Found(PublicKeyCredential);
+pub struct Found(Given<PublicKeyCredential>);
 
 /// Reads whose passkey it is by its own account, and its credential id; nothing of it is proved.
 pub fn identify(answer: Value) -> Option<(Found, UserId, Vec<u8>)> {
-    let answer = read::<PublicKeyCredential>(answer)?;
-    let user = Uuid::from_slice(answer.get_user_unique_id()?).ok()?;
-    let credential_id = answer.get_credential_id().to_vec();
-    Some((Found(answer), UserId::new(user), credential_id))
-}
-
-/// Reads an answer. Some clients write the standard alphabet of base64 where WebAuthn has the
-/// URL-safe one.
-fn read<T: DeserializeOwned>(mut answer: Value) -> Option<T> {
-    url_safe(answer.get_mut("rawId"));
-    if let Some(Value::Object(response)) = answer.get_mut("response") {
-        for (_, field) in response.iter_mut() {
-            url_safe(Some(field));
-        }
-    }
-    if is_framed(&answer) {
-        return None;
-    }
-    serde_json::from_value(answer).ok()
-}
-
-/// Whether it was given in a frame of another origin's page, where nobody of ours asks (WebAuthn §7.2;
-/// the library looks at registrations alone).
-fn is_framed(answer: &Value) -> bool {
-    let client_data = answer.pointer("/response/clientDataJSON");
-    let text = client_data.and_then(Value::as_str).unwrap_or_default();
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
-    let client_data: Option<Value> = serde_json::from_slice(&bytes).ok();
-    client_data.is_some_and(|data| data["crossOrigin"] == Value::Bool(true))
-}
-
-fn url_safe(field: Option<&mut Value>) {
-    if let Some(Value::String(text)) = field {
-        *text = text
-            .trim_end_matches('=')
-            .replace('+', "-")
-            .replace('/', "_");
-    }
+    let given = answer::assertion::<PublicKeyCredential>(answer);
+    let given = given.inspect_err(refused).ok()?;
+    let user = Uuid::from_slice(given.credential.get_user_unique_id()?).ok()?;
+    let credential_id = given.credential.get_credential_id().to_vec();
+    Some((Found(given), UserId::new(user), credential_id))
 }
 
 /// What stands against an answer goes to the log alone: its sender learns that it is wrong.
 fn wrong<T>(error: &WebauthnError) -> Judged<T> {
-    tracing::info!(%error, "a passkey was refused");
+    refused(error);
     match error {
         WebauthnError::CredentialPossibleCompromise => Judged::RolledBack,
         // Every other one of the library's.
@@ -370,40 +454,13 @@ fn wrong<T>(error: &WebauthnError) -> Judged<T> {
     }
 }
 
-fn library(error: WebauthnError) -> Fault {
-    Fault::bug(anyhow::Error::new(error).context("webauthn-rs"))
+fn flawed<T>(flaw: Flaw) -> Judged<T> {
+    refused(&flaw);
+    Judged::Wrong
 }
 
-fn unknown_library() -> Fault {
-    Fault::bug(anyhow::anyhow!("webauthn-rs prints what we do not know"))
-}
-
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
-    Ok(serde_json::from_str(text).map_err(Fault::bug)?)
-}
-
-fn print(what: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string(what).map_err(Fault::bug)?)
-}
-
-fn value(what: &impl Serialize) -> Result<Value> {
-    Ok(serde_json::to_value(what).map_err(Fault::bug)?)
-}
-
-/// What the browser takes as `publicKey`.
-fn public_key(options: &impl Serialize) -> Result<Value> {
-    let found = value(options)?.get_mut("publicKey").map(Value::take);
-    Ok(found.ok_or_else(unknown_library)?)
-}
-
-/// Changes a word that the library says.
-fn set(within: &mut Value, pointer: &str, word: &str) -> Result<()> {
-    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
-    let field = within
-        .pointer_mut(parent)
-        .and_then(|parent| parent.get_mut(name));
-    *field.ok_or_else(unknown_library)? = json!(word);
-    Ok(())
+fn refused(error: &impl std::fmt::Display) {
+    tracing::info!(%error, "a passkey was refused");
 }
 
 #[cfg(test)]

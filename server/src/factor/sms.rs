@@ -2,7 +2,9 @@
 
 use phonenumber::country;
 use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, Type};
+use phonenumber::{Metadata, Mode, Type};
+
+use crate::model::typed;
 
 /// The digits of a number that make its prefix (P-26): country, area, and who sold it.
 const PREFIX: usize = 7;
@@ -43,45 +45,135 @@ impl Phone {
     /// # Errors
     /// Why it is none that we send to.
     pub fn parse(text: &str, countries: &[country::Id]) -> Result<Self, Flaw> {
-        let filler = |c: &char| !matches!(c, ' ' | '\u{a0}' | '-' | '.' | '(' | ')' | '/');
-        let bare: String = text.trim().chars().filter(filler).collect();
+        let plain = typed::plain(text);
+        let number = match plain.get(..SCHEME.len()) {
+            Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => &plain[SCHEME.len()..],
+            _ => &plain,
+        };
+        let bare: String = number
+            .chars()
+            .filter(|c| !matches!(c, '.' | '(' | ')' | '/'))
+            .collect();
         let digits = bare.strip_prefix('+').ok_or(Flaw::NoNumber)?;
         // E.164 §6.2.1: fifteen digits at most.
         let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         if !fits {
             return Err(Flaw::NoNumber);
         }
-        let number = phonenumber::parse(None, &bare).map_err(|_| Flaw::NoNumber)?;
-        if !number.is_valid() {
-            return Err(Flaw::NoNumber);
+        let found = Found::as_it_stands(digits)
+            .or_else(|| Found::without_trunk(digits))
+            .or_else(|| Found::as_dialled_at_home(&bare))
+            .ok_or(Flaw::NoNumber)?;
+        if !found.kinds.iter().all(|&(_, kind)| is_of_a_person(kind)) {
+            return Err(Flaw::NoPerson);
         }
-        match number.number_type(&DATABASE) {
-            Type::Mobile | Type::FixedLineOrMobile | Type::FixedLine | Type::Voip => {}
-            Type::TollFree
-            | Type::PremiumRate
-            | Type::SharedCost
-            | Type::PersonalNumber
-            | Type::Pager
-            | Type::Uan
-            | Type::Emergency
-            | Type::Voicemail
-            | Type::ShortCode
-            | Type::StandardRate
-            | Type::Carrier
-            | Type::NoInternational
-            | Type::Unknown => return Err(Flaw::NoPerson),
+        let sent_to = |(country, _): &(country::Id, Type)| countries.contains(country);
+        if !found.kinds.iter().any(sent_to) {
+            return Err(Flaw::Country);
         }
-        match number.country().id() {
-            Some(country) if countries.contains(&country) => {
-                Ok(Self(number.format().mode(Mode::E164).to_string()))
-            }
-            Some(_) | None => Err(Flaw::Country),
-        }
+        Ok(Self(found.number))
     }
 
     /// The number.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// What a number begins with in a link (RFC 3966).
+const SCHEME: &str = "tel:";
+
+/// A number that the library's table knows. The library's own reader takes zeros away that are part
+/// of a number in some countries, so the table is asked about the digits as they stand first.
+struct Found {
+    number: String,
+    /// The countries that have it, and as what: some share a code, and a few a range of numbers.
+    kinds: Vec<(country::Id, Type)>,
+}
+
+impl Found {
+    fn as_it_stands(digits: &str) -> Option<Self> {
+        let (code, regions, national) = split(digits)?;
+        let kinds: Vec<_> = regions
+            .into_iter()
+            .map(|region| (region, kind(region, national)))
+            .filter(|(_, kind)| *kind != Type::Unknown)
+            .collect();
+        let known = !kinds.is_empty();
+        let named = kinds.into_iter().filter_map(|(region, kind)| {
+            // Numbers of the whole world are no country's.
+            Some((region.id().parse().ok()?, kind))
+        });
+        known.then(|| Self {
+            number: format!("+{code}{national}"),
+            kinds: named.collect(),
+        })
+    }
+
+    /// People write the zero in brackets that is dialled at home.
+    fn without_trunk(digits: &str) -> Option<Self> {
+        let (code, regions, national) = split(digits)?;
+        let trunk = regions.first()?.national_prefix()?;
+        let rest = national.strip_prefix(trunk)?;
+        Self::as_it_stands(&format!("{code}{rest}"))
+    }
+
+    /// Some countries write mobile numbers in another way at home: the library knows how.
+    fn as_dialled_at_home(bare: &str) -> Option<Self> {
+        let number = phonenumber::parse(None, bare).ok()?;
+        let number = number.format().mode(Mode::E164).to_string();
+        Self::as_it_stands(number.strip_prefix('+')?)
+    }
+}
+
+/// The country code, the regions that have it, and the rest.
+fn split(digits: &str) -> Option<(u16, Vec<&'static Metadata>, &str)> {
+    // No code is the beginning of another.
+    (1..=3).find_map(|length| {
+        let (code, national) = digits.split_at_checked(length)?;
+        let code = code.parse().ok().filter(|_| !code.starts_with('0'))?;
+        Some((code, DATABASE.by_code(&code)?, national))
+    })
+}
+
+/// What a number is in a region, by the library's order: the dearest first.
+fn kind(region: &Metadata, national: &str) -> Type {
+    let all = region.descriptors();
+    let order = [
+        Type::PremiumRate,
+        Type::TollFree,
+        Type::SharedCost,
+        Type::Voip,
+        Type::PersonalNumber,
+        Type::Pager,
+        Type::Uan,
+        Type::Voicemail,
+        Type::FixedLine,
+        Type::Mobile,
+    ];
+    let is = |kind: &Type| all.get(*kind).is_some_and(|one| one.is_match(national));
+    if !all.general().is_match(national) {
+        return Type::Unknown;
+    }
+    order.into_iter().find(is).unwrap_or(Type::Unknown)
+}
+
+const fn is_of_a_person(kind: Type) -> bool {
+    match kind {
+        Type::Mobile | Type::FixedLineOrMobile | Type::FixedLine | Type::Voip => true,
+        Type::TollFree
+        | Type::PremiumRate
+        | Type::SharedCost
+        | Type::PersonalNumber
+        | Type::Pager
+        | Type::Uan
+        | Type::Emergency
+        | Type::Voicemail
+        | Type::ShortCode
+        | Type::StandardRate
+        | Type::Carrier
+        | Type::NoInternational
+        | Type::Unknown => false,
     }
 }
 
@@ -102,13 +194,55 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_people_write_them() {
-        for text in ["+12025550123", " +1 (202) 555-0123 ", "+1.202.555.0123"] {
+        for text in [
+            "+12025550123",
+            " +1 (202) 555-0123 ",
+            "+1.202.555.0123",
+            "tel:+1-202-555-0123",
+            "TEL:+12025550123",
+            "+1\u{2011}202\u{2011}555\u{2011}0123",
+            "+1\u{202f}202\u{2013}555\u{2013}0123",
+            "\u{ff0b}1\u{3000}２０２５５５０１２３",
+            "\u{202a}+12025550123\u{202c}",
+            "+١٢٠٢٥٥٥٠١٢٣",
+        ] {
             assert_eq!(read(text).as_deref(), Ok("+12025550123"), "{text}");
         }
         assert_eq!(
             read("+49 (0) 1512 3456789").as_deref(),
             Ok("+4915123456789")
         );
+    }
+
+    #[test]
+    fn a_zero_that_is_part_of_a_number_stays() {
+        let read =
+            |text| Phone::parse(text, &[Id::CI, Id::BJ, Id::IT, Id::GB]).map(|phone| phone.0);
+        for text in ["+2250708123456", "+2290195123456", "+390236618300"] {
+            assert_eq!(read(text).as_deref(), Ok(text));
+        }
+        assert_eq!(read("+44 (0) 7400 123456").as_deref(), Ok("+447400123456"));
+    }
+
+    #[test]
+    fn the_example_of_every_region_is_read() {
+        let mut read = 0;
+        for region in DATABASE.iter() {
+            let Ok(country) = region.id().parse::<Id>() else {
+                continue;
+            };
+            let all = region.descriptors();
+            for one in [all.mobile(), all.fixed_line()].into_iter().flatten() {
+                let Some(example) = one.example() else {
+                    continue;
+                };
+                let number = format!("+{}{example}", region.country_code());
+                let phone = Phone::parse(&number, &[country]).map(|phone| phone.0);
+                assert_eq!(phone.as_deref(), Ok(&*number), "{}", region.id());
+                read += 1;
+            }
+        }
+        assert!(read > 450, "{read} numbers of some 245 regions");
     }
 
     #[test]
@@ -123,7 +257,8 @@ mod tests {
             "+120255501234",
             "+1202555O123",
             "+12025550123;ext=5",
-            "tel:+12025550123",
+            "tel:12025550123",
+            "tel:+12025550123;ext=5",
             "+12025550123x5",
             "+999123456789",
             "+٠١٢٣٤٥٦٧٨٩",

@@ -139,7 +139,7 @@ pub struct Provisioning {
     pub secret: Secret<String>,
     /// The same as an `otpauth://` URI.
     pub otpauth_url: Secret<String>,
-    /// The URI as a QR code: an SVG data URI.
+    /// The URI as a QR code: a PNG as a data URI.
     pub qr_code: Secret<String>,
 }
 
@@ -149,14 +149,21 @@ pub struct Provisioning {
 /// A fault when the account or the issuer cannot stand in a URI.
 pub fn provision(secret: &Secret<Vec<u8>>, issuer: &str, account: &str) -> Result<Provisioning> {
     // A colon ends the issuer in the label (Key URI Format), so neither part may hold one.
-    let plain = |text: &str| {
-        let shown = text.chars().take(LABEL).collect::<String>();
+    let plain = |text: &str, most: usize| {
+        let shown = text.chars().take(most).collect::<String>();
         shown.replace(':', " ")
+    };
+    // An address is shown whole, or its owner could not tell whose code it is; it is short enough
+    // (RFC 5321 §4.5.3.1). A name may be as long, and in signs that take nine in a URI.
+    let most = if account.contains('@') {
+        usize::MAX
+    } else {
+        LABEL
     };
     let url = Builder::new()
         .with_secret(secret.expose().clone())
-        .with_account_name(plain(account))
-        .with_issuer(Some(plain(issuer)))
+        .with_account_name(plain(account, most))
+        .with_issuer(Some(plain(issuer, LABEL)))
         .build()
         .and_then(|totp| totp.to_url())
         .map_err(|error| Fault::bug(anyhow::anyhow!("an otpauth URI: {error}")))?;
@@ -199,7 +206,7 @@ fn picture(text: &str) -> Result<Vec<u8>> {
     Ok(image)
 }
 
-/// Characters of an account's name that an app shows: a longer one would not fit into a QR code.
+/// Characters of an issuer, or of a name that is no address, in an app: more would not fit into a QR code.
 const LABEL: usize = 64;
 /// Modules of the white margin around a QR code (ISO/IEC 18004).
 const QUIET_ZONE: usize = 4;

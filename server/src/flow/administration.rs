@@ -157,7 +157,7 @@ fn judge_name(typed: &str) -> Result<String> {
     if name.is_empty() {
         return Err(Refusal::field("name", "This field must not be empty.").into());
     }
-    if name.contains('@') {
+    if name.contains(['@', '\u{ff20}']) {
         let sentence = "A name has no @. Who has an e-mail address registers by it.";
         return Err(Refusal::field("name", sentence).into());
     }

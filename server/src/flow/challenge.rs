@@ -34,6 +34,8 @@ pub struct Opened {
     pub expires_at: Time,
     /// Whether its code was to be sent and may not be now (P-23, P-25, P-26).
     pub unsent: bool,
+    /// Whether a code was sent for it.
+    pub sent: bool,
 }
 
 /// What a new challenge is for.
@@ -160,6 +162,7 @@ impl Draft {
         Ok(Opened {
             expires_at,
             unsent: asked && !sends,
+            sent: sends,
         })
     }
 }

@@ -58,24 +58,25 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     toggle::judge_last(caller.enforced, &caller.factors, goes)?;
     let draft = challenge::Draft::new(ctx, &act);
     let (user, mfa_token) = (caller.user.clone(), draft.token(caller.user.id));
-    password::confirmed(ctx, &act, &user, password, move |tx, act| {
+    let begun = password::confirmed(ctx, &act, &user, password, move |tx, act| {
         let opening = Opening {
             factor_id,
             session_id: Some(caller.session.id),
             phone: challenge::phone_on(&caller.factors),
             ..Opening::new(Purpose::Disable, method, act.policy().challenge_seconds)
         };
-        draft.open(tx, act, &caller.user, &opening)?;
-        act.audit(
-            tx,
-            caller.user.id,
-            Event::DisableBegun,
-            Some(method.as_str()),
-        )
-    })
-    .await?;
+        let opened = draft.open(tx, act, &caller.user, &opening)?;
+        let word = Some(method.as_str());
+        act.audit(tx, caller.user.id, Event::DisableBegun, word)?;
+        Ok(opened.sent)
+    });
+    let sent = begun.await?;
     ctx.nudge_courier();
-    Ok(Waiting { mfa_token, method })
+    Ok(Waiting {
+        mfa_token,
+        method,
+        sent,
+    })
 }
 
 /// Whether turning off this method, or this factor of it, takes the factor away.

@@ -23,7 +23,7 @@ const SAME_OPENING: i64 = 60;
 pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<LinkOpened> {
     let act = Act::begin(ctx, source);
     let seen = challenge::look_by_link(ctx, &act, &token).await?;
-    let reference = Reference::parse(ReferenceKind::MagicLink, token.expose().trim())
+    let reference = Reference::parse_pasted(ReferenceKind::MagicLink, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let digits = act.policy().code_digits;
     let sending = Sending::new(&act.vault, seen.challenge.id, reference.secret, digits);

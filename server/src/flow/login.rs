@@ -237,6 +237,8 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     Ok(Waiting {
         mfa_token: command.mfa_token,
         method,
+        // Now, or before by this sign-in.
+        sent: method.is_sent(),
     })
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::app::Ctx;
 use crate::factor::passkey::{
-    Begun, Found, Judged, Key, RelyingParty, Used, Verification, identify,
+    Begun, CEREMONY_SECONDS, Found, Judged, Key, RelyingParty, Used, Verification, identify,
 };
 use crate::flow::act::network;
 use crate::flow::challenge::{self, Seen};
@@ -21,14 +21,17 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{CeremonyId, Refusal, Result, Secret, UserId};
+use crate::model::{CeremonyId, Refusal, Result, Secret, Time, UserId};
 use crate::outcome::{PasskeyAsked, SignedIn};
 use crate::store::limits::{self, Limit};
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
 
-/// P-40: how long a device has to answer, in seconds.
-const CEREMONY_SECONDS: u32 = 300;
+/// How long a device has to answer, in seconds: no longer than its challenge lives.
+fn seconds(act: &Act, challenge_ends: Time) -> u32 {
+    let left = challenge_ends.micros().saturating_sub(act.now.micros()) / 1_000_000;
+    u32::try_from(left).unwrap_or(0).min(CEREMONY_SECONDS)
+}
 
 /// What registers a passkey of `user`, whose factors are `standing`.
 ///
@@ -39,14 +42,27 @@ pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Re
         factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
     });
     let known = Key::read_all(known.cloned().collect())?;
-    RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_registration(user, &known)
+    let ends = act
+        .now
+        .plus_seconds(i64::from(act.policy().enrolment_seconds));
+    RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_registration(
+        user,
+        &known,
+        act.now,
+        seconds(act, ends),
+    )
 }
 
-/// What asks for one of the passkeys that are on, for a challenge of this purpose (P-42).
+/// What asks for one of the passkeys that are on, for a challenge of this purpose (P-42) and this end.
 ///
 /// # Errors
 /// Refuses when there is none, as also where passkeys are no longer to be had.
-pub(super) fn ask_for_one(act: &Act, purpose: Purpose, standing: &[Factor]) -> Result<Begun> {
+pub(super) fn ask_for_one(
+    act: &Act,
+    purpose: Purpose,
+    challenge_ends: Time,
+    standing: &[Factor],
+) -> Result<Begun> {
     let on = standing
         .iter()
         .filter(|factor| factor.kind == FactorKind::Passkey && factor.state == FactorState::On);
@@ -57,8 +73,12 @@ pub(super) fn ask_for_one(act: &Act, purpose: Purpose, standing: &[Factor]) -> R
             Verification::Preferred
         }
     };
-    RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?
-        .begin_assertion(&keys, verification)
+    RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?.begin_assertion(
+        &keys,
+        verification,
+        act.now,
+        seconds(act, challenge_ends),
+    )
 }
 
 /// A challenge that a passkey is to answer.
@@ -82,7 +102,7 @@ pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     let seen = challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?;
     seen.judge_tries(&act)?;
     seen.judge_method(FactorKind::Passkey)?;
-    let begun = ask_for_one(&act, purpose, &seen.factors)?;
+    let begun = ask_for_one(&act, purpose, seen.challenge.expires_at, &seen.factors)?;
     let state = begun.state;
     ctx.write(move |tx| wait(tx, &act, &seen, &state)).await?;
     Ok(begun.options)

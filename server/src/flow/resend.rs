@@ -45,9 +45,11 @@ pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) ->
     if !seen.sends(&act) {
         return Err(Refusal::ResendOnlyForEmail.into());
     }
+    let method = seen.challenge.kind;
     let (resends_remaining, retry_after) = again(ctx, act, seen).await?;
     Ok(Resent {
         mfa_token: command.mfa_token,
+        method,
         resends_remaining,
         retry_after,
     })

@@ -46,7 +46,11 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
     let asked = match method {
-        FactorKind::Passkey => Some(passkey::ask_for_one(&act, Purpose::StepUp, &trusted)?),
+        FactorKind::Passkey => {
+            let seconds = i64::from(act.policy().challenge_seconds);
+            let ends = act.now.plus_seconds(seconds);
+            Some(passkey::ask_for_one(&act, Purpose::StepUp, ends, &trusted)?)
+        }
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Sms
@@ -54,7 +58,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
         | FactorKind::ScratchCode => None,
     };
     let (options, ceremony) = asked.map(|asked| (asked.options, asked.state)).unzip();
-    ctx.write(move |tx| {
+    let begun = ctx.write(move |tx| {
         let caller = fresh::hold(tx, &act, &caller)?;
         if factors::attempts(tx, caller.user.id, method)?.locked(act.policy()) {
             return act.refuse_limited(tx, caller.user.id, Refusal::MfaMethodLocked);
@@ -65,17 +69,19 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
             ceremony: ceremony.clone(),
             ..Opening::new(Purpose::StepUp, method, act.policy().challenge_seconds)
         };
-        draft.open(tx, &act, &caller.user, &opening)?;
+        let opened = draft.open(tx, &act, &caller.user, &opening)?;
         let word = Some(method.as_str());
-        act.audit(tx, caller.user.id, Event::StepUpBegun, word)
-    })
-    .await?;
+        act.audit(tx, caller.user.id, Event::StepUpBegun, word)?;
+        Ok(opened.sent)
+    });
+    let sent = begun.await?;
     ctx.nudge_courier();
     Ok(SteppingUp::Challenge(StepUpRequired {
         mfa_token: token,
         method,
         methods: provable(&trusted, &demanded),
         options,
+        sent,
     }))
 }
 

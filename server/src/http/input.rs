@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{self, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
@@ -22,7 +22,7 @@ use crate::model::{Fault, Secret};
 
 mod flaw;
 
-pub use flaw::{name, new_password};
+pub use flaw::{harmless_name, name, new_password};
 
 /// What an API's error type must be able to do.
 pub trait ErrorOf: From<Rejected> + Into<actix_web::Error> + 'static {}
@@ -51,7 +51,7 @@ impl<T: Input, E: ErrorOf> FromRequest for Body<T, E> {
         Box::pin(async move {
             said_to_be(&request, Media::Json)?;
             let bytes = read(&request, payload).await?;
-            let value = flaw::decode(&bytes).map_err(Rejected::from)?;
+            let value = flaw::decode(readable(&bytes)?).map_err(Rejected::from)?;
             Ok(Self(value, PhantomData))
         })
     }
@@ -79,7 +79,7 @@ impl<T: Input, E: ErrorOf> FromRequest for OptionalBody<T, E> {
                 return Ok(Self(None, PhantomData));
             }
             said_to_be(&request, Media::Json)?;
-            let value = flaw::decode(&bytes).map_err(Rejected::from)?;
+            let value = flaw::decode(readable(&bytes)?).map_err(Rejected::from)?;
             Ok(Self(Some(value), PhantomData))
         })
     }
@@ -105,7 +105,7 @@ impl<T: Input, E: ErrorOf> FromRequest for Form<T, E> {
         Box::pin(async move {
             said_to_be(&request, Media::Form)?;
             let bytes = read(&request, payload).await?;
-            let value = flaw::decode_form(&bytes).map_err(Rejected::from)?;
+            let value = flaw::decode_form(readable(&bytes)?).map_err(Rejected::from)?;
             Ok(Self(value, PhantomData))
         })
     }
@@ -192,8 +192,13 @@ pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
     app.ok_or_else(|| Rejected::Fault(Fault::bug(anyhow::anyhow!("no application in the request"))))
 }
 
-/// Whether the media type is the one that the body must have; parameters such as a charset do no harm.
+/// Whether the media type is the one that the body must have, and the body is UTF-8 and as it is: we
+/// unpack nothing, and read no other charset.
 fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Rejected::Encoded);
+    }
     let said = request
         .headers()
         .get(CONTENT_TYPE)
@@ -201,11 +206,31 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     let essence = said
         .and_then(|said| said.split(';').next())
         .unwrap_or_default();
-    if essence.trim().eq_ignore_ascii_case(wanted.as_str()) {
+    if !essence.trim().eq_ignore_ascii_case(wanted.as_str()) {
+        return Err(Rejected::MediaType(wanted));
+    }
+    let parameters = said.unwrap_or_default().split(';').skip(1);
+    let charsets = parameters.filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let named = name.trim().eq_ignore_ascii_case("charset");
+        named.then(|| value.trim().trim_matches('"'))
+    });
+    let known = ["utf-8", "utf8", "us-ascii", "ascii"];
+    let mut charsets = charsets.map(str::to_ascii_lowercase);
+    if charsets.all(|charset| known.contains(&charset.as_str())) {
         Ok(())
     } else {
-        Err(Rejected::MediaType(wanted))
+        Err(Rejected::Encoded)
     }
+}
+
+/// The body, unless it is in UTF-16 or UTF-32, whatever its head says: their marks begin nothing else.
+fn readable(bytes: &[u8]) -> Result<&[u8], Rejected> {
+    let marks: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
+    if marks.iter().any(|mark| bytes.starts_with(mark)) {
+        return Err(Rejected::Encoded);
+    }
+    Ok(bytes)
 }
 
 /// Bytes of a body that must come in a second, once it has begun.

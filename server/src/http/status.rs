@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use crate::model::refusal::Class;
@@ -29,6 +29,8 @@ pub enum Rejected {
     TooSlow,
     /// The body is not said to be what it must be.
     MediaType(Media),
+    /// The body is packed, or in a charset that is not UTF-8.
+    Encoded,
     /// The path exists, but not with this method.
     Method {
         /// The methods it takes, separated by commas.
@@ -105,7 +107,7 @@ impl Rejected {
             }) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType(_) | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -122,7 +124,7 @@ impl Rejected {
             }) => "INTERNAL",
             Self::TooLarge => "PAYLOAD_TOO_LARGE",
             Self::TooSlow => "REQUEST_TIMEOUT",
-            Self::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::MediaType(_) | Self::Encoded => "UNSUPPORTED_MEDIA_TYPE",
             Self::Method { .. } => "METHOD_NOT_ALLOWED",
             Self::NotReady { .. } => "NOT_READY",
         }
@@ -150,6 +152,9 @@ impl Rejected {
             Self::MediaType(Media::Form) => {
                 "The request body must be a form. Send it with Content-Type: application/x-www-form-urlencoded."
             }
+            Self::Encoded => {
+                "The request body must be plain UTF-8. Send it without Content-Encoding and without another charset."
+            }
             Self::Method { .. } => {
                 "This address does not take this method. Use one of those named in the Allow header."
             }
@@ -176,6 +181,7 @@ impl Rejected {
             | Self::TooLarge
             | Self::TooSlow
             | Self::MediaType(_)
+            | Self::Encoded
             | Self::Method { .. } => None,
         }
     }
@@ -200,6 +206,10 @@ impl Rejected {
             }
             Self::Method { allow } => {
                 answer.insert_header((ALLOW, allow.as_str()));
+            }
+            Self::Encoded => {
+                // RFC 9110 §12.5.3: which codings a body may have.
+                answer.insert_header((ACCEPT_ENCODING, "identity"));
             }
             Self::TooLarge | Self::TooSlow | Self::MediaType(_) | Self::NotReady { .. } => {}
         }

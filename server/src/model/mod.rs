@@ -18,6 +18,7 @@ pub mod secret;
 pub mod session;
 pub mod source;
 pub mod time;
+pub mod typed;
 pub mod user;
 
 pub use ids::{

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::model::ids::Id;
 use crate::model::secret::Secret;
+use crate::model::typed;
 
 const BYTES: usize = 16 + 16 + 32;
 
@@ -84,6 +85,12 @@ impl Reference {
         let mut token = kind.prefix().to_owned();
         URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut token);
         Secret::new(token)
+    }
+
+    /// Reads a token that somebody may have pasted with spaces and signs that nobody sees.
+    pub fn parse_pasted(kind: ReferenceKind, token: &str) -> Option<Self> {
+        let token = Zeroizing::new(typed::unspaced(token));
+        Self::parse(kind, &token)
     }
 
     /// Reads a token of this kind; `None` for anything else.

@@ -13,6 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::model::ids::{OrganisationId, UserId};
 use crate::model::kinds::{OrganisationRole, Role};
 use crate::model::time::Time;
+use crate::model::typed;
 use crate::schema;
 
 /// A person with an account.
@@ -133,23 +134,32 @@ pub struct Registration {
 pub const ADDRESS_MAX: usize = 254;
 
 /// The one form of an address that is compared and stored: NFC, lower case, the domain in ASCII, no
-/// spaces around.
+/// spaces around, and nothing that nobody sees. Wide forms are what they are wide forms of, and every
+/// dash is the one that keyboards have: input methods and word processors put them there.
 ///
 /// `None` when it is not an address one can send to: no single `@`, a quoted or empty local part,
 /// a domain without a dot between letters or digits, control characters, or too long.
 pub fn canonical_address(typed: &str) -> Option<String> {
-    let address: String = typed.trim().nfc().collect::<String>().to_lowercase();
+    let visible = typed::visible(typed);
+    let folded = visible.trim().nfc().map(folded);
+    let address = folded.collect::<String>().to_lowercase();
     let (local, domain) = address.split_once('@')?;
-    // One domain has many spellings in Unicode and one in ASCII (UTS 46).
-    let domain = idna::domain_to_ascii(domain).ok()?;
+    let unjoined = |text: &str| text.replace(typed::joins, "");
+    let local = unjoined(local);
+    // One domain has many spellings in Unicode and one in ASCII (UTS 46), which knows where signs
+    // that join letters belong; elsewhere they were pasted along.
+    let domain = idna::domain_to_ascii(domain)
+        .or_else(|_| idna::domain_to_ascii(&unjoined(domain)))
+        .ok()?;
     let local_ok = !local.is_empty()
         && local.len() <= 64
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local
-            .chars()
-            .all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
+        && !local.starts_with(typed::is_mark)
+        && local.chars().all(|c| {
+            c.is_alphanumeric() || typed::is_mark(c) || "!#$%&'*+-/=?^_`{|}~.".contains(c)
+        });
     let labels: Vec<&str> = domain.split('.').collect();
     let domain_ok = labels.len() >= 2
         && labels.iter().all(|label| {
@@ -163,11 +173,22 @@ pub fn canonical_address(typed: &str) -> Option<String> {
     (local_ok && domain_ok && address.len() <= ADDRESS_MAX).then_some(address)
 }
 
+/// The wide form of an ASCII sign as that sign, and every dash as the one that keyboards have.
+fn folded(c: char) -> char {
+    match u32::from(c) {
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
+        _ if typed::is_dash(c) => '-',
+        _ => c,
+    }
+}
+
 /// The one form of what somebody signs in by that is compared: of an address its canonical form, of
-/// anything else NFC, trimmed and in lower case. Limits key by it, too.
+/// anything else NFC, trimmed, in lower case and without what nobody sees. Limits key by it, too.
 pub fn address_as_typed(typed: &str) -> String {
-    canonical_address(typed)
-        .unwrap_or_else(|| typed.trim().nfc().collect::<String>().to_lowercase())
+    canonical_address(typed).unwrap_or_else(|| {
+        let visible = typed::visible(typed);
+        visible.trim().nfc().collect::<String>().to_lowercase()
+    })
 }
 
 #[cfg(test)]
@@ -183,8 +204,41 @@ mod tests {
         let composed = canonical_address("zo\u{eb}@example.com");
         assert_eq!(canonical_address("zoe\u{308}@example.com"), composed);
         assert!(composed.is_some());
-        let fullwidth = canonical_address("alice@\u{ff45}xample.com");
-        assert_eq!(fullwidth.as_deref(), Some("alice@example.com"));
+        for pasted in [
+            "alice@\u{ff45}xample.com",
+            "\u{feff}alice@example.com\u{200b}",
+            "\u{202a}al\u{ad}ice@exam\u{2060}ple.com\u{202c}\u{202f}",
+            "ali\u{200d}ce@exam\u{200c}ple.com",
+            "ａｌｉｃｅ＠ｅｘａｍｐｌｅ．ｃｏｍ",
+            "\u{a0}alice@example\u{3002}com\u{3000}",
+        ] {
+            let read = canonical_address(pasted);
+            assert_eq!(read.as_deref(), Some("alice@example.com"), "{pasted:?}");
+        }
+        let dashed = canonical_address("a\u{2011}b@ex\u{2212}ample.com");
+        assert_eq!(dashed.as_deref(), Some("a-b@ex-ample.com"));
+        // Where the sign makes another word it stays (IDNA2008).
+        let persian = canonical_address("a@\u{646}\u{627}\u{645}\u{647}\u{200c}\u{627}\u{6cc}.com");
+        assert_eq!(persian.as_deref(), Some("a@xn--mgba3gch31f060k.com"));
+    }
+
+    #[test]
+    fn letters_of_every_script_are_letters() {
+        for local in [
+            "अमित.कुमार",
+            "நிலா",
+            "สมชาย.ก้อง",
+            "မောင်",
+            "ଓଡ଼ିଆ",
+            "עִבְרִית",
+            "محمّد",
+            "ngũgĩ",
+            "e\u{301}\u{323}x",
+        ] {
+            let address = format!("{local}@example.com");
+            assert!(canonical_address(&address).is_some(), "{address}");
+        }
+        assert_eq!(canonical_address("\u{301}a@example.com"), None);
     }
 
     #[test]
@@ -204,6 +258,9 @@ mod tests {
             "alice@[127.0.0.1]",
             "<alice@example.com>",
             "a@b.c d",
+            "a b@example.com",
+            "a\u{3000}b@example.com",
+            "\u{200b}@example.com",
         ] {
             assert_eq!(canonical_address(bad), None, "{bad:?}");
         }

@@ -15,6 +15,7 @@ use super::access::{
 
 /// How the name of a file ends that is not yet in its place.
 const DRAFT: &str = ".new";
+use crate::model::typed;
 
 /// What tells one state of the file from the next without reading it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,10 @@ fn read_open(path: &Path, mut file: &File) -> Result<(Zeroizing<String>, Stamp)>
     }
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).with_context(|| at(path))?;
+    // Some editors write one at the head of a file that they save.
+    if text.starts_with(typed::BYTE_ORDER_MARK) {
+        text.remove(0);
+    }
     Ok((text, Stamp::of(&metadata)))
 }
 

@@ -2846,7 +2846,7 @@ pub mod types {
         ///The domain that the passkeys are for.
         #[serde(rename = "rpId")]
         pub rp_id: ::std::string::String,
-        ///How long the browser may ask in milliseconds.
+        ///How long the browser may ask in milliseconds; a later answer is refused.
         pub timeout: u32,
         ///Whether the authenticator has to look at its user.
         #[serde(rename = "userVerification")]
@@ -4948,7 +4948,7 @@ pub mod types {
     ///The second factor: `code`, `token` or `credential`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct VerifyMfaLoginRequest {
-        ///The code of the app or the mail, or a recovery code. Spaces and dashes are ignored.
+        ///The code of the app or the mail, or a recovery code. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: ::std::option::Option<crate::Secret>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5105,7 +5105,7 @@ pub mod types {
     ///The proof of a method: `code` or `credential`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct VerifyMfaSetupRequest {
-        ///The code of the app or the mail. Spaces and dashes are ignored.
+        ///The code of the app or the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: ::std::option::Option<crate::Secret>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]

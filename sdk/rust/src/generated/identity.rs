@@ -2749,7 +2749,7 @@ pub mod types {
         pub primary: bool,
         ///`on`: sign-in asks for it. `ready`: proved, but not asked for. `pending`: not proved yet.
         pub state: crate::identity::types::FactorState,
-        ///Of `sms`, the number, all but the last digits hidden.
+        ///Of `sms`, the number, all but its beginning and its end hidden.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub target: ::std::option::Option<::std::string::String>,
     }
@@ -3255,7 +3255,7 @@ pub mod types {
         ///The same secret as a link that authenticator apps open.
         #[serde(rename = "otpauthUrl")]
         pub otpauth_url: crate::Secret,
-        ///`otpauthUrl` as a QR code: an SVG in a data URI, to be set as the `src` of an image.
+        ///`otpauthUrl` as a QR code: a PNG in a data URI, to be set as the `src` of an image.
         #[serde(rename = "qrCode")]
         pub qr_code: crate::Secret,
         ///The secret in base32, for typing into the app by hand.
@@ -3395,7 +3395,7 @@ pub mod types {
         ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseCreationOptionsFromJSON`. Unknown members are to be passed on.
+        ///The options for `navigator.credentials.create` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseCreationOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
         #[serde(rename = "publicKey")]
         pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
@@ -3465,7 +3465,7 @@ pub mod types {
         pub name: ::std::option::Option<::std::string::String>,
         ///The current password of the account.
         pub password: crate::Secret,
-        ///For `sms` only, and needed there: the number in E.164, such as +12015550123.
+        ///For `sms` only, and needed there: the number in international form, with a plus sign, such as +12015550123. Spaces, dashes, dots, brackets and `tel:` are ignored.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -3516,7 +3516,7 @@ pub mod types {
         ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The number it was sent to, all but the last digits hidden.
+        ///The number it was sent to, all but its beginning and its end hidden.
         #[serde(rename = "phoneNumber")]
         pub phone_number: ::std::string::String,
     }
@@ -3771,7 +3771,7 @@ pub mod types {
     ///The token of the step before, and the code that the user typed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaVerifyRequest {
-        ///The code from the mail, the SMS or the app, or (but not at set-up) a recovery code; for `email` also the token of the mailed link. Spaces and dashes are ignored. Do not check the form in the client.
+        ///The code from the mail, the SMS or the app, or (but not at set-up) a recovery code; for `email` also the token of the mailed link. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. Do not check the form in the client.
         pub code: crate::Secret,
         ///The `mfaToken` of the step before.
         #[serde(rename = "mfaToken")]
@@ -4252,7 +4252,7 @@ pub mod types {
     ///What the browser needs to ask for a passkey.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct PasskeyOptionsResponse {
-        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on.
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
         #[serde(rename = "publicKey")]
         pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
@@ -4697,7 +4697,7 @@ pub mod types {
     ///The proof that the address is the caller's.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RegisterVerifyRequest {
-        ///The six digits from the mail. Spaces and dashes are ignored.
+        ///The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
         pub code: crate::Secret,
         ///The `registrationToken` of the registration whose mail is at hand.
         #[serde(rename = "registrationToken")]
@@ -5544,7 +5544,7 @@ pub mod types {
         ///Sent back with the credential. Opaque; good for one try.
         #[serde(rename = "passkeyToken")]
         pub passkey_token: crate::Secret,
-        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on.
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
         #[serde(rename = "publicKey")]
         pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     }
@@ -5645,7 +5645,7 @@ pub mod types {
         ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on.
+        ///The options for `navigator.credentials.get` (WebAuthn Level 3, JSON form): give them to `PublicKeyCredential.parseRequestOptionsFromJSON`. Unknown members are to be passed on. An answer counts within their `timeout`.
         #[serde(
             rename = "publicKey",
             default,
@@ -18811,7 +18811,7 @@ let response = client.set_primary_mfa_method()
     }
     /**Make new recovery codes
 
-Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes and spaces do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
+Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes, spaces and signs that nobody sees do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
 
 Sends a `POST` request to `/identity/mfa/recovery-codes`
 

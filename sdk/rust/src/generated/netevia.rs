@@ -1306,7 +1306,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub mfa_method: ::std::option::Option<crate::netevia::types::MfaMethod>,
-        ///For `sms`, and required there. The number in international form, with a plus sign.
+        ///For `sms`, and required there. The number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -2364,7 +2364,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub otpauth_uri: ::std::option::Option<crate::Secret>,
-        ///For `sms`: the number, masked.
+        ///For `sms`: the number, all but its beginning and its end hidden.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"

@@ -248,7 +248,7 @@ pub mod types {
         ///A word about the user.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
-        ///The name to sign in by; without `@`, spaces at its ends and control characters.
+        ///The name to sign in by; without `@`, spaces at its ends, control characters and signs that hide or turn the text.
         pub name: ::std::string::String,
         ///The password to begin with.
         pub password: crate::Secret,

@@ -13,10 +13,10 @@ use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller};
 use crate::flow;
 use crate::flow::account::Carried;
-use crate::http::input::{SecretText, name, new_password, present};
+use crate::http::input::{SecretText, harmless_name, name, new_password, present};
 use crate::model::kinds::OrganisationRole;
-use crate::model::session;
 use crate::model::source::Source;
+use crate::model::{session, typed};
 use crate::outcome::Registered;
 
 refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
@@ -93,7 +93,7 @@ pub struct RegisterRequest {
     #[schema(min_length = 1, max_length = 100, nullable = false)]
     last_name: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    #[validate(length(max = 100), custom(function = "name"))]
+    #[validate(length(max = 100), custom(function = "harmless_name"))]
     #[schema(max_length = 100, nullable = false)]
     company_name: Option<String>,
 }
@@ -106,7 +106,7 @@ impl RegisterRequest {
             password: self.password.into_secret(),
             first_name: self.first_name,
             last_name: self.last_name,
-            organisation: company.filter(|name| !name.is_empty()),
+            organisation: company.filter(|name| typed::shows(name)),
             by: Carried::Link,
             tells,
             source,

@@ -20,7 +20,7 @@ use crate::http::output::{exposed, exposed_all};
 use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
-use crate::model::{Fault, Refusal, Secret, session};
+use crate::model::{Fault, Refusal, Secret, session, typed};
 use crate::outcome::{SetupBegun, SetupNeeds};
 
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable, MfaAlreadyEnabled, TokenInvalid,
@@ -96,7 +96,10 @@ pub struct SetupMfaRequest {
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct DeviceInfo {
     #[serde(default, deserialize_with = "present")]
-    #[validate(length(max = 100), custom(function = "crate::http::input::name"))]
+    #[validate(
+        length(max = 100),
+        custom(function = "crate::http::input::harmless_name")
+    )]
     #[schema(max_length = 100, nullable = false)]
     name: Option<String>,
 }
@@ -111,7 +114,7 @@ impl SetupMfaRequest {
             return Err(Refusal::field("email", sentence).into());
         }
         let device = self.device_info.and_then(|device| device.name);
-        let device = device.filter(|name| !name.trim().is_empty());
+        let device = device.filter(|name| typed::shows(name));
         Ok(setup::Begin {
             caller,
             target: Target::Own,

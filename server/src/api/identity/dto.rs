@@ -95,24 +95,12 @@ pub fn factor_id(field: &str, written: &str) -> Result<FactorId, Refusal> {
         .ok_or_else(|| Refusal::field(field, "This is not the id of an MFA method."))
 }
 
-/// A number of which the last four digits are shown: its owner knows it, and nobody else learns it.
-pub fn masked(number: &str) -> String {
-    let hidden = number.chars().count().saturating_sub(4);
-    let digits = number.chars().enumerate();
-    digits
-        .map(|(index, digit)| {
-            if index == 0 || index >= hidden {
-                digit
-            } else {
-                '*'
-            }
-        })
-        .collect()
-}
-
-/// What to do for a code of this method.
-pub const fn asks_for(kind: FactorKind) -> &'static str {
+/// What to do for a code of this method, of which one was `sent` or could not be.
+pub const fn asks_for(kind: FactorKind, sent: bool) -> &'static str {
     match kind {
+        FactorKind::Email | FactorKind::Sms if !sent => {
+            "No code can be sent for this method now. Use another method or a recovery code."
+        }
         FactorKind::Email => CODE_SENT,
         FactorKind::Authenticator => "Enter the current code from your authenticator app.",
         FactorKind::Sms => "Verification code sent by SMS. Please check your phone.",

@@ -112,7 +112,7 @@ pub struct MfaDisableInitResponse {
 impl From<Waiting> for MfaDisableInitResponse {
     fn from(waiting: Waiting) -> Self {
         Self {
-            message: asks_for(waiting.method),
+            message: asks_for(waiting.method, waiting.sent),
             mfa_token: waiting.mfa_token,
             method: waiting.method.into(),
         }

@@ -91,7 +91,7 @@ pub struct MfaSwitchResponse {
 impl From<Waiting> for MfaSwitchResponse {
     fn from(waiting: Waiting) -> Self {
         Self {
-            message: asks_for(waiting.method),
+            message: asks_for(waiting.method, waiting.sent),
             mfa_token: waiting.mfa_token,
             method: waiting.method.into(),
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{self, MfaMethod, masked};
+use super::dto::{self, MfaMethod};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller};
 use crate::flow;
@@ -18,6 +18,7 @@ use crate::flow::toggle::{Target, Toggle, Which};
 use crate::http::input::{Path, Then, name as readable};
 use crate::model::factor::Factor;
 use crate::model::kinds;
+use crate::model::notice::masked;
 use crate::model::source::Source;
 use crate::model::{FactorId, Secret};
 use crate::outcome::MethodList;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::CODE_SENT;
+use super::dto::asks_for;
 use super::error::refuses;
 use super::{Answer, App, Body};
 use crate::flow;
@@ -70,7 +70,7 @@ pub struct MfaResendResponse {
 impl From<Resent> for MfaResendResponse {
     fn from(resent: Resent) -> Self {
         Self {
-            message: CODE_SENT,
+            message: asks_for(resent.method, true),
             mfa_token: resent.mfa_token,
             resends_remaining: resent.resends_remaining,
             retry_after: resent.retry_after,

@@ -7,13 +7,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{CODE_SENT, Method, MfaMethod, asks_for, masked, methods};
+use super::dto::{CODE_SENT, Method, MfaMethod, asks_for, methods};
 use super::error::refuses;
 use super::{Answer, App, Body, Caller, MaybeCaller};
 use crate::flow;
 use crate::http::input::{SecretText, Then, name as readable, present};
 use crate::http::output::exposed;
 use crate::model::kinds::FactorKind;
+use crate::model::notice::masked;
 use crate::model::session;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret};
@@ -203,7 +204,7 @@ impl From<SetupBegun> for MfaSetupResponse {
                 method: OnlyEmail::Email,
             }),
             SetupNeeds::Sms { phone } => Self::Sms(MfaSetupSmsResponse {
-                message: asks_for(FactorKind::Sms),
+                message: asks_for(FactorKind::Sms, true),
                 mfa_token,
                 method: OnlySms::Sms,
                 phone_number: masked(&phone),

@@ -192,7 +192,7 @@ impl From<MfaRequired> for MfaRequiredResponse {
             mfa_methods: methods(&required.methods),
             message: match required.unsent {
                 true => UNSENT,
-                false => asks_for(required.method),
+                false => asks_for(required.method, true),
             },
         }
     }

@@ -143,7 +143,7 @@ pub struct StepUpChallengeResponse {
 impl From<StepUpRequired> for StepUpChallengeResponse {
     fn from(required: StepUpRequired) -> Self {
         Self {
-            message: asks_for(required.method),
+            message: asks_for(required.method, required.sent),
             mfa_token: required.mfa_token,
             method: required.method.into(),
             mfa_methods: methods(&required.methods),

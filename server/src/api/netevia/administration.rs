@@ -2,7 +2,7 @@
 
 use actix_web::post;
 use actix_web::web::Json;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::dto::Disabled;
@@ -24,7 +24,7 @@ refuses!(DisableMfaOfProfile: WITHOUT_BODY, Validation, TokenInvalid, TokenExpir
 pub async fn disable_mfa_of_profile(
     app: App,
     source: Source,
-    Then(caller, number): Then<Caller, Path<u32>>,
+    Then(caller, number): Then<Caller, Path<ProfileId>>,
 ) -> Answer<DisableMfaOfProfileResponse> {
     disable(&app, source, caller, number).await
 }
@@ -40,18 +40,31 @@ refuses!(DisableMfaOfAuthorizedUser: WITHOUT_BODY, Validation, TokenInvalid, Tok
 pub async fn disable_mfa_of_authorized_user(
     app: App,
     source: Source,
-    Then(caller, number): Then<Caller, Path<u32>>,
+    Then(caller, number): Then<Caller, Path<ProfileId>>,
 ) -> Answer<DisableMfaOfProfileResponse> {
     disable(&app, source, caller, number).await
+}
+
+/// The number of a profile, from one on.
+#[derive(Deserialize)]
+#[serde(try_from = "i32")]
+pub struct ProfileId(u32);
+
+impl TryFrom<i32> for ProfileId {
+    type Error = &'static str;
+    fn try_from(number: i32) -> Result<Self, Self::Error> {
+        let counted = u32::try_from(number).ok().filter(|&number| number > 0);
+        counted.map(Self).ok_or("not the number of a profile")
+    }
 }
 
 async fn disable(
     app: &App,
     source: Source,
     caller: Caller,
-    number: Path<u32>,
+    number: Path<ProfileId>,
 ) -> Answer<DisableMfaOfProfileResponse> {
-    let profile_id = number.into_inner();
+    let ProfileId(profile_id) = number.into_inner();
     let command = Toggle {
         caller: caller.into_inner(),
         target: Target::Number(i64::from(profile_id)),

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Judged, Key, RelyingParty, Verification, identify};
+use super::{Judged, Key, RelyingParty, Verification, identify, in_time};
 use crate::config::Settings;
 use crate::model::factor::Factor;
 use crate::model::ids::Id;
@@ -67,6 +68,8 @@ fn key() -> Key {
     .expect("a passkey")
 }
 
+const NOW: Time = Time::from_seconds(1_000);
+
 fn state_of(state: &str) -> Value {
     serde_json::from_str(state).expect("JSON")
 }
@@ -74,7 +77,7 @@ fn state_of(state: &str) -> Value {
 #[test]
 fn a_registration_asks_for_what_may_stand_alone_and_excludes_what_is_there() {
     let begun = here()
-        .begin_registration(&alice(), &[key()])
+        .begin_registration(&alice(), &[key()], NOW, 300)
         .expect("begun");
     let options = &begun.options;
     assert_eq!(options["rp"]["id"], "localhost");
@@ -99,7 +102,7 @@ fn a_registration_asks_for_what_may_stand_alone_and_excludes_what_is_there() {
 fn an_assertion_asks_for_what_is_there_and_judges_by_what_it_asked() {
     for verification in [Verification::Required, Verification::Preferred] {
         let begun = here()
-            .begin_assertion(&[key()], verification)
+            .begin_assertion(&[key()], verification, NOW, 120)
             .expect("begun");
         let (options, state) = (&begun.options, state_of(&begun.state));
         assert_eq!(
@@ -108,8 +111,12 @@ fn an_assertion_asks_for_what_is_there_and_judges_by_what_it_asked() {
         );
         assert_eq!(options["userVerification"], verification.word());
         assert_eq!(state["ast"]["policy"], verification.word());
+        // What the device was told is what counts.
+        assert_eq!(options["timeout"], 120_000);
+        assert!(in_time(&begun.state, NOW.plus_seconds(119)));
+        assert!(!in_time(&begun.state, NOW.plus_seconds(120)));
     }
-    let none = here().begin_assertion(&[], Verification::Required);
+    let none = here().begin_assertion(&[], Verification::Required, NOW, 300);
     assert!(matches!(
         none,
         Err(Error::Refused(Refusal::MfaMethodNotEnabled))
@@ -129,20 +136,22 @@ fn alone_a_passkey_verifies_its_user() {
 fn what_is_no_answer_is_a_wrong_one() {
     let relying_party = here();
     let begun = relying_party
-        .begin_assertion(&[key()], Verification::Preferred)
+        .begin_assertion(&[key()], Verification::Preferred, NOW, 300)
         .expect("begun");
     let response = json!({
-        "clientDataJSON": "e30", "authenticatorData": "e30", "signature": "e30",
+        "clientDataJSON": BASE64URL_NOPAD.encode(br#"{"type":"","challenge":"","origin":""}"#),
+        "authenticatorData": BASE64URL_NOPAD.encode(&[0; 37]), "signature": "e30",
         // The standard alphabet, and padding, as some clients write it.
         "userHandle": "AAAAAAAAAAAAAAAAAAAABw==",
     });
     let answer = json!({
-        "id": "x", "rawId": "AAECAwQFBgcICQoLDA0ODw==", "type": "public-key",
+        "id": "AAECAwQFBgcICQoLDA0ODw", "rawId": "AAECAwQFBgcICQoLDA0ODw==", "type": "public-key",
         "response": response,
     });
     let mut of_another = answer.clone();
     of_another["response"]["userHandle"] = json!("AAAAAAAAAAAAAAAAAAAACA");
     let mut unknown = answer.clone();
+    unknown["id"] = json!("AAAA");
     unknown["rawId"] = json!("AAAA");
     for wrong in [Value::Null, json!({}), answer.clone(), of_another, unknown] {
         let judged =

@@ -113,7 +113,7 @@ pub async fn look_to_answer(
     let Answer::Code(code) = answer else {
         return look(ctx, act, token, Some(purpose)).await;
     };
-    let link = Reference::parse(ReferenceKind::MagicLink, code.expose().trim());
+    let link = Reference::parse_pasted(ReferenceKind::MagicLink, code.expose());
     let held = Reference::parse(ReferenceKind::Challenge, token.expose());
     let (Some(link), Some(held)) = (link, held) else {
         return look(ctx, act, token, Some(purpose)).await;
@@ -152,7 +152,7 @@ async fn other_link(
 /// # Errors
 /// Refuses unknown, forged, replaced and expired ones, and those of challenges that are over.
 pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
-    let reference = Reference::parse(ReferenceKind::MagicLink, token.expose().trim())
+    let reference = Reference::parse_pasted(ReferenceKind::MagicLink, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
     let (user, row) = (reference.user(), reference.row());

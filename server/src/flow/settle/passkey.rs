@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::app::Ctx;
-use crate::factor::passkey::{Judged, Key, Registered, RelyingParty, Used};
+use crate::factor::passkey::{Judged, Key, Registered, RelyingParty, Used, in_time};
 use crate::flow::Act;
 use crate::flow::challenge::Seen;
 use crate::flow::settle::{Reserved, Settled};
@@ -53,9 +53,9 @@ where
         .challenge
         .ceremony
         .clone()
-        .filter(|_| seen.challenge.kind == method)
+        .filter(|state| seen.challenge.kind == method && in_time(state, act.now))
     else {
-        // Nothing was asked, or what was asked is answered: there is nothing to guess at.
+        // Nothing was asked, or what was asked is answered or over: there is nothing to guess at.
         seen.judge_tries(act)?;
         return Err(as_it_stands.into());
     };

@@ -10,7 +10,7 @@ use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use super::{Input, SecretText};
 use crate::model::refusal::FieldError;
-use crate::model::{Refusal, Secret};
+use crate::model::{Refusal, Secret, typed};
 
 mod nul;
 
@@ -30,7 +30,8 @@ const EMPTY: &str = "This field must not be empty.";
 const EMPTY_LIST: &str = "Give at least one value.";
 const LONG: &str = "This field is too long.";
 const NUL: &str = "This field must not contain the character U+0000.";
-const CONTROL: &str = "This field must not contain control characters.";
+const CONTROL: &str = "This field must not contain control characters, or signs that hide or turn the text. Type it anew.";
+const BLANK: &str = "This field must contain something that can be seen.";
 const PASSWORD_SHORT: &str =
     "The password is too short. Use a longer one, such as a few words in a row.";
 const PASSWORD_LONG: &str = "The password is too long.";
@@ -51,6 +52,7 @@ pub(super) fn no_path() -> Refusal {
 
 /// Reads and checks a JSON object.
 pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
+    let bytes = without_mark(bytes);
     // serde would take a list for a struct, its members in order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(no_json());
@@ -69,6 +71,11 @@ pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
     checked(value, camel_case)
 }
 
+/// A body without the byte-order mark that it may begin with (RFC 8259 §8.1).
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// Reads and checks a query string.
 pub(super) fn decode_query<T: Input>(query: &str) -> Result<T, Refusal> {
     checked(pairs("query", query)?, camel_case)
@@ -76,7 +83,7 @@ pub(super) fn decode_query<T: Input>(query: &str) -> Result<T, Refusal> {
 
 /// Reads and checks a form.
 pub(super) fn decode_form<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
-    let fields = url::form_urlencoded::parse(bytes)
+    let fields = url::form_urlencoded::parse(without_mark(bytes))
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.to_lowercase(), value));
     let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -245,12 +252,25 @@ fn camel_case(name: &str) -> String {
     result
 }
 
-/// Refuses control characters in a name that people will see in lists and letters (N-144).
+/// Refuses what a name must not hold that people will see in lists and letters (N-144): control
+/// characters, and signs that turn the text around them or hide in it; and one that shows nothing.
 ///
 /// # Errors
 /// With the sentence for it.
 pub fn name(text: &str) -> Result<(), ValidationError> {
-    if text.chars().any(char::is_control) {
+    harmless_name(text)?;
+    if !typed::shows(text) && !text.is_empty() {
+        return Err(ValidationError::new("blank").with_message(Cow::Borrowed(BLANK)));
+    }
+    Ok(())
+}
+
+/// The same for a name that was left out where it shows nothing.
+///
+/// # Errors
+/// With the sentence for it.
+pub fn harmless_name(text: &str) -> Result<(), ValidationError> {
+    if text.chars().any(typed::is_harmful) {
         return Err(ValidationError::new("control").with_message(Cow::Borrowed(CONTROL)));
     }
     Ok(())

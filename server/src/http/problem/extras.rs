@@ -17,7 +17,9 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
         }) => Extras::Internal(extra::Internal {}),
         Rejected::TooLarge => Extras::PayloadTooLarge(extra::PayloadTooLarge {}),
         Rejected::TooSlow => Extras::RequestTimeout(extra::RequestTimeout {}),
-        Rejected::MediaType(_) => Extras::UnsupportedMediaType(extra::UnsupportedMediaType {}),
+        Rejected::MediaType(_) | Rejected::Encoded => {
+            Extras::UnsupportedMediaType(extra::UnsupportedMediaType {})
+        }
         Rejected::Method { .. } => Extras::MethodNotAllowed(extra::MethodNotAllowed {}),
         Rejected::NotReady { checks } => Extras::NotReady(extra::NotReady {
             checks: ReadinessChecks::from(*checks),

@@ -64,7 +64,7 @@ fn what_is_no_json_object_is_told_of_the_body() {
         "null",
         r#"["a", "b"]"#,
         r#"{"firstName""#,
-        "\u{feff}{}",
+        "\u{feff}\u{feff}{}",
         "'",
         surrogate,
     ] {
@@ -75,8 +75,10 @@ fn what_is_no_json_object_is_told_of_the_body() {
         told(decode::<Example>(b"{\"firstName\": \"\xff\"}")),
         one("body", NO_JSON)
     );
-    let trailing = r#"{"firstName": "a", "code": "1"} x"#;
-    assert_eq!(json(trailing), one("body", NO_JSON));
+    for end in [" x", "\u{feff}"] {
+        let trailing = format!(r#"{{"firstName": "a", "code": "1"}}{end}"#);
+        assert_eq!(json(&trailing), one("body", NO_JSON));
+    }
 }
 
 #[test]
@@ -147,6 +149,8 @@ fn all_bounds_are_told_at_once() {
     );
     let fits = decode::<Example>(br#"{"firstName": "123456789", "code": "1", "wanted": true}"#);
     assert!(fits.is_ok_and(|example| example.wanted));
+    let marked = decode::<Example>("\u{feff}{\"firstName\": \"a\", \"code\": \"1\"}".as_bytes());
+    assert!(marked.is_ok(), "a byte-order mark");
 }
 
 #[test]
@@ -173,7 +177,7 @@ fn forms_are_read_in_any_case() {
         mfa_code: Option<String>,
     }
     let form = |text: &str| decode_form::<Grant>(text.as_bytes());
-    let read = form("Grant_Type=a%20b+c&MFA_CODE=&unknown=1").expect("a form");
+    let read = form("\u{feff}Grant_Type=a%20b+c&MFA_CODE=&unknown=1").expect("a form");
     assert_eq!((read.grant_type.as_str(), read.mfa_code), ("a b c", None));
     assert_eq!(told(form("mfa_code=1")), one("grant_type", MISSING));
     assert_eq!(told(form("")), one("grant_type", MISSING));
@@ -199,5 +203,15 @@ fn new_passwords_have_their_own_sentences() {
         judged(257).expect_err("long").message.as_deref(),
         Some(PASSWORD_LONG)
     );
-    assert!(name("Alice").is_ok() && name("Al\r\nice").is_err());
+    assert!(name("Alice").is_ok() && name("").is_ok());
+    for (text, sentence) in [
+        ("Al\r\nice", CONTROL),
+        ("\u{202e}ecilA", CONTROL),
+        ("Al\u{200b}ice", CONTROL),
+        (" ", BLANK),
+        ("\u{3164}", BLANK),
+    ] {
+        let told = name(text).expect_err(text).message;
+        assert_eq!(told.as_deref(), Some(sentence), "{text:?}");
+    }
 }
