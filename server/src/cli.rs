@@ -252,7 +252,8 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
         stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    let answer = asked().with_context(|| format!("the server at {server} (setting listen) does not answer"))?;
+    let answer = asked()
+        .with_context(|| format!("the server at {server} (setting listen) does not answer"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let reason = body["reason"].as_str();

@@ -56,10 +56,10 @@ async fn every_document_reads_well() {
             .filter_map(Value::as_str)
             .collect();
         let ends = |one: &&str| ENDINGS.iter().any(|end| one.ends_with(&format!("-{end}")));
-        let first = operations.iter().position(|one| ends(one));
+        let first = operations.iter().position(ends);
         let after = first.map_or(&[][..], |first| &operations[first..]);
         assert!(
-            after.iter().all(|one| ends(one)),
+            after.iter().all(ends),
             "{title}: something comes after {after:?}"
         );
         browser

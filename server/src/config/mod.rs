@@ -20,7 +20,8 @@ pub use sms::TwilioSender;
 pub use table::{Row, Settings, rows};
 
 use kinds::{
-    is_loopback, origin_as_sent, origin_host, origin_is_app, origin_is_loopback, origin_is_of, origin_is_secure,
+    is_loopback, origin_as_sent, origin_host, origin_is_app, origin_is_loopback, origin_is_of,
+    origin_is_secure,
 };
 use sources::Found;
 

@@ -11,7 +11,8 @@ use phonenumber::country;
 use crate::config::SettingsError;
 use crate::config::kinds::{
     Choice, Database, DatabaseUrl, Domain, Filter, Kind, Label, Listen, LogFormat, Networks,
-    Origin, Origins, PasskeyOrigins, Place, SWITCH, Sender, SigningAlgorithm, Smtp, Whole, origin_host,
+    Origin, Origins, PasskeyOrigins, Place, SWITCH, Sender, SigningAlgorithm, Smtp, Whole,
+    origin_host,
 };
 use crate::config::sms::{Account, Base, Countries, Hook, Originator, TwilioSender, Visible};
 use crate::config::sources::Found;

@@ -81,13 +81,16 @@ pub async fn reseal(ctx: &Ctx, mut told: impl FnMut(Progress)) -> Result<Progres
     Ok(progress)
 }
 
+/// Whose, which row, and what is sealed in it.
+type Sealed<I> = (UserId, I, Vec<u8>);
+
 /// Those of the values that an older key sealed, each with what the newest makes of it.
 fn sealed_anew<I>(
     ctx: &Ctx,
-    rows: Vec<(UserId, I, Vec<u8>)>,
-    place: impl Fn(&(UserId, I, Vec<u8>)) -> Place,
+    rows: Vec<Sealed<I>>,
+    place: impl Fn(&Sealed<I>) -> Place,
     progress: &mut Progress,
-) -> Vec<((UserId, I, Vec<u8>), Vec<u8>)> {
+) -> Vec<(Sealed<I>, Vec<u8>)> {
     let mut anew = Vec::new();
     for row in rows {
         progress.seen += 1;
