@@ -199,6 +199,8 @@ async fn a_start_warns_of_what_costs_or_looks_forged() {
         ),
     ] {
         let mut process = Process::serve(&[&good[..], further].concat()).await;
+        // The port is taken before anything else: one that answers has told its warnings.
+        process.get("/healthz").await.is(200);
         process.terminate();
         let lines = lines(process.log()).await;
         let warnings: Vec<&String> = lines.iter().filter(|line| line.contains("WARN")).collect();

@@ -81,7 +81,7 @@ async fn nobody_else_does() {
                 .refused(401, "TOKEN_INVALID");
         }
     }
-    server.clock.advance(906);
+    server.clock.advance(911);
     for path in PATHS {
         let late = alice.call(Method::POST, &format!("{path}1")).await;
         late.refused(401, "TOKEN_EXPIRED");

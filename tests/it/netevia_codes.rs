@@ -283,7 +283,7 @@ async fn an_action_needs_a_bearer_and_no_reference() {
         let refused = alice.post(&path, &with).await.refused(400, "VALIDATION");
         assert_eq!(refused["errors"][0]["field"], "mfaToken");
     }
-    server.clock.advance(906);
+    server.clock.advance(911);
     for path in ["send", "check"] {
         let path = format!("/api/CodeVerification/{path}");
         alice.post(&path, &body).await.refused(401, "TOKEN_EXPIRED");

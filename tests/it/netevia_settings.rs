@@ -147,7 +147,7 @@ async fn a_phone_is_asked_for_once_it_is_proved() {
     let message = gateway.next().await;
     assert_eq!(message.to(), PHONE);
     assert!(
-        message.text().ends_with("tell your administrator."),
+        message.text().ends_with("Tell your administrator."),
         "{}",
         message.text()
     );

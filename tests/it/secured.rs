@@ -261,7 +261,7 @@ async fn forged_tokens_open_nothing() {
 async fn an_expired_token_opens_nothing() {
     let server = Server::start().await;
     let alice = server.administrator("alice@example.com").await;
-    server.clock.advance(910);
+    server.clock.advance(911);
     for operation in secured().filter(|operation| operation.security.bearer) {
         let refused = call(&server, operation)
             .bearer(&alice.access_token)
@@ -275,7 +275,7 @@ async fn an_expired_token_opens_nothing() {
             operation.id
         );
     }
-    server.clock.advance(-920);
+    server.clock.advance(-930);
     for operation in secured().take(3) {
         let refused = call(&server, operation).bearer(&alice.access_token).await;
         refused.refused(401, "TOKEN_INVALID");
@@ -310,7 +310,7 @@ async fn where_a_bearer_is_optional_a_bad_one_is_refused() {
             .await;
         other.refused(401, "TOKEN_INVALID");
     }
-    server.clock.advance(910);
+    server.clock.advance(911);
     for operation in operations {
         let body = body(operation);
         let late = server
