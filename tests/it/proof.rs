@@ -16,6 +16,7 @@ tests! {
     what_was_turned_off_does_not_come_back_without_proof,
     a_method_added_since_steps_no_older_session_up,
     a_passkey_added_since_steps_no_older_session_up,
+    a_mailbox_added_since_steps_no_older_session_up,
     what_one_session_began_no_other_finishes,
     a_set_up_elsewhere_goes_on,
 }
@@ -352,6 +353,19 @@ async fn a_passkey_added_since_steps_no_older_session_up() {
         .post("/identity/step-up/verify-passkey", &body)
         .await
         .refused(403, "MFA_METHOD_TOO_NEW");
+}
+
+async fn a_mailbox_added_since_steps_no_older_session_up() {
+    let server = Server::start().await;
+    let (old, mut alice) = two_sessions(&server).await;
+    alice.enable_email().await;
+    let app = alice.factor_id("authenticator").await;
+    alice.remove(&app).await.is(204);
+    // It is the only method now, and no policy's.
+    old.begin_step_up(&json!({}))
+        .await
+        .refused(403, "MFA_METHOD_TOO_NEW");
+    alice.begin_step_up(&json!({})).await.is(200);
 }
 
 async fn what_one_session_began_no_other_finishes() {

@@ -159,7 +159,7 @@ settings! {
     twilio_from: Option<TwilioSender> = Originator, "";
     /// Where Twilio's API is.
     twilio_url: String = Base, "https://api.twilio.com";
-    /// The webhook that text messages are handed to, in the place of Twilio.
+    /// The webhook that text messages are handed to, instead of Twilio.
     sms_webhook_url: Option<Secret<String>> = Hook, "";
     /// The secret that signs what the webhook gets; after whsec_ it is read as base64.
     sms_webhook_secret: Option<Secret<String>> = Visible(32), "";

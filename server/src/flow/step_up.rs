@@ -37,7 +37,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     let caller = command.caller;
     let demanded = caller.demanded();
     let trusted = fresh::trusted(&act, &caller.session, &caller.factors);
-    let Some(method) = chosen(&caller, &trusted, command.method, &demanded)? else {
+    let provable = provable(&caller, &trusted, &demanded);
+    let Some(method) = chosen(&caller, &provable, command.method, &demanded)? else {
         let password = command.password.ok_or_else(|| {
             Refusal::field("password", "Send the password: no second factor is on.")
         })?;
@@ -79,7 +80,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     Ok(SteppingUp::Challenge(StepUpRequired {
         mfa_token: token,
         method,
-        methods: provable(&trusted, &demanded),
+        methods: provable,
         options,
         sent,
     }))
@@ -88,7 +89,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
 /// The method that is used; none while sign-in asks for no second step.
 fn chosen(
     caller: &Caller,
-    trusted: &[Factor],
+    provable: &[FactorKind],
     asked: Option<FactorKind>,
     demanded: &[FactorKind],
 ) -> Result<Option<FactorKind>> {
@@ -98,7 +99,6 @@ fn chosen(
             None => Ok(None),
         };
     }
-    let provable = provable(trusted, demanded);
     match asked {
         Some(method) if !demanded.contains(&method) => Err(Refusal::MfaMethodNotEnabled.into()),
         Some(method) if provable.contains(&method) => Ok(Some(method)),
@@ -114,10 +114,10 @@ fn chosen(
 
 /// The methods that sign-in asks for and that prove the person in this session, too: those of which a
 /// factor is `trusted`, and the mailbox where a policy demands it and no factor is on.
-fn provable(trusted: &[Factor], demanded: &[FactorKind]) -> Vec<FactorKind> {
-    let on = kinds_on(trusted);
-    let by_policy = on.is_empty() && demanded == [FactorKind::Email];
-    let counts = |kind: &&FactorKind| on.contains(kind) || by_policy;
+fn provable(caller: &Caller, trusted: &[Factor], demanded: &[FactorKind]) -> Vec<FactorKind> {
+    let counting = kinds_on(trusted);
+    let by_policy = kinds_on(&caller.factors).is_empty();
+    let counts = |kind: &&FactorKind| counting.contains(kind) || by_policy;
     demanded.iter().filter(counts).copied().collect()
 }
 
