@@ -314,7 +314,7 @@ async fn a_method_added_since_steps_no_older_session_up() {
     // The session that added it may use it.
     let own = alice.begin_step_up(&json!({ "method": "email" })).await;
     assert_eq!(own.is(200)["mfaMethods"], json!(["authenticator", "email"]));
-    // With another app in the place of the first one, nothing that this session knows is left.
+    // With the first app replaced by another one, nothing that this session knows is left.
     let first = alice.factor_id("authenticator").await;
     let mut newer = alice.add_authenticator("newer").await;
     alice.remove(&first).await.is(204);

@@ -171,7 +171,10 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     let mut taken = Vec::new();
     let reading = timeout(Duration::from_secs(10), stream.read_to_end(&mut taken)).await;
     assert!(reading.is_ok(), "the connection is still open");
-    assert!(taken.len() < 13 * size, "all was kept for who took nothing");
+    assert!(
+        taken.len() < 13 * size,
+        "all was kept for a client that took nothing"
+    );
 }
 
 /// Connections that never send anything, or only the beginning of a body.

@@ -197,7 +197,7 @@ async fn an_address_is_read_however_it_was_pasted() {
         let refused = server.register(email).await.refused(400, "VALIDATION");
         assert_eq!(refused["errors"][0]["field"], "email");
     }
-    // A name that reads as somebody's address is none.
+    // A name must not read as somebody's address.
     let root = veeam::root(&server).await;
     let body = json!({ "name": "bob\u{ff20}example.com", "password": PASSWORD });
     let refused = root.post("/api/v1/users", &body).await;

@@ -66,10 +66,7 @@ pub fn command() -> Command {
         .arg(file("to", "The new file").required(true));
     let restore = Command::new("restore")
         .about("Go back to a backup: ends every session, challenge, mailed code and refresh token")
-        .arg(file(
-            "from",
-            "The backup that is put in the place of the SQLite database",
-        ))
+        .arg(file("from", "The backup that replaces the SQLite database"))
         .arg(switch(
             "already-restored",
             "The database was put back by other means, as pg_restore",

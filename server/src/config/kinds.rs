@@ -393,7 +393,7 @@ impl Kind for Filter {
     }
 }
 
-/// Libraries that call it an error when a stranger sends something malformed. To the operator it is none:
+/// Libraries that call it an error when a stranger sends something malformed. For the operator it is no error:
 /// anybody could fill the log with it.
 const OF_STRANGERS: [&str; 2] = ["actix_http", "webauthn_rs_core"];
 

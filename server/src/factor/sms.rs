@@ -43,7 +43,7 @@ impl Phone {
     /// Reads a number as typed: a plus sign first, and whatever people put between digits.
     ///
     /// # Errors
-    /// Why it is none that we send to.
+    /// Why we do not send to it.
     pub fn parse(text: &str, countries: &[country::Id]) -> Result<Self, Flaw> {
         let plain = typed::plain(text);
         let number = match plain.get(..SCHEME.len()) {

@@ -52,7 +52,7 @@ pub fn answer(allow: &str) -> HttpResponse {
         .finish()
 }
 
-/// The headers of every answer, once any origin is named at all: an answer to one origin is none to another.
+/// The headers of every answer, once any origin is named at all: a cache must not give the answer to one origin to another.
 pub fn dress(headers: &mut HeaderMap, origin: Option<&HeaderValue>) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {

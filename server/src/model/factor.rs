@@ -182,7 +182,7 @@ impl FactorAttempts {
         Self {
             failures,
             next_try_at: match wait_after(failures, policy) {
-                // No wait ends at no moment: "now" would be one to come for who began a moment before.
+                // Without a wait there is no end: "now" would lie ahead of a call that began a moment before.
                 0 => Time::from_micros(0),
                 wait => now.plus_seconds(i64::from(wait)),
             },

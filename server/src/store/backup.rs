@@ -105,7 +105,7 @@ pub struct Learned {
     pub accounts: Vec<String>,
 }
 
-/// A copy that is being put in the place of a database.
+/// A copy that is about to replace a database.
 pub struct Restoring {
     engine: Engine,
     tx: Tx,

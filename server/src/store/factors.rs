@@ -197,7 +197,7 @@ pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<Fact
         .load(&mut tx.conn)?)
 }
 
-/// Takes one try: puts `after` in the place of `before`, unless somebody took one meanwhile: then
+/// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
 /// `false`, and the caller reads and judges again.
 pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
     let change = run_kept!(

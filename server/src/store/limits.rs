@@ -187,7 +187,7 @@ impl PasswordAttempts {
     pub fn after_try(&self, policy: &Policy, now: Time) -> Self {
         let failures = self.failures.saturating_add(1);
         let next_try_at = match wait_after(failures, policy) {
-            // No wait ends at no moment: "now" would be one to come for who began a moment before.
+            // Without a wait there is no end: "now" would lie ahead of a call that began a moment before.
             0 => Time::from_micros(0),
             wait => now.plus_seconds(i64::from(wait)),
         };
@@ -224,7 +224,7 @@ pub fn password_attempts(
         .unwrap_or_else(|| PasswordAttempts::none(address_hash, source_hash)))
 }
 
-/// Takes one try: puts `after` in the place of `before`, unless somebody took one meanwhile: then
+/// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
 /// `false`, and the caller reads and judges again.
 pub fn reserve_password(
     tx: &mut Tx,

@@ -460,7 +460,7 @@ fn work(params: &Params) -> u64 {
     u64::from(params.m_cost()) * u64::from(params.t_cost())
 }
 
-/// The same from the parameters of a PHC string; `None` for what are none.
+/// The same from the parameters of a PHC string; `None` for a text that has none.
 fn work_of(parameters: &str) -> Option<u64> {
     let number = |name: &str| -> Option<u64> {
         let mut all = parameters.split(',');

@@ -23,7 +23,7 @@ const BACKED_UP: u8 = 0b0001_0000;
 /// The flag of extensions after the key.
 const EXTENSIONS: u8 = 0b1000_0000;
 
-/// Why an answer is none: for the log alone.
+/// Why an answer is refused; for the log alone.
 pub(super) type Flaw = &'static str;
 
 /// An answer that can be read; nothing of it is proved.
@@ -40,7 +40,7 @@ pub(super) struct Given<T> {
 /// Reads the answer to a registration's options.
 ///
 /// # Errors
-/// Why it is none.
+/// Why it is refused.
 pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, Flaw> {
     let answer = plain(answer)?;
     let object = bytes(&answer, "/response/attestationObject")?;
@@ -61,7 +61,7 @@ pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T
 /// Reads the answer to a sign-in's options.
 ///
 /// # Errors
-/// Why it is none.
+/// Why it is refused.
 pub(super) fn assertion<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, Flaw> {
     let mut answer = plain(answer)?;
     // Some clients send an empty string where there is none.
