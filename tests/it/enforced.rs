@@ -11,6 +11,7 @@ use super::{flashback, veeam};
 tests! {
     every_api_tells_whether_sign_in_asks,
     no_api_turns_the_demanded_mailbox_off,
+    a_sign_in_that_waits_for_what_is_no_longer_demanded_is_told,
 }
 
 /// Ends what an organisation demands.
@@ -101,6 +102,18 @@ async fn every_api_tells_whether_sign_in_asks() {
     native.text("accessToken");
     let plain = veeam::sign_in(&server, &alice.email, PASSWORD).await;
     assert_eq!(plain.is(200)["mfa_enabled"], false);
+}
+
+async fn a_sign_in_that_waits_for_what_is_no_longer_demanded_is_told() {
+    let server = Server::start().await;
+    let (alice, mut owner) = member(&server).await;
+    let waiting = alice.begin_sign_in().await;
+    end(&mut owner).await;
+    server
+        .switch(&waiting, "email")
+        .await
+        .refused(400, "MFA_NOT_ENABLED");
+    alice.login().await.is(200).text("accessToken");
 }
 
 async fn no_api_turns_the_demanded_mailbox_off() {
