@@ -18,6 +18,7 @@ tests! {
     what_waits_ends_with_the_last_method,
     sessions_end_where_somebody_else_turned_a_method_off,
     the_session_that_set_up_the_first_method_is_shown_codes,
+    newer_recovery_codes_outlive_an_older_set_up,
 }
 
 /// Operations that change something and send no mail of their own, with the reason.
@@ -479,4 +480,21 @@ async fn the_session_that_set_up_the_first_method_is_shown_codes() {
     server.clock.advance(2);
     let refused = alice.new_recovery_codes().await;
     refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+}
+
+async fn newer_recovery_codes_outlive_an_older_set_up() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    alice.sign_in().await;
+    let app = json!({ "mfaType": "GOOGLE_AUTH" });
+    let begun = alice.post("/mfa/setup", &app).await.is(200);
+    let secret = begun["data"]["secret"].as_str().expect("a secret");
+    alice.authenticator = Some(Authenticator::new(secret));
+    server.clock.advance(1);
+    let codes = alice.recovery_codes().await;
+    let body = json!({ "mfaType": "GOOGLE_AUTH", "code": alice.fresh_code() });
+    alice.post("/mfa/verify-setup", &body).await.is(200);
+    let token = alice.begin_sign_in().await;
+    server.verify_login(&token, &codes[0]).await.is(200);
 }

@@ -19,6 +19,7 @@ tests! {
     a_mailbox_added_since_steps_no_older_session_up,
     what_one_session_began_no_other_finishes,
     a_set_up_elsewhere_goes_on,
+    what_one_session_begins_ends_nothing_of_anothers,
 }
 
 /// Operations that take a session, change something, and need no fresh proof, with the reason.
@@ -429,4 +430,24 @@ async fn a_set_up_elsewhere_goes_on() {
         .verify_setup(&second.text("mfaToken"), &code)
         .await
         .refused(400, "MFA_TOKEN_INVALID");
+}
+
+async fn what_one_session_begins_ends_nothing_of_anothers() {
+    let server = Server::start().await;
+    let (old, mut alice) = two_sessions(&server).await;
+    let setup = alice.begin_setup("email").await.is(200).text("mfaToken");
+    let code = server.mail.code_to(&alice.email).await;
+    let step_up = alice.begin_step_up(&json!({})).await.is(200);
+    let sign_in = alice.begin_sign_in().await;
+    for _ in 0..12 {
+        old.begin_step_up(&json!({})).await.is(200);
+    }
+    server.verify_setup(&setup, &code).await.is(200);
+    let code = alice.fresh_code();
+    alice
+        .verify_step_up(&step_up.text("mfaToken"), &code)
+        .await
+        .is(200);
+    let code = alice.fresh_code();
+    server.verify_login(&sign_in, &code).await.is(200);
 }

@@ -20,6 +20,7 @@ use tokio::time::sleep;
 tests! {
     nothing_that_was_spent_before_a_restore_works_again,
     a_database_that_went_back_by_itself_is_noticed,
+    a_look_at_a_copy_costs_the_one_in_use_nothing,
     what_the_replaced_database_tells_is_kept,
     a_backup_is_whole_private_and_of_its_keys,
     postgres_is_backed_up_by_its_own_tools,
@@ -442,6 +443,43 @@ async fn a_database_that_went_back_by_itself_is_noticed() {
         "{}",
         machine.log()
     );
+}
+
+async fn a_look_at_a_copy_costs_the_one_in_use_nothing() {
+    let mut machine = Machine::with(ALICE).await;
+    if machine.database.file().is_none() {
+        // There a copy is another database, made by PostgreSQL's own tools.
+        return;
+    }
+    let alice = Alice::on(&machine).await;
+    machine.back_up("drill.db").await;
+    // Somebody looks at the copy with the same keys, and makes another database with them, while the
+    // server runs and while it does not.
+    for (running, others) in [
+        (true, ["drill.db", "new1.db"]),
+        (false, ["drill.db", "new2.db"]),
+    ] {
+        if !running {
+            machine.stop().await;
+        }
+        for (index, other) in others.into_iter().enumerate() {
+            let url = format!("sqlite:{}", machine.name(other));
+            let email = format!("bob{index}{running}@example.com");
+            let arguments = ["user", "create", "--email", &email, "--database-url", &url];
+            machine.run(&arguments).await.expect("an account");
+        }
+        if running {
+            machine.stop().await;
+        }
+        machine.start().await;
+        assert!(
+            !machine.log().contains("without `countersign restore`"),
+            "{}",
+            machine.log()
+        );
+        let me = machine.get("/identity/me").bearer(&alice.access_token);
+        me.await.is(200);
+    }
 }
 
 async fn what_the_replaced_database_tells_is_kept() {

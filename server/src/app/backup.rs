@@ -57,7 +57,7 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
     // From now on the copy is an older state of the database, and known as one.
     let fresh = beginning(settings, chance, Clock::System.now(), None).fresh;
     if let Some(mark) = backup::mark(&engine(settings)?, &fresh)? {
-        MarkFile::beside(&settings.key_file).keep(&mark);
+        MarkFile::of(settings).keep(&mark);
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
         drop(remove(&draft));
     }
     let (aside, restored) = restored?;
-    MarkFile::beside(&settings.key_file).keep(&restored.begun.mark);
+    MarkFile::of(settings).keep(&restored.begun.mark);
     Ok(Restored { aside, ..restored })
 }
 
@@ -117,7 +117,7 @@ fn prepare(
     backup::copy(from, draft)?;
     let chance = Chance::system();
     let now = Clock::System.now();
-    let seen = MarkFile::beside(&settings.key_file).seen();
+    let seen = MarkFile::of(settings).seen();
     let mut restoring = open(settings, &chance, draft)?;
     let learned = replaced.map(|readable| {
         readable?;
@@ -159,7 +159,7 @@ fn is_older(database: &Path, seen: &Mark) -> anyhow::Result<bool> {
 /// When the database cannot be reached, or is of other keys.
 pub fn already_restored(settings: &Settings, keep_codes: bool) -> anyhow::Result<Restored> {
     let (chance, now) = (Chance::system(), Clock::System.now());
-    let mark = MarkFile::beside(&settings.key_file);
+    let mark = MarkFile::of(settings);
     let seen = mark.seen();
     let mut restoring = Restoring::open(engine(settings)?)?;
     check_keys(settings, &chance, &mut restoring)?;

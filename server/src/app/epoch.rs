@@ -1,5 +1,6 @@
 //! Noticing a database that went back: its mark beside the key file says how far it had come.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -7,28 +8,58 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{App, said};
 use crate::chance::Chance;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
 use crate::factor::totp;
 use crate::model::Time;
 use crate::model::mark::Mark;
 use crate::store::epoch::{self, Beginning, Begun};
 use crate::vault::private;
 
-/// The file beside the key file, and what this process knows of it.
+/// The file beside the key file, and what this process knows of it. It has a mark for each place where a
+/// database was used with these keys: a copy that somebody looks at elsewhere says nothing of the one in use.
 pub(super) struct MarkFile {
     path: PathBuf,
     key_file: PathBuf,
+    place: String,
     seen: Mutex<Option<Mark>>,
 }
 
+/// What the file holds: marks, by where their database is.
+type Marks = BTreeMap<String, Mark>;
+
+/// Where the database is: the file's whole path, or the server and the name on it, without who signs in there.
+fn place(settings: &Settings) -> String {
+    match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            // The file may not be there now; its folder is.
+            let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+            let whole = folder.map(|folder| folder.join(path.file_name().unwrap_or_default()));
+            whole.unwrap_or_else(|_| path.clone()).display().to_string()
+        }
+        DatabaseUrl::Postgres(url) => {
+            let url = url.expose();
+            let (_, server) = url.rsplit_once('@').unwrap_or_else(|| {
+                let server = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+                ("", server)
+            });
+            let (server, _) = server.split_once('?').unwrap_or((server, ""));
+            format!("postgres://{server}")
+        }
+    }
+}
+
 impl MarkFile {
-    /// The mark beside a key file.
-    pub(super) fn beside(key_file: &Path) -> Self {
-        let mut name = key_file.as_os_str().to_owned();
+    /// The mark of the database that the settings name, beside their key file.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let mut name = settings.key_file.as_os_str().to_owned();
         name.push(".mark");
         Self {
             path: PathBuf::from(name),
-            key_file: key_file.to_owned(),
+            key_file: settings.key_file.clone(),
+            place: place(settings),
             seen: Mutex::new(None),
         }
     }
@@ -36,11 +67,15 @@ impl MarkFile {
     /// How far the database had come when this process last saw it, else whoever wrote the file.
     pub(super) fn seen(&self) -> Option<Mark> {
         let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone().or_else(|| self.read())
+        let kept = || {
+            self.read()
+                .and_then(|marks| marks.get(&self.place).cloned())
+        };
+        known.clone().or_else(kept)
     }
 
     /// What the file says. One that says nothing is no reason to refuse a start: the next mark mends it.
-    fn read(&self) -> Option<Mark> {
+    fn read(&self) -> Option<Marks> {
         let read = match fs::read_to_string(&self.path) {
             Ok(text) => serde_json::from_str(&text).map_err(io::Error::from),
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
@@ -57,9 +92,13 @@ impl MarkFile {
         let first = known.is_none();
         *known = Some(mark.clone());
         let later = |kept: &Mark| kept.database_id == mark.database_id && mark.went_back(kept);
-        let kept = match self.read() {
-            Some(kept) if later(&kept) => Ok(()),
-            _ => self.write(mark),
+        let mut marks = self.read().unwrap_or_default();
+        let kept = match marks.get(&self.place) {
+            Some(kept) if later(kept) => Ok(()),
+            _ => {
+                marks.insert(self.place.clone(), mark.clone());
+                self.write(&marks)
+            }
         };
         if let Err(error) = kept
             && first
@@ -72,7 +111,7 @@ impl MarkFile {
         }
     }
 
-    fn write(&self, mark: &Mark) -> io::Result<()> {
+    fn write(&self, marks: &Marks) -> io::Result<()> {
         let mut draft = self.path.clone().into_os_string();
         draft.push(format!(".{}.new", std::process::id()));
         let draft = PathBuf::from(draft);
@@ -80,7 +119,7 @@ impl MarkFile {
         let mut file = private(options.write(true).create(true).truncate(true)).open(&draft)?;
         // An operator may be another user than the server, who has to read it next time.
         owned_like(&draft, &self.key_file);
-        let written = serde_json::to_vec(mark)
+        let written = serde_json::to_vec(marks)
             .map_err(io::Error::from)
             .and_then(|text| file.write_all(&text))
             .and_then(|()| file.sync_all())

@@ -115,7 +115,7 @@ impl App {
             probe: Probe::new(*chance.id::<Probe>(clock.now()).as_bytes()),
             clock,
             chance,
-            mark: MarkFile::beside(&settings.key_file),
+            mark: MarkFile::of(&settings),
             settings: Arc::new(settings),
             courier: Arc::new(Notify::new()),
             health: Arc::default(),

@@ -54,9 +54,12 @@ pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
 }
 
 /// Judges once more, inside the write, who has waited for something slow: the session still stands,
-/// and so does the role for an account that is not their own.
-fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool) -> Result<()> {
-    let caller = fresh::hold(tx, act, caller)?;
+/// and so do its proof where that was asked for, and the role for an account that is not their own.
+fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Result<()> {
+    let caller = match proof {
+        true => fresh::proved(tx, act, caller)?,
+        false => fresh::hold(tx, act, caller)?,
+    };
     if !own {
         caller.judge_administrator()?;
     }
@@ -137,7 +140,7 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
             .await?,
     };
     ctx.write(move |tx| {
-        hold(tx, &act, &caller, false)?;
+        hold(tx, &act, &caller, false, true)?;
         let user = users::insert_named(tx, &new, &key, description.as_deref(), act.now)?
             .ok_or(Refusal::NameTaken)?;
         let actor = Some(caller.user.id);
@@ -193,7 +196,8 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
     } = command;
     let act = Act::begin(ctx, source);
     let user = target(ctx, &caller, number).await?.user;
-    if password.is_some() || user.id != caller.user.id {
+    let proof = password.is_some() || user.id != caller.user.id;
+    if proof {
         fresh::judge(&act, &caller)?;
     }
     let hash = match password {
@@ -212,7 +216,7 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
     };
     let changed = ctx
         .write(move |tx| {
-            hold(tx, &act, &caller, user.id == caller.user.id)?;
+            hold(tx, &act, &caller, user.id == caller.user.id, proof)?;
             users::lock(tx, user.id)?;
             if let Some(hash) = &hash {
                 set_password(tx, &act, &caller, &user, hash)?;
@@ -260,7 +264,7 @@ pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> R
     let user = target(ctx, &caller, number).await?.user;
     fresh::judge(&act, &caller)?;
     ctx.write(move |tx| {
-        hold(tx, &act, &caller, user.id == caller.user.id)?;
+        hold(tx, &act, &caller, user.id == caller.user.id, true)?;
         // Read again: the role may have changed since; and what writes rows of theirs is waited for.
         users::lock(tx, user.id)?;
         let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;

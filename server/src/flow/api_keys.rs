@@ -1,7 +1,7 @@
 //! API keys: made, listed and deleted by administrators; used by services.
 
 use crate::app::Ctx;
-use crate::flow::Act;
+use crate::flow::{Act, fresh};
 use crate::model::api_key::{ApiKey, PrintedKey};
 use crate::model::audit::Event;
 use crate::model::kinds::{Role, Scope};
@@ -116,7 +116,7 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     };
     let made = view(&row);
     ctx.write(move |tx| {
-        users::lock(tx, maker)?;
+        judge(&act, &fresh::hold(tx, &act, &command.caller)?)?;
         if api_keys::count_live(tx, maker, act.now)? >= i64::from(act.policy().api_keys_per_user) {
             return act.refuse_limited(tx, maker, Refusal::ApiKeyLimit);
         }
@@ -165,6 +165,7 @@ pub async fn delete(ctx: &Ctx, caller: Caller, id: ApiKeyId, source: Source) -> 
     let act = Act::begin(ctx, source);
     judge(&act, &caller)?;
     ctx.write(move |tx| {
+        judge(&act, &fresh::hold(tx, &act, &caller)?)?;
         let (maker, name) = api_keys::delete(tx, id)?.ok_or(Refusal::ApiKeyNotFound)?;
         let (actor, word) = (Some(caller.user.id), id.to_string());
         act.audit_by(tx, maker, actor, Event::ApiKeyDeleted, Some(&word))?;

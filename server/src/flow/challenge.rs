@@ -126,7 +126,10 @@ impl Draft {
         users::lock(tx, user.id)?;
         let others = challenges::live(tx, user.id, act.now)?;
         let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
-        for old in others.iter().skip(keep) {
+        // Each session has its own share, and sign-ins have one: or a stolen session could end whatever
+        // its owner begins.
+        let same = |other: &&Challenge| other.session_id == opening.session_id;
+        for old in others.iter().filter(same).skip(keep) {
             challenges::spend(tx, user.id, old.id, act.now)?;
         }
         let expires_at = act.now.plus_seconds(i64::from(opening.seconds));

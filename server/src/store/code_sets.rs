@@ -136,11 +136,16 @@ pub fn spend(tx: &mut Tx, set: &CodeSet, ordinal: i32, now: Time) -> Result<bool
 }
 
 /// Makes the set that waits for this factor's proof count, if one does, and ends the older one of its
-/// kind. Wrong codes are counted over a set (P-15): a new one begins without any.
+/// kind. Recovery codes that were made meanwhile stay: their owner was told that they count. Wrong codes are counted over a set (P-15): a new one begins without any.
 pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -> Result<()> {
     let Some(set) = of_factor(tx, user_id, factor_id)?.filter(|set| set.live_at.is_none()) else {
         return Ok(());
     };
+    let counts = live(tx, user_id, set.kind)?;
+    let newer = |counts: CodeSet| counts.created_at > set.created_at;
+    if set.kind == CodeSetKind::Recovery && counts.is_some_and(newer) {
+        return Ok(());
+    }
     end(tx, user_id, set.kind, now)?;
     run_kept!(
         tx,

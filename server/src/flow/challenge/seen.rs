@@ -69,8 +69,11 @@ async fn end_over<T>(
 ) -> Result<T> {
     if let Err(Error::Refused(Refusal::MfaTokenExpired)) = found {
         let now = act.now;
-        ctx.write(move |tx| challenges::end_over(tx, user, row, now))
-            .await?;
+        let ended = ctx.write(move |tx| challenges::end_over(tx, user, row, now));
+        if let Err(error) = ended.await {
+            // What is known is told all the same.
+            tracing::warn!(?error, "a challenge that is over was not ended");
+        }
     }
     found
 }
@@ -193,7 +196,7 @@ pub async fn look_by_session(
         let stands = |id: FactorId| standing.iter().any(|factor| factor.id == id);
         let challenge = live
             .into_iter()
-            .filter(|one| one.factor_id.is_none_or(stands))
+            .filter(|one| one.factor_id.is_none_or(stands) && one.judge_alive(now).is_ok())
             .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one))
             .ok_or(Refusal::MfaMethodNotConfigured)?;
         Seen::of(tx, challenge)
