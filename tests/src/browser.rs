@@ -89,7 +89,10 @@ impl Browser {
 
     /// Goes to an address.
     pub async fn open(&self, url: &str) {
-        self.driver.goto(url).await.expect("a page");
+        // Leaving a page that still loads something is aborted now and then by the driver: once more.
+        if self.driver.goto(url).await.is_err() {
+            self.driver.goto(url).await.expect("a page");
+        }
     }
 
     /// Loads the page again.
