@@ -62,7 +62,7 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
     Ok(())
 }
 
-/// Puts a backup in the place of the SQLite database, and begins a new epoch in it. The server must
+/// Replaces the SQLite database by a backup, and begins a new epoch in it. The server must
 /// not run; the replaced database is kept aside.
 ///
 /// # Errors
@@ -209,7 +209,7 @@ fn check_keys(
         .try_for_each(|(id, sealed)| vault.check_canary(id, sealed))
 }
 
-/// Puts the draft in the place of the database, which is kept under another name; which.
+/// Replaces the database by the draft. The old one is kept; the answer is its new name.
 fn exchange(database: &Path, draft: &Path) -> anyhow::Result<Option<PathBuf>> {
     let aside = unused(database)?;
     // A log that was left behind, even without its database, would be taken for one of the new file.

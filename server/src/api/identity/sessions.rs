@@ -128,7 +128,7 @@ pub struct LoginRequest {
     password: SecretText,
 }
 
-/// What is said in the place of "sent".
+/// What is said instead of "sent".
 const UNSENT: &str = "No code could be sent now: too many were. Ask for one later, or use another method or a recovery code.";
 
 /// Every method travels by this API.
