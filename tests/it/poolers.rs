@@ -1,7 +1,6 @@
 //! A pooler between, which gives each transaction another session of PostgreSQL.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 
@@ -32,10 +31,7 @@ impl Pooler {
         // It refuses to run as root, and must read its file as nobody.
         let open = fs::Permissions::from_mode(0o755);
         fs::set_permissions(folder.path(), open).expect("opened");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .expect("a port")
-            .local_addr();
-        let port = port.expect("an address").port();
+        let port = contract_tests::port::of_ones_own().port();
         let (server, name) = url.rsplit_once('/').expect("a URL with a database");
         let (user, host) = server
             .trim_start_matches("postgres://")

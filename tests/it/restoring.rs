@@ -1,7 +1,7 @@
 //! Going back to a backup: what was used, sent or signed in since does not come alive again. By real processes, with the tools that the README names.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use contract_tests::call::Method;
 use contract_tests::database::Database;
 use contract_tests::waiting::until;
-use contract_tests::{Authenticator, Call, Mail, PASSWORD, Value, json, suite, tests};
+use contract_tests::{Authenticator, Call, Mail, PASSWORD, Value, json, port, suite, tests};
 use countersign::clock::Clock;
 use countersign::config::DatabaseUrl;
 use tempfile::TempDir;
@@ -42,18 +42,16 @@ impl Machine {
         let database = Database::new(folder.path());
         let dropped = database.clone();
         suite::afterwards(async move { dropped.remove() });
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
         let mut machine = Self {
             folder,
             database,
-            address: port.local_addr().expect("an address"),
+            address: port::of_ones_own(),
             child: None,
             http: contract_tests::reqwest::Client::builder()
                 .no_proxy()
                 .build()
                 .expect("a client"),
         };
-        drop(port);
         machine
             .run(&["user", "create", "--email", email])
             .await
@@ -119,8 +117,10 @@ impl Machine {
         let log = fs::File::create(self.file("log")).expect("a log");
         let mut command = self.command();
         command.arg("serve").stdout(Stdio::null()).stderr(log);
-        self.child = Some(command.spawn().expect("a process"));
+        let child = self.child.insert(command.spawn().expect("a process"));
         until("a server", async || {
+            let ended = child.try_wait().expect("a process");
+            assert!(ended.is_none(), "the server has ended: {ended:?}");
             let answer = self
                 .http
                 .get(format!("http://{}/readyz", self.address))

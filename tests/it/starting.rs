@@ -378,10 +378,7 @@ async fn output_that_nobody_reads_ends_no_server() {
     let site = Site::new();
     let full = || Stdio::from(fs::File::create("/dev/full").expect("a device"));
     for kind in ["closed", "full"] {
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = port.local_addr().expect("an address");
-        drop(port);
-        let listen = address.to_string();
+        let listen = contract_tests::port::of_ones_own().to_string();
         let mut command = site.command(&["serve"], &[("COUNTERSIGN_LISTEN", &listen)]);
         match kind {
             "closed" => command.stdout(Stdio::piped()).stderr(Stdio::piped()),

@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod logs;
 pub mod mail;
 pub mod person;
+pub mod port;
 pub mod process;
 mod schema;
 pub mod server;

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use crate::call::{Call, Method};
 use crate::waiting::{PATIENCE, until};
-use crate::{Value, suite};
+use crate::{Value, port, suite};
 
 /// Says to this program that it is the command line.
 const AS_COUNTERSIGN: &str = "CONTRACT_TESTS_AS_COUNTERSIGN";
@@ -48,9 +48,7 @@ impl Process {
     /// When it does not answer in time.
     pub async fn serve(settings: &[(&str, &str)]) -> Self {
         let folder = Arc::new(TempDir::new().expect("a folder"));
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = port.local_addr().expect("an address");
-        drop(port);
+        let address = port::of_ones_own();
         let mut command = command(folder.path(), address, settings);
         let child = command.arg("serve").spawn().expect("a process");
         let kept = Arc::clone(&folder);
@@ -58,19 +56,20 @@ impl Process {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(PATIENCE)
-            .build();
-        let process = Self {
-            address,
-            child,
-            http: http.expect("a client"),
-            folder,
-        };
+            .build()
+            .expect("a client");
         until("a server", async || {
-            let answered = tokio::net::TcpStream::connect(address).await;
+            // It listens before its database is there, so that only an answer says that it serves.
+            let answered = http.get(format!("http://{address}/healthz")).send().await;
             answered.is_ok().then_some(())
         })
         .await;
-        process
+        Self {
+            address,
+            child,
+            http,
+            folder,
+        }
     }
 
     /// Runs another subcommand with the settings of this server; see [`run`].
