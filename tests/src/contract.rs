@@ -383,6 +383,7 @@ impl Declared {
 
 /// The codes of an error schema, whether it is one or several.
 fn codes(document: &Value, schema: &Value) -> BTreeSet<String> {
+    let schema = follow(document, schema);
     let several = schema["oneOf"]
         .as_array()
         .cloned()

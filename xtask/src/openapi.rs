@@ -77,15 +77,17 @@ pub fn is_error(status: &str) -> bool {
     status.starts_with('4') || status.starts_with('5')
 }
 
-/// The possible bodies of an error answer: its schema, or the members of its inline oneOf.
-pub fn error_schemas(answer: &Value) -> Vec<Value> {
+/// The possible bodies of an error answer: its schema, or the members of the union that this is.
+pub fn error_schemas(document: &Value, answer: &Value) -> Vec<Value> {
     ERROR_MEDIA
         .iter()
         .filter_map(|media| answer["content"].get(media)?.get("schema"))
-        .flat_map(|schema| match schema["oneOf"].as_array() {
-            Some(members) => members.clone(),
-            None => vec![schema.clone()],
-        })
+        .flat_map(
+            |schema| match resolve(document, schema)["oneOf"].as_array() {
+                Some(members) => members.clone(),
+                None => vec![schema.clone()],
+            },
+        )
         .collect()
 }
 

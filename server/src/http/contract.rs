@@ -148,7 +148,7 @@ fn codes(document: &Value, operation: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (_, answer) in members(&operation["responses"]) {
         for (_, media) in members(&resolve(document, answer)["content"]) {
-            let schema = &media["schema"];
+            let schema = resolve(document, &media["schema"]);
             let one_of = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
             for schema in one_of.iter().chain([schema]) {
                 let code = &resolve(document, schema)["properties"]["code"]["enum"][0];
@@ -186,8 +186,9 @@ paths:
 components:
   responses:
     Gone:
-      content: { application/json: { schema: { oneOf: [{ $ref: '#/components/schemas/Gone' }] } } }
+      content: { application/json: { schema: { $ref: '#/components/schemas/GetThingsError404' } } }
   schemas:
+    GetThingsError404: { oneOf: [{ $ref: '#/components/schemas/Gone' }] }
     Gone: { properties: { code: { enum: [GONE] } } }
 ";
 

@@ -30,7 +30,7 @@ pub fn counts(spec: &Value) -> String {
         .collect();
     let typed = failures
         .iter()
-        .filter(|(_, answer)| !error_schemas(resolve(spec, answer)).is_empty())
+        .filter(|(_, answer)| !error_schemas(spec, resolve(spec, answer)).is_empty())
         .count();
     let schemas = entries(&spec["components"]["schemas"]).count();
     format!(

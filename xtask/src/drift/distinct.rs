@@ -1,42 +1,40 @@
-//! House rule on `oneOf`: a reader must be able to tell the members apart by what they require.
+//! House rule on `oneOf`: a reader tells the members apart by one property, which the discriminator names.
 //!
-//! The generated SDK tries members in turn, so two members that look alike would silently be read as the first.
+//! Generators read a union without one by trial, and several refuse to: no Java client could read a sign-in.
 
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
 
-use serde_json::Value;
+use crate::openapi::{SCHEMAS, entries, flat};
 
-use crate::openapi::flat;
-
-/// Checks each oneOf in a schema, however deep.
+/// Checks each oneOf in a schema, however deep. One that has no name gets one from each generator by
+/// accident of order, so only components may be unions.
 pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
+    inner(spec, place, schema, place.starts_with("schema "), found);
+}
+
+fn inner(spec: &Value, place: &str, schema: &Value, is_named: bool, found: &mut Vec<String>) {
     if let Some(members) = schema["oneOf"].as_array() {
-        for (index, left) in members.iter().enumerate() {
-            for right in &members[index + 1..] {
-                if !told_apart(spec, left, right) {
-                    found.push(format!(
-                        "{place}: nothing required tells {} and {} apart",
-                        title(left),
-                        title(right)
-                    ));
-                }
-            }
+        if !is_named {
+            found.push(format!(
+                "{place}: a union without a name: make it a component"
+            ));
         }
+        union(spec, place, schema, members, found);
     }
-    let Some(map) = schema.as_object() else {
-        return;
-    };
-    for (key, inner) in map {
-        match (key.as_str(), inner) {
+    for (key, value) in entries(schema) {
+        match (key.as_str(), value) {
             ("properties", Value::Object(properties)) => {
                 for (name, property) in properties {
-                    findings(spec, &format!("{place}, property {name}"), property, found);
+                    let place = format!("{place}, property {name}");
+                    inner(spec, &place, property, false, found);
                 }
             }
-            ("items" | "additionalProperties" | "not", _) => findings(spec, place, inner, found),
+            ("items" | "additionalProperties" | "not", _) => {
+                inner(spec, place, value, false, found);
+            }
             ("oneOf" | "anyOf" | "allOf", Value::Array(members)) => {
                 for member in members {
-                    findings(spec, place, member, found);
+                    inner(spec, place, member, false, found);
                 }
             }
             _ => {}
@@ -44,63 +42,50 @@ pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<Strin
     }
 }
 
-/// A required string property with one value each, not the same; or something that each one requires and the other
-/// does not have.
-fn told_apart(spec: &Value, left: &Value, right: &Value) -> bool {
-    let (left, right) = (Member::new(spec, left), Member::new(spec, right));
-    let constants = left.constants.iter().any(|(name, value)| {
-        right
-            .constants
-            .iter()
-            .any(|(other, theirs)| name == other && value != theirs)
-    });
-    constants || left.has_its_own(&right) && right.has_its_own(&left)
-}
-
-struct Member {
-    required: BTreeSet<String>,
-    properties: BTreeSet<String>,
-    constants: Vec<(String, Value)>,
-}
-
-impl Member {
-    fn new(spec: &Value, schema: &Value) -> Self {
-        let (properties, required) = flat(spec, schema);
-        let required: BTreeSet<String> = required
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
-        let names = properties.iter().map(|(name, _)| name.clone()).collect();
-        let constants = properties
-            .into_iter()
-            .filter(|(name, property)| required.contains(name) && property["type"] == "string")
-            .filter_map(
-                |(name, property)| match property["enum"].as_array()?.as_slice() {
-                    [only] => Some((name, only.clone())),
-                    _several => None,
-                },
-            )
-            .collect();
-        Self {
-            required,
-            properties: names,
-            constants,
+/// Each member is a component that requires the discriminator's property with one value, to which the mapping leads.
+fn union(spec: &Value, place: &str, schema: &Value, members: &[Value], found: &mut Vec<String>) {
+    let discriminator = &schema["discriminator"];
+    let Some(property) = discriminator["propertyName"].as_str() else {
+        found.push(format!("{place}: a union without a discriminator"));
+        return;
+    };
+    let mapped = entries(&discriminator["mapping"]).count();
+    if mapped != members.len() {
+        found.push(format!(
+            "{place}: {} members, and {mapped} in the discriminator's mapping",
+            members.len()
+        ));
+    }
+    for member in members {
+        let Some(target) = member["$ref"].as_str() else {
+            found.push(format!("{place}: a member of the union has no name"));
+            continue;
+        };
+        let name = target.strip_prefix(SCHEMAS).unwrap_or(target);
+        match constant(spec, member, property) {
+            None => found.push(format!(
+                "{place}: {name} does not require {property} with one value"
+            )),
+            Some(value) if discriminator["mapping"][&value] != *target => found.push(format!(
+                "{place}: the discriminator's {value} does not lead to {name}"
+            )),
+            Some(_) => {}
         }
     }
-
-    /// Whether it requires something that the other does not have.
-    fn has_its_own(&self, other: &Self) -> bool {
-        let mut own = self.required.difference(&other.properties);
-        own.any(|name| !other.required.contains(name))
-    }
 }
 
-fn title(schema: &Value) -> &str {
-    schema["$ref"]
-        .as_str()
-        .and_then(|target| target.rsplit('/').next())
-        .unwrap_or("an unnamed member")
+/// The one value of a required string property.
+fn constant(spec: &Value, schema: &Value, property: &str) -> Option<String> {
+    let (properties, required) = flat(spec, schema);
+    let (_, found) = properties.iter().rev().find(|(name, _)| name == property)?;
+    match found["enum"].as_array()?.as_slice() {
+        [Value::String(only)]
+            if found["type"] == "string" && required.contains(&json!(property)) =>
+        {
+            Some(only.clone())
+        }
+        _several => None,
+    }
 }
 
 #[cfg(test)]
@@ -109,35 +94,56 @@ mod tests {
 
     use super::findings;
 
-    fn count(left: &Value, right: &Value) -> usize {
+    fn document(kind: &Value) -> Value {
+        json!({ "components": { "schemas": {
+            "Cat": { "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["cat"] } } },
+            "Dog": { "required": ["kind"], "properties": { "kind": kind } },
+        } } })
+    }
+
+    fn told(place: &str, spec: &Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut union = json!({
+            "oneOf": [{ "$ref": "#/components/schemas/Cat" }, { "$ref": "#/components/schemas/Dog" }],
+            "discriminator": { "propertyName": "kind", "mapping": {
+                "cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog" } },
+        });
+        change(&mut union);
         let mut found = Vec::new();
-        findings(
-            &json!({}),
-            "x",
-            &json!({ "oneOf": [left, right] }),
-            &mut found,
-        );
-        found.len()
+        findings(spec, place, &union, &mut found);
+        found
     }
 
     #[test]
-    fn members_need_a_constant_or_a_field_of_their_own() {
-        let constant = |value: &str| {
-            json!({ "required": ["kind", "id"], "properties": {
-            "kind": { "type": "string", "enum": [value] }, "id": { "type": "string" } } })
-        };
-        assert_eq!(count(&constant("a"), &constant("b")), 0);
-        assert_eq!(count(&constant("a"), &constant("a")), 1);
-        let mut optional = constant("b");
-        optional["required"] = json!(["id"]);
-        assert_eq!(count(&constant("a"), &optional), 1);
+    fn a_union_is_told_apart_by_its_discriminator() {
+        let well = document(&json!({ "type": "string", "enum": ["dog"] }));
+        let none: [&str; 0] = [];
+        assert_eq!(told("schema Pet", &well, |_| {}), none);
         assert_eq!(
-            count(&json!({ "required": ["a"] }), &json!({ "required": ["b"] })),
-            0
+            told("schema Pet", &well, |union| union["discriminator"] =
+                Value::Null),
+            ["schema Pet: a union without a discriminator"]
         );
-        assert_eq!(count(&json!({ "required": ["a"] }), &json!({})), 1);
-        let member = |own: &str, other: &str| json!({ "required": ["id", own], "properties": { "id": {}, own: {}, other: {} } });
-        assert_eq!(count(&member("a", "c"), &member("b", "c")), 0);
-        assert_eq!(count(&member("a", "b"), &member("b", "c")), 1);
+        assert_eq!(
+            told("GET /pet, answer 200", &well, |_| {}),
+            ["GET /pet, answer 200: a union without a name: make it a component"]
+        );
+        assert_eq!(
+            told("schema Pet", &well, |union| {
+                union["discriminator"]["mapping"]["dog"] = json!("#/components/schemas/Cat");
+            }),
+            ["schema Pet: the discriminator's dog does not lead to Dog"]
+        );
+        assert_eq!(
+            told("schema Pet", &well, |union| {
+                union["discriminator"]["mapping"] = json!({ "cat": "#/components/schemas/Cat" });
+            })
+            .len(),
+            2
+        );
+        let open = document(&json!({ "type": "string" }));
+        assert_eq!(
+            told("schema Pet", &open, |_| {}),
+            ["schema Pet: Dog does not require kind with one value"]
+        );
     }
 }

@@ -28,7 +28,7 @@ pub fn envelope(spec: &Value, found: &mut Vec<String>) {
             for (one, _) in entries(&answer["content"]) {
                 media.entry(one).or_insert_with(|| operation.name.clone());
             }
-            let schemas = error_schemas(answer);
+            let schemas = error_schemas(spec, answer);
             named.extend(
                 schemas
                     .iter()
@@ -79,7 +79,7 @@ pub fn findings(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
         let place = format!("{}, answer {status}", operation.name);
         let answer = resolve(spec, answer);
         headers(&place, status, answer, found);
-        let schemas = error_schemas(answer);
+        let schemas = error_schemas(spec, answer);
         if schemas.is_empty() {
             found.push(format!(
                 "{place} is not typed (no JSON content with a schema)"

@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use heck::ToPascalCase;
 use serde_json::{Map, Value, json};
 
-use crate::openapi::{SCHEMAS, entries, error_schemas, is_error, operations, resolve};
+use crate::openapi::{
+    SCHEMAS, entries, error_schemas, is_error, operations, reachable_schemas, resolve,
+};
 
 /// The open error that reads a `code` which no other member knows.
 const OPEN_ERROR: &str = "ErrorResponse";
@@ -37,9 +39,23 @@ pub fn fold(document: &mut Value) -> Result<()> {
         document["paths"][operation.path][operation.method]["responses"] = Value::Object(answers);
         document["components"]["schemas"][name] = union;
     }
+    drop_unions(document);
     // What a newer error has beyond the fields of all is kept for whoever knows it; a plain `true` would drop it.
     document["components"]["schemas"][OPEN_ERROR]["additionalProperties"] = json!({});
     Ok(())
+}
+
+/// Takes the unions of single statuses out, which nothing refers to any more.
+fn drop_unions(document: &mut Value) {
+    let folded = document.clone();
+    let answered = reachable_schemas(&folded, &folded["paths"]);
+    let of_errors = |schema: &Value| {
+        let members = schema["oneOf"].as_array();
+        members.is_some_and(|_| schema["discriminator"]["propertyName"] == "code")
+    };
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.retain(|name, schema| answered.contains(name) || !of_errors(schema));
+    }
 }
 
 /// `setupMfa` → `SetupMfaError`.
@@ -55,7 +71,7 @@ fn folded(document: &Value, id: &str, answers: &Value) -> (Value, Map<String, Va
     for (status, answer) in entries(answers) {
         let mut answer = resolve(document, answer).clone();
         if is_error(status) {
-            for schema in error_schemas(&answer) {
+            for schema in error_schemas(document, &answer) {
                 if !members.contains(&schema) {
                     members.push(schema);
                 }
@@ -93,13 +109,14 @@ mod tests {
         let mut document = json!({
             "paths": { "/a": { "post": { "operationId": "doIt", "responses": {
                 "200": body(&reference("Done")),
-                "400": body(&json!({ "oneOf": [reference("A"), reference("B")] })),
+                "400": body(&reference("DoItError400")),
                 "429": { "$ref": "#/components/responses/Busy" },
                 "503": { "description": "x", "content": { "application/problem+json": { "schema": reference("C") } } },
             } } } },
             "components": {
                 "responses": { "Busy": body(&reference("A")) },
-                "schemas": { "ErrorResponse": {}, "A": {}, "B": {}, "C": {}, "Done": {} },
+                "schemas": { "ErrorResponse": {}, "A": {}, "B": {}, "C": {}, "Done": {}, "DoItError400": {
+                    "oneOf": [reference("A"), reference("B")], "discriminator": { "propertyName": "code" } } },
             },
         });
         fold(&mut document).expect("it folds");
@@ -120,6 +137,8 @@ mod tests {
             );
         }
         assert_eq!(answers["200"], body(&reference("Done")));
+        let unions = &document["components"]["schemas"]["DoItError400"];
+        assert!(unions.is_null(), "nothing answers it any more");
         assert_eq!(
             document["components"]["schemas"]["ErrorResponse"]["additionalProperties"],
             json!({})

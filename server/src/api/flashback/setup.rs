@@ -139,6 +139,7 @@ pub struct SetupMfaResponse {
 /// What the method needs for its proof.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SetupMFAData)]
+#[schema(discriminator(property_name = "mfaType", mapping(("GOOGLE_AUTH" = "#/components/schemas/SetupGoogleAuthData"), ("MAGIC_LINK" = "#/components/schemas/SetupMagicLinkData"), ("PASSKEY" = "#/components/schemas/SetupPasskeyData"))))]
 #[serde(untagged)]
 pub enum SetupMfaData {
     GoogleAuth(SetupGoogleAuthData),
@@ -146,9 +147,18 @@ pub enum SetupMfaData {
     Passkey(Box<SetupPasskeyData>),
 }
 
+/// The `mfaType` of [`SetupGoogleAuthData`].
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnlyGoogleAuth {
+    GoogleAuth,
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupGoogleAuthData {
+    #[schema(inline)]
+    mfa_type: OnlyGoogleAuth,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     secret: Secret<String>,
@@ -160,16 +170,34 @@ pub struct SetupGoogleAuthData {
     backup_codes: Vec<Secret<String>>,
 }
 
+/// The `mfaType` of [`SetupMagicLinkData`].
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnlyMagicLink {
+    MagicLink,
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupMagicLinkData {
+    #[schema(inline)]
+    mfa_type: OnlyMagicLink,
     email: String,
     verification_required: bool,
+}
+
+/// The `mfaType` of [`SetupPasskeyData`].
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnlyPasskey {
+    Passkey,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupPasskeyData {
+    #[schema(inline)]
+    mfa_type: OnlyPasskey,
     challenge: String,
     rp_name: String,
     user_name: String,
@@ -187,11 +215,13 @@ impl SetupMfaData {
             SetupNeeds::Authenticator {
                 secret, qr_code, ..
             } => Self::GoogleAuth(SetupGoogleAuthData {
+                mfa_type: OnlyGoogleAuth::GoogleAuth,
                 secret,
                 qr_code,
                 backup_codes: begun.codes,
             }),
             SetupNeeds::Email => Self::MagicLink(SetupMagicLinkData {
+                mfa_type: OnlyMagicLink::MagicLink,
                 email: begun.person.email,
                 verification_required: true,
             }),
@@ -222,6 +252,7 @@ impl SetupPasskeyData {
             return Err(unforeseen("options without their fields"));
         };
         Ok(Self {
+            mfa_type: OnlyPasskey::Passkey,
             challenge: base64(&challenge),
             rp_name,
             user_name,

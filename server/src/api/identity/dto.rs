@@ -211,10 +211,33 @@ pub enum TokenType {
     Bearer,
 }
 
+/// The `status` of an answer that is a session.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    SignedIn,
+}
+
+/// The `status` of an answer that asks for a second factor.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChallengeStatus {
+    MfaRequired,
+}
+
+/// The `status` of an answer that is a session with fresh proof.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepUpStatus {
+    SteppedUp,
+}
+
 /// The tokens of a session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenResponse {
+    #[schema(inline)]
+    status: SessionStatus,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     access_token: Secret<String>,
@@ -230,6 +253,7 @@ pub struct TokenResponse {
 impl From<SignedIn> for TokenResponse {
     fn from(signed_in: SignedIn) -> Self {
         Self {
+            status: SessionStatus::SignedIn,
             access_token: signed_in.access_token,
             refresh_token: signed_in.refresh_token,
             token_type: TokenType::Bearer,

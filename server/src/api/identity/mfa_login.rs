@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{Method, MfaMethod, TokenType, User, asks_for};
+use super::dto::{Method, MfaMethod, SessionStatus, TokenType, User, asks_for};
 use super::error::refuses;
 use super::mfa_setup::MfaVerifyRequest;
 use super::{Answer, App, Body};
@@ -103,6 +103,8 @@ impl From<Waiting> for MfaSwitchResponse {
 #[schema(as = MFALoginVerifyResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaLoginVerifyResponse {
+    #[schema(inline)]
+    status: SessionStatus,
     message: &'static str,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
@@ -122,6 +124,7 @@ pub struct MfaLoginVerifyResponse {
 impl From<SignedIn> for MfaLoginVerifyResponse {
     fn from(signed_in: SignedIn) -> Self {
         Self {
+            status: SessionStatus::SignedIn,
             message: "Signed in successfully.",
             access_token: signed_in.access_token,
             refresh_token: signed_in.refresh_token,

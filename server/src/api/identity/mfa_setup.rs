@@ -102,6 +102,7 @@ impl MfaSetupRequest {
 /// What the chosen method needs for its proof.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MFASetupResponse)]
+#[schema(discriminator(property_name = "method", mapping(("email" = "#/components/schemas/MFASetupEmailResponse"), ("authenticator" = "#/components/schemas/MFASetupAuthenticatorResponse"), ("sms" = "#/components/schemas/MFASetupSmsResponse"), ("passkey" = "#/components/schemas/MFASetupPasskeyResponse"))))]
 #[serde(untagged)]
 pub enum MfaSetupResponse {
     Email(MfaSetupEmailResponse),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use validator::Validate;
 
 use super::credentials::{KeyOrCaller, TokensValidate};
-use super::dto::{MfaMethod, SessionInfo, TokenResponse, User, asks_for, methods};
+use super::dto::{ChallengeStatus, MfaMethod, SessionInfo, TokenResponse, User, asks_for, methods};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, OptionalBody};
 use crate::flow;
@@ -155,6 +155,7 @@ impl LoginRequest {
 
 /// Tokens, or the demand for a second factor.
 #[derive(Serialize, ToSchema)]
+#[schema(discriminator(property_name = "status", mapping(("signed_in" = "#/components/schemas/TokenResponse"), ("mfa_required" = "#/components/schemas/MFARequiredResponse"))))]
 #[serde(untagged)]
 pub enum LoginResponse {
     Session(Box<TokenResponse>),
@@ -174,6 +175,8 @@ impl From<LoggedIn> for LoginResponse {
 #[schema(as = MFARequiredResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaRequiredResponse {
+    #[schema(inline)]
+    status: ChallengeStatus,
     mfa_required: bool,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
@@ -186,6 +189,7 @@ pub struct MfaRequiredResponse {
 impl From<MfaRequired> for MfaRequiredResponse {
     fn from(required: MfaRequired) -> Self {
         Self {
+            status: ChallengeStatus::MfaRequired,
             mfa_required: true,
             mfa_token: required.mfa_token,
             method: required.method.into(),

@@ -7,7 +7,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{Acr, Method, MfaMethod, TokenType, asks_for, methods};
+use super::dto::{
+    Acr, ChallengeStatus, Method, MfaMethod, StepUpStatus, TokenType, asks_for, methods,
+};
 use super::error::refuses;
 use super::mfa_setup::MfaVerifyRequest;
 use super::passkeys::PasskeyVerifyRequest;
@@ -111,6 +113,7 @@ impl StepUpRequest {
 
 /// A challenge, or the lifted session.
 #[derive(Serialize, ToSchema)]
+#[schema(discriminator(property_name = "status", mapping(("mfa_required" = "#/components/schemas/StepUpChallengeResponse"), ("stepped_up" = "#/components/schemas/StepUpCompleteResponse"))))]
 #[serde(untagged)]
 pub enum StepUpResponse {
     Challenge(StepUpChallengeResponse),
@@ -129,6 +132,8 @@ impl From<SteppingUp> for StepUpResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepUpChallengeResponse {
+    #[schema(inline)]
+    status: ChallengeStatus,
     message: &'static str,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
@@ -143,6 +148,7 @@ pub struct StepUpChallengeResponse {
 impl From<StepUpRequired> for StepUpChallengeResponse {
     fn from(required: StepUpRequired) -> Self {
         Self {
+            status: ChallengeStatus::MfaRequired,
             message: asks_for(required.method, required.sent),
             mfa_token: required.mfa_token,
             method: required.method.into(),
@@ -155,6 +161,8 @@ impl From<StepUpRequired> for StepUpChallengeResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepUpCompleteResponse {
+    #[schema(inline)]
+    status: StepUpStatus,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     access_token: Secret<String>,
@@ -173,6 +181,7 @@ pub struct StepUpCompleteResponse {
 impl From<SteppedUp> for StepUpCompleteResponse {
     fn from(lifted: SteppedUp) -> Self {
         Self {
+            status: StepUpStatus::SteppedUp,
             access_token: lifted.access_token,
             token_type: TokenType::Bearer,
             expires_in: lifted.expires_in,

@@ -155,6 +155,7 @@ impl CompleteAuthRequest {
 
 /// A session, or the second step that comes before one.
 #[derive(Serialize, ToSchema)]
+#[schema(discriminator(property_name = "status", mapping(("success" = "#/components/schemas/AuthSuccessResponse"), ("mfaRequired" = "#/components/schemas/AuthMFARequiredResponse"))))]
 #[serde(untagged)]
 pub enum AuthResponse {
     Success(Box<AuthSuccessResponse>),

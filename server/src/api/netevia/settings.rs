@@ -97,6 +97,7 @@ impl EnableMfaSignInRequest {
 /// On, or waiting for its proof.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EnableMFASignInResponse)]
+#[schema(discriminator(property_name = "status", mapping(("enabled" = "#/components/schemas/MFASignInEnabledResponse"), ("pending" = "#/components/schemas/MFASignInPendingResponse"))))]
 #[serde(untagged)]
 pub enum EnableMfaSignInResponse {
     Enabled(MfaSignInEnabledResponse),

@@ -11,7 +11,7 @@ use super::{App, Form, Utf8Json};
 use crate::flow::login::Carries;
 use crate::flow::{self, Answer};
 use crate::http::input::SecretText;
-use crate::http::output::exposed;
+use crate::http::output::exposed_if;
 use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
 use crate::model::{Refusal, Secret, Time};
@@ -37,13 +37,13 @@ refuses!(RequestToken: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, 
 /// Signs in, finishes a sign-in, or refreshes.
 #[utoipa::path(operation_id = "requestToken", tag = "Authentication",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, body = TokenAnswer), RequestToken))]
+    responses((status = 200, body = TokenResponse), RequestToken))]
 #[post("/api/oauth2/token")]
 pub async fn request_token(
     app: App,
     source: Source,
     form: Form<TokenRequest>,
-) -> super::Answer<TokenAnswer> {
+) -> super::Answer<TokenResponse> {
     let grant = form.into_inner().grant()?;
     let logged_in = app
         .call(async |ctx| match grant {
@@ -73,7 +73,7 @@ pub async fn request_token(
             }
         })
         .await?;
-    Ok(Utf8Json(TokenAnswer::new(logged_in, app.ctx().now())))
+    Ok(Utf8Json(TokenResponse::new(logged_in, app.ctx().now())))
 }
 
 /// The form, its names in lower case.
@@ -140,23 +140,6 @@ fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
     value.ok_or_else(|| Refusal::field(field, "This field is required."))
 }
 
-/// Tokens, or the demand for a second step.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum TokenAnswer {
-    SignedIn(TokenResponse),
-    MfaRequired(MfaRequiredResponse),
-}
-
-impl TokenAnswer {
-    fn new(logged_in: LoggedIn, now: Time) -> Self {
-        match logged_in {
-            LoggedIn::Session(signed_in) => Self::SignedIn(TokenResponse::new(*signed_in, now)),
-            LoggedIn::Challenge(asked) => Self::MfaRequired((*asked).into()),
-        }
-    }
-}
-
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
@@ -168,17 +151,17 @@ pub enum UserType {
     Internal,
 }
 
-/// The fields that both answers have, in one object with theirs in the contract.
+/// A session, or the demand for a second step: clients look which of the two tokens is there.
 #[derive(Serialize, ToSchema)]
 pub struct TokenResponse {
-    #[serde(serialize_with = "exposed")]
-    #[schema(value_type = String)]
-    access_token: Secret<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed_if")]
+    #[schema(value_type = String, required = false)]
+    access_token: Option<Secret<String>>,
     #[schema(inline)]
     token_type: TokenType,
-    #[serde(serialize_with = "exposed")]
-    #[schema(value_type = String)]
-    refresh_token: Secret<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed_if")]
+    #[schema(value_type = String, required = false)]
+    refresh_token: Option<Secret<String>>,
     expires_in: u32,
     #[serde(rename = ".issued")]
     #[schema(format = DateTime)]
@@ -199,6 +182,12 @@ pub struct TokenResponse {
     #[serde(rename = "latestNewsShown")]
     latest_news_shown: bool,
     mfa_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed_if")]
+    #[schema(value_type = String, required = false)]
+    mfa_token: Option<Secret<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    mfa_method: Option<AskedMethod>,
     #[serde(rename = "shortLived")]
     short_lived: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,62 +196,60 @@ pub struct TokenResponse {
 }
 
 impl TokenResponse {
-    fn new(signed_in: SignedIn, now: Time) -> Self {
-        let person = signed_in.person;
+    fn new(logged_in: LoggedIn, now: Time) -> Self {
+        match logged_in {
+            LoggedIn::Session(signed_in) => Self::session(*signed_in, now),
+            LoggedIn::Challenge(asked) => Self::challenge(*asked),
+        }
+    }
+
+    fn session(signed_in: SignedIn, now: Time) -> Self {
+        let expires = now.plus_seconds(i64::from(signed_in.expires_in));
         Self {
-            access_token: signed_in.access_token,
-            token_type: TokenType::Bearer,
-            refresh_token: signed_in.refresh_token,
+            access_token: Some(signed_in.access_token),
+            refresh_token: Some(signed_in.refresh_token),
             expires_in: signed_in.expires_in,
             issued: now.to_string(),
-            expires: now
-                .plus_seconds(i64::from(signed_in.expires_in))
-                .to_string(),
-            mfa_enabled: person.asked,
+            expires: expires.to_string(),
+            recovery_codes_remaining: signed_in.recovery_codes_remaining,
+            ..Self::tokenless(signed_in.person)
+        }
+    }
+
+    fn challenge(asked: MfaRequired) -> Self {
+        let method = match asked.unsent {
+            true => AskedMethod::RecoveryCode,
+            false => asked.method.into(),
+        };
+        Self {
+            mfa_enabled: true,
+            mfa_token: Some(asked.mfa_token),
+            mfa_method: Some(method),
+            ..Self::tokenless(asked.person)
+        }
+    }
+
+    /// What both answers say.
+    fn tokenless(person: Person) -> Self {
+        Self {
+            access_token: None,
+            token_type: TokenType::Bearer,
+            refresh_token: None,
+            expires_in: 0,
+            issued: NEVER.to_owned(),
+            expires: NEVER.to_owned(),
             user_id: person.id.to_string(),
             role_name: person.role.into(),
             username: person.email,
             user_type: UserType::Internal,
             latest_news_shown: true,
+            mfa_enabled: person.asked,
+            mfa_token: None,
+            mfa_method: None,
             short_lived: false,
-            recovery_codes_remaining: signed_in.recovery_codes_remaining,
+            recovery_codes_remaining: None,
         }
     }
-}
-
-/// The second step is asked for: clients look whether `mfa_token` is there.
-#[derive(Serialize, ToSchema)]
-#[schema(as = MFARequiredResponse)]
-pub struct MfaRequiredResponse {
-    #[schema(inline)]
-    token_type: TokenType,
-    expires_in: u32,
-    #[serde(rename = ".issued")]
-    #[schema(value_type = String, format = DateTime)]
-    issued: &'static str,
-    #[serde(rename = ".expires")]
-    #[schema(value_type = String, format = DateTime)]
-    expires: &'static str,
-    #[serde(rename = "userId")]
-    #[schema(format = "uuid")]
-    user_id: String,
-    username: String,
-    #[serde(rename = "roleName")]
-    #[schema(inline)]
-    role_name: PortalRole,
-    #[serde(rename = "userType")]
-    #[schema(inline)]
-    user_type: UserType,
-    #[serde(rename = "latestNewsShown")]
-    latest_news_shown: bool,
-    mfa_enabled: bool,
-    #[serde(serialize_with = "exposed")]
-    #[schema(value_type = String)]
-    mfa_token: Secret<String>,
-    #[schema(inline)]
-    mfa_method: AskedMethod,
-    #[serde(rename = "shortLived")]
-    short_lived: bool,
 }
 
 /// Which code is asked for.
@@ -284,30 +271,6 @@ impl From<FactorKind> for AskedMethod {
             FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
                 Self::RecoveryCode
             }
-        }
-    }
-}
-
-impl From<MfaRequired> for MfaRequiredResponse {
-    fn from(asked: MfaRequired) -> Self {
-        let person: Person = asked.person;
-        Self {
-            token_type: TokenType::Bearer,
-            expires_in: 0,
-            issued: NEVER,
-            expires: NEVER,
-            user_id: person.id.to_string(),
-            role_name: person.role.into(),
-            username: person.email,
-            user_type: UserType::Internal,
-            latest_news_shown: true,
-            mfa_enabled: true,
-            mfa_token: asked.mfa_token,
-            mfa_method: match asked.unsent {
-                true => AskedMethod::RecoveryCode,
-                false => asked.method.into(),
-            },
-            short_lived: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{
-    KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, Type,
+    Discriminator, KnownFormat, Object, ObjectBuilder, OneOf, OneOfBuilder, SchemaFormat, Type,
 };
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
 
@@ -34,6 +34,43 @@ pub mod grounds {
 /// What every API answers where none of its operations fits.
 const NOWHERE: &[Problem] = &[Problem::NotFound, Problem::MethodNotAllowed];
 
+/// The unions that stand at many operations have names of their own; every other one is named by its
+/// operation and status. A client that reads them wants one type for one meaning.
+const SHARED: &[(&str, &[Problem])] = &[
+    (
+        "UnauthorizedError",
+        &[Problem::TokenInvalid, Problem::TokenExpired],
+    ),
+    (
+        "UnauthorizedOrStaleError",
+        &[
+            Problem::TokenInvalid,
+            Problem::TokenExpired,
+            Problem::InsufficientUserAuthentication,
+        ],
+    ),
+    (
+        "UnauthorizedOrKeyError",
+        &[
+            Problem::TokenInvalid,
+            Problem::TokenExpired,
+            Problem::ApiKeyInvalid,
+        ],
+    ),
+    (
+        "ForbiddenOrScopeError",
+        &[Problem::Forbidden, Problem::InsufficientScope],
+    ),
+    (
+        "MethodLockedOrTooNewError",
+        &[Problem::MfaMethodLocked, Problem::MfaMethodTooNew],
+    ),
+    (
+        "LockedOrEnforcedError",
+        &[Problem::MfaMethodLocked, Problem::MfaEnforced],
+    ),
+];
+
 /// Declares which errors an operation can answer, in the wording of its API: a ground, and what is its own.
 ///
 /// The type stands among the `responses(…)` of the operation's `#[utoipa::path]`.
@@ -55,7 +92,7 @@ macro_rules! refuses {
 }
 pub(crate) use refuses;
 
-/// The answers of an operation: one for each status, with one schema or a `oneOf`.
+/// The answers of an operation: one for each status, with one schema or a `oneOf`, which [`describe`] names.
 pub fn answers<W: Wording>(problems: &[&[Problem]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
     for problem in problems.iter().copied().flatten() {
@@ -91,6 +128,7 @@ pub fn describe<W: Wording>(document: &mut OpenApi) {
         .iter()
         .map(|problem| problem.name().to_owned())
         .collect();
+    let mut unions = Vec::new();
     for item in document.paths.paths.values_mut() {
         let operations = [
             &mut item.get,
@@ -100,21 +138,73 @@ pub fn describe<W: Wording>(document: &mut OpenApi) {
             &mut item.delete,
         ];
         for operation in operations.into_iter().flatten() {
+            let id = operation.operation_id.as_deref().unwrap_or_default();
             for (status, answer) in &mut operation.responses.responses {
                 if let RefOr::T(answer) = answer {
                     headers(status, answer);
                     names(answer, &mut named);
+                    unions.extend(name_union(id, status, answer));
                 }
             }
         }
     }
     let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.extend(unions);
     schemas.insert("ErrorResponse".to_owned(), W::Common::schema());
     for problem in Problem::ALL {
         if named.contains(problem.name()) {
             schemas.insert(problem.name().to_owned(), schema::<W>(*problem));
         }
     }
+}
+
+/// Puts a reference where an answer has several errors; the name and the union that it leads to.
+fn name_union(id: &str, status: &str, answer: &mut Response) -> Option<(String, RefOr<Schema>)> {
+    let (_, RefOr::T(content)) = answer.content.iter_mut().next()? else {
+        return None;
+    };
+    let Some(RefOr::T(Schema::OneOf(union))) = &content.schema else {
+        return None;
+    };
+    let problems: BTreeSet<Problem> = union
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            RefOr::Ref(target) => Problem::ALL.iter().find(|one| leads_to(target, **one)),
+            RefOr::T(_) => None,
+        })
+        .copied()
+        .collect();
+    let shared = SHARED
+        .iter()
+        .find(|(_, members)| members.iter().copied().collect::<BTreeSet<_>>() == problems);
+    let name = shared.map_or_else(|| union_name(id, status), |(name, _)| (*name).to_owned());
+    let reference = RefOr::Ref(Ref::from_schema_name(&name));
+    let schema = told_apart(union.clone(), &problems);
+    content.schema = Some(reference);
+    Some((name, schema))
+}
+
+/// `verifyMfaLogin` at 400 → `VerifyMfaLoginError400`.
+fn union_name(id: &str, status: &str) -> String {
+    let mut letters = id.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let name: String = first.into_iter().chain(letters).collect();
+    format!("{name}Error{status}")
+}
+
+fn leads_to(target: &Ref, problem: Problem) -> bool {
+    target.ref_location == Ref::from_schema_name(problem.name()).ref_location
+}
+
+/// The union with `code` as what tells its members apart.
+fn told_apart(mut union: OneOf, problems: &BTreeSet<Problem>) -> RefOr<Schema> {
+    let mapping = problems.iter().map(|problem| {
+        let target = Ref::from_schema_name(problem.name()).ref_location;
+        (problem.sample().code(), target)
+    });
+    union.discriminator = Some(Discriminator::with_mapping("code", mapping));
+    Schema::OneOf(union).into()
 }
 
 /// The components that the bodies of an answer are.

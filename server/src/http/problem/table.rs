@@ -13,7 +13,7 @@ use crate::model::{Fault, Refusal};
 macro_rules! problems {
     ($($key:ident $schema:literal $({ $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? })? = $sample:expr;)+) => {
         /// An error; `refuses!` lists those that an operation can answer.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Problem { $(#[doc = concat!("`", $schema, "`.")] $key,)+ }
 
         impl Problem {
