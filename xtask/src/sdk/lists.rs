@@ -60,16 +60,8 @@ pub const OPEN: &[Listed] = &[
         "InvalidCodeReason",
         &["InvalidMFACodeErrorResponse.reason"],
     ),
-    (
-        "veeam",
-        "Role",
-        &[
-            "MFARequiredResponse.roleName",
-            "TokenResponse.roleName",
-            "User.role",
-        ],
-    ),
-    ("veeam", "AskedMethod", &["MFARequiredResponse.mfa_method"]),
+    ("veeam", "Role", &["TokenResponse.roleName", "User.role"]),
+    ("veeam", "AskedMethod", &["TokenResponse.mfa_method"]),
     (
         "veeam",
         "InvalidCodeReason",

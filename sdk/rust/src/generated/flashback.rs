@@ -3903,6 +3903,9 @@ pub mod types {
         ///Ten recovery codes, shown this once and good only after the proof; empty where the account has a set already.
         #[serde(rename = "backupCodes")]
         pub backup_codes: ::std::vec::Vec<crate::Secret>,
+        ///The method being set up.
+        #[serde(rename = "mfaType")]
+        pub mfa_type: SetupGoogleAuthDataMfaType,
         ///The same as a QR code: a data URI, to be set as the `src` of an image.
         #[serde(rename = "qrCode")]
         pub qr_code: crate::Secret,
@@ -3914,11 +3917,65 @@ pub mod types {
             Default::default()
         }
     }
+    ///The method being set up.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum SetupGoogleAuthDataMfaType {
+        #[serde(rename = "GOOGLE_AUTH")]
+        GoogleAuth,
+    }
+    impl ::std::fmt::Display for SetupGoogleAuthDataMfaType {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::GoogleAuth => f.write_str("GOOGLE_AUTH"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for SetupGoogleAuthDataMfaType {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "GOOGLE_AUTH" => Ok(Self::GoogleAuth),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SetupGoogleAuthDataMfaType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for SetupGoogleAuthDataMfaType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///A mail is on its way.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SetupMagicLinkData {
         ///Where the mail went.
         pub email: ::std::string::String,
+        ///The method being set up.
+        #[serde(rename = "mfaType")]
+        pub mfa_type: SetupMagicLinkDataMfaType,
         ///Always true: nothing is on before the link or its code came back.
         #[serde(rename = "verificationRequired")]
         pub verification_required: bool,
@@ -3928,7 +3985,58 @@ pub mod types {
             Default::default()
         }
     }
-    ///One shape for each method; their required fields tell them apart.
+    ///The method being set up.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum SetupMagicLinkDataMfaType {
+        #[serde(rename = "MAGIC_LINK")]
+        MagicLink,
+    }
+    impl ::std::fmt::Display for SetupMagicLinkDataMfaType {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MagicLink => f.write_str("MAGIC_LINK"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for SetupMagicLinkDataMfaType {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "MAGIC_LINK" => Ok(Self::MagicLink),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SetupMagicLinkDataMfaType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for SetupMagicLinkDataMfaType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///One shape for each method: `mfaType` tells which.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum SetupMfaData {
@@ -4085,6 +4193,9 @@ pub mod types {
     pub struct SetupPasskeyData {
         ///What is to be signed, in base64; good once.
         pub challenge: ::std::string::String,
+        ///The method being set up.
+        #[serde(rename = "mfaType")]
+        pub mfa_type: SetupPasskeyDataMfaType,
         ///All of it as the browser's `parseCreationOptionsFromJSON` takes it (WebAuthn's `PublicKeyCredentialCreationOptionsJSON`).
         pub options: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
         ///The origin that may ask for it.
@@ -4105,6 +4216,57 @@ pub mod types {
     impl SetupPasskeyData {
         pub fn builder() -> builder::SetupPasskeyData {
             Default::default()
+        }
+    }
+    ///The method being set up.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum SetupPasskeyDataMfaType {
+        #[serde(rename = "PASSKEY")]
+        Passkey,
+    }
+    impl ::std::fmt::Display for SetupPasskeyDataMfaType {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Passkey => f.write_str("PASSKEY"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for SetupPasskeyDataMfaType {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "PASSKEY" => Ok(Self::Passkey),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SetupPasskeyDataMfaType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for SetupPasskeyDataMfaType {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
@@ -10798,6 +10960,10 @@ pub mod types {
                 ::std::vec::Vec<crate::Secret>,
                 ::std::string::String,
             >,
+            mfa_type: ::std::result::Result<
+                super::SetupGoogleAuthDataMfaType,
+                ::std::string::String,
+            >,
             qr_code: ::std::result::Result<crate::Secret, ::std::string::String>,
             secret: ::std::result::Result<crate::Secret, ::std::string::String>,
         }
@@ -10805,6 +10971,7 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     backup_codes: Err("no value supplied for backup_codes".to_string()),
+                    mfa_type: Err("no value supplied for mfa_type".to_string()),
                     qr_code: Err("no value supplied for qr_code".to_string()),
                     secret: Err("no value supplied for secret".to_string()),
                 }
@@ -10820,6 +10987,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for backup_codes: {e}")
+                    });
+                self
+            }
+            pub fn mfa_type<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SetupGoogleAuthDataMfaType>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_type = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_type: {e}")
                     });
                 self
             }
@@ -10856,6 +11035,7 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     backup_codes: value.backup_codes?,
+                    mfa_type: value.mfa_type?,
                     qr_code: value.qr_code?,
                     secret: value.secret?,
                 })
@@ -10865,6 +11045,7 @@ pub mod types {
             fn from(value: super::SetupGoogleAuthData) -> Self {
                 Self {
                     backup_codes: Ok(value.backup_codes),
+                    mfa_type: Ok(value.mfa_type),
                     qr_code: Ok(value.qr_code),
                     secret: Ok(value.secret),
                 }
@@ -10873,12 +11054,17 @@ pub mod types {
         #[derive(Clone, Debug)]
         pub struct SetupMagicLinkData {
             email: ::std::result::Result<::std::string::String, ::std::string::String>,
+            mfa_type: ::std::result::Result<
+                super::SetupMagicLinkDataMfaType,
+                ::std::string::String,
+            >,
             verification_required: ::std::result::Result<bool, ::std::string::String>,
         }
         impl ::std::default::Default for SetupMagicLinkData {
             fn default() -> Self {
                 Self {
                     email: Err("no value supplied for email".to_string()),
+                    mfa_type: Err("no value supplied for mfa_type".to_string()),
                     verification_required: Err(
                         "no value supplied for verification_required".to_string(),
                     ),
@@ -10895,6 +11081,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for email: {e}")
+                    });
+                self
+            }
+            pub fn mfa_type<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SetupMagicLinkDataMfaType>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_type = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_type: {e}")
                     });
                 self
             }
@@ -10920,6 +11118,7 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     email: value.email?,
+                    mfa_type: value.mfa_type?,
                     verification_required: value.verification_required?,
                 })
             }
@@ -10928,6 +11127,7 @@ pub mod types {
             fn from(value: super::SetupMagicLinkData) -> Self {
                 Self {
                     email: Ok(value.email),
+                    mfa_type: Ok(value.mfa_type),
                     verification_required: Ok(value.verification_required),
                 }
             }
@@ -11079,6 +11279,10 @@ pub mod types {
                 ::std::string::String,
                 ::std::string::String,
             >,
+            mfa_type: ::std::result::Result<
+                super::SetupPasskeyDataMfaType,
+                ::std::string::String,
+            >,
             options: ::std::result::Result<
                 ::serde_json::Map<::std::string::String, ::serde_json::Value>,
                 ::std::string::String,
@@ -11096,6 +11300,7 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     challenge: Err("no value supplied for challenge".to_string()),
+                    mfa_type: Err("no value supplied for mfa_type".to_string()),
                     options: Err("no value supplied for options".to_string()),
                     origin: Err("no value supplied for origin".to_string()),
                     rp_id: Err("no value supplied for rp_id".to_string()),
@@ -11115,6 +11320,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for challenge: {e}")
+                    });
+                self
+            }
+            pub fn mfa_type<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SetupPasskeyDataMfaType>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_type = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_type: {e}")
                     });
                 self
             }
@@ -11200,6 +11417,7 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     challenge: value.challenge?,
+                    mfa_type: value.mfa_type?,
                     options: value.options?,
                     origin: value.origin?,
                     rp_id: value.rp_id?,
@@ -11213,6 +11431,7 @@ pub mod types {
             fn from(value: super::SetupPasskeyData) -> Self {
                 Self {
                     challenge: Ok(value.challenge),
+                    mfa_type: Ok(value.mfa_type),
                     options: Ok(value.options),
                     origin: Ok(value.origin),
                     rp_id: Ok(value.rp_id),

@@ -2316,7 +2316,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///Tokens, or the demand for a second factor. The two share no field: look for `mfaRequired`.
+    ///Tokens, or the demand for a second factor: `status` tells which.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum LoginResponse {
@@ -2778,6 +2778,8 @@ pub mod types {
         ///Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
+        ///This is a session.
+        pub status: MfaLoginVerifyResponseStatus,
         ///How to send `accessToken`: `Authorization: Bearer ...`.
         #[serde(rename = "tokenType")]
         pub token_type: MfaLoginVerifyResponseTokenType,
@@ -2786,6 +2788,58 @@ pub mod types {
     impl MfaLoginVerifyResponse {
         pub fn builder() -> builder::MfaLoginVerifyResponse {
             Default::default()
+        }
+    }
+    ///This is a session.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaLoginVerifyResponseStatus {
+        #[serde(rename = "signed_in")]
+        SignedIn,
+    }
+    impl ::std::fmt::Display for MfaLoginVerifyResponseStatus {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::SignedIn => f.write_str("signed_in"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaLoginVerifyResponseStatus {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "signed_in" => Ok(Self::SignedIn),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaLoginVerifyResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for MfaLoginVerifyResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///How to send `accessToken`: `Authorization: Bearer ...`.
@@ -3204,10 +3258,63 @@ pub mod types {
         ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
+        ///A second factor is asked for.
+        pub status: MfaRequiredResponseStatus,
     }
     impl MfaRequiredResponse {
         pub fn builder() -> builder::MfaRequiredResponse {
             Default::default()
+        }
+    }
+    ///A second factor is asked for.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MfaRequiredResponseStatus {
+        #[serde(rename = "mfa_required")]
+        MfaRequired,
+    }
+    impl ::std::fmt::Display for MfaRequiredResponseStatus {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MfaRequired => f.write_str("mfa_required"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MfaRequiredResponseStatus {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "mfa_required" => Ok(Self::MfaRequired),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MfaRequiredResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for MfaRequiredResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The challenge whose code should be sent again.
@@ -5652,10 +5759,64 @@ pub mod types {
             skip_serializing_if = "::serde_json::Map::is_empty"
         )]
         pub public_key: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+        ///A second factor is asked for.
+        pub status: StepUpChallengeResponseStatus,
     }
     impl StepUpChallengeResponse {
         pub fn builder() -> builder::StepUpChallengeResponse {
             Default::default()
+        }
+    }
+    ///A second factor is asked for.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum StepUpChallengeResponseStatus {
+        #[serde(rename = "mfa_required")]
+        MfaRequired,
+    }
+    impl ::std::fmt::Display for StepUpChallengeResponseStatus {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::MfaRequired => f.write_str("mfa_required"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for StepUpChallengeResponseStatus {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "mfa_required" => Ok(Self::MfaRequired),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for StepUpChallengeResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for StepUpChallengeResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///The session gave fresh proof. Its refresh token stays.
@@ -5678,6 +5839,8 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub recovery_codes_remaining: ::std::option::Option<u32>,
+        ///The session gave fresh proof.
+        pub status: StepUpCompleteResponseStatus,
         ///How to send `accessToken`: `Authorization: Bearer ...`.
         #[serde(rename = "tokenType")]
         pub token_type: StepUpCompleteResponseTokenType,
@@ -5685,6 +5848,58 @@ pub mod types {
     impl StepUpCompleteResponse {
         pub fn builder() -> builder::StepUpCompleteResponse {
             Default::default()
+        }
+    }
+    ///The session gave fresh proof.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum StepUpCompleteResponseStatus {
+        #[serde(rename = "stepped_up")]
+        SteppedUp,
+    }
+    impl ::std::fmt::Display for StepUpCompleteResponseStatus {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::SteppedUp => f.write_str("stepped_up"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for StepUpCompleteResponseStatus {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "stepped_up" => Ok(Self::SteppedUp),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for StepUpCompleteResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for StepUpCompleteResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///How to send `accessToken`: `Authorization: Bearer ...`.
@@ -5752,7 +5967,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///A challenge, or the lifted session. The two share no field: look for `mfaToken`.
+    ///A challenge, or the lifted session: `status` tells which.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum StepUpResponse {
@@ -6042,6 +6257,8 @@ pub mod types {
         ///Opaque. Good for one call of `POST /identity/token/refresh`, which answers the next one.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
+        ///This is a session.
+        pub status: TokenResponseStatus,
         ///How to send `accessToken`: `Authorization: Bearer ...`.
         #[serde(rename = "tokenType")]
         pub token_type: TokenResponseTokenType,
@@ -6050,6 +6267,57 @@ pub mod types {
     impl TokenResponse {
         pub fn builder() -> builder::TokenResponse {
             Default::default()
+        }
+    }
+    ///This is a session.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum TokenResponseStatus {
+        #[serde(rename = "signed_in")]
+        SignedIn,
+    }
+    impl ::std::fmt::Display for TokenResponseStatus {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::SignedIn => f.write_str("signed_in"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for TokenResponseStatus {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "signed_in" => Ok(Self::SignedIn),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for TokenResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for TokenResponseStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///How to send `accessToken`: `Authorization: Bearer ...`.
@@ -11470,6 +11738,10 @@ pub mod types {
                 ::std::string::String,
             >,
             refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            status: ::std::result::Result<
+                super::MfaLoginVerifyResponseStatus,
+                ::std::string::String,
+            >,
             token_type: ::std::result::Result<
                 super::MfaLoginVerifyResponseTokenType,
                 ::std::string::String,
@@ -11486,6 +11758,7 @@ pub mod types {
                     refresh_token: Err(
                         "no value supplied for refresh_token".to_string(),
                     ),
+                    status: Err("no value supplied for status".to_string()),
                     token_type: Err("no value supplied for token_type".to_string()),
                     user: Err("no value supplied for user".to_string()),
                 }
@@ -11554,6 +11827,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaLoginVerifyResponseStatus>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
             pub fn token_type<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::MfaLoginVerifyResponseTokenType>,
@@ -11591,6 +11876,7 @@ pub mod types {
                     message: value.message?,
                     recovery_codes_remaining: value.recovery_codes_remaining?,
                     refresh_token: value.refresh_token?,
+                    status: value.status?,
                     token_type: value.token_type?,
                     user: value.user?,
                 })
@@ -11605,6 +11891,7 @@ pub mod types {
                     message: Ok(value.message),
                     recovery_codes_remaining: Ok(value.recovery_codes_remaining),
                     refresh_token: Ok(value.refresh_token),
+                    status: Ok(value.status),
                     token_type: Ok(value.token_type),
                     user: Ok(value.user),
                 }
@@ -12098,6 +12385,10 @@ pub mod types {
             >,
             mfa_required: ::std::result::Result<bool, ::std::string::String>,
             mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            status: ::std::result::Result<
+                super::MfaRequiredResponseStatus,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for MfaRequiredResponse {
             fn default() -> Self {
@@ -12107,6 +12398,7 @@ pub mod types {
                     mfa_methods: Err("no value supplied for mfa_methods".to_string()),
                     mfa_required: Err("no value supplied for mfa_required".to_string()),
                     mfa_token: Err("no value supplied for mfa_token".to_string()),
+                    status: Err("no value supplied for status".to_string()),
                 }
             }
         }
@@ -12173,6 +12465,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaRequiredResponseStatus>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<MfaRequiredResponse>
         for super::MfaRequiredResponse {
@@ -12186,6 +12490,7 @@ pub mod types {
                     mfa_methods: value.mfa_methods?,
                     mfa_required: value.mfa_required?,
                     mfa_token: value.mfa_token?,
+                    status: value.status?,
                 })
             }
         }
@@ -12197,6 +12502,7 @@ pub mod types {
                     mfa_methods: Ok(value.mfa_methods),
                     mfa_required: Ok(value.mfa_required),
                     mfa_token: Ok(value.mfa_token),
+                    status: Ok(value.status),
                 }
             }
         }
@@ -15923,6 +16229,10 @@ pub mod types {
                 ::serde_json::Map<::std::string::String, ::serde_json::Value>,
                 ::std::string::String,
             >,
+            status: ::std::result::Result<
+                super::StepUpChallengeResponseStatus,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for StepUpChallengeResponse {
             fn default() -> Self {
@@ -15932,6 +16242,7 @@ pub mod types {
                     mfa_methods: Err("no value supplied for mfa_methods".to_string()),
                     mfa_token: Err("no value supplied for mfa_token".to_string()),
                     public_key: Ok(Default::default()),
+                    status: Err("no value supplied for status".to_string()),
                 }
             }
         }
@@ -16000,6 +16311,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::StepUpChallengeResponseStatus>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<StepUpChallengeResponse>
         for super::StepUpChallengeResponse {
@@ -16013,6 +16336,7 @@ pub mod types {
                     mfa_methods: value.mfa_methods?,
                     mfa_token: value.mfa_token?,
                     public_key: value.public_key?,
+                    status: value.status?,
                 })
             }
         }
@@ -16025,6 +16349,7 @@ pub mod types {
                     mfa_methods: Ok(value.mfa_methods),
                     mfa_token: Ok(value.mfa_token),
                     public_key: Ok(value.public_key),
+                    status: Ok(value.status),
                 }
             }
         }
@@ -16044,6 +16369,10 @@ pub mod types {
                 ::std::option::Option<u32>,
                 ::std::string::String,
             >,
+            status: ::std::result::Result<
+                super::StepUpCompleteResponseStatus,
+                ::std::string::String,
+            >,
             token_type: ::std::result::Result<
                 super::StepUpCompleteResponseTokenType,
                 ::std::string::String,
@@ -16057,6 +16386,7 @@ pub mod types {
                     auth_time: Err("no value supplied for auth_time".to_string()),
                     expires_in: Err("no value supplied for expires_in".to_string()),
                     recovery_codes_remaining: Ok(Default::default()),
+                    status: Err("no value supplied for status".to_string()),
                     token_type: Err("no value supplied for token_type".to_string()),
                 }
             }
@@ -16124,6 +16454,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::StepUpCompleteResponseStatus>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
             pub fn token_type<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::StepUpCompleteResponseTokenType>,
@@ -16149,6 +16491,7 @@ pub mod types {
                     auth_time: value.auth_time?,
                     expires_in: value.expires_in?,
                     recovery_codes_remaining: value.recovery_codes_remaining?,
+                    status: value.status?,
                     token_type: value.token_type?,
                 })
             }
@@ -16162,6 +16505,7 @@ pub mod types {
                     auth_time: Ok(value.auth_time),
                     expires_in: Ok(value.expires_in),
                     recovery_codes_remaining: Ok(value.recovery_codes_remaining),
+                    status: Ok(value.status),
                     token_type: Ok(value.token_type),
                 }
             }
@@ -16427,6 +16771,10 @@ pub mod types {
             access_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             expires_in: ::std::result::Result<u32, ::std::string::String>,
             refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            status: ::std::result::Result<
+                super::TokenResponseStatus,
+                ::std::string::String,
+            >,
             token_type: ::std::result::Result<
                 super::TokenResponseTokenType,
                 ::std::string::String,
@@ -16441,6 +16789,7 @@ pub mod types {
                     refresh_token: Err(
                         "no value supplied for refresh_token".to_string(),
                     ),
+                    status: Err("no value supplied for status".to_string()),
                     token_type: Err("no value supplied for token_type".to_string()),
                     user: Err("no value supplied for user".to_string()),
                 }
@@ -16483,6 +16832,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn status<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TokenResponseStatus>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.status = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for status: {e}")
+                    });
+                self
+            }
             pub fn token_type<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::TokenResponseTokenType>,
@@ -16517,6 +16878,7 @@ pub mod types {
                     access_token: value.access_token?,
                     expires_in: value.expires_in?,
                     refresh_token: value.refresh_token?,
+                    status: value.status?,
                     token_type: value.token_type?,
                     user: value.user?,
                 })
@@ -16528,6 +16890,7 @@ pub mod types {
                     access_token: Ok(value.access_token),
                     expires_in: Ok(value.expires_in),
                     refresh_token: Ok(value.refresh_token),
+                    status: Ok(value.status),
                     token_type: Ok(value.token_type),
                     user: Ok(value.user),
                 }

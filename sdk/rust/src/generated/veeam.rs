@@ -1649,148 +1649,6 @@ pub mod types {
             value.parse()
         }
     }
-    ///The password was right, and a second step is asked for. There is no access token yet.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct MfaRequiredResponse {
-        ///Always `0001-01-01T00:00:00Z`.
-        #[serde(rename = ".expires")]
-        pub expires: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Always 0.
-        pub expires_in: u32,
-        ///Always `0001-01-01T00:00:00Z`.
-        #[serde(rename = ".issued")]
-        pub issued: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Always true; there are no news.
-        #[serde(rename = "latestNewsShown")]
-        pub latest_news_shown: bool,
-        ///Always true.
-        pub mfa_enabled: bool,
-        ///Which code to ask for. A recovery code fits always; `recovery_code` says that nothing else does now: none of the user's methods can be carried by this API, or no code may be sent.
-        pub mfa_method: crate::veeam::types::AskedMethod,
-        ///Send it with the code in the `Mfa` grant within 10 minutes.
-        pub mfa_token: crate::Secret,
-        ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
-        #[serde(rename = "roleName")]
-        pub role_name: crate::veeam::types::Role,
-        ///Always false.
-        #[serde(rename = "shortLived")]
-        pub short_lived: bool,
-        pub token_type: MfaRequiredResponseTokenType,
-        ///The account's id as the other APIs know it.
-        #[serde(rename = "userId")]
-        pub user_id: ::uuid::Uuid,
-        #[serde(rename = "userType")]
-        pub user_type: MfaRequiredResponseUserType,
-        ///The address or the name the user signs in by.
-        pub username: ::std::string::String,
-    }
-    impl MfaRequiredResponse {
-        pub fn builder() -> builder::MfaRequiredResponse {
-            Default::default()
-        }
-    }
-    ///`MfaRequiredResponseTokenType`
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum MfaRequiredResponseTokenType {
-        #[serde(rename = "bearer")]
-        Bearer,
-    }
-    impl ::std::fmt::Display for MfaRequiredResponseTokenType {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::Bearer => f.write_str("bearer"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for MfaRequiredResponseTokenType {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "bearer" => Ok(Self::Bearer),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for MfaRequiredResponseTokenType {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String>
-    for MfaRequiredResponseTokenType {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    ///`MfaRequiredResponseUserType`
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum MfaRequiredResponseUserType {
-        Internal,
-    }
-    impl ::std::fmt::Display for MfaRequiredResponseUserType {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::Internal => f.write_str("Internal"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for MfaRequiredResponseUserType {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "Internal" => Ok(Self::Internal),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for MfaRequiredResponseUserType {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String> for MfaRequiredResponseUserType {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
     ///The token lived its 10 minutes. Start again: sign in, or ask `enableMfa` for new codes.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct MfaTokenExpiredErrorResponse {
@@ -2504,23 +2362,6 @@ pub mod types {
             value.parse()
         }
     }
-    ///Tokens, or the second step that is asked for.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(untagged)]
-    pub enum TokenAnswer {
-        TokenResponse(TokenResponse),
-        MfaRequiredResponse(MfaRequiredResponse),
-    }
-    impl ::std::convert::From<TokenResponse> for TokenAnswer {
-        fn from(value: TokenResponse) -> Self {
-            Self::TokenResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaRequiredResponse> for TokenAnswer {
-        fn from(value: MfaRequiredResponse) -> Self {
-            Self::MfaRequiredResponse(value)
-        }
-    }
     ///The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TokenExpiredErrorResponse {
@@ -2696,17 +2537,18 @@ pub mod types {
             Default::default()
         }
     }
-    ///The user is signed in.
+    ///A session, or the second step that is asked for. Where `access_token` is there, the user is signed in; where `mfa_token` is there instead, send it with a code in the `Mfa` grant.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TokenResponse {
-        ///Send it as `Authorization: Bearer`.
-        pub access_token: crate::Secret,
-        ///When the access token stops working.
+        ///Send it as `Authorization: Bearer`. Absent while a second step is asked for.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub access_token: ::std::option::Option<crate::Secret>,
+        ///When the access token stops working; `0001-01-01T00:00:00Z` where there is none.
         #[serde(rename = ".expires")]
         pub expires: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Seconds until the access token stops working.
+        ///Seconds until the access token stops working; 0 where there is none.
         pub expires_in: u32,
-        ///When the tokens were made.
+        ///When the tokens were made; `0001-01-01T00:00:00Z` where there are none.
         #[serde(rename = ".issued")]
         pub issued: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Always true; there are no news.
@@ -2714,11 +2556,18 @@ pub mod types {
         pub latest_news_shown: bool,
         ///Whether sign-in asks this user for a second step.
         pub mfa_enabled: bool,
+        ///Only where a second step is asked for: which code to ask for. A recovery code always fits; `recovery_code` says that nothing else does now, because this API carries none of the user's methods, or because no code may be sent.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub mfa_method: ::std::option::Option<crate::veeam::types::AskedMethod>,
+        ///Only where a second step is asked for. Send it with the code in the `Mfa` grant within 10 minutes.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub mfa_token: ::std::option::Option<crate::Secret>,
         ///How many codes of its set are left, sent only when a recovery or scratch code was just spent.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub recovery_codes_remaining: ::std::option::Option<u32>,
-        ///Good for one refresh.
-        pub refresh_token: crate::Secret,
+        ///Good for one refresh. Absent while a second step is asked for.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub refresh_token: ::std::option::Option<crate::Secret>,
         ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
         #[serde(rename = "roleName")]
         pub role_name: crate::veeam::types::Role,
@@ -5723,266 +5572,6 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct MfaRequiredResponse {
-            expires: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            expires_in: ::std::result::Result<u32, ::std::string::String>,
-            issued: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            latest_news_shown: ::std::result::Result<bool, ::std::string::String>,
-            mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
-            mfa_method: ::std::result::Result<
-                crate::veeam::types::AskedMethod,
-                ::std::string::String,
-            >,
-            mfa_token: ::std::result::Result<crate::Secret, ::std::string::String>,
-            role_name: ::std::result::Result<
-                crate::veeam::types::Role,
-                ::std::string::String,
-            >,
-            short_lived: ::std::result::Result<bool, ::std::string::String>,
-            token_type: ::std::result::Result<
-                super::MfaRequiredResponseTokenType,
-                ::std::string::String,
-            >,
-            user_id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            user_type: ::std::result::Result<
-                super::MfaRequiredResponseUserType,
-                ::std::string::String,
-            >,
-            username: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for MfaRequiredResponse {
-            fn default() -> Self {
-                Self {
-                    expires: Err("no value supplied for expires".to_string()),
-                    expires_in: Err("no value supplied for expires_in".to_string()),
-                    issued: Err("no value supplied for issued".to_string()),
-                    latest_news_shown: Err(
-                        "no value supplied for latest_news_shown".to_string(),
-                    ),
-                    mfa_enabled: Err("no value supplied for mfa_enabled".to_string()),
-                    mfa_method: Err("no value supplied for mfa_method".to_string()),
-                    mfa_token: Err("no value supplied for mfa_token".to_string()),
-                    role_name: Err("no value supplied for role_name".to_string()),
-                    short_lived: Err("no value supplied for short_lived".to_string()),
-                    token_type: Err("no value supplied for token_type".to_string()),
-                    user_id: Err("no value supplied for user_id".to_string()),
-                    user_type: Err("no value supplied for user_type".to_string()),
-                    username: Err("no value supplied for username".to_string()),
-                }
-            }
-        }
-        impl MfaRequiredResponse {
-            pub fn expires<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.expires = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for expires: {e}")
-                    });
-                self
-            }
-            pub fn expires_in<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.expires_in = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for expires_in: {e}")
-                    });
-                self
-            }
-            pub fn issued<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.issued = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for issued: {e}")
-                    });
-                self
-            }
-            pub fn latest_news_shown<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.latest_news_shown = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for latest_news_shown: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn mfa_enabled<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.mfa_enabled = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for mfa_enabled: {e}")
-                    });
-                self
-            }
-            pub fn mfa_method<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<crate::veeam::types::AskedMethod>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.mfa_method = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for mfa_method: {e}")
-                    });
-                self
-            }
-            pub fn mfa_token<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<crate::Secret>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.mfa_token = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for mfa_token: {e}")
-                    });
-                self
-            }
-            pub fn role_name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<crate::veeam::types::Role>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.role_name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for role_name: {e}")
-                    });
-                self
-            }
-            pub fn short_lived<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.short_lived = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for short_lived: {e}")
-                    });
-                self
-            }
-            pub fn token_type<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::MfaRequiredResponseTokenType>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.token_type = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for token_type: {e}")
-                    });
-                self
-            }
-            pub fn user_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for user_id: {e}")
-                    });
-                self
-            }
-            pub fn user_type<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::MfaRequiredResponseUserType>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_type = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for user_type: {e}")
-                    });
-                self
-            }
-            pub fn username<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.username = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for username: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<MfaRequiredResponse>
-        for super::MfaRequiredResponse {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: MfaRequiredResponse,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    expires: value.expires?,
-                    expires_in: value.expires_in?,
-                    issued: value.issued?,
-                    latest_news_shown: value.latest_news_shown?,
-                    mfa_enabled: value.mfa_enabled?,
-                    mfa_method: value.mfa_method?,
-                    mfa_token: value.mfa_token?,
-                    role_name: value.role_name?,
-                    short_lived: value.short_lived?,
-                    token_type: value.token_type?,
-                    user_id: value.user_id?,
-                    user_type: value.user_type?,
-                    username: value.username?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::MfaRequiredResponse> for MfaRequiredResponse {
-            fn from(value: super::MfaRequiredResponse) -> Self {
-                Self {
-                    expires: Ok(value.expires),
-                    expires_in: Ok(value.expires_in),
-                    issued: Ok(value.issued),
-                    latest_news_shown: Ok(value.latest_news_shown),
-                    mfa_enabled: Ok(value.mfa_enabled),
-                    mfa_method: Ok(value.mfa_method),
-                    mfa_token: Ok(value.mfa_token),
-                    role_name: Ok(value.role_name),
-                    short_lived: Ok(value.short_lived),
-                    token_type: Ok(value.token_type),
-                    user_id: Ok(value.user_id),
-                    user_type: Ok(value.user_type),
-                    username: Ok(value.username),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct MfaTokenExpiredErrorResponse {
             code: ::std::result::Result<
                 super::MfaTokenExpiredErrorResponseCode,
@@ -7410,7 +6999,10 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct TokenResponse {
-            access_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            access_token: ::std::result::Result<
+                ::std::option::Option<crate::Secret>,
+                ::std::string::String,
+            >,
             expires: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -7422,11 +7014,22 @@ pub mod types {
             >,
             latest_news_shown: ::std::result::Result<bool, ::std::string::String>,
             mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
+            mfa_method: ::std::result::Result<
+                ::std::option::Option<crate::veeam::types::AskedMethod>,
+                ::std::string::String,
+            >,
+            mfa_token: ::std::result::Result<
+                ::std::option::Option<crate::Secret>,
+                ::std::string::String,
+            >,
             recovery_codes_remaining: ::std::result::Result<
                 ::std::option::Option<u32>,
                 ::std::string::String,
             >,
-            refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            refresh_token: ::std::result::Result<
+                ::std::option::Option<crate::Secret>,
+                ::std::string::String,
+            >,
             role_name: ::std::result::Result<
                 crate::veeam::types::Role,
                 ::std::string::String,
@@ -7449,7 +7052,7 @@ pub mod types {
         impl ::std::default::Default for TokenResponse {
             fn default() -> Self {
                 Self {
-                    access_token: Err("no value supplied for access_token".to_string()),
+                    access_token: Ok(Default::default()),
                     expires: Err("no value supplied for expires".to_string()),
                     expires_in: Err("no value supplied for expires_in".to_string()),
                     issued: Err("no value supplied for issued".to_string()),
@@ -7457,10 +7060,10 @@ pub mod types {
                         "no value supplied for latest_news_shown".to_string(),
                     ),
                     mfa_enabled: Err("no value supplied for mfa_enabled".to_string()),
+                    mfa_method: Ok(Default::default()),
+                    mfa_token: Ok(Default::default()),
                     recovery_codes_remaining: Ok(Default::default()),
-                    refresh_token: Err(
-                        "no value supplied for refresh_token".to_string(),
-                    ),
+                    refresh_token: Ok(Default::default()),
                     role_name: Err("no value supplied for role_name".to_string()),
                     short_lived: Err("no value supplied for short_lived".to_string()),
                     token_type: Err("no value supplied for token_type".to_string()),
@@ -7473,7 +7076,7 @@ pub mod types {
         impl TokenResponse {
             pub fn access_token<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::Secret>,
+                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.access_token = value
@@ -7545,6 +7148,32 @@ pub mod types {
                     });
                 self
             }
+            pub fn mfa_method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<crate::veeam::types::AskedMethod>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_method: {e}")
+                    });
+                self
+            }
+            pub fn mfa_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_token: {e}")
+                    });
+                self
+            }
             pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<u32>>,
@@ -7561,7 +7190,7 @@ pub mod types {
             }
             pub fn refresh_token<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::Secret>,
+                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.refresh_token = value
@@ -7656,6 +7285,8 @@ pub mod types {
                     issued: value.issued?,
                     latest_news_shown: value.latest_news_shown?,
                     mfa_enabled: value.mfa_enabled?,
+                    mfa_method: value.mfa_method?,
+                    mfa_token: value.mfa_token?,
                     recovery_codes_remaining: value.recovery_codes_remaining?,
                     refresh_token: value.refresh_token?,
                     role_name: value.role_name?,
@@ -7676,6 +7307,8 @@ pub mod types {
                     issued: Ok(value.issued),
                     latest_news_shown: Ok(value.latest_news_shown),
                     mfa_enabled: Ok(value.mfa_enabled),
+                    mfa_method: Ok(value.mfa_method),
+                    mfa_token: Ok(value.mfa_token),
                     recovery_codes_remaining: Ok(value.recovery_codes_remaining),
                     refresh_token: Ok(value.refresh_token),
                     role_name: Ok(value.role_name),
@@ -9373,7 +9006,10 @@ pub mod builder {
         ///Sends a `POST` request to `/api/oauth2/token`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::TokenAnswer>, Error<types::RequestTokenError>> {
+        ) -> Result<
+            ResponseValue<types::TokenResponse>,
+            Error<types::RequestTokenError>,
+        > {
             let Self { client, body } = self;
             let body = body
                 .and_then(|v| {

@@ -40,7 +40,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::TokenAnswer) -> Self {
+        pub fn ok(self, value: &types::TokenResponse) -> Self {
             Self(
                 self
                     .0
