@@ -6,6 +6,8 @@ mod documents;
 mod drift;
 mod layers;
 mod migrations;
+#[cfg(test)]
+mod mutation;
 mod openapi;
 mod process;
 mod schemathesis;
