@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{drift, layers, migrations, process, schemathesis, sdk, test, tools, workspace};
+use crate::{
+    compat, drift, layers, migrations, process, schemathesis, sdk, test, tools, workspace,
+};
 
 /// A check by its name.
 type Step = (&'static str, fn() -> Result<()>);
@@ -21,8 +23,9 @@ const CODE: [Step; 4] = [
 ];
 
 /// What proves that the server does what the documents say.
-const CONTRACT: [Step; 5] = [
+const CONTRACT: [Step; 6] = [
     ("drift", drift::run),
+    ("compat", compat::run),
     ("sdk --check", || sdk::run(true)),
     ("openapi-spec-validator", validate),
     ("test", tests),
