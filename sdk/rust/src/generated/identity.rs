@@ -5340,7 +5340,7 @@ pub mod types {
     ///How and when this session was signed in. A refresh changes none of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SessionInfo {
-        ///How strong the sign-in was: `aal1` one factor, `two-step` a second step that is none of NIST's AAL2 (a code by e-mail, a recovery code), `aal2` two factors.
+        ///How strong the sign-in was: `aal1` one factor, `two-step` a second step that does not reach NIST's AAL2 (a code by e-mail, a recovery code), `aal2` two factors.
         pub acr: crate::identity::types::Acr,
         ///What was proved (RFC 8176): `pwd`, `otp`, `sms`, `pop` for a passkey, `user` for its user verification, and `mfa` for two kinds of factors; `email` and `recovery` are words of our own.
         pub amr: ::std::vec::Vec<::std::string::String>,
