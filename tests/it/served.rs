@@ -13,6 +13,7 @@ tests! {
     static_files_are_compressed_for_who_reads_that,
     static_files_are_not_sent_to_who_has_them,
     answers_of_operations_are_never_compressed,
+    without_javascript_the_first_page_leads_to_the_documents,
 }
 
 const PAGE: &str = "https://app.example.com";
@@ -261,6 +262,19 @@ async fn static_files_are_not_sent_to_who_has_them() {
             "{path}: {}",
             page.text
         );
+    }
+}
+
+async fn without_javascript_the_first_page_leads_to_the_documents() {
+    let server = Server::start().await;
+    let page = server.get("/swagger-ui/").await.is(200).text.clone();
+    let hint = page.split("<noscript>").nth(1).expect("a hint");
+    let hint = hint.split("</noscript>").next().expect("its end");
+    assert!(hint.contains("needs JavaScript"), "{hint}");
+    for name in ["identity", "netevia", "flashback", "veeam"] {
+        let path = format!("/openapi/{name}.yaml");
+        assert!(hint.contains(&format!("href=\"{path}\"")), "{hint}");
+        server.get(&path).await.is(200);
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Opening {
     pub action: Option<String>,
     /// Whether its code is sent at once; else the client asks for it.
     pub sends: bool,
-    /// Whether it is opened even where its code may not be sent now, for who has another method.
+    /// Whether it is opened although its code may not be sent now: the person has another method.
     pub even_unsent: bool,
     /// What the server keeps of a WebAuthn ceremony.
     pub ceremony: Option<String>,
@@ -225,6 +225,7 @@ fn deliver(
         false => act.policy().mail_code_seconds,
     };
     let (code, minutes) = (sending.code.expose().clone(), seconds / 60);
+    let link_minutes = act.policy().magic_link_seconds / 60;
     let link = match links(challenge) {
         true => {
             challenges::drop_other_links(tx, user.id, challenge.id)?;
@@ -239,21 +240,25 @@ fn deliver(
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::Login => Message::LoginCode {
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::Disable => Message::DisableCode {
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::StepUp => Message::StepUpCode {
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::Action => Message::ActionCode {
             code,
