@@ -12,6 +12,7 @@ mod across;
 mod at_once;
 mod budgets;
 mod clocks;
+mod complaints;
 mod courier;
 mod crossing;
 mod doors;
@@ -70,6 +71,7 @@ mod readme;
 mod recovering;
 mod registration;
 mod replay;
+mod resealing;
 mod restoring;
 mod schemas;
 mod sdk;
@@ -114,6 +116,7 @@ fn all() -> Vec<Test> {
         at_once::tests(),
         budgets::tests(),
         clocks::tests(),
+        complaints::tests(),
         courier::tests(),
         crossing::tests(),
         doors::tests(),
@@ -168,6 +171,7 @@ fn all() -> Vec<Test> {
         recovering::tests(),
         registration::tests(),
         replay::tests(),
+        resealing::tests(),
         restoring::tests(),
         schemas::tests(),
         sdk::tests(),
