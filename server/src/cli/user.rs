@@ -57,7 +57,7 @@ pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<(
             let organisation = matches.get_one::<Uuid>("organisation");
             let organisation = Id::new(*organisation.context("--organisation is missing")?);
             let role = OrganisationRole::parse(text(matches, "role")?);
-            let role = role.context("--role is none that there is")?;
+            let role = role.context("--role must be owner, administrator or member")?;
             let join = async |ctx: &Ctx| admin::join(ctx, &email, organisation, role).await;
             (app.call(join).await, "made a member")
         }
