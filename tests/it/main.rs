@@ -31,6 +31,8 @@ mod flashback_sign_in;
 mod flashback_texts;
 mod forgetting;
 mod guessing;
+#[cfg(target_os = "linux")]
+mod half_open;
 mod health;
 mod held;
 mod inputs;
@@ -133,6 +135,8 @@ fn all() -> Vec<Test> {
         flashback_texts::tests(),
         forgetting::tests(),
         guessing::tests(),
+        #[cfg(target_os = "linux")]
+        half_open::tests(),
         health::tests(),
         inputs::tests(),
         key_lists::tests(),

@@ -189,6 +189,7 @@ pub(super) fn beginning(
         found: None,
         keep_codes: false,
         fresh: fresh_id(chance),
+        records: [chance.id(now), chance.id(now)],
     }
 }
 

@@ -203,11 +203,11 @@ fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
         act.count_mail_call(tx, user.id, whose)?;
         return act.count_sms(tx, user.id, number, whose);
     }
-    act.judge_code_mail(tx, user.id)?;
+    act.judge_code_mail(tx, user.id, whose)?;
     act.count_mail_call(tx, user.id, whose)?;
     // What the server has no mail for is not counted for the account.
     act.count_mail(tx, whose)?;
-    act.count_code_mail(tx, user.id)
+    act.count_code_mail(tx, user.id, whose)
 }
 
 /// Queues the letter or the SMS that carries a challenge's code; of links an account has one live.
@@ -310,7 +310,7 @@ pub fn send(
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
         | FactorKind::ScratchCode => {
-            act.judge_code_mail(tx, seen.user.id)?;
+            act.judge_code_mail(tx, seen.user.id, whose)?;
             act.count_mail_call(tx, seen.user.id, whose)?;
             act.count_mail(tx, whose)?;
         }
@@ -334,7 +334,7 @@ pub fn send(
         | FactorKind::Authenticator
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id)?,
+        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id, whose)?,
     }
     deliver(tx, act, &seen.user, &challenge, phone.as_deref(), sending)?;
     Ok(true)
