@@ -111,7 +111,10 @@ async fn a_complaint_is_the_last_line() {
         .await;
     assert!(!well);
     let last = said.lines().last().expect("a line");
-    assert_eq!(last, "countersign: there is no account with this address");
+    assert_eq!(
+        last,
+        "countersign: there is no account \"nobody@example.com\": check the address"
+    );
 }
 
 async fn a_line_is_json_that_can_be_searched() {
