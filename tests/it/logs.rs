@@ -111,7 +111,10 @@ async fn a_complaint_is_the_last_line() {
         .await;
     assert!(!well);
     let last = said.lines().last().expect("a line");
-    assert_eq!(last, "countersign: there is no account with this address");
+    assert_eq!(
+        last,
+        "countersign: there is no account \"nobody@example.com\": check the address"
+    );
 }
 
 async fn a_line_is_json_that_can_be_searched() {
@@ -161,7 +164,8 @@ async fn a_line_is_json_that_can_be_searched() {
 }
 
 async fn probes_that_go_well_are_no_news() {
-    for (filter, expected) in [("info", 0), ("info,countersign=debug", 2)] {
+    // One more than asked for here: `Process::serve` waits for an answer of `/healthz`.
+    for (filter, expected) in [("info", 0), ("info,countersign=debug", 3)] {
         let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", filter)]).await;
         process.get("/healthz").await.is(200);
         process.get("/readyz").await.is(200);

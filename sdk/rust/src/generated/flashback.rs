@@ -1472,7 +1472,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///`mfaType` is none of `GOOGLE_AUTH`, `MAGIC_LINK`, `PASSKEY`. Send one of them.
+    ///`mfaType` must be `GOOGLE_AUTH`, `MAGIC_LINK` or `PASSKEY`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InvalidMfaMethodErrorResponse {
         pub code: InvalidMfaMethodErrorResponseCode,
