@@ -4726,7 +4726,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub last_name: ::std::option::Option<::std::string::String>,
-        ///At least 15 characters, counted in code points: the server's default. The operator's setting `password_min_length` can ask for another number, 8 at least; then that one counts. No rules about kinds of characters; spaces are welcome; common passwords are refused.
+        ///At least 15 characters, counted in code points: the server's default. The operator's setting `password_min` can ask for another number, 8 at least; then that one counts. No rules about kinds of characters; spaces are welcome; common passwords are refused.
         pub password: crate::Secret,
     }
     impl RegisterRequest {
