@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,12 @@ pub(super) struct MarkFile {
     place: String,
     seen: Mutex<Option<Mark>>,
 }
+
+/// How the name of a mark ends that is not yet in its place.
+const DRAFT: &str = ".new";
+
+/// How old such a file is at least when whoever wrote it is gone.
+const DRAFT_LIVES: Duration = Duration::from_secs(60);
 
 /// What the file holds, by where the database is.
 type Marks = BTreeMap<String, Kept>;
@@ -142,7 +149,7 @@ impl MarkFile {
 
     fn write(&self, marks: &Marks) -> io::Result<()> {
         let mut draft = self.path.clone().into_os_string();
-        draft.push(format!(".{}.new", std::process::id()));
+        draft.push(format!(".{}{DRAFT}", std::process::id()));
         let draft = PathBuf::from(draft);
         let mut options = OpenOptions::new();
         let mut file = private(options.write(true).create(true).truncate(true)).open(&draft)?;
@@ -157,7 +164,26 @@ impl MarkFile {
             // The first error is the one to tell.
             drop(fs::remove_file(&draft));
         }
+        self.sweep();
         written
+    }
+
+    /// Removes the drafts of those who were killed while they wrote: nobody writes for so long.
+    fn sweep(&self) {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let folder = self.path.parent().map(fs::read_dir);
+        let left_over = |found: &fs::DirEntry| {
+            let draft = found.file_name().to_string_lossy().into_owned();
+            let age = found.metadata().and_then(|file| file.modified());
+            draft.starts_with(&*name)
+                && draft.ends_with(DRAFT)
+                && age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DRAFT_LIVES))
+        };
+        let found = folder.into_iter().flatten().flatten().flatten();
+        for draft in found.filter(left_over) {
+            // Another process may have been faster.
+            drop(fs::remove_file(draft.path()));
+        }
     }
 
     fn told(&self) -> String {
