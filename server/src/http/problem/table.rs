@@ -209,10 +209,11 @@ mod tests {
     #[test]
     fn schemas_are_named_after_their_codes() {
         for problem in Problem::ALL {
-            let words = problem.sample().code().split('_').map(|word| match word {
-                "MFA" | "API" => word.to_owned(),
-                word => format!("{}{}", &word[..1], word[1..].to_lowercase()),
-            });
+            let words = problem
+                .sample()
+                .code()
+                .split('_')
+                .map(|word| format!("{}{}", &word[..1], word[1..].to_lowercase()));
             let name = words.collect::<String>() + "ErrorResponse";
             assert_eq!(problem.name(), name);
         }
