@@ -231,7 +231,10 @@ async fn every_answer_names_its_request() {
         .expect("an id");
     let sent = server.get("/healthz").header("X-Request-Id", &one).await;
     let two = sent.header("x-request-id").expect("an id");
-    assert_ne!(one, two, "a client does not choose what is in the log");
+    assert_eq!(one, two, "a caller may name its own request, by a UUID");
+    let sent = server.get("/healthz").header("X-Request-Id", "mine").await;
+    let three = sent.header("x-request-id").expect("an id");
+    assert_ne!(three, "mine", "and by nothing else: it stands in the log");
     let refused = server
         .get("/identity/me")
         .await
