@@ -15,3 +15,4 @@ pub mod pages;
 pub mod problem;
 pub mod status;
 pub mod trace;
+pub mod versions;

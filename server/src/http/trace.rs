@@ -30,6 +30,7 @@ use crate::http::docs;
 use crate::http::limits;
 use crate::http::pages;
 use crate::http::status::{Media, Rejected, Told};
+use crate::http::versions;
 use crate::model::ids::Id;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
@@ -105,6 +106,7 @@ pub async fn trace<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    versions::lead(&edge.contract, &mut request);
     let ctx = edge.app.ctx();
     let id: Id<RequestRow> = ctx.chance.id(ctx.now());
     let peer = request.peer_addr().map(|address| address.ip());
