@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
 use tempfile::TempDir;
@@ -73,17 +73,20 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr
 /// An authority of its own, and what it vouches for: this machine.
 fn certificate() -> (String, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let key = || KeyPair::generate().expect("a key");
-    let named = |names: &[&str]| {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        CertificateParams::new(names).expect("names")
+    // Of two that have one name, clients take the second for the first.
+    let named = |name: &str, hosts: &[&str]| {
+        let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+        let mut named = CertificateParams::new(hosts).expect("names");
+        named.distinguished_name.push(DnType::CommonName, name);
+        named
     };
-    let mut authority = named(&[]);
+    let mut authority = named("the test's authority", &[]);
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let signing = key();
     let vouching = authority.self_signed(&signing).expect("a certificate");
     let issuer = Issuer::new(authority, signing);
-    let mut machine = named(&["127.0.0.1", "localhost"]);
+    let mut machine = named("the test's machine", &["127.0.0.1", "localhost"]);
     machine.use_authority_key_identifier_extension = true;
     machine.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     machine.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
