@@ -26,3 +26,32 @@ pub fn findings(spec: &Value, found: &mut Vec<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::findings;
+
+    #[test]
+    fn an_entry_leads_somewhere_and_hides_nothing() {
+        let found = |entry| {
+            let mut found = Vec::new();
+            let spec = json!({
+                "paths": { "/api/v1/users": {}, "/api/v8.1/users": {} },
+                "x-also-served": entry,
+            });
+            findings(&spec, &mut found);
+            found
+        };
+        assert!(found(json!({ "/api/v2": "/api/v1" })).is_empty());
+        for bad in [
+            json!({ "/api/v2": "/api/v3" }),
+            json!({ "/api/v2": "/api/v" }),
+            json!({ "/api/v2": 1 }),
+            json!({ "/api/v8.1": "/api/v1" }),
+        ] {
+            assert_eq!(found(bad.clone()).len(), 1, "{bad}");
+        }
+    }
+}
