@@ -48,6 +48,25 @@ impl Person {
     }
 }
 
+/// A person, and whether they are who the server's first administrator is.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Who it is.
+    pub person: Person,
+    /// Whether no administrator is older.
+    pub first_administrator: bool,
+}
+
+impl Account {
+    /// The account of this person, when this number is the first administrator's.
+    pub fn new(person: Person, first_administrator: Option<i64>) -> Self {
+        Self {
+            first_administrator: first_administrator == Some(person.number),
+            person,
+        }
+    }
+}
+
 /// A session as every API may show it.
 #[derive(Clone, Debug)]
 pub struct SessionView {

@@ -35,7 +35,7 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
         // Judges any token, for a service that has a key.
         ("identity validateToken", "token") => &["access"],
         ("identity verifyMfaSetup" | "identity verifyPasskeySetup", "mfaToken")
-        | ("veeam acceptMfa", "token") => &SETUPS,
+        | ("veeam acceptMfa" | "veeam acceptMfaV81", "token") => &SETUPS,
         (
             "identity switchMfaMethod"
             | "identity getPasskeyOptions"

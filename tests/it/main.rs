@@ -100,11 +100,16 @@ mod typed;
 mod unsent;
 mod validating;
 mod veeam;
+mod veeam_clients;
 mod veeam_faults;
+mod veeam_lists;
 mod veeam_mfa;
 mod veeam_scratch;
+mod veeam_sign_out;
 mod veeam_token;
 mod veeam_users;
+mod veeam_v8_1;
+mod veeam_versions;
 mod walk;
 
 use std::process::ExitCode;
@@ -201,11 +206,16 @@ fn all() -> Vec<Test> {
         typed::tests(),
         unsent::tests(),
         validating::tests(),
+        veeam_clients::tests(),
         veeam_faults::tests(),
+        veeam_lists::tests(),
         veeam_mfa::tests(),
         veeam_scratch::tests(),
+        veeam_sign_out::tests(),
         veeam_token::tests(),
         veeam_users::tests(),
+        veeam_v8_1::tests(),
+        veeam_versions::tests(),
     ];
     modules.into_iter().flatten().collect()
 }

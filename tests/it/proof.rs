@@ -23,9 +23,10 @@ tests! {
 }
 
 /// Operations that take a session, change something, and need no fresh proof, with the reason.
-const NO_DOORS: [(&str, &str); 18] = [
+const NO_DOORS: [(&str, &str); 20] = [
     ("identity logout", "ends the caller's own session"),
     ("flashback logout", "ends the caller's own session"),
+    ("veeam logout", "ends the caller's own session"),
     (
         "identity resendMfaCode",
         "sends what a challenge waits for to where it was sent before",
@@ -70,6 +71,7 @@ const NO_DOORS: [(&str, &str); 18] = [
         "finishes what fresh proof began",
     ),
     ("veeam acceptMfa", "finishes what fresh proof began"),
+    ("veeam acceptMfaV81", "finishes what fresh proof began"),
     ("identity validateToken", "changes nothing"),
     (
         "flashback sendMagicLink",

@@ -17,7 +17,7 @@ const TITLES: [&str; 4] = [
 ];
 
 /// What ends the session of who executes it.
-const ENDINGS: [&str; 2] = ["logout", "deleteUser"];
+const ENDINGS: [&str; 3] = ["logout", "deleteUser", "deleteUserV81"];
 
 async fn every_document_reads_well() {
     let server = Server::with(|settings| settings.issuer_name = "Acme".to_owned()).await;

@@ -67,10 +67,7 @@ async fn a_list_comes_in_pages() {
     for name in ["one", "two", "three"] {
         add(&root, name).await.is(200);
     }
-    let page = root
-        .get("/api/v1/users?Offset=1&Limit=2&NameFilter=x")
-        .await
-        .is(200);
+    let page = root.get("/api/v1/users?Offset=1&Limit=2").await.is(200);
     assert_eq!(page["results"][0]["name"], "one");
     assert_eq!(page["results"].as_array().map(Vec::len), Some(2));
     assert_eq!(page["totalCount"], 4);
@@ -332,7 +329,16 @@ async fn acts_on_others_need_fresh_proof() {
 async fn a_bad_number_is_told() {
     let server = Server::start().await;
     let root = root(&server).await;
-    for bad in ["0", "-1", "abc", "1e3", "99999999999999999999", "user-1"] {
+    for bad in [
+        "0",
+        "-1",
+        "+1",
+        "01",
+        "abc",
+        "1e3",
+        "99999999999999999999",
+        "user-1",
+    ] {
         for (method, rest) in [
             (Method::GET, ""),
             (Method::PUT, ""),

@@ -47,6 +47,8 @@ pub const SECRET_MEMBERS: [&str; 20] = [
 pub struct Contract {
     /// Its operations: the documents in the server's order, each in the order of its paths.
     pub operations: Vec<Operation>,
+    /// Beginnings of paths, each with the one that is served in its place.
+    pub also_served: BTreeMap<String, String>,
 }
 
 /// One operation.
@@ -99,10 +101,15 @@ impl Contract {
     }
 
     fn read() -> Self {
-        let mut operations = Vec::new();
+        let (mut operations, mut also_served) = (Vec::new(), BTreeMap::new());
         for source in countersign::api::documents() {
             let document: Value = yaml_serde::from_str(source.yaml).expect("the contract is YAML");
             let components = translated(&document["components"]);
+            let others = members(&document["x-also-served"]);
+            also_served.extend(others.map(|(asked, served)| {
+                let served = served.as_str().expect("the beginning of a path");
+                (asked.to_owned(), served.to_owned())
+            }));
             for (path, methods) in members(&document["paths"]) {
                 for (method, operation) in
                     members(methods).filter(|(_, one)| one.get("responses").is_some())
@@ -117,7 +124,19 @@ impl Contract {
                 }
             }
         }
-        Self { operations }
+        Self {
+            operations,
+            also_served,
+        }
+    }
+
+    /// The path that is served in the place of this one, or itself.
+    fn served_for(&self, path: &str) -> String {
+        let replaced = self.also_served.iter().find_map(|(asked, served)| {
+            let rest = path.strip_prefix(asked.as_str())?;
+            rest.starts_with('/').then(|| format!("{served}{rest}"))
+        });
+        replaced.unwrap_or_else(|| path.to_owned())
     }
 
     /// The operations of one document.
@@ -137,12 +156,16 @@ impl Contract {
     }
 
     /// The document whose API answers at a path that may be none of its own: the one with a path
-    /// that begins most like it.
+    /// that begins most like it, all versions being alike.
     pub fn owner(&self, path: &str) -> &'static str {
         let path = path.split('?').next().unwrap_or(path);
         let shared = |operation: &Operation| {
             let both = operation.path.split('/').zip(path.split('/'));
-            both.skip(1).take_while(|(our, their)| our == their).count()
+            let alike =
+                |our: &str, their: &str| our == their || [our, their].iter().all(is_version);
+            both.skip(1)
+                .take_while(|(our, their)| alike(our, their))
+                .count()
         };
         let mut best = (FIRST, 0);
         for operation in &self.operations {
@@ -156,7 +179,8 @@ impl Contract {
 
     /// The operation that a request means, if any; literal paths go before those with parameters.
     pub fn matching(&self, method: &str, path: &str) -> Option<&Operation> {
-        let path = path.split('?').next().unwrap_or(path);
+        let path = self.served_for(path.split('?').next().unwrap_or(path));
+        let path = path.as_str();
         let same = |operation: &&Operation| operation.method == method && operation.covers(path);
         let literal = |operation: &&Operation| operation.path == path;
         self.operations
@@ -181,6 +205,12 @@ impl Contract {
         }
         triples
     }
+}
+
+/// Whether a segment of a path is a version, such as `v1` or `v8.1`.
+fn is_version(segment: &&str) -> bool {
+    let number = segment.strip_prefix('v').unwrap_or_default();
+    number.starts_with(|first: char| first.is_ascii_digit()) && number.parse::<f64>().is_ok()
 }
 
 impl Operation {

@@ -24,6 +24,7 @@ mod schema;
 pub mod server;
 pub mod smtp;
 pub mod suite;
+pub mod tls;
 pub mod totp;
 pub mod waiting;
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -35,15 +36,18 @@ pub enum Tool {
     Chromium,
     /// A pooler of PostgreSQL's connections.
     Pgbouncer,
+    /// Vendors' own clients, and the Python they run in: `cargo xtask test` installs them.
+    VendorClients,
 }
 
 impl Tool {
     /// The programs it consists of.
-    const fn programs(self) -> &'static [&'static str] {
+    fn programs(self) -> Vec<PathBuf> {
         match self {
-            Self::Oathtool => &["oathtool"],
-            Self::Chromium => &["chromium", "chromedriver"],
-            Self::Pgbouncer => &["pgbouncer"],
+            Self::Oathtool => vec!["oathtool".into()],
+            Self::Chromium => vec!["chromium".into(), "chromedriver".into()],
+            Self::Pgbouncer => vec!["pgbouncer".into()],
+            Self::VendorClients => vec![vendor_python()],
         }
     }
 
@@ -58,6 +62,15 @@ impl Tool {
             command.status().is_ok_and(|status| status.success())
         })
     }
+}
+
+/// The Python in which vendors' clients are installed, in the folder that this program was built to.
+pub fn vendor_python() -> PathBuf {
+    let python = Path::new("vendor-clients/bin/python");
+    let own = std::env::current_exe().unwrap_or_default();
+    let built_to = own.ancestors().map(|folder| folder.join(python));
+    let mut there = built_to.filter(|place| place.is_file());
+    there.next().unwrap_or_else(|| python.to_owned())
 }
 
 /// One test of a module.

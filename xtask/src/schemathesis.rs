@@ -38,7 +38,14 @@ negative_data_rejection.expected-statuses = [\"400\", \"401\", \"403\", \"404\",
 const PASSWORD: &str = "a password for a throwaway server";
 
 /// Operations that end the session they are called in, or may: they come last.
-const LAST: [&str; 4] = ["deleteUser", "logout", "resetMfa", "updateUser"];
+const LAST: [&str; 6] = [
+    "deleteUser",
+    "deleteUserV81",
+    "logout",
+    "resetMfa",
+    "updateUser",
+    "updateUserV81",
+];
 
 /// Runs schemathesis for each document, each with an administrator of its own: first everything but what would end the
 /// session, then that; and with unfinished sign-ins what takes them.

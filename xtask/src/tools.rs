@@ -45,6 +45,15 @@ pub const TEST_TOOLS: [Tool; 4] = [
 /// Tools from PyPI, with the versions that the checks were written for.
 const PYTHON_PACKAGES: [&str; 2] = ["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"];
 
+/// Vendors' own clients from PyPI, which the contract tests run unmodified; and what one of them needs, but does not
+/// name.
+const CLIENT_PACKAGES: [&str; 4] = [
+    "veeam-az==0.2.0",
+    "veeam-easy-connect==0.8.0",
+    "attrs>=23",
+    "python-dateutil>=2.8",
+];
+
 impl Tool {
     /// Makes sure that the tool is there. A sentence says what is skipped when it cannot be.
     ///
@@ -106,16 +115,45 @@ pub fn install(package: &str) -> Result<()> {
 ///
 /// When Python is missing or the packages cannot be installed.
 pub fn python_tool(program: &str) -> Result<PathBuf> {
-    let folder = workspace::target().join("xtask-python");
-    let tool = folder.join("bin").join(program);
+    let tool = environment("xtask-python", &PYTHON_PACKAGES)?.join(program);
+    if !tool.is_file() {
+        bail!("the packages from PyPI did not bring {program}");
+    }
+    Ok(tool)
+}
+
+/// Makes sure that the vendors' clients are in an environment under `target/`, where the contract tests look for them. A
+/// sentence says what is skipped when they cannot be.
+///
+/// # Errors
+///
+/// When they are missing in CI, where nothing is skipped.
+pub fn ensure_clients() -> Result<Option<String>> {
+    let Err(error) = environment("vendor-clients", &CLIENT_PACKAGES) else {
+        return Ok(None);
+    };
+    let sentence = format!(
+        "the vendors' clients are missing, so not checked: that they work unmodified ({error:#})"
+    );
+    if is_ci() {
+        bail!(sentence);
+    }
+    Ok(Some(sentence))
+}
+
+/// A Python environment under `target/` with these packages, made when needed: the folder of its programs.
+fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = workspace::target().join(name);
+    let programs = folder.join("bin");
     let stamp = folder.join("packages.txt");
-    let wanted = PYTHON_PACKAGES.join("\n");
-    if tool.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
-        return Ok(tool);
+    let wanted = packages.join("\n");
+    let python = programs.join("python");
+    if python.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(programs);
     }
     println!(
         "xtask: installing {} from PyPI into target/",
-        PYTHON_PACKAGES.join(" and ")
+        packages.join(" and ")
     );
     if find("python3").is_none() {
         install("python3")?;
@@ -127,14 +165,11 @@ pub fn python_tool(program: &str) -> Result<PathBuf> {
         venv(&folder).context("making a Python environment")?;
     }
     run_quietly(
-        Command::new(folder.join("bin/pip"))
+        Command::new(programs.join("pip"))
             .args(["install", "--quiet"])
-            .args(PYTHON_PACKAGES),
+            .args(packages),
     )
     .context("installing from PyPI")?;
     std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
-    if !tool.is_file() {
-        bail!("the packages from PyPI did not bring {program}");
-    }
-    Ok(tool)
+    Ok(programs)
 }

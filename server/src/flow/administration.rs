@@ -12,7 +12,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Refusal, Result, Secret};
-use crate::outcome::{Page, Person};
+use crate::outcome::{Account, Page, Person};
 use crate::store::users::NewUser;
 use crate::store::{Tx, challenges, factors, limits, sessions, users};
 
@@ -66,21 +66,71 @@ fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Resu
     Ok(())
 }
 
+/// Which accounts to list.
+pub struct List {
+    /// Who asks.
+    pub caller: Caller,
+    /// What the one to be listed signs in by; everybody when left out.
+    pub name: Option<String>,
+    /// How many at most.
+    pub limit: i64,
+    /// How many to skip.
+    pub offset: i64,
+}
+
 /// One page of the accounts that the caller may see: all for an administrator, their own for anybody
 /// else.
 ///
 /// # Errors
 /// A fault when the database does not answer.
-pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<Page<Person>> {
-    match caller.user.role {
-        Role::Administrator => list_users(ctx, Lister::User(Box::new(caller)), limit, offset).await,
-        Role::User => {
-            let own = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
-            Ok(Page {
-                items: if offset == 0 { vec![own] } else { Vec::new() },
-                total: 1,
-            })
+pub async fn list(ctx: &Ctx, command: List) -> Result<Page<Account>> {
+    let List {
+        caller,
+        name,
+        limit,
+        offset,
+    } = command;
+    let key = name.as_deref().map(address_as_typed);
+    let page = match (caller.user.role, key) {
+        (Role::Administrator, None) => {
+            list_users(ctx, Lister::User(Box::new(caller)), limit, offset).await?
         }
+        (Role::Administrator, Some(key)) => part(named(ctx, key).await?, limit, offset),
+        (Role::User, key) => {
+            let asked = key.is_none_or(|key| key == address_as_typed(&caller.user.email));
+            let own = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
+            part(asked.then_some(own), limit, offset)
+        }
+    };
+    let first = ctx.read(users::first_administrator).await?;
+    let accounts = page.items.into_iter();
+    Ok(Page {
+        items: accounts.map(|one| Account::new(one, first)).collect(),
+        total: page.total,
+    })
+}
+
+/// Who signs in by what has this form.
+async fn named(ctx: &Ctx, key: String) -> Result<Option<Person>> {
+    ctx.read(move |tx| {
+        let Some(user) = users::by_address(tx, &key)? else {
+            return Ok(None);
+        };
+        let factors = factors::of_user(tx, user.id)?;
+        let enforced = users::enforced(tx, &user)?;
+        Ok(Some(person(&user, &factors).while_enforced(enforced)))
+    })
+    .await
+}
+
+/// The page of a list of one, or of nobody.
+fn part(found: Option<Person>, limit: i64, offset: i64) -> Page<Person> {
+    Page {
+        total: i64::from(found.is_some()),
+        items: found
+            .into_iter()
+            .filter(|_| offset == 0 && limit > 0)
+            .collect(),
     }
 }
 
@@ -88,9 +138,11 @@ pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<
 ///
 /// # Errors
 /// As [`target`].
-pub async fn get(ctx: &Ctx, caller: Caller, number: i64) -> Result<Person> {
+pub async fn get(ctx: &Ctx, caller: Caller, number: i64) -> Result<Account> {
     let found = target(ctx, &caller, number).await?;
-    Ok(person(&found.user, &found.factors).while_enforced(found.enforced))
+    let person = person(&found.user, &found.factors).while_enforced(found.enforced);
+    let first = ctx.read(users::first_administrator).await?;
+    Ok(Account::new(person, first))
 }
 
 /// Whom to add.
@@ -113,7 +165,7 @@ pub struct Add {
 /// # Errors
 /// Refuses who is no administrator or gave no fresh proof, an address, a name somebody has, and a
 /// password that may not be set.
-pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
+pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
     let Add {
         caller,
         name,
@@ -148,7 +200,8 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Person> {
         // The new user has no mailbox: whoever's session this is learns of it.
         let name = user.email.clone();
         act.notify(tx, &caller.user, Message::UserAdded { name })?;
-        Ok(person(&user, &[]))
+        // Who is added is no administrator.
+        Ok(Account::new(person(&user, &[]), None))
     })
     .await
     .inspect(|_| ctx.nudge_courier())
@@ -186,7 +239,7 @@ pub struct Update {
 /// # Errors
 /// As [`target`]; refuses a new password, and any change of another's account, without fresh proof,
 /// and a password that may not be set.
-pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
+pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
     let Update {
         caller,
         number,
@@ -229,7 +282,8 @@ pub async fn update(ctx: &Ctx, command: Update) -> Result<Person> {
             let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
             let factors = factors::of_user(tx, user.id)?;
             let enforced = users::enforced(tx, &user)?;
-            Ok(person(&user, &factors).while_enforced(enforced))
+            let person = person(&user, &factors).while_enforced(enforced);
+            Ok(Account::new(person, users::first_administrator(tx)?))
         })
         .await?;
     ctx.nudge_courier();

@@ -30,6 +30,8 @@ pub struct Contract(Vec<Api>);
 struct Api {
     envelope: Envelope,
     paths: Vec<Path>,
+    /// Beginnings of paths, each with the one that is served in its place.
+    also_served: Vec<(String, String)>,
 }
 
 struct Path {
@@ -51,12 +53,24 @@ impl Contract {
                 pattern: pattern.clone(),
                 methods: methods(&document, item),
             });
+            let also_served = members(&document["x-also-served"])
+                .filter_map(|(asked, served)| Some((asked.clone(), served.as_str()?.to_owned())));
             Ok(Api {
                 envelope: source.envelope,
                 paths: paths.collect(),
+                also_served: also_served.collect(),
             })
         });
         Ok(Self(apis.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// The path that is served in the place of this one, if a document says so of its beginning.
+    pub fn served_for(&self, path: &str) -> Option<String> {
+        let mut all = self.0.iter().flat_map(|api| &api.also_served);
+        all.find_map(|(asked, served)| {
+            let rest = path.strip_prefix(asked.as_str())?;
+            rest.starts_with('/').then(|| format!("{served}{rest}"))
+        })
     }
 
     /// What to answer where no operation fits: the method is wrong, or else the path.
@@ -127,13 +141,24 @@ impl Path {
         }
     }
 
-    /// How many segments a path has in common with the beginning of this pattern.
+    /// How many segments a path has in common with the beginning of this pattern. Versions are alike: who
+    /// asks for one that there is not asks the same API.
     fn shared(&self, path: &str) -> usize {
         let both = self.pattern.split('/').zip(path.split('/'));
         both.skip(1)
-            .take_while(|(wanted, given)| wanted == given)
+            .take_while(|(wanted, given)| {
+                wanted == given || (is_version(wanted) && is_version(given))
+            })
             .count()
     }
+}
+
+/// Whether a segment is a version, such as `v1` or `v8.1`.
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|number| {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|one| one.is_ascii_digit());
+        number.split('.').all(digits)
+    })
 }
 
 fn methods(document: &Value, item: &Value) -> BTreeMap<String, BTreeSet<String>> {
@@ -193,6 +218,7 @@ components:
 ";
 
     const OTHER: &str = "
+x-also-served: { /api/v2: /api/v1 }
 paths:
   /api/v1/users: { get: { responses: { '400': { content: { application/problem+json: { schema: { $ref: '#/components/schemas/Bad' } } } } } } }
 components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
@@ -230,8 +256,28 @@ components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
             ("/api", 201),
             ("/api/v1/users", 202),
             ("/api/v1/nothing", 202),
+            ("/api/v9/users", 202),
+            ("/api/v10.3/nothing", 202),
+            ("/api/v", 201),
+            ("/api/v1x/users", 201),
+            ("/api/v1./users", 201),
         ] {
             assert_eq!(owner(path), status, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_version_can_be_served_as_another() {
+        let served = |path: &str| contract().served_for(path);
+        assert_eq!(served("/api/v2/users").as_deref(), Some("/api/v1/users"));
+        assert_eq!(served("/api/v2/").as_deref(), Some("/api/v1/"));
+        for other in [
+            "/api/v2",
+            "/api/v22/users",
+            "/api/v1/users",
+            "/x/api/v2/users",
+        ] {
+            assert_eq!(served(other), None, "{other}");
         }
     }
 

@@ -16,3 +16,4 @@ pub mod pages;
 pub mod problem;
 pub mod status;
 pub mod trace;
+pub mod versions;

@@ -31,6 +31,7 @@ use crate::http::limits;
 use crate::http::named::{self, X_REQUEST_ID};
 use crate::http::pages;
 use crate::http::status::{Media, Rejected, Told};
+use crate::http::versions;
 use crate::model::ids::Id;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
@@ -104,6 +105,7 @@ pub async fn trace<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    versions::lead(&edge.contract, &mut request);
     let ctx = edge.app.ctx();
     let id = named::id(request.headers()).unwrap_or_else(|| {
         let drawn: Id<RequestRow> = ctx.chance.id(ctx.now());

@@ -277,6 +277,16 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
     Ok((page, total))
 }
 
+/// The number of the administrator who is the oldest one.
+pub fn first_administrator(tx: &mut Tx) -> Result<Option<i64>> {
+    Ok(users::table
+        .filter(users::role.eq(Role::Administrator))
+        .order(users::number)
+        .select(users::number)
+        .first(&mut tx.conn)
+        .optional()?)
+}
+
 /// Holds the user's row until the write ends, so that what is counted and then added to is counted
 /// by one write at a time. On SQLite every write is alone anyway.
 pub fn lock(tx: &mut Tx, id: UserId) -> Result<()> {

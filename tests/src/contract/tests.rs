@@ -115,6 +115,9 @@ fn a_path_of_nobody_is_answered_by_its_nearest_relation() {
     assert_eq!(owner("/identity/nothing?x=1"), "identity");
     assert_eq!(owner("/nothing"), "identity");
     assert_eq!(owner("/"), "identity");
+    for version in ["v1", "v3", "v8.1", "v9", "v12.4"] {
+        assert_eq!(owner(&format!("/api/{version}/nothing")), "veeam");
+    }
 }
 
 #[test]

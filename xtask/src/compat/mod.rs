@@ -9,6 +9,7 @@ mod operation;
 mod place;
 mod release;
 mod schema;
+mod served;
 mod shape;
 
 use std::fs;
@@ -167,6 +168,8 @@ fn may_break(name: &str, old: &Value, new: &Value, release: Version) -> Result<b
 pub fn compare(old: &Value, new: &Value, release: Version) -> Report {
     let mut report = Report::default();
     let clients = format!("clients of {release}");
-    operation::compare(&Contracts { old, new, clients }, &mut report);
+    let contracts = Contracts { old, new, clients };
+    operation::compare(&contracts, &mut report);
+    served::compare(&contracts, &mut report);
     report
 }

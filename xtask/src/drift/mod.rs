@@ -10,6 +10,7 @@ mod lint;
 #[cfg(test)]
 mod mutations;
 mod names;
+mod served;
 mod shape;
 
 use anyhow::{Result, bail};

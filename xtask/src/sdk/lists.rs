@@ -63,7 +63,11 @@ pub const OPEN: &[Listed] = &[
         "InvalidCodeReason",
         &["InvalidMfaCodeErrorResponse.reason"],
     ),
-    ("veeam", "Role", &["TokenResponse.roleName", "User.role"]),
+    (
+        "veeam",
+        "Role",
+        &["TokenResponse.roleName", "User.role", "UserV81.role"],
+    ),
     ("veeam", "AskedMethod", &["TokenResponse.mfa_method"]),
     (
         "veeam",

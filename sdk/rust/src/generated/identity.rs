@@ -2140,11 +2140,17 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
     pub enum ListMfaMethodsError {
+        ValidationErrorResponse(ValidationErrorResponse),
         TokenInvalidErrorResponse(TokenInvalidErrorResponse),
         TokenExpiredErrorResponse(TokenExpiredErrorResponse),
         InternalErrorResponse(InternalErrorResponse),
         ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
         ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for ListMfaMethodsError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
     }
     impl ::std::convert::From<TokenInvalidErrorResponse> for ListMfaMethodsError {
         fn from(value: TokenInvalidErrorResponse) -> Self {
@@ -19102,7 +19108,7 @@ let response = client.open_magic_link()
     }
     /**List the methods
 
-Lists the methods of the account that were proved, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`.
+Lists the methods of the account that were proved, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`. The list is always whole: a query parameter is refused.
 
 Sends a `GET` request to `/identity/mfa/methods`
 
@@ -20655,6 +20661,7 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),

@@ -162,6 +162,141 @@ pub mod types {
             Default::default()
         }
     }
+    ///Every error that `acceptMfaV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum AcceptMfaV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaTokenInvalidErrorResponse(MfaTokenInvalidErrorResponse),
+        MfaTokenExpiredErrorResponse(MfaTokenExpiredErrorResponse),
+        MfaWrongPurposeErrorResponse(MfaWrongPurposeErrorResponse),
+        InvalidMfaCodeErrorResponse(InvalidMfaCodeErrorResponse),
+        AuthenticatorClockOffErrorResponse(AuthenticatorClockOffErrorResponse),
+        AuthenticatorNotConfiguredErrorResponse(AuthenticatorNotConfiguredErrorResponse),
+        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        MfaMethodLockedErrorResponse(MfaMethodLockedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyMfaAttemptsErrorResponse(TooManyMfaAttemptsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for AcceptMfaV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenInvalidErrorResponse> for AcceptMfaV81Error {
+        fn from(value: MfaTokenInvalidErrorResponse) -> Self {
+            Self::MfaTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaTokenExpiredErrorResponse> for AcceptMfaV81Error {
+        fn from(value: MfaTokenExpiredErrorResponse) -> Self {
+            Self::MfaTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaWrongPurposeErrorResponse> for AcceptMfaV81Error {
+        fn from(value: MfaWrongPurposeErrorResponse) -> Self {
+            Self::MfaWrongPurposeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InvalidMfaCodeErrorResponse> for AcceptMfaV81Error {
+        fn from(value: InvalidMfaCodeErrorResponse) -> Self {
+            Self::InvalidMfaCodeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<AuthenticatorClockOffErrorResponse> for AcceptMfaV81Error {
+        fn from(value: AuthenticatorClockOffErrorResponse) -> Self {
+            Self::AuthenticatorClockOffErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<AuthenticatorNotConfiguredErrorResponse>
+    for AcceptMfaV81Error {
+        fn from(value: AuthenticatorNotConfiguredErrorResponse) -> Self {
+            Self::AuthenticatorNotConfiguredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for AcceptMfaV81Error {
+        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
+            Self::MfaAlreadyEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for AcceptMfaV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for AcceptMfaV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for AcceptMfaV81Error {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for AcceptMfaV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaMethodLockedErrorResponse> for AcceptMfaV81Error {
+        fn from(value: MfaMethodLockedErrorResponse) -> Self {
+            Self::MfaMethodLockedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for AcceptMfaV81Error {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for AcceptMfaV81Error {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for AcceptMfaV81Error {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for AcceptMfaV81Error {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyMfaAttemptsErrorResponse> for AcceptMfaV81Error {
+        fn from(value: TooManyMfaAttemptsErrorResponse) -> Self {
+            Self::TooManyMfaAttemptsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for AcceptMfaV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for AcceptMfaV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for AcceptMfaV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///Every error that `addUser` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -256,6 +391,86 @@ pub mod types {
     impl AddUserRequest {
         pub fn builder() -> builder::AddUserRequest {
             Default::default()
+        }
+    }
+    ///Every error that `addUserV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum AddUserV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        NameTakenErrorResponse(NameTakenErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for AddUserV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<NameTakenErrorResponse> for AddUserV81Error {
+        fn from(value: NameTakenErrorResponse) -> Self {
+            Self::NameTakenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for AddUserV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for AddUserV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for AddUserV81Error {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for AddUserV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for AddUserV81Error {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for AddUserV81Error {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for AddUserV81Error {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for AddUserV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for AddUserV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for AddUserV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
         }
     }
     ///The code is one of this authenticator, but of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
@@ -482,6 +697,74 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///Every error that `deleteUserV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum DeleteUserV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        LastAdministratorErrorResponse(LastAdministratorErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for DeleteUserV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for DeleteUserV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for DeleteUserV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for DeleteUserV81Error {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for DeleteUserV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for DeleteUserV81Error {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<LastAdministratorErrorResponse> for DeleteUserV81Error {
+        fn from(value: LastAdministratorErrorResponse) -> Self {
+            Self::LastAdministratorErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for DeleteUserV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for DeleteUserV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for DeleteUserV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///Every error that `disableMfa` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -550,6 +833,74 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///Every error that `disableMfaV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum DisableMfaV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        MfaEnforcedErrorResponse(MfaEnforcedErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for DisableMfaV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for DisableMfaV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for DisableMfaV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for DisableMfaV81Error {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for DisableMfaV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaEnforcedErrorResponse> for DisableMfaV81Error {
+        fn from(value: MfaEnforcedErrorResponse) -> Self {
+            Self::MfaEnforcedErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for DisableMfaV81Error {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for DisableMfaV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for DisableMfaV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for DisableMfaV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///What to put into an app, and what to keep.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct EnableMfaAnswer {
@@ -570,6 +921,29 @@ pub mod types {
     }
     impl EnableMfaAnswer {
         pub fn builder() -> builder::EnableMfaAnswer {
+            Default::default()
+        }
+    }
+    ///What to put into an app, and what to keep, as v8.1 answers it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct EnableMfaAnswerV81 {
+        ///An `otpauth://` URI; show it as a QR code to be scanned.
+        #[serde(rename = "qrString")]
+        pub qr_string: crate::Secret,
+        ///Five codes of eight digits, each good once; they count once the authenticator was accepted.
+        #[serde(rename = "scratchCodes")]
+        pub scratch_codes: ::std::vec::Vec<crate::Secret>,
+        ///The secret in base32, for typing.
+        #[serde(rename = "secretKey")]
+        pub secret_key: crate::Secret,
+        ///Send it with a code to `acceptMfa` within 10 minutes.
+        pub token: crate::Secret,
+        ///The user's id, an integer written as a string.
+        #[serde(rename = "userId")]
+        pub user_id: ::std::string::String,
+    }
+    impl EnableMfaAnswerV81 {
+        pub fn builder() -> builder::EnableMfaAnswerV81 {
             Default::default()
         }
     }
@@ -675,6 +1049,98 @@ pub mod types {
     impl EnableMfaRequest {
         pub fn builder() -> builder::EnableMfaRequest {
             Default::default()
+        }
+    }
+    ///Every error that `enableMfaV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum EnableMfaV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        MfaAlreadyEnabledErrorResponse(MfaAlreadyEnabledErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for EnableMfaV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaAlreadyEnabledErrorResponse> for EnableMfaV81Error {
+        fn from(value: MfaAlreadyEnabledErrorResponse) -> Self {
+            Self::MfaAlreadyEnabledErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for EnableMfaV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for EnableMfaV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for EnableMfaV81Error {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for EnableMfaV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for EnableMfaV81Error {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for EnableMfaV81Error {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for EnableMfaV81Error {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for EnableMfaV81Error {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyRequestsErrorResponse> for EnableMfaV81Error {
+        fn from(value: TooManyRequestsErrorResponse) -> Self {
+            Self::TooManyRequestsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for EnableMfaV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for EnableMfaV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for EnableMfaV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
         }
     }
     ///What every error has. It stands at no status: it is what a client reads when it meets a code newer than itself.
@@ -824,6 +1290,59 @@ pub mod types {
         }
     }
     impl ::std::convert::From<ErrorResponse> for GetUserError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `getUserV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum GetUserV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for GetUserV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for GetUserV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for GetUserV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for GetUserV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for GetUserV81Error {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for GetUserV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for GetUserV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for GetUserV81Error {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
         }
@@ -1275,6 +1794,88 @@ pub mod types {
         }
     }
     impl ::std::convert::From<ErrorResponse> for ListUsersError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `listUsersV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum ListUsersV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for ListUsersV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for ListUsersV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for ListUsersV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for ListUsersV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for ListUsersV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for ListUsersV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///Every error that `logout` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum LogoutError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for LogoutError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for LogoutError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for LogoutError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for LogoutError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for LogoutError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for LogoutError {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
         }
@@ -3091,6 +3692,86 @@ pub mod types {
             Default::default()
         }
     }
+    ///Every error that `updateUserV81` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum UpdateUserV81Error {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        InsufficientUserAuthenticationErrorResponse(
+            InsufficientUserAuthenticationErrorResponse,
+        ),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        UserNotFoundErrorResponse(UserNotFoundErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for UpdateUserV81Error {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for UpdateUserV81Error {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for UpdateUserV81Error {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InsufficientUserAuthenticationErrorResponse>
+    for UpdateUserV81Error {
+        fn from(value: InsufficientUserAuthenticationErrorResponse) -> Self {
+            Self::InsufficientUserAuthenticationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for UpdateUserV81Error {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UserNotFoundErrorResponse> for UpdateUserV81Error {
+        fn from(value: UserNotFoundErrorResponse) -> Self {
+            Self::UserNotFoundErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for UpdateUserV81Error {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for UpdateUserV81Error {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse> for UpdateUserV81Error {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for UpdateUserV81Error {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for UpdateUserV81Error {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for UpdateUserV81Error {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///A user.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct User {
@@ -3098,7 +3779,7 @@ pub mod types {
         pub description: ::std::string::String,
         ///The user's id.
         pub id: i64,
-        ///Whether it is the first account of the server.
+        ///Whether it is the first administrator of the server.
         #[serde(rename = "isDefault")]
         pub is_default: bool,
         #[serde(rename = "_links")]
@@ -3133,6 +3814,26 @@ pub mod types {
     }
     impl UserList {
         pub fn builder() -> builder::UserList {
+            Default::default()
+        }
+    }
+    ///One page of users, as v8.1 shows it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct UserListV81 {
+        ///How many entries are answered at most.
+        pub limit: u32,
+        #[serde(rename = "_links")]
+        pub links: Links,
+        ///How many entries were skipped.
+        pub offset: u32,
+        ///The users of this page.
+        pub results: ::std::vec::Vec<UserV81>,
+        ///How many users the caller may see in all.
+        #[serde(rename = "totalCount")]
+        pub total_count: u32,
+    }
+    impl UserListV81 {
+        pub fn builder() -> builder::UserListV81 {
             Default::default()
         }
     }
@@ -3203,6 +3904,84 @@ pub mod types {
     }
     impl ::std::convert::TryFrom<::std::string::String>
     for UserNotFoundErrorResponseCode {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///A user, as v8.1 shows one.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct UserV81 {
+        ///What an administrator wrote about the user; may be empty.
+        pub description: ::std::string::String,
+        ///The user's id, an integer written as a string.
+        pub id: ::std::string::String,
+        ///Whether it is the first administrator of the server.
+        #[serde(rename = "isDefault")]
+        pub is_default: bool,
+        #[serde(rename = "_links")]
+        pub links: Links,
+        ///Whether sign-in asks this user for a second step.
+        #[serde(rename = "mfaEnabled")]
+        pub mfa_enabled: bool,
+        ///The address or the name the user signs in by.
+        pub name: ::std::string::String,
+        ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
+        pub role: crate::veeam::types::Role,
+        ///Always `Internal`; there are no identity providers.
+        #[serde(rename = "type")]
+        pub type_: UserV81Type,
+    }
+    impl UserV81 {
+        pub fn builder() -> builder::UserV81 {
+            Default::default()
+        }
+    }
+    ///Always `Internal`; there are no identity providers.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum UserV81Type {
+        Internal,
+    }
+    impl ::std::fmt::Display for UserV81Type {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Internal => f.write_str("Internal"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for UserV81Type {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "Internal" => Ok(Self::Internal),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for UserV81Type {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for UserV81Type {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -3825,6 +4604,117 @@ pub mod types {
         }
         impl ::std::convert::From<super::EnableMfaAnswer> for EnableMfaAnswer {
             fn from(value: super::EnableMfaAnswer) -> Self {
+                Self {
+                    qr_string: Ok(value.qr_string),
+                    scratch_codes: Ok(value.scratch_codes),
+                    secret_key: Ok(value.secret_key),
+                    token: Ok(value.token),
+                    user_id: Ok(value.user_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct EnableMfaAnswerV81 {
+            qr_string: ::std::result::Result<crate::Secret, ::std::string::String>,
+            scratch_codes: ::std::result::Result<
+                ::std::vec::Vec<crate::Secret>,
+                ::std::string::String,
+            >,
+            secret_key: ::std::result::Result<crate::Secret, ::std::string::String>,
+            token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            user_id: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for EnableMfaAnswerV81 {
+            fn default() -> Self {
+                Self {
+                    qr_string: Err("no value supplied for qr_string".to_string()),
+                    scratch_codes: Err(
+                        "no value supplied for scratch_codes".to_string(),
+                    ),
+                    secret_key: Err("no value supplied for secret_key".to_string()),
+                    token: Err("no value supplied for token".to_string()),
+                    user_id: Err("no value supplied for user_id".to_string()),
+                }
+            }
+        }
+        impl EnableMfaAnswerV81 {
+            pub fn qr_string<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.qr_string = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for qr_string: {e}")
+                    });
+                self
+            }
+            pub fn scratch_codes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<crate::Secret>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.scratch_codes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for scratch_codes: {e}")
+                    });
+                self
+            }
+            pub fn secret_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.secret_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for secret_key: {e}")
+                    });
+                self
+            }
+            pub fn token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for token: {e}")
+                    });
+                self
+            }
+            pub fn user_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<EnableMfaAnswerV81> for super::EnableMfaAnswerV81 {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: EnableMfaAnswerV81,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    qr_string: value.qr_string?,
+                    scratch_codes: value.scratch_codes?,
+                    secret_key: value.secret_key?,
+                    token: value.token?,
+                    user_id: value.user_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::EnableMfaAnswerV81> for EnableMfaAnswerV81 {
+            fn from(value: super::EnableMfaAnswerV81) -> Self {
                 Self {
                     qr_string: Ok(value.qr_string),
                     scratch_codes: Ok(value.scratch_codes),
@@ -8194,6 +9084,115 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct UserListV81 {
+            limit: ::std::result::Result<u32, ::std::string::String>,
+            links: ::std::result::Result<super::Links, ::std::string::String>,
+            offset: ::std::result::Result<u32, ::std::string::String>,
+            results: ::std::result::Result<
+                ::std::vec::Vec<super::UserV81>,
+                ::std::string::String,
+            >,
+            total_count: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for UserListV81 {
+            fn default() -> Self {
+                Self {
+                    limit: Err("no value supplied for limit".to_string()),
+                    links: Err("no value supplied for links".to_string()),
+                    offset: Err("no value supplied for offset".to_string()),
+                    results: Err("no value supplied for results".to_string()),
+                    total_count: Err("no value supplied for total_count".to_string()),
+                }
+            }
+        }
+        impl UserListV81 {
+            pub fn limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for limit: {e}")
+                    });
+                self
+            }
+            pub fn links<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Links>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.links = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for links: {e}")
+                    });
+                self
+            }
+            pub fn offset<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.offset = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for offset: {e}")
+                    });
+                self
+            }
+            pub fn results<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::UserV81>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.results = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for results: {e}")
+                    });
+                self
+            }
+            pub fn total_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total_count: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<UserListV81> for super::UserListV81 {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: UserListV81,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    limit: value.limit?,
+                    links: value.links?,
+                    offset: value.offset?,
+                    results: value.results?,
+                    total_count: value.total_count?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::UserListV81> for UserListV81 {
+            fn from(value: super::UserListV81) -> Self {
+                Self {
+                    limit: Ok(value.limit),
+                    links: Ok(value.links),
+                    offset: Ok(value.offset),
+                    results: Ok(value.results),
+                    total_count: Ok(value.total_count),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct UserNotFoundErrorResponse {
             code: ::std::result::Result<
                 super::UserNotFoundErrorResponseCode,
@@ -8316,6 +9315,164 @@ pub mod types {
                     status: Ok(value.status),
                     title: Ok(value.title),
                     trace_id: Ok(value.trace_id),
+                    type_: Ok(value.type_),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct UserV81 {
+            description: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            is_default: ::std::result::Result<bool, ::std::string::String>,
+            links: ::std::result::Result<super::Links, ::std::string::String>,
+            mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            role: ::std::result::Result<
+                crate::veeam::types::Role,
+                ::std::string::String,
+            >,
+            type_: ::std::result::Result<super::UserV81Type, ::std::string::String>,
+        }
+        impl ::std::default::Default for UserV81 {
+            fn default() -> Self {
+                Self {
+                    description: Err("no value supplied for description".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    is_default: Err("no value supplied for is_default".to_string()),
+                    links: Err("no value supplied for links".to_string()),
+                    mfa_enabled: Err("no value supplied for mfa_enabled".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    role: Err("no value supplied for role".to_string()),
+                    type_: Err("no value supplied for type_".to_string()),
+                }
+            }
+        }
+        impl UserV81 {
+            pub fn description<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.description = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for description: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn is_default<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.is_default = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for is_default: {e}")
+                    });
+                self
+            }
+            pub fn links<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Links>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.links = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for links: {e}")
+                    });
+                self
+            }
+            pub fn mfa_enabled<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mfa_enabled = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mfa_enabled: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn role<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::veeam::types::Role>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.role = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for role: {e}")
+                    });
+                self
+            }
+            pub fn type_<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::UserV81Type>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.type_ = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for type_: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<UserV81> for super::UserV81 {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: UserV81,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    description: value.description?,
+                    id: value.id?,
+                    is_default: value.is_default?,
+                    links: value.links?,
+                    mfa_enabled: value.mfa_enabled?,
+                    name: value.name?,
+                    role: value.role?,
+                    type_: value.type_?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::UserV81> for UserV81 {
+            fn from(value: super::UserV81) -> Self {
+                Self {
+                    description: Ok(value.description),
+                    id: Ok(value.id),
+                    is_default: Ok(value.is_default),
+                    links: Ok(value.links),
+                    mfa_enabled: Ok(value.mfa_enabled),
+                    name: Ok(value.name),
+                    role: Ok(value.role),
                     type_: Ok(value.type_),
                 }
             }
@@ -8698,9 +9855,16 @@ pub mod types {
 #[derive(Clone, Debug)]
 /**Client for Countersign Veeam API
 
-Sign-in, users and their authenticators as Veeam Backup for Azure's REST API v1 documents them. A client written
-from those pages works unmodified. Users and sessions are those of the other APIs of this server: an access token
-of any of them opens all.
+Sign-in, users and their authenticators as Veeam Backup for Azure's REST API documents them, from v1 to v8.1. A
+client written from those pages works unmodified. Users and sessions are those of the other APIs of this server:
+an access token of any of them opens all.
+
+## Versions
+
+The version stands in the path, but for `/api/oauth2/token`, which has none. Two are written out here: `/api/v1`, and
+`/api/v8.1`, where ids are strings, users have a `type`, and 201 and 204 are answered. `/api/v2` to `/api/v7` answer
+as `/api/v1` does, and `/api/v8` as `/api/v8.1` does. The links in an answer lead to the version that was asked
+for. Any other version is 404 `NOT_FOUND`.
 
 ## A first authenticator
 
@@ -8726,7 +9890,9 @@ is answered, and goes into `mfa_code` all the same.
   a factor) need a sign-in of the last five minutes, second factor included where one is on; else 401
   `INSUFFICIENT_USER_AUTHENTICATION`.
 * A plain user sees and changes their own account only.
-* Field names of the form, and grant names, are read in any case. Unknown fields are ignored everywhere.
+* Field names of the form, and grant names, are read in any case. Unknown fields of a body are ignored everywhere.
+  Unknown parameters of a query are not: the list of users and the sign-out refuse them with 400 `VALIDATION`. A
+  filter that did nothing would lead a script to the wrong user.
 
 ## Errors
 
@@ -8816,18 +9982,37 @@ let response = client.request_token()
     pub fn request_token(&self) -> builder::RequestToken<'_> {
         builder::RequestToken::new(self)
     }
+    /**Sign out
+
+Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
+
+Sends a `DELETE` request to `/api/oauth2/token`
+
+Arguments:
+- `api_version`: The version that the client speaks. It changes nothing, as signing out is the same in all of them.
+```text
+let response = client.logout()
+    .api_version(api_version)
+    .send()
+    .await;
+```*/
+    pub fn logout(&self) -> builder::Logout<'_> {
+        builder::Logout::new(self)
+    }
     /**List users
 
-Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30.
+Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
 
 Sends a `GET` request to `/api/v1/users`
 
 Arguments:
 - `limit`: How many entries to answer at most; -1 for as many as the server gives at once, 100.
+- `name_filter`: The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
 - `offset`: How many entries to skip.
 ```text
 let response = client.list_users()
     .limit(limit)
+    .name_filter(name_filter)
     .offset(offset)
     .send()
     .await;
@@ -8958,6 +10143,150 @@ let response = client.enable_mfa()
     pub fn enable_mfa(&self) -> builder::EnableMfa<'_> {
         builder::EnableMfa::new(self)
     }
+    /**List users
+
+Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
+
+Sends a `GET` request to `/api/v8.1/users`
+
+Arguments:
+- `limit`: How many entries to answer at most; -1 for as many as the server gives at once, 100.
+- `name_filter`: The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+- `offset`: How many entries to skip.
+```text
+let response = client.list_users_v81()
+    .limit(limit)
+    .name_filter(name_filter)
+    .offset(offset)
+    .send()
+    .await;
+```*/
+    pub fn list_users_v81(&self) -> builder::ListUsersV81<'_> {
+        builder::ListUsersV81::new(self)
+    }
+    /**Add a user
+
+For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
+
+Sends a `POST` request to `/api/v8.1/users`
+
+```text
+let response = client.add_user_v81()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn add_user_v81(&self) -> builder::AddUserV81<'_> {
+        builder::AddUserV81::new(self)
+    }
+    /**Get a user
+
+Your own account, or as an administrator anybody's.
+
+Sends a `GET` request to `/api/v8.1/users/{id}`
+
+Arguments:
+- `id`: The user's id, an integer written as a string.
+```text
+let response = client.get_user_v81()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn get_user_v81(&self) -> builder::GetUserV81<'_> {
+        builder::GetUserV81::new(self)
+    }
+    /**Update a user
+
+Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
+
+Sends a `PUT` request to `/api/v8.1/users/{id}`
+
+Arguments:
+- `id`: The user's id, an integer written as a string.
+- `body`
+```text
+let response = client.update_user_v81()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn update_user_v81(&self) -> builder::UpdateUserV81<'_> {
+        builder::UpdateUserV81::new(self)
+    }
+    /**Delete a user
+
+Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
+
+Sends a `DELETE` request to `/api/v8.1/users/{id}`
+
+Arguments:
+- `id`: The user's id, an integer written as a string.
+```text
+let response = client.delete_user_v81()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn delete_user_v81(&self) -> builder::DeleteUserV81<'_> {
+        builder::DeleteUserV81::new(self)
+    }
+    /**Prove the authenticator and turn it on
+
+Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
+
+Sends a `POST` request to `/api/v8.1/users/{id}/acceptMfa`
+
+Arguments:
+- `id`: The user's id, an integer written as a string.
+- `body`
+```text
+let response = client.accept_mfa_v81()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn accept_mfa_v81(&self) -> builder::AcceptMfaV81<'_> {
+        builder::AcceptMfaV81::new(self)
+    }
+    /**Remove the authenticator
+
+Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 204 when there is nothing to remove.
+
+Sends a `POST` request to `/api/v8.1/users/{id}/disableMfa`
+
+Arguments:
+- `id`: The user's id, an integer written as a string.
+```text
+let response = client.disable_mfa_v81()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn disable_mfa_v81(&self) -> builder::DisableMfaV81<'_> {
+        builder::DisableMfaV81::new(self)
+    }
+    /**Begin with an authenticator
+
+Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
+
+Sends a `POST` request to `/api/v8.1/users/{id}/enableMfa`
+
+Arguments:
+- `id`: The user's id, an integer written as a string.
+- `body`
+```text
+let response = client.enable_mfa_v81()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn enable_mfa_v81(&self) -> builder::EnableMfaV81<'_> {
+        builder::EnableMfaV81::new(self)
+    }
 }
 /// Types for composing operation parameters.
 pub mod builder {
@@ -9058,6 +10387,74 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::logout`]
+
+[`Client::logout`]: super::Client::logout*/
+    #[derive(Debug, Clone)]
+    pub struct Logout<'a> {
+        client: &'a super::Client,
+        api_version: Result<Option<::std::string::String>, String>,
+    }
+    impl<'a> Logout<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                api_version: Ok(None),
+            }
+        }
+        pub fn api_version<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.api_version = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for api_version failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/oauth2/token`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::LogoutError>> {
+            let Self { client, api_version } = self;
+            let api_version = api_version.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/oauth2/token", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("api-version", &api_version))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "logout",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::list_users`]
 
 [`Client::list_users`]: super::Client::list_users*/
@@ -9065,6 +10462,7 @@ pub mod builder {
     pub struct ListUsers<'a> {
         client: &'a super::Client,
         limit: Result<Option<i32>, String>,
+        name_filter: Result<Option<::std::string::String>, String>,
         offset: Result<Option<u32>, String>,
     }
     impl<'a> ListUsers<'a> {
@@ -9072,6 +10470,7 @@ pub mod builder {
             Self {
                 client: client,
                 limit: Ok(None),
+                name_filter: Ok(None),
                 offset: Ok(None),
             }
         }
@@ -9083,6 +10482,19 @@ pub mod builder {
                 .try_into()
                 .map(Some)
                 .map_err(|_| "conversion to `i32` for limit failed".to_string());
+            self
+        }
+        pub fn name_filter<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.name_filter = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for name_filter failed"
+                        .to_string()
+                });
             self
         }
         pub fn offset<V>(mut self, value: V) -> Self
@@ -9099,8 +10511,9 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::UserList>, Error<types::ListUsersError>> {
-            let Self { client, limit, offset } = self;
+            let Self { client, limit, name_filter, offset } = self;
             let limit = limit.map_err(Error::InvalidRequest)?;
+            let name_filter = name_filter.map_err(Error::InvalidRequest)?;
             let offset = offset.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/users", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -9119,6 +10532,7 @@ pub mod builder {
                     ::reqwest::header::HeaderValue::from_static("application/json"),
                 )
                 .query(&progenitor_client::QueryParam::new("Limit", &limit))
+                .query(&progenitor_client::QueryParam::new("NameFilter", &name_filter))
                 .query(&progenitor_client::QueryParam::new("Offset", &offset))
                 .headers(header_map)
                 .build()?;
@@ -9756,6 +11170,739 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::list_users_v81`]
+
+[`Client::list_users_v81`]: super::Client::list_users_v81*/
+    #[derive(Debug, Clone)]
+    pub struct ListUsersV81<'a> {
+        client: &'a super::Client,
+        limit: Result<Option<i32>, String>,
+        name_filter: Result<Option<::std::string::String>, String>,
+        offset: Result<Option<u32>, String>,
+    }
+    impl<'a> ListUsersV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                limit: Ok(None),
+                name_filter: Ok(None),
+                offset: Ok(None),
+            }
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i32` for limit failed".to_string());
+            self
+        }
+        pub fn name_filter<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.name_filter = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for name_filter failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn offset<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u32>,
+        {
+            self.offset = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u32` for offset failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v8.1/users`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::UserListV81>, Error<types::ListUsersV81Error>> {
+            let Self { client, limit, name_filter, offset } = self;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let name_filter = name_filter.map_err(Error::InvalidRequest)?;
+            let offset = offset.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v8.1/users", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("Limit", &limit))
+                .query(&progenitor_client::QueryParam::new("NameFilter", &name_filter))
+                .query(&progenitor_client::QueryParam::new("Offset", &offset))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_users_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::add_user_v81`]
+
+[`Client::add_user_v81`]: super::Client::add_user_v81*/
+    #[derive(Debug, Clone)]
+    pub struct AddUserV81<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::AddUserRequest, String>,
+    }
+    impl<'a> AddUserV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::AddUserRequest>,
+            <V as std::convert::TryInto<
+                types::AddUserRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `AddUserRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::AddUserRequest,
+            ) -> types::builder::AddUserRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v8.1/users`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::UserV81>, Error<types::AddUserV81Error>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::AddUserRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v8.1/users", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "add_user_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_user_v81`]
+
+[`Client::get_user_v81`]: super::Client::get_user_v81*/
+    #[derive(Debug, Clone)]
+    pub struct GetUserV81<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+    }
+    impl<'a> GetUserV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v8.1/users/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::UserV81>, Error<types::GetUserV81Error>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v8.1/users/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_user_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::update_user_v81`]
+
+[`Client::update_user_v81`]: super::Client::update_user_v81*/
+    #[derive(Debug, Clone)]
+    pub struct UpdateUserV81<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+        body: Result<types::builder::UpdateUserRequest, String>,
+    }
+    impl<'a> UpdateUserV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::UpdateUserRequest>,
+            <V as std::convert::TryInto<
+                types::UpdateUserRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `UpdateUserRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::UpdateUserRequest,
+            ) -> types::builder::UpdateUserRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v8.1/users/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::UserV81>, Error<types::UpdateUserV81Error>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::UpdateUserRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v8.1/users/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "update_user_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_user_v81`]
+
+[`Client::delete_user_v81`]: super::Client::delete_user_v81*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteUserV81<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+    }
+    impl<'a> DeleteUserV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v8.1/users/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<()>, Error<types::DeleteUserV81Error>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v8.1/users/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_user_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                409u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::accept_mfa_v81`]
+
+[`Client::accept_mfa_v81`]: super::Client::accept_mfa_v81*/
+    #[derive(Debug, Clone)]
+    pub struct AcceptMfaV81<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+        body: Result<types::builder::AcceptMfaRequest, String>,
+    }
+    impl<'a> AcceptMfaV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::AcceptMfaRequest>,
+            <V as std::convert::TryInto<
+                types::AcceptMfaRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `AcceptMfaRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::AcceptMfaRequest,
+            ) -> types::builder::AcceptMfaRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v8.1/users/{id}/acceptMfa`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<()>, Error<types::AcceptMfaV81Error>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::AcceptMfaRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v8.1/users/{}/acceptMfa", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "accept_mfa_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::disable_mfa_v81`]
+
+[`Client::disable_mfa_v81`]: super::Client::disable_mfa_v81*/
+    #[derive(Debug, Clone)]
+    pub struct DisableMfaV81<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+    }
+    impl<'a> DisableMfaV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v8.1/users/{id}/disableMfa`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<()>, Error<types::DisableMfaV81Error>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v8.1/users/{}/disableMfa", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "disable_mfa_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::enable_mfa_v81`]
+
+[`Client::enable_mfa_v81`]: super::Client::enable_mfa_v81*/
+    #[derive(Debug, Clone)]
+    pub struct EnableMfaV81<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+        body: Result<types::builder::EnableMfaRequest, String>,
+    }
+    impl<'a> EnableMfaV81<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::EnableMfaRequest>,
+            <V as std::convert::TryInto<
+                types::EnableMfaRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `EnableMfaRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::EnableMfaRequest,
+            ) -> types::builder::EnableMfaRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v8.1/users/{id}/enableMfa`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::EnableMfaAnswerV81>,
+            Error<types::EnableMfaV81Error>,
+        > {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::EnableMfaRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v8.1/users/{}/enableMfa", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "enable_mfa_v81",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                404u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
 }
 /// Items consumers will typically use such as the Client.
 pub mod prelude {
@@ -9769,7 +11916,17 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: true,
     },
     crate::front::Operation {
+        id: "accept_mfa_v81",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: true,
+    },
+    crate::front::Operation {
         id: "add_user",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "add_user_v81",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
@@ -9779,7 +11936,17 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: false,
     },
     crate::front::Operation {
+        id: "delete_user_v81",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "disable_mfa",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "disable_mfa_v81",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
@@ -9789,12 +11956,32 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: false,
     },
     crate::front::Operation {
+        id: "enable_mfa_v81",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "get_user",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
     crate::front::Operation {
+        id: "get_user_v81",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
         id: "list_users",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "list_users_v81",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "logout",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
@@ -9805,6 +11992,11 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
     },
     crate::front::Operation {
         id: "update_user",
+        opened_by: &[crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "update_user_v81",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },

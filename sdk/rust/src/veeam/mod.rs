@@ -1,4 +1,4 @@
-//! Veeam Backup for Azure's `/api/oauth2/token` and `/api/v1/users*` (`openapi/veeam.yaml`), for code written from its pages.
+//! Veeam Backup for Azure's `/api/oauth2/token`, `/api/v1/users*` and `/api/v8.1/users*` (`openapi/veeam.yaml`), for code written from its pages.
 
 #[rustfmt::skip]
 #[path = "../generated/veeam.rs"]
@@ -11,7 +11,7 @@ pub use generated::*;
 
 use crate::Session;
 
-crate::front::client::client! { logout: None }
+crate::front::client::client! { logout: Some("logout") }
 
 impl types::TokenResponse {
     /// The session, or nothing while a second step is asked for: then `mfa_token` goes into the `Mfa` grant, with a code.

@@ -287,6 +287,11 @@ impl Paging {
     }
 }
 
+/// The query of a list that is always whole: nothing. Who asks for less is told, not answered with all.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct WholeList {}
+
 /// How many entries there are over all pages.
 pub fn total(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)

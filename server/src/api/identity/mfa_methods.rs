@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::dto::{self, MfaMethod};
+use super::dto::{self, MfaMethod, WholeList};
 use super::error::{Error, refuses};
-use super::{Answer, App, Body, Caller};
+use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
 use crate::flow::toggle::{Target, Toggle, Which};
 use crate::http::input::{Path, Then, name as readable};
@@ -23,13 +23,16 @@ use crate::model::source::Source;
 use crate::model::{FactorId, Secret};
 use crate::outcome::MethodList;
 
-refuses!(ListMfaMethods: WITHOUT_BODY, TokenInvalid, TokenExpired);
+refuses!(ListMfaMethods: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
 
 /// Lists the methods of the account.
 #[utoipa::path(operation_id = "listMfaMethods", tag = "MFA Methods", security(("bearerAuth" = [])),
     responses((status = 200, body = ListMfaMethodsAnswer), ListMfaMethods))]
 #[get("/identity/mfa/methods")]
-pub async fn list_mfa_methods(app: App, caller: Caller) -> Answer<ListMfaMethodsAnswer> {
+pub async fn list_mfa_methods(
+    app: App,
+    Then(caller, _whole): Then<Caller, Query<WholeList>>,
+) -> Answer<ListMfaMethodsAnswer> {
     let caller = caller.into_inner();
     let list = app
         .call(async |ctx| flow::methods::list(ctx, caller).await)

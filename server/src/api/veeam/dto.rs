@@ -1,4 +1,4 @@
-//! What several operations send or answer: the number in the path, users, links, roles.
+//! What several operations send or answer: the number in the path, users, links, roles; each as v1 and as v8.1 has it.
 
 use std::future::{Ready, ready};
 
@@ -8,9 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::Error;
+use crate::http::{input, versions};
 use crate::model::Refusal;
 use crate::model::kinds::Role;
-use crate::outcome::Person;
+use crate::outcome::Account;
 
 /// The user's number in the path.
 #[derive(Clone, Copy)]
@@ -22,9 +23,29 @@ impl FromRequest for Number {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let written = request.match_info().get("id").unwrap_or_default();
-        let number = written.parse().ok().filter(|number| *number > 0);
+        // Written as this API writes it: no sign, no zeros before it.
+        let read = |number: &i64| *number > 0 && number.to_string() == written;
+        let number = written.parse().ok().filter(read);
         let refused = || Refusal::field("id", "This is not the id of a user.").into();
         ready(number.map(Self).ok_or_else(refused))
+    }
+}
+
+/// Where the users of the version that was asked for are found.
+pub struct Place(String);
+
+impl FromRequest for Place {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let asked = versions::asked_for(request);
+        let version: Vec<&str> = asked.split('/').take(3).collect();
+        let place = input::app(request).map(|app| {
+            let base = &app.ctx().settings.public_url;
+            Self(format!("{base}{}/users", version.join("/")))
+        });
+        ready(place.map_err(Error::from))
     }
 }
 
@@ -44,6 +65,12 @@ impl From<Role> for PortalRole {
     }
 }
 
+/// Where an account came from: no identity provider here.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub enum UserType {
+    Internal,
+}
+
 /// An account.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -60,17 +87,52 @@ pub struct User {
 }
 
 impl User {
-    /// As this API shows an account; `base` is where the server is found.
-    pub fn new(person: Person, base: &str) -> Self {
+    /// As this API shows an account.
+    pub fn new(account: Account, place: &Place) -> Self {
+        let Account {
+            person,
+            first_administrator,
+        } = account;
         Self {
             id: person.number,
             name: person.email,
             description: person.description.unwrap_or_default(),
             mfa_enabled: person.asked,
-            // Numbers begin at one: the first account of the server.
-            is_default: person.number == 1,
+            is_default: first_administrator,
             role: person.role.into(),
-            links: Links::to(base, &format!("/{}", person.number)),
+            links: Links::to(place, &format!("/{}", person.number)),
+        }
+    }
+}
+
+/// An account as v8.1 shows it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserV81 {
+    id: String,
+    name: String,
+    description: String,
+    mfa_enabled: bool,
+    is_default: bool,
+    #[schema(inline)]
+    role: PortalRole,
+    #[schema(inline)]
+    r#type: UserType,
+    #[serde(rename = "_links")]
+    links: Links,
+}
+
+impl From<User> for UserV81 {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            name: user.name,
+            description: user.description,
+            mfa_enabled: user.mfa_enabled,
+            is_default: user.is_default,
+            role: user.role,
+            r#type: UserType::Internal,
+            links: user.links,
         }
     }
 }
@@ -84,8 +146,8 @@ pub struct Links {
 
 impl Links {
     /// Below the list of users.
-    pub fn to(base: &str, rest: &str) -> Self {
-        let href = format!("{base}/api/v1/users{rest}");
+    pub fn to(Place(users): &Place, rest: &str) -> Self {
+        let href = format!("{users}{rest}");
         Self {
             this: Link { href },
         }

@@ -24,10 +24,34 @@ impl Wording for Veeam {
             // RFC 9457 §4.2.1: with about:blank, the phrase of the status.
             title: told.status.canonical_reason().unwrap_or("Error"),
             status: told.status.as_u16(),
-            detail: told.message,
+            detail: fitting(told),
             trace_id: told.request_id,
             code: told.code,
         }
+    }
+}
+
+/// The sentence, in the words of this API where its client knows a thing by another name or has another way out.
+fn fitting(told: &Told<'_>) -> &'static str {
+    match told.code {
+        "INSUFFICIENT_USER_AUTHENTICATION" => {
+            "This needs a sign-in of the last minutes, second step included. Sign in again, and repeat the request."
+        }
+        "INTERNAL" => {
+            "Something went wrong on our side. Try again, and report the traceId if it happens again."
+        }
+        "INVALID_CREDENTIALS" => {
+            "The user name or the password is not correct. Please check both and try again."
+        }
+        "MFA_ALREADY_ENABLED" => {
+            "An authenticator is already enabled. Send `recreate: true` to replace it, or disable it first."
+        }
+        "MFA_TOKEN_EXPIRED" => "This token has expired. Please start again.",
+        "MFA_TOKEN_INVALID" => "This token is not valid or was already used. Please start again.",
+        "MFA_WRONG_PURPOSE" => {
+            "This token was issued for another step. Send it to the operation it was issued for."
+        }
+        _same_as_elsewhere => told.message,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix_web::{HttpResponse, post};
 use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
@@ -13,7 +13,7 @@ use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, OptionalBody, Utf8Json};
 use crate::flow::authenticator;
 use crate::http::input::{SecretText, Then};
-use crate::http::output::exposed;
+use crate::http::output::{exposed, exposed_all};
 use crate::model::Secret;
 use crate::model::source::Source;
 
@@ -28,11 +28,21 @@ refuses!(EnableMfa: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, Toke
 pub async fn enable_mfa(
     app: App,
     source: Source,
+    what: Then<Caller, Then<Number, OptionalBody<EnableMfaRequest>>>,
+) -> Answer<EnableMfaAnswer> {
+    let answer = enable(&app, source, what).await?;
+    Ok(Utf8Json(answer))
+}
+
+/// What both versions do; the same holds for its neighbours below.
+pub(super) async fn enable(
+    app: &App,
+    source: Source,
     Then(caller, Then(Number(number), body)): Then<
         Caller,
         Then<Number, OptionalBody<EnableMfaRequest>>,
     >,
-) -> Answer<EnableMfaAnswer> {
+) -> Result<EnableMfaAnswer, Error> {
     let recreate = body.into_inner().is_some_and(|body| body.recreate.0);
     let command = authenticator::Enable {
         caller: caller.into_inner(),
@@ -43,13 +53,13 @@ pub async fn enable_mfa(
     let enabled = app
         .call(async |ctx| authenticator::enable(ctx, command).await)
         .await?;
-    Ok(Utf8Json(EnableMfaAnswer {
+    Ok(EnableMfaAnswer {
         user_id: number,
         qr_string: enabled.otpauth_url,
         secret_key: enabled.secret,
         scratch_codes: enabled.codes,
         token: enabled.mfa_token,
-    }))
+    })
 }
 
 refuses!(AcceptMfa: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose, InvalidMfaCode,
@@ -63,8 +73,17 @@ refuses!(AcceptMfa: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, Mfa
 pub async fn accept_mfa(
     app: App,
     source: Source,
-    Then(caller, Then(Number(number), body)): Then<Caller, Then<Number, Body<AcceptMfaRequest>>>,
+    what: Then<Caller, Then<Number, Body<AcceptMfaRequest>>>,
 ) -> Result<HttpResponse, Error> {
+    accept(&app, source, what).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+pub(super) async fn accept(
+    app: &App,
+    source: Source,
+    Then(caller, Then(Number(number), body)): Then<Caller, Then<Number, Body<AcceptMfaRequest>>>,
+) -> Result<(), Error> {
     let body = body.into_inner();
     let command = authenticator::Accept {
         caller: caller.into_inner(),
@@ -73,9 +92,8 @@ pub async fn accept_mfa(
         token: body.token.into_secret(),
         source,
     };
-    app.call(async |ctx| authenticator::accept(ctx, command).await)
-        .await?;
-    Ok(HttpResponse::Ok().finish())
+    let done = app.call(async |ctx| authenticator::accept(ctx, command).await);
+    Ok(done.await?)
 }
 
 refuses!(DisableMfa: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -88,12 +106,21 @@ refuses!(DisableMfa: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Insuf
 pub async fn disable_mfa(
     app: App,
     source: Source,
-    Then(caller, Number(number)): Then<Caller, Number>,
+    Then(caller, number): Then<Caller, Number>,
 ) -> Result<HttpResponse, Error> {
-    let caller = caller.into_inner();
-    app.call(async |ctx| authenticator::disable(ctx, caller, number, source).await)
-        .await?;
+    disable(&app, source, caller, number).await?;
     Ok(HttpResponse::Ok().finish())
+}
+
+pub(super) async fn disable(
+    app: &App,
+    source: Source,
+    caller: Caller,
+    Number(number): Number,
+) -> Result<(), Error> {
+    let caller = caller.into_inner();
+    let done = app.call(async |ctx| authenticator::disable(ctx, caller, number, source).await);
+    Ok(done.await?)
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -155,7 +182,7 @@ pub struct EnableMfaAnswer {
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     secret_key: Secret<String>,
-    #[serde(serialize_with = "all_exposed")]
+    #[serde(serialize_with = "exposed_all")]
     #[schema(value_type = Vec<String>)]
     scratch_codes: Vec<Secret<String>>,
     #[serde(serialize_with = "exposed")]
@@ -163,10 +190,33 @@ pub struct EnableMfaAnswer {
     token: Secret<String>,
 }
 
-/// Writes a list of secrets, for their owner.
-fn all_exposed<S: Serializer>(
-    secrets: &[Secret<String>],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(secrets.iter().map(Secret::expose))
+/// The same as v8.1 answers it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EnableMfaAnswerV81 {
+    user_id: String,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    qr_string: Secret<String>,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    secret_key: Secret<String>,
+    #[serde(serialize_with = "exposed_all")]
+    #[schema(value_type = Vec<String>)]
+    scratch_codes: Vec<Secret<String>>,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    token: Secret<String>,
+}
+
+impl From<EnableMfaAnswer> for EnableMfaAnswerV81 {
+    fn from(answer: EnableMfaAnswer) -> Self {
+        Self {
+            user_id: answer.user_id.to_string(),
+            qr_string: answer.qr_string,
+            secret_key: answer.secret_key,
+            scratch_codes: answer.scratch_codes,
+            token: answer.token,
+        }
+    }
 }

@@ -1,10 +1,11 @@
-//! The API that mirrors Veeam Backup for Azure's REST API v1: `/api/oauth2/token`, `/api/v1/users*`.
+//! The API that mirrors Veeam Backup for Azure's REST API: `/api/oauth2/token`, `/api/v1/users*`, `/api/v8.1/users*`.
 
 mod dto;
 mod error;
 mod mfa;
 mod token;
 mod users;
+mod v8_1;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
@@ -51,6 +52,7 @@ impl<T: Serialize> Responder for Utf8Json<T> {
 fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(token::request_token)
+        .service(token::logout)
         .service(users::list_users)
         .service(users::add_user)
         .service(users::get_user)
@@ -59,6 +61,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(mfa::enable_mfa)
         .service(mfa::accept_mfa)
         .service(mfa::disable_mfa);
+    v8_1::routes(config);
 }
 
 /// What the mounted handlers say of themselves, collected in an application of its own so that equal

@@ -1,16 +1,16 @@
-//! Signing in, finishing a sign-in and refreshing: one operation, three grants.
+//! Signing in, finishing a sign-in and refreshing: one operation, three grants; and signing out.
 
-use actix_web::post;
+use actix_web::{HttpResponse, delete, post};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::dto::PortalRole;
-use super::error::refuses;
-use super::{App, Form, Utf8Json};
+use super::dto::{PortalRole, UserType};
+use super::error::{Error, refuses};
+use super::{App, Caller, Form, Query, Utf8Json};
 use crate::flow::login::Carries;
 use crate::flow::{self, Answer};
-use crate::http::input::SecretText;
+use crate::http::input::{SecretText, Then};
 use crate::http::output::exposed_if;
 use crate::model::kinds::FactorKind;
 use crate::model::source::Source;
@@ -74,6 +74,34 @@ pub async fn request_token(
         })
         .await?;
     Ok(Utf8Json(TokenResponse::new(logged_in, app.ctx().now())))
+}
+
+refuses!(Logout: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
+
+/// Ends the session.
+#[utoipa::path(operation_id = "logout", tag = "Sign-out", params(SignOut), security(("bearerAuth" = [])),
+    responses((status = 204), Logout))]
+#[delete("/api/oauth2/token")]
+pub async fn logout(
+    app: App,
+    source: Source,
+    Then(caller, _version): Then<Caller, Query<SignOut>>,
+) -> Result<HttpResponse, Error> {
+    let caller = caller.into_inner();
+    app.call(async |ctx| flow::session::logout(ctx, caller, source).await)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What clients say of themselves when they sign out; it changes nothing.
+#[derive(Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SignOut {
+    #[serde(rename = "api-version")]
+    #[validate(length(max = 32))]
+    #[param(max_length = 32)]
+    api_version: Option<String>,
 }
 
 /// The form, its names in lower case.
@@ -144,11 +172,6 @@ fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
     Bearer,
-}
-
-#[derive(Clone, Copy, Serialize, ToSchema)]
-pub enum UserType {
-    Internal,
 }
 
 /// A session, or the demand for a second step: clients look which of the two tokens is there.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::dto::{Links, Number, User};
+use super::dto::{Links, Number, Place, User};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query, Utf8Json};
 use crate::flow::administration;
@@ -21,31 +21,39 @@ const LONGEST_PAGE: i64 = 100;
 refuses!(ListUsers: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
 
 /// Lists the accounts that the caller may see.
-#[utoipa::path(operation_id = "listUsers", tag = "Users", params(Paging), security(("bearerAuth" = [])),
+#[utoipa::path(operation_id = "listUsers", tag = "Users", params(UserFilter), security(("bearerAuth" = [])),
     responses((status = 200, body = UserList), ListUsers))]
 #[get("/api/v1/users")]
 pub async fn list_users(
     app: App,
-    Then(caller, paging): Then<Caller, Query<Paging>>,
+    place: Place,
+    Then(caller, filter): Then<Caller, Query<UserFilter>>,
 ) -> Answer<UserList> {
-    let (caller, paging) = (caller.into_inner(), paging.into_inner());
-    let (limit, offset) = (paging.limit(), paging.offset.unwrap_or(0));
+    let list = list(&app, &place, caller, filter).await?;
+    Ok(Utf8Json(list))
+}
+
+/// What both versions do; the same holds for its neighbours below.
+pub(super) async fn list(
+    app: &App,
+    place: &Place,
+    caller: Caller,
+    filter: Query<UserFilter>,
+) -> Result<UserList, Error> {
+    let command = filter.into_inner().command(caller.into_inner());
+    let (limit, offset) = (command.limit, command.offset);
     let page = app
-        .call(async |ctx| administration::list(ctx, caller, limit, offset).await)
+        .call(async |ctx| administration::list(ctx, command).await)
         .await?;
-    let base = &app.ctx().settings.public_url;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    Ok(Utf8Json(UserList {
+    let accounts = page.items.into_iter();
+    Ok(UserList {
         offset: count(offset),
         limit: count(limit),
         total_count: count(page.total),
-        results: page
-            .items
-            .into_iter()
-            .map(|person| User::new(person, base))
-            .collect(),
-        links: Links::to(base, ""),
-    }))
+        results: accounts.map(|one| User::new(one, place)).collect(),
+        links: Links::to(place, ""),
+    })
 }
 
 refuses!(AddUser: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
@@ -57,14 +65,26 @@ refuses!(AddUser: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
 #[post("/api/v1/users")]
 pub async fn add_user(
     app: App,
+    place: Place,
     source: Source,
     Then(caller, body): Then<Caller, Body<AddUserRequest>>,
 ) -> Answer<User> {
+    let user = add(&app, &place, source, caller, body).await?;
+    Ok(Utf8Json(user))
+}
+
+pub(super) async fn add(
+    app: &App,
+    place: &Place,
+    source: Source,
+    caller: Caller,
+    body: Body<AddUserRequest>,
+) -> Result<User, Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
-    let person = app
+    let account = app
         .call(async |ctx| administration::add(ctx, command).await)
         .await?;
-    Ok(Utf8Json(User::new(person, &app.ctx().settings.public_url)))
+    Ok(User::new(account, place))
 }
 
 refuses!(GetUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
@@ -75,13 +95,24 @@ refuses!(GetUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidde
 #[get("/api/v1/users/{id}")]
 pub async fn get_user(
     app: App,
-    Then(caller, Number(number)): Then<Caller, Number>,
+    place: Place,
+    Then(caller, number): Then<Caller, Number>,
 ) -> Answer<User> {
+    let user = get(&app, &place, caller, number).await?;
+    Ok(Utf8Json(user))
+}
+
+pub(super) async fn get(
+    app: &App,
+    place: &Place,
+    caller: Caller,
+    Number(number): Number,
+) -> Result<User, Error> {
     let caller = caller.into_inner();
-    let person = app
+    let account = app
         .call(async |ctx| administration::get(ctx, caller, number).await)
         .await?;
-    Ok(Utf8Json(User::new(person, &app.ctx().settings.public_url)))
+    Ok(User::new(account, place))
 }
 
 refuses!(UpdateUser: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -94,16 +125,27 @@ refuses!(UpdateUser: WITH_BODY, Validation, TokenInvalid, TokenExpired, Insuffic
 #[put("/api/v1/users/{id}")]
 pub async fn update_user(
     app: App,
+    place: Place,
+    source: Source,
+    change: Then<Caller, Then<Number, Body<UpdateUserRequest>>>,
+) -> Answer<User> {
+    let user = update(&app, &place, source, change).await?;
+    Ok(Utf8Json(user))
+}
+
+pub(super) async fn update(
+    app: &App,
+    place: &Place,
     source: Source,
     Then(caller, Then(Number(number), body)): Then<Caller, Then<Number, Body<UpdateUserRequest>>>,
-) -> Answer<User> {
+) -> Result<User, Error> {
     let command = body
         .into_inner()
         .command(caller.into_inner(), number, source);
-    let person = app
+    let account = app
         .call(async |ctx| administration::update(ctx, command).await)
         .await?;
-    Ok(Utf8Json(User::new(person, &app.ctx().settings.public_url)))
+    Ok(User::new(account, place))
 }
 
 refuses!(DeleteUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
@@ -116,18 +158,33 @@ refuses!(DeleteUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Insuf
 pub async fn delete_user(
     app: App,
     source: Source,
-    Then(caller, Number(number)): Then<Caller, Number>,
+    Then(caller, number): Then<Caller, Number>,
 ) -> Result<HttpResponse, Error> {
-    let caller = caller.into_inner();
-    app.call(async |ctx| administration::delete(ctx, caller, number, source).await)
-        .await?;
+    delete(&app, source, caller, number).await?;
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Which part of the list; parameters that this API does not know are passed over.
+pub(super) async fn delete(
+    app: &App,
+    source: Source,
+    caller: Caller,
+    Number(number): Number,
+) -> Result<(), Error> {
+    let caller = caller.into_inner();
+    let done = app.call(async |ctx| administration::delete(ctx, caller, number, source).await);
+    Ok(done.await?)
+}
+
+/// Which users, and which part of the list. Of bodies, this API passes over what it does not know; here that
+/// would answer users that nobody asked for.
 #[derive(Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Paging {
+pub struct UserFilter {
+    #[serde(rename = "NameFilter")]
+    #[validate(length(min = 1, max = 320))]
+    #[param(min_length = 1, max_length = 320)]
+    name_filter: Option<String>,
     #[serde(rename = "Offset")]
     #[validate(range(min = 0, max = 1_000_000))]
     #[param(format = Int32, minimum = 0, maximum = 1_000_000, default = 0)]
@@ -138,11 +195,16 @@ pub struct Paging {
     limit: Option<i64>,
 }
 
-impl Paging {
-    fn limit(&self) -> i64 {
-        match self.limit.unwrap_or(PAGE) {
-            -1 => LONGEST_PAGE,
-            limit => limit,
+impl UserFilter {
+    fn command(self, caller: session::Caller) -> administration::List {
+        administration::List {
+            caller,
+            name: self.name_filter,
+            limit: match self.limit.unwrap_or(PAGE) {
+                -1 => LONGEST_PAGE,
+                limit => limit,
+            },
+            offset: self.offset.unwrap_or(0),
         }
     }
 }
@@ -150,12 +212,12 @@ impl Paging {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserList {
-    offset: u32,
-    limit: u32,
-    total_count: u32,
-    results: Vec<User>,
+    pub(super) offset: u32,
+    pub(super) limit: u32,
+    pub(super) total_count: u32,
+    pub(super) results: Vec<User>,
     #[serde(rename = "_links")]
-    links: Links,
+    pub(super) links: Links,
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
