@@ -58,7 +58,7 @@ async fn by_sdk(server: &Server, device: &Device) -> Result<(), Failure> {
         password: PASSWORD.into(),
     };
     let step = client.login().body(login).send().await?.into_inner();
-    let LoginResponse::MfaRequiredResponse(step) = step else {
+    let LoginAnswer::MfaRequiredResponse(step) = step else {
         panic!("no second factor was asked for")
     };
     let asked = PasskeyOptionsRequest {

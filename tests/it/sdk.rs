@@ -95,7 +95,7 @@ async fn netevias_client_signs_in() {
 }
 
 async fn veeams_client_signs_in() {
-    use veeam::types::{RequestTokenError, TokenAnswer, TokenRequest};
+    use veeam::types::{RequestTokenError, TokenRequest};
 
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
@@ -124,22 +124,18 @@ async fn veeams_client_signs_in() {
     ));
 
     let asked = client.request_token().body(password(PASSWORD)).send().await;
-    let TokenAnswer::MfaRequiredResponse(asked) = asked.expect("asked").into_inner() else {
-        panic!("a second factor")
-    };
+    let asked = asked.expect("asked").into_inner();
+    assert!(asked.session().is_none(), "a second factor first");
     let proof = TokenRequest {
         grant_type: Some("Mfa".to_owned()),
         mfa_code: Some(alice.fresh_code().into()),
-        mfa_token: Some(asked.mfa_token),
+        mfa_token: asked.mfa_token,
         password: None,
         refresh_token: None,
         username: None,
     };
     let done = client.request_token().body(proof).send().await;
-    let TokenAnswer::TokenResponse(done) = done.expect("signed in").into_inner() else {
-        panic!("tokens")
-    };
-    client.sign_in_with(&done);
+    client.sign_in_with(done.expect("signed in").session().expect("tokens"));
     let users = client.list_users().send().await.expect("a list");
     assert_eq!(users.results.len(), 1);
     assert!(users.results[0].mfa_enabled);

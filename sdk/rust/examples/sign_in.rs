@@ -138,8 +138,8 @@ async fn sign_in(client: &Client, email: &str, phone: &Phone) -> Result<()> {
     };
     let step = match client.login().body(request).send().await {
         Ok(answer) => match answer.into_inner() {
-            LoginResponse::MfaRequiredResponse(step) => step,
-            LoginResponse::TokenResponse(_) => bail!("no second factor was asked for"),
+            LoginAnswer::MfaRequiredResponse(step) => step,
+            LoginAnswer::TokenResponse(_) => bail!("no second factor was asked for"),
         },
         Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
             LoginError::InvalidCredentialsErrorResponse(wrong) => bail!("{}", wrong.message),

@@ -11,8 +11,8 @@
 //!     let login = LoginRequest { email: email.into(), password: password.into() };
 //!
 //!     match client.login().body(login).send().await?.into_inner() {
-//!         LoginResponse::TokenResponse(tokens) => client.sign_in_with(&tokens),
-//!         LoginResponse::MfaRequiredResponse(step) => loop {
+//!         LoginAnswer::TokenResponse(tokens) => client.sign_in_with(&tokens),
+//!         LoginAnswer::MfaRequiredResponse(step) => loop {
 //!             let code = ask(&format!("Your code ({}): ", step.method));
 //!             let proof = MfaVerifyRequest { mfa_token: step.mfa_token.clone(), code: code.into() };
 //!             match client.verify_mfa_login().body(proof).send().await {

@@ -15,11 +15,11 @@ async fn page(client: &Client, email: &str, password: &str) -> Result<String, Fa
     };
     match client.login().body(login).send().await {
         Ok(answer) => match answer.into_inner() {
-            LoginResponse::TokenResponse(tokens) => {
+            LoginAnswer::TokenResponse(tokens) => {
                 client.sign_in_with(&tokens);
                 Ok(format!("Hello, {}!", tokens.user.email))
             }
-            LoginResponse::MfaRequiredResponse(step) => Ok(format!("Your {} code:", step.method)),
+            LoginAnswer::MfaRequiredResponse(step) => Ok(format!("Your {} code:", step.method)),
         },
         Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
             LoginError::InvalidCredentialsErrorResponse(_) => Ok("Wrong.".to_owned()),
@@ -108,7 +108,7 @@ async fn a_value_that_this_version_does_not_know_is_read() {
         .email("alice@example.com")
         .password("right");
     let answer = client.login().body(login).send().await.expect("an answer");
-    let LoginResponse::MfaRequiredResponse(step) = answer.into_inner() else {
+    let LoginAnswer::MfaRequiredResponse(step) = answer.into_inner() else {
         panic!("a second factor is asked for")
     };
     assert_eq!(step.method, MfaMethod::Other("carrier_pigeon".to_owned()));
@@ -236,7 +236,7 @@ async fn nothing_that_holds_a_secret_shows_it() {
     let shown = [
         format!("{:?}", Secret::from("hunter2")),
         format!("{tokens:?}"),
-        format!("{:?}", LoginResponse::from(step)),
+        format!("{:?}", LoginAnswer::from(step)),
         format!("{login:?}"),
         format!("{:?}", client.login().body(login)),
         format!("{proof:?}"),

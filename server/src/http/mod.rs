@@ -5,6 +5,7 @@ pub mod connection;
 pub mod contract;
 mod cors;
 pub mod docs;
+pub mod either;
 pub mod files;
 pub mod health;
 pub mod input;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{distinct, errors};
+use super::{distinct, errors, names};
 use crate::openapi::{Operation, entries, operations, resolve};
 
 /// Where the shape of an operation or field comes from: a vendor's page, a conclusion from it, or our own addition.
@@ -24,6 +24,7 @@ pub fn findings(spec: &Value) -> Vec<String> {
     }
     operation_ids(spec, &mut found);
     errors::envelope(spec, &mut found);
+    names::findings(spec, &mut found);
     for operation in operations(spec) {
         words(spec, &operation, &mut found);
         parameters(spec, &operation, &mut found);

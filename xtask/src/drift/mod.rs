@@ -8,6 +8,7 @@ mod errors;
 mod lint;
 #[cfg(test)]
 mod mutations;
+mod names;
 mod shape;
 
 use anyhow::{Result, bail};

@@ -5,43 +5,39 @@
 /// A place is `Schema.property`; of a list, its members are meant. A component of its own has no places. A name once
 /// shipped stays: it is part of the SDK's interface.
 pub const OPEN: &[Listed] = &[
-    ("identity", "MFAMethod", &[]),
+    ("identity", "MfaMethod", &[]),
     (
         "identity",
         "Role",
-        &["User.role", "GetCurrentUserResponse.role"],
+        &["User.role", "GetCurrentUserAnswer.role"],
     ),
     (
         "identity",
         "Acr",
         &["SessionInfo.acr", "StepUpCompleteResponse.acr"],
     ),
-    ("identity", "FactorState", &["MFAFactor.state"]),
+    ("identity", "FactorState", &["MfaFactor.state"]),
     ("identity", "LinkPurpose", &["MagicLinkResponse.purpose"]),
-    (
-        "identity",
-        "InvalidReason",
-        &["ValidateTokenResponse.reason"],
-    ),
+    ("identity", "InvalidReason", &["ValidateTokenAnswer.reason"]),
     (
         "identity",
         "InvalidCodeReason",
-        &["InvalidMFACodeErrorResponse.reason"],
+        &["InvalidMfaCodeErrorResponse.reason"],
     ),
     (
         "identity",
         "Scope",
         &[
-            "APIKey.scopes",
-            "CreateAPIKeyResponse.scopes",
-            "CreateAPIKeyRequest.scopes",
+            "ApiKeyInfo.scopes",
+            "CreateApiKeyAnswer.scopes",
+            "CreateApiKeyRequest.scopes",
         ],
     ),
-    ("flashback", "MFAType", &[]),
+    ("flashback", "MfaType", &[]),
     (
         "flashback",
         "InvalidCodeReason",
-        &["InvalidMFACodeErrorResponse.reason"],
+        &["InvalidMfaCodeErrorResponse.reason"],
     ),
     (
         "flashback",
@@ -53,19 +49,26 @@ pub const OPEN: &[Listed] = &[
         "OrganisationRole",
         &["Profile.orgRoleDescription"],
     ),
-    ("netevia", "MFAMethod", &[]),
-    ("netevia", "SignInMethod", &[]),
+    ("netevia", "MfaMethod", &[]),
+    (
+        "netevia",
+        "SignInMethod",
+        &[
+            "AuthMfaRequiredResponse.mfaMethod",
+            "AuthMfaRequiredResponse.mfaMethods",
+        ],
+    ),
     (
         "netevia",
         "InvalidCodeReason",
-        &["InvalidMFACodeErrorResponse.reason"],
+        &["InvalidMfaCodeErrorResponse.reason"],
     ),
     ("veeam", "Role", &["TokenResponse.roleName", "User.role"]),
     ("veeam", "AskedMethod", &["TokenResponse.mfa_method"]),
     (
         "veeam",
         "InvalidCodeReason",
-        &["InvalidMFACodeErrorResponse.reason"],
+        &["InvalidMfaCodeErrorResponse.reason"],
     ),
 ];
 

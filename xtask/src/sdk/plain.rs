@@ -83,6 +83,10 @@ fn plain(schema: &mut Value) {
             json!(if small { "uint32" } else { "uint64" }),
         );
     }
+    // A choice of fields is the server's to judge; as a type it would be one variant for each.
+    if map.contains_key("properties") {
+        map.remove("anyOf");
+    }
     let required = map.get("required").cloned().unwrap_or_default();
     if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
         let mut known = BTreeSet::new();

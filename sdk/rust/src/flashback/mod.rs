@@ -17,8 +17,8 @@ use crate::Session;
 crate::front::client::client! { logout: Some("logout") }
 
 /// Of a login that asks for a second factor, the bearer that finishes it.
-impl From<&types::LoginResponse> for Session {
-    fn from(answer: &types::LoginResponse) -> Self {
+impl From<&types::LoginAnswer> for Session {
+    fn from(answer: &types::LoginAnswer) -> Self {
         if answer.mfa_required {
             return Self::bearer(&answer.access_token);
         }
@@ -30,8 +30,8 @@ impl From<&types::LoginResponse> for Session {
     }
 }
 
-impl From<&types::VerifyMfaLoginResponse> for Session {
-    fn from(answer: &types::VerifyMfaLoginResponse) -> Self {
+impl From<&types::VerifyMfaLoginAnswer> for Session {
+    fn from(answer: &types::VerifyMfaLoginAnswer) -> Self {
         Self::until(
             answer.full_access_token.clone(),
             answer.refresh_token.clone(),

@@ -33,8 +33,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::types::{
-    Acr, MfaMethod, MfaRequiredResponse, Role, StepUpChallengeResponse, StepUpCompleteResponse,
-    StepUpCompleteResponseTokenType, TokenResponse, TokenResponseTokenType, User,
+    Acr, MfaMethod, MfaRequiredResponse, MfaRequiredResponseStatus, Role, StepUpChallengeResponse,
+    StepUpChallengeResponseStatus, StepUpCompleteResponse, StepUpCompleteResponseStatus,
+    StepUpCompleteResponseTokenType, TokenResponse, TokenResponseStatus, TokenResponseTokenType,
+    User,
 };
 
 /// Alice Archer, with an authenticator app. Change what your test is about.
@@ -57,6 +59,7 @@ pub fn user() -> User {
 #[must_use]
 pub fn tokens() -> TokenResponse {
     TokenResponse {
+        status: TokenResponseStatus::SignedIn,
         access_token: "an-access-token".into(),
         refresh_token: "rt_a-refresh-token".into(),
         token_type: TokenResponseTokenType::Bearer,
@@ -69,6 +72,7 @@ pub fn tokens() -> TokenResponse {
 #[must_use]
 pub fn mfa_required() -> MfaRequiredResponse {
     MfaRequiredResponse {
+        status: MfaRequiredResponseStatus::MfaRequired,
         mfa_required: true,
         mfa_token: "mfa_a-token".into(),
         method: MfaMethod::Authenticator,
@@ -81,6 +85,7 @@ pub fn mfa_required() -> MfaRequiredResponse {
 #[must_use]
 pub fn step_up_challenge() -> StepUpChallengeResponse {
     StepUpChallengeResponse {
+        status: StepUpChallengeResponseStatus::MfaRequired,
         message: "Enter the current code from your authenticator app.".to_owned(),
         mfa_token: "mfa_a-token".into(),
         method: MfaMethod::Authenticator,
@@ -93,6 +98,7 @@ pub fn step_up_challenge() -> StepUpChallengeResponse {
 #[must_use]
 pub fn stepped_up() -> StepUpCompleteResponse {
     StepUpCompleteResponse {
+        status: StepUpCompleteResponseStatus::SteppedUp,
         access_token: "a-lifted-access-token".into(),
         token_type: StepUpCompleteResponseTokenType::Bearer,
         expires_in: 900,

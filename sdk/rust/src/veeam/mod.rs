@@ -13,12 +13,12 @@ use crate::Session;
 
 crate::front::client::client! { logout: None }
 
-impl From<&types::TokenResponse> for Session {
-    fn from(answer: &types::TokenResponse) -> Self {
-        Self::new(
-            answer.access_token.clone(),
-            answer.refresh_token.clone(),
-            answer.expires_in,
-        )
+impl types::TokenResponse {
+    /// The session, or nothing while a second step is asked for: then `mfa_token` goes into the `Mfa` grant, with a code.
+    #[must_use]
+    pub fn session(&self) -> Option<Session> {
+        let access_token = self.access_token.clone()?;
+        let refresh_token = self.refresh_token.clone()?;
+        Some(Session::new(access_token, refresh_token, self.expires_in))
     }
 }

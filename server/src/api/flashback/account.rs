@@ -82,7 +82,7 @@ pub struct RegisterRequest {
     #[schema(format = Email, max_length = 254)]
     email: String,
     #[validate(custom(function = "new_password"))]
-    #[schema(value_type = String, min_length = 8, max_length = 256)]
+    #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
     #[serde(default, deserialize_with = "present")]
     #[validate(length(min = 1, max = 100), custom(function = "name"))]
@@ -96,6 +96,13 @@ pub struct RegisterRequest {
     #[validate(length(max = 100), custom(function = "harmless_name"))]
     #[schema(max_length = 100, nullable = false)]
     company_name: Option<String>,
+    #[serde(default, deserialize_with = "present", rename = "companyWebsite")]
+    #[validate(length(max = 200))]
+    #[schema(max_length = 200, nullable = false)]
+    _company_website: Option<String>,
+    #[serde(default, deserialize_with = "present", rename = "isBusiness")]
+    #[schema(nullable = false)]
+    _is_business: Option<bool>,
 }
 
 impl RegisterRequest {
@@ -140,7 +147,7 @@ pub struct VerifyEmailRequest {
     token: SecretText,
     #[serde(default, deserialize_with = "present")]
     #[validate(custom(function = "new_password"))]
-    #[schema(value_type = Option<String>, min_length = 8, max_length = 256, nullable = false)]
+    #[schema(value_type = Option<String>, min_length = 15, max_length = 256, nullable = false)]
     password: Option<SecretText>,
 }
 

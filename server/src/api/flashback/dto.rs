@@ -17,7 +17,6 @@ pub const CARRIED: &[FactorKind] = &[
 
 /// A method, in answers.
 #[derive(Clone, Copy, Serialize, ToSchema)]
-#[schema(as = MFAType)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MfaType {
     GoogleAuth,
@@ -68,7 +67,6 @@ impl<'de> Deserialize<'de> for Method {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = MFATypeRequest)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaTypeRequest {
     #[schema(value_type = MfaType)]

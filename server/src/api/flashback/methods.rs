@@ -171,7 +171,6 @@ fn user_id(text: &str) -> Result<UserId, Refusal> {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAStatusResponse)]
 pub struct MfaStatusResponse {
     success: bool,
     data: MfaStatus,
@@ -179,7 +178,6 @@ pub struct MfaStatusResponse {
 
 /// Whether sign-in asks for a second factor, and for which.
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAStatus)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaStatus {
     is_enabled: bool,
@@ -215,7 +213,6 @@ impl MfaStatus {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAMethodsResponse)]
 pub struct MfaMethodsResponse {
     success: bool,
     data: Vec<MfaMethodInfo>,
@@ -223,7 +220,6 @@ pub struct MfaMethodsResponse {
 
 /// A method, and where the account stands with it.
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAMethodInfo)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaMethodInfo {
     r#type: MfaType,
@@ -264,7 +260,6 @@ impl MfaMethodInfo {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = ResetMFARequest)]
 #[serde(rename_all = "camelCase")]
 pub struct ResetMfaRequest {
     #[serde(default, deserialize_with = "present")]

@@ -37,7 +37,6 @@ pub async fn enforce_organization_mfa(
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = EnforceMFARequest)]
 pub struct EnforceMfaRequest {
     enforced: bool,
 }

@@ -3,6 +3,7 @@
 use actix_web::post;
 use actix_web::web::Json;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
@@ -27,9 +28,9 @@ refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttemp
 
 /// Checks the password.
 #[utoipa::path(operation_id = "login", tag = "Sessions", request_body = LoginRequest,
-    responses((status = 200, body = LoginResponse), Login))]
+    responses((status = 200, body = LoginAnswer), Login))]
 #[post("/user/login")]
-pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer<LoginResponse> {
+pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer<LoginAnswer> {
     let body = body.into_inner();
     let command = flow::login::Begin {
         name: body.email,
@@ -52,13 +53,13 @@ refuses!(VerifyMfaLogin: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEn
 /// Judges the second factor, and begins the session.
 #[utoipa::path(operation_id = "verifyMfaLogin", tag = "Sessions", request_body = VerifyMfaLoginRequest,
     security(("pendingAuth" = [])),
-    responses((status = 200, body = VerifyMfaLoginResponse), VerifyMfaLogin))]
+    responses((status = 200, body = VerifyMfaLoginAnswer), VerifyMfaLogin))]
 #[post("/mfa/verify-login")]
 pub async fn verify_mfa_login(
     app: App,
     source: Source,
     Then(pending, body): Then<Pending, Body<VerifyMfaLoginRequest>>,
-) -> Answer<VerifyMfaLoginResponse> {
+) -> Answer<VerifyMfaLoginAnswer> {
     let (pending, body) = (pending.into_inner(), body.into_inner());
     let method = body.mfa_type.known()?;
     let command = flow::login::Verify {
@@ -125,12 +126,15 @@ pub struct LoginRequest {
     #[validate(length(min = 1, max = 4096))]
     #[schema(value_type = String, min_length = 1, max_length = 4096)]
     password: SecretText,
+    #[serde(default, rename = "deviceInfo", deserialize_with = "present")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    _device_info: Option<Map<String, Value>>,
 }
 
 /// Tokens, or the reference of an unfinished sign-in in their place.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct LoginResponse {
+pub struct LoginAnswer {
     success: bool,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
@@ -147,7 +151,7 @@ pub struct LoginResponse {
     mfa_methods: Option<Vec<MfaType>>,
 }
 
-impl From<LoggedIn> for LoginResponse {
+impl From<LoggedIn> for LoginAnswer {
     fn from(logged_in: LoggedIn) -> Self {
         match logged_in {
             LoggedIn::Session(signed_in) => (*signed_in).into(),
@@ -156,7 +160,7 @@ impl From<LoggedIn> for LoginResponse {
     }
 }
 
-impl From<SignedIn> for LoginResponse {
+impl From<SignedIn> for LoginAnswer {
     fn from(signed_in: SignedIn) -> Self {
         Self {
             success: true,
@@ -171,7 +175,7 @@ impl From<SignedIn> for LoginResponse {
     }
 }
 
-impl From<MfaRequired> for LoginResponse {
+impl From<MfaRequired> for LoginAnswer {
     fn from(required: MfaRequired) -> Self {
         let reference = Reference::parse(ReferenceKind::Challenge, required.mfa_token.expose());
         let token_id = reference.map_or_else(String::new, |known| known.row.to_string());
@@ -214,7 +218,6 @@ impl From<Person> for LoginUser {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = VerifyMFALoginRequest)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyMfaLoginRequest {
     #[schema(value_type = MfaType)]
@@ -264,9 +267,8 @@ pub fn fault(error: serde_json::Error) -> Error {
 
 /// The sign-in is finished.
 #[derive(Serialize, ToSchema)]
-#[schema(as = VerifyMFALoginResponse)]
 #[serde(rename_all = "camelCase")]
-pub struct VerifyMfaLoginResponse {
+pub struct VerifyMfaLoginAnswer {
     success: bool,
     message: &'static str,
     #[serde(serialize_with = "exposed")]
@@ -281,7 +283,7 @@ pub struct VerifyMfaLoginResponse {
     recovery_codes_remaining: Option<u32>,
 }
 
-impl From<SignedIn> for VerifyMfaLoginResponse {
+impl From<SignedIn> for VerifyMfaLoginAnswer {
     fn from(signed_in: SignedIn) -> Self {
         Self {
             success: true,
@@ -299,11 +301,12 @@ impl From<SignedIn> for VerifyMfaLoginResponse {
 pub struct RefreshRequest {
     #[serde(default, deserialize_with = "present")]
     #[validate(length(min = 1, max = 200))]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, nullable = false)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200)]
     refresh_token: Option<SecretText>,
+    // As the vendor's client library spells it. Two spellings in a document break most generators.
     #[serde(default, deserialize_with = "present", rename = "refresh_token")]
     #[validate(length(min = 1, max = 200))]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, nullable = false)]
+    #[schema(ignore)]
     snake: Option<SecretText>,
 }
 

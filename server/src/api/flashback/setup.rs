@@ -29,20 +29,20 @@ refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable
 /// Begins setting up a method.
 #[utoipa::path(operation_id = "setupMfa", tag = "MFA", request_body = SetupMfaRequest,
     security(("bearerAuth" = [])),
-    responses((status = 200, body = SetupMfaResponse), SetupMfa))]
+    responses((status = 200, body = SetupMfaAnswer), SetupMfa))]
 #[post("/mfa/setup")]
 pub async fn setup_mfa(
     app: App,
     source: Source,
     Then(caller, body): Then<Caller, Body<SetupMfaRequest>>,
-) -> Answer<SetupMfaResponse> {
+) -> Answer<SetupMfaAnswer> {
     let command = body.into_inner().command(caller.into_inner(), source)?;
     let begun = app
         .call(async |ctx| setup::begin(ctx, command).await)
         .await?;
     let origin = &app.ctx().settings.public_url;
-    let data = SetupMfaData::of(begun, origin)?;
-    Ok(Json(SetupMfaResponse {
+    let data = MfaSetupData::of(begun, origin)?;
+    Ok(Json(SetupMfaAnswer {
         success: true,
         data,
     }))
@@ -77,7 +77,6 @@ pub async fn verify_mfa_setup(
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = SetupMFARequest)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupMfaRequest {
     #[schema(value_type = MfaType)]
@@ -102,6 +101,10 @@ pub struct DeviceInfo {
     )]
     #[schema(max_length = 100, nullable = false)]
     name: Option<String>,
+    #[serde(default, deserialize_with = "present", rename = "type")]
+    #[validate(length(max = 100))]
+    #[schema(max_length = 100, nullable = false)]
+    kind: Option<String>,
 }
 
 impl SetupMfaRequest {
@@ -130,18 +133,16 @@ impl SetupMfaRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = SetupMFAResponse)]
-pub struct SetupMfaResponse {
+pub struct SetupMfaAnswer {
     success: bool,
-    data: SetupMfaData,
+    data: MfaSetupData,
 }
 
 /// What the method needs for its proof.
 #[derive(Serialize, ToSchema)]
-#[schema(as = SetupMFAData)]
 #[schema(discriminator(property_name = "mfaType", mapping(("GOOGLE_AUTH" = "#/components/schemas/SetupGoogleAuthData"), ("MAGIC_LINK" = "#/components/schemas/SetupMagicLinkData"), ("PASSKEY" = "#/components/schemas/SetupPasskeyData"))))]
 #[serde(untagged)]
-pub enum SetupMfaData {
+pub enum MfaSetupData {
     GoogleAuth(SetupGoogleAuthData),
     MagicLink(SetupMagicLinkData),
     Passkey(Box<SetupPasskeyData>),
@@ -209,7 +210,7 @@ pub struct SetupPasskeyData {
     options: Value,
 }
 
-impl SetupMfaData {
+impl MfaSetupData {
     fn of(begun: SetupBegun, origin: &str) -> Result<Self, Error> {
         Ok(match begun.needs {
             SetupNeeds::Authenticator {
@@ -270,7 +271,6 @@ fn unforeseen(what: &'static str) -> Error {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = VerifyMFASetupRequest)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyMfaSetupRequest {
     #[schema(value_type = MfaType)]

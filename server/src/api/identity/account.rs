@@ -58,9 +58,9 @@ refuses!(GetCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
 /// Answers the account of the bearer.
 #[utoipa::path(operation_id = "getCurrentUser", tag = "Account", security(("bearerAuth" = [])),
-    responses((status = 200, body = GetCurrentUserResponse), GetCurrentUser))]
+    responses((status = 200, body = GetCurrentUserAnswer), GetCurrentUser))]
 #[get("/identity/me")]
-pub async fn get_current_user(caller: Caller) -> Answer<GetCurrentUserResponse> {
+pub async fn get_current_user(caller: Caller) -> Answer<GetCurrentUserAnswer> {
     let view = flow::session::view(&caller.into_inner());
     Ok(Json(view.into()))
 }
@@ -72,7 +72,7 @@ pub struct RegisterRequest {
     #[schema(format = Email, max_length = 254)]
     email: String,
     #[validate(custom(function = "new_password"))]
-    #[schema(value_type = String, min_length = 8, max_length = 256)]
+    #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
     #[serde(default, deserialize_with = "present")]
     #[validate(length(min = 1, max = 100), custom(function = "name"))]
@@ -141,7 +141,7 @@ impl RegisterVerifyRequest {
 /// The fields of `User`, and the session: written out, since the contract has them in one object.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct GetCurrentUserResponse {
+pub struct GetCurrentUserAnswer {
     id: String,
     number: i64,
     email: String,
@@ -160,7 +160,7 @@ pub struct GetCurrentUserResponse {
     session: SessionInfo,
 }
 
-impl From<(Person, SessionView)> for GetCurrentUserResponse {
+impl From<(Person, SessionView)> for GetCurrentUserAnswer {
     fn from((person, session): (Person, SessionView)) -> Self {
         let user = User::from(person);
         Self {

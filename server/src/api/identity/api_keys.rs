@@ -29,13 +29,13 @@ refuses!(CreateApiKey: WITH_BODY, Validation, TokenInvalid, TokenExpired, Insuff
 
 /// Makes a key.
 #[utoipa::path(operation_id = "createApiKey", tag = "API Keys", request_body = CreateApiKeyRequest,
-    security(("bearerAuth" = [])), responses((status = 201, body = CreateApiKeyResponse), CreateApiKey))]
+    security(("bearerAuth" = [])), responses((status = 201, body = CreateApiKeyAnswer), CreateApiKey))]
 #[post("/identity/api-keys")]
 pub async fn create_api_key(
     app: App,
     source: Source,
     Then(caller, body): Then<Caller, Body<CreateApiKeyRequest>>,
-) -> Result<(Json<CreateApiKeyResponse>, StatusCode), Error> {
+) -> Result<(Json<CreateApiKeyAnswer>, StatusCode), Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
     let made = app
         .call(async |ctx| flow::api_keys::make(ctx, command).await)
@@ -48,12 +48,12 @@ refuses!(ListApiKeys: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Insu
 
 /// Lists keys without their secrets.
 #[utoipa::path(operation_id = "listApiKeys", tag = "API Keys", params(Paging),
-    security(("bearerAuth" = [])), responses((status = 200, body = ListApiKeysResponse), ListApiKeys))]
+    security(("bearerAuth" = [])), responses((status = 200, body = ListApiKeysAnswer), ListApiKeys))]
 #[get("/identity/api-keys")]
 pub async fn list_api_keys(
     app: App,
     Then(caller, paging): Then<Caller, Query<Paging>>,
-) -> Answer<ListApiKeysResponse> {
+) -> Answer<ListApiKeysAnswer> {
     let (caller, paging) = (caller.into_inner(), paging.into_inner());
     let (limit, offset) = (paging.limit(), paging.offset());
     let page = app
@@ -66,7 +66,8 @@ refuses!(DeleteApiKey: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Ins
     Forbidden, ApiKeyNotFound);
 
 /// Ends a key at once.
-#[utoipa::path(operation_id = "deleteApiKey", tag = "API Keys", params(("id" = String, Path, max_length = 64)),
+#[utoipa::path(operation_id = "deleteApiKey", tag = "API Keys", params(("id" = String, Path, max_length = 64,
+        pattern = "^api-key-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
     security(("bearerAuth" = [])), responses((status = 204), DeleteApiKey))]
 #[delete("/identity/api-keys/{id}")]
 pub async fn delete_api_key(
@@ -138,11 +139,14 @@ impl<'de> Deserialize<'de> for KeyScope {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = CreateAPIKeyRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateApiKeyRequest {
     #[validate(length(min = 1, max = 100), custom(function = "name"))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
     #[validate(length(min = 1))]
     #[schema(inline, min_items = 1)]
@@ -172,7 +176,7 @@ impl CreateApiKeyRequest {
 
 /// A key without its secret.
 #[derive(Serialize, ToSchema)]
-#[schema(as = APIKey)]
+#[schema(as = ApiKeyInfo)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     id: String,
@@ -201,11 +205,10 @@ impl From<KeyView> for ApiKey {
     }
 }
 
-/// The fields of `APIKey`, and the key: written out, since the contract has them in one object.
+/// The fields of `ApiKeyInfo`, and the key: written out, since the contract has them in one object.
 #[derive(Serialize, ToSchema)]
-#[schema(as = CreateAPIKeyResponse)]
 #[serde(rename_all = "camelCase")]
-pub struct CreateApiKeyResponse {
+pub struct CreateApiKeyAnswer {
     id: String,
     name: String,
     #[schema(inline)]
@@ -221,7 +224,7 @@ pub struct CreateApiKeyResponse {
     api_key: Secret<String>,
 }
 
-impl From<KeyMade> for CreateApiKeyResponse {
+impl From<KeyMade> for CreateApiKeyAnswer {
     fn from(made: KeyMade) -> Self {
         let view = ApiKey::from(made.view);
         Self {
@@ -238,14 +241,13 @@ impl From<KeyMade> for CreateApiKeyResponse {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ListAPIKeysResponse)]
 #[serde(rename_all = "camelCase")]
-pub struct ListApiKeysResponse {
+pub struct ListApiKeysAnswer {
     api_keys: Vec<ApiKey>,
     total_count: u32,
 }
 
-impl From<Page<KeyView>> for ListApiKeysResponse {
+impl From<Page<KeyView>> for ListApiKeysAnswer {
     fn from(page: Page<KeyView>) -> Self {
         Self {
             api_keys: page.items.into_iter().map(ApiKey::from).collect(),

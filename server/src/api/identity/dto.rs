@@ -15,7 +15,6 @@ pub const CODE_SENT: &str = "Email verification code sent. Please check your inb
 
 /// A method, in answers.
 #[derive(Clone, Copy, Serialize, ToSchema)]
-#[schema(as = MFAMethod)]
 #[serde(rename_all = "snake_case")]
 pub enum MfaMethod {
     Email,

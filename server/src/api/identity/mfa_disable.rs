@@ -61,7 +61,6 @@ pub async fn verify_mfa_disable(
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = MFADisableRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaDisableRequest {
     #[schema(value_type = MfaMethod)]
@@ -99,7 +98,6 @@ impl MfaDisableRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFADisableInitResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaDisableInitResponse {
     message: &'static str,
@@ -120,7 +118,6 @@ impl From<Waiting> for MfaDisableInitResponse {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAVerifyDisableResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaVerifyDisableResponse {
     message: &'static str,

@@ -57,7 +57,6 @@ pub async fn verify_mfa_login(
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = MFASwitchMethodRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaSwitchMethodRequest {
     #[validate(length(min = 1, max = 200))]
@@ -78,7 +77,6 @@ impl MfaSwitchMethodRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASwitchResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSwitchResponse {
     message: &'static str,
@@ -100,7 +98,6 @@ impl From<Waiting> for MfaSwitchResponse {
 
 /// The fields of `TokenResponse`, and a sentence: written out, since the contract has them in one object.
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFALoginVerifyResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaLoginVerifyResponse {
     #[schema(inline)]

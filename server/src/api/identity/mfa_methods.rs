@@ -27,9 +27,9 @@ refuses!(ListMfaMethods: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
 /// Lists the methods of the account.
 #[utoipa::path(operation_id = "listMfaMethods", tag = "MFA Methods", security(("bearerAuth" = [])),
-    responses((status = 200, body = ListMfaMethodsResponse), ListMfaMethods))]
+    responses((status = 200, body = ListMfaMethodsAnswer), ListMfaMethods))]
 #[get("/identity/mfa/methods")]
-pub async fn list_mfa_methods(app: App, caller: Caller) -> Answer<ListMfaMethodsResponse> {
+pub async fn list_mfa_methods(app: App, caller: Caller) -> Answer<ListMfaMethodsAnswer> {
     let caller = caller.into_inner();
     let list = app
         .call(async |ctx| flow::methods::list(ctx, caller).await)
@@ -42,7 +42,8 @@ refuses!(RenameMfaMethod: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenE
 
 /// Gives a method another name.
 #[utoipa::path(operation_id = "renameMfaMethod", tag = "MFA Methods", request_body = RenameMfaMethodRequest,
-    params(("factorId" = String, Path, max_length = 64)), security(("bearerAuth" = [])),
+    params(("factorId" = String, Path, max_length = 64,
+        pattern = "^factor-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")), security(("bearerAuth" = [])),
     responses((status = 200, body = MfaFactor), RenameMfaMethod))]
 #[patch("/identity/mfa/methods/{factorId}")]
 pub async fn rename_mfa_method(
@@ -64,7 +65,8 @@ refuses!(DeleteMfaMethod: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, 
 
 /// Removes a method.
 #[utoipa::path(operation_id = "deleteMfaMethod", tag = "MFA Methods",
-    params(("factorId" = String, Path, max_length = 64)), security(("bearerAuth" = [])),
+    params(("factorId" = String, Path, max_length = 64,
+        pattern = "^factor-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")), security(("bearerAuth" = [])),
     responses((status = 204), DeleteMfaMethod))]
 #[delete("/identity/mfa/methods/{factorId}")]
 pub async fn delete_mfa_method(
@@ -83,7 +85,8 @@ refuses!(SetPrimaryMfaMethod: WITHOUT_BODY, Validation, MfaMethodNotEnabled, Tok
 
 /// Makes a method the first one asked for.
 #[utoipa::path(operation_id = "setPrimaryMfaMethod", tag = "MFA Methods",
-    params(("factorId" = String, Path, max_length = 64)), security(("bearerAuth" = [])),
+    params(("factorId" = String, Path, max_length = 64,
+        pattern = "^factor-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")), security(("bearerAuth" = [])),
     responses((status = 200, body = MfaFactor), SetPrimaryMfaMethod))]
 #[post("/identity/mfa/methods/{factorId}/primary")]
 pub async fn set_primary_mfa_method(
@@ -144,7 +147,6 @@ impl FromRequest for Named {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = RenameMFAMethodRequest)]
 #[serde(deny_unknown_fields)]
 pub struct RenameMfaMethodRequest {
     #[validate(length(min = 1, max = 64), custom(function = "readable"))]
@@ -172,7 +174,6 @@ impl From<kinds::FactorState> for FactorState {
 
 /// One method of the account.
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAFactor)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaFactor {
     id: String,
@@ -213,9 +214,8 @@ impl From<Factor> for MfaFactor {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ListMFAMethodsResponse)]
 #[serde(rename_all = "camelCase")]
-pub struct ListMfaMethodsResponse {
+pub struct ListMfaMethodsAnswer {
     factors: Vec<MfaFactor>,
     recovery_codes: RecoveryCodesInfo,
 }
@@ -229,7 +229,7 @@ pub struct RecoveryCodesInfo {
     generated_at: Option<String>,
 }
 
-impl From<MethodList> for ListMfaMethodsResponse {
+impl From<MethodList> for ListMfaMethodsAnswer {
     fn from(list: MethodList) -> Self {
         Self {
             factors: list.factors.into_iter().map(MfaFactor::from).collect(),

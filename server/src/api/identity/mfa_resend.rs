@@ -37,7 +37,6 @@ pub async fn resend_mfa_code(
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = MFAResendRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaResendRequest {
     #[validate(length(min = 1, max = 200))]
@@ -56,7 +55,6 @@ impl MfaResendRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAResendResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaResendResponse {
     message: &'static str,

@@ -61,7 +61,6 @@ pub async fn verify_mfa_setup(
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = MFASetupRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaSetupRequest {
     #[schema(value_type = MfaMethod)]
@@ -101,8 +100,7 @@ impl MfaSetupRequest {
 
 /// What the chosen method needs for its proof.
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASetupResponse)]
-#[schema(discriminator(property_name = "method", mapping(("email" = "#/components/schemas/MFASetupEmailResponse"), ("authenticator" = "#/components/schemas/MFASetupAuthenticatorResponse"), ("sms" = "#/components/schemas/MFASetupSmsResponse"), ("passkey" = "#/components/schemas/MFASetupPasskeyResponse"))))]
+#[schema(discriminator(property_name = "method", mapping(("email" = "#/components/schemas/MfaSetupEmailResponse"), ("authenticator" = "#/components/schemas/MfaSetupAuthenticatorResponse"), ("sms" = "#/components/schemas/MfaSetupSmsResponse"), ("passkey" = "#/components/schemas/MfaSetupPasskeyResponse"))))]
 #[serde(untagged)]
 pub enum MfaSetupResponse {
     Email(MfaSetupEmailResponse),
@@ -112,7 +110,6 @@ pub enum MfaSetupResponse {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASetupEmailResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSetupEmailResponse {
     message: &'static str,
@@ -130,7 +127,6 @@ pub enum OnlyEmail {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASetupAuthenticatorResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSetupAuthenticatorResponse {
     message: &'static str,
@@ -157,7 +153,6 @@ pub enum OnlyAuthenticator {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASetupSmsResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSetupSmsResponse {
     message: &'static str,
@@ -176,7 +171,6 @@ pub enum OnlySms {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASetupPasskeyResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSetupPasskeyResponse {
     message: &'static str,
@@ -234,7 +228,6 @@ impl From<SetupBegun> for MfaSetupResponse {
 
 /// A challenge and the code that answers it: at set-up, sign-in, disable and step-up.
 #[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = MFAVerifyRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaVerifyRequest {
     #[validate(length(min = 1, max = 200))]
@@ -290,7 +283,6 @@ impl MfaVerifyRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFAVerifySetupResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaVerifySetupResponse {
     message: &'static str,

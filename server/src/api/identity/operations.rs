@@ -65,14 +65,12 @@ pub async fn get_readiness(app: App) -> Answer<ReadinessResponse> {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = JSONWebKeySet)]
 pub struct JsonWebKeySet {
     keys: Vec<JsonWebKey>,
 }
 
 /// One public signature key (RFC 7517).
 #[derive(Serialize, ToSchema)]
-#[schema(as = JSONWebKey)]
 pub struct JsonWebKey {
     kty: &'static str,
     r#use: &'static str,

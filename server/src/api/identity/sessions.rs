@@ -23,9 +23,9 @@ refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttemp
 
 /// Checks the password.
 #[utoipa::path(operation_id = "login", tag = "Sessions", request_body = LoginRequest,
-    responses((status = 200, body = LoginResponse), Login))]
+    responses((status = 200, body = LoginAnswer), Login))]
 #[post("/identity/login")]
-pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer<LoginResponse> {
+pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer<LoginAnswer> {
     let command = body.into_inner().command(source);
     let logged_in = app
         .call(async |ctx| flow::login::begin(ctx, command).await)
@@ -39,12 +39,12 @@ refuses!(ValidateToken: WITH_BODY, Validation, TokenInvalid, TokenExpired, ApiKe
 /// Judges a token.
 #[utoipa::path(operation_id = "validateToken", tag = "Sessions", request_body = Option<ValidateTokenRequest>,
     security(("bearerAuth" = []), ("apiKeyAuth" = [])),
-    responses((status = 200, body = ValidateTokenResponse), ValidateToken))]
+    responses((status = 200, body = ValidateTokenAnswer), ValidateToken))]
 #[post("/identity/validate-token")]
 pub async fn validate_token(
     app: App,
     Then(who, body): Then<KeyOrCaller<TokensValidate>, OptionalBody<ValidateTokenRequest>>,
-) -> Answer<ValidateTokenResponse> {
+) -> Answer<ValidateTokenAnswer> {
     let token = body.into_inner().and_then(|body| body.token);
     let judged = judge(&app, who, token.map(SecretText::into_secret)).await?;
     Ok(Json(judged.into()))
@@ -155,14 +155,14 @@ impl LoginRequest {
 
 /// Tokens, or the demand for a second factor.
 #[derive(Serialize, ToSchema)]
-#[schema(discriminator(property_name = "status", mapping(("signed_in" = "#/components/schemas/TokenResponse"), ("mfa_required" = "#/components/schemas/MFARequiredResponse"))))]
+#[schema(discriminator(property_name = "status", mapping(("signed_in" = "#/components/schemas/TokenResponse"), ("mfa_required" = "#/components/schemas/MfaRequiredResponse"))))]
 #[serde(untagged)]
-pub enum LoginResponse {
+pub enum LoginAnswer {
     Session(Box<TokenResponse>),
     Challenge(MfaRequiredResponse),
 }
 
-impl From<LoggedIn> for LoginResponse {
+impl From<LoggedIn> for LoginAnswer {
     fn from(logged_in: LoggedIn) -> Self {
         match logged_in {
             LoggedIn::Session(signed_in) => Self::Session(Box::new((*signed_in).into())),
@@ -172,7 +172,6 @@ impl From<LoggedIn> for LoginResponse {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFARequiredResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaRequiredResponse {
     #[schema(inline)]
@@ -228,7 +227,7 @@ pub enum TokenReason {
 
 /// The verdict on a token.
 #[derive(Serialize, ToSchema)]
-pub struct ValidateTokenResponse {
+pub struct ValidateTokenAnswer {
     valid: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline, nullable = false)]
@@ -241,7 +240,7 @@ pub struct ValidateTokenResponse {
     session: Option<SessionInfo>,
 }
 
-impl ValidateTokenResponse {
+impl ValidateTokenAnswer {
     fn valid(person: Person, session: SessionView) -> Self {
         Self {
             valid: true,
@@ -261,7 +260,7 @@ impl ValidateTokenResponse {
     }
 }
 
-impl From<Judged> for ValidateTokenResponse {
+impl From<Judged> for ValidateTokenAnswer {
     fn from(judged: Judged) -> Self {
         match judged {
             Judged::Valid { person, session } => Self::valid(*person, session),

@@ -20,12 +20,12 @@ refuses!(ListUsers: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, ApiKey
 /// Lists all accounts.
 #[utoipa::path(operation_id = "listUsers", tag = "Users", params(Paging),
     security(("bearerAuth" = []), ("apiKeyAuth" = [])),
-    responses((status = 200, body = ListUsersResponse), ListUsers))]
+    responses((status = 200, body = ListUsersAnswer), ListUsers))]
 #[get("/identity/users")]
 pub async fn list_users(
     app: App,
     Then(who, paging): Then<KeyOrCaller<UsersRead>, Query<Paging>>,
-) -> Answer<ListUsersResponse> {
+) -> Answer<ListUsersAnswer> {
     let (who, paging) = (Lister::from(who), paging.into_inner());
     let (limit, offset) = (paging.limit(), paging.offset());
     let page = app
@@ -45,12 +45,12 @@ impl From<KeyOrCaller<UsersRead>> for Lister {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ListUsersResponse {
+pub struct ListUsersAnswer {
     users: Vec<User>,
     total_count: u32,
 }
 
-impl From<Page<Person>> for ListUsersResponse {
+impl From<Page<Person>> for ListUsersAnswer {
     fn from(page: Page<Person>) -> Self {
         Self {
             users: page.items.into_iter().map(User::from).collect(),

@@ -19,13 +19,13 @@ refuses!(DisableMfaOfProfile: WITHOUT_BODY, Validation, TokenInvalid, TokenExpir
 /// Asks an account for no second factor any more.
 #[utoipa::path(operation_id = "disableMfaOfProfile", tag = "Administration", security(("bearerAuth" = [])),
     params(("profileId" = i32, Path, minimum = 1)),
-    responses((status = 200, body = DisableMfaOfProfileResponse), DisableMfaOfProfile))]
+    responses((status = 200, body = DisableMfaOfProfileAnswer), DisableMfaOfProfile))]
 #[post("/netevia/disablemfa/{profileId}")]
 pub async fn disable_mfa_of_profile(
     app: App,
     source: Source,
     Then(caller, number): Then<Caller, Path<ProfileId>>,
-) -> Answer<DisableMfaOfProfileResponse> {
+) -> Answer<DisableMfaOfProfileAnswer> {
     disable(&app, source, caller, number).await
 }
 
@@ -35,13 +35,13 @@ refuses!(DisableMfaOfAuthorizedUser: WITHOUT_BODY, Validation, TokenInvalid, Tok
 /// The same for an authorized user, who has an account like any other.
 #[utoipa::path(operation_id = "disableMfaOfAuthorizedUser", tag = "Administration", security(("bearerAuth" = [])),
     params(("profileId" = i32, Path, minimum = 1)),
-    responses((status = 200, body = DisableMfaOfProfileResponse), DisableMfaOfAuthorizedUser))]
+    responses((status = 200, body = DisableMfaOfProfileAnswer), DisableMfaOfAuthorizedUser))]
 #[post("/netevia/disablemfa/authtorized/{profileId}")]
 pub async fn disable_mfa_of_authorized_user(
     app: App,
     source: Source,
     Then(caller, number): Then<Caller, Path<ProfileId>>,
-) -> Answer<DisableMfaOfProfileResponse> {
+) -> Answer<DisableMfaOfProfileAnswer> {
     disable(&app, source, caller, number).await
 }
 
@@ -63,7 +63,7 @@ async fn disable(
     source: Source,
     caller: Caller,
     number: Path<ProfileId>,
-) -> Answer<DisableMfaOfProfileResponse> {
+) -> Answer<DisableMfaOfProfileAnswer> {
     let ProfileId(profile_id) = number.into_inner();
     let command = Toggle {
         caller: caller.into_inner(),
@@ -72,7 +72,7 @@ async fn disable(
     };
     app.call(async |ctx| channel::turn_off_profile(ctx, command).await)
         .await?;
-    Ok(Json(DisableMfaOfProfileResponse {
+    Ok(Json(DisableMfaOfProfileAnswer {
         status: Disabled::Disabled,
         success: true,
         profile_id,
@@ -82,9 +82,8 @@ async fn disable(
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = DisableMFAOfProfileResponse)]
 #[serde(rename_all = "camelCase")]
-pub struct DisableMfaOfProfileResponse {
+pub struct DisableMfaOfProfileAnswer {
     #[schema(inline)]
     status: Disabled,
     success: bool,

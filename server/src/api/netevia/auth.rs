@@ -155,7 +155,7 @@ impl CompleteAuthRequest {
 
 /// A session, or the second step that comes before one.
 #[derive(Serialize, ToSchema)]
-#[schema(discriminator(property_name = "status", mapping(("success" = "#/components/schemas/AuthSuccessResponse"), ("mfaRequired" = "#/components/schemas/AuthMFARequiredResponse"))))]
+#[schema(discriminator(property_name = "status", mapping(("success" = "#/components/schemas/AuthSuccessResponse"), ("mfaRequired" = "#/components/schemas/AuthMfaRequiredResponse"))))]
 #[serde(untagged)]
 pub enum AuthResponse {
     Success(Box<AuthSuccessResponse>),
@@ -208,7 +208,6 @@ impl From<SignedIn> for AuthSuccessResponse {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = AuthMFARequiredResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthMfaRequiredResponse {
     #[schema(inline)]
@@ -218,7 +217,9 @@ pub struct AuthMfaRequiredResponse {
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]
     mfa_token: Secret<String>,
+    #[schema(inline)]
     mfa_method: SignInMethod,
+    #[schema(inline)]
     mfa_methods: Vec<SignInMethod>,
     #[schema(format = DateTime)]
     expires_at: String,

@@ -8,7 +8,6 @@ use crate::model::kinds::FactorKind;
 
 /// A method of this API, in answers.
 #[derive(Clone, Copy, Serialize, ToSchema)]
-#[schema(as = MFAMethod)]
 #[serde(rename_all = "lowercase")]
 pub enum MfaMethod {
     Sms,

@@ -15,6 +15,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::api::Document;
+use crate::http::either::require_either;
 use crate::http::{caller, input, problem};
 use error::{Error, Netevia};
 
@@ -53,6 +54,12 @@ fn code() -> OpenApi {
     let app = actix_web::App::new().into_utoipa_app().configure(routes);
     let (_, mut document) = app.split_for_parts();
     problem::describe::<Netevia>(&mut document);
+    require_either(
+        &mut document,
+        "AuthRequest",
+        &["login", "email", "userName"],
+    );
+    require_either(&mut document, "CompleteAuthRequest", &["code", "token"]);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")

@@ -23,32 +23,32 @@ refuses!(EnableMfaSignIn: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnav
 
 /// Turns a method on: at once if it was proved, else once it is.
 #[utoipa::path(operation_id = "enableMfaSignIn", tag = "Settings", request_body = Option<EnableMfaSignInRequest>,
-    security(("bearerAuth" = [])), responses((status = 200, body = EnableMfaSignInResponse), EnableMfaSignIn))]
+    security(("bearerAuth" = [])), responses((status = 200, body = EnableMfaSignInAnswer), EnableMfaSignIn))]
 #[post("/settings/MfaSignIn")]
 pub async fn enable_mfa_sign_in(
     app: App,
     source: Source,
     Then(caller, body): Then<Caller, OptionalBody<EnableMfaSignInRequest>>,
-) -> Answer<EnableMfaSignInResponse> {
+) -> Answer<EnableMfaSignInAnswer> {
     let body = body.into_inner().unwrap_or_default();
     let command = body.command(caller.into_inner(), source)?;
     let turned_on = app
         .call(async |ctx| channel::turn_on(ctx, command).await)
         .await?;
-    Ok(Json(EnableMfaSignInResponse::of(turned_on)?))
+    Ok(Json(EnableMfaSignInAnswer::of(turned_on)?))
 }
 
 refuses!(DisableMfaSignIn: WITHOUT_BODY, TokenInvalid, TokenExpired, InsufficientUserAuthentication, MfaEnforced);
 
 /// Asks for no second factor any more; a body is ignored.
 #[utoipa::path(operation_id = "disableMfaSignIn", tag = "Settings", security(("bearerAuth" = [])),
-    responses((status = 200, body = DisableMfaSignInResponse), DisableMfaSignIn))]
+    responses((status = 200, body = DisableMfaSignInAnswer), DisableMfaSignIn))]
 #[delete("/settings/MfaSignIn")]
 pub async fn disable_mfa_sign_in(
     app: App,
     source: Source,
     caller: Caller,
-) -> Answer<DisableMfaSignInResponse> {
+) -> Answer<DisableMfaSignInAnswer> {
     let command = Toggle {
         caller: caller.into_inner(),
         target: Target::Own,
@@ -56,7 +56,7 @@ pub async fn disable_mfa_sign_in(
     };
     app.call(async |ctx| toggle::pause(ctx, command, Which::All).await)
         .await?;
-    Ok(Json(DisableMfaSignInResponse {
+    Ok(Json(DisableMfaSignInAnswer {
         status: Disabled::Disabled,
         success: true,
         mfa_enabled: false,
@@ -66,7 +66,6 @@ pub async fn disable_mfa_sign_in(
 
 /// Which method; what is not said is the user's default.
 #[derive(Default, Deserialize, Validate, ToSchema)]
-#[schema(as = EnableMFASignInRequest)]
 #[serde(rename_all = "camelCase")]
 pub struct EnableMfaSignInRequest {
     #[serde(default, deserialize_with = "present")]
@@ -96,16 +95,14 @@ impl EnableMfaSignInRequest {
 
 /// On, or waiting for its proof.
 #[derive(Serialize, ToSchema)]
-#[schema(as = EnableMFASignInResponse)]
-#[schema(discriminator(property_name = "status", mapping(("enabled" = "#/components/schemas/MFASignInEnabledResponse"), ("pending" = "#/components/schemas/MFASignInPendingResponse"))))]
+#[schema(discriminator(property_name = "status", mapping(("enabled" = "#/components/schemas/MfaSignInEnabledResponse"), ("pending" = "#/components/schemas/MfaSignInPendingResponse"))))]
 #[serde(untagged)]
-pub enum EnableMfaSignInResponse {
+pub enum EnableMfaSignInAnswer {
     Enabled(MfaSignInEnabledResponse),
     Pending(Box<MfaSignInPendingResponse>),
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASignInEnabledResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSignInEnabledResponse {
     #[schema(inline)]
@@ -117,7 +114,6 @@ pub struct MfaSignInEnabledResponse {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = MFASignInPendingResponse)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaSignInPendingResponse {
     #[schema(inline)]
@@ -143,7 +139,7 @@ pub struct MfaSignInPendingResponse {
     qr_code: Option<Secret<String>>,
 }
 
-impl EnableMfaSignInResponse {
+impl EnableMfaSignInAnswer {
     fn of(turned_on: TurnedOn) -> model::Result<Self> {
         match turned_on {
             TurnedOn::On(changed) => enabled(&changed).map(Self::Enabled),
@@ -213,9 +209,8 @@ fn unknown() -> Fault {
 
 /// It is off.
 #[derive(Serialize, ToSchema)]
-#[schema(as = DisableMFASignInResponse)]
 #[serde(rename_all = "camelCase")]
-pub struct DisableMfaSignInResponse {
+pub struct DisableMfaSignInAnswer {
     #[schema(inline)]
     status: Disabled,
     success: bool,

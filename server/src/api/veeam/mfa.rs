@@ -23,7 +23,7 @@ refuses!(EnableMfa: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, Toke
 /// Begins with an authenticator; nothing is on before `acceptMfa`.
 #[utoipa::path(operation_id = "enableMfa", tag = "MFA", params(("id" = i64, Path, minimum = 1)),
     request_body = Option<EnableMfaRequest>, security(("bearerAuth" = [])),
-    responses((status = 200, body = EnableMfaResponse), EnableMfa))]
+    responses((status = 200, body = EnableMfaAnswer), EnableMfa))]
 #[post("/api/v1/users/{id}/enableMfa")]
 pub async fn enable_mfa(
     app: App,
@@ -32,7 +32,7 @@ pub async fn enable_mfa(
         Caller,
         Then<Number, OptionalBody<EnableMfaRequest>>,
     >,
-) -> Answer<EnableMfaResponse> {
+) -> Answer<EnableMfaAnswer> {
     let recreate = body.into_inner().is_some_and(|body| body.recreate.0);
     let command = authenticator::Enable {
         caller: caller.into_inner(),
@@ -43,7 +43,7 @@ pub async fn enable_mfa(
     let enabled = app
         .call(async |ctx| authenticator::enable(ctx, command).await)
         .await?;
-    Ok(Utf8Json(EnableMfaResponse {
+    Ok(Utf8Json(EnableMfaAnswer {
         user_id: number,
         qr_string: enabled.otpauth_url,
         secret_key: enabled.secret,
@@ -103,7 +103,7 @@ pub struct EnableMfaRequest {
     recreate: Flag,
 }
 
-/// True or false, also as a string, as later samples have it; null is false.
+/// True or false, also as a string, as later samples have it.
 #[derive(Clone, Copy, Default)]
 struct Flag(bool);
 
@@ -133,10 +133,6 @@ impl Visitor<'_> for FlagVisitor {
             _other => Err(E::custom("neither true nor false, expected a boolean")),
         }
     }
-
-    fn visit_unit<E>(self) -> Result<Flag, E> {
-        Ok(Flag(false))
-    }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -151,7 +147,7 @@ pub struct AcceptMfaRequest {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct EnableMfaResponse {
+pub struct EnableMfaAnswer {
     user_id: i64,
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String)]

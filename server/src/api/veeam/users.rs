@@ -167,7 +167,7 @@ pub struct AddUserRequest {
     #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
     #[validate(custom(function = "new_password"))]
-    #[schema(value_type = String, min_length = 8, max_length = 256)]
+    #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
 }
 
@@ -189,7 +189,7 @@ pub struct UpdateUserRequest {
     #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
     #[validate(custom(function = "new_password"))]
-    #[schema(value_type = Option<String>, min_length = 8, max_length = 256, nullable = false)]
+    #[schema(value_type = Option<String>, min_length = 15, max_length = 256, nullable = false)]
     password: Option<SecretText>,
 }
 

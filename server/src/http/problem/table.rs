@@ -56,13 +56,13 @@ problems! {
     // Its `errors` are laid out by each API: see `Wording::Flaws`.
     Validation "ValidationErrorResponse" = Refusal::Validation { errors: Vec::new() };
     InvalidPassword "InvalidPasswordErrorResponse" = Refusal::InvalidPassword;
-    MfaAlreadyEnabled "MFAAlreadyEnabledErrorResponse" = Refusal::MfaAlreadyEnabled;
-    MfaNotEnabled "MFANotEnabledErrorResponse" = Refusal::MfaNotEnabled;
-    MfaMethodNotEnabled "MFAMethodNotEnabledErrorResponse" = Refusal::MfaMethodNotEnabled;
-    MfaTokenInvalid "MFATokenInvalidErrorResponse" = Refusal::MfaTokenInvalid;
-    MfaTokenExpired "MFATokenExpiredErrorResponse" = Refusal::MfaTokenExpired;
-    MfaWrongPurpose "MFAWrongPurposeErrorResponse" = Refusal::MfaWrongPurpose;
-    InvalidMfaCode "InvalidMFACodeErrorResponse" {
+    MfaAlreadyEnabled "MfaAlreadyEnabledErrorResponse" = Refusal::MfaAlreadyEnabled;
+    MfaNotEnabled "MfaNotEnabledErrorResponse" = Refusal::MfaNotEnabled;
+    MfaMethodNotEnabled "MfaMethodNotEnabledErrorResponse" = Refusal::MfaMethodNotEnabled;
+    MfaTokenInvalid "MfaTokenInvalidErrorResponse" = Refusal::MfaTokenInvalid;
+    MfaTokenExpired "MfaTokenExpiredErrorResponse" = Refusal::MfaTokenExpired;
+    MfaWrongPurpose "MfaWrongPurposeErrorResponse" = Refusal::MfaWrongPurpose;
+    InvalidMfaCode "InvalidMfaCodeErrorResponse" {
         attempts_remaining: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(inline, nullable = false)]
@@ -72,10 +72,10 @@ problems! {
         retry_after: Option<u32>,
     } = Refusal::InvalidMfaCode { attempts_remaining: 0 };
     AuthenticatorNotConfigured "AuthenticatorNotConfiguredErrorResponse" = Refusal::AuthenticatorNotConfigured;
-    InvalidMfaMethod "InvalidMFAMethodErrorResponse" = Refusal::InvalidMfaMethod;
+    InvalidMfaMethod "InvalidMfaMethodErrorResponse" = Refusal::InvalidMfaMethod;
     ResendOnlyForEmail "ResendOnlyForEmailErrorResponse" = Refusal::ResendOnlyForEmail;
-    MfaMethodNotConfigured "MFAMethodNotConfiguredErrorResponse" = Refusal::MfaMethodNotConfigured;
-    MfaMethodUnavailable "MFAMethodUnavailableErrorResponse" = Refusal::MfaMethodUnavailable;
+    MfaMethodNotConfigured "MfaMethodNotConfiguredErrorResponse" = Refusal::MfaMethodNotConfigured;
+    MfaMethodUnavailable "MfaMethodUnavailableErrorResponse" = Refusal::MfaMethodUnavailable;
     PasskeyRefused "PasskeyRefusedErrorResponse" {
         attempts_remaining: u32,
     } = Refusal::PasskeyRefused { attempts_remaining: 0 };
@@ -85,10 +85,10 @@ problems! {
     } = Refusal::AuthenticatorClockOff { attempts_remaining: 0, offset_seconds: 0 };
     NoOrganisation "NoOrganisationErrorResponse" = Refusal::NoOrganisation;
     NameTaken "NameTakenErrorResponse" = Refusal::NameTaken;
-    MfaEnforced "MFAEnforcedErrorResponse" = Refusal::MfaEnforced;
+    MfaEnforced "MfaEnforcedErrorResponse" = Refusal::MfaEnforced;
     FactorNotFound "FactorNotFoundErrorResponse" = Refusal::FactorNotFound;
     LastAdministrator "LastAdministratorErrorResponse" = Refusal::LastAdministrator;
-    TooManyMfaSms "TooManyMFASmsErrorResponse" {
+    TooManyMfaSms "TooManyMfaSmsErrorResponse" {
         retry_after: u32,
     } = Refusal::TooManyMfaSms { retry_after: 0 };
     RegistrationTokenInvalid "RegistrationTokenInvalidErrorResponse" = Refusal::RegistrationTokenInvalid;
@@ -102,25 +102,25 @@ problems! {
     InsufficientUserAuthentication "InsufficientUserAuthenticationErrorResponse" {
         max_age: u32,
     } = Refusal::InsufficientUserAuthentication { max_age: 0 };
-    ApiKeyInvalid "APIKeyInvalidErrorResponse" = Refusal::ApiKeyInvalid;
+    ApiKeyInvalid "ApiKeyInvalidErrorResponse" = Refusal::ApiKeyInvalid;
     Forbidden "ForbiddenErrorResponse" = Refusal::Forbidden;
     InsufficientScope "InsufficientScopeErrorResponse" {
         scope: &'static str,
     } = Refusal::InsufficientScope { scope: Scope::UsersRead };
-    MfaMethodLocked "MFAMethodLockedErrorResponse" = Refusal::MfaMethodLocked;
-    MfaMethodTooNew "MFAMethodTooNewErrorResponse" = Refusal::MfaMethodTooNew;
+    MfaMethodLocked "MfaMethodLockedErrorResponse" = Refusal::MfaMethodLocked;
+    MfaMethodTooNew "MfaMethodTooNewErrorResponse" = Refusal::MfaMethodTooNew;
     UserNotFound "UserNotFoundErrorResponse" = Refusal::UserNotFound;
-    ApiKeyNotFound "APIKeyNotFoundErrorResponse" = Refusal::ApiKeyNotFound;
+    ApiKeyNotFound "ApiKeyNotFoundErrorResponse" = Refusal::ApiKeyNotFound;
     NotFound "NotFoundErrorResponse" = Refusal::NotFound;
     MethodNotAllowed "MethodNotAllowedErrorResponse" = Rejected::Method { allow: String::new() };
-    ApiKeyLimit "APIKeyLimitErrorResponse" = Refusal::ApiKeyLimit;
+    ApiKeyLimit "ApiKeyLimitErrorResponse" = Refusal::ApiKeyLimit;
     PayloadTooLarge "PayloadTooLargeErrorResponse" = Rejected::TooLarge;
     RequestTimeout "RequestTimeoutErrorResponse" = Rejected::TooSlow;
     UnsupportedMediaType "UnsupportedMediaTypeErrorResponse" = Rejected::MediaType(Media::Json);
-    TooManyMfaAttempts "TooManyMFAAttemptsErrorResponse" {
+    TooManyMfaAttempts "TooManyMfaAttemptsErrorResponse" {
         retry_after: u32,
     } = Refusal::TooManyMfaAttempts { retry_after: 0 };
-    TooManyMfaEmails "TooManyMFAEmailsErrorResponse" {
+    TooManyMfaEmails "TooManyMfaEmailsErrorResponse" {
         retry_after: u32,
     } = Refusal::TooManyMfaEmails { retry_after: 0 };
     MaxResendLimit "MaxResendLimitErrorResponse" {
