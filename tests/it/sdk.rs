@@ -30,6 +30,7 @@ async fn flashbacks_client_signs_in() {
     let mut alice = with_app(&server).await;
     let client = flashback::Client::from(&front(&server));
     let login = LoginRequest {
+        device_info: Default::default(),
         email: alice.email.clone(),
         password: PASSWORD.into(),
     };

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{drift, layers, lenient, migrations, process, schemathesis, sdk, test, tools, workspace};
+use crate::{
+    compat, drift, layers, lenient, migrations, process, schemathesis, sdk, test, tools, workspace,
+};
 
 /// A check by its name.
 type Step = (&'static str, fn() -> Result<()>);
@@ -21,9 +23,10 @@ const CODE: [Step; 4] = [
 ];
 
 /// What proves that the server does what the documents say.
-const CONTRACT: [Step; 6] = [
+const CONTRACT: [Step; 7] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
+    ("compat", compat::run),
     ("sdk --check", || sdk::run(true)),
     ("openapi-spec-validator", validate),
     ("test", tests),

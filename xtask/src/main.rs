@@ -2,11 +2,14 @@
 
 mod bench;
 mod ci;
+mod compat;
 mod documents;
 mod drift;
 mod layers;
 mod lenient;
 mod migrations;
+#[cfg(test)]
+mod mutation;
 mod openapi;
 mod process;
 mod schemathesis;
@@ -35,6 +38,8 @@ enum Task {
     Bench(bench::Sizes),
     /// Runs every check: what CI runs, and all that it runs.
     Ci,
+    /// Compares the documents in openapi/ with those of the last release: what its clients send and read must go on working.
+    Compat,
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
     Drift,
     /// Checks who imports whom in the server.
@@ -56,7 +61,7 @@ enum Task {
         check: bool,
     },
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the SDK, the validator, schemathesis.
+    /// server to the documents: drift, the last release, the SDK, the validator, schemathesis.
     Test {
         /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -80,6 +85,7 @@ fn run(task: Task) -> Result<bool> {
     match task {
         Task::Bench(sizes) => bench::run(sizes)?,
         Task::Ci => ci::run()?,
+        Task::Compat => compat::run()?,
         Task::Drift => drift::run()?,
         Task::Layers => layers::run()?,
         Task::Migrations => migrations::run()?,

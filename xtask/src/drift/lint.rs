@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{distinct, errors, names};
+use super::{deprecated, distinct, errors, names};
 use crate::openapi::{Operation, entries, operations, resolve};
 
 /// Where the shape of an operation or field comes from: a vendor's page, a conclusion from it, or our own addition.
@@ -30,6 +30,7 @@ pub fn findings(spec: &Value) -> Vec<String> {
         parameters(spec, &operation, &mut found);
         examples(spec, &operation, &mut found);
         errors::findings(spec, &operation, &mut found);
+        deprecated::findings(spec, &operation, &mut found);
         for (status, answer) in entries(&operation.object["responses"]) {
             for (_, media) in entries(&resolve(spec, answer)["content"]) {
                 let place = format!("{}, answer {status}", operation.name);

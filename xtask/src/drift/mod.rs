@@ -2,6 +2,7 @@
 
 mod canon;
 mod count;
+mod deprecated;
 mod diff;
 mod distinct;
 mod errors;

@@ -110,8 +110,12 @@ fn sorted(value: Value) -> Value {
 
 /// Every `openapi/*.yaml`, by name.
 pub fn read_documents() -> Result<Vec<(String, Value)>> {
-    let folder = workspace::root().join("openapi");
-    let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
+    read_folder(&workspace::root().join("openapi"))
+}
+
+/// Every document of a folder, by name.
+pub fn read_folder(folder: &Path) -> Result<Vec<(String, Value)>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("reading {}", folder.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {

@@ -588,6 +588,9 @@ pub mod types {
         ///What the user calls it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<::std::string::String>,
+        ///The kind of device; ignored.
+        #[serde(rename = "type", skip_serializing_if = "::std::option::Option::is_none")]
+        pub type_: ::std::option::Option<::std::string::String>,
     }
     impl DeviceInfo {
         pub fn builder() -> builder::DeviceInfo {
@@ -1540,6 +1543,40 @@ pub mod types {
             value.parse()
         }
     }
+    ///Tokens, or with `mfaRequired` the reference of an unfinished sign-in in their place.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct LoginAnswer {
+        ///A signed JWT for the header Authorization; with `mfaRequired` an opaque reference that opens only the operations which name `pendingAuth`.
+        #[serde(rename = "accessToken")]
+        pub access_token: crate::Secret,
+        ///When `accessToken` expires, in seconds since 1970.
+        #[serde(rename = "expiresAt")]
+        pub expires_at: u64,
+        ///With `mfaRequired`: the methods of this API that are on. Empty when the account's methods cannot travel here; then a recovery code finishes the sign-in.
+        #[serde(
+            rename = "mfaMethods",
+            default,
+            skip_serializing_if = "::std::vec::Vec::is_empty"
+        )]
+        pub mfa_methods: ::std::vec::Vec<crate::flashback::types::MfaType>,
+        ///Whether a second factor is asked for.
+        #[serde(rename = "mfaRequired")]
+        pub mfa_required: bool,
+        ///Opaque, good for one call of `POST /user/refresh`; empty with `mfaRequired`.
+        #[serde(rename = "refreshToken")]
+        pub refresh_token: crate::Secret,
+        ///Always true.
+        pub success: bool,
+        ///The id of the access token or of the unfinished sign-in; not a secret.
+        #[serde(rename = "tokenId")]
+        pub token_id: ::std::string::String,
+        pub user: LoginUser,
+    }
+    impl LoginAnswer {
+        pub fn builder() -> builder::LoginAnswer {
+            Default::default()
+        }
+    }
     ///Every error that `login` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -1602,6 +1639,13 @@ pub mod types {
     ///An address and a password; `deviceInfo` is ignored.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LoginRequest {
+        ///What the client tells of its device; ignored.
+        #[serde(
+            rename = "deviceInfo",
+            default,
+            skip_serializing_if = "::serde_json::Map::is_empty"
+        )]
+        pub device_info: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
         ///The address of the account.
         pub email: ::std::string::String,
         ///Its password.
@@ -1609,40 +1653,6 @@ pub mod types {
     }
     impl LoginRequest {
         pub fn builder() -> builder::LoginRequest {
-            Default::default()
-        }
-    }
-    ///Tokens, or with `mfaRequired` the reference of an unfinished sign-in in their place.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct LoginResponse {
-        ///A signed JWT for the header Authorization; with `mfaRequired` an opaque reference that opens only the operations which name `pendingAuth`.
-        #[serde(rename = "accessToken")]
-        pub access_token: crate::Secret,
-        ///When `accessToken` expires, in seconds since 1970.
-        #[serde(rename = "expiresAt")]
-        pub expires_at: u64,
-        ///With `mfaRequired`: the methods of this API that are on. Empty when the account's methods cannot travel here; then a recovery code finishes the sign-in.
-        #[serde(
-            rename = "mfaMethods",
-            default,
-            skip_serializing_if = "::std::vec::Vec::is_empty"
-        )]
-        pub mfa_methods: ::std::vec::Vec<crate::flashback::types::MfaType>,
-        ///Whether a second factor is asked for.
-        #[serde(rename = "mfaRequired")]
-        pub mfa_required: bool,
-        ///Opaque, good for one call of `POST /user/refresh`; empty with `mfaRequired`.
-        #[serde(rename = "refreshToken")]
-        pub refresh_token: crate::Secret,
-        ///Always true.
-        pub success: bool,
-        ///The id of the access token or of the unfinished sign-in; not a secret.
-        #[serde(rename = "tokenId")]
-        pub token_id: ::std::string::String,
-        pub user: LoginUser,
-    }
-    impl LoginResponse {
-        pub fn builder() -> builder::LoginResponse {
             Default::default()
         }
     }
@@ -2357,6 +2367,29 @@ pub mod types {
     impl MfaMethodsResponse {
         pub fn builder() -> builder::MfaMethodsResponse {
             Default::default()
+        }
+    }
+    ///One shape for each method: `mfaType` tells which.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum MfaSetupData {
+        GoogleAuthData(SetupGoogleAuthData),
+        MagicLinkData(SetupMagicLinkData),
+        PasskeyData(SetupPasskeyData),
+    }
+    impl ::std::convert::From<SetupGoogleAuthData> for MfaSetupData {
+        fn from(value: SetupGoogleAuthData) -> Self {
+            Self::GoogleAuthData(value)
+        }
+    }
+    impl ::std::convert::From<SetupMagicLinkData> for MfaSetupData {
+        fn from(value: SetupMagicLinkData) -> Self {
+            Self::MagicLinkData(value)
+        }
+    }
+    impl ::std::convert::From<SetupPasskeyData> for MfaSetupData {
+        fn from(value: SetupPasskeyData) -> Self {
+            Self::PasskeyData(value)
         }
     }
     ///Whether sign-in asks for a second factor, and for which.
@@ -3076,15 +3109,12 @@ pub mod types {
             Default::default()
         }
     }
-    ///The refresh token, in one of two spellings.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    ///The refresh token. `refresh_token`, as the vendor's client library spells the field, is read as well.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RefreshRequest {
-        ///As the page spells it.
-        #[serde(
-            rename = "refreshToken",
-            skip_serializing_if = "::std::option::Option::is_none"
-        )]
-        pub refresh_token: ::std::option::Option<crate::Secret>,
+        ///The refresh token of the last answer.
+        #[serde(rename = "refreshToken")]
+        pub refresh_token: crate::Secret,
     }
     impl RefreshRequest {
         pub fn builder() -> builder::RefreshRequest {
@@ -3181,6 +3211,12 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub company_name: ::std::option::Option<::std::string::String>,
+        ///Ignored.
+        #[serde(
+            rename = "companyWebsite",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub company_website: ::std::option::Option<::std::string::String>,
         ///The address to be proved.
         pub email: ::std::string::String,
         ///Given name.
@@ -3189,13 +3225,19 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub first_name: ::std::option::Option<::std::string::String>,
+        ///Ignored.
+        #[serde(
+            rename = "isBusiness",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub is_business: ::std::option::Option<bool>,
         ///Family name.
         #[serde(
             rename = "lastName",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub last_name: ::std::option::Option<::std::string::String>,
-        ///The password; how long it has to be is a setting (15 characters by default).
+        ///The password. 15 is the server's default; where the operator's setting `password_min_length` is another, that one counts.
         pub password: crate::Secret,
     }
     impl RegisterRequest {
@@ -4036,27 +4078,16 @@ pub mod types {
             value.parse()
         }
     }
-    ///One shape for each method: `mfaType` tells which.
+    ///What the method needs for its proof.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(untagged)]
-    pub enum SetupMfaData {
-        GoogleAuthData(SetupGoogleAuthData),
-        MagicLinkData(SetupMagicLinkData),
-        PasskeyData(SetupPasskeyData),
+    pub struct SetupMfaAnswer {
+        pub data: MfaSetupData,
+        ///Always true.
+        pub success: bool,
     }
-    impl ::std::convert::From<SetupGoogleAuthData> for SetupMfaData {
-        fn from(value: SetupGoogleAuthData) -> Self {
-            Self::GoogleAuthData(value)
-        }
-    }
-    impl ::std::convert::From<SetupMagicLinkData> for SetupMfaData {
-        fn from(value: SetupMagicLinkData) -> Self {
-            Self::MagicLinkData(value)
-        }
-    }
-    impl ::std::convert::From<SetupPasskeyData> for SetupMfaData {
-        fn from(value: SetupPasskeyData) -> Self {
-            Self::PasskeyData(value)
+    impl SetupMfaAnswer {
+        pub fn builder() -> builder::SetupMfaAnswer {
+            Default::default()
         }
     }
     ///Every error that `setupMfa` can answer; the last variant reads a code that this SDK does not know.
@@ -4173,18 +4204,6 @@ pub mod types {
     }
     impl SetupMfaRequest {
         pub fn builder() -> builder::SetupMfaRequest {
-            Default::default()
-        }
-    }
-    ///What the method needs for its proof.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SetupMfaResponse {
-        pub data: SetupMfaData,
-        ///Always true.
-        pub success: bool,
-    }
-    impl SetupMfaResponse {
-        pub fn builder() -> builder::SetupMfaResponse {
             Default::default()
         }
     }
@@ -5000,7 +5019,7 @@ pub mod types {
     ///The link.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct VerifyEmailRequest {
-        ///A password to take the place of the one registered with.
+        ///A password that replaces the one registered with. Where the operator's setting `password_min_length` is not 15, that one counts.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: ::std::option::Option<crate::Secret>,
         ///The token of the link.
@@ -5008,6 +5027,34 @@ pub mod types {
     }
     impl VerifyEmailRequest {
         pub fn builder() -> builder::VerifyEmailRequest {
+            Default::default()
+        }
+    }
+    ///The sign-in is finished.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct VerifyMfaLoginAnswer {
+        ///When `fullAccessToken` expires, in seconds since 1970.
+        #[serde(rename = "expiresAt")]
+        pub expires_at: u64,
+        ///A signed JWT for the header Authorization.
+        #[serde(rename = "fullAccessToken")]
+        pub full_access_token: crate::Secret,
+        ///One sentence for the user.
+        pub message: ::std::string::String,
+        ///How many recovery codes are left, where one was used now.
+        #[serde(
+            rename = "recoveryCodesRemaining",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub recovery_codes_remaining: ::std::option::Option<u32>,
+        ///Opaque. Good for one call of `POST /user/refresh`.
+        #[serde(rename = "refreshToken")]
+        pub refresh_token: crate::Secret,
+        ///Always true.
+        pub success: bool,
+    }
+    impl VerifyMfaLoginAnswer {
+        pub fn builder() -> builder::VerifyMfaLoginAnswer {
             Default::default()
         }
     }
@@ -5123,34 +5170,6 @@ pub mod types {
     }
     impl VerifyMfaLoginRequest {
         pub fn builder() -> builder::VerifyMfaLoginRequest {
-            Default::default()
-        }
-    }
-    ///The sign-in is finished.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct VerifyMfaLoginResponse {
-        ///When `fullAccessToken` expires, in seconds since 1970.
-        #[serde(rename = "expiresAt")]
-        pub expires_at: u64,
-        ///A signed JWT for the header Authorization.
-        #[serde(rename = "fullAccessToken")]
-        pub full_access_token: crate::Secret,
-        ///One sentence for the user.
-        pub message: ::std::string::String,
-        ///How many recovery codes are left, where one was used now.
-        #[serde(
-            rename = "recoveryCodesRemaining",
-            skip_serializing_if = "::std::option::Option::is_none"
-        )]
-        pub recovery_codes_remaining: ::std::option::Option<u32>,
-        ///Opaque. Good for one call of `POST /user/refresh`.
-        #[serde(rename = "refreshToken")]
-        pub refresh_token: crate::Secret,
-        ///Always true.
-        pub success: bool,
-    }
-    impl VerifyMfaLoginResponse {
-        pub fn builder() -> builder::VerifyMfaLoginResponse {
             Default::default()
         }
     }
@@ -5922,11 +5941,16 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            type_: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for DeviceInfo {
             fn default() -> Self {
                 Self {
                     name: Ok(Default::default()),
+                    type_: Ok(Default::default()),
                 }
             }
         }
@@ -5943,18 +5967,36 @@ pub mod types {
                     });
                 self
             }
+            pub fn type_<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.type_ = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for type_: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<DeviceInfo> for super::DeviceInfo {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: DeviceInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { name: value.name? })
+                Ok(Self {
+                    name: value.name?,
+                    type_: value.type_?,
+                })
             }
         }
         impl ::std::convert::From<super::DeviceInfo> for DeviceInfo {
             fn from(value: super::DeviceInfo) -> Self {
-                Self { name: Ok(value.name) }
+                Self {
+                    name: Ok(value.name),
+                    type_: Ok(value.type_),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -6890,65 +6932,7 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct LoginRequest {
-            email: ::std::result::Result<::std::string::String, ::std::string::String>,
-            password: ::std::result::Result<crate::Secret, ::std::string::String>,
-        }
-        impl ::std::default::Default for LoginRequest {
-            fn default() -> Self {
-                Self {
-                    email: Err("no value supplied for email".to_string()),
-                    password: Err("no value supplied for password".to_string()),
-                }
-            }
-        }
-        impl LoginRequest {
-            pub fn email<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.email = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for email: {e}")
-                    });
-                self
-            }
-            pub fn password<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<crate::Secret>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.password = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for password: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<LoginRequest> for super::LoginRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: LoginRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    email: value.email?,
-                    password: value.password?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::LoginRequest> for LoginRequest {
-            fn from(value: super::LoginRequest) -> Self {
-                Self {
-                    email: Ok(value.email),
-                    password: Ok(value.password),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct LoginResponse {
+        pub struct LoginAnswer {
             access_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             expires_at: ::std::result::Result<u64, ::std::string::String>,
             mfa_methods: ::std::result::Result<
@@ -6964,7 +6948,7 @@ pub mod types {
             >,
             user: ::std::result::Result<super::LoginUser, ::std::string::String>,
         }
-        impl ::std::default::Default for LoginResponse {
+        impl ::std::default::Default for LoginAnswer {
             fn default() -> Self {
                 Self {
                     access_token: Err("no value supplied for access_token".to_string()),
@@ -6980,7 +6964,7 @@ pub mod types {
                 }
             }
         }
-        impl LoginResponse {
+        impl LoginAnswer {
             pub fn access_token<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<crate::Secret>,
@@ -7080,10 +7064,10 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<LoginResponse> for super::LoginResponse {
+        impl ::std::convert::TryFrom<LoginAnswer> for super::LoginAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: LoginResponse,
+                value: LoginAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     access_token: value.access_token?,
@@ -7097,8 +7081,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::LoginResponse> for LoginResponse {
-            fn from(value: super::LoginResponse) -> Self {
+        impl ::std::convert::From<super::LoginAnswer> for LoginAnswer {
+            fn from(value: super::LoginAnswer) -> Self {
                 Self {
                     access_token: Ok(value.access_token),
                     expires_at: Ok(value.expires_at),
@@ -7108,6 +7092,85 @@ pub mod types {
                     success: Ok(value.success),
                     token_id: Ok(value.token_id),
                     user: Ok(value.user),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct LoginRequest {
+            device_info: ::std::result::Result<
+                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                ::std::string::String,
+            >,
+            email: ::std::result::Result<::std::string::String, ::std::string::String>,
+            password: ::std::result::Result<crate::Secret, ::std::string::String>,
+        }
+        impl ::std::default::Default for LoginRequest {
+            fn default() -> Self {
+                Self {
+                    device_info: Ok(Default::default()),
+                    email: Err("no value supplied for email".to_string()),
+                    password: Err("no value supplied for password".to_string()),
+                }
+            }
+        }
+        impl LoginRequest {
+            pub fn device_info<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.device_info = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for device_info: {e}")
+                    });
+                self
+            }
+            pub fn email<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.email = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for email: {e}")
+                    });
+                self
+            }
+            pub fn password<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for password: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<LoginRequest> for super::LoginRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: LoginRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    device_info: value.device_info?,
+                    email: value.email?,
+                    password: value.password?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::LoginRequest> for LoginRequest {
+            fn from(value: super::LoginRequest) -> Self {
+                Self {
+                    device_info: Ok(value.device_info),
+                    email: Ok(value.email),
+                    password: Ok(value.password),
                 }
             }
         }
@@ -10002,22 +10065,19 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct RefreshRequest {
-            refresh_token: ::std::result::Result<
-                ::std::option::Option<crate::Secret>,
-                ::std::string::String,
-            >,
+            refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
         }
         impl ::std::default::Default for RefreshRequest {
             fn default() -> Self {
                 Self {
-                    refresh_token: Ok(Default::default()),
+                    refresh_token: Err("no value supplied for refresh_token".to_string()),
                 }
             }
         }
         impl RefreshRequest {
             pub fn refresh_token<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
+                T: ::std::convert::TryInto<crate::Secret>,
                 T::Error: ::std::fmt::Display,
             {
                 self.refresh_token = value
@@ -10159,9 +10219,17 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            company_website: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             email: ::std::result::Result<::std::string::String, ::std::string::String>,
             first_name: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            is_business: ::std::result::Result<
+                ::std::option::Option<bool>,
                 ::std::string::String,
             >,
             last_name: ::std::result::Result<
@@ -10174,8 +10242,10 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     company_name: Ok(Default::default()),
+                    company_website: Ok(Default::default()),
                     email: Err("no value supplied for email".to_string()),
                     first_name: Ok(Default::default()),
+                    is_business: Ok(Default::default()),
                     last_name: Ok(Default::default()),
                     password: Err("no value supplied for password".to_string()),
                 }
@@ -10191,6 +10261,20 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for company_name: {e}")
+                    });
+                self
+            }
+            pub fn company_website<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.company_website = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for company_website: {e}"
+                        )
                     });
                 self
             }
@@ -10215,6 +10299,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for first_name: {e}")
+                    });
+                self
+            }
+            pub fn is_business<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.is_business = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for is_business: {e}")
                     });
                 self
             }
@@ -10250,8 +10346,10 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     company_name: value.company_name?,
+                    company_website: value.company_website?,
                     email: value.email?,
                     first_name: value.first_name?,
+                    is_business: value.is_business?,
                     last_name: value.last_name?,
                     password: value.password?,
                 })
@@ -10261,8 +10359,10 @@ pub mod types {
             fn from(value: super::RegisterRequest) -> Self {
                 Self {
                     company_name: Ok(value.company_name),
+                    company_website: Ok(value.company_website),
                     email: Ok(value.email),
                     first_name: Ok(value.first_name),
+                    is_business: Ok(value.is_business),
                     last_name: Ok(value.last_name),
                     password: Ok(value.password),
                 }
@@ -11133,6 +11233,64 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SetupMfaAnswer {
+            data: ::std::result::Result<super::MfaSetupData, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for SetupMfaAnswer {
+            fn default() -> Self {
+                Self {
+                    data: Err("no value supplied for data".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl SetupMfaAnswer {
+            pub fn data<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MfaSetupData>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.data = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for data: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SetupMfaAnswer> for super::SetupMfaAnswer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SetupMfaAnswer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    data: value.data?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SetupMfaAnswer> for SetupMfaAnswer {
+            fn from(value: super::SetupMfaAnswer) -> Self {
+                Self {
+                    data: Ok(value.data),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SetupMfaRequest {
             device_info: ::std::result::Result<
                 ::std::option::Option<super::DeviceInfo>,
@@ -11212,64 +11370,6 @@ pub mod types {
                     device_info: Ok(value.device_info),
                     email: Ok(value.email),
                     mfa_type: Ok(value.mfa_type),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SetupMfaResponse {
-            data: ::std::result::Result<super::SetupMfaData, ::std::string::String>,
-            success: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for SetupMfaResponse {
-            fn default() -> Self {
-                Self {
-                    data: Err("no value supplied for data".to_string()),
-                    success: Err("no value supplied for success".to_string()),
-                }
-            }
-        }
-        impl SetupMfaResponse {
-            pub fn data<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::SetupMfaData>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.data = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for data: {e}")
-                    });
-                self
-            }
-            pub fn success<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.success = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for success: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SetupMfaResponse> for super::SetupMfaResponse {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SetupMfaResponse,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    data: value.data?,
-                    success: value.success?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SetupMfaResponse> for SetupMfaResponse {
-            fn from(value: super::SetupMfaResponse) -> Self {
-                Self {
-                    data: Ok(value.data),
-                    success: Ok(value.success),
                 }
             }
         }
@@ -12649,6 +12749,143 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct VerifyMfaLoginAnswer {
+            expires_at: ::std::result::Result<u64, ::std::string::String>,
+            full_access_token: ::std::result::Result<
+                crate::Secret,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            recovery_codes_remaining: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
+            refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for VerifyMfaLoginAnswer {
+            fn default() -> Self {
+                Self {
+                    expires_at: Err("no value supplied for expires_at".to_string()),
+                    full_access_token: Err(
+                        "no value supplied for full_access_token".to_string(),
+                    ),
+                    message: Err("no value supplied for message".to_string()),
+                    recovery_codes_remaining: Ok(Default::default()),
+                    refresh_token: Err(
+                        "no value supplied for refresh_token".to_string(),
+                    ),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl VerifyMfaLoginAnswer {
+            pub fn expires_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.expires_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for expires_at: {e}")
+                    });
+                self
+            }
+            pub fn full_access_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.full_access_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for full_access_token: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recovery_codes_remaining = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for recovery_codes_remaining: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn refresh_token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.refresh_token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for refresh_token: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<VerifyMfaLoginAnswer>
+        for super::VerifyMfaLoginAnswer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: VerifyMfaLoginAnswer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    expires_at: value.expires_at?,
+                    full_access_token: value.full_access_token?,
+                    message: value.message?,
+                    recovery_codes_remaining: value.recovery_codes_remaining?,
+                    refresh_token: value.refresh_token?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::VerifyMfaLoginAnswer> for VerifyMfaLoginAnswer {
+            fn from(value: super::VerifyMfaLoginAnswer) -> Self {
+                Self {
+                    expires_at: Ok(value.expires_at),
+                    full_access_token: Ok(value.full_access_token),
+                    message: Ok(value.message),
+                    recovery_codes_remaining: Ok(value.recovery_codes_remaining),
+                    refresh_token: Ok(value.refresh_token),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct VerifyMfaLoginRequest {
             code: ::std::result::Result<
                 ::std::option::Option<crate::Secret>,
@@ -12751,144 +12988,6 @@ pub mod types {
                     credential: Ok(value.credential),
                     mfa_type: Ok(value.mfa_type),
                     token: Ok(value.token),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct VerifyMfaLoginResponse {
-            expires_at: ::std::result::Result<u64, ::std::string::String>,
-            full_access_token: ::std::result::Result<
-                crate::Secret,
-                ::std::string::String,
-            >,
-            message: ::std::result::Result<::std::string::String, ::std::string::String>,
-            recovery_codes_remaining: ::std::result::Result<
-                ::std::option::Option<u32>,
-                ::std::string::String,
-            >,
-            refresh_token: ::std::result::Result<crate::Secret, ::std::string::String>,
-            success: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for VerifyMfaLoginResponse {
-            fn default() -> Self {
-                Self {
-                    expires_at: Err("no value supplied for expires_at".to_string()),
-                    full_access_token: Err(
-                        "no value supplied for full_access_token".to_string(),
-                    ),
-                    message: Err("no value supplied for message".to_string()),
-                    recovery_codes_remaining: Ok(Default::default()),
-                    refresh_token: Err(
-                        "no value supplied for refresh_token".to_string(),
-                    ),
-                    success: Err("no value supplied for success".to_string()),
-                }
-            }
-        }
-        impl VerifyMfaLoginResponse {
-            pub fn expires_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.expires_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for expires_at: {e}")
-                    });
-                self
-            }
-            pub fn full_access_token<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<crate::Secret>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.full_access_token = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for full_access_token: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn message<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.message = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for message: {e}")
-                    });
-                self
-            }
-            pub fn recovery_codes_remaining<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u32>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.recovery_codes_remaining = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for recovery_codes_remaining: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn refresh_token<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<crate::Secret>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.refresh_token = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for refresh_token: {e}")
-                    });
-                self
-            }
-            pub fn success<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.success = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for success: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<VerifyMfaLoginResponse>
-        for super::VerifyMfaLoginResponse {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: VerifyMfaLoginResponse,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    expires_at: value.expires_at?,
-                    full_access_token: value.full_access_token?,
-                    message: value.message?,
-                    recovery_codes_remaining: value.recovery_codes_remaining?,
-                    refresh_token: value.refresh_token?,
-                    success: value.success?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::VerifyMfaLoginResponse>
-        for VerifyMfaLoginResponse {
-            fn from(value: super::VerifyMfaLoginResponse) -> Self {
-                Self {
-                    expires_at: Ok(value.expires_at),
-                    full_access_token: Ok(value.full_access_token),
-                    message: Ok(value.message),
-                    recovery_codes_remaining: Ok(value.recovery_codes_remaining),
-                    refresh_token: Ok(value.refresh_token),
-                    success: Ok(value.success),
                 }
             }
         }
@@ -14602,10 +14701,7 @@ pub mod builder {
         ///Sends a `POST` request to `/mfa/setup`
         pub async fn send(
             self,
-        ) -> Result<
-            ResponseValue<types::SetupMfaResponse>,
-            Error<types::SetupMfaError>,
-        > {
+        ) -> Result<ResponseValue<types::SetupMfaAnswer>, Error<types::SetupMfaError>> {
             let Self { client, body } = self;
             let body = body
                 .and_then(|v| {
@@ -14750,7 +14846,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::VerifyMfaLoginResponse>,
+            ResponseValue<types::VerifyMfaLoginAnswer>,
             Error<types::VerifyMfaLoginError>,
         > {
             let Self { client, body } = self;
@@ -14935,7 +15031,7 @@ pub mod builder {
         ///Sends a `POST` request to `/user/login`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::LoginResponse>, Error<types::LoginError>> {
+        ) -> Result<ResponseValue<types::LoginAnswer>, Error<types::LoginError>> {
             let Self { client, body } = self;
             let body = body
                 .and_then(|v| {

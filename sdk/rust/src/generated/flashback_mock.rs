@@ -1227,7 +1227,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::SetupMfaResponse) -> Self {
+        pub fn ok(self, value: &types::SetupMfaAnswer) -> Self {
             Self(
                 self
                     .0
@@ -1391,7 +1391,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::VerifyMfaLoginResponse) -> Self {
+        pub fn ok(self, value: &types::VerifyMfaLoginAnswer) -> Self {
             Self(
                 self
                     .0
@@ -1621,7 +1621,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::LoginResponse) -> Self {
+        pub fn ok(self, value: &types::LoginAnswer) -> Self {
             Self(
                 self
                     .0

@@ -16,7 +16,7 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 pub mod types {
     ///A key without its secret.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ApiKey {
+    pub struct ApiKeyInfo {
         ///When it was made.
         #[serde(rename = "createdAt")]
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -35,8 +35,8 @@ pub mod types {
         ///What the key opens.
         pub scopes: ::std::vec::Vec<crate::identity::types::Scope>,
     }
-    impl ApiKey {
-        pub fn builder() -> builder::ApiKey {
+    impl ApiKeyInfo {
+        pub fn builder() -> builder::ApiKeyInfo {
             Default::default()
         }
     }
@@ -518,6 +518,35 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///The new key.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CreateApiKeyAnswer {
+        ///The key itself, for the header X-API-Key. Shown in this answer only; the server keeps nothing it could be made from.
+        #[serde(rename = "apiKey")]
+        pub api_key: crate::Secret,
+        ///When it was made.
+        #[serde(rename = "createdAt")]
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///The id of the administrator who made it; the key may never do more than that person may.
+        #[serde(rename = "createdBy")]
+        pub created_by: ::std::string::String,
+        ///From this moment on the key is refused.
+        #[serde(rename = "expiresAt")]
+        pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///The first characters of the key, to recognize it by.
+        pub hint: ::std::string::String,
+        ///The name of the key; not a secret.
+        pub id: ::std::string::String,
+        ///What its maker called it.
+        pub name: ::std::string::String,
+        ///What the key opens.
+        pub scopes: ::std::vec::Vec<crate::identity::types::Scope>,
+    }
+    impl CreateApiKeyAnswer {
+        pub fn builder() -> builder::CreateApiKeyAnswer {
+            Default::default()
+        }
+    }
     ///Every error that `createApiKey` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -607,42 +636,13 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub expires_in_days: ::std::option::Option<u32>,
-        ///What the key is for, so that it can be found again.
+        ///What the key is for, so that it can be found again. No control characters.
         pub name: ::std::string::String,
         ///What the key opens: `tokens:validate` for `POST /identity/validate-token`, `users:read` for `GET /identity/users`.
         pub scopes: ::std::vec::Vec<crate::identity::types::Scope>,
     }
     impl CreateApiKeyRequest {
         pub fn builder() -> builder::CreateApiKeyRequest {
-            Default::default()
-        }
-    }
-    ///The new key.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct CreateApiKeyResponse {
-        ///The key itself, for the header X-API-Key. Shown in this answer only; the server keeps nothing it could be made from.
-        #[serde(rename = "apiKey")]
-        pub api_key: crate::Secret,
-        ///When it was made.
-        #[serde(rename = "createdAt")]
-        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///The id of the administrator who made it; the key may never do more than that person may.
-        #[serde(rename = "createdBy")]
-        pub created_by: ::std::string::String,
-        ///From this moment on the key is refused.
-        #[serde(rename = "expiresAt")]
-        pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///The first characters of the key, to recognize it by.
-        pub hint: ::std::string::String,
-        ///The name of the key; not a secret.
-        pub id: ::std::string::String,
-        ///What its maker called it.
-        pub name: ::std::string::String,
-        ///What the key opens.
-        pub scopes: ::std::vec::Vec<crate::identity::types::Scope>,
-    }
-    impl CreateApiKeyResponse {
-        pub fn builder() -> builder::CreateApiKeyResponse {
             Default::default()
         }
     }
@@ -1108,6 +1108,45 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///The account of the bearer, and the session the bearer belongs to.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct GetCurrentUserAnswer {
+        ///When the address was proved and the account made.
+        #[serde(rename = "createdAt")]
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///The proved address, in lower case; the name of a user who was added with another name.
+        pub email: ::std::string::String,
+        ///Absent when it was not given.
+        #[serde(
+            rename = "firstName",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub first_name: ::std::option::Option<::std::string::String>,
+        ///The name of the account in every API, log and token (`sub`).
+        pub id: ::std::string::String,
+        ///Absent when it was not given.
+        #[serde(
+            rename = "lastName",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub last_name: ::std::option::Option<::std::string::String>,
+        ///Whether sign-in asks for a second factor; true exactly when `mfaMethods` is not empty.
+        #[serde(rename = "mfaEnabled")]
+        pub mfa_enabled: bool,
+        ///The methods that are on, the one asked for by default first.
+        #[serde(rename = "mfaMethods")]
+        pub mfa_methods: ::std::vec::Vec<crate::identity::types::MfaMethod>,
+        ///A whole number for clients that need one; given once, never reused.
+        pub number: i64,
+        ///What the account may do beyond its own matters.
+        pub role: crate::identity::types::Role,
+        pub session: SessionInfo,
+    }
+    impl GetCurrentUserAnswer {
+        pub fn builder() -> builder::GetCurrentUserAnswer {
+            Default::default()
+        }
+    }
     ///Every error that `getCurrentUser` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -1141,45 +1180,6 @@ pub mod types {
     impl ::std::convert::From<ErrorResponse> for GetCurrentUserError {
         fn from(value: ErrorResponse) -> Self {
             Self::ErrorResponse(value)
-        }
-    }
-    ///The account of the bearer, and the session the bearer belongs to.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct GetCurrentUserResponse {
-        ///When the address was proved and the account made.
-        #[serde(rename = "createdAt")]
-        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///The proved address, in lower case; the name of a user who was added with another name.
-        pub email: ::std::string::String,
-        ///Absent when it was not given.
-        #[serde(
-            rename = "firstName",
-            skip_serializing_if = "::std::option::Option::is_none"
-        )]
-        pub first_name: ::std::option::Option<::std::string::String>,
-        ///The name of the account in every API, log and token (`sub`).
-        pub id: ::std::string::String,
-        ///Absent when it was not given.
-        #[serde(
-            rename = "lastName",
-            skip_serializing_if = "::std::option::Option::is_none"
-        )]
-        pub last_name: ::std::option::Option<::std::string::String>,
-        ///Whether sign-in asks for a second factor; true exactly when `mfaMethods` is not empty.
-        #[serde(rename = "mfaEnabled")]
-        pub mfa_enabled: bool,
-        ///The methods that are on, the one asked for by default first.
-        #[serde(rename = "mfaMethods")]
-        pub mfa_methods: ::std::vec::Vec<crate::identity::types::MfaMethod>,
-        ///A whole number for clients that need one; given once, never reused.
-        pub number: i64,
-        ///What the account may do beyond its own matters.
-        pub role: crate::identity::types::Role,
-        pub session: SessionInfo,
-    }
-    impl GetCurrentUserResponse {
-        pub fn builder() -> builder::GetCurrentUserResponse {
-            Default::default()
         }
     }
     ///Every error that `getHealth` can answer; the last variant reads a code that this SDK does not know.
@@ -2052,6 +2052,21 @@ pub mod types {
             Default::default()
         }
     }
+    ///One page of keys.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ListApiKeysAnswer {
+        ///The newest first; at most `limit`.
+        #[serde(rename = "apiKeys")]
+        pub api_keys: ::std::vec::Vec<ApiKeyInfo>,
+        ///How many there are over all pages.
+        #[serde(rename = "totalCount")]
+        pub total_count: u32,
+    }
+    impl ListApiKeysAnswer {
+        pub fn builder() -> builder::ListApiKeysAnswer {
+            Default::default()
+        }
+    }
     ///Every error that `listApiKeys` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -2108,18 +2123,16 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///One page of keys.
+    ///The methods of the account, and what is left of its recovery codes.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ListApiKeysResponse {
-        ///The newest first; at most `limit`.
-        #[serde(rename = "apiKeys")]
-        pub api_keys: ::std::vec::Vec<ApiKey>,
-        ///How many there are over all pages.
-        #[serde(rename = "totalCount")]
-        pub total_count: u32,
+    pub struct ListMfaMethodsAnswer {
+        ///The oldest first.
+        pub factors: ::std::vec::Vec<MfaFactor>,
+        #[serde(rename = "recoveryCodes")]
+        pub recovery_codes: RecoveryCodesInfo,
     }
-    impl ListApiKeysResponse {
-        pub fn builder() -> builder::ListApiKeysResponse {
+    impl ListMfaMethodsAnswer {
+        pub fn builder() -> builder::ListMfaMethodsAnswer {
             Default::default()
         }
     }
@@ -2158,16 +2171,17 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///The methods of the account, and what is left of its recovery codes.
+    ///One page of users.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ListMfaMethodsResponse {
-        ///The oldest first.
-        pub factors: ::std::vec::Vec<MfaFactor>,
-        #[serde(rename = "recoveryCodes")]
-        pub recovery_codes: RecoveryCodesInfo,
+    pub struct ListUsersAnswer {
+        ///How many there are over all pages.
+        #[serde(rename = "totalCount")]
+        pub total_count: u32,
+        ///In the order of their `number`; at most `limit`.
+        pub users: ::std::vec::Vec<User>,
     }
-    impl ListMfaMethodsResponse {
-        pub fn builder() -> builder::ListMfaMethodsResponse {
+    impl ListUsersAnswer {
+        pub fn builder() -> builder::ListUsersAnswer {
             Default::default()
         }
     }
@@ -2230,18 +2244,21 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///One page of users.
+    ///Tokens, or the demand for a second factor: `status` tells which.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ListUsersResponse {
-        ///How many there are over all pages.
-        #[serde(rename = "totalCount")]
-        pub total_count: u32,
-        ///In the order of their `number`; at most `limit`.
-        pub users: ::std::vec::Vec<User>,
+    #[serde(untagged)]
+    pub enum LoginAnswer {
+        TokenResponse(TokenResponse),
+        MfaRequiredResponse(MfaRequiredResponse),
     }
-    impl ListUsersResponse {
-        pub fn builder() -> builder::ListUsersResponse {
-            Default::default()
+    impl ::std::convert::From<TokenResponse> for LoginAnswer {
+        fn from(value: TokenResponse) -> Self {
+            Self::TokenResponse(value)
+        }
+    }
+    impl ::std::convert::From<MfaRequiredResponse> for LoginAnswer {
+        fn from(value: MfaRequiredResponse) -> Self {
+            Self::MfaRequiredResponse(value)
         }
     }
     ///Every error that `login` can answer; the last variant reads a code that this SDK does not know.
@@ -2314,23 +2331,6 @@ pub mod types {
     impl LoginRequest {
         pub fn builder() -> builder::LoginRequest {
             Default::default()
-        }
-    }
-    ///Tokens, or the demand for a second factor: `status` tells which.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(untagged)]
-    pub enum LoginResponse {
-        TokenResponse(TokenResponse),
-        MfaRequiredResponse(MfaRequiredResponse),
-    }
-    impl ::std::convert::From<TokenResponse> for LoginResponse {
-        fn from(value: TokenResponse) -> Self {
-            Self::TokenResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaRequiredResponse> for LoginResponse {
-        fn from(value: MfaRequiredResponse) -> Self {
-            Self::MfaRequiredResponse(value)
         }
     }
     ///Every error that `logout` can answer; the last variant reads a code that this SDK does not know.
@@ -4726,7 +4726,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub last_name: ::std::option::Option<::std::string::String>,
-        ///The server asks for at least 15 characters by default, counted in code points; 8 is the least an operator can set. No rules about kinds of characters; spaces are welcome; common passwords are refused.
+        ///At least 15 characters, counted in code points: the server's default. The operator's setting `password_min_length` can ask for another number, 8 at least; then that one counts. No rules about kinds of characters; spaces are welcome; common passwords are refused.
         pub password: crate::Secret,
     }
     impl RegisterRequest {
@@ -6990,6 +6990,24 @@ pub mod types {
             value.parse()
         }
     }
+    ///The verdict. `user` and `session` come with a valid token, `reason` with any other.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ValidateTokenAnswer {
+        ///`expired`: have the client refresh it. `invalid`: have the user sign in again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub reason: ::std::option::Option<crate::identity::types::InvalidReason>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub session: ::std::option::Option<SessionInfo>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub user: ::std::option::Option<User>,
+        ///Whether the token opens this server at this moment: signature, lifetime, session and account were all looked at.
+        pub valid: bool,
+    }
+    impl ValidateTokenAnswer {
+        pub fn builder() -> builder::ValidateTokenAnswer {
+            Default::default()
+        }
+    }
     ///Every error that `validateToken` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -7076,24 +7094,6 @@ pub mod types {
     }
     impl ValidateTokenRequest {
         pub fn builder() -> builder::ValidateTokenRequest {
-            Default::default()
-        }
-    }
-    ///The verdict. `user` and `session` come with a valid token, `reason` with any other.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ValidateTokenResponse {
-        ///`expired`: have the client refresh it. `invalid`: have the user sign in again.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub reason: ::std::option::Option<crate::identity::types::InvalidReason>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub session: ::std::option::Option<SessionInfo>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub user: ::std::option::Option<User>,
-        ///Whether the token opens this server at this moment: signature, lifetime, session and account were all looked at.
-        pub valid: bool,
-    }
-    impl ValidateTokenResponse {
-        pub fn builder() -> builder::ValidateTokenResponse {
             Default::default()
         }
     }
@@ -8057,7 +8057,7 @@ pub mod types {
     /// Types for composing complex structures.
     pub mod builder {
         #[derive(Clone, Debug)]
-        pub struct ApiKey {
+        pub struct ApiKeyInfo {
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -8078,7 +8078,7 @@ pub mod types {
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for ApiKey {
+        impl ::std::default::Default for ApiKeyInfo {
             fn default() -> Self {
                 Self {
                     created_at: Err("no value supplied for created_at".to_string()),
@@ -8091,7 +8091,7 @@ pub mod types {
                 }
             }
         }
-        impl ApiKey {
+        impl ApiKeyInfo {
             pub fn created_at<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -8177,10 +8177,10 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<ApiKey> for super::ApiKey {
+        impl ::std::convert::TryFrom<ApiKeyInfo> for super::ApiKeyInfo {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: ApiKey,
+                value: ApiKeyInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     created_at: value.created_at?,
@@ -8193,8 +8193,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::ApiKey> for ApiKey {
-            fn from(value: super::ApiKey) -> Self {
+        impl ::std::convert::From<super::ApiKeyInfo> for ApiKeyInfo {
+            fn from(value: super::ApiKeyInfo) -> Self {
                 Self {
                     created_at: Ok(value.created_at),
                     created_by: Ok(value.created_by),
@@ -8726,92 +8726,7 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct CreateApiKeyRequest {
-            expires_in_days: ::std::result::Result<
-                ::std::option::Option<u32>,
-                ::std::string::String,
-            >,
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            scopes: ::std::result::Result<
-                ::std::vec::Vec<crate::identity::types::Scope>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for CreateApiKeyRequest {
-            fn default() -> Self {
-                Self {
-                    expires_in_days: Ok(Default::default()),
-                    name: Err("no value supplied for name".to_string()),
-                    scopes: Err("no value supplied for scopes".to_string()),
-                }
-            }
-        }
-        impl CreateApiKeyRequest {
-            pub fn expires_in_days<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u32>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.expires_in_days = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for expires_in_days: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn scopes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::vec::Vec<crate::identity::types::Scope>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.scopes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for scopes: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<CreateApiKeyRequest>
-        for super::CreateApiKeyRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: CreateApiKeyRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    expires_in_days: value.expires_in_days?,
-                    name: value.name?,
-                    scopes: value.scopes?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::CreateApiKeyRequest> for CreateApiKeyRequest {
-            fn from(value: super::CreateApiKeyRequest) -> Self {
-                Self {
-                    expires_in_days: Ok(value.expires_in_days),
-                    name: Ok(value.name),
-                    scopes: Ok(value.scopes),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct CreateApiKeyResponse {
+        pub struct CreateApiKeyAnswer {
             api_key: ::std::result::Result<crate::Secret, ::std::string::String>,
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -8833,7 +8748,7 @@ pub mod types {
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for CreateApiKeyResponse {
+        impl ::std::default::Default for CreateApiKeyAnswer {
             fn default() -> Self {
                 Self {
                     api_key: Err("no value supplied for api_key".to_string()),
@@ -8847,7 +8762,7 @@ pub mod types {
                 }
             }
         }
-        impl CreateApiKeyResponse {
+        impl CreateApiKeyAnswer {
             pub fn api_key<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<crate::Secret>,
@@ -8945,11 +8860,10 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<CreateApiKeyResponse>
-        for super::CreateApiKeyResponse {
+        impl ::std::convert::TryFrom<CreateApiKeyAnswer> for super::CreateApiKeyAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: CreateApiKeyResponse,
+                value: CreateApiKeyAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     api_key: value.api_key?,
@@ -8963,8 +8877,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::CreateApiKeyResponse> for CreateApiKeyResponse {
-            fn from(value: super::CreateApiKeyResponse) -> Self {
+        impl ::std::convert::From<super::CreateApiKeyAnswer> for CreateApiKeyAnswer {
+            fn from(value: super::CreateApiKeyAnswer) -> Self {
                 Self {
                     api_key: Ok(value.api_key),
                     created_at: Ok(value.created_at),
@@ -8972,6 +8886,91 @@ pub mod types {
                     expires_at: Ok(value.expires_at),
                     hint: Ok(value.hint),
                     id: Ok(value.id),
+                    name: Ok(value.name),
+                    scopes: Ok(value.scopes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CreateApiKeyRequest {
+            expires_in_days: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            scopes: ::std::result::Result<
+                ::std::vec::Vec<crate::identity::types::Scope>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CreateApiKeyRequest {
+            fn default() -> Self {
+                Self {
+                    expires_in_days: Ok(Default::default()),
+                    name: Err("no value supplied for name".to_string()),
+                    scopes: Err("no value supplied for scopes".to_string()),
+                }
+            }
+        }
+        impl CreateApiKeyRequest {
+            pub fn expires_in_days<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.expires_in_days = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for expires_in_days: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn scopes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::vec::Vec<crate::identity::types::Scope>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.scopes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for scopes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CreateApiKeyRequest>
+        for super::CreateApiKeyRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CreateApiKeyRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    expires_in_days: value.expires_in_days?,
+                    name: value.name?,
+                    scopes: value.scopes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CreateApiKeyRequest> for CreateApiKeyRequest {
+            fn from(value: super::CreateApiKeyRequest) -> Self {
+                Self {
+                    expires_in_days: Ok(value.expires_in_days),
                     name: Ok(value.name),
                     scopes: Ok(value.scopes),
                 }
@@ -9279,7 +9278,7 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct GetCurrentUserResponse {
+        pub struct GetCurrentUserAnswer {
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -9306,7 +9305,7 @@ pub mod types {
             >,
             session: ::std::result::Result<super::SessionInfo, ::std::string::String>,
         }
-        impl ::std::default::Default for GetCurrentUserResponse {
+        impl ::std::default::Default for GetCurrentUserAnswer {
             fn default() -> Self {
                 Self {
                     created_at: Err("no value supplied for created_at".to_string()),
@@ -9322,7 +9321,7 @@ pub mod types {
                 }
             }
         }
-        impl GetCurrentUserResponse {
+        impl GetCurrentUserAnswer {
             pub fn created_at<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -9444,11 +9443,11 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<GetCurrentUserResponse>
-        for super::GetCurrentUserResponse {
+        impl ::std::convert::TryFrom<GetCurrentUserAnswer>
+        for super::GetCurrentUserAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: GetCurrentUserResponse,
+                value: GetCurrentUserAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     created_at: value.created_at?,
@@ -9464,9 +9463,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::GetCurrentUserResponse>
-        for GetCurrentUserResponse {
-            fn from(value: super::GetCurrentUserResponse) -> Self {
+        impl ::std::convert::From<super::GetCurrentUserAnswer> for GetCurrentUserAnswer {
+            fn from(value: super::GetCurrentUserAnswer) -> Self {
                 Self {
                     created_at: Ok(value.created_at),
                     email: Ok(value.email),
@@ -10577,14 +10575,14 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct ListApiKeysResponse {
+        pub struct ListApiKeysAnswer {
             api_keys: ::std::result::Result<
-                ::std::vec::Vec<super::ApiKey>,
+                ::std::vec::Vec<super::ApiKeyInfo>,
                 ::std::string::String,
             >,
             total_count: ::std::result::Result<u32, ::std::string::String>,
         }
-        impl ::std::default::Default for ListApiKeysResponse {
+        impl ::std::default::Default for ListApiKeysAnswer {
             fn default() -> Self {
                 Self {
                     api_keys: Err("no value supplied for api_keys".to_string()),
@@ -10592,10 +10590,10 @@ pub mod types {
                 }
             }
         }
-        impl ListApiKeysResponse {
+        impl ListApiKeysAnswer {
             pub fn api_keys<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::ApiKey>>,
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ApiKeyInfo>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.api_keys = value
@@ -10618,11 +10616,10 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<ListApiKeysResponse>
-        for super::ListApiKeysResponse {
+        impl ::std::convert::TryFrom<ListApiKeysAnswer> for super::ListApiKeysAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: ListApiKeysResponse,
+                value: ListApiKeysAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     api_keys: value.api_keys?,
@@ -10630,8 +10627,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::ListApiKeysResponse> for ListApiKeysResponse {
-            fn from(value: super::ListApiKeysResponse) -> Self {
+        impl ::std::convert::From<super::ListApiKeysAnswer> for ListApiKeysAnswer {
+            fn from(value: super::ListApiKeysAnswer) -> Self {
                 Self {
                     api_keys: Ok(value.api_keys),
                     total_count: Ok(value.total_count),
@@ -10639,7 +10636,7 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct ListMfaMethodsResponse {
+        pub struct ListMfaMethodsAnswer {
             factors: ::std::result::Result<
                 ::std::vec::Vec<super::MfaFactor>,
                 ::std::string::String,
@@ -10649,7 +10646,7 @@ pub mod types {
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for ListMfaMethodsResponse {
+        impl ::std::default::Default for ListMfaMethodsAnswer {
             fn default() -> Self {
                 Self {
                     factors: Err("no value supplied for factors".to_string()),
@@ -10659,7 +10656,7 @@ pub mod types {
                 }
             }
         }
-        impl ListMfaMethodsResponse {
+        impl ListMfaMethodsAnswer {
             pub fn factors<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<super::MfaFactor>>,
@@ -10687,11 +10684,11 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<ListMfaMethodsResponse>
-        for super::ListMfaMethodsResponse {
+        impl ::std::convert::TryFrom<ListMfaMethodsAnswer>
+        for super::ListMfaMethodsAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: ListMfaMethodsResponse,
+                value: ListMfaMethodsAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     factors: value.factors?,
@@ -10699,9 +10696,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::ListMfaMethodsResponse>
-        for ListMfaMethodsResponse {
-            fn from(value: super::ListMfaMethodsResponse) -> Self {
+        impl ::std::convert::From<super::ListMfaMethodsAnswer> for ListMfaMethodsAnswer {
+            fn from(value: super::ListMfaMethodsAnswer) -> Self {
                 Self {
                     factors: Ok(value.factors),
                     recovery_codes: Ok(value.recovery_codes),
@@ -10709,14 +10705,14 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct ListUsersResponse {
+        pub struct ListUsersAnswer {
             total_count: ::std::result::Result<u32, ::std::string::String>,
             users: ::std::result::Result<
                 ::std::vec::Vec<super::User>,
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for ListUsersResponse {
+        impl ::std::default::Default for ListUsersAnswer {
             fn default() -> Self {
                 Self {
                     total_count: Err("no value supplied for total_count".to_string()),
@@ -10724,7 +10720,7 @@ pub mod types {
                 }
             }
         }
-        impl ListUsersResponse {
+        impl ListUsersAnswer {
             pub fn total_count<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<u32>,
@@ -10750,10 +10746,10 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<ListUsersResponse> for super::ListUsersResponse {
+        impl ::std::convert::TryFrom<ListUsersAnswer> for super::ListUsersAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: ListUsersResponse,
+                value: ListUsersAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     total_count: value.total_count?,
@@ -10761,8 +10757,8 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::ListUsersResponse> for ListUsersResponse {
-            fn from(value: super::ListUsersResponse) -> Self {
+        impl ::std::convert::From<super::ListUsersAnswer> for ListUsersAnswer {
+            fn from(value: super::ListUsersAnswer) -> Self {
                 Self {
                     total_count: Ok(value.total_count),
                     users: Ok(value.users),
@@ -17942,49 +17938,7 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct ValidateTokenRequest {
-            token: ::std::result::Result<
-                ::std::option::Option<crate::Secret>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ValidateTokenRequest {
-            fn default() -> Self {
-                Self {
-                    token: Ok(Default::default()),
-                }
-            }
-        }
-        impl ValidateTokenRequest {
-            pub fn token<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.token = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for token: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ValidateTokenRequest>
-        for super::ValidateTokenRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ValidateTokenRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { token: value.token? })
-            }
-        }
-        impl ::std::convert::From<super::ValidateTokenRequest> for ValidateTokenRequest {
-            fn from(value: super::ValidateTokenRequest) -> Self {
-                Self { token: Ok(value.token) }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ValidateTokenResponse {
+        pub struct ValidateTokenAnswer {
             reason: ::std::result::Result<
                 ::std::option::Option<crate::identity::types::InvalidReason>,
                 ::std::string::String,
@@ -17999,7 +17953,7 @@ pub mod types {
             >,
             valid: ::std::result::Result<bool, ::std::string::String>,
         }
-        impl ::std::default::Default for ValidateTokenResponse {
+        impl ::std::default::Default for ValidateTokenAnswer {
             fn default() -> Self {
                 Self {
                     reason: Ok(Default::default()),
@@ -18009,7 +17963,7 @@ pub mod types {
                 }
             }
         }
-        impl ValidateTokenResponse {
+        impl ValidateTokenAnswer {
             pub fn reason<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<
@@ -18061,11 +18015,11 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<ValidateTokenResponse>
-        for super::ValidateTokenResponse {
+        impl ::std::convert::TryFrom<ValidateTokenAnswer>
+        for super::ValidateTokenAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: ValidateTokenResponse,
+                value: ValidateTokenAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     reason: value.reason?,
@@ -18075,15 +18029,56 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::ValidateTokenResponse>
-        for ValidateTokenResponse {
-            fn from(value: super::ValidateTokenResponse) -> Self {
+        impl ::std::convert::From<super::ValidateTokenAnswer> for ValidateTokenAnswer {
+            fn from(value: super::ValidateTokenAnswer) -> Self {
                 Self {
                     reason: Ok(value.reason),
                     session: Ok(value.session),
                     user: Ok(value.user),
                     valid: Ok(value.valid),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ValidateTokenRequest {
+            token: ::std::result::Result<
+                ::std::option::Option<crate::Secret>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ValidateTokenRequest {
+            fn default() -> Self {
+                Self {
+                    token: Ok(Default::default()),
+                }
+            }
+        }
+        impl ValidateTokenRequest {
+            pub fn token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<crate::Secret>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for token: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ValidateTokenRequest>
+        for super::ValidateTokenRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ValidateTokenRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { token: value.token? })
+            }
+        }
+        impl ::std::convert::From<super::ValidateTokenRequest> for ValidateTokenRequest {
+            fn from(value: super::ValidateTokenRequest) -> Self {
+                Self { token: Ok(value.token) }
             }
         }
         #[derive(Clone, Debug)]
@@ -19561,7 +19556,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::ListApiKeysResponse>,
+            ResponseValue<types::ListApiKeysAnswer>,
             Error<types::ListApiKeysError>,
         > {
             let Self { client, limit, offset } = self;
@@ -19648,7 +19643,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::CreateApiKeyResponse>,
+            ResponseValue<types::CreateApiKeyAnswer>,
             Error<types::CreateApiKeyError>,
         > {
             let Self { client, body } = self;
@@ -19810,7 +19805,7 @@ pub mod builder {
         ///Sends a `POST` request to `/identity/login`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::LoginResponse>, Error<types::LoginError>> {
+        ) -> Result<ResponseValue<types::LoginAnswer>, Error<types::LoginError>> {
             let Self { client, body } = self;
             let body = body
                 .and_then(|v| {
@@ -19920,7 +19915,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::GetCurrentUserResponse>,
+            ResponseValue<types::GetCurrentUserAnswer>,
             Error<types::GetCurrentUserError>,
         > {
             let Self { client } = self;
@@ -20629,7 +20624,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::ListMfaMethodsResponse>,
+            ResponseValue<types::ListMfaMethodsAnswer>,
             Error<types::ListMfaMethodsError>,
         > {
             let Self { client } = self;
@@ -22099,7 +22094,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::ListUsersResponse>,
+            ResponseValue<types::ListUsersAnswer>,
             Error<types::ListUsersError>,
         > {
             let Self { client, limit, offset } = self;
@@ -22188,7 +22183,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::ValidateTokenResponse>,
+            ResponseValue<types::ValidateTokenAnswer>,
             Error<types::ValidateTokenError>,
         > {
             let Self { client, body } = self;

@@ -140,7 +140,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::ListApiKeysResponse) -> Self {
+        pub fn ok(self, value: &types::ListApiKeysAnswer) -> Self {
             Self(
                 self
                     .0
@@ -219,7 +219,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn created(self, value: &types::CreateApiKeyResponse) -> Self {
+        pub fn created(self, value: &types::CreateApiKeyAnswer) -> Self {
             Self(
                 self
                     .0
@@ -422,7 +422,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::LoginResponse) -> Self {
+        pub fn ok(self, value: &types::LoginAnswer) -> Self {
             Self(
                 self
                     .0
@@ -577,7 +577,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::GetCurrentUserResponse) -> Self {
+        pub fn ok(self, value: &types::GetCurrentUserAnswer) -> Self {
             Self(
                 self
                     .0
@@ -1469,7 +1469,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::ListMfaMethodsResponse) -> Self {
+        pub fn ok(self, value: &types::ListMfaMethodsAnswer) -> Self {
             Self(
                 self
                     .0
@@ -3260,7 +3260,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::ListUsersResponse) -> Self {
+        pub fn ok(self, value: &types::ListUsersAnswer) -> Self {
             Self(
                 self
                     .0
@@ -3341,7 +3341,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::ValidateTokenResponse) -> Self {
+        pub fn ok(self, value: &types::ValidateTokenAnswer) -> Self {
             Self(
                 self
                     .0

@@ -22,6 +22,7 @@ pub mod types {
         pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///One sentence that says which code is waited for.
         pub message: ::std::string::String,
+        ///What this sign-in asks for: a method of this API; `passkey`, which it cannot carry; or `recovery_code`, which always works and is what is asked for where nothing else can be.
         #[serde(rename = "mfaMethod")]
         pub mfa_method: crate::netevia::types::SignInMethod,
         ///The methods that are on.
@@ -938,6 +939,79 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///MFA of the account is off.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct DisableMfaOfProfileAnswer {
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Always false.
+        #[serde(rename = "mfaEnabled")]
+        pub mfa_enabled: bool,
+        ///The account.
+        #[serde(rename = "profileId")]
+        pub profile_id: i32,
+        ///Always `disabled`.
+        pub status: DisableMfaOfProfileAnswerStatus,
+        ///Always true.
+        pub success: bool,
+    }
+    impl DisableMfaOfProfileAnswer {
+        pub fn builder() -> builder::DisableMfaOfProfileAnswer {
+            Default::default()
+        }
+    }
+    ///Always `disabled`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum DisableMfaOfProfileAnswerStatus {
+        #[serde(rename = "disabled")]
+        Disabled,
+    }
+    impl ::std::fmt::Display for DisableMfaOfProfileAnswerStatus {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Disabled => f.write_str("disabled"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for DisableMfaOfProfileAnswerStatus {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "disabled" => Ok(Self::Disabled),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for DisableMfaOfProfileAnswerStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for DisableMfaOfProfileAnswerStatus {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Every error that `disableMfaOfProfile` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -1007,24 +1081,21 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///MFA of the account is off.
+    ///MFA is off.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct DisableMfaOfProfileResponse {
+    pub struct DisableMfaSignInAnswer {
         ///One sentence that may be shown to the user.
         pub message: ::std::string::String,
         ///Always false.
         #[serde(rename = "mfaEnabled")]
         pub mfa_enabled: bool,
-        ///The account.
-        #[serde(rename = "profileId")]
-        pub profile_id: i32,
         ///Always `disabled`.
-        pub status: DisableMfaOfProfileResponseStatus,
+        pub status: DisableMfaSignInAnswerStatus,
         ///Always true.
         pub success: bool,
     }
-    impl DisableMfaOfProfileResponse {
-        pub fn builder() -> builder::DisableMfaOfProfileResponse {
+    impl DisableMfaSignInAnswer {
+        pub fn builder() -> builder::DisableMfaSignInAnswer {
             Default::default()
         }
     }
@@ -1041,18 +1112,18 @@ pub mod types {
         PartialEq,
         PartialOrd
     )]
-    pub enum DisableMfaOfProfileResponseStatus {
+    pub enum DisableMfaSignInAnswerStatus {
         #[serde(rename = "disabled")]
         Disabled,
     }
-    impl ::std::fmt::Display for DisableMfaOfProfileResponseStatus {
+    impl ::std::fmt::Display for DisableMfaSignInAnswerStatus {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
             match *self {
                 Self::Disabled => f.write_str("disabled"),
             }
         }
     }
-    impl ::std::str::FromStr for DisableMfaOfProfileResponseStatus {
+    impl ::std::str::FromStr for DisableMfaSignInAnswerStatus {
         type Err = self::error::ConversionError;
         fn from_str(
             value: &str,
@@ -1063,7 +1134,7 @@ pub mod types {
             }
         }
     }
-    impl ::std::convert::TryFrom<&str> for DisableMfaOfProfileResponseStatus {
+    impl ::std::convert::TryFrom<&str> for DisableMfaSignInAnswerStatus {
         type Error = self::error::ConversionError;
         fn try_from(
             value: &str,
@@ -1072,7 +1143,7 @@ pub mod types {
         }
     }
     impl ::std::convert::TryFrom<::std::string::String>
-    for DisableMfaOfProfileResponseStatus {
+    for DisableMfaSignInAnswerStatus {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -1131,74 +1202,21 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
-    ///MFA is off.
+    ///`status` tells whether the method is on or waits for its proof.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct DisableMfaSignInResponse {
-        ///One sentence that may be shown to the user.
-        pub message: ::std::string::String,
-        ///Always false.
-        #[serde(rename = "mfaEnabled")]
-        pub mfa_enabled: bool,
-        ///Always `disabled`.
-        pub status: DisableMfaSignInResponseStatus,
-        ///Always true.
-        pub success: bool,
+    #[serde(untagged)]
+    pub enum EnableMfaSignInAnswer {
+        EnabledResponse(MfaSignInEnabledResponse),
+        PendingResponse(MfaSignInPendingResponse),
     }
-    impl DisableMfaSignInResponse {
-        pub fn builder() -> builder::DisableMfaSignInResponse {
-            Default::default()
+    impl ::std::convert::From<MfaSignInEnabledResponse> for EnableMfaSignInAnswer {
+        fn from(value: MfaSignInEnabledResponse) -> Self {
+            Self::EnabledResponse(value)
         }
     }
-    ///Always `disabled`.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum DisableMfaSignInResponseStatus {
-        #[serde(rename = "disabled")]
-        Disabled,
-    }
-    impl ::std::fmt::Display for DisableMfaSignInResponseStatus {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::Disabled => f.write_str("disabled"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for DisableMfaSignInResponseStatus {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "disabled" => Ok(Self::Disabled),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for DisableMfaSignInResponseStatus {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String>
-    for DisableMfaSignInResponseStatus {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
+    impl ::std::convert::From<MfaSignInPendingResponse> for EnableMfaSignInAnswer {
+        fn from(value: MfaSignInPendingResponse) -> Self {
+            Self::PendingResponse(value)
         }
     }
     ///Every error that `enableMfaSignIn` can answer; the last variant reads a code that this SDK does not know.
@@ -1316,23 +1334,6 @@ pub mod types {
     impl EnableMfaSignInRequest {
         pub fn builder() -> builder::EnableMfaSignInRequest {
             Default::default()
-        }
-    }
-    ///`status` tells whether the method is on or waits for its proof.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(untagged)]
-    pub enum EnableMfaSignInResponse {
-        EnabledResponse(MfaSignInEnabledResponse),
-        PendingResponse(MfaSignInPendingResponse),
-    }
-    impl ::std::convert::From<MfaSignInEnabledResponse> for EnableMfaSignInResponse {
-        fn from(value: MfaSignInEnabledResponse) -> Self {
-            Self::EnabledResponse(value)
-        }
-    }
-    impl ::std::convert::From<MfaSignInPendingResponse> for EnableMfaSignInResponse {
-        fn from(value: MfaSignInPendingResponse) -> Self {
-            Self::PendingResponse(value)
         }
     }
     ///What every error has. No operation answers it; it is what a client reads when it meets a code newer than itself. Show `message`, and act on the HTTP status.
@@ -5093,17 +5094,17 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct DisableMfaOfProfileResponse {
+        pub struct DisableMfaOfProfileAnswer {
             message: ::std::result::Result<::std::string::String, ::std::string::String>,
             mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
             profile_id: ::std::result::Result<i32, ::std::string::String>,
             status: ::std::result::Result<
-                super::DisableMfaOfProfileResponseStatus,
+                super::DisableMfaOfProfileAnswerStatus,
                 ::std::string::String,
             >,
             success: ::std::result::Result<bool, ::std::string::String>,
         }
-        impl ::std::default::Default for DisableMfaOfProfileResponse {
+        impl ::std::default::Default for DisableMfaOfProfileAnswer {
             fn default() -> Self {
                 Self {
                     message: Err("no value supplied for message".to_string()),
@@ -5114,7 +5115,7 @@ pub mod types {
                 }
             }
         }
-        impl DisableMfaOfProfileResponse {
+        impl DisableMfaOfProfileAnswer {
             pub fn message<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -5153,7 +5154,7 @@ pub mod types {
             }
             pub fn status<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::DisableMfaOfProfileResponseStatus>,
+                T: ::std::convert::TryInto<super::DisableMfaOfProfileAnswerStatus>,
                 T::Error: ::std::fmt::Display,
             {
                 self.status = value
@@ -5176,11 +5177,11 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<DisableMfaOfProfileResponse>
-        for super::DisableMfaOfProfileResponse {
+        impl ::std::convert::TryFrom<DisableMfaOfProfileAnswer>
+        for super::DisableMfaOfProfileAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: DisableMfaOfProfileResponse,
+                value: DisableMfaOfProfileAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     message: value.message?,
@@ -5191,9 +5192,9 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::DisableMfaOfProfileResponse>
-        for DisableMfaOfProfileResponse {
-            fn from(value: super::DisableMfaOfProfileResponse) -> Self {
+        impl ::std::convert::From<super::DisableMfaOfProfileAnswer>
+        for DisableMfaOfProfileAnswer {
+            fn from(value: super::DisableMfaOfProfileAnswer) -> Self {
                 Self {
                     message: Ok(value.message),
                     mfa_enabled: Ok(value.mfa_enabled),
@@ -5204,16 +5205,16 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct DisableMfaSignInResponse {
+        pub struct DisableMfaSignInAnswer {
             message: ::std::result::Result<::std::string::String, ::std::string::String>,
             mfa_enabled: ::std::result::Result<bool, ::std::string::String>,
             status: ::std::result::Result<
-                super::DisableMfaSignInResponseStatus,
+                super::DisableMfaSignInAnswerStatus,
                 ::std::string::String,
             >,
             success: ::std::result::Result<bool, ::std::string::String>,
         }
-        impl ::std::default::Default for DisableMfaSignInResponse {
+        impl ::std::default::Default for DisableMfaSignInAnswer {
             fn default() -> Self {
                 Self {
                     message: Err("no value supplied for message".to_string()),
@@ -5223,7 +5224,7 @@ pub mod types {
                 }
             }
         }
-        impl DisableMfaSignInResponse {
+        impl DisableMfaSignInAnswer {
             pub fn message<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -5250,7 +5251,7 @@ pub mod types {
             }
             pub fn status<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::DisableMfaSignInResponseStatus>,
+                T: ::std::convert::TryInto<super::DisableMfaSignInAnswerStatus>,
                 T::Error: ::std::fmt::Display,
             {
                 self.status = value
@@ -5273,11 +5274,11 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<DisableMfaSignInResponse>
-        for super::DisableMfaSignInResponse {
+        impl ::std::convert::TryFrom<DisableMfaSignInAnswer>
+        for super::DisableMfaSignInAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: DisableMfaSignInResponse,
+                value: DisableMfaSignInAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     message: value.message?,
@@ -5287,9 +5288,9 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::DisableMfaSignInResponse>
-        for DisableMfaSignInResponse {
-            fn from(value: super::DisableMfaSignInResponse) -> Self {
+        impl ::std::convert::From<super::DisableMfaSignInAnswer>
+        for DisableMfaSignInAnswer {
+            fn from(value: super::DisableMfaSignInAnswer) -> Self {
                 Self {
                     message: Ok(value.message),
                     mfa_enabled: Ok(value.mfa_enabled),
@@ -9372,7 +9373,7 @@ pub mod types {
             <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
         }
     }
-    ///What a sign-in can ask for: a method of this API; `passkey`, which it cannot carry; `recovery_code`, which always works and is what is asked for where nothing else can be. Open: a newer server may answer values that this list does not have.
+    ///One of the values of `mfaMethod`. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum SignInMethod {
@@ -10094,7 +10095,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::DisableMfaOfProfileResponse>,
+            ResponseValue<types::DisableMfaOfProfileAnswer>,
             Error<types::DisableMfaOfAuthorizedUserError>,
         > {
             let Self { client, profile_id } = self;
@@ -10167,7 +10168,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::DisableMfaOfProfileResponse>,
+            ResponseValue<types::DisableMfaOfProfileAnswer>,
             Error<types::DisableMfaOfProfileError>,
         > {
             let Self { client, profile_id } = self;
@@ -10257,7 +10258,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::EnableMfaSignInResponse>,
+            ResponseValue<types::EnableMfaSignInAnswer>,
             Error<types::EnableMfaSignInError>,
         > {
             let Self { client, body } = self;
@@ -10321,7 +10322,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::DisableMfaSignInResponse>,
+            ResponseValue<types::DisableMfaSignInAnswer>,
             Error<types::DisableMfaSignInError>,
         > {
             let Self { client } = self;

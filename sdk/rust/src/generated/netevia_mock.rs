@@ -559,7 +559,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::DisableMfaOfProfileResponse) -> Self {
+        pub fn ok(self, value: &types::DisableMfaOfProfileAnswer) -> Self {
             Self(
                 self
                     .0
@@ -665,7 +665,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::DisableMfaOfProfileResponse) -> Self {
+        pub fn ok(self, value: &types::DisableMfaOfProfileAnswer) -> Self {
             Self(
                 self
                     .0
@@ -759,7 +759,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::EnableMfaSignInResponse) -> Self {
+        pub fn ok(self, value: &types::EnableMfaSignInAnswer) -> Self {
             Self(
                 self
                     .0
@@ -865,7 +865,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::DisableMfaSignInResponse) -> Self {
+        pub fn ok(self, value: &types::DisableMfaSignInAnswer) -> Self {
             Self(
                 self
                     .0

@@ -250,7 +250,7 @@ pub mod types {
         pub description: ::std::option::Option<::std::string::String>,
         ///The name to sign in by; without `@`, spaces at its ends, control characters and signs that hide or turn the text.
         pub name: ::std::string::String,
-        ///The password to begin with.
+        ///The password to begin with. 15 is the server's default; where the operator's setting `password_min_length` is another, that one counts.
         pub password: crate::Secret,
     }
     impl AddUserRequest {
@@ -550,6 +550,29 @@ pub mod types {
             Self::ErrorResponse(value)
         }
     }
+    ///What to put into an app, and what to keep.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct EnableMfaAnswer {
+        ///An `otpauth://` URI; show it as a QR code to be scanned.
+        #[serde(rename = "qrString")]
+        pub qr_string: crate::Secret,
+        ///Five codes of eight digits, each good once; they count once the authenticator was accepted.
+        #[serde(rename = "scratchCodes")]
+        pub scratch_codes: ::std::vec::Vec<crate::Secret>,
+        ///The secret in base32, for typing.
+        #[serde(rename = "secretKey")]
+        pub secret_key: crate::Secret,
+        ///Send it with a code to `acceptMfa` within 10 minutes.
+        pub token: crate::Secret,
+        ///The user's id.
+        #[serde(rename = "userId")]
+        pub user_id: i64,
+    }
+    impl EnableMfaAnswer {
+        pub fn builder() -> builder::EnableMfaAnswer {
+            Default::default()
+        }
+    }
     ///Every error that `enableMfa` can answer; the last variant reads a code that this SDK does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(untagged)]
@@ -651,29 +674,6 @@ pub mod types {
     }
     impl EnableMfaRequest {
         pub fn builder() -> builder::EnableMfaRequest {
-            Default::default()
-        }
-    }
-    ///What to put into an app, and what to keep.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct EnableMfaResponse {
-        ///An `otpauth://` URI; show it as a QR code to be scanned.
-        #[serde(rename = "qrString")]
-        pub qr_string: crate::Secret,
-        ///Five codes of eight digits, each good once; they count once the authenticator was accepted.
-        #[serde(rename = "scratchCodes")]
-        pub scratch_codes: ::std::vec::Vec<crate::Secret>,
-        ///The secret in base32, for typing.
-        #[serde(rename = "secretKey")]
-        pub secret_key: crate::Secret,
-        ///Send it with a code to `acceptMfa` within 10 minutes.
-        pub token: crate::Secret,
-        ///The user's id.
-        #[serde(rename = "userId")]
-        pub user_id: i64,
-    }
-    impl EnableMfaResponse {
-        pub fn builder() -> builder::EnableMfaResponse {
             Default::default()
         }
     }
@@ -3082,7 +3082,7 @@ pub mod types {
         ///A word about the user.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
-        ///A new password.
+        ///A new password; as long as that of a new user.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: ::std::option::Option<crate::Secret>,
     }
@@ -3724,50 +3724,7 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct EnableMfaRequest {
-            recreate: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for EnableMfaRequest {
-            fn default() -> Self {
-                Self {
-                    recreate: Ok(Default::default()),
-                }
-            }
-        }
-        impl EnableMfaRequest {
-            pub fn recreate<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.recreate = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for recreate: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<EnableMfaRequest> for super::EnableMfaRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: EnableMfaRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { recreate: value.recreate? })
-            }
-        }
-        impl ::std::convert::From<super::EnableMfaRequest> for EnableMfaRequest {
-            fn from(value: super::EnableMfaRequest) -> Self {
-                Self {
-                    recreate: Ok(value.recreate),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct EnableMfaResponse {
+        pub struct EnableMfaAnswer {
             qr_string: ::std::result::Result<crate::Secret, ::std::string::String>,
             scratch_codes: ::std::result::Result<
                 ::std::vec::Vec<crate::Secret>,
@@ -3777,7 +3734,7 @@ pub mod types {
             token: ::std::result::Result<crate::Secret, ::std::string::String>,
             user_id: ::std::result::Result<i64, ::std::string::String>,
         }
-        impl ::std::default::Default for EnableMfaResponse {
+        impl ::std::default::Default for EnableMfaAnswer {
             fn default() -> Self {
                 Self {
                     qr_string: Err("no value supplied for qr_string".to_string()),
@@ -3790,7 +3747,7 @@ pub mod types {
                 }
             }
         }
-        impl EnableMfaResponse {
+        impl EnableMfaAnswer {
             pub fn qr_string<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<crate::Secret>,
@@ -3852,10 +3809,10 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<EnableMfaResponse> for super::EnableMfaResponse {
+        impl ::std::convert::TryFrom<EnableMfaAnswer> for super::EnableMfaAnswer {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: EnableMfaResponse,
+                value: EnableMfaAnswer,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     qr_string: value.qr_string?,
@@ -3866,14 +3823,57 @@ pub mod types {
                 })
             }
         }
-        impl ::std::convert::From<super::EnableMfaResponse> for EnableMfaResponse {
-            fn from(value: super::EnableMfaResponse) -> Self {
+        impl ::std::convert::From<super::EnableMfaAnswer> for EnableMfaAnswer {
+            fn from(value: super::EnableMfaAnswer) -> Self {
                 Self {
                     qr_string: Ok(value.qr_string),
                     scratch_codes: Ok(value.scratch_codes),
                     secret_key: Ok(value.secret_key),
                     token: Ok(value.token),
                     user_id: Ok(value.user_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct EnableMfaRequest {
+            recreate: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for EnableMfaRequest {
+            fn default() -> Self {
+                Self {
+                    recreate: Ok(Default::default()),
+                }
+            }
+        }
+        impl EnableMfaRequest {
+            pub fn recreate<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recreate = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for recreate: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<EnableMfaRequest> for super::EnableMfaRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: EnableMfaRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { recreate: value.recreate? })
+            }
+        }
+        impl ::std::convert::From<super::EnableMfaRequest> for EnableMfaRequest {
+            fn from(value: super::EnableMfaRequest) -> Self {
+                Self {
+                    recreate: Ok(value.recreate),
                 }
             }
         }
@@ -9701,7 +9701,7 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<
-            ResponseValue<types::EnableMfaResponse>,
+            ResponseValue<types::EnableMfaAnswer>,
             Error<types::EnableMfaError>,
         > {
             let Self { client, id, body } = self;

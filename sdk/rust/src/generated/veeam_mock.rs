@@ -884,7 +884,7 @@ pub mod operations {
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        pub fn ok(self, value: &types::EnableMfaResponse) -> Self {
+        pub fn ok(self, value: &types::EnableMfaAnswer) -> Self {
             Self(
                 self
                     .0
