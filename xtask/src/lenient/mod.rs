@@ -72,7 +72,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn twin(name: &str, strict: &str) -> Result<String> {
     let spec = parse(name, strict)?;
     let mut document: Value = yaml_serde::from_str(strict)?;
-    for schema in answered(&spec) {
+    let named_enum = |name: &String| values::is_enum(&spec, name);
+    for schema in answered(&spec).into_iter().filter(|name| !named_enum(name)) {
         if let Some(schema) = component(&mut document, &schema) {
             values::loosen(&spec, schema, false);
         }

@@ -14,12 +14,12 @@ pub fn loosen(spec: &serde_json::Value, schema: &mut Value, constant: bool) {
     let Some(map) = schema.as_mapping_mut() else {
         return;
     };
-    if let Some(name) = target(map).filter(|name| is_open(spec, name)) {
+    if let Some(name) = target(map).filter(|name| is_enum(spec, name)) {
         map.shift_remove("$ref");
         map.insert("anyOf".into(), any_string(reference(&name)));
         return;
     }
-    if let Some(name) = sole_target(map).filter(|name| is_open(spec, name)) {
+    if let Some(name) = sole_target(map).filter(|name| is_enum(spec, name)) {
         *map = renamed(map, "allOf", "anyOf", any_string(reference(&name)));
         return;
     }
@@ -72,8 +72,8 @@ fn sole_target(map: &Mapping) -> Option<String> {
     }
 }
 
-/// Whether a component is an enum to which values can be added.
-fn is_open(spec: &serde_json::Value, name: &str) -> bool {
+/// Whether a component is an enum.
+pub fn is_enum(spec: &serde_json::Value, name: &str) -> bool {
     spec["components"]["schemas"][name]["enum"].is_array()
 }
 
