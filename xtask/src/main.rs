@@ -5,6 +5,7 @@ mod ci;
 mod compat;
 mod documents;
 mod drift;
+mod generators;
 mod layers;
 mod lenient;
 mod migrations;
@@ -42,6 +43,16 @@ enum Task {
     Compat,
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
     Drift,
+    /// Makes a client by each generator from each document, lets it sign in, and writes what came of it to
+    /// openapi/GENERATORS.md.
+    Generators {
+        /// Writes nothing; fails when openapi/GENERATORS.md does not say what came of it.
+        #[arg(long)]
+        check: bool,
+        /// Tries only the generators whose names have this in them, and writes nothing.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Checks who imports whom in the server.
     Layers,
     /// Checks that the migrations of both databases are twins, and runs SQLite's up, down and up.
@@ -87,6 +98,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Ci => ci::run()?,
         Task::Compat => compat::run()?,
         Task::Drift => drift::run()?,
+        Task::Generators { check, only } => generators::run(check, only.as_deref())?,
         Task::Layers => layers::run()?,
         Task::Migrations => migrations::run()?,
         Task::Openapi { check } => lenient::run(check)?,

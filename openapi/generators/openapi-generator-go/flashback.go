@@ -43,7 +43,7 @@ func main() {
 }
 
 // A method that this client knows, or the word for a newer one.
-func name(method client.LoginAnswerMfaMethodsInner) string {
+func name(method client.MfaTypeOrOther) string {
 	if method.MfaType != nil {
 		return string(*method.MfaType)
 	}

@@ -13,7 +13,7 @@ class SignIn {
     try {
       var answer = new SessionsApi(api).login(password);
       if (answer.getActualInstance() instanceof MfaRequiredResponse asked) {
-        System.out.println("method: " + asked.getMethod());
+        System.out.println("method: " + asked.getMethod().getActualInstance());
         var proof = new MfaVerifyRequest().mfaToken(asked.getMfaToken()).code(System.getenv("CODE"));
         if (new MfaLoginApi(api).verifyMfaLogin(proof).getAccessToken() != null) {
           System.out.println("signed in");

@@ -12,7 +12,7 @@ class SignIn {
     try {
       var answer = new AuthenticationApi(api).authenticate(password);
       if (answer.getActualInstance() instanceof AuthMfaRequiredResponse asked) {
-        System.out.println("method: " + asked.getMfaMethod());
+        System.out.println("method: " + asked.getMfaMethod().getActualInstance());
         var proof = new CompleteAuthRequest().mfaToken(asked.getMfaToken()).code(System.getenv("CODE"));
         if (new AuthenticationApi(api).completeAuthentication(proof).getToken() != null) {
           System.out.println("signed in");

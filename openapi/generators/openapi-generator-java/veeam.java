@@ -12,7 +12,7 @@ class SignIn {
     try {
       var answer = tokens.requestToken("Password", System.getenv("NAME"), System.getenv("PASSWORD"), null, null, null);
       if (answer.getMfaToken() != null) {
-        System.out.println("method: " + answer.getMfaMethod());
+        System.out.println("method: " + answer.getMfaMethod().getActualInstance());
         answer = tokens.requestToken("Mfa", null, null, null, answer.getMfaToken(), System.getenv("CODE"));
       }
       if (answer.getAccessToken() != null) {

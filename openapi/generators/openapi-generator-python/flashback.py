@@ -17,7 +17,7 @@ password = LoginRequest(email=os.environ["NAME"], password=os.environ["PASSWORD"
 try:
     answer = api.login(password)
     if answer.mfa_required:
-        print("method:", getattr(answer.mfa_methods[0], "actual_instance", answer.mfa_methods[0]))
+        print("method:", answer.mfa_methods[0].actual_instance)
         settings.access_token = answer.access_token
         proof = VerifyMfaLoginRequest(mfaType=MfaType.GOOGLE_AUTH, code=os.environ["CODE"])
         if api.verify_mfa_login(proof).full_access_token:

@@ -16,7 +16,7 @@ password = LoginRequest(email=os.environ["NAME"], password=os.environ["PASSWORD"
 try:
     asked = SessionsApi(api).login(password).actual_instance
     if isinstance(asked, MfaRequiredResponse):
-        print("method:", asked.method)
+        print("method:", asked.method.actual_instance)
         proof = MfaVerifyRequest(mfaToken=asked.mfa_token, code=os.environ["CODE"])
         if MFALoginApi(api).verify_mfa_login(proof).access_token:
             print("signed in")

@@ -16,7 +16,7 @@ password = AuthRequest(login=os.environ["NAME"], password=os.environ["PASSWORD"]
 try:
     asked = api.authenticate(password).actual_instance
     if isinstance(asked, AuthMfaRequiredResponse):
-        print("method:", asked.mfa_method)
+        print("method:", asked.mfa_method.actual_instance)
         proof = CompleteAuthRequest(mfaToken=asked.mfa_token, code=os.environ["CODE"])
         if api.complete_authentication(proof).token:
             print("signed in")

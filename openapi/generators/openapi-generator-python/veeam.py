@@ -10,7 +10,7 @@ name, password = os.environ["NAME"], os.environ["PASSWORD"]
 try:
     answer = api.request_token("Password", username=name, password=password)
     if answer.mfa_token:
-        print("method:", answer.mfa_method)
+        print("method:", answer.mfa_method.actual_instance)
         code = os.environ["CODE"]
         answer = api.request_token("Mfa", mfa_token=answer.mfa_token, mfa_code=code)
     if answer.access_token:

@@ -77,7 +77,9 @@ fn both(stem: String, yaml: &'static str) -> [File; 2] {
 fn json(yaml: &str) -> Bytes {
     let parsed: Result<yaml_serde::Value, _> = yaml_serde::from_str(yaml);
     // Neither fails: the tests read every document that is compiled in.
-    let text = parsed.ok().and_then(|document| serde_json::to_string(&document).ok());
+    let text = parsed
+        .ok()
+        .and_then(|document| serde_json::to_string(&document).ok());
     text.unwrap_or_default().into()
 }
 

@@ -61,9 +61,15 @@ fn places(spec: &serde_json::Value) -> BTreeSet<Vec<String>> {
             let shared = answer["$ref"].as_str();
             let place = match shared.and_then(|target| target.strip_prefix("#/")) {
                 Some(target) => target.split('/').map(str::to_owned).collect(),
-                None => ["paths", operation.path, operation.method, "responses", status]
-                    .map(str::to_owned)
-                    .to_vec(),
+                None => [
+                    "paths",
+                    operation.path,
+                    operation.method,
+                    "responses",
+                    status,
+                ]
+                .map(str::to_owned)
+                .to_vec(),
             };
             found.insert(place);
         }

@@ -3,11 +3,11 @@
 //!
 //! The strict documents say what the server of today answers. A client that holds answers to them breaks on the next
 //! error code, enum value or field. In the twins the enums of answers take any string (`values`), every error can be
-//! read as `ErrorResponse` (`errors`), and the objects of answers take more fields (`values`). Examples of bodies are left out (`examples`).
+//! read as `ErrorResponse` (`errors`), and the objects of answers take more fields (`values`). Examples and what no generator can say are left out (`left_out`).
 //! What is asked for stays as strict.
 
 mod errors;
-mod examples;
+mod left_out;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -79,7 +79,7 @@ fn twin(name: &str, strict: &str) -> Result<String> {
         }
     }
     errors::open(&spec, &mut document)?;
-    examples::drop(&mut document);
+    left_out::leave_out(&mut document);
     let body = yaml_serde::to_string(&document)?;
     Ok(format!(
         "# Made by `cargo xtask openapi` from ../{name}.yaml; do not edit.\n\

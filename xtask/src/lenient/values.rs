@@ -32,6 +32,9 @@ pub fn loosen(spec: &serde_json::Value, schema: &mut Value, constant: bool) {
         open_object(map);
         loosen_properties(spec, map);
     }
+    if let Some(items) = map.get_mut("items") {
+        name_items(spec, items);
+    }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = map.get_mut(key) {
             loosen(spec, inner, false);
@@ -48,7 +51,11 @@ pub fn loosen(spec: &serde_json::Value, schema: &mut Value, constant: bool) {
 fn loosen_properties(spec: &serde_json::Value, map: &mut Mapping) {
     let properties = map.get_mut("properties").and_then(Value::as_mapping_mut);
     for (name, property) in properties.into_iter().flatten() {
-        loosen(spec, property, name.as_str().is_some_and(|name| tells_apart(spec, name)));
+        loosen(
+            spec,
+            property,
+            name.as_str().is_some_and(|name| tells_apart(spec, name)),
+        );
     }
 }
 
@@ -56,6 +63,16 @@ fn loosen_properties(spec: &serde_json::Value, map: &mut Mapping) {
 fn tells_apart(spec: &serde_json::Value, property: &str) -> bool {
     let goes_by = |schema: &serde_json::Value| schema["discriminator"]["propertyName"] == property;
     property == "code" || entries(&spec["components"]["schemas"]).any(|(_, schema)| goes_by(schema))
+}
+
+/// Names the members of a list, whose union generators else name by the list that happens to come first.
+fn name_items(spec: &serde_json::Value, items: &mut Value) {
+    let Some(map) = items.as_mapping_mut() else {
+        return;
+    };
+    if let Some(name) = target(map).filter(|name| is_enum(spec, name)) {
+        map.insert("title".into(), format!("{name}OrOther").into());
+    }
 }
 
 /// What a schema refers to.
