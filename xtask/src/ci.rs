@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    compat, drift, layers, lenient, migrations, process, schemathesis, sdk, test, tools, workspace,
+    compat, drift, generators, layers, lenient, migrations, process, schemathesis, sdk, test,
+    tools, workspace,
 };
 
 /// A check by its name.
@@ -23,7 +24,7 @@ const CODE: [Step; 4] = [
 ];
 
 /// What proves that the server does what the documents say.
-const CONTRACT: [Step; 7] = [
+const CONTRACT: [Step; 8] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
     ("compat", compat::run),
@@ -31,6 +32,7 @@ const CONTRACT: [Step; 7] = [
     ("openapi-spec-validator", validate),
     ("test", tests),
     ("schemathesis", schemathesis::run),
+    ("generators --check", || generators::run(true, None)),
 ];
 
 /// Runs all steps and prints how long each took.

@@ -72,7 +72,7 @@ enum Task {
         check: bool,
     },
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the last release, the SDK, the validator, schemathesis.
+    /// server to the documents: drift, the lenient twins, the last release, the SDK, the validator, schemathesis, the generators.
     Test {
         /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
