@@ -14,7 +14,7 @@ use super::{component, one, reference};
 use crate::openapi::{SCHEMAS, entries, error_schemas, is_error, operations};
 
 /// The schema that fits every error.
-const OPEN_ERROR: &str = "ErrorResponse";
+pub const OPEN_ERROR: &str = "ErrorResponse";
 
 /// Opens the errors of all operations.
 ///

@@ -87,14 +87,16 @@ fn twin(name: &str, strict: &str) -> Result<String> {
     ))
 }
 
-/// The schemas that an answer can carry, errors among them.
+/// The schemas that an answer can carry, errors among them, and the one that later errors are read as.
 fn answered(spec: &serde_json::Value) -> BTreeSet<String> {
     let answers = operations(spec)
         .iter()
         .flat_map(|operation| entries(&operation.object["responses"]))
         .map(|(_, answer)| resolve(spec, answer)["content"].clone())
         .collect();
-    reachable_schemas(spec, &serde_json::Value::Array(answers))
+    let mut found = reachable_schemas(spec, &serde_json::Value::Array(answers));
+    found.insert(errors::OPEN_ERROR.to_owned());
+    found
 }
 
 /// A component schema by its name.

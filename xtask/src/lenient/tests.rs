@@ -114,6 +114,8 @@ fn every_error_can_be_read_by_its_status() {
         assert_eq!(union["discriminator"]["propertyName"], "code");
     }
     assert_eq!(schemas["BusyErrorResponseCode"]["enum"][0], "BUSY");
+    // A later error has fields of its own.
+    assert_eq!(schemas["ErrorResponse"]["additionalProperties"], true);
 }
 
 #[test]
