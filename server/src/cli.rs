@@ -3,34 +3,29 @@
 mod arguments;
 mod backup;
 mod keys;
+mod user;
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
-use uuid::Uuid;
 
 use crate::api::documents;
-use crate::app::{App, Ctx};
+use crate::app::App;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Settings, SettingsError};
 use crate::courier;
 use crate::flow::admin;
 use crate::log;
-use crate::model::ids::Id;
-use crate::model::kinds::{OrganisationRole, Role};
-use crate::model::{Error, Refusal, Secret, typed};
-use crate::outcome::Person;
+use crate::model::refusal::FieldError;
+use crate::model::{Error, Refusal};
 use crate::serve;
 use arguments::command;
-
-/// The longest password that is read from standard input, in bytes.
-const PASSWORD_MAX: u64 = 4096;
 
 /// The longest answer of a server that is asked for its readiness, in bytes.
 const ANSWER_MAX: u64 = 64 * 1024;
@@ -38,9 +33,10 @@ const ANSWER_MAX: u64 = 64 * 1024;
 /// Does what the arguments say. Whatever stops it is one line on standard error; the exit code is 2
 /// when arguments or settings are wrong, else 1.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(&error, &meant(&arguments)),
     };
     let code = match run(&matches).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,11 +97,11 @@ async fn run(matches: &ArgMatches) -> Result<()> {
             admin::judge_address(text(innermost, "email")?).map_err(said)?;
             let app = App::open(settings, Clock::System, Chance::system()).await?;
             app.made().iter().for_each(|made| tell(made));
-            help_user(&app, "create", innermost).await
+            user::help(&app, "create", innermost).await
         }
         ["user", act] => {
             let app = App::open_existing(settings, Clock::System, Chance::system()).await?;
-            help_user(&app, act, innermost).await
+            user::help(&app, act, innermost).await
         }
         unknown => bail!("{unknown:?} is no subcommand"),
     }
@@ -119,6 +115,7 @@ async fn serve(settings: Settings) -> Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    app.tell_other_url();
     serve::run(app, listener).await
 }
 
@@ -140,84 +137,6 @@ fn start_log(settings: &Settings) {
     if let Err(error) = log::start(settings) {
         complain(&format!("the log could not be started: {error:#}"));
     }
-}
-
-async fn help_user(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
-    let email = text(matches, "email")?.to_owned();
-    let (helped, done) = match act {
-        "create" => {
-            let role = if matches.get_flag("administrator") {
-                Role::Administrator
-            } else {
-                Role::User
-            };
-            // Nobody types a password for an address that cannot have an account.
-            let judge = async |ctx: &Ctx| admin::judge_new_address(ctx, &email).await;
-            app.call(judge).await.map_err(said)?;
-            let password = read_password()?;
-            let create = async |ctx: &Ctx| admin::create_user(ctx, &email, password, role).await;
-            (app.call(create).await, "made")
-        }
-        "promote" => (
-            app.call(async |ctx| admin::promote(ctx, &email).await)
-                .await,
-            "promoted",
-        ),
-        "unlock" => (
-            app.call(async |ctx| admin::unlock(ctx, &email).await).await,
-            "unlocked",
-        ),
-        "reset-mfa" => {
-            let reset = async |ctx: &Ctx| admin::reset_mfa(ctx, &email).await;
-            (app.call(reset).await, "freed of its second steps")
-        }
-        "join" => {
-            let organisation = Uuid::try_parse(text(matches, "organisation")?)
-                .context("--organisation is no id")?;
-            let role = OrganisationRole::parse(text(matches, "role")?)
-                .context("--role is owner, administrator or member")?;
-            let join =
-                async |ctx: &Ctx| admin::join(ctx, &email, Id::new(organisation), role).await;
-            (app.call(join).await, "made a member")
-        }
-        unknown => bail!("{unknown:?} is no subcommand of user"),
-    };
-    let Person {
-        id, email, role, ..
-    } = helped.map_err(said)?;
-    let role = role.as_str();
-    tell(&format!(
-        "The account {email} (user-{id}, {role}) was {done}."
-    ));
-    Ok(())
-}
-
-/// From a terminal without echo, twice; else one line of standard input.
-fn read_password() -> Result<Secret<String>> {
-    if io::stdin().is_terminal() {
-        let first = Secret::new(rpassword::prompt_password("Password: ")?);
-        let again = Secret::new(rpassword::prompt_password("Once more: ")?);
-        if first.expose() != again.expose() {
-            bail!("the two passwords differ");
-        }
-        return Ok(first);
-    }
-    let mut line = zeroize::Zeroizing::new(String::new());
-    let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
-    read.map_err(|_| anyhow!("standard input has no line of text"))?;
-    let password = password_of(&line);
-    // No request can hold it, so nobody could sign in with it.
-    if password.contains('\0') {
-        bail!("the password holds the character U+0000");
-    }
-    Ok(Secret::new(password.to_owned()))
-}
-
-/// The password of a line, whatever system wrote it.
-fn password_of(line: &str) -> &str {
-    let line = typed::without_mark(line);
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    line.strip_suffix('\r').unwrap_or(line)
 }
 
 fn print_document(name: &str) -> Result<()> {
@@ -253,7 +172,9 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
     let answer = asked()
-        .with_context(|| format!("the server at {server} (setting listen) does not answer"))?;
+        .with_context(|| {
+        format!("the server at {server} (setting listen, flag --listen) does not answer: see whether it runs, and listens there")
+    })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let reason = body["reason"].as_str();
@@ -269,12 +190,16 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
 fn said(error: Error) -> anyhow::Error {
     match error {
         Error::Refused(Refusal::Validation { errors }) => {
-            let fields = errors
-                .iter()
-                .map(|error| format!("{}: {}", error.field, error.message));
-            anyhow!("{}", fields.collect::<Vec<_>>().join(" "))
+            let sentence = |error: &FieldError| match error.field.as_str() {
+                // It is no flag, and its sentences name it.
+                "password" => error.message.to_string(),
+                flag => format!("--{flag}: {}", error.message),
+            };
+            anyhow!(
+                "{}",
+                errors.iter().map(sentence).collect::<Vec<_>>().join(" ")
+            )
         }
-        Error::Refused(Refusal::UserNotFound) => anyhow!("there is no account with this address"),
         Error::Refused(refusal) => anyhow!("{}", refusal.sentence()),
         Error::Fault(fault) => fault.cause,
     }
@@ -299,51 +224,70 @@ fn tell(text: &str) {
 }
 
 /// One line on standard error, if anybody reads it.
-fn complain(line: &str) {
-    let line = format!("countersign: {}", line.replace(['\n', '\r'], " "));
+fn complain(text: &str) {
+    // Libraries break and indent theirs.
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = format!("countersign: {}", words.join(" "));
     if !log::say(&line) {
         drop(writeln!(io::stderr(), "{line}"));
     }
 }
 
 /// Help and version are no errors; of an error, what comes before the usage says enough.
-fn misused(error: &clap::Error) -> ExitCode {
+fn misused(error: &clap::Error, command: &str) -> ExitCode {
     let text = error.render().to_string();
     if error.use_stderr() {
-        complain(&in_one_line(&text));
+        complain(&in_one_line(&text, command));
         return ExitCode::from(2);
     }
     drop(print(&text));
     ExitCode::SUCCESS
 }
 
-/// The first paragraph of clap's message, and its tip.
-fn in_one_line(text: &str) -> String {
+/// The first paragraph of clap's message, its tip, and where there is more to read.
+fn in_one_line(text: &str, command: &str) -> String {
     let lines = || text.lines().map(str::trim);
     let first: Vec<&str> = lines().take_while(|line| !line.is_empty()).collect();
     let first = first.join(" ");
     let what = first.strip_prefix("error: ").unwrap_or(&first);
-    match lines().find_map(|line| line.strip_prefix("tip: ")) {
-        Some(tip) => format!("{what} ({tip})"),
-        None => what.to_owned(),
+    let tip = lines().find_map(|line| line.strip_prefix("tip: "));
+    let tip = tip.map_or_else(String::new, |tip| format!(" ({tip})"));
+    format!("{what}{tip}: see `{command} --help`")
+}
+
+/// The subcommand that the arguments name, as far as there is one: the one whose help is of use.
+fn meant(arguments: &[OsString]) -> String {
+    let mut path = "countersign".to_owned();
+    let mut command = command();
+    for argument in arguments.iter().skip(1) {
+        if let Some(inner) = command.find_subcommand(argument).cloned() {
+            path.push(' ');
+            path.push_str(inner.get_name());
+            command = inner;
+        }
     }
+    path
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{command, in_one_line, password_of, settings};
+    use std::ffi::OsString;
+
+    use super::{command, in_one_line, meant, settings};
 
     fn refused(arguments: &[&str]) -> String {
         let arguments = std::iter::once(&"countersign").chain(arguments);
-        let refused = command().try_get_matches_from(arguments);
-        in_one_line(&refused.expect_err("refused").render().to_string())
+        let arguments: Vec<OsString> = arguments.map(OsString::from).collect();
+        let refused = command().try_get_matches_from(&arguments);
+        let text = refused.expect_err("refused").render().to_string();
+        in_one_line(&text, &meant(&arguments))
     }
 
     #[test]
     fn what_is_wrong_is_told_in_one_whole_line() {
         assert_eq!(
             refused(&["user", "create"]),
-            "the following required arguments were not provided: --email <email>"
+            "the following required arguments were not provided: --email <ADDRESS>: see `countersign user create --help`"
         );
         let unknown = refused(&["user", "unlok"]);
         assert!(
@@ -402,13 +346,6 @@ mod tests {
         for wrong in [&["user", "unlock"][..], &["--listn=x"]] {
             let arguments = std::iter::once(&"countersign").chain(wrong);
             assert!(command().try_get_matches_from(arguments).is_err());
-        }
-    }
-
-    #[test]
-    fn a_line_is_a_password_whatever_system_wrote_it() {
-        for line in ["a b ", "a b \n", "a b \r\n", "\u{feff}a b \r\n"] {
-            assert_eq!(password_of(line), "a b ");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Budgets of mail beyond one account: for a network, for the whole server, and for notices.
 
 use contract_tests::call::outcomes;
-use contract_tests::{Person, Server, tests};
+use contract_tests::{PASSWORD, Person, Server, json, tests};
+
+use super::netevia::{PHONE, with_texts_and};
 
 tests! {
     a_network_causes_thirty_mails_an_hour,
@@ -10,6 +12,8 @@ tests! {
     the_whole_server_has_a_limit_where_the_operator_sets_one,
     notices_beyond_the_limit_become_one_digest,
     notices_use_up_no_codes,
+    a_session_uses_up_no_code_of_a_sign_in,
+    a_session_uses_up_no_text_message_of_a_sign_in,
 }
 
 async fn with_mail(server: &Server) -> Person {
@@ -229,4 +233,64 @@ async fn notices_use_up_no_codes() {
         alice.begin_sign_in().await;
         server.mail.code_to("alice@example.com").await;
     }
+}
+
+async fn a_session_uses_up_no_code_of_a_sign_in() {
+    let server = Server::start().await;
+    let alice = with_mail(&server).await;
+    let mut sent = 0;
+    let refused = loop {
+        let begun = alice.begin_step_up(&json!({ "method": "email" })).await;
+        if begun.status != 200 {
+            break begun;
+        }
+        sent += 1;
+        server.mail.code_to("alice@example.com").await;
+    };
+    let refused = refused.refused(429, "TOO_MANY_MFA_EMAILS");
+    assert!((3595..=3600).contains(&refused.number("retryAfter")));
+    assert_eq!(sent, 6, "what one account may have in an hour");
+    // Nor by anything else that a session begins: they share what they have.
+    let refused = alice.begin_disable("email").await;
+    refused.refused(429, "TOO_MANY_MFA_EMAILS");
+    let act = json!({ "shortMessageType": "ApprovePayee" });
+    let refused = alice.post("/api/CodeVerification/send", &act).await;
+    refused.refused(429, "TOO_MANY_MFA_EMAILS");
+    // The owner has what every account has, less the one of the set-up.
+    for _ in 0..5 {
+        let token = alice.begin_sign_in().await;
+        let code = server.mail.code_to("alice@example.com").await;
+        server.verify_login(&token, &code).await.is(200);
+    }
+    alice.begin_unsent("TOO_MANY_MFA_EMAILS").await;
+    server.clock.advance(3600);
+    alice.login().await.is(200);
+    server.mail.code_to("alice@example.com").await;
+}
+
+async fn a_session_uses_up_no_text_message_of_a_sign_in() {
+    let (server, gateway) = with_texts_and(|_| {}).await;
+    let mut alice = server.registered("alice@example.com").await;
+    let body = json!({ "method": "sms", "password": PASSWORD, "phoneNumber": PHONE });
+    let begun = alice.post("/identity/mfa/setup", &body).await.is(200);
+    let proof = server.verify_setup(&begun.text("mfaToken"), &gateway.code().await);
+    proof.await.is(200);
+    // A day of it: four an hour for a number, six for an account.
+    let mut sent = 0;
+    for _ in 0..8 {
+        let begun = alice.begin_step_up(&json!({ "method": "sms" })).await;
+        if begun.status == 200 {
+            sent += 1;
+            gateway.next().await;
+        } else {
+            begun.refused(429, "TOO_MANY_MFA_SMS");
+        }
+        server.clock.advance(800);
+        let refreshed = server.refresh(&alice.refresh_token).await.is(200);
+        alice.keep(&refreshed);
+    }
+    assert_eq!(sent, 6);
+    let token = alice.begin_sign_in().await;
+    let code = gateway.code().await;
+    server.verify_login(&token, &code).await.is(200);
 }

@@ -1,6 +1,8 @@
 //! Clocks: one that goes back lengthens no wait and brings nothing back to life; replicas whose clocks differ
 //! a little work together, and are told of when they differ more.
 
+use contract_tests::smtp::Reply;
+use contract_tests::waiting::until;
 use contract_tests::{Person, Server, json, logs, tests};
 use countersign::flow::admin;
 
@@ -12,6 +14,14 @@ tests! {
     a_budget_of_a_day_begins_anew_when_the_clock_goes_back,
     a_resend_waits_for_no_clock,
     what_is_over_stays_over_when_the_clock_goes_back,
+    a_registration_that_is_over_stays_over,
+    an_api_key_that_is_over_stays_over,
+    a_link_lives_no_longer_when_the_clock_goes_back,
+    a_link_that_was_opened_later_than_now_is_opened_anew,
+    challenges_of_a_time_to_come_end_no_others,
+    an_act_that_is_over_stays_over,
+    a_letter_waits_for_no_clock,
+    a_lease_waits_for_no_clock,
     a_clock_that_goes_back_is_told_once,
     replicas_may_differ_by_ten_seconds,
     replicas_that_differ_more_are_told_of,
@@ -204,6 +214,167 @@ async fn what_is_over_stays_over_when_the_clock_goes_back() {
     let credential = json!({ "id": "eA", "rawId": "eA", "type": "public-key", "response": {} });
     let over = server.sign_in_by_passkey(&passkey, &credential).await;
     over.refused(400, "MFA_TOKEN_EXPIRED");
+}
+
+async fn a_registration_that_is_over_stays_over() {
+    let server = Server::start().await;
+    let begun = server.register("alice@example.com").await.is(202);
+    let code = server.mail.code_to("alice@example.com").await;
+    let body = super::flashback::registration("bob@example.com", None);
+    server.post("/user/register", &body).await.is(201);
+    let link = server.mail.link_to("bob@example.com").await;
+    let proof = begun.text("registrationToken");
+    server.clock.advance(601);
+    let over = server.prove(&proof, &code).await;
+    over.refused(400, "REGISTRATION_TOKEN_EXPIRED");
+    server.clock.advance(25 * HOUR);
+    for password in [json!({}), json!({ "password": "four wooden spoons sing" })] {
+        let mut body = password;
+        body["token"] = json!(link);
+        server.post("/user/verify-email", &body).await.is(400);
+    }
+    // To when both were good.
+    server.clock.advance(-25 * HOUR - 300);
+    let over = server.prove(&proof, &code).await;
+    over.refused(400, "REGISTRATION_TOKEN_EXPIRED");
+    let body = json!({ "token": link });
+    server.post("/user/verify-email", &body).await.is(400);
+}
+
+async fn an_api_key_that_is_over_stays_over() {
+    let server = Server::start().await;
+    let root = server.administrator("root@example.com").await;
+    let body = json!({ "name": "x", "scopes": ["users:read"], "expiresInDays": 1 });
+    let made = root.post("/identity/api-keys", &body).await.is(201);
+    let key = made.text("apiKey");
+    let used = || server.get("/identity/users").key(&key);
+    server.clock.advance(24 * HOUR - 1);
+    used().await.is(200);
+    server.clock.advance(1);
+    used().await.refused(401, "API_KEY_INVALID");
+    for _ in 0..2 {
+        server.clock.advance(-HOUR);
+        used().await.refused(401, "API_KEY_INVALID");
+    }
+    // What it was is told as before.
+    let mut root = root;
+    root.sign_in().await;
+    let listed = root.get("/identity/api-keys").await.is(200);
+    assert_eq!(listed["apiKeys"][0]["expiresAt"], made["expiresAt"]);
+    assert_eq!(listed["apiKeys"][0]["hint"], made["hint"]);
+}
+
+async fn a_link_lives_no_longer_when_the_clock_goes_back() {
+    let server = Server::start().await;
+    let alice = with_mail(&server).await;
+    let token = alice.begin_sign_in().await;
+    server.mail.code_to("alice@example.com").await;
+    server.clock.advance(480);
+    server.resend(&token).await.is(200);
+    let link = server.mail.link_to("alice@example.com").await;
+    server.clock.advance(-420);
+    // It was mailed later than now: nobody knows how much of its time is over.
+    let over = server.open_link(&link).await;
+    over.refused(400, "MFA_TOKEN_EXPIRED");
+    // A further mail brings one that is good.
+    server.resend(&token).await.is(200);
+    let link = server.mail.link_to("alice@example.com").await;
+    let code = server.open_link(&link).await.is(200).text("code");
+    server.verify_login(&token, &code).await.is(200);
+}
+
+async fn a_link_that_was_opened_later_than_now_is_opened_anew() {
+    let server = Server::start().await;
+    let alice = with_mail(&server).await;
+    let token = alice.begin_sign_in().await;
+    let link = server.mail.link_to("alice@example.com").await;
+    server.clock.advance(480);
+    server.open_link(&link).await.is(200);
+    server.clock.advance(-240);
+    let code = server.open_link(&link).await.is(200).text("code");
+    server.verify_login(&token, &code).await.is(200);
+}
+
+async fn challenges_of_a_time_to_come_end_no_others() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    for _ in 0..5 {
+        alice.begin_sign_in().await;
+    }
+    server.clock.advance(-HOUR);
+    // Dead ones count as none of the five that may be alive.
+    let token = alice.begin_sign_in().await;
+    alice.begin_sign_in().await;
+    let refused = server.verify_login(&token, &alice.wrong_code()).await;
+    refused.refused(400, "INVALID_MFA_CODE");
+}
+
+async fn an_act_that_is_over_stays_over() {
+    let server = Server::start().await;
+    let alice = with_mail(&server).await;
+    let act = "ApprovePayee";
+    let body = json!({ "shortMessageType": act });
+    alice
+        .post("/api/CodeVerification/send", &body)
+        .await
+        .is(200);
+    let code = server.mail.code_to("alice@example.com").await;
+    let check = || {
+        let body = json!({ "shortMessageType": act, "code": code });
+        alice.post("/api/CodeVerification/check", &body)
+    };
+    server.clock.advance(601);
+    let over = check().await;
+    assert_eq!(over.status, 400, "{}", over.text);
+    server.clock.advance(-300);
+    let still = check().await;
+    assert_eq!((still.status, &still["code"]), (400, &over["code"]));
+}
+
+async fn a_letter_waits_for_no_clock() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    server.mail_is_out().await;
+    for failed in [0, 1, 3] {
+        server
+            .mail
+            .replies(&vec![Reply::Message("451 try later"); failed]);
+        server.register("bob@example.com").await.is(202);
+        for tries in 1..=failed {
+            let again = format!(
+                "SELECT count(*) AS found FROM notices WHERE state = 'queued' AND tries = {tries} AND leased_until = 0"
+            );
+            until("a mail that waits for its next try", async || {
+                (server.database.number(&again) > 0).then_some(())
+            })
+            .await;
+            if tries < failed {
+                server.clock.advance(60);
+                alice.login().await.is(200);
+            }
+        }
+        server.clock.advance(-HOUR);
+        server.mail.code_to("bob@example.com").await;
+        server.clock.advance(HOUR);
+    }
+}
+
+async fn a_lease_waits_for_no_clock() {
+    let server = Server::start().await;
+    server.mail.replies(&[Reply::Message("451 try later")]);
+    server.register("bob@example.com").await.is(202);
+    let again = "SELECT count(*) AS found FROM notices WHERE state = 'queued' AND tries = 1 AND leased_until = 0";
+    until("a mail that waits for its next try", async || {
+        (server.database.number(again) > 0).then_some(())
+    })
+    .await;
+    // A courier took it in a time to come, and died.
+    let ends = server.clock.now().plus_seconds(HOUR + 60).micros();
+    server.database.run(&format!(
+        "UPDATE notices SET leased_until = {ends}, next_try_at = 0 WHERE state = 'queued'"
+    ));
+    server.mail.code_to("bob@example.com").await;
 }
 
 async fn a_clock_that_goes_back_is_told_once() {

@@ -348,6 +348,7 @@ fn code() -> Message {
         code: "271828".to_owned(),
         minutes: 5,
         link: None,
+        link_minutes: 0,
     }
 }
 

@@ -160,7 +160,8 @@ async fn a_password_of_the_page_is_refused_by_the_setting_only() {
     body["password"] = json!("Kw7tRx9q");
     let refused = server.post("/user/register", &body).await;
     let refused = refused.refused(400, "VALIDATION");
-    let sentence = "The password is too short. Use a longer one, such as a few words in a row.";
+    let sentence =
+        "The password is too short. Use at least 15 characters, such as a few words in a row.";
     assert_eq!(
         refused["errors"],
         json!([{ "field": "password", "message": sentence }])

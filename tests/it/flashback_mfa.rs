@@ -130,7 +130,11 @@ async fn a_magic_link_is_set_up_by_its_link() {
     let begun = alice.setup("MAGIC_LINK").await.is(200);
     assert_eq!(
         begun["data"],
-        json!({ "email": "alice@example.com", "verificationRequired": true })
+        json!({
+            "mfaType": "MAGIC_LINK",
+            "email": "alice@example.com",
+            "verificationRequired": true
+        })
     );
     let token = server.mail.link_to("alice@example.com").await;
     server.get("/magic-link").await.is(200);

@@ -14,6 +14,7 @@ tests! {
     a_complaint_is_the_last_line,
     a_line_is_json_that_can_be_searched,
     probes_that_go_well_are_no_news,
+    a_callers_own_name_and_trace_stand_in_every_line,
     a_start_warns_of_what_costs_or_looks_forged,
 }
 
@@ -111,7 +112,10 @@ async fn a_complaint_is_the_last_line() {
         .await;
     assert!(!well);
     let last = said.lines().last().expect("a line");
-    assert_eq!(last, "countersign: there is no account with this address");
+    assert_eq!(
+        last,
+        "countersign: there is no account \"nobody@example.com\": check the address"
+    );
 }
 
 async fn a_line_is_json_that_can_be_searched() {
@@ -148,7 +152,14 @@ async fn a_line_is_json_that_can_be_searched() {
             .flatten()
             .map(|(name, _)| name.as_str())
             .collect();
-        let known = ["timestamp", "level", "target", "request_id", "fields"];
+        let known = [
+            "timestamp",
+            "level",
+            "target",
+            "request_id",
+            "trace_id",
+            "fields",
+        ];
         assert!(members.iter().all(|name| known.contains(name)), "{line}");
         let texts = line["fields"].as_object().into_iter().flatten();
         for (name, value) in texts {
@@ -161,7 +172,8 @@ async fn a_line_is_json_that_can_be_searched() {
 }
 
 async fn probes_that_go_well_are_no_news() {
-    for (filter, expected) in [("info", 0), ("info,countersign=debug", 2)] {
+    // One more than asked for here: `Process::serve` waits for an answer of `/healthz`.
+    for (filter, expected) in [("info", 0), ("info,countersign=debug", 3)] {
         let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", filter)]).await;
         process.get("/healthz").await.is(200);
         process.get("/readyz").await.is(200);
@@ -175,6 +187,30 @@ async fn probes_that_go_well_are_no_news() {
         assert_eq!(probes.count(), expected, "{filter}");
         assert!(requests(&log) > 0);
     }
+}
+
+async fn a_callers_own_name_and_trace_stand_in_every_line() {
+    const ID: &str = "6f1d0f0e-52a4-4f6c-9c5e-2b1f3f0d8a77";
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", "info")]).await;
+    let wrong = json!({ "email": "alice@example.com", "password": "wrong" });
+    let call = process
+        .post("/identity/login", &wrong)
+        .header("X-Request-Id", ID)
+        .header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let refused = call.await.refused(401, "INVALID_CREDENTIALS");
+    assert_eq!(refused["requestId"], ID);
+    assert_eq!(refused.header("X-Request-Id").as_deref(), Some(ID));
+    let call = process.post("/identity/login", &wrong);
+    let other = call.header("X-Request-Id", "<script>").await;
+    let other = other.refused(401, "INVALID_CREDENTIALS");
+    assert_ne!(other["requestId"], "<script>", "only a UUID is taken");
+    process.terminate();
+    let log = log(&mut process).await;
+    let of_it = || log.iter().filter(|line| line["request_id"] == ID);
+    assert!(of_it().count() > 1, "the request and what happened in it");
+    assert!(of_it().all(|line| line["trace_id"] == TRACE));
+    assert!(!log.iter().any(|line| line["request_id"] == "<script>"));
 }
 
 async fn a_start_warns_of_what_costs_or_looks_forged() {

@@ -12,6 +12,7 @@ mod across;
 mod at_once;
 mod budgets;
 mod clocks;
+mod complaints;
 mod courier;
 mod crossing;
 mod doors;
@@ -30,6 +31,8 @@ mod flashback_sign_in;
 mod flashback_texts;
 mod forgetting;
 mod guessing;
+#[cfg(target_os = "linux")]
+mod half_open;
 mod health;
 mod held;
 mod inputs;
@@ -70,6 +73,7 @@ mod readme;
 mod recovering;
 mod registration;
 mod replay;
+mod resealing;
 mod restoring;
 mod schemas;
 mod sdk;
@@ -114,6 +118,7 @@ fn all() -> Vec<Test> {
         at_once::tests(),
         budgets::tests(),
         clocks::tests(),
+        complaints::tests(),
         courier::tests(),
         crossing::tests(),
         doors::tests(),
@@ -130,6 +135,8 @@ fn all() -> Vec<Test> {
         flashback_texts::tests(),
         forgetting::tests(),
         guessing::tests(),
+        #[cfg(target_os = "linux")]
+        half_open::tests(),
         health::tests(),
         inputs::tests(),
         key_lists::tests(),
@@ -168,6 +175,7 @@ fn all() -> Vec<Test> {
         recovering::tests(),
         registration::tests(),
         replay::tests(),
+        resealing::tests(),
         restoring::tests(),
         schemas::tests(),
         sdk::tests(),

@@ -159,7 +159,15 @@ async fn a_link_lives_fifteen_minutes() {
     let server = Server::start().await;
     let alice = with_email(&server).await;
     alice.begin_sign_in().await;
-    let first = link(&code_mail(&server).await);
+    let mail = code_mail(&server).await;
+    let text = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "The link works for 15 minutes.",
+        "The code works for 10 minutes.",
+    ] {
+        assert!(text.contains(told), "{}", mail.text);
+    }
+    let first = link(&mail);
     server.clock.advance(899);
     server.open_link(&first).await.is(200);
     alice.begin_sign_in().await;

@@ -184,7 +184,7 @@ async fn a_step_up_is_limited_like_a_sign_in() {
         .refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
     server.clock.advance(800);
     alice.enable_email().await;
-    for _ in 0..5 {
+    for _ in 0..6 {
         alice.begin_step_up(&json!({})).await.is(200);
     }
     alice

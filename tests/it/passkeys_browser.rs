@@ -13,7 +13,7 @@ const post = async (path, body, token) => {
   const headers = { 'Content-Type': 'application/json' };
   if (token) headers.Authorization = 'Bearer ' + token;
   const answer = await fetch(path, { method: 'POST', headers, body: body && JSON.stringify(body) });
-  return { status: answer.status, ...await answer.json() };
+  return { ...await answer.json(), status: answer.status };
 };
 const make = async (options) => (await navigator.credentials.create({
   publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })).toJSON();

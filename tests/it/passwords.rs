@@ -14,6 +14,7 @@ tests! {
     an_operator_lifts_the_wait,
     the_length_of_a_password_is_checked_only_where_one_is_set,
     a_new_password_has_fifteen_characters_at_least,
+    a_password_of_the_wrong_length_is_told_how_long_it_must_be,
     eight_characters_are_enough_where_the_operator_says_so,
     a_common_password_is_refused,
     long_passwords_are_taken_and_compared_to_their_end,
@@ -36,6 +37,36 @@ async fn with_password(server: &Server, email: &str, password: &str) {
         .prove(&begun.text("registrationToken"), &code)
         .await
         .is(201);
+}
+
+async fn a_password_of_the_wrong_length_is_told_how_long_it_must_be() {
+    let server = Server::with(|settings| {
+        settings.policy.password_min = 20;
+        settings.policy.password_max = 70;
+    })
+    .await;
+    let root = super::veeam::root(&server).await;
+    let short =
+        "The password is too short. Use at least 20 characters, such as a few words in a row.";
+    let long = "The password is too long. Use at most 70 characters.";
+    for (length, sentence) in [(1, short), (7, short), (19, short), (71, long), (300, long)] {
+        let password: String = "correct horse ".chars().cycle().take(length).collect();
+        let told = json!([{ "field": "password", "message": sentence }]);
+        let refused = register(&server, "alice@example.com", &password).await;
+        assert_eq!(refused.refused(400, "VALIDATION")["errors"], told);
+        let body = super::flashback::registration("alice@example.com", None);
+        let refused = server.post("/user/register", &with(body, &password)).await;
+        assert_eq!(refused.refused(400, "VALIDATION")["errors"], told);
+        let body = with(json!({ "name": "alice", "description": "" }), &password);
+        let refused = root.post("/api/v1/users", &body).await;
+        let told = json!({ "password": [sentence] });
+        assert_eq!(refused.refused(400, "VALIDATION")["errors"], told);
+    }
+}
+
+fn with(mut body: contract_tests::Value, password: &str) -> contract_tests::Value {
+    body["password"] = json!(password);
+    body
 }
 
 async fn a_wrong_password_and_an_unknown_address_look_the_same() {

@@ -391,6 +391,10 @@ async fn nothing_that_was_spent_before_a_restore_works_again() {
     );
 }
 
+/// What the audit trail says of new epochs.
+const EPOCHS: &str =
+    "SELECT detail AS found FROM audit_events WHERE event = 'epoch_begun' ORDER BY detail";
+
 async fn a_database_that_went_back_by_itself_is_noticed() {
     let mut machine = Machine::with(ALICE).await;
     let alice = Alice::on(&machine).await;
@@ -413,6 +417,16 @@ async fn a_database_that_went_back_by_itself_is_noticed() {
             .contains("changed without `countersign restore`"),
         "{}",
         machine.log()
+    );
+    assert!(
+        !machine.log().contains("the database was restored"),
+        "one line says it: {}",
+        machine.log()
+    );
+    assert_eq!(
+        machine.database.texts(EPOCHS),
+        ["recovery_codes", "sessions"],
+        "once in the audit trail of each whom it touches"
     );
     machine
         .post("/identity/token/refresh", &refresh)

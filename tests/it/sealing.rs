@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use contract_tests::waiting::until;
 use contract_tests::{Person, Server, tests};
-use countersign::app::App;
+use countersign::app::{App, Ctx};
 use countersign::chance::Chance;
 use countersign::config::Settings;
 use countersign::flow::keys;
@@ -152,7 +152,7 @@ async fn sealing_anew_goes_on_where_it_was_stopped() {
         .await
         .expect("one");
     let user = mine.first().expect("alice's").0;
-    copies(&server, user, 450).await;
+    copies(server.app.ctx(), user, 450).await;
     let old = rotated(&server).await;
 
     // Stopped after the first batch, as by Ctrl-C.
@@ -183,13 +183,12 @@ async fn sealing_anew_goes_on_where_it_was_stopped() {
 }
 
 /// As many authenticators that wait for their proof, beside the one that a user has.
-async fn copies(server: &Server, user: UserId, count: u128) {
-    let ctx = server.app.ctx();
+pub async fn copies(ctx: &Ctx, user: UserId, count: u128) {
     let model = ctx.read(move |tx| factors::of_user(tx, user)).await;
     let model = model.expect("factors").remove(0);
     let rows: Vec<Factor> = (0..count)
         .map(|number| {
-            let id: FactorId = ctx.chance.id(server.clock.now());
+            let id: FactorId = ctx.chance.id(ctx.now());
             let place = Place::factor_secret(user, id);
             let mut nonce = [0; 24];
             nonce[..16].copy_from_slice(&number.to_be_bytes());

@@ -6,6 +6,7 @@ use contract_tests::{Call, Person, Server, tests};
 
 tests! {
     head_answers_as_get_without_the_body,
+    head_is_refused_as_get_without_the_body,
     head_is_named_wherever_get_is,
     a_named_origin_may_ask_everything,
     no_other_origin_is_told_anything,
@@ -13,6 +14,7 @@ tests! {
     static_files_are_compressed_for_who_reads_that,
     static_files_are_not_sent_to_who_has_them,
     answers_of_operations_are_never_compressed,
+    without_javascript_the_first_page_leads_to_the_documents,
 }
 
 const PAGE: &str = "https://app.example.com";
@@ -68,6 +70,62 @@ async fn head_answers_as_get_without_the_body() {
         if got.status == 200 {
             let length = head.header("content-length").expect(path);
             assert_ne!(length, "0", "{path}");
+        }
+    }
+}
+
+async fn head_is_refused_as_get_without_the_body() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let http = contract_tests::reqwest::Client::new();
+    // Not by `Call`, whose checker wants the body that a refusal has.
+    let asked = async |path: &str, method: Method, bearer: &str| {
+        let url = format!("{}{path}", server.url());
+        let request = http.request(method, url).bearer_auth(bearer);
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        (status, headers, answer.bytes().await.expect("a body"))
+    };
+    let operations = Contract::get().operations.iter();
+    let mut paths: Vec<(String, Vec<u16>)> = operations
+        .filter(|operation| !operation.path.contains('{'))
+        // Those that anybody may get, and those that only a form or a role opens, have other refusals.
+        .map(|operation| (operation.path.clone(), vec![200, 401, 403, 405]))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    for path in [
+        "",
+        "/identity",
+        "/settings",
+        "/api/auth",
+        "/mfa",
+        "/user",
+        "/api/v1",
+        "/swagger-ui",
+        "/pages",
+    ] {
+        paths.push((format!("{path}/no-such-thing"), vec![404]));
+    }
+    for (path, allowed) in &paths {
+        for bearer in ["none", alice.access_token.as_str()] {
+            let (status, headers, body) = asked(path, Method::GET, bearer).await;
+            assert!(
+                allowed.contains(&status) || status == 400,
+                "{path}: {status}"
+            );
+            if status < 400 {
+                continue;
+            }
+            assert!(!body.is_empty(), "{path}");
+            let (head_status, mut head, nothing) = asked(path, Method::HEAD, bearer).await;
+            assert_eq!(head_status, status, "{path}");
+            assert!(nothing.is_empty(), "{path}");
+            let mut headers = headers;
+            for own in ["x-request-id", "date"] {
+                assert!(head.remove(own).is_some() == headers.remove(own).is_some());
+            }
+            assert_eq!(head, headers, "{path}");
         }
     }
 }
@@ -264,6 +322,19 @@ async fn static_files_are_not_sent_to_who_has_them() {
             "{path}: {}",
             page.text
         );
+    }
+}
+
+async fn without_javascript_the_first_page_leads_to_the_documents() {
+    let server = Server::start().await;
+    let page = server.get("/swagger-ui/").await.is(200).text.clone();
+    let hint = page.split("<noscript>").nth(1).expect("a hint");
+    let hint = hint.split("</noscript>").next().expect("its end");
+    assert!(hint.contains("needs JavaScript"), "{hint}");
+    for name in ["identity", "netevia", "flashback", "veeam"] {
+        let path = format!("/openapi/{name}.yaml");
+        assert!(hint.contains(&format!("href=\"{path}\"")), "{hint}");
+        server.get(&path).await.is(200);
     }
 }
 

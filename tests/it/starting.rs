@@ -29,6 +29,7 @@ tests! {
     what_is_no_database_is_named,
     a_group_may_read_what_a_mounted_volume_gives_it,
     output_that_nobody_reads_ends_no_server,
+    a_server_of_another_public_url_is_told,
 }
 
 /// An empty folder and an empty database.
@@ -371,6 +372,57 @@ async fn a_group_may_read_what_a_mounted_volume_gives_it() {
         set(mode);
         let line = format!("{:#}", again().await.err().expect("refused"));
         assert!(line.contains("chmod 600"), "{line}");
+    }
+}
+
+/// Serves by this URL until it answers, and what it logged.
+async fn served_as(site: &Site, public_url: &str) -> String {
+    let listen = contract_tests::port::of_ones_own().to_string();
+    let mut command = site.command(
+        &["serve"],
+        &[
+            ("COUNTERSIGN_LISTEN", &listen),
+            ("COUNTERSIGN_PUBLIC_URL", public_url),
+        ],
+    );
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("a process");
+    let http = contract_tests::reqwest::Client::builder().no_proxy();
+    let http = http.build().expect("a client");
+    until("an answer", async || {
+        http.get(format!("http://{listen}/readyz"))
+            .send()
+            .await
+            .ok()
+    })
+    .await;
+    child.kill().expect("killed");
+    let output = spawn_blocking(move || child.wait_with_output()).await;
+    let output = output.expect("ended").expect("a process");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn a_server_of_another_public_url_is_told() {
+    let site = Site::new();
+    let (one, other) = ("http://localhost:8080", "http://127.0.0.1:8080");
+    for (url, before) in [
+        (one, None),
+        (one, None),
+        (other, Some(one)),
+        (one, Some(other)),
+    ] {
+        let log = served_as(&site, url).await;
+        let told = log.lines().find(|line| line.contains("same public_url"));
+        match before {
+            None => assert_eq!(told, None, "{url}"),
+            Some(before) => {
+                let line = told.unwrap_or_else(|| panic!("nothing was told: {log}"));
+                assert!(
+                    line.contains("WARN") && line.contains(before) && line.contains(url),
+                    "{line}"
+                );
+            }
+        }
     }
 }
 

@@ -61,6 +61,7 @@ pub async fn post_code(server: &Server) {
         code: "271828".to_owned(),
         minutes: 5,
         link: None,
+        link_minutes: 0,
     };
     post(server, NUMBER, message).await;
 }

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use crate::call::{Call, Method};
 use crate::waiting::{PATIENCE, until};
-use crate::{Value, port, suite};
+use crate::{PASSWORD, Value, port, suite};
 
 /// Says to this program that it is the command line.
 const AS_COUNTERSIGN: &str = "CONTRACT_TESTS_AS_COUNTERSIGN";
@@ -75,6 +75,37 @@ impl Process {
     /// Runs another subcommand with the settings of this server; see [`run`].
     pub async fn run(&self, arguments: &[&str]) -> (bool, String) {
         run(self.folder.path(), self.address, arguments).await
+    }
+
+    /// Begins another subcommand with the settings of this server.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = command(self.folder.path(), self.address, &[]);
+        command.args(arguments).stdout(Stdio::piped());
+        command.spawn().expect("a process")
+    }
+
+    /// Makes an account with [`PASSWORD`], as the operator does.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn user(&self, email: &str) {
+        let line = self.folder.path().join("password");
+        std::fs::write(&line, format!("{PASSWORD}\n")).expect("a file");
+        let mut command = command(self.folder.path(), self.address, &[]);
+        command
+            .args(["user", "create", "--email", email])
+            .stdin(File::open(line).expect("a file"));
+        let output = spawn_blocking(move || command.output()).await;
+        let output = output.expect("ended").expect("a process");
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Where it runs: its data is in `data` there.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Begins a call.

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::epoch::{MarkFile, beginning, owned_like};
-use super::start::engine;
+use super::start::{engine, settle};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::model::mark::Mark;
 use crate::store::backup::{self, Learned, Restoring};
 use crate::store::epoch::{Beginning, Begun};
-use crate::vault::{Vault, make_folder, private};
+use crate::vault::{Vault, absolute, make_folder, private};
 
 /// What became of a restored database.
 pub struct Restored {
@@ -28,11 +28,25 @@ pub struct Restored {
     pub aside: Option<PathBuf>,
 }
 
-/// Copies the SQLite database into a new file, while the server runs or not.
+/// The settings with whole paths: whoever reads a message may be in another folder by then.
+pub fn with_whole_paths(settings: &Settings) -> Settings {
+    let database_url = match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(absolute(path)),
+        DatabaseUrl::Postgres(url) => DatabaseUrl::Postgres(url.clone()),
+    };
+    Settings {
+        database_url,
+        key_file: absolute(&settings.key_file),
+        ..settings.clone()
+    }
+}
+
+/// Copies the SQLite database into a new file, while the server runs or not. The file's whole path.
 ///
 /// # Errors
 /// When the database is PostgreSQL's, the file is there already, or one of them cannot be used.
-pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Result<()> {
+pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Result<PathBuf> {
+    let to = absolute(to);
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
         bail!(
             "`backup` is for SQLite. PostgreSQL is backed up by its own tools: `pg_dump --format=custom --file={} DATABASE_URL`; \
@@ -41,14 +55,18 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
             to.display()
         );
     };
-    if to.try_exists()? {
-        bail!("{} is there already: name a new file", to.display());
+    judge_new_file(&to)?;
+    let draft = beside(&to, ".part");
+    if draft.try_exists()? {
+        bail!(
+            "{} is there: another backup is being made, or one was stopped; if none is, remove it and try again",
+            draft.display()
+        );
     }
-    let draft = beside(to, ".part");
     empty(&draft)?;
     let copied = backup::copy(database, &draft)
         .and_then(|()| Ok(File::open(&draft)?.sync_all()?))
-        .and_then(|()| put(&draft, to));
+        .and_then(|()| put(&draft, &to));
     if copied.is_err() {
         // Half a copy is no backup; the first error is the one to tell.
         drop(fs::remove_file(&draft));
@@ -58,6 +76,24 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
     let fresh = beginning(settings, chance, Clock::System.now(), None).fresh;
     if let Some(mark) = backup::mark(&engine(settings)?, &fresh)? {
         MarkFile::of(settings).keep(&mark);
+    }
+    Ok(to)
+}
+
+/// Says why a backup cannot be written there, before anything is.
+fn judge_new_file(to: &Path) -> anyhow::Result<()> {
+    if to.is_dir() {
+        bail!("{} is a folder: name a new file in it", to.display());
+    }
+    if to.try_exists()? {
+        bail!("{} is there already: name a new file", to.display());
+    }
+    let folder = folder(to);
+    if !folder.is_dir() {
+        bail!(
+            "the folder {} does not exist: make it, or name another one",
+            folder.display()
+        );
     }
     Ok(())
 }
@@ -69,6 +105,7 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
 /// When the backup is no whole database of ours, is of other keys, or the server runs: then everything
 /// is as it was.
 pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Result<Restored> {
+    let from = &absolute(from);
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
         bail!(
             "`restore --from` is for SQLite. Run `pg_restore --clean --if-exists --dbname=DATABASE_URL {}`, \
@@ -76,10 +113,13 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
             from.display()
         );
     };
-    backup::check(from)?;
+    judge_backup(from)?;
     let there = database.try_exists()?;
     if there && fs::canonicalize(from)? == fs::canonicalize(database)? {
-        bail!("{} is the database itself", from.display());
+        bail!(
+            "{} is the database itself: name a file that `countersign backup` made",
+            from.display()
+        );
     }
     // A database that cannot be read is replaced all the same: that is what backups are for.
     let replaced = there.then(|| backup::check(database));
@@ -103,6 +143,23 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
     Ok(Restored { aside, ..restored })
 }
 
+/// Makes sure that a file is a backup, and whole.
+fn judge_backup(from: &Path) -> anyhow::Result<()> {
+    if !from.try_exists()? {
+        bail!("there is no file {}: name a backup", from.display());
+    }
+    let told = || {
+        format!(
+            "{} is no backup that is whole: name a file that `countersign backup` made",
+            from.display()
+        )
+    };
+    if from.is_dir() {
+        bail!("{}: it is a folder", told());
+    }
+    backup::check(from).with_context(told)
+}
+
 /// Makes the backup ready in a file of its own, so that the database is replaced in one moment.
 fn prepare(
     settings: &Settings,
@@ -118,7 +175,8 @@ fn prepare(
     let chance = Chance::system();
     let now = Clock::System.now();
     let seen = MarkFile::of(settings).seen();
-    let mut restoring = open(settings, &chance, draft)?;
+    let mut restoring = open(settings, &chance, draft)
+        .with_context(|| format!("the backup {} cannot be used", from.display()))?;
     let learned = replaced.map(|readable| {
         readable?;
         if let Some(seen) = &seen
@@ -199,14 +257,12 @@ fn check_keys(
     }
     if !settings.key_file.try_exists()? {
         bail!(
-            "the key file {} does not exist, but this backup needs it: restore the one that belongs to it first",
+            "the key file {} does not exist, but this backup needs it: restore the one that belongs to it first, or name it with --key-file",
             settings.key_file.display()
         );
     }
     let vault = Vault::open(settings, &Clock::System, chance)?;
-    canaries
-        .iter()
-        .try_for_each(|(id, sealed)| vault.check_canary(id, sealed))
+    restoring.judge(|tx| settle(tx, &vault, &[]))
 }
 
 /// Replaces the database by the draft. The old one is kept; the answer is its new name.

@@ -5,6 +5,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::{App, said};
 use crate::chance::Chance;
@@ -24,8 +27,24 @@ pub(super) struct MarkFile {
     seen: Mutex<Option<Mark>>,
 }
 
-/// What the file holds: marks, by where their database is.
-type Marks = BTreeMap<String, Mark>;
+/// How the name of a mark ends that is not yet in its place.
+const DRAFT: &str = ".new";
+
+/// How old such a file is at least when whoever wrote it is gone.
+const DRAFT_LIVES: Duration = Duration::from_secs(60);
+
+/// What the file holds, by where the database is.
+type Marks = BTreeMap<String, Kept>;
+
+/// What is kept of a database.
+#[derive(Clone, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    mark: Mark,
+    /// The `public_url` of the server that last began to serve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_url: Option<String>,
+}
 
 /// Where the database is: the file's whole path, or the server and the name on it, without who signs in there.
 fn place(settings: &Settings) -> String {
@@ -69,7 +88,7 @@ impl MarkFile {
         let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = || {
             self.read()
-                .and_then(|marks| marks.get(&self.place).cloned())
+                .and_then(|marks| marks.get(&self.place).map(|kept| kept.mark.clone()))
         };
         known.clone().or_else(kept)
     }
@@ -94,9 +113,11 @@ impl MarkFile {
         let later = |kept: &Mark| kept.database_id == mark.database_id && mark.went_back(kept);
         let mut marks = self.read().unwrap_or_default();
         let kept = match marks.get(&self.place) {
-            Some(kept) if later(kept) => Ok(()),
-            _ => {
-                marks.insert(self.place.clone(), mark.clone());
+            Some(kept) if later(&kept.mark) => Ok(()),
+            kept => {
+                let public_url = kept.and_then(|kept| kept.public_url.clone());
+                let mark = mark.clone();
+                marks.insert(self.place.clone(), Kept { mark, public_url });
                 self.write(&marks)
             }
         };
@@ -111,9 +132,24 @@ impl MarkFile {
         }
     }
 
+    /// Keeps by which `public_url` the database is served from now on; the one of before, if it was another.
+    fn serve(&self, public_url: &str) -> Option<String> {
+        // Whoever keeps a mark meanwhile would write over it.
+        let _known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marks = self.read()?;
+        let kept = marks.get_mut(&self.place)?;
+        let before = kept.public_url.replace(public_url.to_owned());
+        if before.as_deref() == Some(public_url) {
+            return None;
+        }
+        // A folder that cannot be written was told when the mark was kept.
+        drop(self.write(&marks));
+        before
+    }
+
     fn write(&self, marks: &Marks) -> io::Result<()> {
         let mut draft = self.path.clone().into_os_string();
-        draft.push(format!(".{}.new", std::process::id()));
+        draft.push(format!(".{}{DRAFT}", std::process::id()));
         let draft = PathBuf::from(draft);
         let mut options = OpenOptions::new();
         let mut file = private(options.write(true).create(true).truncate(true)).open(&draft)?;
@@ -128,7 +164,26 @@ impl MarkFile {
             // The first error is the one to tell.
             drop(fs::remove_file(&draft));
         }
+        self.sweep();
         written
+    }
+
+    /// Removes the drafts of those who were killed while they wrote: nobody writes for so long.
+    fn sweep(&self) {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let folder = self.path.parent().map(fs::read_dir);
+        let left_over = |found: &fs::DirEntry| {
+            let draft = found.file_name().to_string_lossy().into_owned();
+            let age = found.metadata().and_then(|file| file.modified());
+            draft.starts_with(&*name)
+                && draft.ends_with(DRAFT)
+                && age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DRAFT_LIVES))
+        };
+        let found = folder.into_iter().flatten().flatten().flatten();
+        for draft in found.filter(left_over) {
+            // Another process may have been faster.
+            drop(fs::remove_file(draft.path()));
+        }
     }
 
     fn told(&self) -> String {
@@ -160,6 +215,7 @@ pub(super) fn beginning(
         found: None,
         keep_codes: false,
         fresh: fresh_id(chance),
+        records: [chance.id(now), chance.id(now)],
     }
 }
 
@@ -191,6 +247,19 @@ impl App {
         }
         ctx.mark.keep(&marked);
         Ok(())
+    }
+
+    /// Says in the log that the server which last served this database told its clients another
+    /// `public_url`. Each takes only tokens of its own, and a client of both would not learn why.
+    pub fn tell_other_url(&self) {
+        let here = &self.0.settings.public_url;
+        if let Some(other) = self.0.mark.serve(here) {
+            tracing::warn!(
+                "public_url (setting) is {here}, but the server that last served this database had {other}: \
+                 access tokens of one are refused by the other. If both run, give them the same public_url; \
+                 if it was changed, clients need new access tokens"
+            );
+        }
     }
 
     /// Says in the log that a new epoch began, if no start has said so yet.

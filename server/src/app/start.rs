@@ -169,7 +169,7 @@ fn see(settings: &Settings, engine: &Engine) -> anyhow::Result<Look> {
             });
             if !folder {
                 bail!(
-                    "{}: its folder does not exist: make it, or name another one",
+                    "{}: its folder does not exist: make it, or name another file",
                     told()
                 );
             }
@@ -241,7 +241,7 @@ fn agree(
 }
 
 /// Judges the key ring by what the database knows of it, and has the database know all of it.
-fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow::Result<()> {
+pub(super) fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow::Result<()> {
     let known = notices::canaries(tx).map_err(said)?;
     judge_keys(vault, &known)?;
     for (key, _) in known.iter().filter(|(key, _)| vault.is_retired(key)) {
@@ -249,7 +249,7 @@ fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow::Result<()>
         let held = sealed::held(tx, &beginning).map_err(said)?;
         if held != Held::default() {
             bail!(
-                "this database holds {} secrets and {} letters that are sealed with {key}, a key that the key file has retired: restore the key file of the time of this database",
+                "{} secrets of authenticator apps and {} waiting messages in this database are sealed with the key {key}, which `keys retire` has removed since: restore the key file from the time of this database, or name it with --key-file",
                 held.factors,
                 held.letters
             );
@@ -287,7 +287,10 @@ fn database_made(settings: &Settings, there: &Look) -> Option<String> {
 }
 
 fn shown(path: &Path) -> String {
-    format!("{} (setting database_url)", absolute(path).display())
+    format!(
+        "{} (setting database_url, flag --database-url)",
+        absolute(path).display()
+    )
 }
 
 /// Makes the file of the database, empty and for the owner alone, unless it is there.

@@ -1,14 +1,18 @@
 //! What the command line understands.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgGroup, Command};
+use uuid::Uuid;
 
+use crate::api::documents;
 use crate::config;
+use crate::model::kinds::OrganisationRole;
 
 /// All subcommands and flags.
 pub fn command() -> Command {
     let email = || {
-        let arg = Arg::new("email").long("email").required(true);
-        arg.help("The e-mail address of the account")
+        let arg = Arg::new("email").long("email").value_name("ADDRESS");
+        arg.required(true).help("The e-mail address of the account")
     };
     let user =
         |name: &'static str, about: &'static str| Command::new(name).about(about).arg(email());
@@ -23,15 +27,8 @@ pub fn command() -> Command {
         "Make an account; the password is asked for, or one line of standard input",
     )
     .arg(switch("administrator", "Make it an administrator's"));
-    let option = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).required(true).help(help)
-    };
-    let join = user("join", "Make a user a member of an organisation")
-        .arg(option(
-            "organisation",
-            "The id of the organisation, as `GET /user/profile` has it",
-        ))
-        .arg(option("role", "owner, administrator or member"));
+    let join =
+        user("join", "Make a user a member of an organisation").args([organisation(), role()]);
     let users = Command::new("user")
         .about("Help a user")
         .subcommand_required(true)
@@ -80,8 +77,15 @@ pub fn command() -> Command {
                 .args(["from", "already-restored"])
                 .required(true),
         );
-    let document = Arg::new("name").default_value("identity").help("Which API");
+    let names = documents().iter().map(|document| document.name);
+    let document = Arg::new("name")
+        .value_name("NAME")
+        .default_value("identity")
+        .value_parser(PossibleValuesParser::new(names))
+        .help("Which API");
     Command::new("countersign")
+        // Whatever the file is called: complaints name the commands as the README does.
+        .bin_name("countersign")
         .about("Self-hosted multi-factor authentication. Without a subcommand it serves.")
         .version(env!("CARGO_PKG_VERSION"))
         .args(setting_flags())
@@ -98,6 +102,29 @@ pub fn command() -> Command {
             backup,
             restore,
         ])
+}
+
+fn organisation() -> Arg {
+    let read = |text: &str| {
+        Uuid::try_parse(text)
+            .map_err(|_| "it is no id; take the `orgId` that `GET /user/profile` tells its founder")
+    };
+    Arg::new("organisation")
+        .long("organisation")
+        .value_name("ID")
+        .required(true)
+        .value_parser(read)
+        .help("The id of the organisation: the `orgId` that `GET /user/profile` tells its founder")
+}
+
+fn role() -> Arg {
+    let roles = OrganisationRole::ALL.iter().map(|role| role.as_str());
+    Arg::new("role")
+        .long("role")
+        .value_name("ROLE")
+        .required(true)
+        .value_parser(PossibleValuesParser::new(roles))
+        .help("What the user is there")
 }
 
 /// One flag for each setting; the table says the rest.

@@ -13,9 +13,10 @@ use crate::config::{DatabaseUrl, Settings};
 
 /// Copies the database into the file that is named.
 pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
+    let settings = &backup::with_whole_paths(settings);
     must_exist(&settings.database_url)?;
-    let to = Path::new(text(matches, "to")?);
-    backup::back_up(settings, &Chance::system(), to)?;
+    let to = named(text(matches, "to")?, "--to")?;
+    let to = backup::back_up(settings, &Chance::system(), to)?;
     print(&format!(
         "The database was copied to {}. The copy is of no use without the key file {}: keep that one elsewhere. \
          The way back is `countersign restore --from FILE`.\n",
@@ -26,15 +27,24 @@ pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
 
 /// Goes back to a backup, or begins the new epoch after somebody did.
 pub(super) fn restore(settings: &Settings, matches: &ArgMatches) -> Result<()> {
+    let settings = &backup::with_whole_paths(settings);
     let keep_codes = matches.get_flag("keep-recovery-codes");
     let restored = match matches.get_one::<String>("from") {
-        Some(from) => backup::restore(settings, Path::new(from), keep_codes)?,
+        Some(from) => backup::restore(settings, named(from, "--from")?, keep_codes)?,
         None => {
             must_exist(&settings.database_url)?;
             backup::already_restored(settings, keep_codes)?
         }
     };
     print(&report(&restored, keep_codes))
+}
+
+/// The file that a flag names.
+fn named<'a>(path: &'a str, flag: &str) -> Result<&'a Path> {
+    if path.is_empty() {
+        bail!("{flag} is empty: name a file");
+    }
+    Ok(Path::new(path))
 }
 
 /// Where there is no database there is nothing to be copied or gone back to; a new one would only hide that

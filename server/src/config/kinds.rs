@@ -410,7 +410,7 @@ fn without_strangers(text: &str) -> String {
     filter
 }
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; `None` when it is none of them.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; `None` when it has another form.
 fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {

@@ -118,7 +118,8 @@ impl Found {
     fn add_file(&mut self, file: &Text) -> Result<(), SettingsError> {
         let Text { text: path, origin } = file;
         let refuse = |why: String| SettingsError(format!("settings file {path} ({origin}): {why}"));
-        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| refuse(format!("{error}: name a file that can be read")))?;
         let text = typed::without_mark(&text);
         // The parser's own display quotes the line, which may hold a password.
         let document: toml::Table = text.parse().map_err(|error: toml::de::Error| {

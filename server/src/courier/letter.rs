@@ -147,18 +147,31 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
 fn link(message: &Message) -> String {
     match message {
         Message::SetupCode {
-            link: Some(link), ..
+            link: Some(link),
+            link_minutes,
+            ..
         }
         | Message::LoginCode {
-            link: Some(link), ..
+            link: Some(link),
+            link_minutes,
+            ..
         }
         | Message::DisableCode {
-            link: Some(link), ..
+            link: Some(link),
+            link_minutes,
+            ..
         }
         | Message::StepUpCode {
-            link: Some(link), ..
+            link: Some(link),
+            link_minutes,
+            ..
         } => {
-            format!("Or open this link on the device that asks for the code:\n\n{link}\n\n")
+            let works = match link_minutes {
+                // A letter of an older server does not say.
+                0 => String::new(),
+                minutes => format!(" The link works for {}.", lifetime(*minutes)),
+            };
+            format!("Or open this link on the device that asks for the code.{works}\n\n{link}\n\n")
         }
         Message::RegistrationLink { link, .. } => link.clone(),
         _without_link => String::new(),
@@ -278,21 +291,25 @@ mod tests {
                 code,
                 minutes,
                 link: LINK(),
+                link_minutes: 15,
             },
             |code, minutes| Message::LoginCode {
                 code,
                 minutes,
                 link: LINK(),
+                link_minutes: 15,
             },
             |code, minutes| Message::DisableCode {
                 code,
                 minutes,
                 link: None,
+                link_minutes: 15,
             },
             |code, minutes| Message::StepUpCode {
                 code,
                 minutes,
                 link: LINK(),
+                link_minutes: 15,
             },
             |code, minutes| Message::ActionCode {
                 code,
@@ -368,6 +385,14 @@ mod tests {
             let told = "the network address 203.0.113.7 at 2027-01-15 08:00 UTC";
             let unbroken = written.text.replace('\n', " ");
             assert!(unbroken.contains(told), "{word}: {}", written.text);
+            if written.text.contains("Or open this link") {
+                for told in [
+                    "The link works for 15 minutes.",
+                    "The code works for 10 minutes.",
+                ] {
+                    assert!(unbroken.contains(told), "{word}: {}", written.text);
+                }
+            }
             assert!(written.text.lines().all(|line| line.len() <= 72), "{word}");
             assert!(
                 unbroken.contains("If ") || word == "factor_locked",

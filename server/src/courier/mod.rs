@@ -26,7 +26,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::notice::{Lane, Letter, Notice, masked};
 use crate::model::{Result, Time};
-use crate::store::{Store, notices};
+use crate::store::Store;
+use crate::store::notices::{self, Waits};
 use crate::vault::{Place, Vault};
 
 use email::{Delivery, Post};
@@ -54,6 +55,14 @@ const RETRY_SECONDS: i64 = 5;
 
 /// The longest wait between two tries, in seconds.
 const RETRY_MAX_SECONDS: i64 = 3600;
+
+/// How long a notice may wait. Each wait may be a quarter longer, see [`Courier::next_try`].
+const WAITS: Waits = Waits {
+    lease: LEASE_SECONDS,
+    first: RETRY_SECONDS * 1_250_000,
+    growing: (RETRY_MAX_SECONDS / RETRY_SECONDS).ilog2() + 1,
+    longest: RETRY_MAX_SECONDS * 1_250_000,
+};
 
 /// Delivers notices. Several servers may each have one; no notice is taken by two at a time.
 #[derive(Clone)]
@@ -176,11 +185,10 @@ impl Courier {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let lease = now.plus_seconds(LEASE_SECONDS);
         let take = move |tx: &mut _| {
             let mut taken = Vec::new();
             for &(lane, room) in &wanted {
-                taken.extend(notices::due(tx, lane, now, lease, room)?);
+                taken.extend(notices::due(tx, lane, now, WAITS, room)?);
             }
             Ok(taken)
         };

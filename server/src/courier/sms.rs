@@ -292,6 +292,7 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
         code: "0".repeat(settings.policy.code_digits as usize),
         minutes: settings.policy.sms_code_seconds / 60,
         link: None,
+        link_minutes: 0,
     };
     let longest = text(&longest, service, site.as_deref()).unwrap_or_default();
     let why = if is_plain(service) {
@@ -339,21 +340,25 @@ mod tests {
                 code: code.clone(),
                 minutes,
                 link: link.clone(),
+                link_minutes: 0,
             },
             Message::SetupCode {
                 code: code.clone(),
                 minutes,
                 link: link.clone(),
+                link_minutes: 0,
             },
             Message::DisableCode {
                 code: code.clone(),
                 minutes,
                 link: link.clone(),
+                link_minutes: 0,
             },
             Message::StepUpCode {
                 code: code.clone(),
                 minutes,
                 link,
+                link_minutes: 0,
             },
             Message::ActionCode {
                 code,

@@ -75,6 +75,7 @@ impl Desk {
                 code: "012345".to_owned(),
                 minutes: 10,
                 link: None,
+                link_minutes: 0,
             },
         };
         let plain = serde_json::to_vec(&letter).expect("JSON");

@@ -13,7 +13,7 @@ const PREFIX: usize = 7;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Phone(String);
 
-/// Why a number is none that we send to.
+/// Why we do not send to a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// It is no phone number in international form.

@@ -10,7 +10,7 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, Registration, User, canonical_address};
-use crate::model::{OrganisationId, Refusal, Result, Secret, UserId};
+use crate::model::{Error, OrganisationId, Refusal, Result, Secret, UserId};
 use crate::outcome::{Registered, SignedIn};
 use crate::store::limits::{self, Limit};
 use crate::store::users::NewUser;
@@ -220,7 +220,8 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
     .ok_or(Refusal::RegistrationTokenInvalid)?;
     let code = Code::typed(&command.code);
     let founding: OrganisationId = ctx.chance.id(act.now);
-    let opened = {
+    let id = reference.user();
+    let proved = {
         let (act, draft) = (act.clone(), draft.clone());
         ctx.write(move |tx| {
             let registration = admit(tx, &act, &reference)?;
@@ -231,8 +232,9 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
             };
             draft.open(tx, &act, user, Vec::new(), proof)
         })
-        .await?
+        .await
     };
+    let opened = end_over(ctx, &act, id, proved).await?;
     draft.sign(&act, &opened)
 }
 
@@ -255,13 +257,15 @@ pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
     let act = Act::begin(ctx, command.source);
     let reference = Reference::parse(ReferenceKind::RegistrationLink, command.token.expose())
         .ok_or(Refusal::RegistrationTokenInvalid)?;
+    let id = reference.user();
     let password_hash = match command.password {
         Some(password) => {
             // Judged before it is hashed: only a good link may cost that much.
             let registration = {
                 let (act, reference) = (act.clone(), reference.clone());
-                ctx.read(move |tx| admit_link(tx, &act, &reference)).await?
+                ctx.read(move |tx| admit_link(tx, &act, &reference)).await
             };
+            let registration = end_over(ctx, &act, id, registration).await?;
             let names = [&registration.first_name, &registration.last_name];
             let words = password::own_words(&registration.address, &names);
             password::judge_new(ctx, &act, &password, words).await?;
@@ -275,12 +279,16 @@ pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
         None => None,
     };
     let founding: OrganisationId = ctx.chance.id(act.now);
-    ctx.write(move |tx| {
-        let registration = admit_link(tx, &act, &reference)?;
-        make(tx, &act, &registration, password_hash.clone(), founding)?;
-        Ok(())
-    })
-    .await
+    let proved = {
+        let act = act.clone();
+        ctx.write(move |tx| {
+            let registration = admit_link(tx, &act, &reference)?;
+            make(tx, &act, &registration, password_hash.clone(), founding)?;
+            Ok(())
+        })
+        .await
+    };
+    end_over(ctx, &act, id, proved).await
 }
 
 /// The registration of this reference, if it is alive.
@@ -302,12 +310,22 @@ fn alive(
     let sent = vault::digest(reference.secret.expose());
     let registration = registrations::find(tx, reference.user())?
         .filter(|found| kept(found).is_some_and(|kept| vault::same(&sent, kept)))
-        .filter(|found| found.consumed_at.is_none())
         .ok_or(Refusal::RegistrationTokenInvalid)?;
-    if registration.expires_at <= act.now || registration.created_at.is_to_come(act.now) {
-        return Err(Refusal::RegistrationTokenExpired.into());
-    }
+    registration.judge(act.now)?;
     Ok(registration)
+}
+
+/// Ends a registration that was seen to be over, so that it stays over when the clock goes back.
+async fn end_over<T>(ctx: &Ctx, act: &Act, id: UserId, found: Result<T>) -> Result<T> {
+    if let Err(Error::Refused(Refusal::RegistrationTokenExpired)) = found {
+        let now = act.now;
+        let ended = ctx.write(move |tx| registrations::end_over(tx, id, now));
+        if let Err(error) = ended.await {
+            // What is known is told all the same.
+            tracing::warn!(?error, "a registration that is over was not ended");
+        }
+    }
+    found
 }
 
 /// Takes a try and compares (P-11).

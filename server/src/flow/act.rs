@@ -27,8 +27,10 @@ pub(super) const DAY: u32 = 86_400;
 /// Whose doing a mail or a text message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailOf {
-    /// Somebody's who typed a right password, to where they proved that it reaches them.
+    /// Somebody's who signs in by a right password, to where they proved that it reaches them.
     Owner,
+    /// Somebody's who is signed in already, to the same places: a session may be in foreign hands.
+    Session,
     /// Somebody's who sets a method up: an account costs nothing, and the number may be anybody's.
     SetUp,
     /// Anybody's.
@@ -40,21 +42,22 @@ impl MailOf {
     pub const fn of(purpose: Purpose) -> Self {
         match purpose {
             Purpose::Setup => Self::SetUp,
-            Purpose::Login | Purpose::Disable | Purpose::StepUp | Purpose::Action => Self::Owner,
+            Purpose::Login => Self::Owner,
+            Purpose::Disable | Purpose::StepUp | Purpose::Action => Self::Session,
         }
     }
 
     /// How much of the whole they may use: strangers half.
     pub const fn share(self, all: u32) -> u32 {
         match self {
-            Self::Owner => all,
+            Self::Owner | Self::Session => all,
             Self::SetUp | Self::Stranger => all.div_ceil(2),
         }
     }
 
     const fn of_source(self) -> &'static str {
         match self {
-            Self::Owner => "mail_calls",
+            Self::Owner | Self::Session => "mail_calls",
             Self::SetUp => "mail_calls_set_ups",
             Self::Stranger => "mail_calls_strangers",
         }
@@ -232,7 +235,7 @@ impl Act {
             if let Some(retry_after) = limits::take(tx, &subject, limit, self.now)? {
                 // A stranger's id is drawn for each call: recorded by it, each would be a row.
                 let whom = match whose {
-                    MailOf::Owner | MailOf::SetUp => user_id,
+                    MailOf::Owner | MailOf::Session | MailOf::SetUp => user_id,
                     MailOf::Stranger => self.of_network(),
                 };
                 return self.refuse_limited(tx, whom, Refusal::TooManyRequests { retry_after });
@@ -316,7 +319,7 @@ impl Act {
         };
         // A stranger's mail is one of the strangers' half, and one of all; so is a set-up's.
         let shares: &[Limit] = match whose {
-            MailOf::Owner => &[limit("mails", all)],
+            MailOf::Owner | MailOf::Session => &[limit("mails", all)],
             MailOf::SetUp | MailOf::Stranger => &[
                 limit("mails_strangers", whose.share(all)),
                 limit("mails", all),
@@ -337,16 +340,23 @@ impl Act {
         Ok(())
     }
 
-    /// The limit of code mails of an account that bites first (P-23).
-    pub fn code_mail_limits(&self) -> [Limit; 2] {
+    /// The limits of code mails of an account (P-23). What its sessions begin has the same once more: else
+    /// an old session that is in foreign hands could use up what its owner needs to sign in.
+    fn code_mail_limits(&self, whose: MailOf) -> [Limit; 2] {
+        let (hour, day) = match whose {
+            MailOf::Session => ("code_mails_hour_sessions", "code_mails_day_sessions"),
+            MailOf::Owner | MailOf::SetUp | MailOf::Stranger => {
+                ("code_mails_hour", "code_mails_day")
+            }
+        };
         [
             Limit {
-                name: "code_mails_hour",
+                name: hour,
                 most: self.policy().code_mails_per_hour,
                 window_seconds: HOUR,
             },
             Limit {
-                name: "code_mails_day",
+                name: day,
                 most: self.policy().code_mails_per_day,
                 window_seconds: DAY,
             },
@@ -357,8 +367,8 @@ impl Act {
     ///
     /// # Errors
     /// Refuses past the limit.
-    pub fn count_code_mail(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
-        for limit in self.code_mail_limits() {
+    pub fn count_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
+        for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = limits::take_of_user(tx, user_id, limit, self.now)? {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
             }
@@ -370,8 +380,8 @@ impl Act {
     ///
     /// # Errors
     /// Refuses past the limit.
-    pub fn judge_code_mail(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
-        for limit in self.code_mail_limits() {
+    pub fn judge_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
+        for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = limits::wait_of_user(tx, user_id, limit, self.now)? {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
             }
@@ -379,12 +389,12 @@ impl Act {
         Ok(())
     }
 
-    /// Whether the account had its share of code mails for now (P-23).
+    /// Whether the account had its share of code mails for sign-ins for now (P-23).
     ///
     /// # Errors
     /// A fault when the database does not answer.
     pub fn code_mails_used_up(&self, tx: &mut Tx, user_id: UserId) -> Result<bool> {
-        for limit in self.code_mail_limits() {
+        for limit in self.code_mail_limits(MailOf::Owner) {
             if limits::wait_of_user(tx, user_id, limit, self.now)?.is_some() {
                 return Ok(true);
             }
@@ -396,9 +406,9 @@ impl Act {
     ///
     /// # Errors
     /// A fault when the database does not answer.
-    pub fn code_mail_wait(&self, tx: &mut Tx, user_id: UserId) -> Result<u32> {
+    pub fn code_mail_wait(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<u32> {
         let mut longest = 1;
-        for limit in self.code_mail_limits() {
+        for limit in self.code_mail_limits(whose) {
             let wait = limits::wait_of_user(tx, user_id, limit, self.now)?;
             longest = longest.max(wait.unwrap_or(0));
         }

@@ -183,11 +183,12 @@ pub async fn join(
 ) -> Result<Person> {
     help(ctx, email, move |tx, act, user| {
         if organisations::find(tx, organisation)?.is_none() {
-            let sentence = "There is no organisation with this id.";
+            let sentence = "There is no organisation with this id. Take the `orgId` that `GET /user/profile` tells its founder.";
             return Err(Refusal::field("organisation", sentence).into());
         }
         if !user.mailbox {
-            return Err(Refusal::field("email", "This account has no mailbox.").into());
+            let sentence = "This account signs in by a name and has no mailbox, and only an account with one can be a member.";
+            return Err(Refusal::field("email", sentence).into());
         }
         organisations::admit(tx, user.id, organisation, role)?;
         act.audit(tx, user.id, Event::UserUpdated, Some("organisation"))?;

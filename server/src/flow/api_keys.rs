@@ -31,11 +31,14 @@ pub struct ApiKeyCaller {
 pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCaller> {
     let printed = PrintedKey::parse(key).ok_or(Refusal::ApiKeyInvalid)?;
     let now = ctx.now();
-    ctx.read(move |tx| {
+    let (user, id) = (printed.user, printed.id);
+    let found = ctx.read(move |tx| {
         let kept = api_keys::find(tx, printed.user, printed.id)?
             .filter(|kept| vault::same(&vault::digest(printed.secret.expose()), &kept.secret_hash))
-            .filter(|kept| kept.expires_at > now)
             .ok_or(Refusal::ApiKeyInvalid)?;
+        if kept.expires_at <= now {
+            return Ok(None);
+        }
         let maker = users::find(tx, kept.user_id)?
             .filter(User::active)
             .ok_or(Refusal::ApiKeyInvalid)?;
@@ -46,9 +49,18 @@ pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCa
         if !kept.scopes().contains(&scope) {
             return Err(Refusal::InsufficientScope { scope }.into());
         }
-        Ok(ApiKeyCaller { id: kept.id })
-    })
-    .await
+        Ok(Some(ApiKeyCaller { id: kept.id }))
+    });
+    if let Some(caller) = found.await? {
+        return Ok(caller);
+    }
+    // It was seen to be over, and stays so when the clock goes back.
+    let ended = ctx.write(move |tx| api_keys::end_over(tx, user, id, now));
+    if let Err(error) = ended.await {
+        // What is known is told all the same.
+        tracing::warn!(?error, "an API key that is over was not ended");
+    }
+    Err(Refusal::ApiKeyInvalid.into())
 }
 
 /// Judges whether the caller may manage keys: an administrator, signed in lately, with the second

@@ -57,7 +57,7 @@ pub struct Opening {
     pub action: Option<String>,
     /// Whether its code is sent at once; else the client asks for it.
     pub sends: bool,
-    /// Whether it is opened even where its code may not be sent now, for who has another method.
+    /// Whether it is opened although its code may not be sent now: the person has another method.
     pub even_unsent: bool,
     /// What the server keeps of a WebAuthn ceremony.
     pub ceremony: Option<String>,
@@ -203,11 +203,11 @@ fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
         act.count_mail_call(tx, user.id, whose)?;
         return act.count_sms(tx, user.id, number, whose);
     }
-    act.judge_code_mail(tx, user.id)?;
+    act.judge_code_mail(tx, user.id, whose)?;
     act.count_mail_call(tx, user.id, whose)?;
     // What the server has no mail for is not counted for the account.
     act.count_mail(tx, whose)?;
-    act.count_code_mail(tx, user.id)
+    act.count_code_mail(tx, user.id, whose)
 }
 
 /// Queues the letter or the SMS that carries a challenge's code; of links an account has one live.
@@ -225,6 +225,7 @@ fn deliver(
         false => act.policy().mail_code_seconds,
     };
     let (code, minutes) = (sending.code.expose().clone(), seconds / 60);
+    let link_minutes = act.policy().magic_link_seconds / 60;
     let link = match links(challenge) {
         true => {
             challenges::drop_other_links(tx, user.id, challenge.id)?;
@@ -239,21 +240,25 @@ fn deliver(
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::Login => Message::LoginCode {
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::Disable => Message::DisableCode {
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::StepUp => Message::StepUpCode {
             code,
             minutes,
             link,
+            link_minutes,
         },
         Purpose::Action => Message::ActionCode {
             code,
@@ -305,7 +310,7 @@ pub fn send(
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
         | FactorKind::ScratchCode => {
-            act.judge_code_mail(tx, seen.user.id)?;
+            act.judge_code_mail(tx, seen.user.id, whose)?;
             act.count_mail_call(tx, seen.user.id, whose)?;
             act.count_mail(tx, whose)?;
         }
@@ -329,7 +334,7 @@ pub fn send(
         | FactorKind::Authenticator
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id)?,
+        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id, whose)?,
     }
     deliver(tx, act, &seen.user, &challenge, phone.as_deref(), sending)?;
     Ok(true)

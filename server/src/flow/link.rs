@@ -6,13 +6,13 @@ use crate::flow::{Act, challenge};
 use crate::model::audit::Event;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{Refusal, Result, Secret, Time};
 use crate::outcome::LinkOpened;
 use crate::store::challenges;
 
 /// Seconds after a link was opened in which opening it again only shows the same: so much less is
 /// written where somebody, or a scanner, opens it over and over.
-const SAME_OPENING: i64 = 60;
+const SAME_OPENING: u32 = 60;
 
 /// Shows the code that went with a link, and when and from where it was asked for, as often as the link
 /// is opened while it is good: on another device, or after a reload. Who holds the challenge's reference
@@ -37,7 +37,8 @@ pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<Li
         asked_from: seen.challenge.source.clone(),
     };
     let opened_at = seen.challenge.opened_at;
-    if opened_at.is_some_and(|at| at.plus_seconds(SAME_OPENING) > act.now) {
+    let ends = |at: Time| at.plus_seconds(i64::from(SAME_OPENING));
+    if opened_at.is_some_and(|at| ends(at).left_of(SAME_OPENING, act.now) > 0) {
         return Ok(opened);
     }
     ctx.write(move |tx| {

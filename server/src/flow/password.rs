@@ -1,5 +1,6 @@
 //! Passwords: which ones may be set, and how one that was typed is judged.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use zxcvbn::zxcvbn;
@@ -13,8 +14,6 @@ use crate::model::{Refusal, Result, Secret, UserId};
 use crate::store::{Tx, limits, users};
 use crate::vault::{Comparison, Vault, Verified};
 
-/// Bytes of a new password at most (P-02).
-const MAX_BYTES: usize = 1024;
 /// Fewer guesses than a million, by zxcvbn's count, is a common password (N-026): its lists hold the
 /// 30,000 most common ones, and this covers them in every spelling it knows.
 const COMMON_BELOW_LOG10: f64 = 6.0;
@@ -42,14 +41,17 @@ pub async fn judge_new(
     let policy = &ctx.settings.policy;
     let text = password.expose();
     let points = text.chars().count();
-    let refuse = |sentence| Err(Refusal::field("password", sentence).into());
-    if points < policy.password_min as usize {
-        return refuse(
-            "The password is too short. Use a longer one, such as a few words in a row.",
-        );
+    let refuse = |sentence: Cow<'static, str>| Err(Refusal::field("password", sentence).into());
+    let (least, most) = (policy.password_min, policy.password_max);
+    if points < least as usize {
+        return refuse(Cow::Owned(format!(
+            "The password is too short. Use at least {least} characters, such as a few words in a row."
+        )));
     }
-    if points > policy.password_max as usize || text.len() > MAX_BYTES {
-        return refuse("The password is too long.");
+    if points > most as usize {
+        return refuse(Cow::Owned(format!(
+            "The password is too long. Use at most {most} characters."
+        )));
     }
     let common = ctx
         .hasher
@@ -57,7 +59,9 @@ pub async fn judge_new(
         .judge(password.clone(), move |text| is_common(text, &words))
         .await?;
     if common {
-        return refuse("This password is too common. Choose another one.");
+        return refuse(Cow::Borrowed(
+            "This password is too common. Choose another one.",
+        ));
     }
     Ok(())
 }

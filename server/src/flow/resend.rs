@@ -3,7 +3,7 @@
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
 use crate::flow::challenge::{self, Seen};
-use crate::flow::{Act, login};
+use crate::flow::{Act, MailOf, login};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
@@ -110,10 +110,11 @@ async fn again(ctx: &Ctx, act: Act, seen: Seen) -> Result<(u32, u32)> {
 fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {
     let policy = act.policy();
     let user_id = seen.user.id;
-    // The first code of a sign-in that was begun without one is none sent again.
+    // A sign-in may begin without a code: then its first one is no resend.
     let first = seen.challenge.last_sent_at.is_none();
     if !first && seen.challenge.resends_remaining(policy) == 0 {
-        let retry_after = act.code_mail_wait(tx, user_id)?;
+        let whose = MailOf::of(seen.challenge.purpose);
+        let retry_after = act.code_mail_wait(tx, user_id, whose)?;
         return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
     }
     let wait = seen.challenge.resend_wait(policy, act.now);

@@ -182,8 +182,8 @@ where
         ctx.write(move |tx| {
             before(tx, &act, &seen)?;
             let sent = factors::attempts(tx, seen.user.id, seen.challenge.kind)?;
-            // It may as well be a guess at the code that was sent; but what is stopped takes none, and a
-            // scratch code is what lifts it.
+            // The digits may be a guess at the code that was sent. A method that is stopped takes no guesses,
+            // and a scratch code lifts the stop.
             let guesses = kind == CodeSetKind::Scratch
                 && seen.sends_as_many_digits(&act)
                 && !sent.locked(act.policy());
@@ -232,7 +232,7 @@ where
         )?;
         act.notify(tx, &seen.user, Message::RecoveryCodeUsed { remaining })?;
         if let Some(also) = reserved.also {
-            // It was none of that method's, and so no wrong one.
+            // The code was not meant for that method, and so does not count as a wrong one.
             factors::reserve(tx, &also, &also.given_back())?;
         }
         let settled = Settled {
@@ -256,7 +256,7 @@ impl Seen {
         }
     }
 
-    /// The challenge, without a code that another method was sent: it is none of this one.
+    /// The challenge, without a code that another method was sent: this one does not take it.
     fn with_own_code(&self) -> Challenge {
         let mut challenge = self.challenge.clone();
         if challenge.purpose != Purpose::Action && !self.has_code_of(challenge.kind) {

@@ -41,6 +41,7 @@ enum Counter {
 
 /// The names that the limits of one kind of text messages are counted by.
 struct Names {
+    account: &'static str,
     number_hour: &'static str,
     number_day: &'static str,
     prefix: &'static str,
@@ -48,8 +49,9 @@ struct Names {
     alarm: &'static str,
 }
 
-/// Of messages to a number that the account proved.
+/// Of messages of sign-ins to a number that the account proved.
 const OF_OWNERS: Names = Names {
+    account: "sms_day",
     number_hour: "sms_owner_hour",
     number_day: "sms_owner_day",
     prefix: "sms_prefix_hour",
@@ -57,8 +59,18 @@ const OF_OWNERS: Names = Names {
     alarm: "sms_server_alarm",
 };
 
+/// Of what a session begins, to the same numbers: an old session that is in foreign hands must not use up
+/// what its owner needs to sign in. What the range and the server have is one for both.
+const OF_SESSIONS: Names = Names {
+    account: "sms_day_sessions",
+    number_hour: "sms_sessions_hour",
+    number_day: "sms_sessions_day",
+    ..OF_OWNERS
+};
+
 /// Of all others.
 const OF_STRANGERS: Names = Names {
+    account: "sms_day",
     number_hour: "sms_number_hour",
     number_day: "sms_number_day",
     prefix: "sms_prefix_hour_strangers",
@@ -66,9 +78,18 @@ const OF_STRANGERS: Names = Names {
     alarm: "sms_server_alarm_strangers",
 };
 
+/// Whether they go to a number that the account proved.
+const fn proved(whose: MailOf) -> bool {
+    match whose {
+        MailOf::Owner | MailOf::Session => true,
+        MailOf::SetUp | MailOf::Stranger => false,
+    }
+}
+
 const fn names(whose: MailOf) -> &'static Names {
     match whose {
         MailOf::Owner => &OF_OWNERS,
+        MailOf::Session => &OF_SESSIONS,
         MailOf::SetUp | MailOf::Stranger => &OF_STRANGERS,
     }
 }
@@ -165,14 +186,14 @@ impl Act {
         };
         let prefix_most = whose.share(policy.sms_per_prefix_hour);
         let mut counters = vec![
-            Counter::OfUser(limit("sms_day", policy.sms_per_account_day, DAY)),
+            Counter::OfUser(limit(names.account, policy.sms_per_account_day, DAY)),
             Counter::Of(hash(prefix(number)), limit(names.prefix, prefix_most, HOUR)),
             Counter::Of(
                 hash("server"),
                 limit(names.server, whose.share(policy.sms_per_day), DAY),
             ),
         ];
-        if whose == MailOf::Owner {
+        if proved(whose) {
             let user = user_id.uuid();
             let own = [user.as_bytes().as_slice(), number.as_bytes()];
             counters.extend(of_number(self.vault.keyed_hash("sms", &own), 1));
@@ -196,7 +217,7 @@ impl Act {
         if limits::take(tx, &server, alarm, self.now)?.is_some() {
             tracing::warn!(
                 most,
-                set_ups = whose != MailOf::Owner,
+                set_ups = !proved(whose),
                 "more than 80 % of this day's text messages are used (P-26)"
             );
         }

@@ -20,7 +20,7 @@ pub struct Begin {
     pub caller: Caller,
     /// The method; else the primary one, or the first that is on.
     pub method: Option<FactorKind>,
-    /// The password, for who has no second factor on.
+    /// The password, where no second factor is on.
     pub password: Option<Secret<String>>,
     /// Where it came from.
     pub source: Source,

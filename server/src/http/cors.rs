@@ -11,7 +11,7 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 /// What a page may send beside what it always may.
-const REQUEST_HEADERS: &str = "Authorization, X-API-Key, Content-Type";
+const REQUEST_HEADERS: &str = "Authorization, X-API-Key, Content-Type, X-Request-Id, traceparent";
 
 /// What a page may read beside what it always may.
 const ANSWER_HEADERS: &str = "X-Request-Id, Retry-After, WWW-Authenticate";

@@ -101,7 +101,9 @@ pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Re
         // No document leaves for validator.swagger.io.
         .validator_url("none");
     let behaviour = Arc::new(behaviour);
-    let html = include_str!("docs/index.html").replace("{{service}}", &escaped(service));
+    let html = include_str!("docs/index.html")
+        .replace("{{documents}}", &links(pages))
+        .replace("{{service}}", &escaped(service));
     let style = include_str!("docs/page.css");
     let mut files = vec![
         File::new(UI, HTML, html.clone()),
@@ -119,6 +121,15 @@ pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Re
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+
+/// The documents, for browsers without JavaScript.
+fn links(pages: &[Page]) -> String {
+    let link = |page: &Page| {
+        let (path, title) = (page.path(), escaped(page.title()));
+        format!("<a href=\"{path}\">{title}</a>")
+    };
+    pages.iter().map(link).collect::<Vec<_>>().join(", ")
+}
 
 /// Leads from where people look first to Swagger UI.
 pub fn routes(config: &mut web::ServiceConfig) {

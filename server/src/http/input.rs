@@ -22,7 +22,7 @@ use crate::model::{Fault, Secret};
 
 mod flaw;
 
-pub use flaw::{harmless_name, name, new_password};
+pub use flaw::{harmless_name, name};
 
 /// What an API's error type must be able to do.
 pub trait ErrorOf: From<Rejected> + Into<actix_web::Error> + 'static {}

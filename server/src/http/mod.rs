@@ -10,6 +10,7 @@ pub mod files;
 pub mod health;
 pub mod input;
 pub mod limits;
+pub mod named;
 pub mod output;
 pub mod pages;
 pub mod problem;

@@ -12,7 +12,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
@@ -28,13 +28,12 @@ use crate::http::contract::Contract;
 use crate::http::cors;
 use crate::http::docs;
 use crate::http::limits;
+use crate::http::named::{self, X_REQUEST_ID};
 use crate::http::pages;
 use crate::http::status::{Media, Rejected, Told};
 use crate::model::ids::Id;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An answer is data, never a page.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -106,7 +105,11 @@ pub async fn trace<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let ctx = edge.app.ctx();
-    let id: Id<RequestRow> = ctx.chance.id(ctx.now());
+    let id = named::id(request.headers()).unwrap_or_else(|| {
+        let drawn: Id<RequestRow> = ctx.chance.id(ctx.now());
+        drawn.uuid()
+    });
+    let trace_id = named::trace(request.headers());
     let peer = request.peer_addr().map(|address| address.ip());
     let line = Line {
         method: request.method().clone(),
@@ -120,9 +123,9 @@ pub async fn trace<B: MessageBody + 'static>(
     let connection = line.connection.clone();
     connection.iter().for_each(|one| one.enter(Phase::Busy));
     // Whatever the filter lets through, it says of which request it is.
-    let span = tracing::error_span!("request", id = %id);
+    let span = tracing::error_span!("request", id = %id, trace_id);
     let handled = handle(&edge, &line, request, next).instrument(span);
-    let answered = REQUEST.scope(id.uuid(), handled).await;
+    let answered = REQUEST.scope(id, handled).await;
     connection.iter().for_each(|one| one.enter(Phase::Idle));
     answered
 }

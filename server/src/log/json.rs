@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The span that every request has, and its field that names the request.
-const REQUEST: (&str, &str) = ("request", "id");
+/// The span that every request has.
+const REQUEST: &str = "request";
 
 /// Writes events as JSON, one a line.
 pub(super) struct Lines;
@@ -25,6 +25,9 @@ struct Line<'a> {
     /// The same in all lines of a request, its answer's X-Request-Id.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<Value>,
+    /// The caller's trace, where the request came with one (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<Value>,
     fields: Map<String, Value>,
 }
 
@@ -43,11 +46,13 @@ where
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
         let mut fields = Fields(Map::new());
         event.record(&mut fields);
+        let mut request = request(context).unwrap_or_default();
         let line = Line {
             timestamp: &timestamp,
             level: event.metadata().level().as_str(),
             target: event.metadata().target(),
-            request_id: request_id(context),
+            request_id: request.remove("id"),
+            trace_id: request.remove("trace_id"),
             fields: fields.0,
         };
         let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
@@ -55,19 +60,17 @@ where
     }
 }
 
-/// The id of the request that an event belongs to, if it belongs to one.
-fn request_id<S, N>(context: &FmtContext<'_, S, N>) -> Option<Value>
+/// What names the request that an event belongs to, if it belongs to one.
+fn request<S, N>(context: &FmtContext<'_, S, N>) -> Option<Map<String, Value>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    let (name, field) = REQUEST;
     let mut spans = context.event_scope()?;
-    let span = spans.find(|span| span.metadata().name() == name)?;
+    let span = spans.find(|span| span.metadata().name() == REQUEST)?;
     let extensions = span.extensions();
     let fields = extensions.get::<FormattedFields<N>>()?;
-    let mut fields: Map<String, Value> = serde_json::from_str(fields).ok()?;
-    fields.remove(field)
+    serde_json::from_str(fields).ok()
 }
 
 struct Fields(Map<String, Value>);

@@ -105,6 +105,8 @@ events! {
     MfaReset "mfa_reset";
     /// A refresh token that was exchanged a moment ago came again, and got the same successor.
     RefreshRepeated "refresh_repeated";
+    /// A new epoch ended the user's sessions, or their recovery and scratch codes.
+    EpochBegun "epoch_begun";
 }
 
 /// One row of the audit trail.

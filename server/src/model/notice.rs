@@ -36,6 +36,9 @@ pub enum Message {
         /// The link; none in letters of older servers.
         #[serde(default)]
         link: Option<String>,
+        /// Minutes until the link stops working; 0 in letters of older servers.
+        #[serde(default)]
+        link_minutes: u32,
     },
     /// The code that finishes a sign-in, and the link.
     LoginCode {
@@ -46,6 +49,9 @@ pub enum Message {
         /// The link; none in letters of older servers.
         #[serde(default)]
         link: Option<String>,
+        /// Minutes until the link stops working; 0 in letters of older servers.
+        #[serde(default)]
+        link_minutes: u32,
     },
     /// The code that turns e-mail codes off, and the link.
     DisableCode {
@@ -56,6 +62,9 @@ pub enum Message {
         /// The link; none in letters of older servers.
         #[serde(default)]
         link: Option<String>,
+        /// Minutes until the link stops working; 0 in letters of older servers.
+        #[serde(default)]
+        link_minutes: u32,
     },
     /// The code that proves the person once more, and the link.
     StepUpCode {
@@ -66,6 +75,9 @@ pub enum Message {
         /// The link.
         #[serde(default)]
         link: Option<String>,
+        /// Minutes until the link stops working; 0 in letters of older servers.
+        #[serde(default)]
+        link_minutes: u32,
     },
     /// The code that confirms a named act.
     ActionCode {

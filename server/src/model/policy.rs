@@ -7,7 +7,7 @@
 pub struct Policy {
     /// P-01: fewest code points of a new password.
     pub password_min: u32,
-    /// P-02: most code points of a new password (1,024 bytes at most whatever the setting).
+    /// P-02: most code points of a new password; 256 of them, the most that can be set, have 1,024 bytes at most.
     pub password_max: u32,
     /// P-10: digits of a mailed code.
     pub code_digits: u32,

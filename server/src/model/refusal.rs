@@ -1,5 +1,6 @@
 //! Every reason to refuse, declared once: variant, code, class, sentence; and the fault, which is ours.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::kinds::Scope;
@@ -30,8 +31,8 @@ pub enum Class {
 pub struct FieldError {
     /// The JSON name of the field, dotted when nested, `body` for the whole.
     pub field: String,
-    /// What to do about it.
-    pub message: &'static str,
+    /// What to do about it; it may name the number of a setting.
+    pub message: Cow<'static, str>,
 }
 
 /// Declares the table of refusals.
@@ -227,11 +228,11 @@ refusals! {
 
 impl Refusal {
     /// One field that cannot be accepted.
-    pub fn field(field: &str, message: &'static str) -> Self {
+    pub fn field(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Validation {
             errors: vec![FieldError {
                 field: field.to_owned(),
-                message,
+                message: message.into(),
             }],
         }
     }

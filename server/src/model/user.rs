@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::model::ids::{OrganisationId, UserId};
 use crate::model::kinds::{OrganisationRole, Role};
+use crate::model::refusal::Refusal;
 use crate::model::time::Time;
 use crate::model::typed;
 use crate::schema;
@@ -128,6 +129,27 @@ pub struct Registration {
     pub link_hash: Option<Vec<u8>>,
     /// The organisation that the account will found.
     pub organisation_name: Option<String>,
+}
+
+impl Registration {
+    /// Judges whether its code, or its link, may still be used.
+    ///
+    /// # Errors
+    /// Refuses a used and an expired one, each with its own reason.
+    pub fn judge(&self, now: Time) -> Result<(), Refusal> {
+        if let Some(at) = self.consumed_at {
+            // Ended after its time: it was seen to be over, and stays so when the clock goes back.
+            return Err(match at >= self.expires_at {
+                true => Refusal::RegistrationTokenExpired,
+                false => Refusal::RegistrationTokenInvalid,
+            });
+        }
+        // Begun in a time to come, it is of a clock that went back since: nothing lives longer for that.
+        match self.expires_at <= now || self.created_at.is_to_come(now) {
+            true => Err(Refusal::RegistrationTokenExpired),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The longest address there can be (RFC 5321 §4.5.3.1.3, less the angle brackets).

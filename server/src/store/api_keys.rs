@@ -27,6 +27,20 @@ pub fn insert(tx: &mut Tx, key: &ApiKey) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the secret of a key whose time is over: a clock that goes back does not bring it back, and
+/// what the key was is still listed.
+pub fn end_over(tx: &mut Tx, user_id: UserId, id: ApiKeyId, now: Time) -> Result<()> {
+    let none: &[u8] = &[];
+    diesel::update(
+        api_keys::table
+            .find((user_id, id))
+            .filter(api_keys::expires_at.le(now)),
+    )
+    .set(api_keys::secret_hash.eq(none))
+    .execute(&mut tx.conn)?;
+    Ok(())
+}
+
 /// How many keys of a user still work.
 pub fn count_live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<i64> {
     Ok(api_keys::table

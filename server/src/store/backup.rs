@@ -25,7 +25,7 @@ pub fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
         .execute(&mut conn)
         .with_context(|| format!("cannot copy {} into {}", database.display(), to.display()))?;
     drop(conn);
-    check(to)
+    check(to).with_context(|| format!("the copy {} cannot be used", to.display()))
 }
 
 /// Makes sure that a file is a whole database of ours.
@@ -33,26 +33,21 @@ pub fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// It is not, or cannot be read.
 pub fn check(file: &Path) -> anyhow::Result<()> {
-    let told = || {
-        format!(
-            "{} is no database of Countersign that is whole",
-            file.display()
-        )
-    };
+    let told = "it is no database of Countersign that is whole";
     // SQLite would make a file that is not there.
     if !file.try_exists()? {
         bail!("there is no file {}", file.display());
     }
-    let mut conn = sqlite(file, "PRAGMA busy_timeout = 5000").with_context(told)?;
+    let mut conn = sqlite(file, "PRAGMA busy_timeout = 5000").context(told)?;
     let found: Vec<Checked> = sql_query("PRAGMA quick_check")
         .load(&mut conn)
-        .with_context(told)?;
+        .context(told)?;
     if found.iter().any(|line| line.quick_check != "ok") {
-        bail!("{}", told());
+        bail!(told);
     }
     sql_query("SELECT 1 FROM users LIMIT 1")
         .execute(&mut conn)
-        .with_context(told)?;
+        .context(told)?;
     Ok(())
 }
 
@@ -131,6 +126,17 @@ impl Restoring {
     /// When it cannot be read.
     pub fn canaries(&mut self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         notices::canaries(&mut self.tx).map_err(cause)
+    }
+
+    /// Judges what is in it.
+    ///
+    /// # Errors
+    /// The judge's.
+    pub fn judge<T>(
+        &mut self,
+        judge: impl FnOnce(&mut Tx) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        judge(&mut self.tx)
     }
 
     /// Learns what happened since the backup from the database that it replaces. What can only be

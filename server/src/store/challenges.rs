@@ -6,7 +6,8 @@ use super::Tx;
 use super::cached::{kept, run_kept};
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
-use crate::model::{ChallengeId, Result, Time, UserId};
+use crate::model::time::SKEW;
+use crate::model::{ChallengeId, Result, SessionId, Time, UserId};
 use crate::schema::challenges;
 
 /// The challenge with this id.
@@ -29,12 +30,14 @@ pub fn insert(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// The live challenges of a user, newest first.
+/// The live challenges of a user, newest first. One that was begun in a time to come is none: the clock went
+/// back since.
 pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
     Ok(challenges::table
         .filter(challenges::user_id.eq(user_id))
         .filter(challenges::consumed_at.is_null())
         .filter(challenges::expires_at.gt(now))
+        .filter(challenges::created_at.le(now.plus_seconds(SKEW)))
         .order(challenges::id.desc())
         .select(Challenge::as_select())
         .load(&mut tx.conn)?)
@@ -105,6 +108,22 @@ pub fn end_over(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Res
         .set(challenges::consumed_at.eq(now))
     )?;
     Ok(())
+}
+
+/// What a session began that is over and was not ended.
+pub fn over(
+    tx: &mut Tx,
+    user_id: UserId,
+    session: SessionId,
+    now: Time,
+) -> Result<Vec<ChallengeId>> {
+    Ok(challenges::table
+        .filter(challenges::user_id.eq(user_id))
+        .filter(challenges::session_id.eq(session))
+        .filter(challenges::consumed_at.is_null())
+        .filter(challenges::expires_at.le(now))
+        .select(challenges::id)
+        .load(&mut tx.conn)?)
 }
 
 /// What a challenge waits for after a mail was sent for it.

@@ -101,7 +101,9 @@ pub(super) const fn begin(engine: &Engine) -> &'static str {
 fn connect(url: &str) -> anyhow::Result<diesel::PgConnection> {
     diesel::PgConnection::establish(&watched(url))
         .map_err(|error| anyhow!("{}", fit_to_show(&error.to_string())))
-        .context("cannot connect to the PostgreSQL server")
+        .context(
+            "cannot connect to the PostgreSQL server (setting database_url, flag --database-url)",
+        )
 }
 
 /// What the driver is asked so that a connection is given up whose other end is gone without a word,

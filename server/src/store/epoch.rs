@@ -3,16 +3,18 @@
 use anyhow::{Context, anyhow};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::conn::{self, Conn, Use};
 use super::{Engine, Tx};
+use crate::model::audit::Event;
 use crate::model::kinds::FactorKind;
 use crate::model::mark::Mark;
 use crate::model::notice::state as notice_state;
-use crate::model::{Error, Result, Time};
+use crate::model::{AuditId, Error, Result, Time};
 use crate::schema::{
-    ceremonies, challenges, code_sets, factors, notices, refresh_tokens, registrations,
-    server_state, sessions,
+    IdSql, audit_events, ceremonies, challenges, code_sets, factors, notices, refresh_tokens,
+    registrations, server_state, sessions,
 };
 
 /// The key of the one row.
@@ -84,6 +86,8 @@ pub struct Beginning {
     pub keep_codes: bool,
     /// The id of a database that was never marked.
     pub fresh: String,
+    /// The ids under which the audit trail keeps, for each whom it touches, that sessions and codes ended.
+    pub records: [AuditId; 2],
 }
 
 /// What a new epoch ended.
@@ -149,15 +153,18 @@ fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
         .set((
             server_state::epoch.eq(beginning.now.micros().max(past(|mark| mark.epoch))),
             server_state::sequence.eq(past(|mark| mark.sequence)),
-            server_state::told.eq(false),
+            // Who noticed it says so at once; a restore is told by the next start.
+            server_state::told.eq(beginning.found.is_some()),
         ))
         .returning(MARK)
         .get_result(&mut tx.conn)?;
     let code_sets = if beginning.keep_codes {
         0
     } else {
+        record_code_sets(tx, beginning)?;
         end_code_sets(tx, beginning.now)?
     };
+    record_sessions(tx, beginning)?;
     Ok(Some(Begun {
         mark,
         sessions: end_sessions(tx, beginning.now)?,
@@ -165,6 +172,61 @@ fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
         authenticators: pass_steps(tx, beginning.newest_step)?,
         code_sets,
     }))
+}
+
+/// The columns of the audit trail that an epoch fills.
+const RECORD: (
+    audit_events::user_id,
+    audit_events::id,
+    audit_events::event,
+    audit_events::detail,
+    audit_events::at,
+) = (
+    audit_events::user_id,
+    audit_events::id,
+    audit_events::event,
+    audit_events::detail,
+    audit_events::at,
+);
+
+/// Records the end of their sessions for everybody who has one, by one statement: an id is one of its user.
+fn record_sessions(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
+    let whose = sessions::table
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(beginning.now))
+        .select((
+            sessions::user_id,
+            beginning.records[0].into_sql::<IdSql>(),
+            Event::EpochBegun.as_str().into_sql::<Text>(),
+            "sessions".into_sql::<Nullable<Text>>(),
+            beginning.now.into_sql::<BigInt>(),
+        ))
+        .distinct();
+    diesel::insert_into(audit_events::table)
+        .values(whose)
+        .into_columns(RECORD)
+        .execute(&mut tx.conn)?;
+    Ok(())
+}
+
+/// The same of their recovery and scratch codes.
+fn record_code_sets(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
+    let whose = code_sets::table
+        .filter(code_sets::live_at.is_not_null())
+        .filter(code_sets::ended_at.is_null())
+        .select((
+            code_sets::user_id,
+            beginning.records[1].into_sql::<IdSql>(),
+            Event::EpochBegun.as_str().into_sql::<Text>(),
+            "recovery_codes".into_sql::<Nullable<Text>>(),
+            beginning.now.into_sql::<BigInt>(),
+        ))
+        .distinct();
+    diesel::insert_into(audit_events::table)
+        .values(whose)
+        .into_columns(RECORD)
+        .execute(&mut tx.conn)?;
+    Ok(())
 }
 
 fn end_sessions(tx: &mut Tx, now: Time) -> Result<usize> {

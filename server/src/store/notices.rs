@@ -1,11 +1,15 @@
 //! The courier's queue, and the canaries of the sealing keys.
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::Tx;
 use super::cached::run_kept;
 use super::conn::Conn;
 use crate::model::notice::{Lane, Notice, state};
+use crate::model::time::SKEW;
 use crate::model::{NoticeId, Result, Time};
 use crate::schema::{key_canaries, notices};
 
@@ -39,20 +43,37 @@ pub fn waiting(tx: &mut Tx) -> Result<Vec<Lane>> {
     Ok(words.iter().filter_map(|word| Lane::parse(word)).collect())
 }
 
-/// Leases what is due in a lane: nobody else gets it before `leased_until`, which a courier that died does not
-/// prolong (R-26).
-pub fn due(
-    tx: &mut Tx,
-    lane: Lane,
-    now: Time,
-    leased_until: Time,
-    limit: i64,
-) -> Result<Vec<Notice>> {
+/// How long a notice may be made to wait at most, by a courier's rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    /// For who leased it, in seconds.
+    pub lease: i64,
+    /// After the first try, in microseconds; it doubles with each further one.
+    pub first: i64,
+    /// How many tries it grows for.
+    pub growing: u32,
+    /// After those, in microseconds.
+    pub longest: i64,
+}
+
+/// Leases what is due in a lane: nobody else gets it for as long as a lease is, which a courier that died
+/// does not prolong (R-26). What would wait for longer than it may is due: the clock went back since.
+pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Result<Vec<Notice>> {
+    let leased_until = now.plus_seconds(waits.lease);
+    let latest = leased_until.plus_seconds(SKEW);
     let due = notices::table
         .filter(notices::state.eq(state::QUEUED))
         .filter(notices::lane.eq(lane.as_str()))
-        .filter(notices::next_try_at.le(now))
-        .filter(notices::leased_until.le(now))
+        .filter(
+            notices::next_try_at
+                .le(now)
+                .or(notices::next_try_at.gt(latest_try(now, waits))),
+        )
+        .filter(
+            notices::leased_until
+                .le(now)
+                .or(notices::leased_until.gt(latest)),
+        )
         .order(notices::next_try_at)
         .limit(limit);
     // Two couriers must not wait for each other's rows; the enum cannot say SKIP LOCKED.
@@ -74,6 +95,22 @@ pub fn due(
         )?;
     }
     Ok(found)
+}
+
+/// The latest moment that a next try may wait for after the tries so far. The query builder cannot shift;
+/// both databases can.
+fn latest_try(now: Time, waits: Waits) -> SqlLiteral<BigInt> {
+    let Waits {
+        first,
+        growing,
+        longest,
+        ..
+    } = waits;
+    let now = now.plus_seconds(SKEW).micros();
+    sql(&format!(
+        "{now} + CASE WHEN tries = 0 THEN 0 WHEN tries > {growing} THEN {longest} \
+         ELSE CAST({first} AS BIGINT) << (tries - 1) END"
+    ))
 }
 
 /// The notice was handed over: its letter is wiped.

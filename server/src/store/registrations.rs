@@ -45,6 +45,22 @@ pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
     Ok(rows == 1)
 }
 
+/// Ends one whose time is over: a clock that goes back does not bring it back.
+pub fn end_over(tx: &mut Tx, id: UserId, now: Time) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            registrations::table.find(id).filter(
+                registrations::expires_at
+                    .le(now)
+                    .and(registrations::consumed_at.is_null()),
+            ),
+        )
+        .set(registrations::consumed_at.eq(now))
+    )?;
+    Ok(())
+}
+
 /// Uses it up; `false` when somebody did already.
 pub fn spend(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
     let rows = run_kept!(

@@ -377,8 +377,8 @@ impl Vault {
     pub fn check_canary(&self, key_id: &str, sealed: &[u8]) -> anyhow::Result<()> {
         if !opens(&self.keys().ring, key_id, sealed) {
             bail!(
-                "the key file {} does not belong to this database (its key {key_id} is missing or another): restore the right key file",
-                self.0.path.display()
+                "the key file {} does not belong to this database (its key {key_id} is missing or another): restore the right key file, or name it with --key-file",
+                absolute(&self.0.path).display()
             );
         }
         Ok(())

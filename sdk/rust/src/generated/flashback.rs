@@ -1472,7 +1472,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///`mfaType` is none of `GOOGLE_AUTH`, `MAGIC_LINK`, `PASSKEY`. Send one of them.
+    ///`mfaType` must be `GOOGLE_AUTH`, `MAGIC_LINK` or `PASSKEY`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InvalidMfaMethodErrorResponse {
         pub code: InvalidMfaMethodErrorResponseCode,
@@ -3237,7 +3237,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub last_name: ::std::option::Option<::std::string::String>,
-        ///The password. 15 is the server's default; where the operator's setting `password_min_length` is another, that one counts.
+        ///The password. 15 is the server's default; where the operator's setting `password_min` is another, that one counts.
         pub password: crate::Secret,
     }
     impl RegisterRequest {
@@ -5019,7 +5019,7 @@ pub mod types {
     ///The link.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct VerifyEmailRequest {
-        ///A password that replaces the one registered with. Where the operator's setting `password_min_length` is not 15, that one counts.
+        ///A password that replaces the one registered with. Where the operator's setting `password_min` is not 15, that one counts.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: ::std::option::Option<crate::Secret>,
         ///The token of the link.

@@ -1719,7 +1719,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///`mfaMethod` is none of `sms`, `email`, `authenticator`. Send one of them.
+    ///`mfaMethod` must be `sms`, `email` or `authenticator`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InvalidMfaMethodErrorResponse {
         pub code: InvalidMfaMethodErrorResponseCode,

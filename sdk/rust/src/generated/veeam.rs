@@ -250,7 +250,7 @@ pub mod types {
         pub description: ::std::option::Option<::std::string::String>,
         ///The name to sign in by; without `@`, spaces at its ends, control characters and signs that hide or turn the text.
         pub name: ::std::string::String,
-        ///The password to begin with. 15 is the server's default; where the operator's setting `password_min_length` is another, that one counts.
+        ///The password to begin with. 15 is the server's default; where the operator's setting `password_min` is another, that one counts.
         pub password: crate::Secret,
     }
     impl AddUserRequest {

@@ -13,7 +13,7 @@ use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller};
 use crate::flow;
 use crate::flow::account::Carried;
-use crate::http::input::{SecretText, harmless_name, name, new_password, present};
+use crate::http::input::{SecretText, harmless_name, name, present};
 use crate::model::kinds::OrganisationRole;
 use crate::model::source::Source;
 use crate::model::{session, typed};
@@ -81,7 +81,6 @@ pub struct RegisterRequest {
     #[validate(length(max = 254))]
     #[schema(format = Email, max_length = 254)]
     email: String,
-    #[validate(custom(function = "new_password"))]
     #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
     #[serde(default, deserialize_with = "present")]
@@ -146,7 +145,6 @@ pub struct VerifyEmailRequest {
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     token: SecretText,
     #[serde(default, deserialize_with = "present")]
-    #[validate(custom(function = "new_password"))]
     #[schema(value_type = Option<String>, min_length = 15, max_length = 256, nullable = false)]
     password: Option<SecretText>,
 }

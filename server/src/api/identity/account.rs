@@ -11,7 +11,7 @@ use super::dto::{MfaMethod, Role, SessionInfo, TokenResponse, User};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller};
 use crate::flow;
-use crate::http::input::{SecretText, name, new_password, present};
+use crate::http::input::{SecretText, name, present};
 use crate::http::output::exposed;
 use crate::model::Secret;
 use crate::model::source::Source;
@@ -71,7 +71,6 @@ pub struct RegisterRequest {
     #[validate(length(max = 254))]
     #[schema(format = Email, max_length = 254)]
     email: String,
-    #[validate(custom(function = "new_password"))]
     #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
     #[serde(default, deserialize_with = "present")]

@@ -9,7 +9,7 @@ use super::dto::{Links, Number, User};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query, Utf8Json};
 use crate::flow::administration;
-use crate::http::input::{SecretText, Then, name, new_password};
+use crate::http::input::{SecretText, Then, name};
 use crate::model::session;
 use crate::model::source::Source;
 
@@ -166,7 +166,6 @@ pub struct AddUserRequest {
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
-    #[validate(custom(function = "new_password"))]
     #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
 }
@@ -188,7 +187,6 @@ pub struct UpdateUserRequest {
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
-    #[validate(custom(function = "new_password"))]
     #[schema(value_type = Option<String>, min_length = 15, max_length = 256, nullable = false)]
     password: Option<SecretText>,
 }

@@ -68,14 +68,18 @@ async fn end_over<T>(
     found: Result<T>,
 ) -> Result<T> {
     if let Err(Error::Refused(Refusal::MfaTokenExpired)) = found {
-        let now = act.now;
-        let ended = ctx.write(move |tx| challenges::end_over(tx, user, row, now));
-        if let Err(error) = ended.await {
-            // What is known is told all the same.
-            tracing::warn!(?error, "a challenge that is over was not ended");
-        }
+        end(ctx, act, user, row).await;
     }
     found
+}
+
+async fn end(ctx: &Ctx, act: &Act, user: UserId, row: ChallengeId) {
+    let now = act.now;
+    let ended = ctx.write(move |tx| challenges::end_over(tx, user, row, now));
+    if let Err(error) = ended.await {
+        // What is known is told all the same.
+        tracing::warn!(?error, "a challenge that is over was not ended");
+    }
 }
 
 /// Finds the sign-in of a reference that came as a bearer: it waits as long as its codes or its link
@@ -87,7 +91,8 @@ pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
     let reference = Reference::parse(ReferenceKind::Challenge, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
-    ctx.read(move |tx| {
+    let (user, row) = (reference.user(), reference.row());
+    let found = ctx.read(move |tx| {
         let found = challenges::find(tx, reference.user(), reference.row())?;
         let digest = vault::digest(reference.secret.expose());
         let kept = |found: &Challenge| vault::same(&digest, &found.secret_hash);
@@ -97,8 +102,9 @@ pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
         }
         challenge.judge(Purpose::Login, now)?;
         Seen::of(tx, challenge)
-    })
-    .await
+    });
+    let found = found.await;
+    end_over(ctx, act, user, row, found).await
 }
 
 /// Finds the challenge of an `mfaToken` that is answered with `answer`: with the link of its mail
@@ -170,6 +176,10 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
         let ends = challenge.link_expires_at.unwrap_or(challenge.expires_at);
         challenge.expires_at = challenge.expires_at.max(ends);
         challenge.judge_alive(now)?;
+        if challenge.last_sent_at.is_some_and(|at| at.is_to_come(now)) {
+            // The clock went back since it was mailed: it lives no longer for that.
+            return Err(Refusal::MfaTokenExpired.into());
+        }
         Seen::of(tx, challenge)
     });
     let found = found.await;
@@ -189,7 +199,7 @@ pub async fn look_by_session(
     fits: impl Fn(&Challenge) -> bool + Send + 'static,
 ) -> Result<Seen> {
     let (user_id, session_id, now) = (caller.user.id, caller.session.id, act.now);
-    ctx.read(move |tx| {
+    let found = ctx.read(move |tx| {
         let live = challenges::live(tx, user_id, now)?;
         // One whose factor another set-up displaced is nothing to be found.
         let standing = factors::of_user(tx, user_id)?;
@@ -197,11 +207,28 @@ pub async fn look_by_session(
         let challenge = live
             .into_iter()
             .filter(|one| one.factor_id.is_none_or(stands) && one.judge_alive(now).is_ok())
-            .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one))
-            .ok_or(Refusal::MfaMethodNotConfigured)?;
-        Seen::of(tx, challenge)
-    })
-    .await
+            .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one));
+        match challenge {
+            Some(challenge) => Ok(Found::Live(Box::new(Seen::of(tx, challenge)?))),
+            None => Ok(Found::Over(challenges::over(tx, user_id, session_id, now)?)),
+        }
+    });
+    match found.await? {
+        Found::Live(seen) => Ok(*seen),
+        Found::Over(rows) => {
+            // What was seen to be over stays so when the clock goes back.
+            for row in rows {
+                end(ctx, act, user_id, row).await;
+            }
+            Err(Refusal::MfaMethodNotConfigured.into())
+        }
+    }
+}
+
+/// What a session began: the one that lives, or those whose time is over.
+enum Found {
+    Live(Box<Seen>),
+    Over(Vec<ChallengeId>),
 }
 
 impl Seen {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
-use super::{Input, SecretText};
+use super::Input;
 use crate::model::refusal::FieldError;
 use crate::model::{Refusal, Secret, typed};
 
@@ -32,9 +32,6 @@ const LONG: &str = "This field is too long.";
 const NUL: &str = "This field must not contain the character U+0000.";
 const CONTROL: &str = "This field must not contain control characters, or signs that hide or turn the text. Type it anew.";
 const BLANK: &str = "This field must contain something that can be seen.";
-const PASSWORD_SHORT: &str =
-    "The password is too short. Use a longer one, such as a few words in a row.";
-const PASSWORD_LONG: &str = "The password is too long.";
 const UNREADABLE: &str = "This field cannot be read. Check it against the API description.";
 
 /// The longest name of an unknown field that is repeated to the caller.
@@ -219,12 +216,12 @@ fn collect(
     }
 }
 
-fn sentence(error: &ValidationError) -> &'static str {
-    if let Some(Cow::Borrowed(message)) = error.message {
-        return message;
+fn sentence(error: &ValidationError) -> Cow<'static, str> {
+    if let Some(message) = &error.message {
+        return message.clone();
     }
     let value = error.params.get("value");
-    match error.code.as_ref() {
+    let sentence = match error.code.as_ref() {
         "range" => OUTSIDE,
         "length" if value.is_some_and(|value| value == "") => EMPTY,
         "length" if value.is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) => {
@@ -232,7 +229,8 @@ fn sentence(error: &ValidationError) -> &'static str {
         }
         "length" => LONG,
         _unforeseen => UNREADABLE,
-    }
+    };
+    Cow::Borrowed(sentence)
 }
 
 /// The JSON name of a field: every API writes `firstName` for `first_name`.
@@ -274,20 +272,6 @@ pub fn harmless_name(text: &str) -> Result<(), ValidationError> {
         return Err(ValidationError::new("control").with_message(Cow::Borrowed(CONTROL)));
     }
     Ok(())
-}
-
-/// Refuses a new password outside what any operator can set (P-01, P-02); the flow knows the setting.
-///
-/// # Errors
-/// With the sentence for it.
-pub fn new_password(password: &SecretText) -> Result<(), ValidationError> {
-    let refuse =
-        |message| Err(ValidationError::new("password").with_message(Cow::Borrowed(message)));
-    match password.characters() {
-        0..8 => refuse(PASSWORD_SHORT),
-        8..=256 => Ok(()),
-        257.. => refuse(PASSWORD_LONG),
-    }
 }
 
 #[cfg(test)]

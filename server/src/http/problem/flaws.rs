@@ -1,5 +1,6 @@
 //! The refused fields of a request, in the shapes that APIs print them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ pub struct FlawList(Vec<FieldFlaw>);
 #[derive(Serialize, ToSchema)]
 pub struct FieldFlaw {
     field: String,
-    message: &'static str,
+    message: Cow<'static, str>,
 }
 
 impl From<Vec<FieldError>> for FlawList {
@@ -37,11 +38,11 @@ impl PartialSchema for FlawList {
 
 /// `{"email": ["…"]}`
 #[derive(Serialize)]
-pub struct FlawMap(BTreeMap<String, Vec<&'static str>>);
+pub struct FlawMap(BTreeMap<String, Vec<Cow<'static, str>>>);
 
 impl From<Vec<FieldError>> for FlawMap {
     fn from(errors: Vec<FieldError>) -> Self {
-        let mut flaws: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+        let mut flaws: BTreeMap<String, Vec<Cow<'static, str>>> = BTreeMap::new();
         for error in errors {
             flaws.entry(error.field).or_default().push(error.message);
         }

@@ -1,5 +1,7 @@
 //! What a client is told about inputs that cannot be read.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use validator::Validate;
 
@@ -36,7 +38,7 @@ struct Paging {
     limit: Option<i64>,
 }
 
-fn told<T>(read: Result<T, Refusal>) -> Vec<(String, &'static str)> {
+fn told<T>(read: Result<T, Refusal>) -> Vec<(String, Cow<'static, str>)> {
     match read.map(|_| ()) {
         Err(Refusal::Validation { errors }) => errors
             .into_iter()
@@ -46,12 +48,12 @@ fn told<T>(read: Result<T, Refusal>) -> Vec<(String, &'static str)> {
     }
 }
 
-fn json(text: &str) -> Vec<(String, &'static str)> {
+fn json(text: &str) -> Vec<(String, Cow<'static, str>)> {
     told(decode::<Example>(text.as_bytes()))
 }
 
-fn one(field: &str, message: &'static str) -> Vec<(String, &'static str)> {
-    vec![(field.to_owned(), message)]
+fn one(field: &str, message: &'static str) -> Vec<(String, Cow<'static, str>)> {
+    vec![(field.to_owned(), Cow::Borrowed(message))]
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn all_bounds_are_told_at_once() {
         ("scopes", EMPTY_LIST),
     ];
     let expected: Vec<_> = expected
-        .map(|(field, message)| (field.to_owned(), message))
+        .map(|(field, message)| (field.to_owned(), Cow::Borrowed(message)))
         .into();
     assert_eq!(found, expected);
     assert_eq!(
@@ -192,17 +194,7 @@ fn forms_are_read_in_any_case() {
 }
 
 #[test]
-fn new_passwords_have_their_own_sentences() {
-    let judged = |count| new_password(&SecretText::from("x".repeat(count)));
-    assert_eq!(
-        judged(7).expect_err("short").message.as_deref(),
-        Some(PASSWORD_SHORT)
-    );
-    assert!(judged(8).is_ok() && judged(256).is_ok());
-    assert_eq!(
-        judged(257).expect_err("long").message.as_deref(),
-        Some(PASSWORD_LONG)
-    );
+fn names_have_their_own_sentences() {
     assert!(name("Alice").is_ok() && name("").is_ok());
     for (text, sentence) in [
         ("Al\r\nice", CONTROL),
