@@ -172,7 +172,10 @@ fn warnings(recipe: &Recipe, said: &str) -> Cell {
     }
     match found.first() {
         None => Ok(()),
-        Some(line) => Err(format!("a limit of the generator: {}", shortened(line))),
+        Some(line) => Err(format!(
+            "a limit of the generator, which warns of six plain schemas too: {}",
+            shortened(line)
+        )),
     }
 }
 
