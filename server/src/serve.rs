@@ -268,6 +268,7 @@ fn served(settings: &Settings) -> anyhow::Result<Arc<[File]>> {
     let page = |document: &Document| Page {
         name: document.name,
         yaml: document.yaml,
+        lenient: document.lenient,
     };
     let documents: Vec<Page> = documents().iter().map(page).collect();
     let mut files: Vec<File> = docs::documents(&documents)

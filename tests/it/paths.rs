@@ -10,6 +10,8 @@ tests! {
     an_unknown_path_is_not_found,
     a_strange_path_breaks_nothing,
     the_contract_is_served_as_it_was_written,
+    the_lenient_twins_are_served_as_they_were_made,
+    every_document_is_served_as_json_too,
     the_root_leads_to_swagger_ui,
     swagger_ui_can_be_switched_off,
     swagger_ui_forgets_the_authorization_where_the_operator_says_so,
@@ -127,6 +129,37 @@ async fn the_contract_is_served_as_it_was_written() {
             .await
             .is(304);
         assert!(again.text.is_empty());
+    }
+}
+
+async fn the_lenient_twins_are_served_as_they_were_made() {
+    let server = Server::start().await;
+    for document in countersign::api::documents() {
+        let path = format!("/openapi/lenient/{}.yaml", document.name);
+        let served = server.get(&path).await.is(200);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let made = std::fs::read_to_string(format!("{folder}{path}")).expect("the twin");
+        assert_eq!(served.text, made);
+    }
+}
+
+async fn every_document_is_served_as_json_too() {
+    let server = Server::start().await;
+    for document in countersign::api::documents() {
+        for folder in ["", "lenient/"] {
+            let path = |kind: &str| format!("/openapi/{folder}{}.{kind}", document.name);
+            let yaml = server.get(&path("yaml")).await.is(200);
+            let json = server.get(&path("json")).await.is(200);
+            let media = json.header("content-type");
+            assert_eq!(media.as_deref(), Some("application/json"));
+            let written: serde_json::Value = yaml_serde::from_str(&yaml.text).expect("YAML");
+            let served: serde_json::Value = serde_json::from_str(&json.text).expect("JSON");
+            assert_eq!(served, written, "{}", path("json"));
+            assert!(json.text.starts_with(r#"{"openapi":"3.0.3","info":"#));
+            let tag = json.header("etag").expect("an ETag");
+            let again = server.get(&path("json")).header("If-None-Match", &tag);
+            assert!(again.await.is(304).text.is_empty());
+        }
     }
 }
 

@@ -20,11 +20,14 @@ tests! {
 const PAGE: &str = "https://app.example.com";
 
 /// Files that anybody may get.
-const FILES: [&str; 14] = [
+const FILES: [&str; 17] = [
     "/openapi/identity.yaml",
     "/openapi/netevia.yaml",
     "/openapi/flashback.yaml",
     "/openapi/veeam.yaml",
+    "/openapi/veeam.json",
+    "/openapi/lenient/identity.yaml",
+    "/openapi/lenient/identity.json",
     "/swagger-ui/",
     "/swagger-ui/index.html",
     "/swagger-ui/swagger-ui-bundle.js",

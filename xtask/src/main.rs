@@ -5,7 +5,9 @@ mod ci;
 mod compat;
 mod documents;
 mod drift;
+mod generators;
 mod layers;
+mod lenient;
 mod migrations;
 #[cfg(test)]
 mod mutation;
@@ -41,10 +43,26 @@ enum Task {
     Compat,
     /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
     Drift,
+    /// Makes a client by each generator from each document, lets it sign in, and writes what came of it to
+    /// openapi/GENERATORS.md.
+    Generators {
+        /// Writes nothing; fails when openapi/GENERATORS.md does not say what came of it.
+        #[arg(long)]
+        check: bool,
+        /// Tries only the generators whose names have this in them, and writes nothing.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Checks who imports whom in the server.
     Layers,
     /// Checks that the migrations of both databases are twins, and runs SQLite's up, down and up.
     Migrations,
+    /// Makes the lenient twins of the documents in openapi/.
+    Openapi {
+        /// Writes nothing; fails when a twin is not up to date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Sends generated requests to a running server and holds the answers against the spec.
     Schemathesis,
     /// Writes the generated part of the Rust SDK.
@@ -54,7 +72,7 @@ enum Task {
         check: bool,
     },
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the last release, the SDK, the validator, schemathesis.
+    /// server to the documents: drift, the lenient twins, the last release, the SDK, the validator, schemathesis, the generators.
     Test {
         /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -80,8 +98,10 @@ fn run(task: Task) -> Result<bool> {
         Task::Ci => ci::run()?,
         Task::Compat => compat::run()?,
         Task::Drift => drift::run()?,
+        Task::Generators { check, only } => generators::run(check, only.as_deref())?,
         Task::Layers => layers::run()?,
         Task::Migrations => migrations::run()?,
+        Task::Openapi { check } => lenient::run(check)?,
         Task::Schemathesis => schemathesis::run()?,
         Task::Sdk { check } => sdk::run(check)?,
         Task::Test { arguments } if arguments.is_empty() => ci::contract()?,

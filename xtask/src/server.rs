@@ -139,12 +139,12 @@ impl Server {
         self.post("/identity/register/verify", None, &proof)
     }
 
-    /// Turns an authenticator on for the person of this access token.
+    /// Turns an authenticator on for the person of this access token: the app, whose code of this half minute is spent.
     ///
     /// # Errors
     ///
     /// When a call is refused.
-    pub fn enable_authenticator(&self, access_token: &str, password: &str) -> Result<()> {
+    pub fn enable_authenticator(&self, access_token: &str, password: &str) -> Result<Totp> {
         let bearer = Some(access_token);
         let setup = json!({ "method": "authenticator", "password": password });
         let begun = self.post("/identity/mfa/setup", bearer, &setup)?;
@@ -154,7 +154,7 @@ impl Server {
         let code = app.generate(now).to_string();
         let proof = json!({ "mfaToken": begun["mfaToken"], "code": code });
         self.post("/identity/mfa/setup/verify", bearer, &proof)?;
-        Ok(())
+        Ok(app)
     }
 
     /// Types address and password, and is asked for a second factor: the reference of the sign-in.

@@ -115,7 +115,8 @@ pub fn install(package: &str) -> Result<()> {
 ///
 /// When Python is missing or the packages cannot be installed.
 pub fn python_tool(program: &str) -> Result<PathBuf> {
-    let tool = environment("xtask-python", &PYTHON_PACKAGES)?.join(program);
+    let folder = python_environment("xtask-python", &PYTHON_PACKAGES)?;
+    let tool = folder.join("bin").join(program);
     if !tool.is_file() {
         bail!("the packages from PyPI did not bring {program}");
     }
@@ -129,7 +130,7 @@ pub fn python_tool(program: &str) -> Result<PathBuf> {
 ///
 /// When they are missing in CI, where nothing is skipped.
 pub fn ensure_clients() -> Result<Option<String>> {
-    let Err(error) = environment("vendor-clients", &CLIENT_PACKAGES) else {
+    let Err(error) = python_environment("vendor-clients", &CLIENT_PACKAGES) else {
         return Ok(None);
     };
     let sentence = format!(
@@ -141,15 +142,17 @@ pub fn ensure_clients() -> Result<Option<String>> {
     Ok(Some(sentence))
 }
 
-/// A Python environment under `target/` with these packages, made when needed: the folder of its programs.
-fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
+/// A Python environment under `target/` with these packages; made when it is not there or has others.
+///
+/// # Errors
+///
+/// When Python is missing or the packages cannot be installed.
+pub fn python_environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = workspace::target().join(name);
-    let programs = folder.join("bin");
     let stamp = folder.join("packages.txt");
     let wanted = packages.join("\n");
-    let python = programs.join("python");
-    if python.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
-        return Ok(programs);
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(folder);
     }
     println!(
         "xtask: installing {} from PyPI into target/",
@@ -165,11 +168,45 @@ fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
         venv(&folder).context("making a Python environment")?;
     }
     run_quietly(
-        Command::new(programs.join("pip"))
+        Command::new(folder.join("bin").join("pip"))
             .args(["install", "--quiet"])
             .args(packages),
     )
     .context("installing from PyPI")?;
     std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
-    Ok(programs)
+    Ok(folder)
+}
+
+/// A folder under `target/` into whose `node_modules` these packages are installed when they are not there.
+///
+/// # Errors
+///
+/// When npm is missing or the packages cannot be installed.
+pub fn node_modules(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = workspace::target().join(name);
+    let stamp = folder.join("packages.txt");
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(folder);
+    }
+    if find("npm").is_none() {
+        install("npm")?;
+    }
+    println!(
+        "xtask: installing {} from npm into target/",
+        packages.join(" and ")
+    );
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let manifest = folder.join("package.json");
+    std::fs::write(&manifest, r#"{"private":true,"type":"module"}"#)
+        .with_context(|| format!("writing {}", manifest.display()))?;
+    run_quietly(
+        Command::new("npm")
+            .current_dir(&folder)
+            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .args(packages),
+    )
+    .context("installing from npm")?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(folder)
 }

@@ -34,6 +34,8 @@ pub struct Page {
     pub name: &'static str,
     /// Its bytes.
     pub yaml: &'static str,
+    /// The bytes of its lenient twin, as in `/openapi/lenient/NAME.yaml`.
+    pub lenient: &'static str,
 }
 
 impl Page {
@@ -53,12 +55,32 @@ pub fn is_ui(path: &str) -> bool {
     path.starts_with(UI)
 }
 
-/// The documents.
+/// The documents and their lenient twins, each as it was written and as JSON.
 pub fn documents(pages: &[Page]) -> impl Iterator<Item = File> {
-    pages.iter().map(|page| {
-        let bytes = Bytes::from_static(page.yaml.as_bytes());
-        File::new(page.path(), "application/yaml", bytes)
+    pages.iter().flat_map(|page| {
+        [("", page.yaml), ("lenient/", page.lenient)]
+            .into_iter()
+            .flat_map(|(folder, yaml)| both(format!("/openapi/{folder}{}", page.name), yaml))
     })
+}
+
+/// A document at two paths: its bytes, and the same as JSON.
+fn both(stem: String, yaml: &'static str) -> [File; 2] {
+    let bytes = Bytes::from_static(yaml.as_bytes());
+    [
+        File::new(format!("{stem}.yaml"), "application/yaml", bytes),
+        File::made(format!("{stem}.json"), "application/json", || json(yaml)),
+    ]
+}
+
+/// The same document as JSON, with its keys in their order.
+fn json(yaml: &str) -> Bytes {
+    let parsed: Result<yaml_serde::Value, _> = yaml_serde::from_str(yaml);
+    // Neither fails: the tests read every document that is compiled in.
+    let text = parsed
+        .ok()
+        .and_then(|document| serde_json::to_string(&document).ok());
+    text.unwrap_or_default().into()
 }
 
 /// The files of Swagger UI, which shows these documents in the name of a service.

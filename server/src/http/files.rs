@@ -4,7 +4,7 @@
 //! the APIs hold secrets beside what a client chose (BREACH).
 
 use std::io::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
@@ -22,7 +22,7 @@ const WORTH_IT: usize = 1024;
 pub struct File {
     path: String,
     media: String,
-    bytes: Bytes,
+    bytes: LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>,
     keep: &'static str,
     tag: OnceLock<String>,
     packed: OnceLock<Option<Bytes>>,
@@ -31,10 +31,20 @@ pub struct File {
 impl File {
     /// The file at a path, of a media type.
     pub fn new(path: impl Into<String>, media: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::made(path, media, move || bytes)
+    }
+
+    /// The file at a path, of a media type, whose bytes are made when it is first asked for.
+    pub fn made(
+        path: impl Into<String>,
+        media: impl Into<String>,
+        make: impl FnOnce() -> Bytes + Send + 'static,
+    ) -> Self {
         Self {
             path: path.into(),
             media: media.into(),
-            bytes: bytes.into(),
+            bytes: LazyLock::new(Box::new(make)),
             keep: "no-cache",
             tag: OnceLock::new(),
             packed: OnceLock::new(),

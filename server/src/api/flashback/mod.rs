@@ -24,6 +24,7 @@ use error::{Error, Flashback};
 pub const DOCUMENT: Document = Document {
     name: "flashback",
     yaml: include_str!("../../../../openapi/flashback.yaml"),
+    lenient: include_str!("../../../../openapi/lenient/flashback.yaml"),
     code,
     routes,
     envelope: problem::envelope::<Flashback>,

@@ -31,6 +31,7 @@ use error::{Error, Identity};
 pub const DOCUMENT: Document = Document {
     name: "identity",
     yaml: include_str!("../../../../openapi/identity.yaml"),
+    lenient: include_str!("../../../../openapi/lenient/identity.yaml"),
     code,
     routes,
     envelope: problem::envelope::<Identity>,

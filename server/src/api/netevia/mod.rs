@@ -23,6 +23,7 @@ use error::{Error, Netevia};
 pub const DOCUMENT: Document = Document {
     name: "netevia",
     yaml: include_str!("../../../../openapi/netevia.yaml"),
+    lenient: include_str!("../../../../openapi/lenient/netevia.yaml"),
     code,
     routes,
     envelope: problem::envelope::<Netevia>,

@@ -23,6 +23,7 @@ use error::{Error, Veeam};
 pub const DOCUMENT: Document = Document {
     name: "veeam",
     yaml: include_str!("../../../../openapi/veeam.yaml"),
+    lenient: include_str!("../../../../openapi/lenient/veeam.yaml"),
     code,
     routes,
     envelope: problem::envelope::<Veeam>,

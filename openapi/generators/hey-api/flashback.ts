@@ -1,0 +1,14 @@
+// Signs in with a password and the code of an authenticator app.
+import { login, verifyMfaLogin } from "./client";
+import { client } from "./client/client.gen";
+
+const { URL: baseUrl = "", NAME = "", PASSWORD = "", CODE = "" } = process.env;
+client.setConfig({ baseUrl });
+const { data, error } = await login({ body: { email: NAME, password: PASSWORD } });
+if (data?.mfaRequired) {
+  console.log("method:", data.mfaMethods?.[0]);
+  const session = await verifyMfaLogin({ auth: data.accessToken, body: { mfaType: "GOOGLE_AUTH", code: CODE } });
+  if (session.data?.fullAccessToken) console.log("signed in");
+}
+if (error?.code === "INVALID_CREDENTIALS") console.log("error:", error.code);
+else if (error) console.log("other:", error.code);

