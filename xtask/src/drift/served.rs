@@ -14,7 +14,7 @@ pub fn findings(spec: &Value, found: &mut Vec<String>) {
     };
     for (asked, served) in entries(&spec["x-also-served"]) {
         let served = served.as_str().unwrap_or_default();
-        if !any_begins_with(served) {
+        if served.is_empty() || !any_begins_with(served) {
             found.push(format!(
                 "x-also-served leads {asked} to {served:?}, with which no path begins"
             ));
