@@ -61,7 +61,7 @@ impl<E: ErrorOf> FromRequest for MaybeCaller<E> {
     }
 }
 
-/// A sign-in that waits for its second step, named by its reference in the place of a bearer: only on
+/// A sign-in that waits for its second step, named by a reference that comes as the bearer: only on
 /// operations that finish or abandon one.
 pub struct Pending<E>(session::Pending, PhantomData<E>);
 

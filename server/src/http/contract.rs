@@ -30,7 +30,7 @@ pub struct Contract(Vec<Api>);
 struct Api {
     envelope: Envelope,
     paths: Vec<Path>,
-    /// Beginnings of paths, each with the one that is served in its place.
+    /// Beginnings of paths, each with the one that answers for it.
     also_served: Vec<(String, String)>,
 }
 
@@ -64,7 +64,7 @@ impl Contract {
         Ok(Self(apis.collect::<anyhow::Result<_>>()?))
     }
 
-    /// The path that is served in the place of this one, if a document says so of its beginning.
+    /// The path that answers for this one, if a document says so of its beginning.
     pub fn served_for(&self, path: &str) -> Option<String> {
         let mut all = self.0.iter().flat_map(|api| &api.also_served);
         all.find_map(|(asked, served)| {

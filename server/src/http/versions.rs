@@ -8,10 +8,10 @@ use actix_web::http::uri::PathAndQuery;
 
 use crate::http::contract::Contract;
 
-/// The path that a request asked for, where another one is served in its place.
+/// The path that a request asked for, where another one answers for it.
 struct Asked(String);
 
-/// Leads a request to the path that is served in the place of the one it asks for.
+/// Leads a request to the path that answers for the one it asks for.
 pub(super) fn lead(contract: &Contract, request: &mut ServiceRequest) {
     let asked = request.path().to_owned();
     let Some(uri) = contract
