@@ -188,7 +188,7 @@ async fn with_sms_turned_off_since_a_recovery_code_is_asked_for() {
     assert_eq!(gateway.taken().len(), 1, "nothing more was sent");
 }
 
-/// Puts another phone in the place of the one that is on.
+/// Replaces the phone that is on by another one.
 async fn replace_phone(alice: &Person, gateway: &Gateway) {
     let body = json!({ "mfaMethod": "sms", "phoneNumber": NEXT });
     let begun = alice.post("/settings/MfaSignIn", &body).await.is(200);

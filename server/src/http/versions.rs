@@ -13,14 +13,14 @@ struct Asked(String);
 
 /// Leads a request to the path that answers for the one it asks for.
 pub(super) fn lead(contract: &Contract, request: &mut ServiceRequest) {
-    let asked = request.path().to_owned();
     let Some(uri) = contract
-        .served_for(&asked)
+        .served_for(request.path())
         .and_then(|path| with_path(request.uri(), path))
     else {
         return;
     };
-    request.extensions_mut().insert(Asked(asked));
+    let asked = Asked(request.path().to_owned());
+    request.extensions_mut().insert(asked);
     request.match_info_mut().get_mut().update(&uri);
     request.head_mut().uri = uri;
 }

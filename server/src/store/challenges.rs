@@ -140,7 +140,7 @@ pub struct Sent {
     pub source: String,
 }
 
-/// Puts the code of a new mail in the place of the old one, which stops working (N-052), and takes a
+/// Replaces the code by that of a new mail; the old one stops working (N-052). Takes a
 /// resend slot (P-22) unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();

@@ -37,8 +37,8 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a job in, if need be in the place of one whose network has more waiting; `false` when
-    /// there is no room.
+    /// Takes a job in. In a full queue it displaces one whose network has more waiting; `false` when there
+    /// is none.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut waiting = self.lock();
         let displaced = match waiting.jobs.len() < self.room {
