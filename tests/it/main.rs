@@ -22,6 +22,7 @@ mod faults;
 mod fitting;
 mod flashback;
 mod flashback_accounts;
+mod flashback_client;
 mod flashback_faults;
 mod flashback_limits;
 mod flashback_mfa;
@@ -69,6 +70,7 @@ mod paths;
 mod poolers;
 mod proof;
 mod races;
+mod rate_limits;
 mod readme;
 mod recovering;
 mod registration;
@@ -131,6 +133,7 @@ fn all() -> Vec<Test> {
         ends::tests(),
         faults::tests(),
         flashback_accounts::tests(),
+        flashback_client::tests(),
         flashback_faults::tests(),
         flashback_limits::tests(),
         flashback_mfa::tests(),
@@ -176,6 +179,7 @@ fn all() -> Vec<Test> {
         poolers::tests(),
         proof::tests(),
         races::tests(),
+        rate_limits::tests(),
         readme::tests(),
         recovering::tests(),
         registration::tests(),

@@ -90,7 +90,10 @@ struct Declared {
     schema: Option<Validator>,
     media: String,
     codes: BTreeSet<String>,
+    /// Headers that each answer has.
     headers: Vec<String>,
+    /// Whether it may say what is left of a limit.
+    tells_limits: bool,
 }
 
 impl Contract {
@@ -300,6 +303,11 @@ impl Operation {
                 "{place}: without the header {name}"
             );
         }
+        let told = ["ratelimit", "ratelimit-policy"].map(|name| headers.contains_key(name));
+        assert!(
+            told == [declared.tells_limits; 2] || told == [false; 2],
+            "{place}: tells of limits that the contract does not speak of"
+        );
         match &declared.schema {
             None => assert!(
                 body.is_null() && !headers.contains_key("content-type"),
@@ -408,6 +416,7 @@ impl Declared {
             media: content.map_or_else(String::new, |(media, _)| media.clone()),
             schema: (!schema.is_null()).then(|| compile(schema, components)),
             headers: required.collect(),
+            tells_limits: answer["headers"]["RateLimit"].is_object(),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    compat, drift, layers, lenient, migrations, process, schemathesis, sdk, test, tools, workspace,
+    compat, drift, layers, lenient, linters, migrations, process, schemathesis, sdk, test, tools,
+    workspace,
 };
 
 /// A check by its name.
@@ -26,12 +27,13 @@ const CODE: [Step; 4] = [
 ///
 /// The generators are tried by a command of their own, `cargo xtask generators`: their dozen tools are
 /// others' work, and a run takes a third of what CI has.
-const CONTRACT: [Step; 7] = [
+const CONTRACT: [Step; 8] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
     ("compat", compat::run),
     ("sdk --check", || sdk::run(true)),
     ("openapi-spec-validator", validate),
+    ("linters", linters::run),
     ("test", tests),
     ("schemathesis", schemathesis::run),
 ];

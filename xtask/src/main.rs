@@ -8,6 +8,7 @@ mod drift;
 mod generators;
 mod layers;
 mod lenient;
+mod linters;
 mod migrations;
 #[cfg(test)]
 mod mutation;
@@ -55,6 +56,8 @@ enum Task {
     },
     /// Checks who imports whom in the server.
     Layers,
+    /// Holds the documents in openapi/ to the rules of Redocly's linter and of Spectral.
+    Linters,
     /// Checks that the migrations of both databases are twins, and runs SQLite's up, down and up.
     Migrations,
     /// Makes the lenient twins of the documents in openapi/.
@@ -72,7 +75,7 @@ enum Task {
         check: bool,
     },
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the lenient twins, the last release, the SDK, the validator, schemathesis, the generators.
+    /// server to the documents: drift, the lenient twins, the last release, the SDK, the validator, the linters, schemathesis.
     Test {
         /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -100,6 +103,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Drift => drift::run()?,
         Task::Generators { check, only } => generators::run(check, only.as_deref())?,
         Task::Layers => layers::run()?,
+        Task::Linters => linters::run()?,
         Task::Migrations => migrations::run()?,
         Task::Openapi { check } => lenient::run(check)?,
         Task::Schemathesis => schemathesis::run()?,

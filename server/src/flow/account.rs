@@ -130,8 +130,8 @@ impl Mailed {
         }
     }
 
-    fn message(&self, act: &Act, id: UserId) -> Message {
-        let minutes = self.seconds(act) / 60;
+    fn message(&self, act: &Act, id: UserId, seconds: u32) -> Message {
+        let minutes = seconds / 60;
         match self {
             Self::Code(code) => Message::RegistrationCode {
                 code: code.expose().clone(),
@@ -166,15 +166,7 @@ fn remember(
     if taken && tells {
         return Err(Refusal::NameTaken.into());
     }
-    let budget = Limit {
-        name: "registrations",
-        most: act.policy().registration_mails_per_hour,
-        window_seconds: 3600,
-    };
-    let subject = act
-        .vault
-        .keyed_hash("mail address", &[registration.address.as_bytes()]);
-    let sends = limits::take(tx, &subject, budget, act.now)?.is_none();
+    let sends = mail_is_left(tx, act, &registration.address)?;
     let mut kept = registration.clone();
     if taken || !sends {
         // A code that nobody was sent must fit nothing, or it could be guessed without limit.
@@ -187,13 +179,78 @@ fn remember(
         // A stranger can cause these mails: past their budget the answer is the same, and nothing is sent.
         return act.audit(tx, id, Event::Limited, Some("registration mails"));
     }
-    act.count_mail(tx, MailOf::Stranger)?;
-    let message = if taken {
-        Message::AlreadyRegistered
-    } else {
-        mailed.message(act, id)
+    send(tx, act, &kept, mailed, taken)
+}
+
+/// Takes one of the mails that an address is sent for registrations in an hour; `false` when none is
+/// left.
+fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
+    let budget = Limit {
+        name: "registrations",
+        most: act.policy().registration_mails_per_hour,
+        window_seconds: 3600,
     };
-    act.post(tx, id, &kept.address, message, mailed.seconds(act))
+    let subject = act.vault.keyed_hash("mail address", &[address.as_bytes()]);
+    Ok(limits::take(tx, &subject, budget, act.now)?.is_none())
+}
+
+/// Queues the mail of a registration: what proves the address, or the word that there is an account.
+fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool) -> Result<()> {
+    act.count_mail(tx, MailOf::Stranger)?;
+    let most = mailed.seconds(act);
+    let seconds = u32::try_from(of.expires_at.left_of(most, act.now)).unwrap_or(most);
+    let message = match taken {
+        true => Message::AlreadyRegistered,
+        false => mailed.message(act, of.user_id, seconds),
+    };
+    act.post(tx, of.user_id, &of.address, message, seconds)
+}
+
+/// Mails the link of a registration once more: a new one, so that the old one stops working (N-052).
+/// Whoever holds the id learns nothing: an id that nobody has, one whose registration is over, and
+/// one whose mails of this hour are used up have the same answer.
+///
+/// # Errors
+/// Refuses a source past P-25.
+pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let mailed = Mailed::Link(ctx.chance.secret());
+    ctx.write(move |tx| {
+        act.count_mail_call(tx, id, MailOf::Stranger)?;
+        let known = registrations::find(tx, id)?;
+        // One whose mail has a code goes on by that code.
+        let open = |one: &Registration| one.code_hash.is_none() && one.judge(act.now).is_ok();
+        let Some(standing) = known.filter(open) else {
+            return Ok(());
+        };
+        if !mail_is_left(tx, &act, &standing.address)? {
+            return act.audit(tx, id, Event::Limited, Some("registration mails"));
+        }
+        let taken = users::address_taken(tx, &standing.address)?;
+        let link_hash = mailed.link_hash().filter(|_| !taken);
+        registrations::renew_link(tx, id, link_hash.as_deref())?;
+        act.audit(tx, id, Event::CodeResent, None)?;
+        send(tx, &act, &standing, &mailed, taken)
+    })
+    .await?;
+    ctx.nudge_courier();
+    Ok(())
+}
+
+/// Judges the link of a registration, and uses nothing up.
+///
+/// # Errors
+/// Refuses a link that is not good or not good any more.
+pub async fn check_link(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let reference = Reference::parse(ReferenceKind::RegistrationLink, token.expose())
+        .ok_or(Refusal::RegistrationTokenInvalid)?;
+    let id = reference.user();
+    let found = {
+        let act = act.clone();
+        ctx.read(move |tx| admit_link(tx, &act, &reference)).await
+    };
+    end_over(ctx, &act, id, found).await.map(|_alive| ())
 }
 
 /// A registration and the code from its mail.

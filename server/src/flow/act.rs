@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::app::Ctx;
 use crate::config::Settings;
+use crate::flow::allowance::Ledger;
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::ids::Id;
 use crate::model::kinds::{FactorKind, Purpose};
@@ -80,6 +81,7 @@ pub struct Act {
     pub vault: Vault,
     id: Uuid,
     nonce: [u8; 24],
+    ledger: Ledger,
 }
 
 impl Act {
@@ -93,6 +95,7 @@ impl Act {
             vault: ctx.vault.clone(),
             id: ctx.chance.id::<()>(now).uuid(),
             nonce: ctx.chance.nonce(),
+            ledger: Ledger::of_this_request(),
         }
     }
 
@@ -232,7 +235,7 @@ impl Act {
         }
         if self.counts() {
             let (subject, limit) = self.mail_calls(whose);
-            if let Some(retry_after) = limits::take(tx, &subject, limit, self.now)? {
+            if let Some(retry_after) = self.take(tx, &subject, limit)? {
                 // A stranger's id is drawn for each call: recorded by it, each would be a row.
                 let whom = match whose {
                     MailOf::Owner | MailOf::Session | MailOf::SetUp => user_id,
@@ -242,6 +245,29 @@ impl Act {
             }
         }
         Ok(())
+    }
+
+    /// Takes one use of a limit that its caller is told of: `None` when there was one, else the seconds
+    /// until the next.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn take(&self, tx: &mut Tx, subject: &[u8], limit: Limit) -> Result<Option<u32>> {
+        let wait = limits::take(tx, subject, limit, self.now)?;
+        let standing = limits::standing_of(tx, subject, limit, self.now)?;
+        self.ledger.keep(limit, standing);
+        Ok(wait)
+    }
+
+    /// The same of a user's limit: only for calls that come from the user.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub fn take_of_user(&self, tx: &mut Tx, user_id: UserId, limit: Limit) -> Result<Option<u32>> {
+        let wait = limits::take_of_user(tx, user_id, limit, self.now)?;
+        let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
+        self.ledger.keep(limit, standing);
+        Ok(wait)
     }
 
     /// Judges whether this source may cause mail at all, before slow work is done for it (P-25).
@@ -369,7 +395,7 @@ impl Act {
     /// Refuses past the limit.
     pub fn count_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
         for limit in self.code_mail_limits(whose) {
-            if let Some(retry_after) = limits::take_of_user(tx, user_id, limit, self.now)? {
+            if let Some(retry_after) = self.take_of_user(tx, user_id, limit)? {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
             }
         }

@@ -64,6 +64,24 @@ pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
     }
 }
 
+/// Lets the session that proved its account's first method itself go on without signing in anew, for
+/// what is left of the five minutes since its password was typed (P-33): nobody but who knew the
+/// password can be there, and what they proved is no older.
+///
+/// # Errors
+/// Refuses a session that has ended since.
+pub fn go_on(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
+    let session = hold(tx, act, caller)?.session;
+    let lifted = Session {
+        second_step_at: session.second_step_at.max(session.proved_at),
+        ..session
+    };
+    match sessions::lift(tx, &lifted)? {
+        true => Ok(()),
+        false => Err(Refusal::TokenInvalid { sent: true }.into()),
+    }
+}
+
 /// The factors of `factors` that prove the person in this session: a factor that was added since does
 /// only if the session had given fresh proof then, so that nobody proves themselves by what they added.
 pub fn trusted(act: &Act, session: &Session, factors: &[Factor]) -> Vec<Factor> {

@@ -51,12 +51,7 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
     ctx.write(move |tx| {
         let caller = fresh::hold(tx, &act, &caller)?;
         let user = &caller.user;
-        let (Some(id), Some(role)) = (user.organisation_id, user.organisation_role) else {
-            return Err(Refusal::NoOrganisation.into());
-        };
-        if !role.administers() {
-            return Err(Refusal::Forbidden.into());
-        }
+        let id = administered(user)?;
         fresh::judge(&act, &caller)?;
         if organisations::enforce(tx, id, enforced)? {
             let word = if enforced { "on" } else { "off" };
@@ -64,7 +59,7 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
             for owner in organisations::owners(tx, id)? {
                 act.notify(tx, &owner, Message::EnforcementChanged { enforced })?;
             }
-            if role != OrganisationRole::Owner {
+            if user.organisation_role != Some(OrganisationRole::Owner) {
                 act.notify(tx, user, Message::EnforcementChanged { enforced })?;
             }
         }
@@ -73,4 +68,24 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
     .await?;
     ctx.nudge_courier();
     Ok(())
+}
+
+/// Who is in the caller's organisation, oldest account first.
+///
+/// # Errors
+/// Refuses who is in none, and who does not administer it.
+pub async fn members(ctx: &Ctx, caller: Caller) -> Result<Vec<User>> {
+    let id = administered(&caller.user)?;
+    ctx.read(move |tx| organisations::members(tx, id)).await
+}
+
+/// The organisation that this user administers.
+fn administered(user: &User) -> Result<OrganisationId> {
+    let (Some(id), Some(role)) = (user.organisation_id, user.organisation_role) else {
+        return Err(Refusal::NoOrganisation.into());
+    };
+    match role.administers() {
+        true => Ok(id),
+        false => Err(Refusal::Forbidden.into()),
+    }
 }

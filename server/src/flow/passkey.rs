@@ -23,7 +23,7 @@ use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{CeremonyId, Refusal, Result, Secret, Time, UserId};
 use crate::outcome::{PasskeyAsked, SignedIn};
-use crate::store::limits::{self, Limit};
+use crate::store::limits::Limit;
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
 
@@ -163,7 +163,7 @@ fn count(tx: &mut Tx, act: &Act) -> Result<()> {
         most: act.policy().passkey_sign_ins_per_source,
         window_seconds: 3600,
     };
-    match limits::take(tx, &subject, limit, act.now)? {
+    match act.take(tx, &subject, limit)? {
         None => Ok(()),
         Some(retry_after) => act.refuse_limited(
             tx,

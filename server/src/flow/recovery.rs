@@ -6,7 +6,7 @@ use crate::flow::act::HOUR;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::code_set::{CodeSet, RecoveryCode};
-use crate::model::kinds::{CodeSetKind, FactorState};
+use crate::model::kinds::{Assurance, CodeSetKind, FactorState};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
@@ -71,7 +71,7 @@ async fn count(ctx: &Ctx, act: &Act, asks: UserId, how: Count) -> Result<()> {
     ctx.write(move |tx| {
         let wait = match how {
             Count::Look => limits::wait_of_user(tx, asks, limit, act.now)?,
-            Count::Take => limits::take_of_user(tx, asks, limit, act.now)?,
+            Count::Take => act.take_of_user(tx, asks, limit)?,
         };
         match wait {
             Some(retry_after) => {
@@ -164,7 +164,7 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
     let set_it_up = |at: Time| {
         let ends = at.plus_seconds(i64::from(act.policy().fresh_for_factors_seconds));
         let session = &caller.session;
-        session.created_at <= at && session.second_step_at.is_none() && act.now <= ends
+        session.created_at <= at && session.acr == Assurance::Aal1 && act.now <= ends
     };
     match first.min().is_some_and(set_it_up) {
         true => Ok(()),

@@ -382,8 +382,14 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         Ok(())
     };
     let candidates = vec![pending.clone()];
+    // By its own bearer: whoever opens a mailed link need not be who began the set-up.
+    let by_beginner = command
+        .caller
+        .as_ref()
+        .filter(|caller| seen.challenge.session_id == Some(caller.session.id))
+        .cloned();
     let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
-        turn_on(tx, act, seen, &pending, actor)
+        turn_on(tx, act, seen, &pending, actor, by_beginner.as_ref())
     };
     let changed = settle(
         ctx,
@@ -446,6 +452,7 @@ fn turn_on(
     seen: &Seen,
     pending: &Factor,
     actor: Option<UserId>,
+    by_beginner: Option<&Caller>,
 ) -> Result<FactorChanged> {
     let (user_id, method) = (seen.user.id, pending.kind);
     let standing = factors::of_user(tx, user_id)?;
@@ -472,6 +479,9 @@ fn turn_on(
     toggle::end_challenges(tx, act, user_id, &standing, goes)?;
     // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
     let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
+    if let (true, Some(caller)) = (first, by_beginner) {
+        fresh::go_on(tx, act, caller)?;
+    }
     factors::reset_attempts(tx, user_id, method)?;
     code_sets::make_live(tx, user_id, pending.id, act.now)?;
     let on = toggle::turned_on(

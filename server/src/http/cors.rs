@@ -14,7 +14,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 const REQUEST_HEADERS: &str = "Authorization, X-API-Key, Content-Type, X-Request-Id, traceparent";
 
 /// What a page may read beside what it always may.
-const ANSWER_HEADERS: &str = "X-Request-Id, Retry-After, WWW-Authenticate";
+const ANSWER_HEADERS: &str =
+    "X-Request-Id, Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy";
 
 /// Seconds that a browser may keep the answer to its question.
 const MAX_AGE: u32 = 600;

@@ -12,7 +12,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
@@ -23,6 +23,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::flow::allowance::Ledger;
 use crate::http::connection::{Line as Connection, Phase};
 use crate::http::contract::Contract;
 use crate::http::cors;
@@ -38,6 +39,9 @@ use crate::model::{Fault, Refusal};
 
 /// An answer is data, never a page.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 tokio::task_local! {
     static REQUEST: Uuid;
@@ -127,7 +131,7 @@ pub async fn trace<B: MessageBody + 'static>(
     // Whatever the filter lets through, it says of which request it is.
     let span = tracing::error_span!("request", id = %id, trace_id);
     let handled = handle(&edge, &line, request, next).instrument(span);
-    let answered = REQUEST.scope(id, handled).await;
+    let answered = REQUEST.scope(id, Ledger::default().of(handled)).await;
     connection.iter().for_each(|one| one.enter(Phase::Idle));
     answered
 }
@@ -182,6 +186,9 @@ fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceRespo
     judge(edge, line, &route, response.response());
     let status = response.status();
     dress(edge, line, response.headers_mut());
+    if status.is_success() || status == StatusCode::TOO_MANY_REQUESTS {
+        tell_limits(response.headers_mut());
+    }
     log(line, &route, status);
     response
 }
@@ -261,6 +268,18 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
     }
     if !edge.app.ctx().settings.cors_origins.is_empty() {
         cors::dress(headers, line.origin.as_ref());
+    }
+}
+
+/// What is left of the limits that counted this request.
+fn tell_limits(headers: &mut HeaderMap) {
+    let Some((policies, standings)) = Ledger::of_this_request().headers() else {
+        return;
+    };
+    for (name, value) in [(RATELIMIT_POLICY, policies), (RATELIMIT, standings)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
 }
 

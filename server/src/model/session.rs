@@ -38,8 +38,9 @@ pub struct Session {
     /// typed while no factor was on; of a new account, when the password was typed to register. The
     /// codes of a registration or a set-up give none, and refreshing does not move it.
     pub proved_at: Option<Time>,
-    /// When a second step was last passed in it. Kept apart: a password typed later is proof while
-    /// nothing is on, and makes no earlier second step a fresh one.
+    /// When a second step was last passed in it; of a session that proved its account's first method
+    /// itself, when its password was typed. Kept apart: a password typed later is proof while nothing
+    /// is on, and makes no earlier second step a fresh one.
     pub second_step_at: Option<Time>,
 }
 

@@ -23,6 +23,15 @@ pub struct Limit {
     pub window_seconds: u32,
 }
 
+/// How much of a limit is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How many uses.
+    pub left: u32,
+    /// Seconds until its window ends, and the next one begins with all of them.
+    pub resets_in: u32,
+}
+
 /// One statement takes one use and says whether there was one to take: it inserts a counter at one,
 /// begins a new window at one, or adds one; and touches no row when the window is used up. A window
 /// that ends later than one that began now is over: the clock went back since it began.
@@ -108,6 +117,40 @@ pub fn take(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Opti
         return Ok(None);
     }
     wait_of(tx, subject, limit, now)
+}
+
+/// How much of a user's limit is left, without taking any of it.
+pub fn standing_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Result<Standing> {
+    let row: Option<(i32, Time)> = user_limits::table
+        .find((user_id, limit.name))
+        .select((user_limits::used, user_limits::window_ends_at))
+        .first(&mut tx.conn)
+        .optional()?;
+    Ok(standing(row, limit, now))
+}
+
+/// How much of a limit of what belongs to no user is left, without taking any of it.
+pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Standing> {
+    let row: Option<(i32, Time)> = limits::table
+        .find((subject, limit.name))
+        .select((limits::used, limits::window_ends_at))
+        .first(&mut tx.conn)
+        .optional()?;
+    Ok(standing(row, limit, now))
+}
+
+fn standing(row: Option<(i32, Time)>, limit: Limit, now: Time) -> Standing {
+    let open = row.map(|(used, ends)| (used, ends.left_of(limit.window_seconds, now)));
+    match open.filter(|(_, seconds)| *seconds > 0) {
+        Some((used, resets_in)) => Standing {
+            left: limit.most.saturating_sub(used.unsigned_abs()),
+            resets_in,
+        },
+        None => Standing {
+            left: limit.most,
+            resets_in: limit.window_seconds,
+        },
+    }
 }
 
 /// Writes a row that means nothing, to know whether writes go well; `row` is the asking process's own.

@@ -53,6 +53,15 @@ pub fn owners(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
         .load(&mut tx.conn)?)
 }
 
+/// Everybody in it, oldest account first.
+pub fn members(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
+    Ok(users::table
+        .filter(users::organisation_id.eq(id))
+        .order(users::number)
+        .select(User::as_select())
+        .load(&mut tx.conn)?)
+}
+
 /// Makes the user a member in this role, of no other organisation from now on.
 pub fn admit(
     tx: &mut Tx,

@@ -28,6 +28,15 @@ pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
     Ok(())
 }
 
+/// Makes this link the one that proves its address; with none, no link does.
+pub fn renew_link(tx: &mut Tx, id: UserId, link_hash: Option<&[u8]>) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(registrations::table.find(id)).set(registrations::link_hash.eq(link_hash))
+    )?;
+    Ok(())
+}
+
 /// Takes one try (P-11); `false` when none is left, or it is over.
 pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
     let rows = run_kept!(

@@ -10,13 +10,16 @@ use validator::Validate;
 
 use super::dto::MessageResponse;
 use super::error::{Error, refuses};
-use super::{Answer, App, Body, Caller};
+use super::{Answer, App, Body, CallerOrPending, Path};
 use crate::flow;
 use crate::flow::account::Carried;
+use crate::http::caller::Who;
 use crate::http::input::{SecretText, harmless_name, name, present};
+use crate::model::ids::Id;
 use crate::model::kinds::OrganisationRole;
 use crate::model::source::Source;
-use crate::model::{session, typed};
+use crate::model::user::User;
+use crate::model::{Refusal, UserId, typed};
 use crate::outcome::Registered;
 
 refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
@@ -36,6 +39,51 @@ pub async fn register_user(
         .call(async |ctx| flow::account::register(ctx, command).await)
         .await?;
     Ok((Json(registered.into()), StatusCode::CREATED))
+}
+
+refuses!(ResendVerification: WITHOUT_BODY, Validation, TooManyRequests);
+
+/// Mails the link of a registration once more.
+#[utoipa::path(operation_id = "resendVerification", tag = "Account",
+    params(("id" = String, Path, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
+    responses((status = 200, body = MessageResponse), ResendVerification))]
+#[post("/user/resend-verification/{id}")]
+pub async fn resend_verification(
+    app: App,
+    source: Source,
+    id: Path<String>,
+) -> Answer<MessageResponse> {
+    let id = registration_id(&id.into_inner())?;
+    app.call(async |ctx| flow::account::resend_link(ctx, id, source).await)
+        .await?;
+    let message = "If this registration is still open, a new verification link is on its way. Please check your inbox.";
+    Ok(Json(MessageResponse::new(message)))
+}
+
+fn registration_id(text: &str) -> Result<UserId, Refusal> {
+    // Written as this API writes it.
+    let id = Uuid::try_parse(text)
+        .ok()
+        .filter(|id| id.to_string() == text);
+    let id = id.ok_or_else(|| Refusal::field("id", "This is not the id of a registration."))?;
+    Ok(Id::new(id))
+}
+
+refuses!(PreVerifyEmail: WITH_BODY, Validation, RegistrationTokenInvalid, RegistrationTokenExpired);
+
+/// Tells whether a link is good, and uses nothing up.
+#[utoipa::path(operation_id = "preVerifyEmail", tag = "Account", request_body = PreVerifyEmailRequest,
+    responses((status = 200, body = PreVerifyEmailAnswer), PreVerifyEmail))]
+#[post("/user/pre-verify-email")]
+pub async fn pre_verify_email(
+    app: App,
+    source: Source,
+    body: Body<PreVerifyEmailRequest>,
+) -> Answer<PreVerifyEmailAnswer> {
+    let token = body.into_inner().token.into_secret();
+    app.call(async |ctx| flow::account::check_link(ctx, token, source).await)
+        .await?;
+    Ok(Json(PreVerifyEmailAnswer::GOOD))
 }
 
 refuses!(VerifyEmail: WITH_BODY, Validation, RegistrationTokenInvalid, RegistrationTokenExpired);
@@ -64,11 +112,15 @@ pub async fn verify_email(
 refuses!(GetProfile: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
 /// Answers the account of the bearer.
-#[utoipa::path(operation_id = "getProfile", tag = "Account", security(("bearerAuth" = [])),
+#[utoipa::path(operation_id = "getProfile", tag = "Account",
+    security(("bearerAuth" = []), ("pendingAuth" = [])),
     responses((status = 200, body = ProfileResponse), GetProfile))]
 #[get("/user/profile")]
-pub async fn get_profile(caller: Caller) -> Answer<ProfileResponse> {
-    let data = Profile::of(&caller.into_inner());
+pub async fn get_profile(who: CallerOrPending) -> Answer<ProfileResponse> {
+    let data = match who.into_inner() {
+        Who::Caller(caller) => Profile::of(&caller.user, caller.factor_on()),
+        Who::Pending(pending) => Profile::of(&pending.user, !pending.demanded.is_empty()),
+    };
     Ok(Json(ProfileResponse {
         success: true,
         data,
@@ -140,6 +192,41 @@ impl From<Registered> for RegisterResponse {
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
+pub struct PreVerifyEmailRequest {
+    #[validate(length(min = 1, max = 200))]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    token: SecretText,
+}
+
+/// The link is good.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreVerifyEmailAnswer {
+    success: bool,
+    message: &'static str,
+    #[schema(inline)]
+    auth_method: AuthMethod,
+    has_password: bool,
+}
+
+impl PreVerifyEmailAnswer {
+    /// Nobody registers here but with a password of their own.
+    const GOOD: Self = Self {
+        success: true,
+        message: "This link is good. Confirm to prove your address.",
+        auth_method: AuthMethod::Local,
+        has_password: true,
+    };
+}
+
+/// Who judges the password, in Flashback's words.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AuthMethod {
+    Local,
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
 pub struct VerifyEmailRequest {
     #[validate(length(min = 1, max = 200))]
     #[schema(value_type = String, min_length = 1, max_length = 200)]
@@ -189,37 +276,50 @@ pub enum OrgRole {
     Owner,
 }
 
-/// Flashback's numbers of its roles, the least first; each includes those before it.
-const ROLES: [(OrganisationRole, OrgRole, u32); 3] = [
-    (OrganisationRole::Member, OrgRole::User, 0x00),
-    (
-        OrganisationRole::Administrator,
-        OrgRole::Administrator,
-        0xfe,
-    ),
-    (OrganisationRole::Owner, OrgRole::Owner, 0xff),
-];
+/// Flashback's numbers of the roles that there are here, the least first.
+const NUMBERS: [u32; 3] = [0x00, 0xfe, 0xff];
+
+/// A role in an organisation, as Flashback's pages write it.
+pub struct Place {
+    /// Its word.
+    pub word: OrgRole,
+    /// Its number.
+    pub number: u32,
+    /// The numbers of what it includes, the least first, and its own.
+    pub includes: Vec<u32>,
+}
+
+impl Place {
+    /// How a role is written.
+    pub fn of(role: OrganisationRole) -> Self {
+        let (word, number) = match role {
+            OrganisationRole::Member => (OrgRole::User, 0x00),
+            OrganisationRole::Administrator => (OrgRole::Administrator, 0xfe),
+            OrganisationRole::Owner => (OrgRole::Owner, 0xff),
+        };
+        let includes = NUMBERS.into_iter().filter(|one| *one <= number).collect();
+        Self {
+            word,
+            number,
+            includes,
+        }
+    }
+}
 
 impl Profile {
-    fn of(caller: &session::Caller) -> Self {
-        let user = &caller.user;
-        let role = user.organisation_role;
-        let own = ROLES.iter().find(|(known, ..)| role == Some(*known));
-        let included = |most: u32| {
-            let numbers = ROLES.iter().map(|(_, _, number)| *number);
-            numbers.filter(|number| *number <= most).collect()
-        };
+    fn of(user: &User, mfa_required: bool) -> Self {
+        let place = user.organisation_role.map(Place::of);
         Self {
             id: user.id.uuid(),
             name: user.first_name.clone().unwrap_or_default(),
             last_name: user.last_name.clone().unwrap_or_default(),
             email: user.email.clone(),
             org_id: user.organisation_id.map(|id| id.uuid()),
-            org_role: own.map(|(_, _, number)| *number),
-            org_role_description: own.map(|(_, word, _)| *word),
-            org_roles: own.map(|(_, _, number)| included(*number)),
+            org_role: place.as_ref().map(|place| place.number),
+            org_role_description: place.as_ref().map(|place| place.word),
+            org_roles: place.map(|place| place.includes),
             validated: user.mailbox,
-            mfa_required: caller.factor_on(),
+            mfa_required,
         }
     }
 }

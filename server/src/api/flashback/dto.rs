@@ -73,6 +73,12 @@ pub struct MfaTypeRequest {
     pub mfa_type: Method,
 }
 
+/// The query of a list that takes no parameters. A filter that it does not know is refused,
+/// since the caller would take the whole list for the part that was asked for.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
 /// It is done.
 #[derive(Serialize, ToSchema)]
 pub struct MessageResponse {

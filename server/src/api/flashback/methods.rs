@@ -45,21 +45,15 @@ pub async fn get_mfa_status(who: CallerOrPending) -> Answer<MfaStatusResponse> {
 refuses!(GetMfaMethods: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
 /// Lists the methods of this API, and where the account stands with each.
-#[utoipa::path(operation_id = "getMfaMethods", tag = "MFA", security(("bearerAuth" = [])),
+#[utoipa::path(operation_id = "getMfaMethods", tag = "MFA",
+    security(("bearerAuth" = []), ("pendingAuth" = [])),
     responses((status = 200, body = MfaMethodsResponse), GetMfaMethods))]
 #[get("/mfa/methods")]
-pub async fn get_mfa_methods(caller: Caller) -> Answer<MfaMethodsResponse> {
-    let caller = caller.into_inner();
-    let demanded = caller.demanded();
-    let info = |kind: &FactorKind| {
-        MfaMethodInfo::of(
-            *kind,
-            &caller.user,
-            &caller.factors,
-            demanded.contains(kind),
-        )
+pub async fn get_mfa_methods(who: CallerOrPending) -> Answer<MfaMethodsResponse> {
+    let data = match who.into_inner() {
+        Who::Caller(caller) => methods(&caller.user, &caller.factors, &caller.demanded()),
+        Who::Pending(pending) => methods(&pending.user, &pending.factors, &pending.demanded),
     };
-    let data = CARRIED.iter().filter_map(info).collect();
     Ok(Json(MfaMethodsResponse {
         success: true,
         data,
@@ -161,6 +155,12 @@ const fn own(caller: session::Caller, source: Source) -> Toggle {
         target: Target::Own,
         source,
     }
+}
+
+/// The methods of this API, and where an account stands with each.
+fn methods(user: &User, factors: &[Factor], demanded: &[FactorKind]) -> Vec<MfaMethodInfo> {
+    let info = |kind: &FactorKind| MfaMethodInfo::of(*kind, user, factors, demanded.contains(kind));
+    CARRIED.iter().filter_map(info).collect()
 }
 
 /// An id as this API prints it, or as the native one does.

@@ -1,4 +1,4 @@
-//! Flashback's API, `/mfa/*` and `/user/*`, on our users, factors and sessions.
+//! Flashback's API, `/mfa/*`, `/user/*` and `/organization/*`, on our users, factors and sessions.
 
 mod account;
 mod dto;
@@ -32,6 +32,8 @@ pub const DOCUMENT: Document = Document {
 
 type App = Data<crate::app::App>;
 type Body<T> = input::Body<T, Error>;
+type Path<T> = input::Path<T, Error>;
+type Query<T> = input::Query<T, Error>;
 type OptionalBody<T> = input::OptionalBody<T, Error>;
 type Caller = caller::Caller<Error>;
 type Pending = caller::Pending<Error>;
@@ -49,6 +51,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(setup::setup_mfa)
         .service(setup::verify_mfa_setup)
         .service(organisation::enforce_organization_mfa)
+        .service(organisation::list_organization_users)
         .service(magic_link::send_magic_link)
         .service(magic_link::activate_magic_link)
         .service(passkey::get_passkey_auth_options)
@@ -59,6 +62,8 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(sessions::refresh)
         .service(sessions::logout)
         .service(account::register_user)
+        .service(account::resend_verification)
+        .service(account::pre_verify_email)
         .service(account::verify_email)
         .service(account::get_profile);
 }

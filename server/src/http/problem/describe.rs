@@ -139,9 +139,10 @@ pub fn describe<W: Wording>(document: &mut OpenApi) {
         ];
         for operation in operations.into_iter().flatten() {
             let id = operation.operation_id.as_deref().unwrap_or_default();
+            let limited = operation.responses.responses.values().any(is_limited);
             for (status, answer) in &mut operation.responses.responses {
                 if let RefOr::T(answer) = answer {
-                    headers(status, answer);
+                    headers(status, answer, limited);
                     names(answer, &mut named);
                     unions.extend(name_union(id, status, answer));
                 }
@@ -253,7 +254,19 @@ fn object(schema: RefOr<Schema>) -> Object {
     }
 }
 
-fn headers(status: &str, answer: &mut Response) {
+/// Whether an operation counts its calls, and refuses when there were too many.
+fn is_limited(answer: &RefOr<Response>) -> bool {
+    let RefOr::T(answer) = answer else {
+        return false;
+    };
+    let mut named = BTreeSet::new();
+    names(answer, &mut named);
+    [Problem::TooManyRequests, Problem::TooManyMfaEmails]
+        .iter()
+        .any(|problem| named.contains(problem.name()))
+}
+
+fn headers(status: &str, answer: &mut Response, limited: bool) {
     let text = |format| {
         let schema = ObjectBuilder::new().schema_type(Type::String);
         schema.format(format).build()
@@ -276,5 +289,9 @@ fn headers(status: &str, answer: &mut Response) {
             add("Retry-After", seconds.build());
         }
         _other => {}
+    }
+    if limited && (status.starts_with('2') || status == "429") {
+        add("RateLimit", text(None));
+        add("RateLimit-Policy", text(None));
     }
 }
