@@ -59,6 +59,7 @@ mod netevia_settings;
 mod nul;
 mod operator;
 mod outbox;
+mod page_clients;
 mod pages;
 mod passkeys;
 mod passkeys_browser;
@@ -78,6 +79,7 @@ mod replay;
 mod resealing;
 mod restoring;
 mod schemas;
+mod scripts;
 mod sdk;
 mod sealing;
 mod secrets;
@@ -91,6 +93,7 @@ mod sources;
 mod starting;
 mod starts;
 mod steps;
+mod stolen;
 mod stopping;
 mod strangers;
 mod swagger;
@@ -168,6 +171,7 @@ fn all() -> Vec<Test> {
         nul::tests(),
         operator::tests(),
         outbox::tests(),
+        page_clients::tests(),
         pages::tests(),
         passkeys::tests(),
         passkeys_browser::tests(),
@@ -200,6 +204,7 @@ fn all() -> Vec<Test> {
         starting::tests(),
         starts::tests(),
         steps::tests(),
+        stolen::tests(),
         stopping::tests(),
         strangers::tests(),
         swagger::tests(),

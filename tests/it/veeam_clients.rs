@@ -1,53 +1,20 @@
 //! Veeam's own clients, unmodified from their registry, against a server of ours: what their users do all day.
 
-use std::process::Stdio;
+use contract_tests::{Server, tests};
 
-use contract_tests::suite::vendor_python;
-use contract_tests::tls::Proxy;
-use contract_tests::{Authenticator, PASSWORD, Server, tests};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use super::scripts;
 
 tests! {
     veeam_az_does_all_of_its_work_at_v8_1 needs VendorClients,
     veeam_easy_connect_does_all_of_its_work_at_v3 needs VendorClients,
 }
 
-/// Runs a script as an administrator who shares the server with Alice: the lines it writes. Where it writes
-/// `code` and a secret, it is told what an app with that secret shows.
+/// Runs a script as an administrator who shares the server with Alice.
 async fn told_by(script: &str) -> Vec<String> {
     let server = Server::start().await;
     server.registered("alice@example.com").await;
     server.administrator("root@example.com").await;
-    let proxy = Proxy::before(server.address).await;
-    let mut running = Command::new(vendor_python())
-        .args(["-c", script])
-        .args([&proxy.address.to_string(), "root@example.com", PASSWORD])
-        .env("SSL_CERT_FILE", &proxy.authority)
-        .env("REQUESTS_CA_BUNDLE", &proxy.authority)
-        .env("NO_PROXY", "127.0.0.1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("Python");
-    let mut typed = running.stdin.take().expect("its input");
-    let written = running.stdout.take().expect("its output");
-    let mut lines = BufReader::new(written).lines();
-    let (mut told, mut app) = (Vec::new(), None);
-    while let Some(line) = lines.next_line().await.expect("a line") {
-        match line.strip_prefix("code ") {
-            Some(secret) => {
-                let app = app.get_or_insert_with(|| Authenticator::new(secret));
-                let code = format!("{}\n", app.fresh_code(&server.clock));
-                typed.write_all(code.as_bytes()).await.expect("to be read");
-            }
-            None => told.push(line),
-        }
-    }
-    let ended = running.wait().await.expect("an end");
-    assert!(ended.success(), "{ended}, after {told:#?}");
-    told
+    scripts::run(&server, "root@example.com", None, script).await
 }
 
 async fn veeam_az_does_all_of_its_work_at_v8_1() {

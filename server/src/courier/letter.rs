@@ -84,6 +84,7 @@ const fn template(message: &Message) -> &'static str {
         Message::WrongCodes { .. } => include_str!("templates/wrong_codes.txt"),
         Message::FactorLocked { .. } => include_str!("templates/factor_locked.txt"),
         Message::SessionEnded => include_str!("templates/session_ended.txt"),
+        Message::SessionGuessed { .. } => include_str!("templates/session_guessed.txt"),
         Message::Unlocked => include_str!("templates/unlocked.txt"),
         Message::MfaReset => include_str!("templates/mfa_reset.txt"),
         Message::Promoted => include_str!("templates/promoted.txt"),
@@ -126,6 +127,7 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::WrongCodes { .. }
         | Message::FactorLocked { .. }
         | Message::SessionEnded
+        | Message::SessionGuessed { .. }
         | Message::Unlocked
         | Message::MfaReset
         | Message::Promoted
@@ -212,7 +214,8 @@ fn method(message: &Message) -> String {
         | Message::FactorDisabled { method }
         | Message::FactorPaused { method }
         | Message::WrongCodes { method }
-        | Message::FactorLocked { method } => {
+        | Message::FactorLocked { method }
+        | Message::SessionGuessed { method } => {
             let words: Vec<&str> = method.split(',').map(one_method).collect();
             words.join(", ")
         }
@@ -325,6 +328,7 @@ mod tests {
             Message::WrongCodes { method: method() },
             Message::FactorLocked { method: method() },
             Message::SessionEnded,
+            Message::SessionGuessed { method: method() },
             Message::Unlocked,
             Message::MfaReset,
             Message::Promoted,

@@ -90,8 +90,12 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
         organisation_name: command.organisation,
     };
     let tells = command.tells;
-    ctx.write(move |tx| remember(tx, &act, &registration, &mailed, tells))
-        .await?;
+    let nothing = ctx.chance.secret();
+    ctx.write(move |tx| {
+        let nothing = nothing.expose();
+        remember(tx, &act, &registration, &mailed, tells, nothing)
+    })
+    .await?;
     ctx.nudge_courier();
     Ok(Registered {
         id: user_id,
@@ -152,13 +156,14 @@ impl Mailed {
 }
 
 /// Keeps the registration and queues the mail that fits: code or link, or the word that there is an
-/// account already, whose registration then has none that fits.
+/// account already, whose registration then has none that fits (`nothing` is the hash of no code).
 fn remember(
     tx: &mut Tx,
     act: &Act,
     registration: &Registration,
     mailed: &Mailed,
     tells: bool,
+    nothing: &[u8; 32],
 ) -> Result<()> {
     let id = registration.user_id;
     act.count_mail_call(tx, id, MailOf::Stranger)?;
@@ -169,8 +174,9 @@ fn remember(
     let sends = mail_is_left(tx, act, &registration.address)?;
     let mut kept = registration.clone();
     if taken || !sends {
-        // A code that nobody was sent must fit nothing, or it could be guessed without limit.
-        kept.code_hash = None;
+        // A code that nobody was sent must fit nothing, or it could be guessed without limit. What proves the
+        // address stays the same kind, whether the address is taken or not.
+        kept.code_hash = kept.code_hash.map(|_| nothing.to_vec());
         kept.link_hash = None;
     }
     registrations::insert(tx, &kept)?;

@@ -210,7 +210,7 @@ fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
     act.count_code_mail(tx, user.id, whose)
 }
 
-/// Queues the letter or the SMS that carries a challenge's code; of links an account has one live.
+/// Queues the letter or the SMS that carries a challenge's code.
 fn deliver(
     tx: &mut Tx,
     act: &Act,
@@ -228,7 +228,7 @@ fn deliver(
     let link_minutes = act.policy().magic_link_seconds / 60;
     let link = match links(challenge) {
         true => {
-            challenges::drop_other_links(tx, user.id, challenge.id)?;
+            challenges::drop_other_links(tx, challenge)?;
             let url = &act.settings.public_url;
             let token = sending.token(user.id);
             Some(format!("{url}/magic-link#{}", token.expose()))
@@ -294,6 +294,11 @@ pub fn send(
     // What is judged here is counted below: by one write at a time. And a phone that was replaced
     // meanwhile gets nothing.
     users::lock(tx, seen.user.id)?;
+    // Somebody sent meanwhile: nothing is sent, and so nothing is counted for the network or the server.
+    let found = challenges::find(tx, seen.user.id, seen.challenge.id)?;
+    if !found.is_some_and(|found| found.waits_as(&seen.challenge)) {
+        return Ok(false);
+    }
     let standing = Seen {
         factors: factors::of_user(tx, seen.user.id)?,
         ..seen.clone()

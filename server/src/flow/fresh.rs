@@ -64,17 +64,16 @@ pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
     }
 }
 
-/// Lets the session that proved its account's first method itself go on without signing in anew, for
-/// what is left of the five minutes since its password was typed (P-33): nobody but who knew the
-/// password can be there, and what they proved is no older.
+/// Lets the session that turned its account's first method on go on without signing in anew, for what is
+/// left of the five minutes since its password was typed (P-33): nobody but who knew the password can
+/// be there, and what they proved is no older.
 ///
 /// # Errors
 /// Refuses a session that has ended since.
-pub fn go_on(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
-    let session = hold(tx, act, caller)?.session;
+pub fn go_on(tx: &mut Tx, session: &Session) -> Result<()> {
     let lifted = Session {
         second_step_at: session.second_step_at.max(session.proved_at),
-        ..session
+        ..session.clone()
     };
     match sessions::lift(tx, &lifted)? {
         true => Ok(()),
@@ -95,7 +94,7 @@ pub fn trusted(act: &Act, session: &Session, factors: &[Factor]) -> Vec<Factor> 
             true => factor.created_at,
             false => added,
         };
-        session.trusts(begun, added, policy.fresh_for_factors_seconds)
+        session.trusts(begun, added, policy.fresh_for_factors_seconds, act.now)
     };
     factors.iter().filter(trusts).cloned().collect()
 }

@@ -164,7 +164,9 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
     let set_it_up = |at: Time| {
         let ends = at.plus_seconds(i64::from(act.policy().fresh_for_factors_seconds));
         let session = &caller.session;
-        session.created_at <= at && session.acr == Assurance::Aal1 && act.now <= ends
+        // A method that went on in a time to come tells nothing of how long ago that was.
+        let lately = session.moment(act.now) <= ends && !at.is_to_come(act.now);
+        session.created_at <= at && session.acr == Assurance::Aal1 && lately
     };
     match first.min().is_some_and(set_it_up) {
         true => Ok(()),

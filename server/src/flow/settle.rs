@@ -1,19 +1,20 @@
 //! Answering a challenge: an attempt is taken first, then the answer is judged, and what follows
 //! happens in the write that uses the challenge up.
 
+mod in_session;
 mod passkey;
 
 use crate::app::Ctx;
 use crate::factor::{Code, Expected, Verdict, recovery};
-use crate::flow::Act;
 use crate::flow::challenge::Seen;
+use crate::flow::{Act, MailOf};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::notice::Message;
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{Refusal, Result, Secret, SessionId};
 use crate::store::{Tx, challenges, code_sets, factors};
 
 pub use passkey::tell_of_copy;
@@ -63,7 +64,8 @@ pub struct Settled {
 /// An attempt that was taken.
 struct Reserved {
     attempts_remaining: u32,
-    counter: FactorAttempts,
+    /// The method's counter; none where the session counts.
+    counter: Option<FactorAttempts>,
     /// The counter of another method that the same code could have been of.
     also: Option<FactorAttempts>,
 }
@@ -191,7 +193,7 @@ where
                 return act.refuse_limited(tx, seen.user.id, refusal);
             }
             let mut reserved = seen.reserve(tx, &act, method)?;
-            if guesses {
+            if guesses && reserved.counter.is_some() {
                 reserved.also = Some(seen.take_try(tx, &act, seen.challenge.kind)?);
             }
             Ok((reserved, seen.code_set(tx, kind)?))
@@ -297,7 +299,13 @@ impl Seen {
         let Some(taken) = challenges::reserve(tx, &self.challenge, tries, act.now)? else {
             return Err(self.over(tx, act)?.into());
         };
-        let counter = self.take_try(tx, act, method)?;
+        let counter = match self.session_that_counts() {
+            Some(session) => {
+                in_session::take_try(self, tx, act, method, session)?;
+                None
+            }
+            None => Some(self.take_try(tx, act, method)?),
+        };
         Ok(Reserved {
             attempts_remaining: tries.saturating_sub(taken.unsigned_abs()),
             counter,
@@ -308,13 +316,20 @@ impl Seen {
     /// Gives back a try that was not compared.
     fn give_back(&self, tx: &mut Tx, reserved: &Reserved) -> Result<()> {
         challenges::give_back(tx, &self.challenge)?;
-        for counter in [Some(reserved.counter), reserved.also]
-            .into_iter()
-            .flatten()
-        {
+        if let Some(session) = self.session_that_counts() {
+            in_session::give_back(tx, session)?;
+        }
+        for counter in [reserved.counter, reserved.also].into_iter().flatten() {
             factors::reserve(tx, &counter, &counter.given_back())?;
         }
         Ok(())
+    }
+
+    /// The session that counts wrong answers to what it began. The counters of the methods are left to
+    /// sign-ins: a session may be in foreign hands, and must not stop its owner from signing in.
+    fn session_that_counts(&self) -> Option<SessionId> {
+        let id = self.challenge.session_id;
+        id.filter(|_| MailOf::of(self.challenge.purpose) == MailOf::Session)
     }
 
     /// Takes a try of the method's counter (P-13…P-15), or refuses.
@@ -347,6 +362,9 @@ impl Seen {
             return Err(Refusal::MfaTokenInvalid.into());
         }
         factors::reset_attempts(tx, self.user.id, settled.method)?;
+        if let Some(session) = self.session_that_counts() {
+            in_session::begin_anew(tx, session)?;
+        }
         then(tx, act, self, &settled)
     }
 
@@ -375,7 +393,10 @@ impl Seen {
     ) -> Result<()> {
         let word = method.as_str();
         act.audit(tx, self.user.id, event, Some(word))?;
-        let counters = [Some(reserved.counter), reserved.also];
+        if let Some(session) = self.session_that_counts() {
+            return in_session::failed(self, tx, act, method, session);
+        }
+        let counters = [reserved.counter, reserved.also];
         let stopped = |counter: &FactorAttempts| counter.locked(act.policy());
         if let Some(counter) = counters.into_iter().flatten().find(stopped) {
             let method = counter.kind.as_str().to_owned();

@@ -340,6 +340,8 @@ pub struct Verify {
 /// Refuses what is wrong with the challenge or the proof.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
+    // Whoever opens a mailed link need not be who began the set-up.
+    let by_beginner = !matches!(command.by, By::Link(_));
     let seen = find(
         ctx,
         &act,
@@ -376,20 +378,14 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         // What was fresh when the set-up began is so to its end; a factor that went on since then is one
         // that this session has to have passed (N-072).
         let max_age = act.policy().fresh_for_factors_seconds;
-        if !session.proved_since(asked, seen.challenge.created_at, max_age) {
+        if !session.proved_since(asked, seen.challenge.created_at, max_age, act.now) {
             return Err(Refusal::MfaTokenInvalid.into());
         }
         Ok(())
     };
     let candidates = vec![pending.clone()];
-    // By its own bearer: whoever opens a mailed link need not be who began the set-up.
-    let by_beginner = command
-        .caller
-        .as_ref()
-        .filter(|caller| seen.challenge.session_id == Some(caller.session.id))
-        .cloned();
     let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
-        turn_on(tx, act, seen, &pending, actor, by_beginner.as_ref())
+        turn_on(tx, act, seen, &pending, actor, by_beginner)
     };
     let changed = settle(
         ctx,
@@ -452,7 +448,7 @@ fn turn_on(
     seen: &Seen,
     pending: &Factor,
     actor: Option<UserId>,
-    by_beginner: Option<&Caller>,
+    by_beginner: bool,
 ) -> Result<FactorChanged> {
     let (user_id, method) = (seen.user.id, pending.kind);
     let standing = factors::of_user(tx, user_id)?;
@@ -479,8 +475,8 @@ fn turn_on(
     toggle::end_challenges(tx, act, user_id, &standing, goes)?;
     // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
     let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
-    if let (true, Some(caller)) = (first, by_beginner) {
-        fresh::go_on(tx, act, caller)?;
+    if first && by_beginner && seen.challenge.session_id.is_some() {
+        fresh::go_on(tx, &seen.beginner(tx, act)?)?;
     }
     factors::reset_attempts(tx, user_id, method)?;
     code_sets::make_live(tx, user_id, pending.id, act.now)?;

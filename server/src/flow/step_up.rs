@@ -224,6 +224,7 @@ async fn what_counts(ctx: &Ctx, act: &Act, seen: &Seen) -> Result<(Vec<Factor>, 
                     set.created_at,
                     set.live_at.unwrap_or(set.created_at),
                     max_age,
+                    act.now,
                 )
             });
             Ok((fresh::trusted(&act, &session, &found.on()), recovery))

@@ -130,6 +130,9 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
     for id in ready {
         factors::set_state(tx, user_id, id, FactorState::On, act.now)?;
     }
+    if first {
+        fresh::go_on(tx, &caller.session)?;
+    }
     let by = Some(caller.session.id);
     let on = turned_on(tx, act, &caller.user, kind, first, by, None)?;
     Ok(answer(&on))

@@ -107,6 +107,8 @@ events! {
     RefreshRepeated "refresh_repeated";
     /// A new epoch ended the user's sessions, or their recovery and scratch codes.
     EpochBegun "epoch_begun";
+    /// A session gave too many wrong answers in a row, and was ended.
+    SessionGuessed "session_guessed";
 }
 
 /// One row of the audit trail.

@@ -56,6 +56,13 @@ pub struct Challenge {
 }
 
 impl Challenge {
+    /// Whether nothing was sent for it, and nobody answered it, since `before` was read.
+    pub fn waits_as(&self, before: &Self) -> bool {
+        self.resends == before.resends
+            && self.last_sent_at == before.last_sent_at
+            && self.consumed_at.is_none()
+    }
+
     /// Judges whether this challenge may still be used, and for `purpose`.
     ///
     /// # Errors

@@ -110,6 +110,11 @@ pub enum Message {
     },
     /// A used refresh token came again, and its session was ended.
     SessionEnded,
+    /// A session gave too many wrong answers in a row, and was ended.
+    SessionGuessed {
+        /// The method of the last one.
+        method: String,
+    },
     /// An administrator lifted limits and stops.
     Unlocked,
     /// An administrator removed all factors.
@@ -192,6 +197,7 @@ impl Message {
             | Self::WrongCodes { .. }
             | Self::FactorLocked { .. }
             | Self::SessionEnded
+            | Self::SessionGuessed { .. }
             | Self::Unlocked
             | Self::MfaReset
             | Self::Promoted
@@ -239,6 +245,7 @@ impl Message {
             Self::UserAdded { .. } => (25, "user_added"),
             Self::EnforcementChanged { .. } => (26, "enforcement_changed"),
             Self::Joined { .. } => (27, "joined"),
+            Self::SessionGuessed { .. } => (28, "session_guessed"),
         }
     }
 }

@@ -88,26 +88,36 @@ impl Session {
                 true => Some(now),
                 false => self.second_step_at,
             },
-            last_used_at: self.last_used_at.max(now),
+            last_used_at: now,
             ..self.clone()
         }
     }
 
+    /// How late it is for what grows old in this session: `now`, or when it was last used, whichever is
+    /// later. What was seen to be too old stays so when the clock goes back.
+    pub fn moment(&self, now: Time) -> Time {
+        self.last_used_at.max(now)
+    }
+
     /// Whether fresh proof was given after `begun`, or at most `max_age` seconds before it: a second step
-    /// while one is asked for (`factor_on`), else the password at least.
-    pub fn proved_since(&self, factor_on: bool, begun: Time, max_age: u32) -> bool {
+    /// while one is asked for (`factor_on`), else the password at least. Proof of a time to come is of a
+    /// clock that went back since, and proves nothing.
+    pub fn proved_since(&self, factor_on: bool, begun: Time, max_age: u32, now: Time) -> bool {
         let proof = match factor_on {
             true => self.second_step_at,
             false => self.proved_at,
         };
-        proof.is_some_and(|at| at.plus_seconds(i64::from(max_age)) >= begun)
+        let given = proof.filter(|at| !at.is_to_come(now));
+        given.is_some_and(|at| at.plus_seconds(i64::from(max_age)) >= begun)
     }
 
     /// Whether a method or a set of codes proves the person in this session: one that was added between
     /// `begun` and `added` does if the session began after that, or had given fresh proof when it was
     /// added. Whoever holds an older session may be the one who added it.
-    pub fn trusts(&self, begun: Time, added: Time, max_age: u32) -> bool {
-        self.created_at >= added || self.proved_since(false, begun, max_age)
+    pub fn trusts(&self, begun: Time, added: Time, max_age: u32, now: Time) -> bool {
+        // A session that began in a time to come only seems to be the younger one.
+        let younger = self.created_at >= added && !self.created_at.is_to_come(now);
+        younger || self.proved_since(false, begun, max_age, now)
     }
 
     /// The session after its person typed the password in it once more.
@@ -115,6 +125,7 @@ impl Session {
     pub fn with_password(&self, now: Time) -> Self {
         Self {
             proved_at: Some(now),
+            last_used_at: now,
             ..self.clone()
         }
     }
@@ -149,18 +160,14 @@ impl Session {
             true => self.second_step_at,
             false => without,
         };
-        // Clocks of replicas differ.
-        let fresh =
-            |at: Time| at <= now.plus_seconds(SKEW) && at.plus_seconds(i64::from(max_age)) >= now;
+        let moment = self.moment(now);
+        let fresh = |at: Time| !at.is_to_come(now) && at.plus_seconds(i64::from(max_age)) >= moment;
         if since.is_some_and(fresh) {
             return Ok(());
         }
         Err(Refusal::InsufficientUserAuthentication { max_age })
     }
 }
-
-/// Seconds by which the clock of the replica that kept a moment may be ahead of the one that reads it.
-const SKEW: i64 = 60;
 
 /// One refresh token of a session.
 #[derive(Clone, Queryable, Selectable, Insertable)]

@@ -15,7 +15,7 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<Option<ApiKey>
     Ok(api_keys::table
         .find((user_id, id))
         .select(ApiKey::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 

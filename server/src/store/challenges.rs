@@ -18,7 +18,7 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<Option<Chal
     Ok(challenges::table
         .find((user_id, id))
         .select(Challenge::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 
@@ -182,20 +182,27 @@ pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool>
     Ok(rows == 1)
 }
 
-/// Voids the links of a user's other challenges: of links an account has one live (P-27).
-pub fn drop_other_links(tx: &mut Tx, user_id: UserId, but: ChallengeId) -> Result<()> {
+/// Voids the links of a user's other challenges: sign-ins have one that is live, and so has each session
+/// (P-27), so that what a session begins voids nothing that its owner signs in by.
+pub fn drop_other_links(tx: &mut Tx, new: &Challenge) -> Result<()> {
     let none: Option<Vec<u8>> = None;
-    run_kept!(
-        tx,
-        diesel::update(
-            challenges::table
-                .filter(challenges::user_id.eq(user_id))
-                .filter(challenges::id.ne(but))
-                .filter(challenges::consumed_at.is_null())
-                .filter(challenges::link_hash.is_not_null()),
-        )
-        .set(challenges::link_hash.eq(none))
-    )?;
+    let others = challenges::table
+        .filter(challenges::user_id.eq(new.user_id))
+        .filter(challenges::id.ne(new.id))
+        .filter(challenges::consumed_at.is_null())
+        .filter(challenges::link_hash.is_not_null());
+    match new.session_id {
+        None => run_kept!(
+            tx,
+            diesel::update(others.filter(challenges::session_id.is_null()))
+                .set(challenges::link_hash.eq(none))
+        )?,
+        Some(session) => run_kept!(
+            tx,
+            diesel::update(others.filter(challenges::session_id.eq(session)))
+                .set(challenges::link_hash.eq(none))
+        )?,
+    };
     Ok(())
 }
 

@@ -63,7 +63,7 @@ pub fn live(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<Option<Co
         .filter(code_sets::ended_at.is_null())
         .order(code_sets::id.desc())
         .select(CodeSet::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 
@@ -75,7 +75,7 @@ pub fn of_factor(tx: &mut Tx, user_id: UserId, factor_id: FactorId) -> Result<Op
         .filter(code_sets::ended_at.is_null())
         .order(code_sets::id.desc())
         .select(CodeSet::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 

@@ -183,7 +183,7 @@ pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<Factor
     Ok(factor_attempts::table
         .find((user_id, kind))
         .select(FactorAttempts::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?
         .unwrap_or(FactorAttempts::none(user_id, kind)))
 }

@@ -325,13 +325,25 @@ pub enum Permission {
     },
 }
 
+/// Whether the clock may be wrong: it is ahead of the last look by more than a day, or that was so less
+/// than a day ago. What is over by such a clock is refused, but not ended.
+pub fn clock_is_in_doubt(tx: &mut Tx, now: Time) -> Result<bool> {
+    let row: Option<(Option<Time>, Option<Time>)> = server_state::table
+        .select((server_state::seen_at, server_state::hold_until))
+        .get_result(&mut tx.conn)
+        .optional()?;
+    let (seen, hold) = row.unwrap_or_default();
+    let jumped = seen.is_some_and(|seen| now > seen.plus_seconds(JUMP));
+    Ok(jumped || hold.is_some_and(|until| until > now))
+}
+
 /// Looks at the clock: one that is ahead of the last look by more than a day may be wrong, and by a
 /// wrong clock everything is over. It must go on for a day before anything is forgotten by it. One
 /// that went back forgets less, never more, so it needs no proof.
 pub fn permission(tx: &mut Tx, now: Time) -> Result<Permission> {
     let row: Option<(Option<Time>, Option<Time>)> = server_state::table
         .select((server_state::seen_at, server_state::hold_until))
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     let (seen, hold) = row.unwrap_or_default();
     let jumped = seen.is_some_and(|seen| now > seen.plus_seconds(JUMP));

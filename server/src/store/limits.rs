@@ -97,7 +97,7 @@ pub fn wait_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Re
     let row: Option<(i32, Time)> = user_limits::table
         .find((user_id, limit.name))
         .select((user_limits::used, user_limits::window_ends_at))
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     Ok(row.and_then(|row| wait(row, limit, now)))
 }
@@ -124,7 +124,7 @@ pub fn standing_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -
     let row: Option<(i32, Time)> = user_limits::table
         .find((user_id, limit.name))
         .select((user_limits::used, user_limits::window_ends_at))
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     Ok(standing(row, limit, now))
 }
@@ -134,7 +134,7 @@ pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Resu
     let row: Option<(i32, Time)> = limits::table
         .find((subject, limit.name))
         .select((limits::used, limits::window_ends_at))
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     Ok(standing(row, limit, now))
 }
@@ -153,6 +153,26 @@ fn standing(row: Option<(i32, Time)>, limit: Limit, now: Time) -> Standing {
     }
 }
 
+/// Gives one use of a limit back that was taken.
+pub fn give_back(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            limits::table
+                .find((subject, name))
+                .filter(limits::used.gt(0))
+        )
+        .set(limits::used.eq(limits::used - 1))
+    )?;
+    Ok(())
+}
+
+/// Begins a limit anew.
+pub fn delete(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
+    diesel::delete(limits::table.find((subject, name))).execute(&mut tx.conn)?;
+    Ok(())
+}
+
 /// Writes a row that means nothing, to know whether writes go well; `row` is the asking process's own.
 pub fn probe(tx: &mut Tx, row: &[u8], now: Time) -> Result<()> {
     let limit = Limit {
@@ -168,7 +188,7 @@ pub fn wait_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<O
     let row: Option<(i32, Time)> = limits::table
         .find((subject, limit.name))
         .select((limits::used, limits::window_ends_at))
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     Ok(row.and_then(|row| wait(row, limit, now)))
 }
@@ -262,7 +282,7 @@ pub fn password_attempts(
     Ok(password_attempts::table
         .find((address_hash, source_hash))
         .select(PasswordAttempts::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?
         .unwrap_or_else(|| PasswordAttempts::none(address_hash, source_hash)))
 }

@@ -18,7 +18,7 @@ pub fn find(tx: &mut Tx, id: OrganisationId) -> Result<Option<Organisation>> {
     Ok(organisations::table
         .find(id)
         .select(Organisation::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 

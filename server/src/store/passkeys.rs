@@ -20,7 +20,7 @@ pub fn owner(tx: &mut Tx, credential_id: &[u8]) -> Result<Option<Credential>> {
     Ok(credentials::table
         .find(credential_id)
         .select(Credential::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 

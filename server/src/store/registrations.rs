@@ -16,7 +16,7 @@ pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<Registration>> {
     Ok(registrations::table
         .find(id)
         .select(Registration::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 

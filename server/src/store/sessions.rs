@@ -17,7 +17,7 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<Option<Sessio
     Ok(sessions::table
         .find((user_id, id))
         .select(Session::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 
@@ -114,7 +114,7 @@ pub fn find_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId) -> Result<Optio
     Ok(refresh_tokens::table
         .find((user_id, id))
         .select(RefreshToken::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 

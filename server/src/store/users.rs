@@ -22,7 +22,7 @@ pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     Ok(users::table
         .find(id)
         .select(User::as_select())
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?)
 }
 
@@ -31,7 +31,7 @@ pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
     let id: Option<UserId> = addresses::table
         .find(address)
         .select(addresses::user_id)
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     match id {
         Some(id) => find(tx, id),
@@ -44,7 +44,7 @@ pub fn by_number(tx: &mut Tx, number: i64) -> Result<Option<User>> {
     let id: Option<UserId> = user_numbers::table
         .find(number)
         .select(user_numbers::user_id)
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?;
     match id {
         Some(id) => find(tx, id),
@@ -60,7 +60,7 @@ pub fn enforced(tx: &mut Tx, user: &User) -> Result<bool> {
     Ok(organisations::table
         .find(organisation)
         .select(organisations::mfa_enforced)
-        .first(&mut tx.conn)
+        .get_result(&mut tx.conn)
         .optional()?
         .unwrap_or(false))
 }
@@ -281,10 +281,8 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
 pub fn first_administrator(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(users::table
         .filter(users::role.eq(Role::Administrator))
-        .order(users::number)
-        .select(users::number)
-        .first(&mut tx.conn)
-        .optional()?)
+        .select(diesel::dsl::min(users::number))
+        .get_result(&mut tx.conn)?)
 }
 
 /// Holds the user's row until the write ends, so that what is counted and then added to is counted

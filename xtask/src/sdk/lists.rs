@@ -47,7 +47,10 @@ pub const OPEN: &[Listed] = &[
     (
         "flashback",
         "OrganisationRole",
-        &["Profile.orgRoleDescription"],
+        &[
+            "OrganizationUser.orgRoleDescription",
+            "Profile.orgRoleDescription",
+        ],
     ),
     ("netevia", "MfaMethod", &[]),
     (

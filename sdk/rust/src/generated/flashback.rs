@@ -1543,6 +1543,76 @@ pub mod types {
             value.parse()
         }
     }
+    ///Everybody in an organisation.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ListOrganizationUsersAnswer {
+        ///The users, the oldest account first.
+        pub data: ::std::vec::Vec<OrganizationUser>,
+        ///Always true.
+        pub success: bool,
+        ///How many there are.
+        pub total: u32,
+    }
+    impl ListOrganizationUsersAnswer {
+        pub fn builder() -> builder::ListOrganizationUsersAnswer {
+            Default::default()
+        }
+    }
+    ///Every error that `listOrganizationUsers` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum ListOrganizationUsersError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        NoOrganisationErrorResponse(NoOrganisationErrorResponse),
+        TokenInvalidErrorResponse(TokenInvalidErrorResponse),
+        TokenExpiredErrorResponse(TokenExpiredErrorResponse),
+        ForbiddenErrorResponse(ForbiddenErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for ListOrganizationUsersError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<NoOrganisationErrorResponse>
+    for ListOrganizationUsersError {
+        fn from(value: NoOrganisationErrorResponse) -> Self {
+            Self::NoOrganisationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenInvalidErrorResponse> for ListOrganizationUsersError {
+        fn from(value: TokenInvalidErrorResponse) -> Self {
+            Self::TokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TokenExpiredErrorResponse> for ListOrganizationUsersError {
+        fn from(value: TokenExpiredErrorResponse) -> Self {
+            Self::TokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ForbiddenErrorResponse> for ListOrganizationUsersError {
+        fn from(value: ForbiddenErrorResponse) -> Self {
+            Self::ForbiddenErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for ListOrganizationUsersError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for ListOrganizationUsersError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for ListOrganizationUsersError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
     ///Tokens, or with `mfaRequired` the reference of an unfinished sign-in in their place.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LoginAnswer {
@@ -2868,6 +2938,53 @@ pub mod types {
             value.parse()
         }
     }
+    ///Somebody in an organisation.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct OrganizationUser {
+        ///The address.
+        pub email: ::std::string::String,
+        ///The id of the account.
+        pub id: ::uuid::Uuid,
+        ///The family name; empty if none was told.
+        #[serde(rename = "lastName")]
+        pub last_name: ::std::string::String,
+        ///The given name; empty if none was told.
+        pub name: ::std::string::String,
+        ///The organisation, if there is one.
+        #[serde(
+            rename = "orgId",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub org_id: ::std::option::Option<::uuid::Uuid>,
+        ///What the user is in it: 0 a member, 254 an administrator, 255 the owner.
+        #[serde(
+            rename = "orgRole",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub org_role: ::std::option::Option<u32>,
+        ///The same in a word.
+        #[serde(
+            rename = "orgRoleDescription",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub org_role_description: ::std::option::Option<
+            crate::flashback::types::OrganisationRole,
+        >,
+        ///All that the role includes.
+        #[serde(
+            rename = "orgRoles",
+            default,
+            skip_serializing_if = "::std::vec::Vec::is_empty"
+        )]
+        pub org_roles: ::std::vec::Vec<u32>,
+        ///Whether the address is proved.
+        pub validated: bool,
+    }
+    impl OrganizationUser {
+        pub fn builder() -> builder::OrganizationUser {
+            Default::default()
+        }
+    }
     ///What the browser needs to ask for a passkey.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct PasskeyAuthOptions {
@@ -3045,6 +3162,150 @@ pub mod types {
             value: ::std::string::String,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
+        }
+    }
+    ///The link is good.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PreVerifyEmailAnswer {
+        ///Who judges the password; always this server.
+        #[serde(rename = "authMethod")]
+        pub auth_method: PreVerifyEmailAnswerAuthMethod,
+        ///Always true. A registration has a password.
+        #[serde(rename = "hasPassword")]
+        pub has_password: bool,
+        ///One sentence that may be shown to the user.
+        pub message: ::std::string::String,
+        ///Always true.
+        pub success: bool,
+    }
+    impl PreVerifyEmailAnswer {
+        pub fn builder() -> builder::PreVerifyEmailAnswer {
+            Default::default()
+        }
+    }
+    ///Who judges the password; always this server.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum PreVerifyEmailAnswerAuthMethod {
+        #[serde(rename = "LOCAL")]
+        Local,
+    }
+    impl ::std::fmt::Display for PreVerifyEmailAnswerAuthMethod {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Local => f.write_str("LOCAL"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for PreVerifyEmailAnswerAuthMethod {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "LOCAL" => Ok(Self::Local),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for PreVerifyEmailAnswerAuthMethod {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String>
+    for PreVerifyEmailAnswerAuthMethod {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Every error that `preVerifyEmail` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum PreVerifyEmailError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        RegistrationTokenInvalidErrorResponse(RegistrationTokenInvalidErrorResponse),
+        RegistrationTokenExpiredErrorResponse(RegistrationTokenExpiredErrorResponse),
+        RequestTimeoutErrorResponse(RequestTimeoutErrorResponse),
+        PayloadTooLargeErrorResponse(PayloadTooLargeErrorResponse),
+        UnsupportedMediaTypeErrorResponse(UnsupportedMediaTypeErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for PreVerifyEmailError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RegistrationTokenInvalidErrorResponse>
+    for PreVerifyEmailError {
+        fn from(value: RegistrationTokenInvalidErrorResponse) -> Self {
+            Self::RegistrationTokenInvalidErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RegistrationTokenExpiredErrorResponse>
+    for PreVerifyEmailError {
+        fn from(value: RegistrationTokenExpiredErrorResponse) -> Self {
+            Self::RegistrationTokenExpiredErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<RequestTimeoutErrorResponse> for PreVerifyEmailError {
+        fn from(value: RequestTimeoutErrorResponse) -> Self {
+            Self::RequestTimeoutErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<PayloadTooLargeErrorResponse> for PreVerifyEmailError {
+        fn from(value: PayloadTooLargeErrorResponse) -> Self {
+            Self::PayloadTooLargeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<UnsupportedMediaTypeErrorResponse>
+    for PreVerifyEmailError {
+        fn from(value: UnsupportedMediaTypeErrorResponse) -> Self {
+            Self::UnsupportedMediaTypeErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for PreVerifyEmailError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse> for PreVerifyEmailError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for PreVerifyEmailError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
+        }
+    }
+    ///The token of a link.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PreVerifyEmailRequest {
+        ///What stands behind the `#` of the link.
+        pub token: crate::Secret,
+    }
+    impl PreVerifyEmailRequest {
+        pub fn builder() -> builder::PreVerifyEmailRequest {
+            Default::default()
         }
     }
     ///An account, and what it is in its organisation.
@@ -3604,6 +3865,42 @@ pub mod types {
             value: ::std::string::String,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
+        }
+    }
+    ///Every error that `resendVerification` can answer; the last variant reads a code that this SDK does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(untagged)]
+    pub enum ResendVerificationError {
+        ValidationErrorResponse(ValidationErrorResponse),
+        TooManyRequestsErrorResponse(TooManyRequestsErrorResponse),
+        InternalErrorResponse(InternalErrorResponse),
+        ServiceUnavailableErrorResponse(ServiceUnavailableErrorResponse),
+        ErrorResponse(ErrorResponse),
+    }
+    impl ::std::convert::From<ValidationErrorResponse> for ResendVerificationError {
+        fn from(value: ValidationErrorResponse) -> Self {
+            Self::ValidationErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<TooManyRequestsErrorResponse> for ResendVerificationError {
+        fn from(value: TooManyRequestsErrorResponse) -> Self {
+            Self::TooManyRequestsErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<InternalErrorResponse> for ResendVerificationError {
+        fn from(value: InternalErrorResponse) -> Self {
+            Self::InternalErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ServiceUnavailableErrorResponse>
+    for ResendVerificationError {
+        fn from(value: ServiceUnavailableErrorResponse) -> Self {
+            Self::ServiceUnavailableErrorResponse(value)
+        }
+    }
+    impl ::std::convert::From<ErrorResponse> for ResendVerificationError {
+        fn from(value: ErrorResponse) -> Self {
+            Self::ErrorResponse(value)
         }
     }
     ///Every error that `resetMfa` can answer; the last variant reads a code that this SDK does not know.
@@ -6932,6 +7229,85 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ListOrganizationUsersAnswer {
+            data: ::std::result::Result<
+                ::std::vec::Vec<super::OrganizationUser>,
+                ::std::string::String,
+            >,
+            success: ::std::result::Result<bool, ::std::string::String>,
+            total: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for ListOrganizationUsersAnswer {
+            fn default() -> Self {
+                Self {
+                    data: Err("no value supplied for data".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                    total: Err("no value supplied for total".to_string()),
+                }
+            }
+        }
+        impl ListOrganizationUsersAnswer {
+            pub fn data<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::OrganizationUser>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.data = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for data: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ListOrganizationUsersAnswer>
+        for super::ListOrganizationUsersAnswer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ListOrganizationUsersAnswer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    data: value.data?,
+                    success: value.success?,
+                    total: value.total?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ListOrganizationUsersAnswer>
+        for ListOrganizationUsersAnswer {
+            fn from(value: super::ListOrganizationUsersAnswer) -> Self {
+                Self {
+                    data: Ok(value.data),
+                    success: Ok(value.success),
+                    total: Ok(value.total),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct LoginAnswer {
             access_token: ::std::result::Result<crate::Secret, ::std::string::String>,
             expires_at: ::std::result::Result<u64, ::std::string::String>,
@@ -9375,6 +9751,193 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct OrganizationUser {
+            email: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            last_name: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            org_id: ::std::result::Result<
+                ::std::option::Option<::uuid::Uuid>,
+                ::std::string::String,
+            >,
+            org_role: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
+            org_role_description: ::std::result::Result<
+                ::std::option::Option<crate::flashback::types::OrganisationRole>,
+                ::std::string::String,
+            >,
+            org_roles: ::std::result::Result<
+                ::std::vec::Vec<u32>,
+                ::std::string::String,
+            >,
+            validated: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for OrganizationUser {
+            fn default() -> Self {
+                Self {
+                    email: Err("no value supplied for email".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    last_name: Err("no value supplied for last_name".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    org_id: Ok(Default::default()),
+                    org_role: Ok(Default::default()),
+                    org_role_description: Ok(Default::default()),
+                    org_roles: Ok(Default::default()),
+                    validated: Err("no value supplied for validated".to_string()),
+                }
+            }
+        }
+        impl OrganizationUser {
+            pub fn email<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.email = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for email: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn last_name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_name: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn org_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.org_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for org_id: {e}")
+                    });
+                self
+            }
+            pub fn org_role<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.org_role = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for org_role: {e}")
+                    });
+                self
+            }
+            pub fn org_role_description<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<crate::flashback::types::OrganisationRole>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.org_role_description = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for org_role_description: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn org_roles<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.org_roles = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for org_roles: {e}")
+                    });
+                self
+            }
+            pub fn validated<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.validated = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for validated: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<OrganizationUser> for super::OrganizationUser {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: OrganizationUser,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    email: value.email?,
+                    id: value.id?,
+                    last_name: value.last_name?,
+                    name: value.name?,
+                    org_id: value.org_id?,
+                    org_role: value.org_role?,
+                    org_role_description: value.org_role_description?,
+                    org_roles: value.org_roles?,
+                    validated: value.validated?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::OrganizationUser> for OrganizationUser {
+            fn from(value: super::OrganizationUser) -> Self {
+                Self {
+                    email: Ok(value.email),
+                    id: Ok(value.id),
+                    last_name: Ok(value.last_name),
+                    name: Ok(value.name),
+                    org_id: Ok(value.org_id),
+                    org_role: Ok(value.org_role),
+                    org_role_description: Ok(value.org_role_description),
+                    org_roles: Ok(value.org_roles),
+                    validated: Ok(value.validated),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct PasskeyAuthOptions {
             allow_credentials: ::std::result::Result<
                 ::std::vec::Vec<super::AllowedCredential>,
@@ -9800,6 +10363,140 @@ pub mod types {
                     request_id: Ok(value.request_id),
                     success: Ok(value.success),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PreVerifyEmailAnswer {
+            auth_method: ::std::result::Result<
+                super::PreVerifyEmailAnswerAuthMethod,
+                ::std::string::String,
+            >,
+            has_password: ::std::result::Result<bool, ::std::string::String>,
+            message: ::std::result::Result<::std::string::String, ::std::string::String>,
+            success: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for PreVerifyEmailAnswer {
+            fn default() -> Self {
+                Self {
+                    auth_method: Err("no value supplied for auth_method".to_string()),
+                    has_password: Err("no value supplied for has_password".to_string()),
+                    message: Err("no value supplied for message".to_string()),
+                    success: Err("no value supplied for success".to_string()),
+                }
+            }
+        }
+        impl PreVerifyEmailAnswer {
+            pub fn auth_method<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::PreVerifyEmailAnswerAuthMethod>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.auth_method = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for auth_method: {e}")
+                    });
+                self
+            }
+            pub fn has_password<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.has_password = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for has_password: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn success<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.success = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for success: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PreVerifyEmailAnswer>
+        for super::PreVerifyEmailAnswer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PreVerifyEmailAnswer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    auth_method: value.auth_method?,
+                    has_password: value.has_password?,
+                    message: value.message?,
+                    success: value.success?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PreVerifyEmailAnswer> for PreVerifyEmailAnswer {
+            fn from(value: super::PreVerifyEmailAnswer) -> Self {
+                Self {
+                    auth_method: Ok(value.auth_method),
+                    has_password: Ok(value.has_password),
+                    message: Ok(value.message),
+                    success: Ok(value.success),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PreVerifyEmailRequest {
+            token: ::std::result::Result<crate::Secret, ::std::string::String>,
+        }
+        impl ::std::default::Default for PreVerifyEmailRequest {
+            fn default() -> Self {
+                Self {
+                    token: Err("no value supplied for token".to_string()),
+                }
+            }
+        }
+        impl PreVerifyEmailRequest {
+            pub fn token<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<crate::Secret>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.token = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for token: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PreVerifyEmailRequest>
+        for super::PreVerifyEmailRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PreVerifyEmailRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { token: value.token? })
+            }
+        }
+        impl ::std::convert::From<super::PreVerifyEmailRequest>
+        for PreVerifyEmailRequest {
+            fn from(value: super::PreVerifyEmailRequest) -> Self {
+                Self { token: Ok(value.token) }
             }
         }
         #[derive(Clone, Debug)]
@@ -13365,7 +14062,7 @@ pub mod types {
     }
 }
 #[derive(Clone, Debug)]
-#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`, `POST /mfa/verify-login` and `POST /user/logout`,\n   nothing else. `POST /mfa/verify-login` answers the `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/setup`, `/mfa/enable`, `/mfa/disable`, `/mfa/primary`, `/mfa/reset` and\n`/mfa/organization/enforce`) need fresh proof: a second step, or while no method is on the password, in this session at\nmost five minutes ago. Proving a new method is no fresh proof. Without it the answer is 401 with `WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n## Browsers\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
+#[doc = "Client for Countersign Flashback API\n\nThe paths, requests and answers of Flashback's multi-factor pages, on Countersign's users, factors and sessions. A\nclient written from those pages works here unchanged: fields that this API does not know are ignored, and an access\ntoken of any of this server's APIs opens the others.\n\n## A first sign-in\n\n1. **Register**: `POST /user/register`. A mail brings a link, good for 24 hours; its token goes to\n   `POST /user/verify-email` (the page behind the link does that). There are no tokens before the address is proved.\n   Without a mail server, mails are in `data/outbox/*.eml`; the token is what stands behind the `#`.\n2. **Sign in**: `POST /user/login`. Press **Authorize** and paste the `accessToken` into `bearerAuth`.\n3. **Set up a second factor**: `POST /mfa/setup` with `{\"mfaType\": \"GOOGLE_AUTH\"}`, then the app's code to\n   `POST /mfa/verify-setup`. `MAGIC_LINK` mails a link for `POST /mfa/magic-link/activate`; `PASSKEY` answers what the\n   browser needs, and `POST /mfa/passkey/complete-registration` takes what it says.\n4. **Sign in again**: `POST /user/login` answers `mfaRequired: true`; its `accessToken` is now the reference of an\n   unfinished sign-in and no JWT, and `refreshToken` is empty. Paste it into `pendingAuth`. It opens `GET /mfa/status`,\n   `GET /mfa/methods`, `GET /user/profile`, `POST /mfa/magic-link/send`, `POST /mfa/passkey/auth-options`,\n   `POST /mfa/verify-login` and `POST /user/logout`, nothing else. `POST /mfa/verify-login` answers the\n   `fullAccessToken`.\n\nWherever a code is asked for at sign-in, one of the ten recovery codes (`backupCodes`) works too, once.\n\n## What is stricter than the mirrored pages\n\nActs that change who can sign in (`/mfa/setup`, `/mfa/enable`, `/mfa/disable`, `/mfa/primary`, `/mfa/reset` and\n`/mfa/organization/enforce`) need fresh proof: a second step, or while no method is on the password, in this session at\nmost five minutes ago. Proving a new method is no fresh proof. A session that proved the account's first method itself goes\non until five minutes after its password was typed. Without fresh proof the answer is 401 with\n`WWW-Authenticate: Bearer error=\"insufficient_user_authentication\"` (RFC 9470).\nWhere the pages know only 200 and 500, a mistake of the caller gets a 4xx in the same envelope.\n\n## Errors\n\nEvery error is `{success: false, error, message, code, requestId}` and typed extras. Branch on `code`; show `message`\n(`error` is the same sentence); quote `requestId` when asking for help. Each operation lists its codes, one schema for\neach. Expect codes that you do not know yet: read them as ErrorResponse and act on the status. 429 and 503: wait\n`Retry-After` seconds, and never repeat by itself a call that carries a code.\n\n## Browsers\n\nA page of another origin that calls this API from a browser needs its origin in the server's setting `cors_origins`; nobody\nelse does: not apps, not servers, not pages of the server's own origin. `HEAD` works wherever `GET` does.\n\n\nVersion: 0.1.0"]
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -13487,7 +14184,7 @@ let response = client.send_magic_link()
     }
     /**List the methods
 
-Lists the three methods of this API, and for each whether the account can use it, has proved it (`isConfigured`) and is asked for it at sign-in (`isEnabled`).
+Lists the three methods of this API, and for each whether the account can use it, has proved it (`isConfigured`) and is asked for it at sign-in (`isEnabled`). A sign-in that waits for its second step may ask too, to show what it can go on with.
 
 Sends a `GET` request to `/mfa/methods`
 
@@ -13651,6 +14348,20 @@ let response = client.verify_mfa_setup()
     pub fn verify_mfa_setup(&self) -> builder::VerifyMfaSetup<'_> {
         builder::VerifyMfaSetup::new(self)
     }
+    /**List the users of the organisation
+
+Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may. Takes no query parameters: one that it does not know is refused, so that nobody takes the whole list for a part.
+
+Sends a `GET` request to `/organization/users`
+
+```text
+let response = client.list_organization_users()
+    .send()
+    .await;
+```*/
+    pub fn list_organization_users(&self) -> builder::ListOrganizationUsers<'_> {
+        builder::ListOrganizationUsers::new(self)
+    }
     /**Sign in with a password
 
 Checks the password. Without MFA the answer carries tokens. With MFA it has the same fields and `mfaRequired: true`: `accessToken` is then the reference of the unfinished sign-in, to be sent as the bearer of `POST /mfa/verify-login`, and `refreshToken` is empty. `mfaMethods` are the methods of this API that are on; where none is, only a recovery code finishes the sign-in. Nothing is mailed: `POST /mfa/magic-link/send` does that. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 5 unfinished sign-ins per account, of which the oldest dies.
@@ -13681,9 +14392,24 @@ let response = client.logout()
     pub fn logout(&self) -> builder::Logout<'_> {
         builder::Logout::new(self)
     }
+    /**Check a verification link
+
+Tells whether the token of a link is good, and uses nothing up: for a page that shows a button before `POST /user/verify-email` makes the account.
+
+Sends a `POST` request to `/user/pre-verify-email`
+
+```text
+let response = client.pre_verify_email()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn pre_verify_email(&self) -> builder::PreVerifyEmail<'_> {
+        builder::PreVerifyEmail::new(self)
+    }
     /**Get the profile
 
-Answers the account of the bearer and what it is in its organisation. The fields of an organisation are absent for a user without one.
+Answers the account of the bearer and what it is in its organisation. The fields of an organisation are absent for a user without one. A sign-in that waits for its second step may ask too: `mfaRequired` is true then.
 
 Sends a `GET` request to `/user/profile`
 
@@ -13724,6 +14450,23 @@ let response = client.register_user()
 ```*/
     pub fn register_user(&self) -> builder::RegisterUser<'_> {
         builder::RegisterUser::new(self)
+    }
+    /**Mail the verification link again
+
+Mails a new link for a registration that is still open; the old link stops working, and the 24 hours go on from the registration. The answer is the same for an id that nobody has, for a registration that is over, and past the limit of 3 registration mails an hour per address. Of 30 calls that send mail, an hour has no more per network.
+
+Sends a `POST` request to `/user/resend-verification/{id}`
+
+Arguments:
+- `id`: The `verificationTokenId` of the registration.
+```text
+let response = client.resend_verification()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn resend_verification(&self) -> builder::ResendVerification<'_> {
+        builder::ResendVerification::new(self)
     }
     /**Prove the address and make the account
 
@@ -14991,6 +15734,61 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::list_organization_users`]
+
+[`Client::list_organization_users`]: super::Client::list_organization_users*/
+    #[derive(Debug, Clone)]
+    pub struct ListOrganizationUsers<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ListOrganizationUsers<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/organization/users`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::ListOrganizationUsersAnswer>,
+            Error<types::ListOrganizationUsersError>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/organization/users", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_organization_users",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                403u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::login`]
 
 [`Client::login`]: super::Client::login*/
@@ -15155,6 +15953,98 @@ pub mod builder {
                 200u16 => crate::front::read(response).await,
                 400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 401u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::pre_verify_email`]
+
+[`Client::pre_verify_email`]: super::Client::pre_verify_email*/
+    #[derive(Debug, Clone)]
+    pub struct PreVerifyEmail<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::PreVerifyEmailRequest, String>,
+    }
+    impl<'a> PreVerifyEmail<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PreVerifyEmailRequest>,
+            <V as std::convert::TryInto<
+                types::PreVerifyEmailRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `PreVerifyEmailRequest` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::PreVerifyEmailRequest,
+            ) -> types::builder::PreVerifyEmailRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/user/pre-verify-email`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::PreVerifyEmailAnswer>,
+            Error<types::PreVerifyEmailError>,
+        > {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::PreVerifyEmailRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/user/pre-verify-email", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "pre_verify_email",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 408u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 413u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
                 415u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
@@ -15399,6 +16289,80 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::resend_verification`]
+
+[`Client::resend_verification`]: super::Client::resend_verification*/
+    #[derive(Debug, Clone)]
+    pub struct ResendVerification<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+    }
+    impl<'a> ResendVerification<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/user/resend-verification/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<types::MessageResponse>,
+            Error<types::ResendVerificationError>,
+        > {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/user/resend-verification/{}", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "resend_verification",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => crate::front::read(response).await,
+                400u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                429u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                500u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                503u16 => Err(Error::ErrorResponse(crate::front::read(response).await?)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::verify_email`]
 
 [`Client::verify_email`]: super::Client::verify_email*/
@@ -15528,7 +16492,7 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
     },
     crate::front::Operation {
         id: "get_mfa_methods",
-        opened_by: &[crate::front::Credential::Bearer],
+        opened_by: &[crate::front::Credential::Bearer, crate::front::Credential::Bearer],
         one_time: false,
     },
     crate::front::Operation {
@@ -15543,6 +16507,11 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
     },
     crate::front::Operation {
         id: "get_profile",
+        opened_by: &[crate::front::Credential::Bearer, crate::front::Credential::Bearer],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "list_organization_users",
         opened_by: &[crate::front::Credential::Bearer],
         one_time: false,
     },
@@ -15557,12 +16526,22 @@ pub(crate) const OPERATIONS: &[crate::front::Operation] = &[
         one_time: true,
     },
     crate::front::Operation {
+        id: "pre_verify_email",
+        opened_by: &[crate::front::Credential::Nothing],
+        one_time: true,
+    },
+    crate::front::Operation {
         id: "refresh_token",
         opened_by: &[crate::front::Credential::Nothing],
         one_time: true,
     },
     crate::front::Operation {
         id: "register_user",
+        opened_by: &[crate::front::Credential::Nothing],
+        one_time: false,
+    },
+    crate::front::Operation {
+        id: "resend_verification",
         opened_by: &[crate::front::Credential::Nothing],
         one_time: false,
     },

@@ -1597,6 +1597,88 @@ pub mod operations {
             )
         }
     }
+    pub struct ListOrganizationUsersWhen(::httpmock::When);
+    impl ListOrganizationUsersWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::GET)
+                    .path_matches(regex::Regex::new("^/organization/users$").unwrap()),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+    }
+    pub struct ListOrganizationUsersThen(::httpmock::Then);
+    impl ListOrganizationUsersThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::ListOrganizationUsersAnswer) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::ListOrganizationUsersError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unauthorized(self, value: &types::ListOrganizationUsersError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(401u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn forbidden(self, value: &types::ListOrganizationUsersError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(403u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::ListOrganizationUsersError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::ListOrganizationUsersError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
     pub struct LoginWhen(::httpmock::When);
     impl LoginWhen {
         pub fn new(inner: ::httpmock::When) -> Self {
@@ -1791,6 +1873,94 @@ pub mod operations {
             )
         }
         pub fn service_unavailable(self, value: &types::LogoutError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
+    pub struct PreVerifyEmailWhen(::httpmock::When);
+    impl PreVerifyEmailWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(regex::Regex::new("^/user/pre-verify-email$").unwrap()),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn body(self, value: &types::PreVerifyEmailRequest) -> Self {
+            Self(self.0.json_body_obj(value))
+        }
+    }
+    pub struct PreVerifyEmailThen(::httpmock::Then);
+    impl PreVerifyEmailThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::PreVerifyEmailAnswer) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::PreVerifyEmailError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn request_timeout(self, value: &types::PreVerifyEmailError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(408u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn payload_too_large(self, value: &types::PreVerifyEmailError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(413u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn unsupported_media_type(self, value: &types::PreVerifyEmailError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(415u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(self, value: &types::PreVerifyEmailError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(self, value: &types::PreVerifyEmailError) -> Self {
             Self(
                 self
                     .0
@@ -2052,6 +2222,88 @@ pub mod operations {
             )
         }
     }
+    pub struct ResendVerificationWhen(::httpmock::When);
+    impl ResendVerificationWhen {
+        pub fn new(inner: ::httpmock::When) -> Self {
+            Self(
+                inner
+                    .method(::httpmock::Method::POST)
+                    .path_matches(
+                        regex::Regex::new("^/user/resend-verification/[^/]*$").unwrap(),
+                    ),
+            )
+        }
+        pub fn into_inner(self) -> ::httpmock::When {
+            self.0
+        }
+        pub fn id(self, value: &str) -> Self {
+            let re = regex::Regex::new(
+                    &format!("^/user/resend-verification/{}$", value.to_string()),
+                )
+                .unwrap();
+            Self(self.0.path_matches(re))
+        }
+    }
+    pub struct ResendVerificationThen(::httpmock::Then);
+    impl ResendVerificationThen {
+        pub fn new(inner: ::httpmock::Then) -> Self {
+            Self(inner)
+        }
+        pub fn into_inner(self) -> ::httpmock::Then {
+            self.0
+        }
+        pub fn ok(self, value: &types::MessageResponse) -> Self {
+            Self(
+                self
+                    .0
+                    .status(200u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn bad_request(self, value: &types::ResendVerificationError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(400u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn too_many_requests(self, value: &types::ResendVerificationError) -> Self {
+            Self(
+                self
+                    .0
+                    .status(429u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn internal_server_error(
+            self,
+            value: &types::ResendVerificationError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(500u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+        pub fn service_unavailable(
+            self,
+            value: &types::ResendVerificationError,
+        ) -> Self {
+            Self(
+                self
+                    .0
+                    .status(503u16)
+                    .header("content-type", "application/json")
+                    .json_body_obj(value),
+            )
+        }
+    }
     pub struct VerifyEmailWhen(::httpmock::When);
     impl VerifyEmailWhen {
         pub fn new(inner: ::httpmock::When) -> Self {
@@ -2205,12 +2457,21 @@ pub trait MockServerExt {
     fn verify_mfa_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::VerifyMfaSetupWhen, operations::VerifyMfaSetupThen);
+    fn list_organization_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::ListOrganizationUsersWhen,
+            operations::ListOrganizationUsersThen,
+        );
     fn login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::LoginWhen, operations::LoginThen);
     fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::LogoutWhen, operations::LogoutThen);
+    fn pre_verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::PreVerifyEmailWhen, operations::PreVerifyEmailThen);
     fn get_profile<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::GetProfileWhen, operations::GetProfileThen);
@@ -2220,6 +2481,12 @@ pub trait MockServerExt {
     fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen);
+    fn resend_verification<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::ResendVerificationWhen,
+            operations::ResendVerificationThen,
+        );
     fn verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::VerifyEmailWhen, operations::VerifyEmailThen);
@@ -2405,6 +2672,20 @@ impl MockServerExt for ::httpmock::MockServer {
             )
         })
     }
+    fn list_organization_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::ListOrganizationUsersWhen,
+            operations::ListOrganizationUsersThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::ListOrganizationUsersWhen::new(when),
+                operations::ListOrganizationUsersThen::new(then),
+            )
+        })
+    }
     fn login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
     where
         F: FnOnce(operations::LoginWhen, operations::LoginThen),
@@ -2421,6 +2702,17 @@ impl MockServerExt for ::httpmock::MockServer {
             config_fn(
                 operations::LogoutWhen::new(when),
                 operations::LogoutThen::new(then),
+            )
+        })
+    }
+    fn pre_verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(operations::PreVerifyEmailWhen, operations::PreVerifyEmailThen),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::PreVerifyEmailWhen::new(when),
+                operations::PreVerifyEmailThen::new(then),
             )
         })
     }
@@ -2454,6 +2746,20 @@ impl MockServerExt for ::httpmock::MockServer {
             config_fn(
                 operations::RegisterUserWhen::new(when),
                 operations::RegisterUserThen::new(then),
+            )
+        })
+    }
+    fn resend_verification<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            operations::ResendVerificationWhen,
+            operations::ResendVerificationThen,
+        ),
+    {
+        self.mock(|when, then| {
+            config_fn(
+                operations::ResendVerificationWhen::new(when),
+                operations::ResendVerificationThen::new(then),
             )
         })
     }

@@ -1,0 +1,290 @@
+//! What a stolen session cannot do: keep its owner out, use up what a network has, or come back by the clock.
+
+use contract_tests::call::{Method, at_once};
+use contract_tests::{Person, Server, json, tests};
+use countersign::model::UserId;
+use countersign::model::reference::{Reference, ReferenceKind};
+
+tests! {
+    ten_wrong_codes_end_the_session_and_keep_nobody_out,
+    wrong_recovery_codes_of_a_session_keep_nobody_out,
+    a_right_code_begins_the_count_of_a_session_anew,
+    ten_wrong_codes_at_once_are_ten,
+    a_burst_of_resends_counts_as_the_one_that_went_out,
+    what_a_session_begins_voids_no_link_of_a_sign_in,
+    recovery_codes_of_the_first_session_come_back_by_no_clock,
+    proof_that_was_too_old_stays_so_when_the_clock_goes_back,
+    proof_is_given_anew_after_a_clock_that_was_ahead,
+    a_method_that_was_added_on_an_older_clock_proves_nothing,
+    a_clock_that_jumped_ends_no_api_key,
+    a_native_registration_is_not_resent_by_a_link,
+}
+
+async fn with_app(server: &Server) -> Person {
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_authenticator().await;
+    alice
+}
+
+/// Steps up with a wrong code, as often as the session lets it, up to `most` times.
+async fn guess(thief: &Person, most: usize) -> usize {
+    let wrong = thief.wrong_code();
+    let mut compared = 0;
+    while compared < most {
+        let begun = thief
+            .begin_step_up(&json!({ "method": "authenticator" }))
+            .await;
+        if begun.status == 401 {
+            break;
+        }
+        let token = begun.is(200).text("mfaToken");
+        for _ in 0..5 {
+            let answer = thief.verify_step_up(&token, &wrong).await;
+            if answer.status == 401 || compared == most {
+                return compared;
+            }
+            answer.refused(400, "INVALID_MFA_CODE");
+            compared += 1;
+        }
+    }
+    compared
+}
+
+async fn ten_wrong_codes_end_the_session_and_keep_nobody_out() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    let thief = alice.clone();
+    server.clock.advance(400);
+    assert_eq!(guess(&thief, 50).await, 10);
+    thief.me().await.refused(401, "TOKEN_INVALID");
+    let told = server
+        .mail
+        .notice_to("alice@example.com", "A session of your")
+        .await;
+    assert!(told.text.contains("ten wrong codes"), "{}", told.text);
+    // The owner signs in at once, by the same method.
+    alice.sign_in().await;
+    alice.me().await.is(200);
+}
+
+async fn wrong_recovery_codes_of_a_session_keep_nobody_out() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    let codes = alice.recovery_codes().await;
+    server.clock.advance(400);
+    for _ in 0..2 {
+        let begun = alice.begin_step_up(&json!({})).await.is(200);
+        for _ in 0..5 {
+            alice
+                .verify_step_up(&begun.text("mfaToken"), "aaaaa-aaaaa")
+                .await
+                .refused(400, "INVALID_MFA_CODE");
+        }
+    }
+    alice.me().await.refused(401, "TOKEN_INVALID");
+    let token = alice.begin_sign_in().await;
+    server.verify_login(&token, &codes[0]).await.is(200);
+}
+
+async fn a_right_code_begins_the_count_of_a_session_anew() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    for _ in 0..3 {
+        assert_eq!(guess(&alice, 4).await, 4);
+        server.clock.advance(30);
+        alice.step_up().await;
+    }
+    alice.me().await.is(200);
+}
+
+async fn ten_wrong_codes_at_once_are_ten() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    let wrong = alice.wrong_code();
+    let mut tokens = Vec::new();
+    for _ in 0..4 {
+        let begun = alice
+            .begin_step_up(&json!({ "method": "authenticator" }))
+            .await;
+        tokens.push(begun.is(200).text("mfaToken"));
+    }
+    let calls = tokens
+        .iter()
+        .flat_map(|token| (0..5).map(|_| alice.verify_step_up(token, &wrong)));
+    let answers = at_once(calls).await;
+    let compared = answers
+        .iter()
+        .filter(|answer| answer["code"] == "INVALID_MFA_CODE");
+    assert_eq!(compared.count(), 10);
+    alice.me().await.refused(401, "TOKEN_INVALID");
+    alice.sign_in().await;
+}
+
+async fn a_burst_of_resends_counts_as_the_one_that_went_out() {
+    let server = Server::with(|settings| {
+        settings.trusted_proxies = super::loopback();
+        settings.policy.mail_calls_per_source = 6;
+        settings.policy.mails_per_hour = 100;
+    })
+    .await;
+    let mut mallory = server.registered("mallory@example.com").await;
+    mallory.enable_email().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    let token = mallory
+        .login()
+        .from("203.0.113.7")
+        .await
+        .is(200)
+        .text("mfaToken");
+    server.clock.advance(61);
+    let burst = (0..40).map(|_| server.resend(&token).from("203.0.113.7"));
+    let answers = at_once(burst).await;
+    let sent = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(sent, 1);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer["code"] != "TOO_MANY_REQUESTS")
+    );
+    server.mail_is_out().await;
+    let before = server.mail.all_to("alice@example.com").len();
+    // The others of the network have the four calls that are left.
+    for _ in 0..4 {
+        alice.login().from("203.0.113.8").await.is(200);
+    }
+    server.mail_is_out().await;
+    assert_eq!(server.mail.all_to("alice@example.com").len(), before + 4);
+}
+
+async fn what_a_session_begins_voids_no_link_of_a_sign_in() {
+    let server = Server::start().await;
+    let mut alice = server.registered("alice@example.com").await;
+    alice.enable_email().await;
+    let token = alice.begin_sign_in().await;
+    let code = server.mail.code_to("alice@example.com").await;
+    let signed_in = server.verify_login(&token, &code).await.is(200);
+    alice.keep(&signed_in);
+    let thief = alice.clone();
+    server.clock.advance(400);
+    let token = alice.begin_sign_in().await;
+    let link = server.mail.link_to("alice@example.com").await;
+    thief
+        .begin_step_up(&json!({ "method": "email" }))
+        .await
+        .is(200);
+    let code = server.open_link(&link).await.is(200).text("code");
+    server.verify_login(&token, &code).await.is(200);
+}
+
+async fn recovery_codes_of_the_first_session_come_back_by_no_clock() {
+    let server = Server::start().await;
+    let alice = with_app(&server).await;
+    server.clock.advance(400);
+    alice
+        .new_recovery_codes()
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    for back in [-60, -300, -3600] {
+        server.clock.advance(back);
+        alice
+            .new_recovery_codes()
+            .await
+            .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    }
+}
+
+async fn proof_that_was_too_old_stays_so_when_the_clock_goes_back() {
+    let server = Server::start().await;
+    let alice = server.registered("alice@example.com").await;
+    let begin = || alice.post("/mfa/setup", &json!({ "mfaType": "GOOGLE_AUTH" }));
+    server.clock.advance(400);
+    begin()
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    server.clock.advance(-200);
+    begin()
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    let root = server.administrator("root@example.com").await;
+    let key = || {
+        let body = json!({ "name": "x", "scopes": ["users:read"] });
+        root.post("/identity/api-keys", &body)
+    };
+    key().await.is(201);
+    server.clock.advance(700);
+    key().await.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    server.clock.advance(-300);
+    key().await.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+}
+
+async fn proof_is_given_anew_after_a_clock_that_was_ahead() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    server.clock.advance(1800);
+    alice.me().await.is(200);
+    server.clock.advance(-1700);
+    alice
+        .new_recovery_codes()
+        .await
+        .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    alice.step_up().await;
+    assert_eq!(alice.recovery_codes().await.len(), 10);
+}
+
+async fn a_method_that_was_added_on_an_older_clock_proves_nothing() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    let stolen = alice.clone();
+    server.clock.advance(-3600);
+    // Added now, which is before the stolen session began: it only seems to be the younger one.
+    let mut alice = alice.clone();
+    alice.sign_in().await;
+    alice.recovery_codes().await;
+    let begun = stolen.begin_step_up(&json!({})).await;
+    if begun.status == 200 {
+        let codes = alice.recovery_codes().await;
+        stolen
+            .verify_step_up(&begun.text("mfaToken"), &codes[0])
+            .await
+            .refused(403, "MFA_METHOD_TOO_NEW");
+    }
+}
+
+async fn a_clock_that_jumped_ends_no_api_key() {
+    let server = Server::start().await;
+    let root = server.administrator("root@example.com").await;
+    let key = root.api_key(&["users:read"]).await;
+    let used = || server.get("/identity/users").key(&key);
+    used().await.is(200);
+    // The server looks at its clock now and then.
+    server.forget_after(60).await;
+    let jump = 91 * 86_400;
+    server.clock.advance(jump);
+    used().await.refused(401, "API_KEY_INVALID");
+    server.clock.advance(-jump);
+    used().await.is(200);
+}
+
+async fn a_native_registration_is_not_resent_by_a_link() {
+    let server = Server::start().await;
+    server.registered("alice@example.com").await;
+    for email in ["alice@example.com", "newbie@example.com"] {
+        let begun = server.register(email).await.is(202);
+        let token = begun.text("registrationToken");
+        let reference = Reference::parse(ReferenceKind::Registration, &token);
+        let id: UserId = reference.expect("a registration").user();
+        server.mail_is_out().await;
+        let before = server.mail.all_to(email).len();
+        let path = format!("/user/resend-verification/{id}");
+        server.call(Method::POST, &path).await.is(200);
+        server.mail_is_out().await;
+        assert_eq!(server.mail.all_to(email).len(), before, "{email}");
+    }
+}
