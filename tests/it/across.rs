@@ -225,10 +225,12 @@ async fn an_unfinished_sign_in_opens_what_finishes_or_abandons_it() {
         paths,
         [
             "/mfa/status",
+            "/mfa/methods",
             "/mfa/magic-link/send",
             "/mfa/passkey/auth-options",
             "/mfa/verify-login",
-            "/user/logout"
+            "/user/logout",
+            "/user/profile",
         ]
     );
     for operation in pending {

@@ -103,7 +103,9 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam deleteUser", "no letter outlives its account"),
 ];
 /// More of them.
-const QUIET_TOO: [(&str, &str); 8] = [
+const QUIET_TOO: [(&str, &str); 10] = [
+    ("flashback resendVerification", "is a mail itself"),
+    ("flashback preVerifyEmail", "changes nothing"),
     ("flashback login", "as identity login"),
     ("flashback refreshToken", "as identity refreshToken"),
     ("flashback getPasskeyAuthOptions", "opens nothing"),

@@ -63,7 +63,7 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
             &["link of login"]
         }
         ("flashback activateMagicLink", "token") => &["link of setup"],
-        ("flashback verifyEmail", "token") => &["registration link"],
+        ("flashback preVerifyEmail" | "flashback verifyEmail", "token") => &["registration link"],
         _ => return None,
     })
 }

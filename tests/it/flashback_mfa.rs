@@ -235,6 +235,7 @@ async fn disabling_needs_fresh_proof() {
             assert_eq!(refused["maxAge"], 300);
         }
     };
+    server.clock.advance(301);
     stale(&alice).await;
     alice.sign_in().await;
     server.clock.advance(301);
@@ -251,6 +252,7 @@ async fn adding_a_method_to_one_that_is_on_needs_fresh_proof() {
     let server = Server::start().await;
     let mut alice = Client::registered(&server, "alice@example.com", None).await;
     alice.enable_app().await;
+    server.clock.advance(301);
     alice
         .setup("MAGIC_LINK")
         .await

@@ -69,7 +69,7 @@ async fn an_unfinished_sign_in_opens_what_finishes_it_and_nothing_else() {
     let mut alice = Client::registered(&server, "alice@example.com", None).await;
     alice.enable_app().await;
     alice.login().await;
-    for path in ["/user/profile", "/mfa/methods", "/identity/me"] {
+    for path in ["/organization/users", "/identity/me"] {
         alice.get(path).await.refused(401, "TOKEN_INVALID");
     }
     for path in [

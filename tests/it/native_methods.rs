@@ -212,6 +212,7 @@ async fn removing_takes_fresh_proof() {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
     let app = alice.factor_id("authenticator").await;
+    server.clock.advance(301);
     let refused = alice.remove(&app).await;
     let refused = refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
     assert_eq!(refused["maxAge"], 300);

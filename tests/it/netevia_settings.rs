@@ -285,6 +285,7 @@ async fn turning_off_needs_fresh_proof_and_keeps_everything() {
     let server = Server::start().await;
     let mut alice = Client::registered(&server, "alice@example.com").await;
     alice.enable_app().await;
+    server.clock.advance(301);
     alice
         .disable()
         .await

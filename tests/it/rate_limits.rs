@@ -9,6 +9,11 @@ tests! {
     what_no_limit_counted_says_nothing,
 }
 
+/// A server behind a proxy, that counts by where callers are.
+async fn behind_a_proxy() -> Server {
+    Server::with(|settings| settings.trusted_proxies = super::loopback()).await
+}
+
 /// What the answer says of a limit: how much is left, and in how many seconds it begins anew.
 fn standing(answer: &Answer, name: &str) -> (u32, u32) {
     let all = answer.header("ratelimit").expect("RateLimit");
@@ -30,7 +35,7 @@ fn registration(server: &Server, number: usize) -> contract_tests::Call {
 }
 
 async fn a_network_sees_its_registrations_count_down() {
-    let server = Server::start().await;
+    let server = behind_a_proxy().await;
     for number in 0..30 {
         let answer = registration(&server, number).await.is(202);
         let policy = answer.header("ratelimit-policy");
@@ -71,7 +76,7 @@ async fn an_account_sees_its_code_mails_count_down() {
 }
 
 async fn a_limit_begins_anew_when_it_says_so() {
-    let server = Server::start().await;
+    let server = behind_a_proxy().await;
     let first = registration(&server, 0).await.is(202);
     let (_, resets_in) = standing(&first, "mail_calls_strangers");
     server.clock.advance(i64::from(resets_in) - 1);

@@ -52,7 +52,8 @@ pub async fn run(
                 continue;
             }
         };
-        let typing = typed.write_all(format!("{code}\n").as_bytes());
+        let line = format!("{code}\n");
+        let typing = typed.write_all(line.as_bytes());
         typing.await.expect("to be read");
     }
     let ended = running.wait().await.expect("an end");

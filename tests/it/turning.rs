@@ -39,6 +39,7 @@ async fn a_second_set_up_takes_a_fresh_sign_in_with_the_first_factor() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
+    server.clock.advance(301);
     let refused = alice
         .begin_setup("email")
         .await

@@ -62,6 +62,7 @@ fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Resu
     };
     if !own {
         caller.judge_administrator()?;
+        fresh::judge_for_others(act, &caller)?;
     }
     Ok(())
 }
@@ -175,7 +176,7 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
     } = command;
     let act = Act::begin(ctx, source);
     caller.judge_administrator()?;
-    fresh::judge(&act, &caller)?;
+    fresh::judge_for_others(&act, &caller)?;
     let name = judge_name(&name)?;
     let key = address_as_typed(&name);
     password::judge_new(ctx, &act, &password, password::own_words(&name, &[])).await?;

@@ -19,6 +19,19 @@ pub fn judge(act: &Act, caller: &Caller) -> Result<()> {
     Ok(session.judge_proved(asked, max_age, act.now)?)
 }
 
+/// The same for acts on other people's accounts: while sign-in asks for a method, the session has to have
+/// passed one, as the session that only turned its account's first one on has not.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_for_others(act: &Act, caller: &Caller) -> Result<()> {
+    let max_age = act.policy().fresh_for_factors_seconds;
+    if caller.factor_on() && !caller.session.passed_second_step() {
+        return Err(Refusal::InsufficientUserAuthentication { max_age }.into());
+    }
+    judge(act, caller)
+}
+
 /// Holds the caller's account until the write ends, and reads again what they were when the request
 /// came in: a factor that went on meanwhile, or a session that ended, counts.
 ///

@@ -52,7 +52,7 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
         let caller = fresh::hold(tx, &act, &caller)?;
         let user = &caller.user;
         let id = administered(user)?;
-        fresh::judge(&act, &caller)?;
+        fresh::judge_for_others(&act, &caller)?;
         if organisations::enforce(tx, id, enforced)? {
             let word = if enforced { "on" } else { "off" };
             act.audit(tx, user.id, Event::EnforcementChanged, Some(word))?;

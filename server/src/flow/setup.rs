@@ -255,7 +255,7 @@ impl Begun {
             (true, false) => fresh::judge(act, &caller)?,
             (false, _) => {
                 caller.judge_administrator()?;
-                fresh::judge(act, &caller)?;
+                fresh::judge_for_others(act, &caller)?;
                 users::lock(tx, self.user.id)?;
             }
         }
@@ -476,7 +476,8 @@ fn turn_on(
     // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
     let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
     if first && by_beginner && seen.challenge.session_id.is_some() {
-        fresh::go_on(tx, &seen.beginner(tx, act)?)?;
+        let beginner = seen.beginner(tx, act)?;
+        fresh::go_on(tx, &beginner)?;
     }
     factors::reset_attempts(tx, user_id, method)?;
     code_sets::make_live(tx, user_id, pending.id, act.now)?;

@@ -40,6 +40,8 @@ use crate::model::{Fault, Refusal};
 /// An answer is data, never a page.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
+/// The codes of the refusals that those headers foretell.
+const LIMITED: [&str; 2] = ["TOO_MANY_REQUESTS", "TOO_MANY_MFA_EMAILS"];
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -187,7 +189,7 @@ fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceRespo
     let status = response.status();
     dress(edge, line, response.headers_mut());
     if status.is_success() || status == StatusCode::TOO_MANY_REQUESTS {
-        tell_limits(response.headers_mut());
+        tell_limits(edge, line, &route, response.headers_mut());
     }
     log(line, &route, status);
     response
@@ -271,8 +273,13 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
     }
 }
 
-/// What is left of the limits that counted this request.
-fn tell_limits(headers: &mut HeaderMap) {
+/// What is left of the limits that counted this request, where they can refuse it: a sign-in that may be sent
+/// no code begins all the same.
+fn tell_limits(edge: &Edge, line: &Line, route: &str, headers: &mut HeaderMap) {
+    let declares = |code| edge.contract.declares(&line.handled_as(), route, code);
+    if !LIMITED.into_iter().any(declares) {
+        return;
+    }
     let Some((policies, standings)) = Ledger::of_this_request().headers() else {
         return;
     };

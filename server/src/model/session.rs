@@ -93,6 +93,11 @@ impl Session {
         }
     }
 
+    /// Whether a second step was ever passed in it.
+    pub fn passed_second_step(&self) -> bool {
+        self.acr > Assurance::Aal1
+    }
+
     /// How late it is for what grows old in this session: `now`, or when it was last used, whichever is
     /// later. What was seen to be too old stays so when the clock goes back.
     pub fn moment(&self, now: Time) -> Time {
@@ -136,6 +141,9 @@ impl Session {
     /// # Errors
     /// Refuses an older or weaker session.
     pub fn judge_fresh(&self, factor_on: bool, max_age: u32, now: Time) -> Result<(), Refusal> {
+        if factor_on && !self.passed_second_step() {
+            return Err(Refusal::InsufficientUserAuthentication { max_age });
+        }
         let signed_in = Some(self.auth_time);
         self.judge_since(factor_on, signed_in, max_age, now)
     }
@@ -348,5 +356,64 @@ impl Caller {
             Role::Administrator => Ok(()),
             Role::User => Err(Refusal::Forbidden),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+    use crate::model::Time;
+    use crate::model::ids::Id;
+    use crate::model::kinds::Assurance;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_micros(0).plus_seconds(1_000_000 + seconds)
+    }
+
+    /// A session that began, with its proof, at `begun`.
+    fn session(begun: Time) -> Session {
+        Session {
+            user_id: Id::new(uuid::Uuid::nil()),
+            id: Id::new(uuid::Uuid::nil()),
+            acr: Assurance::Aal2,
+            amr: "pwd otp mfa".to_owned(),
+            auth_time: begun,
+            created_at: begun,
+            last_used_at: begun,
+            expires_at: begun.plus_seconds(86_400),
+            ended_at: None,
+            proved_at: Some(begun),
+            second_step_at: Some(begun),
+        }
+    }
+
+    #[test]
+    fn what_was_added_before_the_session_began_or_while_it_was_fresh_proves_in_it() {
+        let one = session(at(0));
+        let trusts = |added| one.trusts(at(added), at(added), 300, at(10_000));
+        assert!(trusts(-5) && trusts(0) && trusts(300));
+        assert!(!trusts(301));
+    }
+
+    #[test]
+    fn a_session_of_a_time_to_come_trusts_nothing_that_was_added_on_the_older_clock() {
+        let one = session(at(0));
+        assert!(!one.trusts(at(-3600), at(-3600), 300, at(-3500)));
+        assert!(!one.proved_since(true, at(-3600), 300, at(-3500)));
+    }
+
+    #[test]
+    fn proof_grows_old_by_when_the_session_was_last_used() {
+        let mut one = session(at(0));
+        assert!(one.judge_proved(true, 300, at(300)).is_ok());
+        assert!(one.judge_proved(true, 300, at(301)).is_err());
+        one.last_used_at = at(360);
+        assert!(one.judge_proved(true, 300, at(100)).is_err());
+        let again = Session {
+            second_step_at: Some(at(100)),
+            last_used_at: at(100),
+            ..one
+        };
+        assert!(again.judge_proved(true, 300, at(110)).is_ok());
     }
 }

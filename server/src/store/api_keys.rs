@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::on;
 use crate::model::api_key::ApiKey;
 use crate::model::{ApiKeyId, Result, Time, UserId};
 use crate::schema::api_keys;
@@ -12,18 +13,18 @@ use crate::schema::api_keys;
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<Option<ApiKey>> {
-    Ok(api_keys::table
+    Ok(on!(tx, |conn| api_keys::table
         .find((user_id, id))
         .select(ApiKey::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Remembers a key.
 pub fn insert(tx: &mut Tx, key: &ApiKey) -> Result<()> {
-    diesel::insert_into(api_keys::table)
+    on!(tx, |conn| diesel::insert_into(api_keys::table)
         .values(key)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
@@ -31,41 +32,43 @@ pub fn insert(tx: &mut Tx, key: &ApiKey) -> Result<()> {
 /// what the key was is still listed.
 pub fn end_over(tx: &mut Tx, user_id: UserId, id: ApiKeyId, now: Time) -> Result<()> {
     let none: &[u8] = &[];
-    diesel::update(
+    on!(tx, |conn| diesel::update(
         api_keys::table
             .find((user_id, id))
             .filter(api_keys::expires_at.le(now)),
     )
     .set(api_keys::secret_hash.eq(none))
-    .execute(&mut tx.conn)?;
+    .execute(conn))?;
     Ok(())
 }
 
 /// How many keys of a user still work.
 pub fn count_live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<i64> {
-    Ok(api_keys::table
+    Ok(on!(tx, |conn| api_keys::table
         .filter(api_keys::user_id.eq(user_id))
         .filter(api_keys::expires_at.gt(now))
         .count()
-        .get_result(&mut tx.conn)?)
+        .get_result(conn))?)
 }
 
 /// One page of all users' keys, newest first, and how many there are.
 pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<ApiKey>, i64)> {
-    let page = api_keys::table
+    let page = on!(tx, |conn| api_keys::table
         .order(api_keys::id.desc())
         .limit(limit)
         .offset(offset)
         .select(ApiKey::as_select())
-        .load(&mut tx.conn)?;
-    let total = api_keys::table.count().get_result(&mut tx.conn)?;
+        .load(conn))?;
+    let total = on!(tx, |conn| api_keys::table.count().get_result(conn))?;
     Ok((page, total))
 }
 
 /// Forgets a key, whosever it is; whose it was and what it was called, or `None`.
 pub fn delete(tx: &mut Tx, id: ApiKeyId) -> Result<Option<(UserId, String)>> {
-    Ok(diesel::delete(api_keys::table.filter(api_keys::id.eq(id)))
-        .returning((api_keys::user_id, api_keys::name))
-        .get_result(&mut tx.conn)
-        .optional()?)
+    Ok(on!(tx, |conn| diesel::delete(
+        api_keys::table.filter(api_keys::id.eq(id))
+    )
+    .returning((api_keys::user_id, api_keys::name))
+    .get_result(conn))
+    .optional()?)
 }

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::on;
 use crate::model::Result;
 use crate::model::audit::AuditEvent;
 use crate::schema::audit_events;
@@ -12,8 +13,8 @@ use crate::schema::audit_events;
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn append(tx: &mut Tx, event: &AuditEvent) -> Result<()> {
-    diesel::insert_into(audit_events::table)
+    on!(tx, |conn| diesel::insert_into(audit_events::table)
         .values(event)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }

@@ -56,17 +56,33 @@ macro_rules! kept {
     }};
 }
 
+/// Runs a query on whichever database it is.
+///
+/// Each arm builds the query for its own database. Built for the enum over both, its SQL is written anew each
+/// time, only to ask whether its prepared form is kept.
+macro_rules! on {
+    ($tx:expr, |$conn:ident| $query:expr) => {
+        match &mut $tx.conn {
+            $crate::store::conn::Conn::Sqlite($conn) => $query,
+            $crate::store::conn::Conn::Postgres($conn) => $query,
+        }
+    };
+}
+
 /// Runs a statement that returns no rows, and keeps its prepared form; how many rows it changed.
 ///
 /// It returns a one for each row, since diesel's `execute` takes a reference on the way, which loses
 /// what [`Cached`] says.
 macro_rules! run_kept {
     ($tx:expr, $statement:expr) => {{
-        let one = diesel::IntoSql::into_sql::<diesel::sql_types::Integer>(1);
-        $crate::store::cached::kept!($statement.returning(one))
-            .load::<i32>(&mut $tx.conn)
-            .map(|rows| rows.len())
+        enum Here {}
+        let one = || diesel::IntoSql::into_sql::<diesel::sql_types::Integer>(1);
+        let rows = $crate::store::cached::on!($tx, |conn| {
+            let statement = $statement.returning(one());
+            $crate::store::cached::cached::<Here, _>(statement).load::<i32>(conn)
+        });
+        rows.map(|rows| rows.len())
     }};
 }
 
-pub(super) use {kept, run_kept};
+pub(super) use {kept, on, run_kept};

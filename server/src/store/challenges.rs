@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::{kept, run_kept};
+use super::cached::{kept, on, run_kept};
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::time::SKEW;
@@ -15,38 +15,38 @@ use crate::schema::challenges;
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn find(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<Option<Challenge>> {
-    Ok(challenges::table
+    Ok(on!(tx, |conn| challenges::table
         .find((user_id, id))
         .select(Challenge::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Remembers a challenge.
 pub fn insert(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
-    diesel::insert_into(challenges::table)
+    on!(tx, |conn| diesel::insert_into(challenges::table)
         .values(challenge)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
 /// The live challenges of a user, newest first. One that was begun in a time to come is none: the clock went
 /// back since.
 pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
-    Ok(challenges::table
+    Ok(on!(tx, |conn| challenges::table
         .filter(challenges::user_id.eq(user_id))
         .filter(challenges::consumed_at.is_null())
         .filter(challenges::expires_at.gt(now))
         .filter(challenges::created_at.le(now.plus_seconds(SKEW)))
         .order(challenges::id.desc())
         .select(Challenge::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// Takes one try of a challenge that still waits for the same method (P-11): how many are taken now,
 /// or `None` when none is left, or it is over or was switched.
 pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<Option<i32>> {
-    Ok(kept!(
+    Ok(on!(tx, |conn| kept!(
         diesel::update(
             challenges::table
                 .find((challenge.user_id, challenge.id))
@@ -58,7 +58,7 @@ pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Res
         .set(challenges::attempts.eq(challenges::attempts + 1))
         .returning(challenges::attempts)
     )
-    .get_result(&mut tx.conn)
+    .get_result(conn))
     .optional()?)
 }
 
@@ -117,13 +117,13 @@ pub fn over(
     session: SessionId,
     now: Time,
 ) -> Result<Vec<ChallengeId>> {
-    Ok(challenges::table
+    Ok(on!(tx, |conn| challenges::table
         .filter(challenges::user_id.eq(user_id))
         .filter(challenges::session_id.eq(session))
         .filter(challenges::consumed_at.is_null())
         .filter(challenges::expires_at.le(now))
         .select(challenges::id)
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// What a challenge waits for after a mail was sent for it.

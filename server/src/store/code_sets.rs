@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use crate::model::code_set::{CodeSet, RecoveryCode};
 use crate::model::kinds::CodeSetKind;
 use crate::model::{CodeSetId, FactorId, Result, Time, UserId};
@@ -20,35 +20,38 @@ mod tests;
 /// A fault when the database does not answer; so for every function here.
 pub fn insert(tx: &mut Tx, set: &CodeSet, codes: &[RecoveryCode]) -> Result<()> {
     forget_orphans(tx, set.user_id, set.kind)?;
-    diesel::insert_into(code_sets::table)
+    on!(tx, |conn| diesel::insert_into(code_sets::table)
         .values(set)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     for code in codes {
-        diesel::insert_into(recovery_codes::table)
+        on!(tx, |conn| diesel::insert_into(recovery_codes::table)
             .values(code)
-            .execute(&mut tx.conn)?;
+            .execute(conn))?;
     }
     Ok(())
 }
 
 fn forget_orphans(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()> {
-    let pending: Vec<(CodeSetId, Option<FactorId>)> = code_sets::table
+    let pending: Vec<(CodeSetId, Option<FactorId>)> = on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
         .filter(code_sets::kind.eq(kind))
         .filter(code_sets::live_at.is_null())
         .select((code_sets::id, code_sets::factor_id))
-        .load(&mut tx.conn)?;
+        .load(conn))?;
     if pending.is_empty() {
         return Ok(());
     }
-    let standing: Vec<FactorId> = factors::table
+    let standing: Vec<FactorId> = on!(tx, |conn| factors::table
         .filter(factors::user_id.eq(user_id))
         .select(factors::id)
-        .load(&mut tx.conn)?;
+        .load(conn))?;
     for (id, factor) in pending {
         if !factor.is_some_and(|factor| standing.contains(&factor)) {
             forget_codes(tx, user_id, id)?;
-            diesel::delete(code_sets::table.find((user_id, id))).execute(&mut tx.conn)?;
+            on!(tx, |conn| diesel::delete(
+                code_sets::table.find((user_id, id))
+            )
+            .execute(conn))?;
         }
     }
     Ok(())
@@ -56,37 +59,37 @@ fn forget_orphans(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()>
 
 /// The set of this kind that counts, if one does.
 pub fn live(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<Option<CodeSet>> {
-    Ok(code_sets::table
+    Ok(on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
         .filter(code_sets::kind.eq(kind))
         .filter(code_sets::live_at.is_not_null())
         .filter(code_sets::ended_at.is_null())
         .order(code_sets::id.desc())
         .select(CodeSet::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// The set that waits for this factor's proof, or came to count by it, unless it ended.
 pub fn of_factor(tx: &mut Tx, user_id: UserId, factor_id: FactorId) -> Result<Option<CodeSet>> {
-    Ok(code_sets::table
+    Ok(on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
         .filter(code_sets::factor_id.eq(factor_id))
         .filter(code_sets::ended_at.is_null())
         .order(code_sets::id.desc())
         .select(CodeSet::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// The codes of a set.
 pub fn codes(tx: &mut Tx, set: &CodeSet) -> Result<Vec<RecoveryCode>> {
-    Ok(recovery_codes::table
+    Ok(on!(tx, |conn| recovery_codes::table
         .filter(recovery_codes::user_id.eq(set.user_id))
         .filter(recovery_codes::set_id.eq(set.id))
         .order(recovery_codes::ordinal)
         .select(RecoveryCode::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// How many codes of the set that counts were not used; 0 when none counts.
@@ -99,12 +102,12 @@ pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32>
 
 /// How many codes of a set were not used.
 pub fn unused(tx: &mut Tx, set: &CodeSet) -> Result<u32> {
-    let left: i64 = recovery_codes::table
+    let left: i64 = on!(tx, |conn| recovery_codes::table
         .filter(recovery_codes::user_id.eq(set.user_id))
         .filter(recovery_codes::set_id.eq(set.id))
         .filter(recovery_codes::used_at.is_null())
         .count()
-        .get_result(&mut tx.conn)?;
+        .get_result(conn))?;
     Ok(u32::try_from(left).unwrap_or(u32::MAX))
 }
 
@@ -161,13 +164,13 @@ pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -
 
 /// Ends the set of this kind that counts: its codes are worth nothing from now on.
 pub fn end(tx: &mut Tx, user_id: UserId, kind: CodeSetKind, now: Time) -> Result<()> {
-    let ended: Vec<CodeSetId> = code_sets::table
+    let ended: Vec<CodeSetId> = on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
         .filter(code_sets::kind.eq(kind))
         .filter(code_sets::live_at.is_not_null())
         .filter(code_sets::ended_at.is_null())
         .select(code_sets::id)
-        .load(&mut tx.conn)?;
+        .load(conn))?;
     for id in ended {
         run_kept!(
             tx,
@@ -180,33 +183,40 @@ pub fn end(tx: &mut Tx, user_id: UserId, kind: CodeSetKind, now: Time) -> Result
 
 /// Forgets every set of a user, of all kinds and in every state.
 pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
-    diesel::delete(recovery_codes::table.filter(recovery_codes::user_id.eq(user_id)))
-        .execute(&mut tx.conn)?;
-    diesel::delete(code_sets::table.filter(code_sets::user_id.eq(user_id)))
-        .execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        recovery_codes::table.filter(recovery_codes::user_id.eq(user_id))
+    )
+    .execute(conn))?;
+    on!(tx, |conn| diesel::delete(
+        code_sets::table.filter(code_sets::user_id.eq(user_id))
+    )
+    .execute(conn))?;
     Ok(())
 }
 
 /// Forgets the sets of one kind of a user, those that count and those that wait.
 pub fn delete_kind(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()> {
-    let sets: Vec<CodeSetId> = code_sets::table
+    let sets: Vec<CodeSetId> = on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
         .filter(code_sets::kind.eq(kind))
         .select(code_sets::id)
-        .load(&mut tx.conn)?;
+        .load(conn))?;
     for id in sets {
         forget_codes(tx, user_id, id)?;
-        diesel::delete(code_sets::table.find((user_id, id))).execute(&mut tx.conn)?;
+        on!(tx, |conn| diesel::delete(
+            code_sets::table.find((user_id, id))
+        )
+        .execute(conn))?;
     }
     Ok(())
 }
 
 fn forget_codes(tx: &mut Tx, user_id: UserId, set_id: CodeSetId) -> Result<()> {
-    diesel::delete(
+    on!(tx, |conn| diesel::delete(
         recovery_codes::table
             .filter(recovery_codes::user_id.eq(user_id))
             .filter(recovery_codes::set_id.eq(set_id)),
     )
-    .execute(&mut tx.conn)?;
+    .execute(conn))?;
     Ok(())
 }

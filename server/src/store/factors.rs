@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use super::conn::Conn;
 use super::passkeys;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -16,27 +16,27 @@ use crate::schema::{factor_attempts, factors};
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<Factor>> {
-    Ok(factors::table
+    Ok(on!(tx, |conn| factors::table
         .filter(factors::user_id.eq(user_id))
         .order(factors::id)
         .select(Factor::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// The factors of several users.
 pub fn of_users(tx: &mut Tx, user_ids: &[UserId]) -> Result<Vec<Factor>> {
-    Ok(factors::table
+    Ok(on!(tx, |conn| factors::table
         .filter(factors::user_id.eq_any(user_ids.iter().copied()))
         .order((factors::user_id, factors::id))
         .select(Factor::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// Remembers a factor.
 pub fn insert(tx: &mut Tx, factor: &Factor) -> Result<()> {
-    diesel::insert_into(factors::table)
+    on!(tx, |conn| diesel::insert_into(factors::table)
         .values(factor)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
@@ -109,13 +109,13 @@ pub fn used(tx: &mut Tx, factor: &Factor, now: Time) -> Result<bool> {
 
 /// Forgets a user's factors of one kind in one state; how many there were.
 pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState) -> Result<usize> {
-    let gone = diesel::delete(
+    let gone = on!(tx, |conn| diesel::delete(
         factors::table
             .filter(factors::user_id.eq(user_id))
             .filter(factors::kind.eq(kind))
             .filter(factors::state.eq(state)),
     )
-    .execute(&mut tx.conn)?;
+    .execute(conn))?;
     if kind == FactorKind::Passkey {
         passkeys::forget_gone(tx, user_id)?;
     }
@@ -124,7 +124,10 @@ pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState
 
 /// Forgets one factor.
 pub fn delete_one(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
-    diesel::delete(factors::table.find((user_id, id))).execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        factors::table.find((user_id, id))
+    )
+    .execute(conn))?;
     passkeys::forget_gone(tx, user_id)
 }
 
@@ -174,27 +177,30 @@ pub fn rename(tx: &mut Tx, user_id: UserId, id: FactorId, name: &str) -> Result<
 
 /// Forgets all factors of a user.
 pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
-    diesel::delete(factors::table.filter(factors::user_id.eq(user_id))).execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        factors::table.filter(factors::user_id.eq(user_id))
+    )
+    .execute(conn))?;
     passkeys::forget_gone(tx, user_id)
 }
 
 /// How many wrong codes of this kind there were; a counter that counted nothing need not exist.
 pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<FactorAttempts> {
-    Ok(factor_attempts::table
+    Ok(on!(tx, |conn| factor_attempts::table
         .find((user_id, kind))
         .select(FactorAttempts::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?
-        .unwrap_or(FactorAttempts::none(user_id, kind)))
+        .get_result(conn))
+    .optional()?
+    .unwrap_or(FactorAttempts::none(user_id, kind)))
 }
 
 /// The counters that reached this many wrong codes (P-15): one read, as every sign-in asks.
 pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<FactorAttempts>> {
-    Ok(factor_attempts::table
+    Ok(on!(tx, |conn| factor_attempts::table
         .filter(factor_attempts::user_id.eq(user_id))
         .filter(factor_attempts::failures.ge(hard_limit.cast_signed()))
         .select(FactorAttempts::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
@@ -256,7 +262,9 @@ pub fn forget_later_steps(tx: &mut Tx, user_id: UserId, step: i64) -> Result<()>
 
 /// Lifts all waits and stops of a user.
 pub fn reset_all_attempts(tx: &mut Tx, user_id: UserId) -> Result<()> {
-    diesel::delete(factor_attempts::table.filter(factor_attempts::user_id.eq(user_id)))
-        .execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        factor_attempts::table.filter(factor_attempts::user_id.eq(user_id))
+    )
+    .execute(conn))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use super::conn::Conn;
 use crate::model::policy::{Policy, growing_wait};
 use crate::model::time::SKEW;
@@ -94,11 +94,11 @@ pub fn take_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Re
 
 /// Seconds until a user's limit has a use left; `None` when it has one now.
 pub fn wait_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Result<Option<u32>> {
-    let row: Option<(i32, Time)> = user_limits::table
+    let row: Option<(i32, Time)> = on!(tx, |conn| user_limits::table
         .find((user_id, limit.name))
         .select((user_limits::used, user_limits::window_ends_at))
-        .get_result(&mut tx.conn)
-        .optional()?;
+        .get_result(conn))
+    .optional()?;
     Ok(row.and_then(|row| wait(row, limit, now)))
 }
 
@@ -121,21 +121,21 @@ pub fn take(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Opti
 
 /// How much of a user's limit is left, without taking any of it.
 pub fn standing_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Result<Standing> {
-    let row: Option<(i32, Time)> = user_limits::table
+    let row: Option<(i32, Time)> = on!(tx, |conn| user_limits::table
         .find((user_id, limit.name))
         .select((user_limits::used, user_limits::window_ends_at))
-        .get_result(&mut tx.conn)
-        .optional()?;
+        .get_result(conn))
+    .optional()?;
     Ok(standing(row, limit, now))
 }
 
 /// How much of a limit of what belongs to no user is left, without taking any of it.
 pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Standing> {
-    let row: Option<(i32, Time)> = limits::table
+    let row: Option<(i32, Time)> = on!(tx, |conn| limits::table
         .find((subject, limit.name))
         .select((limits::used, limits::window_ends_at))
-        .get_result(&mut tx.conn)
-        .optional()?;
+        .get_result(conn))
+    .optional()?;
     Ok(standing(row, limit, now))
 }
 
@@ -169,7 +169,10 @@ pub fn give_back(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
 
 /// Begins a limit anew.
 pub fn delete(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
-    diesel::delete(limits::table.find((subject, name))).execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        limits::table.find((subject, name))
+    )
+    .execute(conn))?;
     Ok(())
 }
 
@@ -185,11 +188,11 @@ pub fn probe(tx: &mut Tx, row: &[u8], now: Time) -> Result<()> {
 
 /// Seconds until a limit of what belongs to no user has a use left; `None` when it has one now.
 pub fn wait_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Option<u32>> {
-    let row: Option<(i32, Time)> = limits::table
+    let row: Option<(i32, Time)> = on!(tx, |conn| limits::table
         .find((subject, limit.name))
         .select((limits::used, limits::window_ends_at))
-        .get_result(&mut tx.conn)
-        .optional()?;
+        .get_result(conn))
+    .optional()?;
     Ok(row.and_then(|row| wait(row, limit, now)))
 }
 
@@ -200,8 +203,10 @@ fn wait((used, ends): (i32, Time), limit: Limit, now: Time) -> Option<u32> {
 
 /// Lifts the limits of a user.
 pub fn delete_of_user(tx: &mut Tx, user_id: UserId) -> Result<()> {
-    diesel::delete(user_limits::table.filter(user_limits::user_id.eq(user_id)))
-        .execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        user_limits::table.filter(user_limits::user_id.eq(user_id))
+    )
+    .execute(conn))?;
     Ok(())
 }
 
@@ -279,12 +284,12 @@ pub fn password_attempts(
     address_hash: &[u8],
     source_hash: &[u8],
 ) -> Result<PasswordAttempts> {
-    Ok(password_attempts::table
+    Ok(on!(tx, |conn| password_attempts::table
         .find((address_hash, source_hash))
         .select(PasswordAttempts::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?
-        .unwrap_or_else(|| PasswordAttempts::none(address_hash, source_hash)))
+        .get_result(conn))
+    .optional()?
+    .unwrap_or_else(|| PasswordAttempts::none(address_hash, source_hash)))
 }
 
 /// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
@@ -323,16 +328,18 @@ pub fn reserve_password(
 
 /// A right password: the counter begins anew.
 pub fn reset_password(tx: &mut Tx, address_hash: &[u8], source_hash: &[u8]) -> Result<()> {
-    diesel::delete(password_attempts::table.find((address_hash, source_hash)))
-        .execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(
+        password_attempts::table.find((address_hash, source_hash))
+    )
+    .execute(conn))?;
     Ok(())
 }
 
 /// Lifts the waits of an address, from every network.
 pub fn reset_password_of_address(tx: &mut Tx, address_hash: &[u8]) -> Result<()> {
-    diesel::delete(
+    on!(tx, |conn| diesel::delete(
         password_attempts::table.filter(password_attempts::address_hash.eq(address_hash)),
     )
-    .execute(&mut tx.conn)?;
+    .execute(conn))?;
     Ok(())
 }

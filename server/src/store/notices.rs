@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use super::conn::Conn;
 use crate::model::notice::{Lane, Notice, state};
 use crate::model::time::SKEW;
@@ -18,27 +18,27 @@ use crate::schema::{key_canaries, notices};
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn insert(tx: &mut Tx, notice: &Notice) -> Result<()> {
-    diesel::insert_into(notices::table)
+    on!(tx, |conn| diesel::insert_into(notices::table)
         .values(notice)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
 /// How many notices wait.
 pub fn queued(tx: &mut Tx) -> Result<i64> {
-    Ok(notices::table
+    Ok(on!(tx, |conn| notices::table
         .filter(notices::state.eq(state::QUEUED))
         .count()
-        .get_result(&mut tx.conn)?)
+        .get_result(conn))?)
 }
 
 /// In which lanes notices wait.
 pub fn waiting(tx: &mut Tx) -> Result<Vec<Lane>> {
-    let words: Vec<String> = notices::table
+    let words: Vec<String> = on!(tx, |conn| notices::table
         .filter(notices::state.eq(state::QUEUED))
         .select(notices::lane)
         .distinct()
-        .load(&mut tx.conn)?;
+        .load(conn))?;
     // A lane of a newer server is that server's.
     Ok(words.iter().filter_map(|word| Lane::parse(word)).collect())
 }
@@ -149,15 +149,16 @@ pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
 
 /// The canaries: ids of sealing keys, and the known value that each sealed.
 pub fn canaries(tx: &mut Tx) -> Result<Vec<(String, Vec<u8>)>> {
-    Ok(key_canaries::table
+    Ok(on!(tx, |conn| key_canaries::table
         .select((key_canaries::key_id, key_canaries::sealed))
         .order(key_canaries::key_id)
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// Forgets the canary of a sealing key that was retired.
 pub fn forget_canary(tx: &mut Tx, key_id: &str) -> Result<()> {
-    diesel::delete(key_canaries::table.find(key_id)).execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(key_canaries::table.find(key_id))
+        .execute(conn))?;
     Ok(())
 }
 

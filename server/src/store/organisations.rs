@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use crate::model::kinds::OrganisationRole;
 use crate::model::organisation::Organisation;
 use crate::model::user::User;
@@ -15,18 +15,18 @@ use crate::schema::{organisations, users};
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn find(tx: &mut Tx, id: OrganisationId) -> Result<Option<Organisation>> {
-    Ok(organisations::table
+    Ok(on!(tx, |conn| organisations::table
         .find(id)
         .select(Organisation::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Founds one.
 pub fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
-    diesel::insert_into(organisations::table)
+    on!(tx, |conn| diesel::insert_into(organisations::table)
         .values(organisation)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
@@ -46,20 +46,20 @@ pub fn enforce(tx: &mut Tx, id: OrganisationId, enforced: bool) -> Result<bool> 
 
 /// Who owns it.
 pub fn owners(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
-    Ok(users::table
+    Ok(on!(tx, |conn| users::table
         .filter(users::organisation_id.eq(id))
         .filter(users::organisation_role.eq(OrganisationRole::Owner))
         .select(User::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// Everybody in it, oldest account first.
 pub fn members(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
-    Ok(users::table
+    Ok(on!(tx, |conn| users::table
         .filter(users::organisation_id.eq(id))
         .order(users::number)
         .select(User::as_select())
-        .load(&mut tx.conn)?)
+        .load(conn))?)
 }
 
 /// Makes the user a member in this role, of no other organisation from now on.

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::{kept, run_kept};
+use super::cached::{kept, on, run_kept};
 use super::conn::Conn;
 use crate::model::challenge::Challenge;
 use crate::model::factor::Factor;
@@ -17,11 +17,11 @@ use crate::schema::{ceremonies, challenges, credentials, factors};
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn owner(tx: &mut Tx, credential_id: &[u8]) -> Result<Option<Credential>> {
-    Ok(credentials::table
+    Ok(on!(tx, |conn| credentials::table
         .find(credential_id)
         .select(Credential::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Makes a credential id this factor's; `false` when another factor has it, of any user. An entry that
@@ -29,7 +29,9 @@ pub fn owner(tx: &mut Tx, credential_id: &[u8]) -> Result<Option<Credential>> {
 pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
     if let Some(old) = owner(tx, &credential.credential_id)? {
         let stands = factors::table.find((old.user_id, old.factor_id));
-        if diesel::select(diesel::dsl::exists(stands)).get_result(&mut tx.conn)? {
+        if on!(tx, |conn| diesel::select(diesel::dsl::exists(stands))
+            .get_result(conn))?
+        {
             return Ok(false);
         }
         forget(tx, &old)?;
@@ -47,29 +49,29 @@ pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
 
 /// Frees a credential id, if it is still this factor's.
 fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
-    diesel::delete(
+    on!(tx, |conn| diesel::delete(
         credentials::table
             .find(&credential.credential_id)
             .filter(credentials::user_id.eq(credential.user_id))
             .filter(credentials::factor_id.eq(credential.factor_id)),
     )
-    .execute(&mut tx.conn)?;
+    .execute(conn))?;
     Ok(())
 }
 
 /// Frees the credential ids of a user's factors that are gone.
 pub fn forget_gone(tx: &mut Tx, user_id: UserId) -> Result<()> {
-    let standing: Vec<FactorId> = factors::table
+    let standing: Vec<FactorId> = on!(tx, |conn| factors::table
         .filter(factors::user_id.eq(user_id))
         .filter(factors::kind.eq(FactorKind::Passkey))
         .select(factors::id)
-        .load(&mut tx.conn)?;
-    diesel::delete(
+        .load(conn))?;
+    on!(tx, |conn| diesel::delete(
         credentials::table
             .filter(credentials::user_id.eq(user_id))
             .filter(credentials::factor_id.ne_all(standing)),
     )
-    .execute(&mut tx.conn)?;
+    .execute(conn))?;
     Ok(())
 }
 
@@ -159,16 +161,16 @@ pub fn take_of_challenge(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
 
 /// Remembers a sign-in that names no user.
 pub fn begin(tx: &mut Tx, ceremony: &Ceremony) -> Result<()> {
-    diesel::insert_into(ceremonies::table)
+    on!(tx, |conn| diesel::insert_into(ceremonies::table)
         .values(ceremony)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
 /// Takes a sign-in that names no user: what its answer is judged by, and until when it was good;
 /// nothing when it was taken, or never was.
 pub fn take(tx: &mut Tx, id: CeremonyId, secret_hash: &[u8]) -> Result<Option<(String, Time)>> {
-    Ok(kept!(
+    Ok(on!(tx, |conn| kept!(
         diesel::delete(
             ceremonies::table
                 .find(id)
@@ -176,6 +178,6 @@ pub fn take(tx: &mut Tx, id: CeremonyId, secret_hash: &[u8]) -> Result<Option<(S
         )
         .returning((ceremonies::state, ceremonies::expires_at))
     )
-    .get_result(&mut tx.conn)
+    .get_result(conn))
     .optional()?)
 }

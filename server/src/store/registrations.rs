@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use crate::model::user::Registration;
 use crate::model::{Result, Time, UserId};
 use crate::schema::registrations;
@@ -13,18 +13,18 @@ use crate::schema::registrations;
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<Registration>> {
-    Ok(registrations::table
+    Ok(on!(tx, |conn| registrations::table
         .find(id)
         .select(Registration::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Remembers a registration.
 pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
-    diesel::insert_into(registrations::table)
+    on!(tx, |conn| diesel::insert_into(registrations::table)
         .values(registration)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use crate::model::kinds::Assurance;
 use crate::model::session::{RefreshToken, Session};
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
@@ -14,18 +14,18 @@ use crate::schema::{refresh_tokens, sessions};
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn find(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<Option<Session>> {
-    Ok(sessions::table
+    Ok(on!(tx, |conn| sessions::table
         .find((user_id, id))
         .select(Session::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Begins a session.
 pub fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
-    diesel::insert_into(sessions::table)
+    on!(tx, |conn| diesel::insert_into(sessions::table)
         .values(session)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 
@@ -111,18 +111,18 @@ pub fn end_weak(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Time)
 
 /// The refresh token with this id.
 pub fn find_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId) -> Result<Option<RefreshToken>> {
-    Ok(refresh_tokens::table
+    Ok(on!(tx, |conn| refresh_tokens::table
         .find((user_id, id))
         .select(RefreshToken::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Remembers a refresh token.
 pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
-    diesel::insert_into(refresh_tokens::table)
+    on!(tx, |conn| diesel::insert_into(refresh_tokens::table)
         .values(token)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(())
 }
 

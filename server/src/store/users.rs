@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::run_kept;
+use super::cached::{on, run_kept};
 use super::conn::Conn;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
@@ -19,20 +19,20 @@ use crate::schema::{
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
 pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
-    Ok(users::table
+    Ok(on!(tx, |conn| users::table
         .find(id)
         .select(User::as_select())
-        .get_result(&mut tx.conn)
-        .optional()?)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// The user whose proved address this is.
 pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
-    let id: Option<UserId> = addresses::table
+    let id: Option<UserId> = on!(tx, |conn| addresses::table
         .find(address)
         .select(addresses::user_id)
-        .get_result(&mut tx.conn)
-        .optional()?;
+        .get_result(conn))
+    .optional()?;
     match id {
         Some(id) => find(tx, id),
         None => Ok(None),
@@ -41,11 +41,11 @@ pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
 
 /// The user with this number.
 pub fn by_number(tx: &mut Tx, number: i64) -> Result<Option<User>> {
-    let id: Option<UserId> = user_numbers::table
+    let id: Option<UserId> = on!(tx, |conn| user_numbers::table
         .find(number)
         .select(user_numbers::user_id)
-        .get_result(&mut tx.conn)
-        .optional()?;
+        .get_result(conn))
+    .optional()?;
     match id {
         Some(id) => find(tx, id),
         None => Ok(None),
@@ -57,20 +57,20 @@ pub fn enforced(tx: &mut Tx, user: &User) -> Result<bool> {
     let Some(organisation) = user.organisation_id else {
         return Ok(false);
     };
-    Ok(organisations::table
+    Ok(on!(tx, |conn| organisations::table
         .find(organisation)
         .select(organisations::mfa_enforced)
-        .get_result(&mut tx.conn)
-        .optional()?
-        .unwrap_or(false))
+        .get_result(conn))
+    .optional()?
+    .unwrap_or(false))
 }
 
 /// Whether the address belongs to a user.
 pub fn address_taken(tx: &mut Tx, address: &str) -> Result<bool> {
-    Ok(
-        diesel::select(diesel::dsl::exists(addresses::table.find(address)))
-            .get_result(&mut tx.conn)?,
-    )
+    Ok(on!(tx, |conn| diesel::select(diesel::dsl::exists(
+        addresses::table.find(address)
+    ))
+    .get_result(conn))?)
 }
 
 /// What a new user consists of.
@@ -119,10 +119,10 @@ fn insert_as(
     if !claim_address(tx, key, new.id)? {
         return Ok(None);
     }
-    let number: i64 = diesel::insert_into(user_numbers::table)
+    let number: i64 = on!(tx, |conn| diesel::insert_into(user_numbers::table)
         .values(user_numbers::user_id.eq(new.id))
         .returning(user_numbers::number)
-        .get_result(&mut tx.conn)?;
+        .get_result(conn))?;
     let mut user = User {
         id: new.id,
         number,
@@ -140,9 +140,9 @@ fn insert_as(
         password_changes: 0,
     };
     differs(&mut user);
-    diesel::insert_into(users::table)
+    on!(tx, |conn| diesel::insert_into(users::table)
         .values(&user)
-        .execute(&mut tx.conn)?;
+        .execute(conn))?;
     Ok(Some(user))
 }
 
@@ -233,7 +233,7 @@ pub fn other_administrators(tx: &mut Tx, id: UserId) -> Result<usize> {
 pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
     macro_rules! forget {
         ($($table:ident),+ $(,)?) => {$(
-            diesel::delete($table::table.filter($table::user_id.eq(id))).execute(&mut tx.conn)?;
+            on!(tx, |conn| diesel::delete($table::table.filter($table::user_id.eq(id))).execute(conn))?;
         )+};
     }
     forget!(
@@ -252,7 +252,8 @@ pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
         user_limits,
         user_numbers,
     );
-    diesel::delete(users::table.find(id)).execute(&mut tx.conn)?;
+    on!(tx, |conn| diesel::delete(users::table.find(id))
+        .execute(conn))?;
     Ok(())
 }
 
@@ -267,22 +268,22 @@ pub fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
 
 /// One page of all users, oldest first, and how many there are.
 pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
-    let page = users::table
+    let page = on!(tx, |conn| users::table
         .order(users::number)
         .limit(limit)
         .offset(offset)
         .select(User::as_select())
-        .load(&mut tx.conn)?;
-    let total = users::table.count().get_result(&mut tx.conn)?;
+        .load(conn))?;
+    let total = on!(tx, |conn| users::table.count().get_result(conn))?;
     Ok((page, total))
 }
 
 /// The number of the administrator who is the oldest one.
 pub fn first_administrator(tx: &mut Tx) -> Result<Option<i64>> {
-    Ok(users::table
+    Ok(on!(tx, |conn| users::table
         .filter(users::role.eq(Role::Administrator))
         .select(diesel::dsl::min(users::number))
-        .get_result(&mut tx.conn)?)
+        .get_result(conn))?)
 }
 
 /// Holds the user's row until the write ends, so that what is counted and then added to is counted

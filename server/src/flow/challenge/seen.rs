@@ -375,7 +375,7 @@ impl Seen {
         let caller = caller.ok_or(Refusal::TokenInvalid { sent: false })?;
         if caller.user.id != self.user.id {
             caller.judge_administrator()?;
-            fresh::judge(act, caller)?;
+            fresh::judge_for_others(act, caller)?;
         }
         Ok(Some(caller.clone()))
     }

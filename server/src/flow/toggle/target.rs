@@ -48,6 +48,7 @@ pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<H
             actor: None,
         });
     };
+    fresh::judge_for_others(act, &caller)?;
     users::lock(tx, user.id)?;
     Ok(Held {
         factors: factors::of_user(tx, user.id)?,
@@ -116,7 +117,7 @@ pub async fn other(
         let Some(user) = find(tx, &caller, target)? else {
             return Ok((caller.user.clone(), caller.factors.clone()));
         };
-        fresh::judge(&act, &caller)?;
+        fresh::judge_for_others(&act, &caller)?;
         let factors = factors::of_user(tx, user.id)?;
         Ok((user, factors))
     })
