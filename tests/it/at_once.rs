@@ -7,6 +7,7 @@ use contract_tests::call::{Call, at_once, count, outcomes};
 use contract_tests::{Answer, Method, PASSWORD, Server, json, tests};
 use countersign::clock::Clock;
 use countersign::model::Time;
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -18,6 +19,7 @@ tests! {
     a_right_password_beside_wrong_ones_within_the_limit_signs_in,
     right_codes_at_once_are_not_refused_for_a_wait_that_nobody_earned,
     a_new_hash_of_the_same_password_is_no_change_of_it,
+    a_hash_that_is_made_anew_meanwhile_is_no_change_of_the_password,
     an_overload_is_no_wrong_password_and_no_row,
     an_overload_is_no_wrong_recovery_code,
     who_is_turned_away_writes_no_row,
@@ -142,6 +144,35 @@ async fn a_new_hash_of_the_same_password_is_no_change_of_it() {
         .login("alice@example.com", "wrong")
         .await
         .refused(401, "INVALID_CREDENTIALS");
+}
+
+async fn a_hash_that_is_made_anew_meanwhile_is_no_change_of_the_password() {
+    let server = Server::start().await;
+    server.registered("alice@example.com").await;
+    let server = server
+        .restarted_with(|settings| {
+            settings.argon2_iterations = 8;
+            settings.hash_slots = 2;
+        })
+        .await;
+    let began = Instant::now();
+    server
+        .login("alice@example.com", "wrong")
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+    let hashing = began.elapsed();
+    // One after the other, each before the one before it is judged: some are compared with the old hash,
+    // and judged when the new one is there.
+    let calls = (0..8).map(|number| {
+        let call = server.login("alice@example.com", PASSWORD);
+        async move {
+            sleep(hashing.mul_f64(0.6) * number).await;
+            call.await
+        }
+    });
+    none_refused(&join_all(calls).await);
+    let renewed = "SELECT count(*) AS found FROM users WHERE password_hash LIKE '%,t=8,%'";
+    assert_eq!(server.database.number(renewed), 1, "made anew meanwhile");
 }
 
 /// A server whose hashes take long and find little room.
@@ -307,6 +338,20 @@ async fn a_dearer_hash_takes_as_long_as_none() {
     let server = server
         .restarted_with(|settings| settings.argon2_iterations = 2)
         .await;
-    // From the first calls on: it is learnt at the start, not when it is met.
+    // It is learnt at the start, not when it is met: the unknown address comes first.
+    let wrong = async |email: &str, tries: u32| {
+        let mut least = Duration::MAX;
+        for _ in 0..tries {
+            server.clock.advance(1000);
+            let began = Instant::now();
+            let wrong = server.login(email, "wrong").await;
+            wrong.refused(401, "INVALID_CREDENTIALS");
+            least = least.min(began.elapsed());
+        }
+        least
+    };
+    let unknown = wrong("nobody@example.com", 12).await;
+    let known = wrong("alice@example.com", 12).await;
+    assert!(unknown.mul_f64(2.5) > known, "{unknown:?}, {known:?}");
     alike(&server).await;
 }

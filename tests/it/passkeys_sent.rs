@@ -277,16 +277,23 @@ async fn with_passkey_saying(server: &Server, flags: u8) -> (Person, Device) {
     (alice, device)
 }
 
-/// Signs in by both ways with an authenticator that says these flags about synchronising.
+/// Signs in by both ways with an authenticator that says these flags about synchronising: as a second step
+/// first at odd tens of `count`, alone first at even ones, since the first is who meets a change.
 async fn signs_in_saying(alice: &Person, device: &Device, flags: u8, count: u32, status: u16) {
     let server = &alice.server;
-    let (token, options) = alice.asked_for_passkey().await;
-    let used = device.get_with_flags(&options, TOUCHED | flags, count);
-    let answer = server.verify_passkey("mfa/login", &token, &used).await;
-    answer.is(status);
-    let (token, options) = server.asked_for_any_passkey().await;
-    let used = device.get_with_flags(&options, TOUCHED | flags, count + 1);
-    server.sign_in_by_passkey(&token, &used).await.is(status);
+    let alone_first = count / 10 % 2 == 0;
+    for (alone, count) in [(alone_first, count), (!alone_first, count + 1)] {
+        let answer = if alone {
+            let (token, options) = server.asked_for_any_passkey().await;
+            let used = device.get_with_flags(&options, TOUCHED | flags, count);
+            server.sign_in_by_passkey(&token, &used).await
+        } else {
+            let (token, options) = alice.asked_for_passkey().await;
+            let used = device.get_with_flags(&options, TOUCHED | flags, count);
+            server.verify_passkey("mfa/login", &token, &used).await
+        };
+        answer.is(status);
+    }
 }
 
 async fn a_passkey_may_be_synchronised_later_and_back() {

@@ -17,6 +17,7 @@ tests! {
     a_method_added_since_steps_no_older_session_up,
     a_passkey_added_since_steps_no_older_session_up,
     a_mailbox_added_since_steps_no_older_session_up,
+    recovery_codes_made_since_step_no_older_session_up,
     what_one_session_began_no_other_finishes,
     a_set_up_elsewhere_goes_on,
     what_one_session_begins_ends_nothing_of_anothers,
@@ -369,6 +370,26 @@ async fn a_mailbox_added_since_steps_no_older_session_up() {
         .await
         .refused(403, "MFA_METHOD_TOO_NEW");
     alice.begin_step_up(&json!({})).await.is(200);
+}
+
+async fn recovery_codes_made_since_step_no_older_session_up() {
+    let server = Server::start().await;
+    let (old, alice) = two_sessions(&server).await;
+    // Begun before and after: the codes prove nobody in a session that was there before them.
+    let before = old.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    let codes = alice.recovery_codes().await;
+    let after = old.begin_step_up(&json!({})).await.is(200).text("mfaToken");
+    for token in [&before, &after] {
+        old.verify_step_up(token, &codes[0])
+            .await
+            .refused(400, "INVALID_MFA_CODE");
+    }
+    // The session that made them may use them.
+    let own = alice.begin_step_up(&json!({})).await.is(200);
+    alice
+        .verify_step_up(&own.text("mfaToken"), &codes[0])
+        .await
+        .is(200);
 }
 
 async fn what_one_session_began_no_other_finishes() {

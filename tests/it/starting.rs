@@ -1,6 +1,7 @@
 //! Starts that fail leave nothing behind and name what is wrong; starts that go well say what they made; and no output ends a server.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -29,6 +30,7 @@ tests! {
     what_is_no_database_is_named,
     a_group_may_read_what_a_mounted_volume_gives_it,
     output_that_nobody_reads_ends_no_server,
+    a_start_says_what_trusted_proxies_must_do,
     a_server_of_another_public_url_is_told,
 }
 
@@ -461,4 +463,33 @@ async fn output_that_nobody_reads_ends_no_server() {
     // The same for what commands tell of what they did.
     let migrated = site.command(&["migrate"], &[]).stdout(full()).status();
     assert!(migrated.expect("a process").success());
+    // A complaint that nobody reads ends as one that is read.
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = other.local_addr().expect("an address").to_string();
+    for (listen, code) in [(taken.as_str(), 1), ("nowhere", 2)] {
+        let mut command = site.command(&["serve"], &[("COUNTERSIGN_LISTEN", listen)]);
+        let ended = command.stdout(full()).stderr(full()).status();
+        assert_eq!(ended.expect("a process").code(), Some(code), "{listen}");
+    }
+}
+
+async fn a_start_says_what_trusted_proxies_must_do() {
+    let site = Site::new();
+    for (proxies, told) in [("127.0.0.1,::1", true), ("", false)] {
+        let mut command = site.command(&["serve"], &[("COUNTERSIGN_TRUSTED_PROXIES", proxies)]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("a process");
+        let out = child.stdout.take().expect("its output");
+        let greeting = spawn_blocking(move || {
+            let lines = BufReader::new(out).lines().map_while(Result::ok);
+            let lines = lines.take_while(|line| !line.contains("Ctrl-C"));
+            lines.collect::<Vec<String>>().join("\n")
+        });
+        let greeting = greeting.await.expect("read");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert!(greeting.contains("listens on"), "{greeting}");
+        let says = greeting.contains("127.0.0.1") && greeting.contains("X-Forwarded-For");
+        assert_eq!(says, told, "{greeting}");
+    }
 }

@@ -36,6 +36,8 @@ async fn every_document_reads_well() {
         browser.element("div.opblock").await;
         let shown = browser.page(LOOK, &json!({ "width": width })).await;
         assert_eq!(shown["tab"], "Acme: Swagger UI");
+        let viewport = "width=device-width, initial-scale=1";
+        assert_eq!(shown["viewport"], viewport, "as wide as the phone");
         assert_eq!(shown["documents"], json!(TITLES), "by name");
         assert_eq!(
             shown["title"].as_str().map(|text| text.starts_with(title)),
@@ -101,12 +103,15 @@ const LOOK: &str = "
     const code = all('.markdown code, .renderedMarkdown code').filter((one) => !one.closest('pre'));
     return {
         tab: document.title,
+        viewport: document.querySelector('meta[name=viewport]')?.content,
         documents: all('#select option').map((one) => one.textContent),
         title: document.querySelector('.info h1, .info h2').textContent,
         schemas: all('section.models').length,
         overflow: Math.max(0, document.documentElement.scrollWidth - given.width),
         covering: code.filter((one) => {
-            const line = parseFloat(getComputedStyle(one.parentElement).lineHeight);
+            const around = getComputedStyle(one.parentElement);
+            // `normal` is no number.
+            const line = parseFloat(around.lineHeight) || 1.2 * parseFloat(around.fontSize);
             return [...one.getClientRects()].some((box) => box.height > line + 0.5);
         }).map((one) => one.textContent),
         operations: all('.opblock').map((one) => one.id),
