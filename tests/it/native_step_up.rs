@@ -52,6 +52,7 @@ async fn a_code_lifts_the_same_session() {
     alice.enable_authenticator().await;
     let before = alice.me().await.is(200);
     assert_eq!(before["session"]["acr"], "aal1");
+    server.clock.advance(301);
     alice
         .begin_setup("email")
         .await

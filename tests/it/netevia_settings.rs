@@ -262,6 +262,7 @@ async fn a_further_channel_needs_fresh_proof() {
     let server = Server::start().await;
     let mut alice = Client::registered(&server, "alice@example.com").await;
     alice.enable_app().await;
+    server.clock.advance(301);
     for method in ["email", "authenticator"] {
         let answer = alice.enable(&json!({ "mfaMethod": method })).await;
         if method == "authenticator" {

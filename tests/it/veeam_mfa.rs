@@ -173,7 +173,8 @@ async fn an_enabled_one_is_replaced_only_on_demand_and_with_fresh_proof() {
     let mut alice = registered(&server, "alice@example.com").await;
     enabled(&mut alice).await;
     let own = number(&alice).await;
-    // The session that turned it on passed no second step.
+    // The session that turned it on passed no second step, and its password was typed too long ago.
+    server.clock.advance(301);
     for recreate in [true, false] {
         let refused = enable(&alice, own, &json!(recreate)).await;
         refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");

@@ -275,10 +275,13 @@ impl Act {
     /// # Errors
     /// Refuses past the limit.
     pub fn judge_mail_call(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
-        match self.mail_call_wait(tx, whose)? {
-            Some(retry_after) => Err(Refusal::TooManyRequests { retry_after }.into()),
-            None => Ok(()),
-        }
+        let Some(retry_after) = self.mail_call_wait(tx, whose)? else {
+            return Ok(());
+        };
+        let (subject, limit) = self.mail_calls(whose);
+        let standing = limits::standing_of(tx, &subject, limit, self.now)?;
+        self.ledger.keep(limit, standing);
+        Err(Refusal::TooManyRequests { retry_after }.into())
     }
 
     /// Whether this source caused its share of mails and text messages for now (P-25).
@@ -409,6 +412,8 @@ impl Act {
     pub fn judge_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
         for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = limits::wait_of_user(tx, user_id, limit, self.now)? {
+                let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
+                self.ledger.keep(limit, standing);
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
             }
         }

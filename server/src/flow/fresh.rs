@@ -84,8 +84,12 @@ pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
 /// # Errors
 /// Refuses a session that has ended since.
 pub fn go_on(tx: &mut Tx, session: &Session) -> Result<()> {
+    // One that passed a second step of old is told apart from this one by just that: it steps up instead.
+    if session.passed_second_step() {
+        return Ok(());
+    }
     let lifted = Session {
-        second_step_at: session.second_step_at.max(session.proved_at),
+        second_step_at: session.proved_at,
         ..session.clone()
     };
     match sessions::lift(tx, &lifted)? {
