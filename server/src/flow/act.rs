@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::Ctx;
+use crate::app::allowance::Ledger;
 use crate::config::Settings;
-use crate::flow::allowance::Ledger;
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::ids::Id;
 use crate::model::kinds::{FactorKind, Purpose};

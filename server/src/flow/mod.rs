@@ -5,7 +5,6 @@ mod act;
 pub mod action;
 pub mod admin;
 pub mod administration;
-pub mod allowance;
 pub mod api_keys;
 pub mod authenticator;
 mod challenge;

@@ -23,7 +23,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::flow::allowance::Ledger;
+use crate::app::allowance::Ledger;
 use crate::http::connection::{Line as Connection, Phase};
 use crate::http::contract::Contract;
 use crate::http::cors;
