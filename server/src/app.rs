@@ -17,7 +17,6 @@ use crate::model::{Fault, Result, Time};
 use crate::store::{Store, Tx, users};
 use crate::vault::{Hasher, PublicKey, Vault};
 
-pub mod allowance;
 pub mod backup;
 mod epoch;
 mod forget;

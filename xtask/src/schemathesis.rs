@@ -160,7 +160,7 @@ fn check(
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .args([
             "--phases",
-            "examples,coverage,fuzzing",
+            "examples,coverage,fuzzing,stateful",
             "--max-examples",
             "25",
             "--seed",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::Ctx;
-use crate::app::allowance::Ledger;
 use crate::config::Settings;
+use crate::model::allowance::Ledger;
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::ids::Id;
 use crate::model::kinds::{FactorKind, Purpose};
@@ -255,7 +255,7 @@ impl Act {
     pub fn take(&self, tx: &mut Tx, subject: &[u8], limit: Limit) -> Result<Option<u32>> {
         let wait = limits::take(tx, subject, limit, self.now)?;
         let standing = limits::standing_of(tx, subject, limit, self.now)?;
-        self.ledger.keep(limit, standing);
+        self.ledger.keep(standing);
         Ok(wait)
     }
 
@@ -266,7 +266,7 @@ impl Act {
     pub fn take_of_user(&self, tx: &mut Tx, user_id: UserId, limit: Limit) -> Result<Option<u32>> {
         let wait = limits::take_of_user(tx, user_id, limit, self.now)?;
         let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
-        self.ledger.keep(limit, standing);
+        self.ledger.keep(standing);
         Ok(wait)
     }
 
@@ -280,7 +280,7 @@ impl Act {
         };
         let (subject, limit) = self.mail_calls(whose);
         let standing = limits::standing_of(tx, &subject, limit, self.now)?;
-        self.ledger.keep(limit, standing);
+        self.ledger.keep(standing);
         Err(Refusal::TooManyRequests { retry_after }.into())
     }
 
@@ -413,7 +413,7 @@ impl Act {
         for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = limits::wait_of_user(tx, user_id, limit, self.now)? {
                 let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
-                self.ledger.keep(limit, standing);
+                self.ledger.keep(standing);
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
             }
         }

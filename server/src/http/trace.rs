@@ -23,7 +23,6 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::app::allowance::Ledger;
 use crate::http::connection::{Line as Connection, Phase};
 use crate::http::contract::Contract;
 use crate::http::cors;
@@ -33,6 +32,7 @@ use crate::http::named::{self, X_REQUEST_ID};
 use crate::http::pages;
 use crate::http::status::{Media, Rejected, Told};
 use crate::http::versions;
+use crate::model::allowance::Ledger;
 use crate::model::ids::Id;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};

@@ -1,5 +1,6 @@
 //! The words everyone uses: plain data and pure rules on it.
 
+pub mod allowance;
 pub mod api_key;
 pub mod audit;
 pub mod challenge;

@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Integer};
 use super::Tx;
 use super::cached::{on, run_kept};
 use super::conn::Conn;
+use crate::model::allowance::Allowance;
 use crate::model::policy::{Policy, growing_wait};
 use crate::model::time::SKEW;
 use crate::model::{Refusal, Result, Time, UserId};
@@ -21,15 +22,6 @@ pub struct Limit {
     pub most: u32,
     /// The window's length, in seconds.
     pub window_seconds: u32,
-}
-
-/// How much of a limit is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// How many uses.
-    pub left: u32,
-    /// Seconds until its window ends, and the next one begins with all of them.
-    pub resets_in: u32,
 }
 
 /// One statement takes one use and says whether there was one to take: it inserts a counter at one,
@@ -120,7 +112,12 @@ pub fn take(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Opti
 }
 
 /// How much of a user's limit is left, without taking any of it.
-pub fn standing_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Result<Standing> {
+pub fn standing_of_user(
+    tx: &mut Tx,
+    user_id: UserId,
+    limit: Limit,
+    now: Time,
+) -> Result<Allowance> {
     let row: Option<(i32, Time)> = on!(tx, |conn| user_limits::table
         .find((user_id, limit.name))
         .select((user_limits::used, user_limits::window_ends_at))
@@ -130,7 +127,7 @@ pub fn standing_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -
 }
 
 /// How much of a limit of what belongs to no user is left, without taking any of it.
-pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Standing> {
+pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Allowance> {
     let row: Option<(i32, Time)> = on!(tx, |conn| limits::table
         .find((subject, limit.name))
         .select((limits::used, limits::window_ends_at))
@@ -139,17 +136,17 @@ pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Resu
     Ok(standing(row, limit, now))
 }
 
-fn standing(row: Option<(i32, Time)>, limit: Limit, now: Time) -> Standing {
+fn standing(row: Option<(i32, Time)>, limit: Limit, now: Time) -> Allowance {
     let open = row.map(|(used, ends)| (used, ends.left_of(limit.window_seconds, now)));
-    match open.filter(|(_, seconds)| *seconds > 0) {
-        Some((used, resets_in)) => Standing {
-            left: limit.most.saturating_sub(used.unsigned_abs()),
-            resets_in,
-        },
-        None => Standing {
-            left: limit.most,
-            resets_in: limit.window_seconds,
-        },
+    let (used, resets_in) = open
+        .filter(|(_, seconds)| *seconds > 0)
+        .unwrap_or((0, limit.window_seconds));
+    Allowance {
+        name: limit.name,
+        most: limit.most,
+        window_seconds: limit.window_seconds,
+        left: limit.most.saturating_sub(used.unsigned_abs()),
+        resets_in,
     }
 }
 

@@ -3,15 +3,28 @@
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::store::limits::{Limit, Standing};
-
 tokio::task_local! {
     static LEDGER: Ledger;
 }
 
+/// A limit, and how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Its name.
+    pub name: &'static str,
+    /// How often something may happen in its window.
+    pub most: u32,
+    /// The window's length, in seconds.
+    pub window_seconds: u32,
+    /// How often it still may.
+    pub left: u32,
+    /// Seconds until the window ends, and the next one begins with all of it.
+    pub resets_in: u32,
+}
+
 /// The limits that one request counted against. Shared with its writes, which run elsewhere.
 #[derive(Clone, Default)]
-pub struct Ledger(Arc<Mutex<Vec<(Limit, Standing)>>>);
+pub struct Ledger(Arc<Mutex<Vec<Allowance>>>);
 
 impl Ledger {
     /// The ledger of the request that is being answered; outside of one, a ledger that nobody reads.
@@ -25,10 +38,10 @@ impl Ledger {
     }
 
     /// Keeps how a limit stands; a write that runs again replaces what it kept before.
-    pub fn keep(&self, limit: Limit, standing: Standing) {
+    pub fn keep(&self, allowance: Allowance) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(other, _)| other.name != limit.name);
-        kept.push((limit, standing));
+        kept.retain(|other| other.name != allowance.name);
+        kept.push(allowance);
     }
 
     /// The values of `RateLimit-Policy` and `RateLimit`
@@ -39,10 +52,10 @@ impl Ledger {
             return None;
         }
         let (mut policies, mut standings) = (String::new(), String::new());
-        for (limit, standing) in kept.iter() {
-            let (name, comma) = (limit.name, if policies.is_empty() { "" } else { ", " });
-            let (most, window) = (limit.most, limit.window_seconds);
-            let (left, resets_in) = (standing.left, standing.resets_in);
+        for one in kept.iter() {
+            let (name, comma) = (one.name, if policies.is_empty() { "" } else { ", " });
+            let (most, window) = (one.most, one.window_seconds);
+            let (left, resets_in) = (one.left, one.resets_in);
             // Writing to a string does not fail.
             let _ = write!(policies, "{comma}\"{name}\";q={most};w={window}");
             let _ = write!(standings, "{comma}\"{name}\";r={left};t={resets_in}");
@@ -53,25 +66,22 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::Ledger;
-    use crate::store::limits::{Limit, Standing};
+    use super::{Allowance, Ledger};
 
     #[test]
     fn each_limit_stands_once_in_both_headers() {
-        let limit = |name, most| Limit {
+        let of = |name, most, left| Allowance {
             name,
             most,
             window_seconds: 3600,
-        };
-        let standing = |left| Standing {
             left,
             resets_in: 1800,
         };
         let ledger = Ledger::default();
         assert_eq!(ledger.headers(), None);
-        ledger.keep(limit("mail_calls", 30), standing(29));
-        ledger.keep(limit("code_mails_hour", 6), standing(5));
-        ledger.keep(limit("mail_calls", 30), standing(28));
+        ledger.keep(of("mail_calls", 30, 29));
+        ledger.keep(of("code_mails_hour", 6, 5));
+        ledger.keep(of("mail_calls", 30, 28));
         let (policies, standings) = ledger.headers().expect("two limits");
         assert_eq!(
             policies,
