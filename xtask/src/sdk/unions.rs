@@ -1,0 +1,48 @@
+//! Writes a union: an enum that is read by its tag.
+
+use heck::ToPascalCase;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Attribute, Ident};
+
+use super::constants::Union;
+
+/// A union, read by its tag.
+pub fn tokens(name: &Ident, docs: &[Attribute], union: &Union) -> TokenStream {
+    let tag = &union.tag;
+    let mut variants = Vec::new();
+    let mut members = Vec::new();
+    for (value, member) in &union.members {
+        variants.push(format_ident!("{}", value.to_pascal_case()));
+        members.push(format_ident!("{}", member.to_pascal_case()));
+    }
+    let values: Vec<_> = union.members.iter().map(|(value, _)| value).collect();
+    let notes = values.iter().map(|value| format!("`{tag}` is `{value}`."));
+    let unknown = format!("`{tag}` has a value that is not known");
+    quote! {
+        #(#docs)*
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum #name { #(#[doc = #notes] #variants(#members)),* }
+        #(impl From<#members> for #name {
+            fn from(value: #members) -> Self {
+                Self::#variants(value)
+            }
+        })*
+        impl Serialize for #name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { #(Self::#variants(value) => value.serialize(serializer)),* }
+            }
+        }
+        impl<'de> Deserialize<'de> for #name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = serde_json::Value::deserialize(deserializer)?;
+                let read = match value[#tag].as_str() {
+                    #(Some(#values) => serde_json::from_value(value).map(Self::#variants),)*
+                    _other => return Err(serde::de::Error::custom(#unknown)),
+                };
+                read.map_err(serde::de::Error::custom)
+            }
+        }
+    }
+}
