@@ -73,8 +73,8 @@ pub trait Operation: 'static {
 /// # async fn calls(client: Client) -> Result<(), Failure> {
 /// let me = client.get_current_user().await?;
 /// let users = client.list_users().limit(50).timeout(Duration::from_secs(3)).await?;
-/// let answer = client.get_health().with_response().await?;
-/// println!("{} {:?}: {}", answer.status(), answer.request_id(), answer.status);
+/// let answer = client.get_json_web_key_set().with_response().await?;
+/// println!("{} {:?}: {} keys", answer.status(), answer.request_id(), answer.keys.len());
 /// # let _ = (me, users);
 /// # Ok(())
 /// # }

@@ -107,6 +107,22 @@ async fn a_value_that_this_version_does_not_know_is_read() {
     assert_eq!(step.mfa_methods, [step.method, MfaMethod::Email]);
 }
 
+#[test]
+fn a_union_of_a_server_without_its_tag_is_read_by_its_fields() {
+    let mut asked = serde_json::to_value(mock::mfa_required()).expect("JSON");
+    assert_eq!(asked["status"], "mfa_required");
+    asked.as_object_mut().expect("an object").remove("status");
+    let read: LoginAnswer = serde_json::from_value(asked.clone()).expect("it is read");
+    assert!(matches!(read, LoginAnswer::MfaRequired(_)));
+    asked["status"] = "newer_than_this_sdk".into();
+    serde_json::from_value::<LoginAnswer>(asked).expect_err("nobody knows what it is");
+    let authenticator = serde_json::json!({
+        "message": "Scan it.", "mfaToken": "mfa_1", "secret": "AAAA", "otpauthUrl": "otpauth://", "qrCode": "data:",
+    });
+    let read: MfaSetupResponse = serde_json::from_value(authenticator).expect("it is read");
+    assert!(matches!(read, MfaSetupResponse::Authenticator(_)));
+}
+
 #[tokio::test]
 async fn an_error_that_this_version_does_not_know_is_the_last_variant() {
     let (server, client) = served().await;

@@ -104,7 +104,12 @@ impl Types {
             let ident = format_ident!("{name}");
             if let Some(union) = unions.get(&name) {
                 let docs = docs_of(self.others.get(&name));
-                written.extend(unions::tokens(&ident, &docs, union));
+                let needed = |member: &str| {
+                    let member = self.structs.get(&member.to_pascal_case());
+                    let fields = member.map_or(&[][..], |member| &member.fields);
+                    fields.iter().filter(|field| !field.optional).count()
+                };
+                written.extend(unions::tokens(&ident, &docs, union, needed));
             } else if let Some(found) = self.structs.get(&name) {
                 let fixed = fixed.get(&name).copied().unwrap_or_default();
                 written.extend(found.tokens(&ident, fixed));

@@ -449,7 +449,23 @@ pub mod types {
                 }
                 Some("MAGIC_LINK") => serde_json::from_value(value).map(Self::MagicLink),
                 Some("PASSKEY") => serde_json::from_value(value).map(Self::Passkey),
-                _other => {
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`mfaType` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Passkey(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::GoogleAuth(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::MagicLink(read));
+                    }
                     return Err(
                         serde::de::Error::custom(
                             "`mfaType` has a value that is not known",

@@ -258,7 +258,20 @@ pub mod types {
                 Some("mfa_required") => {
                     serde_json::from_value(value).map(Self::MfaRequired)
                 }
-                _other => {
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`status` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::MfaRequired(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::SignedIn(read));
+                    }
                     return Err(
                         serde::de::Error::custom(
                             "`status` has a value that is not known",
@@ -701,7 +714,26 @@ pub mod types {
                 }
                 Some("sms") => serde_json::from_value(value).map(Self::Sms),
                 Some("passkey") => serde_json::from_value(value).map(Self::Passkey),
-                _other => {
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`method` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Authenticator(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Sms(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Passkey(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Email(read));
+                    }
                     return Err(
                         serde::de::Error::custom(
                             "`method` has a value that is not known",
@@ -1315,7 +1347,20 @@ pub mod types {
                     serde_json::from_value(value).map(Self::MfaRequired)
                 }
                 Some("stepped_up") => serde_json::from_value(value).map(Self::SteppedUp),
-                _other => {
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`status` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::MfaRequired(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::SteppedUp(read));
+                    }
                     return Err(
                         serde::de::Error::custom(
                             "`status` has a value that is not known",

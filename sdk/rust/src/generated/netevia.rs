@@ -147,7 +147,20 @@ pub mod types {
                 Some("mfaRequired") => {
                     serde_json::from_value(value).map(Self::MfaRequired)
                 }
-                _other => {
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`status` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::MfaRequired(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Success(read));
+                    }
                     return Err(
                         serde::de::Error::custom(
                             "`status` has a value that is not known",
@@ -443,7 +456,20 @@ pub mod types {
             let read = match value["status"].as_str() {
                 Some("enabled") => serde_json::from_value(value).map(Self::Enabled),
                 Some("pending") => serde_json::from_value(value).map(Self::Pending),
-                _other => {
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`status` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Pending(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::Enabled(read));
+                    }
                     return Err(
                         serde::de::Error::custom(
                             "`status` has a value that is not known",
