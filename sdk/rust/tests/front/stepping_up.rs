@@ -22,7 +22,7 @@ async fn with_code(wanted: StepUp) -> Result<Lifted, Failure> {
             let proof = MfaVerifyRequest::new(step.mfa_token, "123456");
             Ok(Lifted::from(&client.verify_step_up(proof).await?))
         }
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
