@@ -106,7 +106,6 @@ impl<O: Operation> Call<O> {
         self
     }
 
-    #[cfg(feature = "veeam")]
     pub(crate) fn form(mut self, body: &impl Serialize) -> Self {
         self.parts.body = Body::form(body);
         self
@@ -165,12 +164,10 @@ impl<O: Operation> Call<O> {
         crate::blocking::wait(self.into_future())
     }
 
-    #[cfg(any(feature = "identity", feature = "veeam"))]
     pub(crate) fn into_parts(self) -> (Core, Parts) {
         (self.core, self.parts)
     }
 
-    #[cfg(any(feature = "identity", feature = "veeam"))]
     pub(crate) fn from_parts(core: Core, parts: Parts) -> Self {
         Self {
             core,

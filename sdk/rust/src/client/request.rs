@@ -30,7 +30,6 @@ pub(crate) enum Body {
     #[default]
     Nothing,
     Json(Bytes),
-    #[cfg(feature = "veeam")]
     Form(Bytes),
     Broken(String),
 }
@@ -44,7 +43,6 @@ impl Body {
     }
 
     /// `application/x-www-form-urlencoded`, as an URL's query is.
-    #[cfg(feature = "veeam")]
     pub(crate) fn form(body: &impl Serialize) -> Self {
         let fields = match serde_json::to_value(body) {
             Ok(serde_json::Value::Object(fields)) => fields,
@@ -102,7 +100,6 @@ impl Parts {
         self.query.push((name, value));
     }
 
-    #[cfg(any(feature = "identity", feature = "veeam"))]
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(known, _)| *known == name)?;
         Some(&found.1)
@@ -138,7 +135,6 @@ impl Parts {
         let (kind, body) = match self.body {
             Body::Nothing => ("", None),
             Body::Json(body) => ("application/json", Some(body)),
-            #[cfg(feature = "veeam")]
             Body::Form(body) => ("application/x-www-form-urlencoded", Some(body)),
             Body::Broken(reason) => return Err(Failure::unsent(reason)),
         };
