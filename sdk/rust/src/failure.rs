@@ -347,6 +347,7 @@ pub trait Refusal: Problem + Into<Failure> + Send + Sync + Sized + 'static {
 macro_rules! problem {
     ($error:ident: $($variant:ident)*) => {
         impl crate::Problem for $error {
+            #[inline]
             fn failure(&self) -> &crate::Failure {
                 match self {
                     $(Self::$variant { failure, .. } |)* Self::Other(failure) => failure,
@@ -355,6 +356,7 @@ macro_rules! problem {
         }
 
         impl From<$error> for crate::Failure {
+            #[inline]
             fn from(error: $error) -> Self {
                 match error {
                     $($error::$variant { failure, .. } |)* $error::Other(failure) => failure,
@@ -364,12 +366,14 @@ macro_rules! problem {
 
         /// One line: status, code, the server's sentence, the request's id.
         impl std::fmt::Display for $error {
+            #[inline]
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 std::fmt::Display::fmt(crate::Problem::failure(self), formatter)
             }
         }
 
         impl std::error::Error for $error {
+            #[inline]
             fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
                 std::error::Error::source(crate::Problem::failure(self))
             }

@@ -91,6 +91,7 @@ fn paged(name: &proc_macro2::Ident, page: &Page) -> TokenStream {
         impl crate::pages::Paged for #name {
             type Item = types::#item;
             const OFFSET: &'static str = #offset;
+            #[inline]
             fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64) {
                 (answer.#entries, answer.#total.into())
             }
@@ -142,6 +143,7 @@ fn method(operation: &Operation) -> TokenStream {
     }
     quote! {
         #(#[doc = #prose])*
+        #[inline]
         pub fn #name(&self, #(#arguments),*) -> Call<calls::#call> {
             Call::new(&self.core)#(#steps)*
         }
@@ -178,6 +180,7 @@ fn setters(operation: &Operation) -> Option<TokenStream> {
         let (kind, step) = (schema(Some(&body.schema)), sending(body));
         quote! {
             /// Sends a body along, which the call does not need.
+            #[inline]
             pub fn body(self, request: #kind) -> Self {
                 self.#step(&request)
             }
@@ -188,6 +191,7 @@ fn setters(operation: &Operation) -> Option<TokenStream> {
         let (wire, prose) = (&parameter.name, &parameter.description);
         quote! {
             #[doc = #prose]
+            #[inline]
             pub fn #name(self, #name: #taken) -> Self {
                 self.query(#wire, #value)
             }

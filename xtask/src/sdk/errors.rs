@@ -1,4 +1,7 @@
 //! Writes the error of each operation: a variant for each code, with the fields that the document gives it.
+//!
+//! What is written is `#[inline]`, as are calls: it is compiled where an operation is used, and not with the SDK for all of
+//! them.
 
 use anyhow::Result;
 use heck::ToPascalCase;
@@ -65,12 +68,14 @@ fn one(operation: &Operation, types: &Types) -> Result<TokenStream> {
             Other(Failure),
         }
         impl Refusal for #name {
+            #[inline]
             fn typed(failure: &Failure) -> Option<Self> {
                 Some(match failure.code()? {
                     #(#arms,)*
                     _other => return None,
                 })
             }
+            #[inline]
             fn other(failure: Failure) -> Self {
                 Self::Other(failure)
             }

@@ -1455,6 +1455,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ActivateMagicLinkError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1549,6 +1550,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1705,6 +1707,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for CompletePasskeyRegistrationError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1807,6 +1810,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1964,6 +1968,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for CompletePasskeyRegistrationAliasError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2066,6 +2071,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2211,6 +2217,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2305,6 +2312,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2439,6 +2447,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for EnableMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2526,6 +2535,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2660,6 +2670,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for EnforceOrganizationMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2747,6 +2758,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2807,6 +2819,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetMfaMethodsError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2843,6 +2856,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2901,6 +2915,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetMfaStatusError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2937,6 +2952,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3027,6 +3043,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetPasskeyAuthOptionsError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3085,6 +3102,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3144,6 +3162,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetProfileError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3180,6 +3199,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3282,6 +3302,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for LoginError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3348,6 +3369,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3449,6 +3471,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for LogoutError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3514,6 +3537,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3615,6 +3639,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for RefreshTokenError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3680,6 +3705,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3783,6 +3809,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for RegisterUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3849,6 +3876,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3992,6 +4020,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ResetMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4086,6 +4115,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4224,6 +4254,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SendMagicLinkError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4313,6 +4344,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4447,6 +4479,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SetPrimaryMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4534,6 +4567,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4702,6 +4736,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SetupMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4812,6 +4847,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4915,6 +4951,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyEmailError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4980,6 +5017,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5151,6 +5189,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyMfaLoginError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5263,6 +5302,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5460,6 +5500,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyMfaSetupError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5588,6 +5629,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5948,6 +5990,7 @@ impl Client {
     ///Takes the token of the link from the set-up's mail and turns `MAGIC_LINK` on. The link is good once, for 15 minutes. A link of a sign-in is refused here: it goes to `POST /mfa/verify-login`.
     ///
     ///`POST /mfa/magic-link/activate`; [`types::ActivateMagicLinkError`] has its errors.
+    #[inline]
     pub fn activate_magic_link(
         &self,
         request: types::ActivateMagicLinkRequest,
@@ -5959,6 +6002,7 @@ impl Client {
     ///Takes the browser's answer to the newest unfinished `PASSKEY` set-up of this session and turns the passkey on. The challenge that counts is the one that the server keeps; `challenge` has to be the same. Limits: one answer per challenge.
     ///
     ///`POST /mfa/passkey/complete-registration`; [`types::CompletePasskeyRegistrationError`] has its errors.
+    #[inline]
     pub fn complete_passkey_registration(
         &self,
         request: types::CompletePasskeyRegistrationRequest,
@@ -5970,6 +6014,7 @@ impl Client {
     ///The same as `POST /mfa/passkey/complete-registration`, at the second path that the mirrored pages have.
     ///
     ///`POST /mfa/passkey/complete-registration-1`; [`types::CompletePasskeyRegistrationAliasError`] has its errors.
+    #[inline]
     pub fn complete_passkey_registration_alias(
         &self,
         request: types::CompletePasskeyRegistrationRequest,
@@ -5981,6 +6026,7 @@ impl Client {
     ///Sign-in does not ask for the method any more; its proof is kept, so that `POST /mfa/enable` brings it back. Needs fresh proof. Refused for the last method that is on while the organisation enforces MFA. Disabling the primary method leaves sign-in to begin with another one that is on.
     ///
     ///`POST /mfa/disable`; [`types::DisableMfaError`] has its errors.
+    #[inline]
     pub fn disable_mfa(
         &self,
         request: types::MfaTypeRequest,
@@ -5992,6 +6038,7 @@ impl Client {
     ///Turns a method on that was proved before and disabled since. One that is on stays on. One that was never proved is refused: `POST /mfa/setup` comes first. Needs fresh proof, as its device may be lost by now.
     ///
     ///`POST /mfa/enable`; [`types::EnableMfaError`] has its errors.
+    #[inline]
     pub fn enable_mfa(&self, request: types::MfaTypeRequest) -> Call<calls::EnableMfa> {
         Call::new(&self.core).json(&request)
     }
@@ -6000,6 +6047,7 @@ impl Client {
     ///Demands a second factor of every member of the caller's organisation, or stops demanding one. Only its owner and administrators may. While it is demanded, a member who has no method on is asked for a code or link to the proved mailbox, so that nobody is locked out; the last method cannot be disabled. Needs fresh proof.
     ///
     ///`POST /mfa/organization/enforce`; [`types::EnforceOrganizationMfaError`] has its errors.
+    #[inline]
     pub fn enforce_organization_mfa(
         &self,
         request: types::EnforceMfaRequest,
@@ -6011,6 +6059,7 @@ impl Client {
     ///Lists the three methods of this API, and for each whether the account can use it, has proved it (`isConfigured`) and is asked for it at sign-in (`isEnabled`).
     ///
     ///`GET /mfa/methods`; [`types::GetMfaMethodsError`] has its errors.
+    #[inline]
     pub fn get_mfa_methods(&self) -> Call<calls::GetMfaMethods> {
         Call::new(&self.core)
     }
@@ -6019,6 +6068,7 @@ impl Client {
     ///Tells whether sign-in asks for a second factor, who demands it, and which methods are on. An unfinished sign-in may ask too, and reads `sessionVerified: false`.
     ///
     ///`GET /mfa/status`; [`types::GetMfaStatusError`] has its errors.
+    #[inline]
     pub fn get_mfa_status(&self) -> Call<calls::GetMfaStatus> {
         Call::new(&self.core)
     }
@@ -6027,6 +6077,7 @@ impl Client {
     ///Answers what the browser needs to ask for one of the account's passkeys, and makes the unfinished sign-in wait for it. Send the browser's answer to `POST /mfa/verify-login`. The challenge is good once; a second call replaces it.
     ///
     ///`POST /mfa/passkey/auth-options`; [`types::GetPasskeyAuthOptionsError`] has its errors.
+    #[inline]
     pub fn get_passkey_auth_options(&self) -> Call<calls::GetPasskeyAuthOptions> {
         Call::new(&self.core)
     }
@@ -6035,6 +6086,7 @@ impl Client {
     ///Answers the account of the bearer and what it is in its organisation. The fields of an organisation are absent for a user without one.
     ///
     ///`GET /user/profile`; [`types::GetProfileError`] has its errors.
+    #[inline]
     pub fn get_profile(&self) -> Call<calls::GetProfile> {
         Call::new(&self.core)
     }
@@ -6043,6 +6095,7 @@ impl Client {
     ///Checks the password. Without MFA the answer carries tokens. With MFA it has the same fields and `mfaRequired: true`: `accessToken` is then the reference of the unfinished sign-in, to be sent as the bearer of `POST /mfa/verify-login`, and `refreshToken` is empty. `mfaMethods` are the methods of this API that are on; where none is, only a recovery code finishes the sign-in. Nothing is mailed: `POST /mfa/magic-link/send` does that. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 5 unfinished sign-ins per account, of which the oldest dies.
     ///
     ///`POST /user/login`; [`types::LoginError`] has its errors.
+    #[inline]
     pub fn login(&self, request: types::LoginRequest) -> Call<calls::Login> {
         Call::new(&self.core).json(&request)
     }
@@ -6051,6 +6104,7 @@ impl Client {
     ///Ends the session of the bearer with all its tokens, or abandons the unfinished sign-in. `refresh_token` is not looked at: the bearer says which session.
     ///
     ///`POST /user/logout`; [`types::LogoutError`] has its errors.
+    #[inline]
     pub fn logout(&self) -> Call<calls::Logout> {
         Call::new(&self.core)
     }
@@ -6059,6 +6113,7 @@ impl Client {
     ///Trades the refresh token, in `refreshToken` or `refresh_token`, for a new pair; the old one is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
     ///
     ///`POST /user/refresh`; [`types::RefreshTokenError`] has its errors.
+    #[inline]
     pub fn refresh_token(
         &self,
         request: types::RefreshRequest,
@@ -6070,6 +6125,7 @@ impl Client {
     ///Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a link, a taken one a mail that says so. Only where the operator turned `registration_tells_taken` on is a taken one refused. There is no account and there are no tokens before the link's token was sent to `POST /user/verify-email`, within 24 hours. With `companyName` the new user founds an organisation and owns it. The password rule is the server's own (15 characters by default, common ones refused), not one of composition. Limits: 3 registration mails an hour per address, past which the call still answers 201 and sends nothing; 30 calls that send mail an hour per network.
     ///
     ///`POST /user/register`; [`types::RegisterUserError`] has its errors.
+    #[inline]
     pub fn register_user(
         &self,
         request: types::RegisterRequest,
@@ -6081,6 +6137,7 @@ impl Client {
     ///Removes all methods, recovery codes included: the caller's own, or with `resetUserId` those of another member of the same organisation, for which the caller needs to be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. A member of an organisation that enforces MFA cannot remove their own last method; when an administrator resets them, the proved mailbox is what sign-in asks for.
     ///
     ///`POST /mfa/reset`; [`types::ResetMfaError`] has its errors.
+    #[inline]
     pub fn reset_mfa(&self) -> Call<calls::ResetMfa> {
         Call::new(&self.core)
     }
@@ -6089,6 +6146,7 @@ impl Client {
     ///For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them (sign-in itself mails nothing here). For a signed-in user: mails those of their unfinished `MAGIC_LINK` set-up again. A second call within the cooldown of 60 seconds answers the same and mails nothing, as the first mail is good still. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
     ///
     ///`POST /mfa/magic-link/send`; [`types::SendMagicLinkError`] has its errors.
+    #[inline]
     pub fn send_magic_link(&self) -> Call<calls::SendMagicLink> {
         Call::new(&self.core)
     }
@@ -6097,6 +6155,7 @@ impl Client {
     ///Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary. Needs fresh proof.
     ///
     ///`POST /mfa/primary`; [`types::SetPrimaryMfaError`] has its errors.
+    #[inline]
     pub fn set_primary_mfa(
         &self,
         request: types::MfaTypeRequest,
@@ -6108,6 +6167,7 @@ impl Client {
     ///Begins the set-up of a method; nothing is on before it is proved. `GOOGLE_AUTH`: show `qrCode`, then `POST /mfa/verify-setup` with the app's code; `backupCodes` are ten recovery codes, shown this once and good only after that proof, and empty where a set is live already. `MAGIC_LINK`: a mail to the account's own address brings a link for `POST /mfa/magic-link/activate`, and a code that `POST /mfa/verify-setup` takes. `PASSKEY`: pass the fields on to the browser and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour per account.
     ///
     ///`POST /mfa/setup`; [`types::SetupMfaError`] has its errors.
+    #[inline]
     pub fn setup_mfa(&self, request: types::SetupMfaRequest) -> Call<calls::SetupMfa> {
         Call::new(&self.core).json(&request)
     }
@@ -6116,6 +6176,7 @@ impl Client {
     ///Takes the token of the link and makes the account, and its organisation if one was named. With `password`, that one becomes the account's instead of the one registered with. Signs nobody in: `POST /user/login` is next. The token is good once.
     ///
     ///`POST /user/verify-email`; [`types::VerifyEmailError`] has its errors.
+    #[inline]
     pub fn verify_email(
         &self,
         request: types::VerifyEmailRequest,
@@ -6127,6 +6188,7 @@ impl Client {
     ///Takes the second factor of an unfinished sign-in, sent as the bearer: `code` for `GOOGLE_AUTH`, `token` (the link's) or `code` for `MAGIC_LINK`, `credential` for `PASSKEY`; a recovery code in `code` goes with any. Whoever has only the link or only the sign-in gets nothing. `sessionId`, `ipAddress` and `userAgent` are ignored. Limits: 5 tries per sign-in and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
     ///
     ///`POST /mfa/verify-login`; [`types::VerifyMfaLoginError`] has its errors.
+    #[inline]
     pub fn verify_mfa_login(
         &self,
         request: types::VerifyMfaLoginRequest,
@@ -6138,6 +6200,7 @@ impl Client {
     ///Takes the proof of the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. Sign-in asks for the method from now on; the first one that is on becomes the primary one, makes the `backupCodes` good and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
     ///
     ///`POST /mfa/verify-setup`; [`types::VerifyMfaSetupError`] has its errors.
+    #[inline]
     pub fn verify_mfa_setup(
         &self,
         request: types::VerifyMfaSetupRequest,
@@ -6148,6 +6211,7 @@ impl Client {
 ///What may be set of [`Client::logout`].
 impl Call<calls::Logout> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::LogoutRequest) -> Self {
         self.json(&request)
     }
@@ -6155,6 +6219,7 @@ impl Call<calls::Logout> {
 ///What may be set of [`Client::reset_mfa`].
 impl Call<calls::ResetMfa> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::ResetMfaRequest) -> Self {
         self.json(&request)
     }

@@ -2192,6 +2192,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for BeginStepUpError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2331,6 +2332,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2466,6 +2468,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for CreateApiKeyError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2553,6 +2556,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2657,6 +2661,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DeleteApiKeyError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2723,6 +2728,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2827,6 +2833,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DeleteMfaMethodError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2893,6 +2900,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3103,6 +3111,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3242,6 +3251,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3337,6 +3347,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GenerateRecoveryCodesError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3396,6 +3407,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3455,6 +3467,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetCurrentUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3491,6 +3504,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3517,6 +3531,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetHealthError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3531,6 +3546,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3557,6 +3573,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetJsonWebKeySetError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3571,6 +3588,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3723,6 +3741,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetPasskeyOptionsError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3824,6 +3843,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3869,6 +3889,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetReadinessError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3893,6 +3914,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3953,6 +3975,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetSignInPasskeyOptionsError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3990,6 +4013,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4083,6 +4107,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ListApiKeysError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4142,6 +4167,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4213,6 +4239,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ListMfaMethodsError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4257,6 +4284,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4360,6 +4388,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ListUsersError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4426,6 +4455,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4529,6 +4559,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for LoginError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4595,6 +4626,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4654,6 +4686,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for LogoutError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4690,6 +4723,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4790,6 +4824,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for OpenMagicLinkError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4855,6 +4890,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4956,6 +4992,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for RefreshTokenError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5021,6 +5058,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5114,6 +5152,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for RegisterUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5173,6 +5212,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5306,6 +5346,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for RenameMfaMethodError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5393,6 +5434,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5587,6 +5629,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ResendMfaCodeError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5714,6 +5757,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -5819,6 +5863,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SetPrimaryMfaMethodError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -5885,6 +5930,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -6087,6 +6133,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SetupMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -6220,6 +6267,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -6335,6 +6383,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SignInWithPasskeyError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -6408,6 +6457,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -6618,6 +6668,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SwitchMfaMethodError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -6757,6 +6808,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -6892,6 +6944,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ValidateTokenError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -6979,6 +7032,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -7193,6 +7247,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyMfaDisableError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -7334,6 +7389,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -7506,6 +7562,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyMfaLoginError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -7617,6 +7674,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -7832,6 +7890,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyMfaSetupError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -7973,6 +8032,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -8141,6 +8201,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyPasskeyLoginError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -8250,6 +8311,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -8437,6 +8499,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyPasskeySetupError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -8560,6 +8623,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -8757,6 +8821,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyPasskeyStepUpError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -8887,6 +8952,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -9014,6 +9080,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyRegistrationError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -9095,6 +9162,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -9309,6 +9377,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for VerifyStepUpError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -9450,6 +9519,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -9680,6 +9750,7 @@ pub mod calls {
     impl crate::pages::Paged for ListApiKeys {
         type Item = types::ApiKeyInfo;
         const OFFSET: &'static str = "offset";
+        #[inline]
         fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64) {
             (answer.api_keys, answer.total_count.into())
         }
@@ -9719,6 +9790,7 @@ pub mod calls {
     impl crate::pages::Paged for ListUsers {
         type Item = types::User;
         const OFFSET: &'static str = "offset";
+        #[inline]
         fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64) {
             (answer.users, answer.total_count.into())
         }
@@ -10052,6 +10124,7 @@ impl Client {
     ///Begins to lift the session of the bearer to fresh proof, for acts that answer `INSUFFICIENT_USER_AUTHENTICATION`. With a method on, the answer is a challenge of the primary method or of `method`; `email` and `sms` send a code, `passkey` carries `publicKey`. Finish it with `POST /identity/step-up/verify` or `.../verify-passkey`. With none on, send `password`: the session is lifted at once. Limits: those of passwords, code mails and SMS, as at sign-in.
     ///
     ///`POST /identity/step-up`; [`types::BeginStepUpError`] has its errors.
+    #[inline]
     pub fn begin_step_up(&self) -> Call<calls::BeginStepUp> {
         Call::new(&self.core)
     }
@@ -10060,6 +10133,7 @@ impl Client {
     ///Makes a key for another service, sent as `X-API-Key`. Administrators only, with a session signed in within the last 10 minutes (second factor included, if one is on), never with a key. The key is in this answer and nowhere else: store it before leaving the page. A key is no session: it opens the operations of its scopes, and never more than its maker may at that moment. Limits: 20 live keys per user, 365 days.
     ///
     ///`POST /identity/api-keys`; [`types::CreateApiKeyError`] has its errors.
+    #[inline]
     pub fn create_api_key(
         &self,
         request: types::CreateApiKeyRequest,
@@ -10071,6 +10145,7 @@ impl Client {
     ///Ends a key at once; the next request that carries it is 401. Administrators only, with a session signed in within the last 10 minutes. To replace a key, make the new one, bring it to the service, and delete the old one last.
     ///
     ///`DELETE /identity/api-keys/{id}`; [`types::DeleteApiKeyError`] has its errors.
+    #[inline]
     pub fn delete_api_key(&self, id: impl AsRef<str>) -> Call<calls::DeleteApiKey> {
         Call::new(&self.core).path(&id.as_ref())
     }
@@ -10079,6 +10154,7 @@ impl Client {
     ///Removes a method from the account, passkeys included; its secret is deleted and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands one.
     ///
     ///`DELETE /identity/mfa/methods/{factorId}`; [`types::DeleteMfaMethodError`] has its errors.
+    #[inline]
     pub fn delete_mfa_method(
         &self,
         factor_id: impl AsRef<str>,
@@ -10090,6 +10166,7 @@ impl Client {
     ///Begins to turn a method off; the current password is required, and then a code of that very method or a recovery code. `email`, `sms`: the code is sent now. `authenticator`: the app shows it. The method stays on until `POST /identity/mfa/disable/verify`. Without `factorId`, all authenticators go; a passkey goes with `DELETE /identity/mfa/methods/{factorId}`. Limits: those of passwords, code mails and SMS, as at sign-in.
     ///
     ///`POST /identity/mfa/disable`; [`types::DisableMfaError`] has its errors.
+    #[inline]
     pub fn disable_mfa(
         &self,
         request: types::MfaDisableRequest,
@@ -10101,6 +10178,7 @@ impl Client {
     ///Makes ten recovery codes and ends the ones before. They are in this answer and nowhere else: have the user store them before leaving the page. Each answers one challenge in place of its method; case, dashes, spaces and signs that nobody sees do not matter, nor do look-alikes such as O and 0. They take a method that is on. The session needs fresh proof (see `POST /identity/step-up`); the session that set up the account's first method may ask for them within five minutes of that. Turning off the last method ends them. Limits: 10 sets an hour.
     ///
     ///`POST /identity/mfa/recovery-codes`; [`types::GenerateRecoveryCodesError`] has its errors.
+    #[inline]
     pub fn generate_recovery_codes(&self) -> Call<calls::GenerateRecoveryCodes> {
         Call::new(&self.core)
     }
@@ -10109,6 +10187,7 @@ impl Client {
     ///Answers the account of the bearer and how its session was signed in. Read it after a page load to find out who is there, which methods are on, and whether `session.acr` is strong enough for what comes next.
     ///
     ///`GET /identity/me`; [`types::GetCurrentUserError`] has its errors.
+    #[inline]
     pub fn get_current_user(&self) -> Call<calls::GetCurrentUser> {
         Call::new(&self.core)
     }
@@ -10117,6 +10196,7 @@ impl Client {
     ///Answers as long as the process does; looks at nothing else. For the restart decision of a supervisor.
     ///
     ///`GET /healthz`; [`types::GetHealthError`] has its errors.
+    #[inline]
     pub fn get_health(&self) -> Call<calls::GetHealth> {
         Call::new(&self.core)
     }
@@ -10125,6 +10205,7 @@ impl Client {
     ///The keys to verify access tokens with, off line. Check `alg`, `typ: at+jwt`, `iss`, `aud` and `exp` too, and ask again when a token names a `kid` you do not have. A signature says nothing of a sign-out since: where that matters, use `POST /identity/validate-token`.
     ///
     ///`GET /.well-known/jwks.json`; [`types::GetJsonWebKeySetError`] has its errors.
+    #[inline]
     pub fn get_json_web_key_set(&self) -> Call<calls::GetJsonWebKeySet> {
         Call::new(&self.core)
     }
@@ -10133,6 +10214,7 @@ impl Client {
     ///Answers what `navigator.credentials.get` needs to finish this sign-in with a passkey of the user, and lets the challenge wait for it. Each call replaces the options of the one before. Go on with `POST /identity/mfa/login/verify-passkey`.
     ///
     ///`POST /identity/mfa/login/passkey-options`; [`types::GetPasskeyOptionsError`] has its errors.
+    #[inline]
     pub fn get_passkey_options(
         &self,
         request: types::PasskeyOptionsRequest,
@@ -10144,6 +10226,7 @@ impl Client {
     ///Says whether this replica can serve. It looks at the database and its migrations, and tries a write, at most every few seconds. For load balancers: send traffic on 200 only. A courier by which nothing leaves, or whose queue is full, is `degraded`: the answer stays 200, unless the setting `ready_needs_courier` says otherwise, and `reason` says what somebody should look at.
     ///
     ///`GET /readyz`; [`types::GetReadinessError`] has its errors.
+    #[inline]
     pub fn get_readiness(&self) -> Call<calls::GetReadiness> {
         Call::new(&self.core)
     }
@@ -10152,6 +10235,7 @@ impl Client {
     ///Answers what `navigator.credentials.get` needs to sign in without a name and a password: the device offers its passkeys of this site, and asks for its own unlocking. Go on with `POST /identity/passkey/login`. The answer is the same for everybody. Limits: 600 an hour for each network by default.
     ///
     ///`POST /identity/passkey/options`; [`types::GetSignInPasskeyOptionsError`] has its errors.
+    #[inline]
     pub fn get_sign_in_passkey_options(&self) -> Call<calls::GetSignInPasskeyOptions> {
         Call::new(&self.core)
     }
@@ -10160,6 +10244,7 @@ impl Client {
     ///Lists the keys without their secrets, the newest first, in pages of `limit` from `offset`. Administrators only, with a session signed in within the last 10 minutes. Compare `hint` with the start of a key at hand to find its id.
     ///
     ///`GET /identity/api-keys`; [`types::ListApiKeysError`] has its errors.
+    #[inline]
     pub fn list_api_keys(&self) -> Call<calls::ListApiKeys> {
         Call::new(&self.core)
     }
@@ -10168,6 +10253,7 @@ impl Client {
     ///Lists the methods of the account that were proved, and how many recovery codes are left. Show a warning when `recoveryCodes.remaining` is 3 or less, and offer `POST /identity/mfa/recovery-codes`. The list is always whole: a query parameter is refused.
     ///
     ///`GET /identity/mfa/methods`; [`types::ListMfaMethodsError`] has its errors.
+    #[inline]
     pub fn list_mfa_methods(&self) -> Call<calls::ListMfaMethods> {
         Call::new(&self.core)
     }
@@ -10176,6 +10262,7 @@ impl Client {
     ///Lists all accounts in the order of their `number`, in pages of `limit` from `offset`. For administrators by bearer, and for services by an API key of scope `users:read`.
     ///
     ///`GET /identity/users`; [`types::ListUsersError`] has its errors.
+    #[inline]
     pub fn list_users(&self) -> Call<calls::ListUsers> {
         Call::new(&self.core)
     }
@@ -10184,6 +10271,7 @@ impl Client {
     ///Checks the password. Without MFA the answer carries tokens. With MFA it carries `mfaRequired: true` and an `mfaToken`: finish with `POST /identity/mfa/login/verify`; if `method` is `email` or `sms`, the code is on its way already. It starts with the primary method, else with the first there is of authenticator, e-mail, SMS and passkey. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 6 code mails an hour and 20 a day per account, 6 SMS a day; 5 unfinished sign-ins per account, of which the oldest dies. Where no code may be sent now, it starts with a method that needs none if one is on; else `message` says that no code was sent: switch to another method, answer with a recovery code, or ask for the code later by `POST /identity/mfa/resend`.
     ///
     ///`POST /identity/login`; [`types::LoginError`] has its errors.
+    #[inline]
     pub fn login(&self, request: types::LoginRequest) -> Call<calls::Login> {
         Call::new(&self.core).json(&request)
     }
@@ -10192,6 +10280,7 @@ impl Client {
     ///Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
     ///
     ///`POST /identity/logout`; [`types::LogoutError`] has its errors.
+    #[inline]
     pub fn logout(&self) -> Call<calls::Logout> {
         Call::new(&self.core)
     }
@@ -10200,6 +10289,7 @@ impl Client {
     ///What the page `/magic-link` calls when its button is pressed: answers the code to type on the device that asked, with when and from where it was asked. It can be called again, from another device or after a reload, as long as the code is good. Nothing is issued or approved by it; a sign-in is finished only by who also holds its `mfaToken`. Opening the page itself does nothing. A client on the same device can send the token as `code` instead. Limits: 15 minutes, until the code was used, the latest link only.
     ///
     ///`POST /identity/mfa/magic-link`; [`types::OpenMagicLinkError`] has its errors.
+    #[inline]
     pub fn open_magic_link(
         &self,
         request: types::MagicLinkRequest,
@@ -10211,6 +10301,7 @@ impl Client {
     ///Trades the refresh token for a new pair; the old refresh token is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with `TOKEN_INVALID` and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
     ///
     ///`POST /identity/token/refresh`; [`types::RefreshTokenError`] has its errors.
+    #[inline]
     pub fn refresh_token(
         &self,
         request: types::RefreshTokenRequest,
@@ -10222,6 +10313,7 @@ impl Client {
     ///Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a six-digit code, a taken one a mail that says so. Send the code with `registrationToken` to `POST /identity/register/verify`; nothing is stored as an account before that. Limits: 3 registration mails an hour per address, past which the call still answers 202 and sends nothing; 30 calls that send mail an hour per network.
     ///
     ///`POST /identity/register`; [`types::RegisterUserError`] has its errors.
+    #[inline]
     pub fn register_user(
         &self,
         request: types::RegisterRequest,
@@ -10233,6 +10325,7 @@ impl Client {
     ///Gives a method another name, for lists and for telling several authenticators or passkeys apart. Two of the same method cannot have the same name. The session needs fresh proof (see `POST /identity/step-up`).
     ///
     ///`PATCH /identity/mfa/methods/{factorId}`; [`types::RenameMfaMethodError`] has its errors.
+    #[inline]
     pub fn rename_mfa_method(
         &self,
         factor_id: impl AsRef<str>,
@@ -10245,6 +10338,7 @@ impl Client {
     ///Sends a new code for a challenge that waits for one by e-mail or SMS. It does not give back spent tries. Show a countdown from `retryAfter` and hide the button when `resendsRemaining` is 0. Limits: a cooldown of 60 seconds that doubles with each resend; 3 resends per challenge; 6 code mails an hour and 20 a day per account; 6 SMS a day per account.
     ///
     ///`POST /identity/mfa/resend`; [`types::ResendMfaCodeError`] has its errors.
+    #[inline]
     pub fn resend_mfa_code(
         &self,
         request: types::MfaResendRequest,
@@ -10256,6 +10350,7 @@ impl Client {
     ///Sign-in starts with this method from now on, in every API that can carry it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
     ///
     ///`POST /identity/mfa/methods/{factorId}/primary`; [`types::SetPrimaryMfaMethodError`] has its errors.
+    #[inline]
     pub fn set_primary_mfa_method(
         &self,
         factor_id: impl AsRef<str>,
@@ -10267,6 +10362,7 @@ impl Client {
     ///Begins to turn a method on; the current password is required. `email`: a code is mailed to the address of the account. `authenticator`: the answer carries a secret and an otpauth URL to scan; it is shown this once. `sms`: a code is sent to `phoneNumber`. `passkey`: the answer carries the options for `navigator.credentials.create`. Nothing is on until `POST /identity/mfa/setup/verify` has seen a code, or `POST /identity/mfa/setup/verify-passkey` the credential. A second call for the same method in the same session replaces the first. Another authenticator or passkey is added under a new `name`. If the account has a method on, the session needs fresh proof (see `POST /identity/step-up`). Limits: those of passwords, code mails and SMS, as at sign-in.
     ///
     ///`POST /identity/mfa/setup`; [`types::SetupMfaError`] has its errors.
+    #[inline]
     pub fn setup_mfa(&self, request: types::MfaSetupRequest) -> Call<calls::SetupMfa> {
         Call::new(&self.core).json(&request)
     }
@@ -10275,6 +10371,7 @@ impl Client {
     ///Signs in with what `navigator.credentials.get` returned (`credential.toJSON()`). A passkey with user verification is two factors in one, so no second one is asked for. The `passkeyToken` is good for one try and 5 minutes. A credential that nobody has and one that does not verify are one and the same answer.
     ///
     ///`POST /identity/passkey/login`; [`types::SignInWithPasskeyError`] has its errors.
+    #[inline]
     pub fn sign_in_with_passkey(
         &self,
         request: types::SignInPasskeyRequest,
@@ -10286,6 +10383,7 @@ impl Client {
     ///Lets the user finish this sign-in by another enabled method, for one who left the phone at home. The first switch to `email` or `sms` sends a code; a later one does not, since that code still fits (`POST /identity/mfa/resend` sends another). Where a code of the other one took its place, a further one keeps the pace of resends. The other methods send nothing. Tries already spent stay spent. Go on with `POST /identity/mfa/login/verify` and the `mfaToken` of this answer.
     ///
     ///`POST /identity/mfa/login/switch`; [`types::SwitchMfaMethodError`] has its errors.
+    #[inline]
     pub fn switch_mfa_method(
         &self,
         request: types::MfaSwitchMethodRequest,
@@ -10297,6 +10395,7 @@ impl Client {
     ///For services that accept this server's tokens. With an API key of scope `tokens:validate`, send the user's access token in `token`: the answer is 200 in any case and `valid` says whether it is good, with session and account looked at, which a signature check against the JWKS cannot do. With a bearer alone, send no `token`: the bearer itself is judged, and a bad one is 401. A `token` without such a key is 403; a key without a `token` is 400.
     ///
     ///`POST /identity/validate-token`; [`types::ValidateTokenError`] has its errors.
+    #[inline]
     pub fn validate_token(&self) -> Call<calls::ValidateToken> {
         Call::new(&self.core)
     }
@@ -10305,6 +10404,7 @@ impl Client {
     ///Confirms with a code, of the method itself or a recovery code; on success the method is removed from the account and its secret is deleted. The user is told by mail. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. Limits: 5 tries per `mfaToken`, 10 minutes.
     ///
     ///`POST /identity/mfa/disable/verify`; [`types::VerifyMfaDisableError`] has its errors.
+    #[inline]
     pub fn verify_mfa_disable(
         &self,
         request: types::MfaVerifyRequest,
@@ -10316,6 +10416,7 @@ impl Client {
     ///Finishes the sign-in: takes the code and answers the same tokens as sign-in without MFA. `code` is the code of the challenge's method, or a recovery code; for `email`, also the token of the mailed link. After a wrong code, ask again with the same `mfaToken`. A code works once; one that was used before is refused with `reason: already_used`. Limits: 5 tries per `mfaToken` and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
     ///
     ///`POST /identity/mfa/login/verify`; [`types::VerifyMfaLoginError`] has its errors.
+    #[inline]
     pub fn verify_mfa_login(
         &self,
         request: types::MfaVerifyRequest,
@@ -10327,6 +10428,7 @@ impl Client {
     ///Confirms the set-up with a code; on success the method is added to the account. A passkey is confirmed with `POST /identity/mfa/setup/verify-passkey` instead. The `mfaToken` is credential enough; a bearer may be sent along and must then be good and of the same user. The first method turned on ends the user's other sessions, never the caller's. The code is spent: signing in right afterwards takes the next one. Limits: 5 tries per `mfaToken`, 10 minutes.
     ///
     ///`POST /identity/mfa/setup/verify`; [`types::VerifyMfaSetupError`] has its errors.
+    #[inline]
     pub fn verify_mfa_setup(
         &self,
         request: types::MfaVerifyRequest,
@@ -10338,6 +10440,7 @@ impl Client {
     ///Finishes the sign-in with what `navigator.credentials.get` returned (`credential.toJSON()`), and answers the same tokens as sign-in without MFA. The options are good for one credential: after a refusal, ask for new ones. Limits: as for codes.
     ///
     ///`POST /identity/mfa/login/verify-passkey`; [`types::VerifyPasskeyLoginError`] has its errors.
+    #[inline]
     pub fn verify_passkey_login(
         &self,
         request: types::PasskeyVerifyRequest,
@@ -10349,6 +10452,7 @@ impl Client {
     ///Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`); on success the passkey is added to the account, and signs in as a second factor or by itself. The options are good for one credential; a refused one takes a new set-up. A credential belongs to one account only. Limits: 10 minutes.
     ///
     ///`POST /identity/mfa/setup/verify-passkey`; [`types::VerifyPasskeySetupError`] has its errors.
+    #[inline]
     pub fn verify_passkey_setup(
         &self,
         request: types::PasskeyVerifyRequest,
@@ -10360,6 +10464,7 @@ impl Client {
     ///Finishes the step-up with what `navigator.credentials.get` returned for the `publicKey` of `POST /identity/step-up`. The options are good for one credential: after a refusal, begin again.
     ///
     ///`POST /identity/step-up/verify-passkey`; [`types::VerifyPasskeyStepUpError`] has its errors.
+    #[inline]
     pub fn verify_passkey_step_up(
         &self,
         request: types::PasskeyVerifyRequest,
@@ -10371,6 +10476,7 @@ impl Client {
     ///Takes the code from the mail, makes the account and signs the user in. A code fits only the `registrationToken` it was mailed for. Limits: 5 tries per `registrationToken`, then only a new registration helps; a right code comes too late as well. Suggest `POST /identity/mfa/setup` as the next step.
     ///
     ///`POST /identity/register/verify`; [`types::VerifyRegistrationError`] has its errors.
+    #[inline]
     pub fn verify_registration(
         &self,
         request: types::RegisterVerifyRequest,
@@ -10382,6 +10488,7 @@ impl Client {
     ///Finishes the step-up with a code of the challenge's method, a recovery code, or for `email` the token of the mailed link. The answer is a new access token of the same session; the refresh token stays. Repeat the refused call with it. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
     ///
     ///`POST /identity/step-up/verify`; [`types::VerifyStepUpError`] has its errors.
+    #[inline]
     pub fn verify_step_up(
         &self,
         request: types::MfaVerifyRequest,
@@ -10392,6 +10499,7 @@ impl Client {
 ///What may be set of [`Client::begin_step_up`].
 impl Call<calls::BeginStepUp> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::StepUpRequest) -> Self {
         self.json(&request)
     }
@@ -10399,10 +10507,12 @@ impl Call<calls::BeginStepUp> {
 ///What may be set of [`Client::list_api_keys`].
 impl Call<calls::ListApiKeys> {
     ///How many entries to answer at most.
+    #[inline]
     pub fn limit(self, limit: u32) -> Self {
         self.query("limit", &limit)
     }
     ///How many entries to skip.
+    #[inline]
     pub fn offset(self, offset: u32) -> Self {
         self.query("offset", &offset)
     }
@@ -10410,10 +10520,12 @@ impl Call<calls::ListApiKeys> {
 ///What may be set of [`Client::list_users`].
 impl Call<calls::ListUsers> {
     ///How many entries to answer at most.
+    #[inline]
     pub fn limit(self, limit: u32) -> Self {
         self.query("limit", &limit)
     }
     ///How many entries to skip.
+    #[inline]
     pub fn offset(self, offset: u32) -> Self {
         self.query("offset", &offset)
     }
@@ -10421,6 +10533,7 @@ impl Call<calls::ListUsers> {
 ///What may be set of [`Client::validate_token`].
 impl Call<calls::ValidateToken> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::ValidateTokenRequest) -> Self {
         self.json(&request)
     }

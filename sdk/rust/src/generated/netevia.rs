@@ -986,6 +986,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for AuthenticateError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1052,6 +1053,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1287,6 +1289,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for CheckVerificationCodeError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1443,6 +1446,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1616,6 +1620,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for CompleteAuthenticationError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1727,6 +1732,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1842,6 +1848,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaOfAuthorizedUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1915,6 +1922,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2029,6 +2037,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaOfProfileError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2102,6 +2111,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2184,6 +2194,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaSignInError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2235,6 +2246,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2392,6 +2404,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for EnableMfaSignInError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2495,6 +2508,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2730,6 +2744,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for SendVerificationCodeError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2885,6 +2900,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3038,6 +3054,7 @@ impl Client {
     ///Checks sign-in name and password. Without a second factor on, the answer carries the `token`. With one, it carries none: `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method whose code is waited for: the primary one, else the first of authenticator, e-mail and text message; where none of them is on, a recovery code. A code that is sent is on its way then; past its limits `message` says that none was sent, and another method's code that is asked for or a recovery code finishes. Unknown names and wrong passwords get one answer. Limits: waits after 5 wrong passwords; 6 mailed codes an hour and 20 a day, 6 text messages a day.
     ///
     ///`POST /api/auth/v2`; [`types::AuthenticateError`] has its errors.
+    #[inline]
     pub fn authenticate(
         &self,
         request: types::AuthRequest,
@@ -3049,6 +3066,7 @@ impl Client {
     ///`AttemptLogin` with the `mfaToken` of an unfinished sign-in proves its code and so finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on; the first one that is on ends the account's other sessions; a bearer that comes along must be the same user's, or an administrator's with fresh proof who began it. Neither needs a bearer. Every other type checks the code last sent to the bearer's session for it, once. Limits: 5 tries per code; waits after 10 wrong codes in a row, and after 50 the method stops.
     ///
     ///`POST /api/CodeVerification/check`; [`types::CheckVerificationCodeError`] has its errors.
+    #[inline]
     pub fn check_verification_code(
         &self,
         request: types::CheckCodeRequest,
@@ -3060,6 +3078,7 @@ impl Client {
     ///Takes the `mfaToken` of `POST /api/auth/v2` and the code of its `mfaMethod`, or a recovery code, as `code` or as `token`, and answers the `token`. Limits: 5 tries per sign-in; waits after 10 wrong codes in a row, and after 50 the method stops.
     ///
     ///`POST /api/auth/v2/2Fac`; [`types::CompleteAuthenticationError`] has its errors.
+    #[inline]
     pub fn complete_authentication(
         &self,
         request: types::CompleteAuthRequest,
@@ -3071,6 +3090,7 @@ impl Client {
     ///The same for the profile of an authorized user, which is an account like any other here. The path is spelled as Netevia's page spells it.
     ///
     ///`POST /netevia/disablemfa/authtorized/{profileId}`; [`types::DisableMfaOfAuthorizedUserError`] has its errors.
+    #[inline]
     pub fn disable_mfa_of_authorized_user(
         &self,
         profile_id: u32,
@@ -3082,6 +3102,7 @@ impl Client {
     ///Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for one's own. For administrators, with fresh proof of their own; the account's owner is told by mail, and the audit trail keeps who did it.
     ///
     ///`POST /netevia/disablemfa/{profileId}`; [`types::DisableMfaOfProfileError`] has its errors.
+    #[inline]
     pub fn disable_mfa_of_profile(
         &self,
         profile_id: u32,
@@ -3093,6 +3114,7 @@ impl Client {
     ///Deactivates MFA for the user's own sign-ins: from now on the password alone is asked for. Every method stays proved and is one `POST /settings/MfaSignIn` away. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
     ///
     ///`DELETE /settings/MfaSignIn`; [`types::DisableMfaSignInError`] has its errors.
+    #[inline]
     pub fn disable_mfa_sign_in(&self) -> Call<calls::DisableMfaSignIn> {
         Call::new(&self.core)
     }
@@ -3101,6 +3123,7 @@ impl Client {
     ///Activates MFA for the user's own sign-ins. Without a body, or without `mfaMethod`, the user's default channel is turned on: the phone on file, else the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`: prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries; until then sign-in does not ask for it. Turning a channel on needs fresh proof, one that was proved before too. Limits: 4 text messages an hour per number, 6 a day per account.
     ///
     ///`POST /settings/MfaSignIn`; [`types::EnableMfaSignInError`] has its errors.
+    #[inline]
     pub fn enable_mfa_sign_in(&self) -> Call<calls::EnableMfaSignIn> {
         Call::new(&self.core)
     }
@@ -3109,6 +3132,7 @@ impl Client {
     ///`AttemptLogin` with the `mfaToken` of an unfinished sign-in sends its code again, and `ContactInfoUpdateRequest` with the `mfaToken` of a channel being proved sends that one's; neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, else the account's mailbox. It is good for this session and this type alone, for 10 minutes and 5 tries; a new one takes its place. Limits: a first resend after 60 seconds, 3 per `mfaToken`; 6 mailed codes an hour and 20 a day, 4 text messages an hour per number and 6 a day per account.
     ///
     ///`POST /api/CodeVerification/send`; [`types::SendVerificationCodeError`] has its errors.
+    #[inline]
     pub fn send_verification_code(
         &self,
         request: types::SendCodeRequest,
@@ -3119,6 +3143,7 @@ impl Client {
 ///What may be set of [`Client::enable_mfa_sign_in`].
 impl Call<calls::EnableMfaSignIn> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::EnableMfaSignInRequest) -> Self {
         self.json(&request)
     }

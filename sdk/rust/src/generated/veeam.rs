@@ -839,6 +839,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for AcceptMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -995,6 +996,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1232,6 +1234,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for AcceptMfaV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1388,6 +1391,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1524,6 +1528,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for AddUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1611,6 +1616,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1745,6 +1751,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for AddUserV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -1832,6 +1839,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -1946,6 +1954,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DeleteUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2019,6 +2028,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2133,6 +2143,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DeleteUserV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2206,6 +2217,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2320,6 +2332,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2393,6 +2406,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2507,6 +2521,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for DisableMfaV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2580,6 +2595,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2736,6 +2752,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for EnableMfaError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -2838,6 +2855,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -2994,6 +3012,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for EnableMfaV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3096,6 +3115,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3188,6 +3208,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3246,6 +3267,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3337,6 +3359,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for GetUserV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3395,6 +3418,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3466,6 +3490,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ListUsersError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3510,6 +3535,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3580,6 +3606,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for ListUsersV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3624,6 +3651,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3695,6 +3723,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for LogoutError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -3739,6 +3768,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -3948,6 +3978,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for RequestTokenError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4088,6 +4119,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4223,6 +4255,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for UpdateUserError {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4310,6 +4343,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4444,6 +4478,7 @@ pub mod types {
         Other(Failure),
     }
     impl Refusal for UpdateUserV81Error {
+        #[inline]
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
@@ -4531,6 +4566,7 @@ pub mod types {
                 },
             )
         }
+        #[inline]
         fn other(failure: Failure) -> Self {
             Self::Other(failure)
         }
@@ -4763,6 +4799,7 @@ pub mod calls {
     impl crate::pages::Paged for ListUsers {
         type Item = types::User;
         const OFFSET: &'static str = "Offset";
+        #[inline]
         fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64) {
             (answer.results, answer.total_count.into())
         }
@@ -4786,6 +4823,7 @@ pub mod calls {
     impl crate::pages::Paged for ListUsersV81 {
         type Item = types::UserV81;
         const OFFSET: &'static str = "Offset";
+        #[inline]
         fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64) {
             (answer.results, answer.total_count.into())
         }
@@ -4863,6 +4901,7 @@ impl Client {
     ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
     ///
     ///`POST /api/v1/users/{id}/acceptMfa`; [`types::AcceptMfaError`] has its errors.
+    #[inline]
     pub fn accept_mfa(
         &self,
         id: u64,
@@ -4875,6 +4914,7 @@ impl Client {
     ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
     ///
     ///`POST /api/v8.1/users/{id}/acceptMfa`; [`types::AcceptMfaV81Error`] has its errors.
+    #[inline]
     pub fn accept_mfa_v81(
         &self,
         id: impl AsRef<str>,
@@ -4887,6 +4927,7 @@ impl Client {
     ///For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
     ///
     ///`POST /api/v1/users`; [`types::AddUserError`] has its errors.
+    #[inline]
     pub fn add_user(&self, request: types::AddUserRequest) -> Call<calls::AddUser> {
         Call::new(&self.core).json(&request)
     }
@@ -4895,6 +4936,7 @@ impl Client {
     ///For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
     ///
     ///`POST /api/v8.1/users`; [`types::AddUserV81Error`] has its errors.
+    #[inline]
     pub fn add_user_v81(
         &self,
         request: types::AddUserRequest,
@@ -4906,6 +4948,7 @@ impl Client {
     ///Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
     ///
     ///`DELETE /api/v1/users/{id}`; [`types::DeleteUserError`] has its errors.
+    #[inline]
     pub fn delete_user(&self, id: u64) -> Call<calls::DeleteUser> {
         Call::new(&self.core).path(&id)
     }
@@ -4914,6 +4957,7 @@ impl Client {
     ///Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
     ///
     ///`DELETE /api/v8.1/users/{id}`; [`types::DeleteUserV81Error`] has its errors.
+    #[inline]
     pub fn delete_user_v81(&self, id: impl AsRef<str>) -> Call<calls::DeleteUserV81> {
         Call::new(&self.core).path(&id.as_ref())
     }
@@ -4922,6 +4966,7 @@ impl Client {
     ///Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 200 when there is nothing to remove.
     ///
     ///`POST /api/v1/users/{id}/disableMfa`; [`types::DisableMfaError`] has its errors.
+    #[inline]
     pub fn disable_mfa(&self, id: u64) -> Call<calls::DisableMfa> {
         Call::new(&self.core).path(&id)
     }
@@ -4930,6 +4975,7 @@ impl Client {
     ///Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 204 when there is nothing to remove.
     ///
     ///`POST /api/v8.1/users/{id}/disableMfa`; [`types::DisableMfaV81Error`] has its errors.
+    #[inline]
     pub fn disable_mfa_v81(&self, id: impl AsRef<str>) -> Call<calls::DisableMfaV81> {
         Call::new(&self.core).path(&id.as_ref())
     }
@@ -4938,6 +4984,7 @@ impl Client {
     ///Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
     ///
     ///`POST /api/v1/users/{id}/enableMfa`; [`types::EnableMfaError`] has its errors.
+    #[inline]
     pub fn enable_mfa(&self, id: u64) -> Call<calls::EnableMfa> {
         Call::new(&self.core).path(&id)
     }
@@ -4946,6 +4993,7 @@ impl Client {
     ///Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
     ///
     ///`POST /api/v8.1/users/{id}/enableMfa`; [`types::EnableMfaV81Error`] has its errors.
+    #[inline]
     pub fn enable_mfa_v81(&self, id: impl AsRef<str>) -> Call<calls::EnableMfaV81> {
         Call::new(&self.core).path(&id.as_ref())
     }
@@ -4954,6 +5002,7 @@ impl Client {
     ///Your own account, or as an administrator anybody's.
     ///
     ///`GET /api/v1/users/{id}`; [`types::GetUserError`] has its errors.
+    #[inline]
     pub fn get_user(&self, id: u64) -> Call<calls::GetUser> {
         Call::new(&self.core).path(&id)
     }
@@ -4962,6 +5011,7 @@ impl Client {
     ///Your own account, or as an administrator anybody's.
     ///
     ///`GET /api/v8.1/users/{id}`; [`types::GetUserV81Error`] has its errors.
+    #[inline]
     pub fn get_user_v81(&self, id: impl AsRef<str>) -> Call<calls::GetUserV81> {
         Call::new(&self.core).path(&id.as_ref())
     }
@@ -4970,6 +5020,7 @@ impl Client {
     ///Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
     ///
     ///`GET /api/v1/users`; [`types::ListUsersError`] has its errors.
+    #[inline]
     pub fn list_users(&self) -> Call<calls::ListUsers> {
         Call::new(&self.core)
     }
@@ -4978,6 +5029,7 @@ impl Client {
     ///Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
     ///
     ///`GET /api/v8.1/users`; [`types::ListUsersV81Error`] has its errors.
+    #[inline]
     pub fn list_users_v81(&self) -> Call<calls::ListUsersV81> {
         Call::new(&self.core)
     }
@@ -4986,6 +5038,7 @@ impl Client {
     ///Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
     ///
     ///`DELETE /api/oauth2/token`; [`types::LogoutError`] has its errors.
+    #[inline]
     pub fn logout(&self) -> Call<calls::Logout> {
         Call::new(&self.core)
     }
@@ -4994,6 +5047,7 @@ impl Client {
     ///One operation for three grants. `Password`, which is also meant when `grant_type` is left out, takes `username` and `password`: without a second factor the answer carries tokens; with one it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method asked for (the primary one, else the first of authenticator, e-mail, SMS; a code that is sent is on its way already), a scratch code or a recovery code. `Refresh_token` trades a `refresh_token` for a new pair; the old one is spent. Let only one call run at a time. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing; a spent refresh token that comes later ends the whole session. An unknown name and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes; 5 tries per `mfa_token`; after 10 wrong codes waits from 30 seconds to an hour, after 50 the method is locked; 6 code mails an hour and 20 a day per account, 6 text messages a day: past them nothing is sent, and the second step begins with a method that needs no sending, or waits for a recovery code.
     ///
     ///`POST /api/oauth2/token`; [`types::RequestTokenError`] has its errors.
+    #[inline]
     pub fn request_token(
         &self,
         request: types::TokenRequest,
@@ -5005,6 +5059,7 @@ impl Client {
     ///Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
     ///
     ///`PUT /api/v1/users/{id}`; [`types::UpdateUserError`] has its errors.
+    #[inline]
     pub fn update_user(
         &self,
         id: u64,
@@ -5017,6 +5072,7 @@ impl Client {
     ///Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
     ///
     ///`PUT /api/v8.1/users/{id}`; [`types::UpdateUserV81Error`] has its errors.
+    #[inline]
     pub fn update_user_v81(
         &self,
         id: impl AsRef<str>,
@@ -5028,6 +5084,7 @@ impl Client {
 ///What may be set of [`Client::enable_mfa`].
 impl Call<calls::EnableMfa> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::EnableMfaRequest) -> Self {
         self.json(&request)
     }
@@ -5035,6 +5092,7 @@ impl Call<calls::EnableMfa> {
 ///What may be set of [`Client::enable_mfa_v81`].
 impl Call<calls::EnableMfaV81> {
     /// Sends a body along, which the call does not need.
+    #[inline]
     pub fn body(self, request: types::EnableMfaRequest) -> Self {
         self.json(&request)
     }
@@ -5042,14 +5100,17 @@ impl Call<calls::EnableMfaV81> {
 ///What may be set of [`Client::list_users`].
 impl Call<calls::ListUsers> {
     ///The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+    #[inline]
     pub fn name_filter(self, name_filter: impl AsRef<str>) -> Self {
         self.query("NameFilter", &name_filter.as_ref())
     }
     ///How many entries to skip.
+    #[inline]
     pub fn offset(self, offset: u32) -> Self {
         self.query("Offset", &offset)
     }
     ///How many entries to answer at most; -1 for as many as the server gives at once, 100.
+    #[inline]
     pub fn limit(self, limit: i32) -> Self {
         self.query("Limit", &limit)
     }
@@ -5057,14 +5118,17 @@ impl Call<calls::ListUsers> {
 ///What may be set of [`Client::list_users_v81`].
 impl Call<calls::ListUsersV81> {
     ///The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+    #[inline]
     pub fn name_filter(self, name_filter: impl AsRef<str>) -> Self {
         self.query("NameFilter", &name_filter.as_ref())
     }
     ///How many entries to skip.
+    #[inline]
     pub fn offset(self, offset: u32) -> Self {
         self.query("Offset", &offset)
     }
     ///How many entries to answer at most; -1 for as many as the server gives at once, 100.
+    #[inline]
     pub fn limit(self, limit: i32) -> Self {
         self.query("Limit", &limit)
     }
@@ -5072,6 +5136,7 @@ impl Call<calls::ListUsersV81> {
 ///What may be set of [`Client::logout`].
 impl Call<calls::Logout> {
     ///The version that the client speaks. It changes nothing, as signing out is the same in all of them.
+    #[inline]
     pub fn api_version(self, api_version: impl AsRef<str>) -> Self {
         self.query("api-version", &api_version.as_ref())
     }
