@@ -5,9 +5,9 @@
 //! secrets out of logs (`secrets`) is changed in memory.
 //!
 //! The structs are progenitor's, that is typify's: their fields, types and prose. The rest is ours, since an SDK that is
-//! to last and to read well needs another shape than progenitor's, and one that compiles in a third of the time: requests
-//! with constructors (`objects`) and unions with tags (`unions`), errors on one level (`errors`), calls that are awaited (`calls`),
-//! mocks (`mocks`).
+//! to last, to read well and to compile soon needs another shape than progenitor's: requests with constructors
+//! (`objects`), unions with tags (`unions`), errors on one level (`errors`), calls that are awaited (`calls`), mocks
+//! (`mocks`).
 
 mod calls;
 mod constants;
