@@ -1,7 +1,7 @@
 //! The SDK's modules against a real server: what each document's client reads is what the server answers.
 
 use contract_tests::{PASSWORD, Person, Server, tests};
-use countersign_sdk::{Failure, Front, Lifted, Problem, Repeats, StepUp};
+use countersign_sdk::{Client, Failure, Lifted, Problem, Retry, Session, StepUp};
 use countersign_sdk::{flashback, identity, netevia, veeam};
 
 tests! {
@@ -12,8 +12,8 @@ tests! {
     an_act_that_needs_fresh_proof_asks_for_it_and_goes_on,
 }
 
-fn front(server: &Server) -> Front {
-    let builder = Front::builder(&server.url()).repeats(Repeats::never());
+fn client(server: &Server) -> Client {
+    let builder = Client::builder(&server.url()).retry(Retry::never());
     builder.build().expect("this machine")
 }
 
@@ -28,41 +28,32 @@ async fn flashbacks_client_signs_in() {
 
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
-    let client = flashback::Client::from(&front(&server));
-    let login = LoginRequest {
-        device_info: Default::default(),
-        email: alice.email.clone(),
-        password: PASSWORD.into(),
-    };
-    let asked = client.login().body(login).send().await.expect("asked");
+    let client = flashback::Client::from(&client(&server));
+    let login = LoginRequest::new(&alice.email, PASSWORD);
+    let asked = client.login(login).await.expect("asked");
     assert!(asked.mfa_required);
     assert_eq!(asked.mfa_methods, [MfaType::GoogleAuth]);
     client.sign_in_with(&asked);
-    let status = client.get_mfa_status().send().await.expect("a status");
+    let status = client.get_mfa_status().await.expect("a status");
     assert!(!status.data.session_verified);
 
-    let proof = |code: String| VerifyMfaLoginRequest {
-        code: Some(code.into()),
-        credential: None,
-        mfa_type: MfaType::GoogleAuth,
-        token: None,
-    };
+    let proof = |code: String| VerifyMfaLoginRequest::new(MfaType::GoogleAuth).code(code);
     let wrong = proof(alice.wrong_code());
-    let refused = client.verify_mfa_login().body(wrong).send().await;
-    let Err(flashback::Error::ErrorResponse(refused)) = refused else {
-        panic!("an error of the operation")
+    let refused = client.verify_mfa_login(wrong).await;
+    let Err(VerifyMfaLoginError::InvalidMfaCode {
+        attempts_remaining, ..
+    }) = refused
+    else {
+        panic!("typed: {refused:?}")
     };
-    let VerifyMfaLoginError::InvalidMfaCodeErrorResponse(wrong) = refused.into_inner() else {
-        panic!("typed")
-    };
-    assert_eq!(wrong.attempts_remaining, 4);
+    assert_eq!(attempts_remaining, 4);
 
     let right = proof(alice.fresh_code());
-    let done = client.verify_mfa_login().body(right).send().await;
+    let done = client.verify_mfa_login(right).await;
     client.sign_in_with(&done.expect("signed in"));
-    let profile = client.get_profile().send().await.expect("a profile");
+    let profile = client.get_profile().await.expect("a profile");
     assert!(profile.success);
-    client.logout().send().await.expect("signed out");
+    client.logout().await.expect("signed out");
     assert!(!client.is_signed_in());
 }
 
@@ -71,27 +62,17 @@ async fn netevias_client_signs_in() {
 
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
-    let client = netevia::Client::from(&front(&server));
-    let login = AuthRequest {
-        email: Some(alice.email.clone()),
-        login: None,
-        password: PASSWORD.into(),
-        user_name: None,
-    };
-    let asked = client.authenticate().body(login).send().await;
-    let AuthResponse::MfaRequiredResponse(asked) = asked.expect("asked").into_inner() else {
+    let client = netevia::Client::from(&client(&server));
+    let login = AuthRequest::new(PASSWORD).email(&alice.email);
+    let asked = client.authenticate(login).await;
+    let AuthResponse::MfaRequired(asked) = asked.expect("asked") else {
         panic!("a second factor")
     };
     assert_eq!(asked.mfa_method, SignInMethod::Authenticator);
-    let proof = CompleteAuthRequest {
-        code: Some(alice.fresh_code().into()),
-        mfa_token: asked.mfa_token,
-        token: None,
-    };
-    let done = client.complete_authentication().body(proof).send().await;
-    let done = done.expect("signed in");
-    client.sign_in_with(&*done);
-    let off = client.disable_mfa_sign_in().send().await.expect("fresh");
+    let proof = CompleteAuthRequest::new(asked.mfa_token).code(alice.fresh_code());
+    let done = client.complete_authentication(proof).await;
+    client.sign_in_with(&done.expect("signed in"));
+    let off = client.disable_mfa_sign_in().await.expect("fresh");
     assert!(!off.mfa_enabled);
 }
 
@@ -100,44 +81,31 @@ async fn veeams_client_signs_in() {
 
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
-    let client = veeam::Client::from(&front(&server));
-    let password = |password: &str| TokenRequest {
-        grant_type: Some("Password".to_owned()),
-        mfa_code: None,
-        mfa_token: None,
-        password: Some(password.into()),
-        refresh_token: None,
-        username: Some("alice@example.com".to_owned()),
+    let client = veeam::Client::from(&client(&server));
+    let password = |password: &str| {
+        TokenRequest::new()
+            .grant_type("Password")
+            .username("alice@example.com")
+            .password(password)
     };
-    let refused = client
-        .request_token()
-        .body(password("guessed"))
-        .send()
-        .await;
+    let refused = client.request_token(password("guessed")).await;
     let refused = refused.expect_err("a wrong password");
     assert!(refused.message().is_some() && refused.request_id().is_some());
-    let veeam::Error::ErrorResponse(refused) = refused else {
-        panic!("an error of the operation")
-    };
     assert!(matches!(
-        refused.into_inner(),
-        RequestTokenError::InvalidCredentialsErrorResponse(_)
+        refused,
+        RequestTokenError::InvalidCredentials { .. }
     ));
 
-    let asked = client.request_token().body(password(PASSWORD)).send().await;
-    let asked = asked.expect("asked").into_inner();
+    let asked = client.request_token(password(PASSWORD)).await;
+    let asked = asked.expect("asked");
     assert!(asked.session().is_none(), "a second factor first");
-    let proof = TokenRequest {
-        grant_type: Some("Mfa".to_owned()),
-        mfa_code: Some(alice.fresh_code().into()),
-        mfa_token: asked.mfa_token,
-        password: None,
-        refresh_token: None,
-        username: None,
-    };
-    let done = client.request_token().body(proof).send().await;
+    let proof = TokenRequest::new()
+        .grant_type("Mfa")
+        .mfa_token(asked.mfa_token.expect("a token"))
+        .mfa_code(alice.fresh_code());
+    let done = client.request_token(proof).await;
     client.sign_in_with(done.expect("signed in").session().expect("tokens"));
-    let users = client.list_users().send().await.expect("a list");
+    let users = client.list_users().await.expect("a list");
     assert_eq!(users.results.len(), 1);
     assert!(users.results[0].mfa_enabled);
 }
@@ -145,26 +113,20 @@ async fn veeams_client_signs_in() {
 async fn one_session_serves_the_clients_of_all_documents() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
-    let front = front(&server);
-    front.sign_in_with(countersign_sdk::Session::bearer(
-        alice.access_token.as_str(),
-    ));
-    let me = identity::Client::from(&front)
-        .get_current_user()
-        .send()
-        .await;
-    assert_eq!(me.expect("signed in").email, alice.email);
-    let status = flashback::Client::from(&front)
-        .get_mfa_status()
-        .send()
-        .await;
+    let client = client(&server);
+    client.sign_in_with(Session::bearer(alice.access_token.as_str()));
+    let me = client.get_current_user().await.expect("signed in");
+    assert_eq!(me.email, alice.email);
+    let status = flashback::Client::from(&client).get_mfa_status().await;
     assert!(!status.expect("signed in").data.is_enabled);
-    let users = veeam::Client::from(&front).list_users().send().await;
-    assert_eq!(users.expect("signed in").total_count, 1);
+    let users = veeam::Client::from(&client);
+    assert_eq!(users.list_users().await.expect("a list").total_count, 1);
+    let first = users.list_users().limit(1).stream().next().await;
+    first.expect("an entry").expect("a user");
 }
 
 async fn an_act_that_needs_fresh_proof_asks_for_it_and_goes_on() {
-    use identity::types::{MfaVerifyRequest, StepUpRequest, StepUpResponse};
+    use identity::types::{MfaVerifyRequest, StepUpResponse};
 
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
@@ -175,30 +137,25 @@ async fn an_act_that_needs_fresh_proof_asks_for_it_and_goes_on() {
     let ask = move |wanted: StepUp| {
         let code = code.clone();
         async move {
-            let client = identity::Client::from(wanted.front());
-            let begun = client.begin_step_up().body(StepUpRequest::default());
-            let StepUpResponse::ChallengeResponse(step) = begun.send().await?.into_inner() else {
+            let client = identity::Client::from(&wanted);
+            let StepUpResponse::MfaRequired(step) = client.begin_step_up().await? else {
                 panic!("a challenge")
             };
-            let proof = MfaVerifyRequest {
-                mfa_token: step.mfa_token,
-                code: code.into(),
-            };
-            let done = client.verify_step_up().body(proof).send().await?;
+            let proof = MfaVerifyRequest::new(step.mfa_token, code);
+            let done = client.verify_step_up(proof).await?;
             Ok::<Lifted, Failure>(Lifted::from(&done))
         }
     };
-    let front = Front::builder(&server.url()).step_up(ask);
-    let front = front.build().expect("this machine");
-    front.sign_in_with(countersign_sdk::Session::new(
-        alice.access_token.as_str().into(),
-        alice.refresh_token.as_str().into(),
+    let client = Client::builder(&server.url()).step_up(ask);
+    let client = client.build().expect("this machine");
+    client.sign_in_with(Session::new(
+        alice.access_token.as_str(),
+        alice.refresh_token.as_str(),
         900,
     ));
-    let client = identity::Client::from(&front);
-    let codes = client.generate_recovery_codes().send().await;
+    let codes = client.generate_recovery_codes().await;
     assert_eq!(codes.expect("lifted").remaining, 10);
-    let lifted = front.session().expect("signed in");
+    let lifted = client.session().expect("signed in");
     assert_ne!(lifted.access_token().expose(), alice.access_token);
     assert_eq!(lifted.refresh_token().expose(), alice.refresh_token);
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
-use countersign_sdk::identity::{Client, types::*};
-use countersign_sdk::{Failure, Secret};
+use countersign_sdk::identity::types::*;
+use countersign_sdk::{Client, Secret};
 use passkey::authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod};
 use passkey::client::DefaultClientData;
 use passkey::crypto::rust_crypto::RustCryptoBackend;
@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
     let url = arguments
         .nth(1)
         .unwrap_or_else(|| "http://localhost:8080".to_owned());
-    let client = Client::at(&url)?;
+    let client = Client::new(&url)?;
     let mut device = Device {
         page: Url::parse(&url)?,
         key: None,
@@ -42,12 +42,11 @@ async fn main() -> Result<()> {
 
     register(&client).await?;
     make_passkey(&client, &mut device).await?;
-    client.logout().send().await.map_err(Failure::from)?;
+    client.logout().await?;
     println!("Signed out.");
 
     sign_in(&client, &mut device).await?;
-    let me = client.get_current_user().send().await;
-    let me = me.map_err(Failure::from)?;
+    let me = client.get_current_user().await?;
     let amr = me.session.amr.join(" + ");
     println!(
         "You are {}, signed in at {} with {amr}.",
@@ -58,36 +57,25 @@ async fn main() -> Result<()> {
 
 /// Adds a passkey to the account: the server's options go to the device, the device's answer to the server.
 async fn make_passkey(client: &Client, device: &mut Device) -> Result<()> {
-    let request = MfaSetupRequest {
-        method: MfaMethod::Passkey,
-        password: PASSWORD.into(),
-        name: Some("My laptop".to_owned()),
-        phone_number: None,
-    };
-    let setup = client.setup_mfa().body(request).send().await;
-    let setup = setup.map_err(Failure::from)?.into_inner();
-    let MfaSetupResponse::PasskeyResponse(setup) = setup else {
+    let request = MfaSetupRequest::new(MfaMethod::Passkey, PASSWORD).name("My laptop");
+    let setup = client.setup_mfa(request).await?;
+    let MfaSetupResponse::Passkey(setup) = setup else {
         bail!("asked for a passkey, and got {setup:?}")
     };
-    let proof = PasskeyVerifyRequest {
-        mfa_token: setup.mfa_token,
-        credential: device.create(setup.public_key).await?,
-    };
-    let done = client.verify_passkey_setup().body(proof).send().await;
-    println!("{}", done.map_err(Failure::from)?.message);
+    let credential = device.create(setup.public_key).await?;
+    let proof = PasskeyVerifyRequest::new(setup.mfa_token, credential);
+    let done = client.verify_passkey_setup(proof).await?;
+    println!("{}", done.message);
     Ok(())
 }
 
 /// Signs in without a name and without a password: the device knows whose passkey it is.
 async fn sign_in(client: &Client, device: &mut Device) -> Result<()> {
-    let asked = client.get_sign_in_passkey_options().send().await;
-    let asked = asked.map_err(Failure::from)?.into_inner();
-    let request = SignInPasskeyRequest {
-        passkey_token: asked.passkey_token,
-        credential: device.get(asked.public_key).await?,
-    };
-    let tokens = client.sign_in_with_passkey().body(request).send().await;
-    client.sign_in_with(&*tokens.map_err(Failure::from)?);
+    let asked = client.get_sign_in_passkey_options().await?;
+    let credential = device.get(asked.public_key).await?;
+    let request = SignInPasskeyRequest::new(asked.passkey_token, credential);
+    let tokens = client.sign_in_with_passkey(request).await?;
+    client.sign_in_with(&tokens);
     Ok(())
 }
 
@@ -95,22 +83,13 @@ async fn sign_in(client: &Client, device: &mut Device) -> Result<()> {
 async fn register(client: &Client) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let email = format!("alice+{now}@example.com");
-    let request = RegisterRequest {
-        email: email.clone(),
-        password: PASSWORD.into(),
-        first_name: Some("Alice".to_owned()),
-        last_name: None,
-    };
-    let begun = client.register_user().body(request).send().await;
-    let begun = begun
-        .map_err(Failure::from)
-        .context("is a server running? `cargo run --release` starts one")?;
-    let proof = RegisterVerifyRequest {
-        registration_token: begun.registration_token.clone(),
-        code: mailed_code(&email).await?,
-    };
-    let tokens = client.verify_registration().body(proof).send().await;
-    client.sign_in_with(&*tokens.map_err(Failure::from)?);
+    let request = RegisterRequest::new(&email, PASSWORD).first_name("Alice");
+    let begun = client.register_user(request).await;
+    let begun = begun.context("is a server running? `cargo run --release` starts one")?;
+    let code = mailed_code(&email).await?;
+    let proof = RegisterVerifyRequest::new(begun.registration_token, code);
+    let tokens = client.verify_registration(proof).await?;
+    client.sign_in_with(&tokens);
     println!("Registered {email}.");
     Ok(())
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs, io, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use countersign_sdk::identity::{Client, Error, types::*};
-use countersign_sdk::{Failure, Secret};
+use countersign_sdk::identity::types::*;
+use countersign_sdk::{Client, Secret};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -24,27 +24,18 @@ const PASSWORD: &str = "correct horse battery staple";
 async fn main() -> Result<()> {
     let url = option("--url", "COUNTERSIGN_URL", "http://localhost:8080");
     let email = option("--email", "", &format!("alice+{}@example.com", now()));
-    let client = Client::at(&url)?;
-    client
-        .get_health()
-        .send()
-        .await
-        .map_err(Failure::from)
-        .with_context(|| {
-            format!("is a server running at {url}? `cargo run --release` starts one")
-        })?;
+    let client = Client::new(&url)?;
+    client.get_health().await.with_context(|| {
+        format!("is a server running at {url}? `cargo run --release` starts one")
+    })?;
 
     register(&client, &email).await?;
     let phone = set_up_authenticator(&client).await?;
-    client.logout().send().await.map_err(Failure::from)?;
+    client.logout().await?;
     println!("Signed out.");
 
     sign_in(&client, &email, &phone).await?;
-    let me = client
-        .get_current_user()
-        .send()
-        .await
-        .map_err(Failure::from)?;
+    let me = client.get_current_user().await?;
     println!(
         "You are {} ({}), signed in at {} with {}.",
         me.email,
@@ -57,40 +48,29 @@ async fn main() -> Result<()> {
 
 /// Makes an account: a code by mail proves the address. Who proves it is signed in.
 async fn register(client: &Client, email: &str) -> Result<()> {
-    let request = RegisterRequest {
-        email: email.to_owned(),
-        password: PASSWORD.into(),
-        first_name: Some("Alice".to_owned()),
-        last_name: None,
-    };
-    let registered = match client.register_user().body(request).send().await {
-        Ok(registered) => registered.into_inner(),
-        Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
-            RegisterUserError::ValidationErrorResponse(invalid) => {
-                for wrong in &invalid.errors {
-                    eprintln!("{}: {}", wrong.field, wrong.message);
-                }
-                bail!("{}", invalid.message)
+    let request = RegisterRequest::new(email, PASSWORD).first_name("Alice");
+    let registered = match client.register_user(request).await {
+        Ok(registered) => registered,
+        Err(RegisterUserError::Validation {
+            errors, message, ..
+        }) => {
+            for wrong in errors {
+                eprintln!("{}: {}", wrong.field, wrong.message);
             }
-            RegisterUserError::TooManyRequestsErrorResponse(busy) => {
-                bail!("{} ({} s)", busy.message, busy.retry_after)
-            }
-            other => bail!("{other:?}"),
-        },
-        Err(other) => return Err(Failure::from(other).into()),
+            bail!("{message}")
+        }
+        Err(RegisterUserError::TooManyRequests {
+            message,
+            retry_after,
+            ..
+        }) => bail!("{message} ({retry_after} s)"),
+        Err(other) => return Err(other.into()),
     };
     println!("{}", registered.message);
 
-    let proof = RegisterVerifyRequest {
-        registration_token: registered.registration_token,
-        code: mailed_code(email).await?,
-    };
-    let tokens = client
-        .verify_registration()
-        .body(proof)
-        .send()
-        .await
-        .map_err(Failure::from)?;
+    let code = mailed_code(email).await?;
+    let proof = RegisterVerifyRequest::new(registered.registration_token, code);
+    let tokens = client.verify_registration(proof).await?;
     client.sign_in_with(&tokens);
     println!("Registered and signed in: {}.", tokens.user.email);
     Ok(())
@@ -98,89 +78,58 @@ async fn register(client: &Client, email: &str) -> Result<()> {
 
 /// Turns codes from an authenticator app on. A real app would show `qr_code`; here we are the phone as well.
 async fn set_up_authenticator(client: &Client) -> Result<Phone> {
-    let request = MfaSetupRequest {
-        method: MfaMethod::Authenticator,
-        password: PASSWORD.into(),
-        name: None,
-        phone_number: None,
-    };
-    let setup = client
-        .setup_mfa()
-        .body(request)
-        .send()
-        .await
-        .map_err(Failure::from)?
-        .into_inner();
-    let MfaSetupResponse::AuthenticatorResponse(setup) = setup else {
+    let request = MfaSetupRequest::new(MfaMethod::Authenticator, PASSWORD);
+    let setup = client.setup_mfa(request).await?;
+    let MfaSetupResponse::Authenticator(setup) = setup else {
         bail!("asked for an authenticator, and got {setup:?}")
     };
     let phone = Phone::scan(&setup.otpauth_url)?;
 
-    let proof = MfaVerifyRequest {
-        mfa_token: setup.mfa_token,
-        code: phone.code(),
-    };
-    let done = client
-        .verify_mfa_setup()
-        .body(proof)
-        .send()
-        .await
-        .map_err(Failure::from)?;
+    let proof = MfaVerifyRequest::new(setup.mfa_token, phone.code());
+    let done = client.verify_mfa_setup(proof).await?;
     println!("{}", done.message);
     Ok(phone)
 }
 
 /// Signs in with password and code. The user mistypes the first code, and is quick enough to send a used one next.
 async fn sign_in(client: &Client, email: &str, phone: &Phone) -> Result<()> {
-    let request = LoginRequest {
-        email: email.to_owned(),
-        password: PASSWORD.into(),
-    };
-    let step = match client.login().body(request).send().await {
-        Ok(answer) => match answer.into_inner() {
-            LoginAnswer::MfaRequiredResponse(step) => step,
-            LoginAnswer::TokenResponse(_) => bail!("no second factor was asked for"),
-        },
-        Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
-            LoginError::InvalidCredentialsErrorResponse(wrong) => bail!("{}", wrong.message),
-            LoginError::TooManyPasswordAttemptsErrorResponse(busy) => {
-                bail!("{} ({} s)", busy.message, busy.retry_after)
-            }
-            other => bail!("{other:?}"),
-        },
-        Err(other) => return Err(Failure::from(other).into()),
+    let step = match client.login(LoginRequest::new(email, PASSWORD)).await {
+        Ok(LoginAnswer::MfaRequired(step)) => step,
+        Ok(other) => bail!("no second factor was asked for: {other:?}"),
+        Err(LoginError::InvalidCredentials { message, .. }) => bail!("{message}"),
+        Err(LoginError::TooManyPasswordAttempts {
+            message,
+            retry_after,
+            ..
+        }) => bail!("{message} ({retry_after} s)"),
+        Err(other) => return Err(other.into()),
     };
     println!("The password is right. {}", step.message);
 
     let mut code = Secret::from("000000");
     loop {
-        let proof = MfaVerifyRequest {
-            mfa_token: step.mfa_token.clone(),
-            code,
-        };
-        match client.verify_mfa_login().body(proof).send().await {
+        let proof = MfaVerifyRequest::new(step.mfa_token.clone(), code);
+        match client.verify_mfa_login(proof).await {
             Ok(tokens) => {
                 client.sign_in_with(&tokens);
                 println!("{}", tokens.message);
                 return Ok(());
             }
-            Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
-                VerifyMfaLoginError::InvalidMfaCodeErrorResponse(wrong)
-                    if wrong.attempts_remaining > 0 =>
-                {
-                    println!("{} {} tries left.", wrong.message, wrong.attempts_remaining);
-                    if wrong.reason == Some(InvalidCodeReason::AlreadyUsed) {
-                        let wait = wrong.retry_after.unwrap_or(30);
-                        println!("Waiting {wait} s for the app's next code; each one works once.");
-                        tokio::time::sleep(Duration::from_secs(wait.into())).await;
-                    }
+            Err(VerifyMfaLoginError::InvalidMfaCode {
+                message,
+                attempts_remaining,
+                reason,
+                retry_after,
+                ..
+            }) if attempts_remaining > 0 => {
+                println!("{message} {attempts_remaining} tries left.");
+                if reason == Some(InvalidCodeReason::AlreadyUsed) {
+                    let wait = retry_after.unwrap_or(30);
+                    println!("Waiting {wait} s for the app's next code; each one works once.");
+                    tokio::time::sleep(Duration::from_secs(wait.into())).await;
                 }
-                VerifyMfaLoginError::TooManyMfaAttemptsErrorResponse(stop) => {
-                    bail!("{} ({} s)", stop.message, stop.retry_after)
-                }
-                other => bail!("sign in again: {other:?}"),
-            },
-            Err(other) => return Err(Failure::from(other).into()),
+            }
+            Err(other) => bail!("sign in again: {other}"),
         }
         code = phone.code();
     }

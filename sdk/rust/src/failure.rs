@@ -1,180 +1,322 @@
 //! What every error of every operation has in common, for code that does not match on the typed ones.
 
-use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use progenitor_client::Error;
+use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use reqwest::{Response, StatusCode};
-use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::front::answer::{ErrorBody, Unreadable};
-use crate::front::retry_after;
+use crate::client::answer::Received;
+use crate::client::retry_after;
 
 /// The header that names a request on both sides.
-const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// What can be asked of any operation's error without matching on its type.
+/// What can be asked of any operation's error without matching on it.
 ///
 /// ```no_run
-/// use countersign_sdk::Problem;
-/// use countersign_sdk::identity::Client;
+/// use countersign_sdk::{Client, Problem};
 ///
 /// # async fn show(client: Client) {
-/// if let Err(error) = client.get_current_user().send().await {
+/// if let Err(error) = client.get_current_user().await {
 ///     if let Some(wait) = error.retry_after() {
 ///         println!("try again in {} s", wait.as_secs());
 ///     }
-///     eprintln!("{}", error.failure());
+///     eprintln!("{error}");
 /// }
 /// # }
 /// ```
-///
-/// `Error::is_retryable()` (of the error itself) says whether the same call may work later. It does not know whether the
-/// call carried a code: such a one is for the user to repeat.
-pub trait Problem {
-    /// The server's `code`, such as `INVALID_MFA_CODE`; also one that this SDK does not know.
-    fn code(&self) -> Option<String> {
-        self.failure().code
-    }
-
-    /// The server's sentence, fit to be shown to the user.
-    fn message(&self) -> Option<String> {
-        self.failure().message
-    }
-
-    /// What to quote when asking the operator for help.
-    fn request_id(&self) -> Option<Uuid> {
-        self.failure().request_id
-    }
-
-    /// How long to wait before it makes sense to try again, if the server has said so: the header Retry-After, or
-    /// `retryAfter` in the body.
-    fn retry_after(&self) -> Option<Duration> {
-        self.failure().retry_after
-    }
-
+pub trait Problem: Error {
     /// All of it as one value of one type.
-    fn failure(&self) -> Failure;
-}
+    fn failure(&self) -> &Failure;
 
-impl<E: Serialize> Problem for Error<E> {
-    fn failure(&self) -> Failure {
-        match self {
-            Error::ErrorResponse(answer) => {
-                let body = serde_json::to_string(answer.as_ref()).ok();
-                Failure::answered(answer.status(), answer.headers(), body, None)
-            }
-            Error::UnexpectedResponse(answer) => unexpected(answer),
-            Error::CommunicationError(source)
-            | Error::ResponseBodyError(source)
-            | Error::InvalidUpgrade(source) => {
-                Failure::unanswered(format!("no answer from the server: {}", causes(source)))
-            }
-            Error::InvalidRequest(reason) => {
-                Failure::unanswered(format!("the request was not sent: {reason}"))
-            }
-            Error::Custom(reason) => Failure::unanswered(reason.clone()),
-            Error::InvalidResponsePayload(_, _) => {
-                Failure::unanswered("the answer cannot be read".to_owned())
-            }
-        }
-        .retryable(self.is_retryable())
+    /// See [`Failure::status`].
+    fn status(&self) -> Option<StatusCode> {
+        self.failure().status()
+    }
+
+    /// See [`Failure::code`].
+    fn code(&self) -> Option<&str> {
+        self.failure().code()
+    }
+
+    /// See [`Failure::message`].
+    fn message(&self) -> Option<&str> {
+        self.failure().message()
+    }
+
+    /// See [`Failure::request_id`].
+    fn request_id(&self) -> Option<Uuid> {
+        self.failure().request_id()
+    }
+
+    /// See [`Failure::retry_after`].
+    fn retry_after(&self) -> Option<Duration> {
+        self.failure().retry_after()
+    }
+
+    /// See [`Failure::is_retryable`].
+    fn is_retryable(&self) -> bool {
+        self.failure().is_retryable()
     }
 }
 
 /// An error of any operation: what is left when it does not matter which.
 ///
-/// `?` turns every operation's error into it.
+/// `?` turns every operation's error into it. `Display` is one line, such as
+/// `429 TOO_MANY_MFA_ATTEMPTS: Too many wrong codes. (request 01a2…)`.
 ///
 /// ```no_run
-/// use countersign_sdk::Failure;
-/// use countersign_sdk::identity::Client;
+/// use countersign_sdk::{Client, Failure};
 ///
 /// async fn who_am_i(client: &Client) -> Result<String, Failure> {
-///     Ok(client.get_current_user().send().await?.email.clone())
+///     Ok(client.get_current_user().await?.email)
 /// }
 /// ```
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Failure {
-    /// The HTTP status; `None` when there was no answer.
-    pub status: Option<StatusCode>,
-    /// The server's `code`, such as `INVALID_MFA_CODE`.
-    pub code: Option<String>,
-    /// The server's sentence, fit to be shown to the user.
-    pub message: Option<String>,
-    /// What to quote when asking the operator for help.
-    pub request_id: Option<Uuid>,
-    /// How long to wait before it makes sense to try again.
-    pub retry_after: Option<Duration>,
-    /// Whether the same call may work later; see [`Problem`].
-    pub retryable: bool,
-    /// The body of the error answer: of one that this SDK could read, as it read it; else as it came.
-    pub body: Option<String>,
+#[derive(Clone)]
+pub struct Failure(Arc<Details>);
+
+#[derive(Default)]
+struct Details {
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+    body: Option<String>,
+    /// The body, if it is a JSON object.
+    fields: Map<String, Value>,
+    request_id: Option<Uuid>,
+    retry_after: Option<Duration>,
+    retryable: bool,
     /// What went wrong when it was not the server's answer.
     detail: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
-    fn answered(
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: Option<String>,
-        detail: Option<String>,
-    ) -> Self {
-        let read: Value = body
-            .as_deref()
-            .and_then(|body| serde_json::from_str(body).ok())
-            .unwrap_or_default();
-        let text = |name: &str| read[name].as_str().map(str::to_owned);
-        let header_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        Self {
-            status: Some(status),
-            code: text("code"),
-            // `detail` is what RFC 9457 calls it.
-            message: text("message").or_else(|| text("detail")),
-            request_id: header_id
-                .or(read["requestId"].as_str())
-                .and_then(|id| id.parse().ok()),
-            retry_after: retry_after(headers)
-                .or_else(|| read["retryAfter"].as_u64().map(Duration::from_secs)),
-            retryable: false,
-            body,
-            detail,
-        }
+    /// The HTTP status; `None` when there was no answer.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
     }
 
-    fn unanswered(detail: String) -> Self {
+    /// The server's `code`, such as `INVALID_MFA_CODE`; also one that this SDK does not know.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.text("code")
+    }
+
+    /// The server's sentence, fit to be shown to the user.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        // `detail` is what RFC 9457 calls it.
+        self.text("message").or_else(|| self.text("detail"))
+    }
+
+    /// What to quote when you ask the operator for help.
+    #[must_use]
+    pub fn request_id(&self) -> Option<Uuid> {
+        self.0.request_id
+    }
+
+    /// How long to wait before it makes sense to try again, if the server has said so: the header Retry-After, or
+    /// `retryAfter` in the body.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the same call may work later: 408, 429, 502, 503, 504, or no answer. It does not know whether the call
+    /// carried a code; such a call is for the user to repeat.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// The body as it came.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        self.0.body.as_deref()
+    }
+
+    /// The headers of the answer; empty when there was none.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The server has answered, and not what was wanted.
+    pub(crate) fn answered(received: &Received) -> Self {
+        let fields = match serde_json::from_slice(&received.body) {
+            Ok(Value::Object(fields)) => fields,
+            _other => Map::new(),
+        };
+        let mut details = Details {
+            retry_after: retry_after(&received.headers).or_else(|| {
+                let seconds = fields.get("retryAfter")?.as_u64()?;
+                Some(Duration::from_secs(seconds))
+            }),
+            fields,
+            retryable: matches!(received.status.as_u16(), 408 | 429 | 502 | 503 | 504),
+            ..Details::of(received)
+        };
+        details.request_id = details.request_id.or_else(|| {
+            let named = details.fields.get("requestId");
+            let named = named.or_else(|| details.fields.get("traceId"))?;
+            named.as_str()?.parse().ok()
+        });
+        if !details.fields.get("code").is_some_and(Value::is_string) {
+            details.detail = Some("not an answer of this operation".to_owned());
+        }
+        Self(Arc::new(details))
+    }
+
+    /// The answer is not what the document says. The error of the reader is not kept: it may quote a token.
+    pub(crate) fn unreadable(received: &Received, error: &serde_json::Error) -> Self {
+        let source = Unreadable {
+            category: error.classify(),
+            line: error.line(),
+            column: error.column(),
+        };
+        Self(Arc::new(Details {
+            detail: Some(format!("the answer cannot be read ({source})")),
+            source: Some(Box::new(source)),
+            ..Details::of(received)
+        }))
+    }
+
+    /// There is no answer.
+    pub(crate) fn unanswered(error: reqwest::Error) -> Self {
+        Self(Arc::new(Details {
+            retryable: !error.is_builder(),
+            detail: Some(format!("no answer from the server: {}", causes(&error))),
+            source: Some(Box::new(error)),
+            ..Details::default()
+        }))
+    }
+
+    /// The request was not made.
+    pub(crate) fn unsent(reason: impl fmt::Display) -> Self {
+        Self(Arc::new(Details {
+            detail: Some(format!("the request was not sent: {reason}")),
+            ..Details::default()
+        }))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.fields.get(name)?.as_str()
+    }
+
+    /// A field of the error, for its typed variant.
+    pub(crate) fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        T::deserialize(self.0.fields.get(name)?).ok()
+    }
+}
+
+impl Details {
+    fn of(received: &Received) -> Self {
         Self {
-            detail: Some(detail),
+            status: Some(received.status),
+            headers: received.headers.clone(),
+            body: Some(String::from_utf8_lossy(&received.body).into_owned()),
+            request_id: request_id(&received.headers),
             ..Self::default()
         }
     }
+}
 
-    fn retryable(self, retryable: bool) -> Self {
-        Self { retryable, ..self }
+/// The id of a request, by the header of its answer.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<Uuid> {
+    headers.get(REQUEST_ID)?.to_str().ok()?.parse().ok()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status().map(|status| status.as_u16().to_string());
+        let words: Vec<&str> = [status.as_deref(), self.code()]
+            .into_iter()
+            .flatten()
+            .collect();
+        if !words.is_empty() {
+            write!(formatter, "{}: ", words.join(" "))?;
+        }
+        let told = self.message().or(self.0.detail.as_deref());
+        let told = told.unwrap_or("no reason given");
+        // One line, whatever the server says.
+        for (index, line) in told.lines().enumerate() {
+            if index > 0 {
+                formatter.write_str(" ")?;
+            }
+            formatter.write_str(line)?;
+        }
+        match self.request_id() {
+            Some(id) => write!(formatter, " (request {id})"),
+            None => Ok(()),
+        }
     }
 }
 
-/// An answer with a status that the operation does not have, or with a body that is not what the document says.
-fn unexpected(answer: &Response) -> Failure {
-    let body = answer
-        .extensions()
-        .get()
-        .map(|ErrorBody(body)| String::from_utf8_lossy(body).into_owned());
-    let detail = match answer.extensions().get() {
-        Some(Unreadable(reason)) => format!("the answer cannot be read ({reason})"),
-        None => "not an answer of this operation".to_owned(),
-    };
-    Failure::answered(answer.status(), answer.headers(), body, Some(detail))
+/// The body of an answer that is no error stays hidden: there may be a token in it.
+impl fmt::Debug for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_error = |status: StatusCode| status.is_client_error() || status.is_server_error();
+        let body = match self.status() {
+            Some(status) if is_error(status) => self.body(),
+            _other => self.body().map(|_| "[hidden]"),
+        };
+        formatter
+            .debug_struct("Failure")
+            .field("said", &self.to_string())
+            .field("retry_after", &self.retry_after())
+            .field("retryable", &self.is_retryable())
+            .field("body", &body)
+            .field("source", &self.0.source)
+            .finish()
+    }
 }
 
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}
+
+impl Problem for Failure {
+    fn failure(&self) -> &Failure {
+        self
+    }
+}
+
+/// Why an answer could not be read. It quotes no value.
+#[derive(Debug)]
+struct Unreadable {
+    category: serde_json::error::Category,
+    line: usize,
+    column: usize,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            category,
+            line,
+            column,
+        } = self;
+        write!(
+            formatter,
+            "{category:?} error at line {line}, column {column}"
+        )
+    }
+}
+
+impl Error for Unreadable {}
+
 /// An error and what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
+fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -184,37 +326,58 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-impl<E: Serialize> From<Error<E>> for Failure {
-    fn from(error: Error<E>) -> Self {
-        error.failure()
+/// An operation's error: made of a failure, typed where its code is known.
+pub trait Refusal: Problem + Into<Failure> + Send + Sync + Sized + 'static {
+    /// The variant for the failure's code, if there is one and its fields are there.
+    #[doc(hidden)]
+    fn typed(failure: &Failure) -> Option<Self>;
+
+    /// The last variant.
+    #[doc(hidden)]
+    fn other(failure: Failure) -> Self;
+
+    /// The error of a failure.
+    #[doc(hidden)]
+    fn of(failure: Failure) -> Self {
+        Self::typed(&failure).unwrap_or_else(|| Self::other(failure))
     }
 }
 
-/// One line: `429 TOO_MANY_MFA_ATTEMPTS: Too many wrong codes. (request 01a2…)`.
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = [self.message.as_deref(), self.detail.as_deref()];
-        let mut words: Vec<Cow<'_, str>> = Vec::new();
-        if let Some(status) = self.status {
-            words.push(status.as_str().to_owned().into());
+/// What all errors of operations do, for an enum whose variants have a field `failure` and whose last one is `Other`.
+macro_rules! problem {
+    ($error:ident: $($variant:ident)*) => {
+        impl crate::Problem for $error {
+            #[inline]
+            fn failure(&self) -> &crate::Failure {
+                match self {
+                    $(Self::$variant { failure, .. } |)* Self::Other(failure) => failure,
+                }
+            }
         }
-        if let Some(code) = &self.code {
-            words.push(code.into());
-        }
-        if !words.is_empty() {
-            write!(formatter, "{}: ", words.join(" "))?;
-        }
-        let told = told
-            .into_iter()
-            .flatten()
-            .next()
-            .unwrap_or("no reason given");
-        formatter.write_str(told)?;
-        match self.request_id {
-            Some(id) => write!(formatter, " (request {id})"),
-            None => Ok(()),
-        }
-    }
-}
 
-impl std::error::Error for Failure {}
+        impl From<$error> for crate::Failure {
+            #[inline]
+            fn from(error: $error) -> Self {
+                match error {
+                    $($error::$variant { failure, .. } |)* $error::Other(failure) => failure,
+                }
+            }
+        }
+
+        /// One line: status, code, the server's sentence, the request's id.
+        impl std::fmt::Display for $error {
+            #[inline]
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(crate::Problem::failure(self), formatter)
+            }
+        }
+
+        impl std::error::Error for $error {
+            #[inline]
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                std::error::Error::source(crate::Problem::failure(self))
+            }
+        }
+    };
+}
+pub(crate) use problem;

@@ -3,31 +3,28 @@
 //! # A first sign-in
 //!
 //! ```no_run
-//! use countersign_sdk::Failure;
-//! use countersign_sdk::identity::{Client, Error, types::*};
+//! use countersign_sdk::identity::types::*;
+//! use countersign_sdk::{Client, Failure};
 //!
 //! async fn sign_in(email: &str, password: &str) -> Result<Client, Failure> {
-//!     let client = Client::at("https://id.example.com").expect("a good address");
-//!     let login = LoginRequest { email: email.into(), password: password.into() };
+//!     let client = Client::new("https://id.example.com").expect("a good address");
 //!
-//!     match client.login().body(login).send().await?.into_inner() {
-//!         LoginAnswer::TokenResponse(tokens) => client.sign_in_with(&tokens),
-//!         LoginAnswer::MfaRequiredResponse(step) => loop {
+//!     match client.login(LoginRequest::new(email, password)).await? {
+//!         LoginAnswer::SignedIn(tokens) => client.sign_in_with(&tokens),
+//!         LoginAnswer::MfaRequired(step) => loop {
 //!             let code = ask(&format!("Your code ({}): ", step.method));
-//!             let proof = MfaVerifyRequest { mfa_token: step.mfa_token.clone(), code: code.into() };
-//!             match client.verify_mfa_login().body(proof).send().await {
+//!             let proof = MfaVerifyRequest::new(step.mfa_token.clone(), code);
+//!             match client.verify_mfa_login(proof).await {
 //!                 Ok(tokens) => break client.sign_in_with(&tokens),
-//!                 Err(Error::ErrorResponse(answer)) => match answer.into_inner() {
-//!                     VerifyMfaLoginError::InvalidMfaCodeErrorResponse(wrong) if wrong.attempts_remaining > 0 => {
-//!                         println!("{} {} tries left.", wrong.message, wrong.attempts_remaining);
-//!                     }
-//!                     other => panic!("start again: {other:?}"),
-//!                 },
+//!                 Err(VerifyMfaLoginError::InvalidMfaCode { attempts_remaining, .. }) if attempts_remaining > 0 => {
+//!                     println!("Wrong. {attempts_remaining} tries left.");
+//!                 }
 //!                 Err(other) => return Err(other.into()),
 //!             }
 //!         },
+//!         other => panic!("this program is too old for {other:?}"),
 //!     }
-//!     println!("Hello, {}!", client.get_current_user().send().await?.email);
+//!     println!("Hello, {}!", client.get_current_user().await?.email);
 //!     Ok(client) // renews its tokens by itself; client.logout() ends the session
 //! }
 //! # fn ask(question: &str) -> String { question.to_owned() }
@@ -37,18 +34,20 @@
 //!
 //! # What to know
 //!
-//! * **One client for each user.** [`identity::Client`] holds one session; its clones share it. [`identity::Client::apart`]
-//!   makes a client for another user over the same connections. It is signed in by
-//!   [`sign_in_with`](identity::Client::sign_in_with), which takes any answer with tokens, and signed out by `logout()`.
-//! * **Tokens renew themselves** shortly before they expire, or when the server says that they have; however many calls
+//! * **One client for each user.** [`Client`] holds one session; its clones share it, and so do the clients of the other
+//!   documents that are made from it. [`Client::new_session`](identity::Client::new_session) makes a client for another
+//!   user over the same connections. [`sign_in_with`](identity::Client::sign_in_with) takes any answer with tokens;
+//!   `logout()` signs out.
+//! * **A call is awaited**, and until then it can be given a timeout, headers or a request id: see [`Call`].
+//! * **Tokens renew themselves** shortly before they expire, or when the server says that they have. However many calls
 //!   wait, there is one renewal. To stay signed in over a restart, store [`Session`].
 //! * **Acts that need fresh proof** ask for it through one callback, [`Builder::step_up`], and are then made again.
-//! * **Errors are typed.** Each operation has an `<Operation>Error` to match on; a reason that this version does not know is
-//!   its last variant, `ErrorResponse`. Where it does not matter which, ask a [`Problem`] or use `?` into a [`Failure`].
-//! * **Only what is safe is repeated**, see [`Repeats`]; never a call that carries a code.
+//! * **Errors are typed.** Each operation has an `<Operation>Error` to match on. What this version does not know is its last
+//!   variant, `Other`. Where it does not matter which, ask a [`Problem`], or use `?` into a [`Failure`].
+//! * **Only what is safe is made again**, see [`Retry`]; never a call that carries a code.
 //! * **Secrets stay secret.** [`Secret`] shows nothing in `Debug`, nor does anything that holds one. Plain http is refused
 //!   unless the server is on this machine.
-//! * **Calls run on tokio.**
+//! * **Calls run on tokio**, or in a browser (`wasm32-unknown-unknown`). There, nothing is made again after a pause.
 //!
 //! # Features
 //!
@@ -57,42 +56,60 @@
 //! | `identity` (default) | [`identity`], the native API |
 //! | `flashback`, `netevia`, `veeam` | the API that mirrors that vendor's, as a module of this name |
 //! | `rustls` (default) | TLS; without it bring your own by [`Builder::http_client`], or use plain http on this machine |
+//! | `tracing` (default) | a span for each call, with operation, status, request id and tries |
+//! | `blocking` | `call.blocking()` in place of `call.await` |
 //! | `mock` | `identity::mock` and its like: a typed stand-in for the server in your own tests |
 //!
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![cfg_attr(
-    not(any(
+    not(all(
         feature = "identity",
         feature = "flashback",
         feature = "netevia",
         feature = "veeam"
     )),
-    expect(
+    allow(
         dead_code,
         unused_imports,
-        reason = "there is nothing to stand in front of"
+        unused_macros,
+        reason = "each document needs other parts of what all share"
     )
 )]
 
+#[cfg(all(feature = "blocking", not(target_arch = "wasm32")))]
+mod blocking;
+mod call;
+mod client;
 mod failure;
 #[cfg(feature = "flashback")]
 #[cfg_attr(docsrs, doc(cfg(feature = "flashback")))]
 pub mod flashback;
-mod front;
+mod hooks;
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
 pub mod identity;
+#[cfg(feature = "mock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
+pub mod mock;
 #[cfg(feature = "netevia")]
 #[cfg_attr(docsrs, doc(cfg(feature = "netevia")))]
 pub mod netevia;
+mod pages;
 mod secret;
+#[cfg(feature = "tracing")]
+mod trace;
 #[cfg(feature = "veeam")]
 #[cfg_attr(docsrs, doc(cfg(feature = "veeam")))]
 pub mod veeam;
 
+pub use call::{Answering, Call, Operation, Response, WithResponse};
+pub use client::{ApiClient, BuildError, Builder, Lifted, Retry, Session, StepUp};
 pub use failure::{Failure, Problem};
-pub use front::{BuildError, Builder, Front, Lifted, Repeats, Session, StepUp};
+pub use hooks::{AfterRequest, BeforeRequest, HeaderError};
+#[cfg(feature = "identity")]
+pub use identity::Client;
+pub use pages::{Paged, Pages};
 pub use secret::Secret;
 
 /// The README's code is compiled with the documentation's.

@@ -1,47 +1,38 @@
-//! Runs progenitor on a lowered document.
+//! Runs progenitor on a lowered document: of what it writes, the SDK takes the types.
 
 use anyhow::{Context, Result};
 use openapiv3::OpenAPI;
-use progenitor_impl::{
-    GenerationSettings, Generator, HooksMode, InterfaceStyle, TagStyle, TypeImpl,
-};
-use quote::quote;
+use progenitor_impl::{GenerationSettings, Generator, InterfaceStyle, TagStyle, TypeImpl};
+use syn::{File, Item};
 
-use super::{Lowered, finish, secrets};
+use super::{Lowered, secrets};
 
-/// The client and its types, as source text.
+/// The items of the module `types`.
 ///
 /// # Errors
 ///
 /// When progenitor does not take the document.
-pub fn client(lowered: &Lowered) -> Result<String> {
-    let tokens = generator(lowered).generate_tokens(&document(lowered)?)?;
-    finish::client(lowered, tokens)
-}
-
-/// The httpmock helpers, as source text.
-///
-/// # Errors
-///
-/// When progenitor does not take the document.
-pub fn mock(lowered: &Lowered) -> Result<String> {
-    let path = format!("crate::{}", lowered.name);
-    let tokens = generator(lowered).httpmock(&document(lowered)?, &path)?;
-    finish::mock(lowered, tokens)
-}
-
-fn document(lowered: &Lowered) -> Result<OpenAPI> {
-    serde_json::from_value(lowered.document.clone())
-        .context("the lowered document is no OpenAPI 3.0")
+pub fn types(lowered: &Lowered) -> Result<Vec<Item>> {
+    let document: OpenAPI = serde_json::from_value(lowered.document.clone())
+        .context("the lowered document is no OpenAPI 3.0")?;
+    let tokens = generator(lowered).generate_tokens(&document)?;
+    let file: File = syn::parse2(tokens).context("progenitor's client is no Rust")?;
+    for item in file.items {
+        if let Item::Mod(module) = item
+            && module.ident == "types"
+            && let Some((_, items)) = module.content
+        {
+            return Ok(items);
+        }
+    }
+    anyhow::bail!("progenitor has written no types")
 }
 
 fn generator(lowered: &Lowered) -> Generator {
     let mut settings = GenerationSettings::new();
     settings
-        .with_interface(InterfaceStyle::Builder)
-        .with_tag(TagStyle::Merged)
-        .with_hooks(HooksMode::Expected)
-        .with_inner_type(quote! { crate::front::Front });
+        .with_interface(InterfaceStyle::Positional)
+        .with_tag(TagStyle::Merged);
     let (component, replacement) = secrets::SECRET;
     settings.with_replacement(component, replacement, std::iter::empty());
     for open in &lowered.open {

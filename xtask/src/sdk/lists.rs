@@ -82,6 +82,41 @@ pub const OPEN: &[Listed] = &[
 /// A row of the list: document, name, places.
 pub type Listed = (&'static str, &'static str, &'static [&'static str]);
 
+/// Objects that stand inline in the document: document, name in the SDK, the places that have it inline, as in [`OPEN`].
+pub const NAMED: &[Listed] = &[
+    (
+        "identity",
+        "InvalidField",
+        &["ValidationErrorResponse.errors"],
+    ),
+    (
+        "identity",
+        "ReadinessChecks",
+        &["ReadinessResponse.checks", "NotReadyErrorResponse.checks"],
+    ),
+    (
+        "flashback",
+        "InvalidField",
+        &["ValidationErrorResponse.errors"],
+    ),
+    (
+        "netevia",
+        "InvalidField",
+        &["ValidationErrorResponse.errors"],
+    ),
+];
+
+/// Fields of errors that say nothing which the variant does not say.
+pub const UNSAID: &[&str] = &[
+    "code",
+    "error",
+    "status",
+    "statusCode",
+    "success",
+    "title",
+    "type",
+];
+
 /// Fields that are secret wherever they stand, alone or in a list.
 pub const SECRET_EVERYWHERE: &[&str] = &[
     "accessToken",

@@ -1,17 +1,29 @@
 //! `cargo xtask sdk [--check]`: writes the generated part of the Rust SDK from the documents in openapi/.
 //!
-//! One document becomes `sdk/rust/src/generated/NAME.rs` (types, client, what the shared front needs to know) and
-//! `NAME_mock.rs` (httpmock helpers). The document itself stays faithful to the wire; what progenitor needs otherwise
-//! (`fold`), what makes the SDK last (`open`, `plain`) and what keeps secrets out of logs (`secrets`) is changed in memory.
+//! One document becomes `sdk/rust/src/generated/NAME.rs` (types, errors, calls) and `NAME_mock.rs` (httpmock helpers).
+//! The document itself stays faithful to the wire; what makes the SDK last (`constants`, `open`, `plain`) and what keeps
+//! secrets out of logs (`secrets`) is changed in memory.
+//!
+//! The structs are progenitor's, that is typify's: their fields, types and prose. The rest is ours, since an SDK that is
+//! to last, to read well and to compile soon needs another shape than progenitor's: requests with constructors
+//! (`objects`), unions with tags (`unions`), errors on one level (`errors`), calls that are awaited (`calls`), mocks
+//! (`mocks`).
 
+mod calls;
+mod constants;
+mod errors;
 mod finish;
-mod fold;
 mod generate;
 mod lists;
+mod mocks;
+mod named;
+mod objects;
 mod open;
 mod operations;
 mod plain;
 mod secrets;
+mod types;
+mod unions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +42,9 @@ pub struct Lowered {
     pub document: Value,
     /// The enums that become open ones.
     pub open: Vec<open::OpenEnum>,
-    /// What the shared front needs to know about each operation.
+    /// What is the same in every value of a type.
+    pub constants: constants::Constants,
+    /// The operations.
     pub operations: Vec<operations::Operation>,
 }
 
@@ -45,9 +59,8 @@ pub fn run(check: bool) -> Result<()> {
     let mut total = 0;
     for (name, document) in read_documents()? {
         let lowered = lower(&name, document).with_context(|| format!("openapi/{name}.yaml"))?;
-        let client = generate::client(&lowered).with_context(|| format!("generating {name}.rs"))?;
-        let mock =
-            generate::mock(&lowered).with_context(|| format!("generating {name}_mock.rs"))?;
+        let client = finish::client(&lowered).with_context(|| format!("generating {name}.rs"))?;
+        let mock = finish::mocks(&lowered).with_context(|| format!("generating {name}_mock.rs"))?;
         for (file, text) in [
             (format!("{name}.rs"), client),
             (format!("{name}_mock.rs"), mock),
@@ -80,14 +93,17 @@ pub fn run(check: bool) -> Result<()> {
 pub fn lower(name: &str, document: Value) -> Result<Lowered> {
     let mut document = sorted(document);
     let operations = operations::collect(name, &document)?;
-    fold::fold(&mut document)?;
+    named::lift(name, &mut document)?;
     secrets::lift(&mut document)?;
     let open = open::lift(name, &mut document)?;
+    operations::forget_errors(&mut document);
+    let constants = constants::lift(&mut document)?;
     plain::strip(&mut document);
     Ok(Lowered {
         name: name.to_owned(),
         document,
         open,
+        constants,
         operations,
     })
 }

@@ -1,44 +1,285 @@
-//! What the SDK's shared front needs to know about each operation, read from the document.
+//! The operations of a document, as the SDK's own code for them needs them.
 
 use anyhow::{Context, Result, bail};
-use heck::ToSnakeCase;
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use heck::{ToPascalCase, ToSnakeCase};
 use serde_json::Value;
 
 use super::lists::ONE_TIME;
-use crate::openapi::{self, entries, flat, resolve};
+use crate::openapi::{self, SCHEMAS, entries, error_schemas, flat, is_error, resolve};
 
-/// One operation as the front sees it.
+/// The operation that ends the caller's session, in each document that has one.
+const LOGOUT: &str = "logout";
+
+/// One operation.
 pub struct Operation {
-    /// The operation's name in Rust, as the hooks get it: `verify_mfa_login`.
-    id: String,
-    /// What opens it, in the document's order: variants of the front's `Credential`.
-    opened_by: Vec<&'static str>,
+    /// The name in the document: `verifyMfaLogin`.
+    pub id: String,
+    /// `POST`.
+    pub method: String,
+    /// `/identity/mfa/login/verify`.
+    pub path: String,
+    /// What it is for, in a line.
+    pub summary: String,
+    /// And in more.
+    pub description: String,
+    /// The values in the path, in their order.
+    pub path_parameters: Vec<Parameter>,
+    /// The values of the query, none of which is needed.
+    pub query: Vec<Parameter>,
+    /// What is sent.
+    pub body: Option<Body>,
+    /// The status of what is wanted.
+    pub success: u16,
+    /// Its schema, if it has a body.
+    pub answer: Option<String>,
+    /// Why it is refused.
+    pub errors: Vec<Refusal>,
+    /// How it comes in pages, if so.
+    pub page: Option<Page>,
+    /// What opens it, in the document's order: variants of the SDK's `Credential`.
+    pub opened_by: Vec<&'static str>,
     /// Whether its request carries something that works once.
-    one_time: bool,
+    pub one_time: bool,
+    /// Whether it ends the caller's session.
+    pub ends_session: bool,
+}
+
+/// A value in the path or the query.
+pub struct Parameter {
+    /// The name in the document.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Its type in Rust; text has none.
+    pub number: Option<&'static str>,
+}
+
+/// What is sent.
+pub struct Body {
+    /// The schema.
+    pub schema: String,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Whether it is a form and no JSON.
+    pub form: bool,
+}
+
+/// One reason for an error.
+pub struct Refusal {
+    /// The status.
+    pub status: u16,
+    /// `INVALID_MFA_CODE`.
+    pub code: String,
+    /// The schema.
+    pub schema: String,
+    /// What it means.
+    pub description: String,
+}
+
+/// A list in pages.
+pub struct Page {
+    /// The query parameter with the number of entries to skip.
+    pub offset: String,
+    /// The property with the entries.
+    pub entries: String,
+    /// The property with their number over all pages.
+    pub total: String,
+    /// The schema of an entry.
+    pub item: String,
+}
+
+impl Operation {
+    /// The name in Rust: `verify_mfa_login`.
+    pub fn rust_name(&self) -> String {
+        self.id.to_snake_case()
+    }
+
+    /// The name of its type: `VerifyMfaLogin`.
+    pub fn type_name(&self) -> String {
+        self.id.to_pascal_case()
+    }
+
+    /// The name of its error: `VerifyMfaLoginError`.
+    pub fn error_name(&self) -> String {
+        format!("{}Error", self.type_name())
+    }
 }
 
 /// All operations of a document, by name.
 ///
 /// # Errors
 ///
-/// When an operation has no operationId.
+/// When one has something that the SDK has no code for.
 pub fn collect(owner: &str, document: &Value) -> Result<Vec<Operation>> {
     let mut found = Vec::new();
-    for openapi::Operation { name, object, .. } in openapi::operations(document) {
-        let id = object["operationId"]
-            .as_str()
-            .with_context(|| format!("{name} has no operationId"))?;
-        found.push(Operation {
-            id: id.to_snake_case(),
-            opened_by: opened_by(document, object)
-                .with_context(|| format!("the security of {name}"))?,
-            one_time: one_time(owner, document, object),
-        });
+    for operation in openapi::operations(document) {
+        let one = one(owner, document, &operation).with_context(|| operation.name.clone())?;
+        found.push(one);
     }
-    found.sort_by(|left, right| left.id.cmp(&right.id));
+    found.sort_by_key(Operation::rust_name);
     Ok(found)
+}
+
+fn one(owner: &str, document: &Value, operation: &openapi::Operation<'_>) -> Result<Operation> {
+    let object = operation.object;
+    let id = object["operationId"].as_str().context("no operationId")?;
+    let parameters: Vec<&Value> = [&operation.item["parameters"], &object["parameters"]]
+        .into_iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .map(|parameter| resolve(document, parameter))
+        .collect();
+    let (success, answer) = success(document, object)?;
+    let query = query(&parameters)?;
+    Ok(Operation {
+        id: id.to_owned(),
+        method: operation.method.to_uppercase(),
+        path: operation.path.to_owned(),
+        summary: text(&object["summary"]),
+        description: text(&object["description"]),
+        path_parameters: in_path(operation.path, &parameters)?,
+        page: page(document, &query, answer.as_deref()),
+        query,
+        body: body(document, object)?,
+        success,
+        answer,
+        errors: errors(document, object)?,
+        opened_by: opened_by(document, object)?,
+        one_time: one_time(owner, document, object),
+        ends_session: id == LOGOUT,
+    })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().trim().to_owned()
+}
+
+fn in_path(path: &str, parameters: &[&Value]) -> Result<Vec<Parameter>> {
+    let names = path
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next());
+    names
+        .map(|name| {
+            let declared = parameters
+                .iter()
+                .find(|one| one["in"] == "path" && one["name"] == name);
+            parameter(declared.with_context(|| format!("{{{name}}} is not described"))?)
+        })
+        .collect()
+}
+
+fn query(parameters: &[&Value]) -> Result<Vec<Parameter>> {
+    let mut found = Vec::new();
+    for one in parameters {
+        match one["in"].as_str() {
+            Some("path") => {}
+            Some("query") if one["required"] != true => found.push(parameter(one)?),
+            _other => bail!("the SDK has no code for the parameter {}", one["name"]),
+        }
+    }
+    Ok(found)
+}
+
+fn parameter(parameter: &Value) -> Result<Parameter> {
+    let schema = &parameter["schema"];
+    let unsigned = schema["minimum"].as_i64().is_some_and(|least| least >= 0);
+    let number = match (schema["type"].as_str(), schema["format"].as_str()) {
+        (Some("string"), _) => None,
+        (Some("integer"), Some("int32")) => Some(if unsigned { "u32" } else { "i32" }),
+        (Some("integer"), _) => Some(if unsigned { "u64" } else { "i64" }),
+        _other => bail!("the SDK has no code for values like {}", parameter["name"]),
+    };
+    Ok(Parameter {
+        name: text(&parameter["name"]),
+        description: text(&parameter["description"]),
+        number,
+    })
+}
+
+fn body(document: &Value, object: &Value) -> Result<Option<Body>> {
+    let body = resolve(document, &object["requestBody"]);
+    let Some((media, content)) = entries(&body["content"]).next() else {
+        return Ok(None);
+    };
+    Ok(Some(Body {
+        schema: schema_name(&content["schema"])?,
+        optional: body["required"] != true,
+        form: media == "application/x-www-form-urlencoded",
+    }))
+}
+
+fn success(document: &Value, object: &Value) -> Result<(u16, Option<String>)> {
+    let wanted: Vec<_> = entries(&object["responses"])
+        .filter(|(status, _)| !is_error(status))
+        .collect();
+    let [(status, answer)] = wanted.as_slice() else {
+        bail!("{} answers that are no errors", wanted.len())
+    };
+    let media = &resolve(document, answer)["content"]["application/json"];
+    let schema = match media.get("schema") {
+        Some(schema) => Some(schema_name(schema)?),
+        None => None,
+    };
+    Ok((status.parse()?, schema))
+}
+
+fn schema_name(schema: &Value) -> Result<String> {
+    let target = schema["$ref"].as_str().context("a nameless schema")?;
+    Ok(target.trim_start_matches(SCHEMAS).to_owned())
+}
+
+/// The reasons with a code of their own; the first status of a code counts.
+fn errors(document: &Value, object: &Value) -> Result<Vec<Refusal>> {
+    let mut found: Vec<Refusal> = Vec::new();
+    for (status, answer) in entries(&object["responses"]).filter(|(status, _)| is_error(status)) {
+        for reference in error_schemas(document, resolve(document, answer)) {
+            let schema = schema_name(&reference)?;
+            let object = resolve(document, &reference);
+            let Some([code]) = object["properties"]["code"]["enum"]
+                .as_array()
+                .map(Vec::as_slice)
+            else {
+                continue;
+            };
+            let code = text(code);
+            match found.iter().find(|known| known.code == code) {
+                Some(known) if known.schema != schema => {
+                    bail!("{code} has two schemas, {} and {schema}", known.schema)
+                }
+                Some(_) => {}
+                None => found.push(Refusal {
+                    status: status.parse()?,
+                    code,
+                    schema,
+                    description: text(&object["description"]),
+                }),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A page has an offset, one list, and `totalCount`.
+fn page(document: &Value, query: &[Parameter], answer: Option<&str>) -> Option<Page> {
+    let offset = query
+        .iter()
+        .find(|one| one.name.eq_ignore_ascii_case("offset"))?;
+    let answer = &document["components"]["schemas"][answer?];
+    let (properties, _) = flat(document, answer);
+    let (total, _) = properties.iter().find(|(name, _)| name == "totalCount")?;
+    let mut lists = properties
+        .iter()
+        .filter(|(_, property)| property["type"] == "array");
+    let (Some((entries, list)), None) = (lists.next(), lists.next()) else {
+        return None;
+    };
+    Some(Page {
+        offset: offset.name.clone(),
+        entries: entries.clone(),
+        total: total.clone(),
+        item: schema_name(&list["items"]).ok()?,
+    })
 }
 
 /// `Bearer`, `ApiKey` or `Nothing` for each way in that the operation names.
@@ -58,7 +299,7 @@ fn opened_by(document: &Value, operation: &Value) -> Result<Vec<&'static str>> {
             [] => "Nothing",
             [scheme] if scheme["type"] == "http" && scheme["scheme"] == "bearer" => "Bearer",
             [scheme] if scheme["type"] == "apiKey" => "ApiKey",
-            _others => bail!("the SDK has no front for {requirement}"),
+            _others => bail!("the SDK has no code for {requirement}"),
         });
     }
     Ok(found)
@@ -75,19 +316,16 @@ fn one_time(owner: &str, document: &Value, operation: &Value) -> bool {
         })
 }
 
-/// The table that the generated client carries for the front.
-pub fn table(operations: &[Operation]) -> TokenStream {
-    let rows = operations.iter().map(|Operation { id, opened_by, one_time }| {
-        let opened_by = opened_by.iter().map(|name| {
-            let name = format_ident!("{name}");
-            quote! { crate::front::Credential::#name }
-        });
-        quote! {
-            crate::front::Operation { id: #id, opened_by: &[#(#opened_by),*], one_time: #one_time }
+/// Leaves of the answers those that are wanted: for errors, progenitor has no code that the SDK could use.
+pub fn forget_errors(document: &mut Value) {
+    let folded = document.clone();
+    for operation in openapi::operations(&folded) {
+        let answers = &mut document["paths"][operation.path][operation.method]["responses"];
+        if let Some(answers) = answers.as_object_mut() {
+            answers.retain(|status, _| !is_error(status));
         }
-    });
-    quote! {
-        /// What the shared front needs to know about each operation of this document.
-        pub(crate) const OPERATIONS: &[crate::front::Operation] = &[#(#rows),*];
+    }
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.retain(|_, schema| schema["discriminator"]["propertyName"] != "code");
     }
 }

@@ -10,11 +10,11 @@ mod generated;
 #[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
 pub mod mock;
 
-pub use generated::*;
+pub use generated::{calls, types};
 
 use crate::Session;
 
-crate::front::client::client! { logout: Some("logout") }
+crate::client::methods::client! { "A client of Flashback's API." }
 
 /// Of a login that asks for a second factor, the bearer that finishes it.
 impl From<&types::LoginAnswer> for Session {
@@ -23,8 +23,8 @@ impl From<&types::LoginAnswer> for Session {
             return Self::bearer(&answer.access_token);
         }
         Self::until(
-            answer.access_token.clone(),
-            answer.refresh_token.clone(),
+            &answer.access_token,
+            &answer.refresh_token,
             answer.expires_at,
         )
     }
@@ -33,8 +33,8 @@ impl From<&types::LoginAnswer> for Session {
 impl From<&types::VerifyMfaLoginAnswer> for Session {
     fn from(answer: &types::VerifyMfaLoginAnswer) -> Self {
         Self::until(
-            answer.full_access_token.clone(),
-            answer.refresh_token.clone(),
+            &answer.full_access_token,
+            &answer.refresh_token,
             answer.expires_at,
         )
     }
@@ -43,8 +43,8 @@ impl From<&types::VerifyMfaLoginAnswer> for Session {
 impl From<&types::RefreshResponse> for Session {
     fn from(answer: &types::RefreshResponse) -> Self {
         Self::until(
-            answer.access_token.clone(),
-            answer.refresh_token.clone(),
+            &answer.access_token,
+            &answer.refresh_token,
             answer.expires_at,
         )
     }

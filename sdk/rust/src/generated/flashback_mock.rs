@@ -3,2775 +3,705 @@
 #![allow(
     clippy::all,
     clippy::pedantic,
-    clippy::unwrap_used,
-    dead_code,
     missing_docs,
     rustdoc::all,
     unused_imports,
     reason = "generated"
 )]
-pub mod operations {
-    //! [`When`](::httpmock::When) and [`Then`](::httpmock::Then)
-    //! wrappers for each operation. Each can be converted to
-    //! its inner type with a call to `into_inner()`. This can
-    //! be used to explicitly deviate from permitted values.
-    use crate::flashback::*;
-    pub struct DisableMfaWhen(::httpmock::When);
-    impl DisableMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/disable$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaTypeRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct DisableMfaThen(::httpmock::Then);
-    impl DisableMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct EnableMfaWhen(::httpmock::When);
-    impl EnableMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/enable$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaTypeRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct EnableMfaThen(::httpmock::Then);
-    impl EnableMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ActivateMagicLinkWhen(::httpmock::When);
-    impl ActivateMagicLinkWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/mfa/magic-link/activate$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::ActivateMagicLinkRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct ActivateMagicLinkThen(::httpmock::Then);
-    impl ActivateMagicLinkThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::ActivateMagicLinkError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::ActivateMagicLinkError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ActivateMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SendMagicLinkWhen(::httpmock::When);
-    impl SendMagicLinkWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/magic-link/send$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct SendMagicLinkThen(::httpmock::Then);
-    impl SendMagicLinkThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SendMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::SendMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::SendMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::SendMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::SendMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::SendMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetMfaMethodsWhen(::httpmock::When);
-    impl GetMfaMethodsWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/mfa/methods$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetMfaMethodsThen(::httpmock::Then);
-    impl GetMfaMethodsThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaMethodsResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct EnforceOrganizationMfaWhen(::httpmock::When);
-    impl EnforceOrganizationMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/mfa/organization/enforce$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::EnforceMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct EnforceOrganizationMfaThen(::httpmock::Then);
-    impl EnforceOrganizationMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::EnforceOrganizationMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::EnforceOrganizationMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::EnforceOrganizationMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(
-            self,
-            value: &types::EnforceOrganizationMfaError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(
-            self,
-            value: &types::EnforceOrganizationMfaError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::EnforceOrganizationMfaError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::EnforceOrganizationMfaError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::EnforceOrganizationMfaError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetPasskeyAuthOptionsWhen(::httpmock::When);
-    impl GetPasskeyAuthOptionsWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/mfa/passkey/auth-options$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetPasskeyAuthOptionsThen(::httpmock::Then);
-    impl GetPasskeyAuthOptionsThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::PasskeyAuthOptionsResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::GetPasskeyAuthOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetPasskeyAuthOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::GetPasskeyAuthOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::GetPasskeyAuthOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::GetPasskeyAuthOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::GetPasskeyAuthOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct CompletePasskeyRegistrationWhen(::httpmock::When);
-    impl CompletePasskeyRegistrationWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/mfa/passkey/complete-registration$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::CompletePasskeyRegistrationRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct CompletePasskeyRegistrationThen(::httpmock::Then);
-    impl CompletePasskeyRegistrationThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::CompletePasskeyRegistrationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::CompletePasskeyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct CompletePasskeyRegistrationAliasWhen(::httpmock::When);
-    impl CompletePasskeyRegistrationAliasWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/mfa/passkey/complete-registration-1$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::CompletePasskeyRegistrationRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct CompletePasskeyRegistrationAliasThen(::httpmock::Then);
-    impl CompletePasskeyRegistrationAliasThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::CompletePasskeyRegistrationAliasError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SetPrimaryMfaWhen(::httpmock::When);
-    impl SetPrimaryMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/primary$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaTypeRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct SetPrimaryMfaThen(::httpmock::Then);
-    impl SetPrimaryMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::SetPrimaryMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ResetMfaWhen(::httpmock::When);
-    impl ResetMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/reset$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::ResetMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct ResetMfaThen(::httpmock::Then);
-    impl ResetMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ResetMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SetupMfaWhen(::httpmock::When);
-    impl SetupMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/setup$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::SetupMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct SetupMfaThen(::httpmock::Then);
-    impl SetupMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::SetupMfaAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetMfaStatusWhen(::httpmock::When);
-    impl GetMfaStatusWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/mfa/status$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetMfaStatusThen(::httpmock::Then);
-    impl GetMfaStatusThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaStatusResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetMfaStatusError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetMfaStatusError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetMfaStatusError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyMfaLoginWhen(::httpmock::When);
-    impl VerifyMfaLoginWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/verify-login$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::VerifyMfaLoginRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyMfaLoginThen(::httpmock::Then);
-    impl VerifyMfaLoginThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::VerifyMfaLoginAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyMfaSetupWhen(::httpmock::When);
-    impl VerifyMfaSetupWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/mfa/verify-setup$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::VerifyMfaSetupRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyMfaSetupThen(::httpmock::Then);
-    impl VerifyMfaSetupThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ListOrganizationUsersWhen(::httpmock::When);
-    impl ListOrganizationUsersWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/organization/users$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct ListOrganizationUsersThen(::httpmock::Then);
-    impl ListOrganizationUsersThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ListOrganizationUsersAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ListOrganizationUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ListOrganizationUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::ListOrganizationUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::ListOrganizationUsersError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::ListOrganizationUsersError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct LoginWhen(::httpmock::When);
-    impl LoginWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/user/login$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::LoginRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct LoginThen(::httpmock::Then);
-    impl LoginThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::LoginAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct LogoutWhen(::httpmock::When);
-    impl LogoutWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/user/logout$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::LogoutRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct LogoutThen(::httpmock::Then);
-    impl LogoutThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct PreVerifyEmailWhen(::httpmock::When);
-    impl PreVerifyEmailWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/user/pre-verify-email$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::PreVerifyEmailRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct PreVerifyEmailThen(::httpmock::Then);
-    impl PreVerifyEmailThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::PreVerifyEmailAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::PreVerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::PreVerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::PreVerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::PreVerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::PreVerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::PreVerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetProfileWhen(::httpmock::When);
-    impl GetProfileWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/user/profile$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetProfileThen(::httpmock::Then);
-    impl GetProfileThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ProfileResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct RefreshTokenWhen(::httpmock::When);
-    impl RefreshTokenWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/user/refresh$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::RefreshRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct RefreshTokenThen(::httpmock::Then);
-    impl RefreshTokenThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::RefreshResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct RegisterUserWhen(::httpmock::When);
-    impl RegisterUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/user/register$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::RegisterRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct RegisterUserThen(::httpmock::Then);
-    impl RegisterUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn created(self, value: &types::RegisterResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(201u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ResendVerificationWhen(::httpmock::When);
-    impl ResendVerificationWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/user/resend-verification/[^/]*$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/user/resend-verification/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct ResendVerificationThen(::httpmock::Then);
-    impl ResendVerificationThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ResendVerificationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::ResendVerificationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::ResendVerificationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::ResendVerificationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyEmailWhen(::httpmock::When);
-    impl VerifyEmailWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/user/verify-email$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::VerifyEmailRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyEmailThen(::httpmock::Then);
-    impl VerifyEmailThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MessageResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::VerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::VerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyEmailError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
+use crate::flashback::calls;
+use crate::mock::{Mocked, Then, When, on};
+impl Mocked for calls::ActivateMagicLink {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
     }
 }
-/// An extension trait for [`MockServer`](::httpmock::MockServer) that
-/// adds a method for each operation. These are the equivalent of
-/// type-checked [`mock()`](::httpmock::MockServer::mock) calls.
+impl Mocked for calls::CompletePasskeyRegistration {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_METHOD_NOT_CONFIGURED", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::CompletePasskeyRegistrationAlias {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_METHOD_NOT_CONFIGURED", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("MFA_ENFORCED", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EnableMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_NOT_CONFIGURED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EnforceOrganizationMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("NO_ORGANISATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetMfaMethods {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetMfaStatus {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetPasskeyAuthOptions {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetProfile {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListOrganizationUsers {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("NO_ORGANISATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::Login {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_CREDENTIALS", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::Logout {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::PreVerifyEmail {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REGISTRATION_TOKEN_INVALID", 400u16),
+        ("REGISTRATION_TOKEN_EXPIRED", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::RefreshToken {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::RegisterUser {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("NAME_TAKEN", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ResendVerification {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ResetMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_ENFORCED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SendMagicLink {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("MFA_METHOD_NOT_CONFIGURED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("MAX_RESEND_LIMIT", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SetPrimaryMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SetupMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_UNAVAILABLE", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyEmail {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REGISTRATION_TOKEN_INVALID", 400u16),
+        ("REGISTRATION_TOKEN_EXPIRED", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyMfaLogin {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyMfaSetup {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_NOT_CONFIGURED", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+/// A mock of each operation, as a method of the server that stands in.
 pub trait MockServerExt {
-    fn disable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /mfa/magic-link/activate`.
+    fn activate_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaWhen, operations::DisableMfaThen);
-    fn enable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::EnableMfaWhen, operations::EnableMfaThen);
-    fn activate_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::ActivateMagicLinkWhen, operations::ActivateMagicLinkThen);
-    fn send_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::SendMagicLinkWhen, operations::SendMagicLinkThen);
-    fn get_mfa_methods<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetMfaMethodsWhen, operations::GetMfaMethodsThen);
-    fn enforce_organization_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ActivateMagicLink>, Then<calls::ActivateMagicLink>);
+    ///Mocks `POST /mfa/passkey/complete-registration`.
+    fn complete_passkey_registration<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::EnforceOrganizationMfaWhen,
-            operations::EnforceOrganizationMfaThen,
+            When<calls::CompletePasskeyRegistration>,
+            Then<calls::CompletePasskeyRegistration>,
         );
-    fn get_passkey_auth_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /mfa/passkey/complete-registration-1`.
+    fn complete_passkey_registration_alias<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::GetPasskeyAuthOptionsWhen,
-            operations::GetPasskeyAuthOptionsThen,
+            When<calls::CompletePasskeyRegistrationAlias>,
+            Then<calls::CompletePasskeyRegistrationAlias>,
         );
-    fn complete_passkey_registration<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /mfa/disable`.
+    fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>);
+    ///Mocks `POST /mfa/enable`.
+    fn enable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::EnableMfa>, Then<calls::EnableMfa>);
+    ///Mocks `POST /mfa/organization/enforce`.
+    fn enforce_organization_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CompletePasskeyRegistrationWhen,
-            operations::CompletePasskeyRegistrationThen,
+            When<calls::EnforceOrganizationMfa>,
+            Then<calls::EnforceOrganizationMfa>,
         );
-    fn complete_passkey_registration_alias<F>(
-        &self,
-        config_fn: F,
-    ) -> ::httpmock::Mock<'_>
+    ///Mocks `GET /mfa/methods`.
+    fn get_mfa_methods<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetMfaMethods>, Then<calls::GetMfaMethods>);
+    ///Mocks `GET /mfa/status`.
+    fn get_mfa_status<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetMfaStatus>, Then<calls::GetMfaStatus>);
+    ///Mocks `POST /mfa/passkey/auth-options`.
+    fn get_passkey_auth_options<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CompletePasskeyRegistrationAliasWhen,
-            operations::CompletePasskeyRegistrationAliasThen,
+            When<calls::GetPasskeyAuthOptions>,
+            Then<calls::GetPasskeyAuthOptions>,
         );
-    fn set_primary_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `GET /user/profile`.
+    fn get_profile<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::SetPrimaryMfaWhen, operations::SetPrimaryMfaThen);
-    fn reset_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::ResetMfaWhen, operations::ResetMfaThen);
-    fn setup_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::SetupMfaWhen, operations::SetupMfaThen);
-    fn get_mfa_status<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetMfaStatusWhen, operations::GetMfaStatusThen);
-    fn verify_mfa_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaLoginWhen, operations::VerifyMfaLoginThen);
-    fn verify_mfa_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaSetupWhen, operations::VerifyMfaSetupThen);
-    fn list_organization_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetProfile>, Then<calls::GetProfile>);
+    ///Mocks `GET /organization/users`.
+    fn list_organization_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::ListOrganizationUsersWhen,
-            operations::ListOrganizationUsersThen,
+            When<calls::ListOrganizationUsers>,
+            Then<calls::ListOrganizationUsers>,
         );
-    fn login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /user/login`.
+    fn login<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::LoginWhen, operations::LoginThen);
-    fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::Login>, Then<calls::Login>);
+    ///Mocks `POST /user/logout`.
+    fn logout<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::LogoutWhen, operations::LogoutThen);
-    fn pre_verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::Logout>, Then<calls::Logout>);
+    ///Mocks `POST /user/pre-verify-email`.
+    fn pre_verify_email<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::PreVerifyEmailWhen, operations::PreVerifyEmailThen);
-    fn get_profile<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::PreVerifyEmail>, Then<calls::PreVerifyEmail>);
+    ///Mocks `POST /user/refresh`.
+    fn refresh_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetProfileWhen, operations::GetProfileThen);
-    fn refresh_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::RefreshToken>, Then<calls::RefreshToken>);
+    ///Mocks `POST /user/register`.
+    fn register_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RefreshTokenWhen, operations::RefreshTokenThen);
-    fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::RegisterUser>, Then<calls::RegisterUser>);
+    ///Mocks `POST /user/resend-verification/{id}`.
+    fn resend_verification<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen);
-    fn resend_verification<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ResendVerification>, Then<calls::ResendVerification>);
+    ///Mocks `POST /mfa/reset`.
+    fn reset_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::ResendVerificationWhen,
-            operations::ResendVerificationThen,
-        );
-    fn verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ResetMfa>, Then<calls::ResetMfa>);
+    ///Mocks `POST /mfa/magic-link/send`.
+    fn send_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::VerifyEmailWhen, operations::VerifyEmailThen);
+        F: FnOnce(When<calls::SendMagicLink>, Then<calls::SendMagicLink>);
+    ///Mocks `POST /mfa/primary`.
+    fn set_primary_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::SetPrimaryMfa>, Then<calls::SetPrimaryMfa>);
+    ///Mocks `POST /mfa/setup`.
+    fn setup_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::SetupMfa>, Then<calls::SetupMfa>);
+    ///Mocks `POST /user/verify-email`.
+    fn verify_email<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyEmail>, Then<calls::VerifyEmail>);
+    ///Mocks `POST /mfa/verify-login`.
+    fn verify_mfa_login<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaLogin>, Then<calls::VerifyMfaLogin>);
+    ///Mocks `POST /mfa/verify-setup`.
+    fn verify_mfa_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaSetup>, Then<calls::VerifyMfaSetup>);
 }
-impl MockServerExt for ::httpmock::MockServer {
-    fn disable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+impl MockServerExt for httpmock::MockServer {
+    fn activate_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaWhen, operations::DisableMfaThen),
+        F: FnOnce(When<calls::ActivateMagicLink>, Then<calls::ActivateMagicLink>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaWhen::new(when),
-                operations::DisableMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn enable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::EnableMfaWhen, operations::EnableMfaThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::EnableMfaWhen::new(when),
-                operations::EnableMfaThen::new(then),
-            )
-        })
-    }
-    fn activate_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::ActivateMagicLinkWhen, operations::ActivateMagicLinkThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ActivateMagicLinkWhen::new(when),
-                operations::ActivateMagicLinkThen::new(then),
-            )
-        })
-    }
-    fn send_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::SendMagicLinkWhen, operations::SendMagicLinkThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SendMagicLinkWhen::new(when),
-                operations::SendMagicLinkThen::new(then),
-            )
-        })
-    }
-    fn get_mfa_methods<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetMfaMethodsWhen, operations::GetMfaMethodsThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetMfaMethodsWhen::new(when),
-                operations::GetMfaMethodsThen::new(then),
-            )
-        })
-    }
-    fn enforce_organization_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn complete_passkey_registration<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::EnforceOrganizationMfaWhen,
-            operations::EnforceOrganizationMfaThen,
+            When<calls::CompletePasskeyRegistration>,
+            Then<calls::CompletePasskeyRegistration>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::EnforceOrganizationMfaWhen::new(when),
-                operations::EnforceOrganizationMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_passkey_auth_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn complete_passkey_registration_alias<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::GetPasskeyAuthOptionsWhen,
-            operations::GetPasskeyAuthOptionsThen,
+            When<calls::CompletePasskeyRegistrationAlias>,
+            Then<calls::CompletePasskeyRegistrationAlias>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetPasskeyAuthOptionsWhen::new(when),
-                operations::GetPasskeyAuthOptionsThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn complete_passkey_registration<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>),
+    {
+        on(self, mock)
+    }
+    fn enable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::EnableMfa>, Then<calls::EnableMfa>),
+    {
+        on(self, mock)
+    }
+    fn enforce_organization_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CompletePasskeyRegistrationWhen,
-            operations::CompletePasskeyRegistrationThen,
+            When<calls::EnforceOrganizationMfa>,
+            Then<calls::EnforceOrganizationMfa>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::CompletePasskeyRegistrationWhen::new(when),
-                operations::CompletePasskeyRegistrationThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn complete_passkey_registration_alias<F>(
-        &self,
-        config_fn: F,
-    ) -> ::httpmock::Mock<'_>
+    fn get_mfa_methods<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetMfaMethods>, Then<calls::GetMfaMethods>),
+    {
+        on(self, mock)
+    }
+    fn get_mfa_status<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetMfaStatus>, Then<calls::GetMfaStatus>),
+    {
+        on(self, mock)
+    }
+    fn get_passkey_auth_options<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CompletePasskeyRegistrationAliasWhen,
-            operations::CompletePasskeyRegistrationAliasThen,
+            When<calls::GetPasskeyAuthOptions>,
+            Then<calls::GetPasskeyAuthOptions>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::CompletePasskeyRegistrationAliasWhen::new(when),
-                operations::CompletePasskeyRegistrationAliasThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn set_primary_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_profile<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::SetPrimaryMfaWhen, operations::SetPrimaryMfaThen),
+        F: FnOnce(When<calls::GetProfile>, Then<calls::GetProfile>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SetPrimaryMfaWhen::new(when),
-                operations::SetPrimaryMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn reset_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::ResetMfaWhen, operations::ResetMfaThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ResetMfaWhen::new(when),
-                operations::ResetMfaThen::new(then),
-            )
-        })
-    }
-    fn setup_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::SetupMfaWhen, operations::SetupMfaThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SetupMfaWhen::new(when),
-                operations::SetupMfaThen::new(then),
-            )
-        })
-    }
-    fn get_mfa_status<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetMfaStatusWhen, operations::GetMfaStatusThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetMfaStatusWhen::new(when),
-                operations::GetMfaStatusThen::new(then),
-            )
-        })
-    }
-    fn verify_mfa_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaLoginWhen, operations::VerifyMfaLoginThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyMfaLoginWhen::new(when),
-                operations::VerifyMfaLoginThen::new(then),
-            )
-        })
-    }
-    fn verify_mfa_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaSetupWhen, operations::VerifyMfaSetupThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyMfaSetupWhen::new(when),
-                operations::VerifyMfaSetupThen::new(then),
-            )
-        })
-    }
-    fn list_organization_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn list_organization_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::ListOrganizationUsersWhen,
-            operations::ListOrganizationUsersThen,
+            When<calls::ListOrganizationUsers>,
+            Then<calls::ListOrganizationUsers>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ListOrganizationUsersWhen::new(when),
-                operations::ListOrganizationUsersThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn login<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::LoginWhen, operations::LoginThen),
+        F: FnOnce(When<calls::Login>, Then<calls::Login>),
     {
-        self.mock(|when, then| {
-            config_fn(operations::LoginWhen::new(when), operations::LoginThen::new(then))
-        })
+        on(self, mock)
     }
-    fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn logout<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::LogoutWhen, operations::LogoutThen),
+        F: FnOnce(When<calls::Logout>, Then<calls::Logout>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::LogoutWhen::new(when),
-                operations::LogoutThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn pre_verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn pre_verify_email<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::PreVerifyEmailWhen, operations::PreVerifyEmailThen),
+        F: FnOnce(When<calls::PreVerifyEmail>, Then<calls::PreVerifyEmail>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::PreVerifyEmailWhen::new(when),
-                operations::PreVerifyEmailThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_profile<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn refresh_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetProfileWhen, operations::GetProfileThen),
+        F: FnOnce(When<calls::RefreshToken>, Then<calls::RefreshToken>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetProfileWhen::new(when),
-                operations::GetProfileThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn refresh_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn register_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RefreshTokenWhen, operations::RefreshTokenThen),
+        F: FnOnce(When<calls::RegisterUser>, Then<calls::RegisterUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::RefreshTokenWhen::new(when),
-                operations::RefreshTokenThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn resend_verification<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen),
+        F: FnOnce(When<calls::ResendVerification>, Then<calls::ResendVerification>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::RegisterUserWhen::new(when),
-                operations::RegisterUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn resend_verification<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn reset_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::ResendVerificationWhen,
-            operations::ResendVerificationThen,
-        ),
+        F: FnOnce(When<calls::ResetMfa>, Then<calls::ResetMfa>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ResendVerificationWhen::new(when),
-                operations::ResendVerificationThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn verify_email<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn send_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::VerifyEmailWhen, operations::VerifyEmailThen),
+        F: FnOnce(When<calls::SendMagicLink>, Then<calls::SendMagicLink>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyEmailWhen::new(when),
-                operations::VerifyEmailThen::new(then),
-            )
-        })
+        on(self, mock)
+    }
+    fn set_primary_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::SetPrimaryMfa>, Then<calls::SetPrimaryMfa>),
+    {
+        on(self, mock)
+    }
+    fn setup_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::SetupMfa>, Then<calls::SetupMfa>),
+    {
+        on(self, mock)
+    }
+    fn verify_email<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyEmail>, Then<calls::VerifyEmail>),
+    {
+        on(self, mock)
+    }
+    fn verify_mfa_login<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaLogin>, Then<calls::VerifyMfaLogin>),
+    {
+        on(self, mock)
+    }
+    fn verify_mfa_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaSetup>, Then<calls::VerifyMfaSetup>),
+    {
+        on(self, mock)
     }
 }

@@ -3,4018 +3,1018 @@
 #![allow(
     clippy::all,
     clippy::pedantic,
-    clippy::unwrap_used,
-    dead_code,
     missing_docs,
     rustdoc::all,
     unused_imports,
     reason = "generated"
 )]
-pub mod operations {
-    //! [`When`](::httpmock::When) and [`Then`](::httpmock::Then)
-    //! wrappers for each operation. Each can be converted to
-    //! its inner type with a call to `into_inner()`. This can
-    //! be used to explicitly deviate from permitted values.
-    use crate::identity::*;
-    pub struct GetJsonWebKeySetWhen(::httpmock::When);
-    impl GetJsonWebKeySetWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/.well-known/jwks.json$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetJsonWebKeySetThen(::httpmock::Then);
-    impl GetJsonWebKeySetThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::JsonWebKeySet) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::GetJsonWebKeySetError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetHealthWhen(::httpmock::When);
-    impl GetHealthWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/healthz$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetHealthThen(::httpmock::Then);
-    impl GetHealthThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::HealthResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetHealthError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ListApiKeysWhen(::httpmock::When);
-    impl ListApiKeysWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/identity/api-keys$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn limit<T>(self, value: T) -> Self
-        where
-            T: Into<Option<u32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("limit", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("limit"))
-            }
-        }
-        pub fn offset<T>(self, value: T) -> Self
-        where
-            T: Into<Option<u32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("offset", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("offset"))
-            }
-        }
-    }
-    pub struct ListApiKeysThen(::httpmock::Then);
-    impl ListApiKeysThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ListApiKeysAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ListApiKeysError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ListApiKeysError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::ListApiKeysError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ListApiKeysError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ListApiKeysError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct CreateApiKeyWhen(::httpmock::When);
-    impl CreateApiKeyWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/api-keys$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::CreateApiKeyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct CreateApiKeyThen(::httpmock::Then);
-    impl CreateApiKeyThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn created(self, value: &types::CreateApiKeyAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(201u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn conflict(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(409u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::CreateApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DeleteApiKeyWhen(::httpmock::When);
-    impl DeleteApiKeyWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::DELETE)
-                    .path_matches(
-                        regex::Regex::new("^/identity/api-keys/[^/]*$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/identity/api-keys/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DeleteApiKeyThen(::httpmock::Then);
-    impl DeleteApiKeyThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn bad_request(self, value: &types::DeleteApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DeleteApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DeleteApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DeleteApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DeleteApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DeleteApiKeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct LoginWhen(::httpmock::When);
-    impl LoginWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/login$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::LoginRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct LoginThen(::httpmock::Then);
-    impl LoginThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::LoginAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::LoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct LogoutWhen(::httpmock::When);
-    impl LogoutWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/logout$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct LogoutThen(::httpmock::Then);
-    impl LogoutThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn unauthorized(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetCurrentUserWhen(::httpmock::When);
-    impl GetCurrentUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/identity/me$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetCurrentUserThen(::httpmock::Then);
-    impl GetCurrentUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::GetCurrentUserAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetCurrentUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetCurrentUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetCurrentUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DisableMfaWhen(::httpmock::When);
-    impl DisableMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/mfa/disable$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaDisableRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct DisableMfaThen(::httpmock::Then);
-    impl DisableMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaDisableInitResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyMfaDisableWhen(::httpmock::When);
-    impl VerifyMfaDisableWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/disable/verify$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyMfaDisableThen(::httpmock::Then);
-    impl VerifyMfaDisableThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaVerifyDisableResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::VerifyMfaDisableError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::VerifyMfaDisableError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyMfaDisableError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetPasskeyOptionsWhen(::httpmock::When);
-    impl GetPasskeyOptionsWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/login/passkey-options$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::PasskeyOptionsRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct GetPasskeyOptionsThen(::httpmock::Then);
-    impl GetPasskeyOptionsThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::PasskeyOptionsResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::GetPasskeyOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::GetPasskeyOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SwitchMfaMethodWhen(::httpmock::When);
-    impl SwitchMfaMethodWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/login/switch$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaSwitchMethodRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct SwitchMfaMethodThen(::httpmock::Then);
-    impl SwitchMfaMethodThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaSwitchResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::SwitchMfaMethodError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::SwitchMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyMfaLoginWhen(::httpmock::When);
-    impl VerifyMfaLoginWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/login/verify$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyMfaLoginThen(::httpmock::Then);
-    impl VerifyMfaLoginThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaLoginVerifyResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyMfaLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyPasskeyLoginWhen(::httpmock::When);
-    impl VerifyPasskeyLoginWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/login/verify-passkey$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::PasskeyVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyPasskeyLoginThen(::httpmock::Then);
-    impl VerifyPasskeyLoginThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaLoginVerifyResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyPasskeyLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyPasskeyLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyPasskeyLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyPasskeyLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyPasskeyLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::VerifyPasskeyLoginError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyPasskeyLoginError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::VerifyPasskeyLoginError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::VerifyPasskeyLoginError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct OpenMagicLinkWhen(::httpmock::When);
-    impl OpenMagicLinkWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/magic-link$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MagicLinkRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct OpenMagicLinkThen(::httpmock::Then);
-    impl OpenMagicLinkThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MagicLinkResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::OpenMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::OpenMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::OpenMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::OpenMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::OpenMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::OpenMagicLinkError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ListMfaMethodsWhen(::httpmock::When);
-    impl ListMfaMethodsWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/identity/mfa/methods$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct ListMfaMethodsThen(::httpmock::Then);
-    impl ListMfaMethodsThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ListMfaMethodsAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ListMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ListMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ListMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ListMfaMethodsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DeleteMfaMethodWhen(::httpmock::When);
-    impl DeleteMfaMethodWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::DELETE)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/methods/[^/]*$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn factor_id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/identity/mfa/methods/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DeleteMfaMethodThen(::httpmock::Then);
-    impl DeleteMfaMethodThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn bad_request(self, value: &types::DeleteMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DeleteMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DeleteMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DeleteMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DeleteMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DeleteMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct RenameMfaMethodWhen(::httpmock::When);
-    impl RenameMfaMethodWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::PATCH)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/methods/[^/]*$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn factor_id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/identity/mfa/methods/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::RenameMfaMethodRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct RenameMfaMethodThen(::httpmock::Then);
-    impl RenameMfaMethodThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaFactor) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::RenameMfaMethodError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::RenameMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SetPrimaryMfaMethodWhen(::httpmock::When);
-    impl SetPrimaryMfaMethodWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/methods/[^/]*/primary$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn factor_id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/identity/mfa/methods/{}/primary$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct SetPrimaryMfaMethodThen(::httpmock::Then);
-    impl SetPrimaryMfaMethodThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaFactor) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SetPrimaryMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::SetPrimaryMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::SetPrimaryMfaMethodError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::SetPrimaryMfaMethodError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::SetPrimaryMfaMethodError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GenerateRecoveryCodesWhen(::httpmock::When);
-    impl GenerateRecoveryCodesWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/recovery-codes$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GenerateRecoveryCodesThen(::httpmock::Then);
-    impl GenerateRecoveryCodesThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn created(self, value: &types::RecoveryCodesResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(201u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::GenerateRecoveryCodesError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GenerateRecoveryCodesError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::GenerateRecoveryCodesError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::GenerateRecoveryCodesError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::GenerateRecoveryCodesError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ResendMfaCodeWhen(::httpmock::When);
-    impl ResendMfaCodeWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/mfa/resend$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaResendRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct ResendMfaCodeThen(::httpmock::Then);
-    impl ResendMfaCodeThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaResendResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ResendMfaCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SetupMfaWhen(::httpmock::When);
-    impl SetupMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/mfa/setup$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaSetupRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct SetupMfaThen(::httpmock::Then);
-    impl SetupMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaSetupResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::SetupMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyMfaSetupWhen(::httpmock::When);
-    impl VerifyMfaSetupWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/setup/verify$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyMfaSetupThen(::httpmock::Then);
-    impl VerifyMfaSetupThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaVerifySetupResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyMfaSetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyPasskeySetupWhen(::httpmock::When);
-    impl VerifyPasskeySetupWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/mfa/setup/verify-passkey$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::PasskeyVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyPasskeySetupThen(::httpmock::Then);
-    impl VerifyPasskeySetupThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::MfaVerifySetupResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::VerifyPasskeySetupError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyPasskeySetupError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::VerifyPasskeySetupError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::VerifyPasskeySetupError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SignInWithPasskeyWhen(::httpmock::When);
-    impl SignInWithPasskeyWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/passkey/login$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::SignInPasskeyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct SignInWithPasskeyThen(::httpmock::Then);
-    impl SignInWithPasskeyThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::TokenResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SignInWithPasskeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::SignInWithPasskeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::SignInWithPasskeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::SignInWithPasskeyError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::SignInWithPasskeyError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::SignInWithPasskeyError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetSignInPasskeyOptionsWhen(::httpmock::When);
-    impl GetSignInPasskeyOptionsWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/passkey/options$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetSignInPasskeyOptionsThen(::httpmock::Then);
-    impl GetSignInPasskeyOptionsThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::SignInPasskeyOptionsResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::GetSignInPasskeyOptionsError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::GetSignInPasskeyOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::GetSignInPasskeyOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::GetSignInPasskeyOptionsError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct RegisterUserWhen(::httpmock::When);
-    impl RegisterUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/register$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::RegisterRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct RegisterUserThen(::httpmock::Then);
-    impl RegisterUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn accepted(self, value: &types::RegisterResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(202u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::RegisterUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyRegistrationWhen(::httpmock::When);
-    impl VerifyRegistrationWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/register/verify$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::RegisterVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyRegistrationThen(::httpmock::Then);
-    impl VerifyRegistrationThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn created(self, value: &types::TokenResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(201u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyRegistrationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyRegistrationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyRegistrationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::VerifyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyRegistrationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::VerifyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::VerifyRegistrationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct BeginStepUpWhen(::httpmock::When);
-    impl BeginStepUpWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/identity/step-up$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::StepUpRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct BeginStepUpThen(::httpmock::Then);
-    impl BeginStepUpThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::StepUpResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::BeginStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyStepUpWhen(::httpmock::When);
-    impl VerifyStepUpWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/step-up/verify$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::MfaVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyStepUpThen(::httpmock::Then);
-    impl VerifyStepUpThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::StepUpCompleteResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::VerifyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct VerifyPasskeyStepUpWhen(::httpmock::When);
-    impl VerifyPasskeyStepUpWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/step-up/verify-passkey$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::PasskeyVerifyRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct VerifyPasskeyStepUpThen(::httpmock::Then);
-    impl VerifyPasskeyStepUpThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::StepUpCompleteResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::VerifyPasskeyStepUpError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::VerifyPasskeyStepUpError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::VerifyPasskeyStepUpError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::VerifyPasskeyStepUpError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct RefreshTokenWhen(::httpmock::When);
-    impl RefreshTokenWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/token/refresh$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::RefreshTokenRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct RefreshTokenThen(::httpmock::Then);
-    impl RefreshTokenThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::TokenResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::RefreshTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ListUsersWhen(::httpmock::When);
-    impl ListUsersWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/identity/users$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn limit<T>(self, value: T) -> Self
-        where
-            T: Into<Option<u32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("limit", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("limit"))
-            }
-        }
-        pub fn offset<T>(self, value: T) -> Self
-        where
-            T: Into<Option<u32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("offset", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("offset"))
-            }
-        }
-    }
-    pub struct ListUsersThen(::httpmock::Then);
-    impl ListUsersThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ListUsersAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ValidateTokenWhen(::httpmock::When);
-    impl ValidateTokenWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/identity/validate-token$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::ValidateTokenRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct ValidateTokenThen(::httpmock::Then);
-    impl ValidateTokenThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ValidateTokenAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ValidateTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetReadinessWhen(::httpmock::When);
-    impl GetReadinessWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/readyz$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct GetReadinessThen(::httpmock::Then);
-    impl GetReadinessThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::ReadinessResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetReadinessError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetReadinessError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
+use crate::identity::calls;
+use crate::mock::{Mocked, Then, When, on};
+impl Mocked for calls::BeginStepUp {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("INVALID_PASSWORD", 400u16),
+        ("MFA_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("MFA_METHOD_TOO_NEW", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
     }
 }
-/// An extension trait for [`MockServer`](::httpmock::MockServer) that
-/// adds a method for each operation. These are the equivalent of
-/// type-checked [`mock()`](::httpmock::MockServer::mock) calls.
+impl Mocked for calls::CreateApiKey {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("API_KEY_LIMIT", 409u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DeleteApiKey {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("API_KEY_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DeleteMfaMethod {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("MFA_ENFORCED", 403u16),
+        ("FACTOR_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("INVALID_PASSWORD", 400u16),
+        ("MFA_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_ENFORCED", 403u16),
+        ("FACTOR_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GenerateRecoveryCodes {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("MFA_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetCurrentUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetHealth {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetJsonWebKeySet {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetPasskeyOptions {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetReadiness {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("INTERNAL", 500u16),
+        ("NOT_READY", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetSignInPasskeyOptions {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("MFA_METHOD_UNAVAILABLE", 400u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListApiKeys {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListMfaMethods {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListUsers {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("API_KEY_INVALID", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("INSUFFICIENT_SCOPE", 403u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::Login {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_CREDENTIALS", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::Logout {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::OpenMagicLink {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::RefreshToken {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::RegisterUser {
+    const SUCCESS: u16 = 202u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::RenameMfaMethod {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("NAME_TAKEN", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FACTOR_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ResendMfaCode {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("RESEND_ONLY_FOR_EMAIL", 400u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("RESEND_COOLDOWN", 429u16),
+        ("MAX_RESEND_LIMIT", 429u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SetPrimaryMfaMethod {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FACTOR_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SetupMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("INVALID_PASSWORD", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("MFA_METHOD_UNAVAILABLE", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SignInWithPasskey {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SwitchMfaMethod {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("MFA_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ValidateToken {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("API_KEY_INVALID", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("INSUFFICIENT_SCOPE", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyMfaDisable {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("MFA_ENFORCED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyMfaLogin {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyMfaSetup {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("AUTHENTICATOR_NOT_CONFIGURED", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyPasskeyLogin {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyPasskeySetup {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyPasskeyStepUp {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("MFA_METHOD_TOO_NEW", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyRegistration {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REGISTRATION_TOKEN_INVALID", 400u16),
+        ("REGISTRATION_TOKEN_EXPIRED", 400u16),
+        ("INVALID_REGISTRATION_CODE", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REGISTRATION_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyStepUp {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("MFA_METHOD_TOO_NEW", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+/// A mock of each operation, as a method of the server that stands in.
 pub trait MockServerExt {
-    fn get_json_web_key_set<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /identity/step-up`.
+    fn begin_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetJsonWebKeySetWhen, operations::GetJsonWebKeySetThen);
-    fn get_health<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::BeginStepUp>, Then<calls::BeginStepUp>);
+    ///Mocks `POST /identity/api-keys`.
+    fn create_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetHealthWhen, operations::GetHealthThen);
-    fn list_api_keys<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::CreateApiKey>, Then<calls::CreateApiKey>);
+    ///Mocks `DELETE /identity/api-keys/{id}`.
+    fn delete_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListApiKeysWhen, operations::ListApiKeysThen);
-    fn create_api_key<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DeleteApiKey>, Then<calls::DeleteApiKey>);
+    ///Mocks `DELETE /identity/mfa/methods/{factorId}`.
+    fn delete_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::CreateApiKeyWhen, operations::CreateApiKeyThen);
-    fn delete_api_key<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DeleteMfaMethod>, Then<calls::DeleteMfaMethod>);
+    ///Mocks `POST /identity/mfa/disable`.
+    fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteApiKeyWhen, operations::DeleteApiKeyThen);
-    fn login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::LoginWhen, operations::LoginThen);
-    fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::LogoutWhen, operations::LogoutThen);
-    fn get_current_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetCurrentUserWhen, operations::GetCurrentUserThen);
-    fn disable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::DisableMfaWhen, operations::DisableMfaThen);
-    fn verify_mfa_disable<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaDisableWhen, operations::VerifyMfaDisableThen);
-    fn get_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetPasskeyOptionsWhen, operations::GetPasskeyOptionsThen);
-    fn switch_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::SwitchMfaMethodWhen, operations::SwitchMfaMethodThen);
-    fn verify_mfa_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaLoginWhen, operations::VerifyMfaLoginThen);
-    fn verify_passkey_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>);
+    ///Mocks `POST /identity/mfa/recovery-codes`.
+    fn generate_recovery_codes<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::VerifyPasskeyLoginWhen,
-            operations::VerifyPasskeyLoginThen,
+            When<calls::GenerateRecoveryCodes>,
+            Then<calls::GenerateRecoveryCodes>,
         );
-    fn open_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `GET /identity/me`.
+    fn get_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::OpenMagicLinkWhen, operations::OpenMagicLinkThen);
-    fn list_mfa_methods<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetCurrentUser>, Then<calls::GetCurrentUser>);
+    ///Mocks `GET /healthz`.
+    fn get_health<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListMfaMethodsWhen, operations::ListMfaMethodsThen);
-    fn delete_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetHealth>, Then<calls::GetHealth>);
+    ///Mocks `GET /.well-known/jwks.json`.
+    fn get_json_web_key_set<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteMfaMethodWhen, operations::DeleteMfaMethodThen);
-    fn rename_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetJsonWebKeySet>, Then<calls::GetJsonWebKeySet>);
+    ///Mocks `POST /identity/mfa/login/passkey-options`.
+    fn get_passkey_options<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RenameMfaMethodWhen, operations::RenameMfaMethodThen);
-    fn set_primary_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetPasskeyOptions>, Then<calls::GetPasskeyOptions>);
+    ///Mocks `GET /readyz`.
+    fn get_readiness<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetReadiness>, Then<calls::GetReadiness>);
+    ///Mocks `POST /identity/passkey/options`.
+    fn get_sign_in_passkey_options<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::SetPrimaryMfaMethodWhen,
-            operations::SetPrimaryMfaMethodThen,
+            When<calls::GetSignInPasskeyOptions>,
+            Then<calls::GetSignInPasskeyOptions>,
         );
-    fn generate_recovery_codes<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `GET /identity/api-keys`.
+    fn list_api_keys<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::GenerateRecoveryCodesWhen,
-            operations::GenerateRecoveryCodesThen,
-        );
-    fn resend_mfa_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ListApiKeys>, Then<calls::ListApiKeys>);
+    ///Mocks `GET /identity/mfa/methods`.
+    fn list_mfa_methods<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ResendMfaCodeWhen, operations::ResendMfaCodeThen);
-    fn setup_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ListMfaMethods>, Then<calls::ListMfaMethods>);
+    ///Mocks `GET /identity/users`.
+    fn list_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::SetupMfaWhen, operations::SetupMfaThen);
-    fn verify_mfa_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ListUsers>, Then<calls::ListUsers>);
+    ///Mocks `POST /identity/login`.
+    fn login<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::VerifyMfaSetupWhen, operations::VerifyMfaSetupThen);
-    fn verify_passkey_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::Login>, Then<calls::Login>);
+    ///Mocks `POST /identity/logout`.
+    fn logout<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::VerifyPasskeySetupWhen,
-            operations::VerifyPasskeySetupThen,
-        );
-    fn sign_in_with_passkey<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::Logout>, Then<calls::Logout>);
+    ///Mocks `POST /identity/mfa/magic-link`.
+    fn open_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::SignInWithPasskeyWhen, operations::SignInWithPasskeyThen);
-    fn get_sign_in_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::OpenMagicLink>, Then<calls::OpenMagicLink>);
+    ///Mocks `POST /identity/token/refresh`.
+    fn refresh_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::GetSignInPasskeyOptionsWhen,
-            operations::GetSignInPasskeyOptionsThen,
-        );
-    fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::RefreshToken>, Then<calls::RefreshToken>);
+    ///Mocks `POST /identity/register`.
+    fn register_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen);
-    fn verify_registration<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::RegisterUser>, Then<calls::RegisterUser>);
+    ///Mocks `PATCH /identity/mfa/methods/{factorId}`.
+    fn rename_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::VerifyRegistrationWhen,
-            operations::VerifyRegistrationThen,
-        );
-    fn begin_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::RenameMfaMethod>, Then<calls::RenameMfaMethod>);
+    ///Mocks `POST /identity/mfa/resend`.
+    fn resend_mfa_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::BeginStepUpWhen, operations::BeginStepUpThen);
-    fn verify_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ResendMfaCode>, Then<calls::ResendMfaCode>);
+    ///Mocks `POST /identity/mfa/methods/{factorId}/primary`.
+    fn set_primary_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::VerifyStepUpWhen, operations::VerifyStepUpThen);
-    fn verify_passkey_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::SetPrimaryMfaMethod>, Then<calls::SetPrimaryMfaMethod>);
+    ///Mocks `POST /identity/mfa/setup`.
+    fn setup_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::VerifyPasskeyStepUpWhen,
-            operations::VerifyPasskeyStepUpThen,
-        );
-    fn refresh_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::SetupMfa>, Then<calls::SetupMfa>);
+    ///Mocks `POST /identity/passkey/login`.
+    fn sign_in_with_passkey<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RefreshTokenWhen, operations::RefreshTokenThen);
-    fn list_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::SignInWithPasskey>, Then<calls::SignInWithPasskey>);
+    ///Mocks `POST /identity/mfa/login/switch`.
+    fn switch_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListUsersWhen, operations::ListUsersThen);
-    fn validate_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::SwitchMfaMethod>, Then<calls::SwitchMfaMethod>);
+    ///Mocks `POST /identity/validate-token`.
+    fn validate_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ValidateTokenWhen, operations::ValidateTokenThen);
-    fn get_readiness<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ValidateToken>, Then<calls::ValidateToken>);
+    ///Mocks `POST /identity/mfa/disable/verify`.
+    fn verify_mfa_disable<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetReadinessWhen, operations::GetReadinessThen);
+        F: FnOnce(When<calls::VerifyMfaDisable>, Then<calls::VerifyMfaDisable>);
+    ///Mocks `POST /identity/mfa/login/verify`.
+    fn verify_mfa_login<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaLogin>, Then<calls::VerifyMfaLogin>);
+    ///Mocks `POST /identity/mfa/setup/verify`.
+    fn verify_mfa_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaSetup>, Then<calls::VerifyMfaSetup>);
+    ///Mocks `POST /identity/mfa/login/verify-passkey`.
+    fn verify_passkey_login<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasskeyLogin>, Then<calls::VerifyPasskeyLogin>);
+    ///Mocks `POST /identity/mfa/setup/verify-passkey`.
+    fn verify_passkey_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasskeySetup>, Then<calls::VerifyPasskeySetup>);
+    ///Mocks `POST /identity/step-up/verify-passkey`.
+    fn verify_passkey_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasskeyStepUp>, Then<calls::VerifyPasskeyStepUp>);
+    ///Mocks `POST /identity/register/verify`.
+    fn verify_registration<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyRegistration>, Then<calls::VerifyRegistration>);
+    ///Mocks `POST /identity/step-up/verify`.
+    fn verify_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyStepUp>, Then<calls::VerifyStepUp>);
 }
-impl MockServerExt for ::httpmock::MockServer {
-    fn get_json_web_key_set<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+impl MockServerExt for httpmock::MockServer {
+    fn begin_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetJsonWebKeySetWhen, operations::GetJsonWebKeySetThen),
+        F: FnOnce(When<calls::BeginStepUp>, Then<calls::BeginStepUp>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetJsonWebKeySetWhen::new(when),
-                operations::GetJsonWebKeySetThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_health<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn create_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetHealthWhen, operations::GetHealthThen),
+        F: FnOnce(When<calls::CreateApiKey>, Then<calls::CreateApiKey>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetHealthWhen::new(when),
-                operations::GetHealthThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn list_api_keys<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn delete_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListApiKeysWhen, operations::ListApiKeysThen),
+        F: FnOnce(When<calls::DeleteApiKey>, Then<calls::DeleteApiKey>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ListApiKeysWhen::new(when),
-                operations::ListApiKeysThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn create_api_key<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn delete_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::CreateApiKeyWhen, operations::CreateApiKeyThen),
+        F: FnOnce(When<calls::DeleteMfaMethod>, Then<calls::DeleteMfaMethod>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::CreateApiKeyWhen::new(when),
-                operations::CreateApiKeyThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn delete_api_key<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteApiKeyWhen, operations::DeleteApiKeyThen),
+        F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DeleteApiKeyWhen::new(when),
-                operations::DeleteApiKeyThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::LoginWhen, operations::LoginThen),
-    {
-        self.mock(|when, then| {
-            config_fn(operations::LoginWhen::new(when), operations::LoginThen::new(then))
-        })
-    }
-    fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::LogoutWhen, operations::LogoutThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::LogoutWhen::new(when),
-                operations::LogoutThen::new(then),
-            )
-        })
-    }
-    fn get_current_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetCurrentUserWhen, operations::GetCurrentUserThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetCurrentUserWhen::new(when),
-                operations::GetCurrentUserThen::new(then),
-            )
-        })
-    }
-    fn disable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::DisableMfaWhen, operations::DisableMfaThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaWhen::new(when),
-                operations::DisableMfaThen::new(then),
-            )
-        })
-    }
-    fn verify_mfa_disable<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaDisableWhen, operations::VerifyMfaDisableThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyMfaDisableWhen::new(when),
-                operations::VerifyMfaDisableThen::new(then),
-            )
-        })
-    }
-    fn get_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::GetPasskeyOptionsWhen, operations::GetPasskeyOptionsThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetPasskeyOptionsWhen::new(when),
-                operations::GetPasskeyOptionsThen::new(then),
-            )
-        })
-    }
-    fn switch_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::SwitchMfaMethodWhen, operations::SwitchMfaMethodThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SwitchMfaMethodWhen::new(when),
-                operations::SwitchMfaMethodThen::new(then),
-            )
-        })
-    }
-    fn verify_mfa_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::VerifyMfaLoginWhen, operations::VerifyMfaLoginThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyMfaLoginWhen::new(when),
-                operations::VerifyMfaLoginThen::new(then),
-            )
-        })
-    }
-    fn verify_passkey_login<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn generate_recovery_codes<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::VerifyPasskeyLoginWhen,
-            operations::VerifyPasskeyLoginThen,
+            When<calls::GenerateRecoveryCodes>,
+            Then<calls::GenerateRecoveryCodes>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyPasskeyLoginWhen::new(when),
-                operations::VerifyPasskeyLoginThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn open_magic_link<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::OpenMagicLinkWhen, operations::OpenMagicLinkThen),
+        F: FnOnce(When<calls::GetCurrentUser>, Then<calls::GetCurrentUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::OpenMagicLinkWhen::new(when),
-                operations::OpenMagicLinkThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn list_mfa_methods<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_health<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListMfaMethodsWhen, operations::ListMfaMethodsThen),
+        F: FnOnce(When<calls::GetHealth>, Then<calls::GetHealth>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ListMfaMethodsWhen::new(when),
-                operations::ListMfaMethodsThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn delete_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_json_web_key_set<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteMfaMethodWhen, operations::DeleteMfaMethodThen),
+        F: FnOnce(When<calls::GetJsonWebKeySet>, Then<calls::GetJsonWebKeySet>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DeleteMfaMethodWhen::new(when),
-                operations::DeleteMfaMethodThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn rename_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_passkey_options<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RenameMfaMethodWhen, operations::RenameMfaMethodThen),
+        F: FnOnce(When<calls::GetPasskeyOptions>, Then<calls::GetPasskeyOptions>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::RenameMfaMethodWhen::new(when),
-                operations::RenameMfaMethodThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn set_primary_mfa_method<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_readiness<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetReadiness>, Then<calls::GetReadiness>),
+    {
+        on(self, mock)
+    }
+    fn get_sign_in_passkey_options<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::SetPrimaryMfaMethodWhen,
-            operations::SetPrimaryMfaMethodThen,
+            When<calls::GetSignInPasskeyOptions>,
+            Then<calls::GetSignInPasskeyOptions>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SetPrimaryMfaMethodWhen::new(when),
-                operations::SetPrimaryMfaMethodThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn generate_recovery_codes<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn list_api_keys<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::GenerateRecoveryCodesWhen,
-            operations::GenerateRecoveryCodesThen,
-        ),
+        F: FnOnce(When<calls::ListApiKeys>, Then<calls::ListApiKeys>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GenerateRecoveryCodesWhen::new(when),
-                operations::GenerateRecoveryCodesThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn resend_mfa_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn list_mfa_methods<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ResendMfaCodeWhen, operations::ResendMfaCodeThen),
+        F: FnOnce(When<calls::ListMfaMethods>, Then<calls::ListMfaMethods>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ResendMfaCodeWhen::new(when),
-                operations::ResendMfaCodeThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn setup_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn list_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::SetupMfaWhen, operations::SetupMfaThen),
+        F: FnOnce(When<calls::ListUsers>, Then<calls::ListUsers>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SetupMfaWhen::new(when),
-                operations::SetupMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn verify_mfa_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn login<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::VerifyMfaSetupWhen, operations::VerifyMfaSetupThen),
+        F: FnOnce(When<calls::Login>, Then<calls::Login>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyMfaSetupWhen::new(when),
-                operations::VerifyMfaSetupThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn verify_passkey_setup<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn logout<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::VerifyPasskeySetupWhen,
-            operations::VerifyPasskeySetupThen,
-        ),
+        F: FnOnce(When<calls::Logout>, Then<calls::Logout>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyPasskeySetupWhen::new(when),
-                operations::VerifyPasskeySetupThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn sign_in_with_passkey<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn open_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::SignInWithPasskeyWhen, operations::SignInWithPasskeyThen),
+        F: FnOnce(When<calls::OpenMagicLink>, Then<calls::OpenMagicLink>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SignInWithPasskeyWhen::new(when),
-                operations::SignInWithPasskeyThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_sign_in_passkey_options<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn refresh_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::GetSignInPasskeyOptionsWhen,
-            operations::GetSignInPasskeyOptionsThen,
-        ),
+        F: FnOnce(When<calls::RefreshToken>, Then<calls::RefreshToken>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetSignInPasskeyOptionsWhen::new(when),
-                operations::GetSignInPasskeyOptionsThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn register_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn register_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RegisterUserWhen, operations::RegisterUserThen),
+        F: FnOnce(When<calls::RegisterUser>, Then<calls::RegisterUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::RegisterUserWhen::new(when),
-                operations::RegisterUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn verify_registration<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn rename_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::VerifyRegistrationWhen,
-            operations::VerifyRegistrationThen,
-        ),
+        F: FnOnce(When<calls::RenameMfaMethod>, Then<calls::RenameMfaMethod>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyRegistrationWhen::new(when),
-                operations::VerifyRegistrationThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn begin_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn resend_mfa_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::BeginStepUpWhen, operations::BeginStepUpThen),
+        F: FnOnce(When<calls::ResendMfaCode>, Then<calls::ResendMfaCode>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::BeginStepUpWhen::new(when),
-                operations::BeginStepUpThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn verify_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn set_primary_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::VerifyStepUpWhen, operations::VerifyStepUpThen),
+        F: FnOnce(When<calls::SetPrimaryMfaMethod>, Then<calls::SetPrimaryMfaMethod>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyStepUpWhen::new(when),
-                operations::VerifyStepUpThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn verify_passkey_step_up<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn setup_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::VerifyPasskeyStepUpWhen,
-            operations::VerifyPasskeyStepUpThen,
-        ),
+        F: FnOnce(When<calls::SetupMfa>, Then<calls::SetupMfa>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::VerifyPasskeyStepUpWhen::new(when),
-                operations::VerifyPasskeyStepUpThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn refresh_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn sign_in_with_passkey<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RefreshTokenWhen, operations::RefreshTokenThen),
+        F: FnOnce(When<calls::SignInWithPasskey>, Then<calls::SignInWithPasskey>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::RefreshTokenWhen::new(when),
-                operations::RefreshTokenThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn list_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn switch_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListUsersWhen, operations::ListUsersThen),
+        F: FnOnce(When<calls::SwitchMfaMethod>, Then<calls::SwitchMfaMethod>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ListUsersWhen::new(when),
-                operations::ListUsersThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn validate_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn validate_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ValidateTokenWhen, operations::ValidateTokenThen),
+        F: FnOnce(When<calls::ValidateToken>, Then<calls::ValidateToken>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ValidateTokenWhen::new(when),
-                operations::ValidateTokenThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_readiness<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn verify_mfa_disable<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetReadinessWhen, operations::GetReadinessThen),
+        F: FnOnce(When<calls::VerifyMfaDisable>, Then<calls::VerifyMfaDisable>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetReadinessWhen::new(when),
-                operations::GetReadinessThen::new(then),
-            )
-        })
+        on(self, mock)
+    }
+    fn verify_mfa_login<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaLogin>, Then<calls::VerifyMfaLogin>),
+    {
+        on(self, mock)
+    }
+    fn verify_mfa_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyMfaSetup>, Then<calls::VerifyMfaSetup>),
+    {
+        on(self, mock)
+    }
+    fn verify_passkey_login<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasskeyLogin>, Then<calls::VerifyPasskeyLogin>),
+    {
+        on(self, mock)
+    }
+    fn verify_passkey_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasskeySetup>, Then<calls::VerifyPasskeySetup>),
+    {
+        on(self, mock)
+    }
+    fn verify_passkey_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasskeyStepUp>, Then<calls::VerifyPasskeyStepUp>),
+    {
+        on(self, mock)
+    }
+    fn verify_registration<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyRegistration>, Then<calls::VerifyRegistration>),
+    {
+        on(self, mock)
+    }
+    fn verify_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyStepUp>, Then<calls::VerifyStepUp>),
+    {
+        on(self, mock)
     }
 }

@@ -3,1064 +3,276 @@
 #![allow(
     clippy::all,
     clippy::pedantic,
-    clippy::unwrap_used,
-    dead_code,
     missing_docs,
     rustdoc::all,
     unused_imports,
     reason = "generated"
 )]
-pub mod operations {
-    //! [`When`](::httpmock::When) and [`Then`](::httpmock::Then)
-    //! wrappers for each operation. Each can be converted to
-    //! its inner type with a call to `into_inner()`. This can
-    //! be used to explicitly deviate from permitted values.
-    use crate::netevia::*;
-    pub struct CheckVerificationCodeWhen(::httpmock::When);
-    impl CheckVerificationCodeWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/CodeVerification/check$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::CheckCodeRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct CheckVerificationCodeThen(::httpmock::Then);
-    impl CheckVerificationCodeThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::CheckCodeResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::CheckVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::CheckVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::CheckVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::CheckVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::CheckVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(
-            self,
-            value: &types::CheckVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::CheckVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::CheckVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::CheckVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::CheckVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct SendVerificationCodeWhen(::httpmock::When);
-    impl SendVerificationCodeWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/CodeVerification/send$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::SendCodeRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct SendVerificationCodeThen(::httpmock::Then);
-    impl SendVerificationCodeThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::SendCodeResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::SendVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::SendVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::SendVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::SendVerificationCodeError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(
-            self,
-            value: &types::SendVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::SendVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::SendVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::SendVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::SendVerificationCodeError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct AuthenticateWhen(::httpmock::When);
-    impl AuthenticateWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/api/auth/v2$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::AuthRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct AuthenticateThen(::httpmock::Then);
-    impl AuthenticateThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::AuthResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::AuthenticateError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct CompleteAuthenticationWhen(::httpmock::When);
-    impl CompleteAuthenticationWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/api/auth/v2/2Fac$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::CompleteAuthRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct CompleteAuthenticationThen(::httpmock::Then);
-    impl CompleteAuthenticationThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::AuthSuccessResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::CompleteAuthenticationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::CompleteAuthenticationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::CompleteAuthenticationError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(
-            self,
-            value: &types::CompleteAuthenticationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(
-            self,
-            value: &types::CompleteAuthenticationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::CompleteAuthenticationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(
-            self,
-            value: &types::CompleteAuthenticationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::CompleteAuthenticationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::CompleteAuthenticationError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DisableMfaOfAuthorizedUserWhen(::httpmock::When);
-    impl DisableMfaOfAuthorizedUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/netevia/disablemfa/authtorized/[^/]*$")
-                            .unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn profile_id(self, value: u32) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/netevia/disablemfa/authtorized/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DisableMfaOfAuthorizedUserThen(::httpmock::Then);
-    impl DisableMfaOfAuthorizedUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::DisableMfaOfProfileAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(
-            self,
-            value: &types::DisableMfaOfAuthorizedUserError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(
-            self,
-            value: &types::DisableMfaOfAuthorizedUserError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaOfAuthorizedUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DisableMfaOfAuthorizedUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::DisableMfaOfAuthorizedUserError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::DisableMfaOfAuthorizedUserError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DisableMfaOfProfileWhen(::httpmock::When);
-    impl DisableMfaOfProfileWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/netevia/disablemfa/[^/]*$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn profile_id(self, value: u32) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/netevia/disablemfa/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DisableMfaOfProfileThen(::httpmock::Then);
-    impl DisableMfaOfProfileThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::DisableMfaOfProfileAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::DisableMfaOfProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DisableMfaOfProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaOfProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DisableMfaOfProfileError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::DisableMfaOfProfileError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(
-            self,
-            value: &types::DisableMfaOfProfileError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct EnableMfaSignInWhen(::httpmock::When);
-    impl EnableMfaSignInWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/settings/MfaSignIn$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::EnableMfaSignInRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct EnableMfaSignInThen(::httpmock::Then);
-    impl EnableMfaSignInThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::EnableMfaSignInAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(
-            self,
-            value: &types::EnableMfaSignInError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::EnableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DisableMfaSignInWhen(::httpmock::When);
-    impl DisableMfaSignInWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::DELETE)
-                    .path_matches(regex::Regex::new("^/settings/MfaSignIn$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-    }
-    pub struct DisableMfaSignInThen(::httpmock::Then);
-    impl DisableMfaSignInThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::DisableMfaSignInAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DisableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(
-            self,
-            value: &types::DisableMfaSignInError,
-        ) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DisableMfaSignInError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
+use crate::netevia::calls;
+use crate::mock::{Mocked, Then, When, on};
+impl Mocked for calls::Authenticate {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_CREDENTIALS", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
     }
 }
-/// An extension trait for [`MockServer`](::httpmock::MockServer) that
-/// adds a method for each operation. These are the equivalent of
-/// type-checked [`mock()`](::httpmock::MockServer::mock) calls.
+impl Mocked for calls::CheckVerificationCode {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("AUTHENTICATOR_NOT_CONFIGURED", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::CompleteAuthentication {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfaOfAuthorizedUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_ENFORCED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfaOfProfile {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_ENFORCED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfaSignIn {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("MFA_ENFORCED", 403u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EnableMfaSignIn {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_MFA_METHOD", 400u16),
+        ("MFA_METHOD_UNAVAILABLE", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::SendVerificationCode {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("RESEND_ONLY_FOR_EMAIL", 400u16),
+        ("MFA_METHOD_UNAVAILABLE", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("TOO_MANY_MFA_EMAILS", 429u16),
+        ("TOO_MANY_MFA_SMS", 429u16),
+        ("MAX_RESEND_LIMIT", 429u16),
+        ("RESEND_COOLDOWN", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+/// A mock of each operation, as a method of the server that stands in.
 pub trait MockServerExt {
-    fn check_verification_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /api/auth/v2`.
+    fn authenticate<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::Authenticate>, Then<calls::Authenticate>);
+    ///Mocks `POST /api/CodeVerification/check`.
+    fn check_verification_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CheckVerificationCodeWhen,
-            operations::CheckVerificationCodeThen,
+            When<calls::CheckVerificationCode>,
+            Then<calls::CheckVerificationCode>,
         );
-    fn send_verification_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /api/auth/v2/2Fac`.
+    fn complete_authentication<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::SendVerificationCodeWhen,
-            operations::SendVerificationCodeThen,
+            When<calls::CompleteAuthentication>,
+            Then<calls::CompleteAuthentication>,
         );
-    fn authenticate<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::AuthenticateWhen, operations::AuthenticateThen);
-    fn complete_authentication<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /netevia/disablemfa/authtorized/{profileId}`.
+    fn disable_mfa_of_authorized_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CompleteAuthenticationWhen,
-            operations::CompleteAuthenticationThen,
+            When<calls::DisableMfaOfAuthorizedUser>,
+            Then<calls::DisableMfaOfAuthorizedUser>,
         );
-    fn disable_mfa_of_authorized_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /netevia/disablemfa/{profileId}`.
+    fn disable_mfa_of_profile<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::DisableMfaOfAuthorizedUserWhen,
-            operations::DisableMfaOfAuthorizedUserThen,
-        );
-    fn disable_mfa_of_profile<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DisableMfaOfProfile>, Then<calls::DisableMfaOfProfile>);
+    ///Mocks `DELETE /settings/MfaSignIn`.
+    fn disable_mfa_sign_in<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::DisableMfaOfProfileWhen,
-            operations::DisableMfaOfProfileThen,
-        );
-    fn enable_mfa_sign_in<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DisableMfaSignIn>, Then<calls::DisableMfaSignIn>);
+    ///Mocks `POST /settings/MfaSignIn`.
+    fn enable_mfa_sign_in<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::EnableMfaSignInWhen, operations::EnableMfaSignInThen);
-    fn disable_mfa_sign_in<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::EnableMfaSignIn>, Then<calls::EnableMfaSignIn>);
+    ///Mocks `POST /api/CodeVerification/send`.
+    fn send_verification_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaSignInWhen, operations::DisableMfaSignInThen);
+        F: FnOnce(When<calls::SendVerificationCode>, Then<calls::SendVerificationCode>);
 }
-impl MockServerExt for ::httpmock::MockServer {
-    fn check_verification_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+impl MockServerExt for httpmock::MockServer {
+    fn authenticate<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::Authenticate>, Then<calls::Authenticate>),
+    {
+        on(self, mock)
+    }
+    fn check_verification_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CheckVerificationCodeWhen,
-            operations::CheckVerificationCodeThen,
+            When<calls::CheckVerificationCode>,
+            Then<calls::CheckVerificationCode>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::CheckVerificationCodeWhen::new(when),
-                operations::CheckVerificationCodeThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn send_verification_code<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn complete_authentication<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::SendVerificationCodeWhen,
-            operations::SendVerificationCodeThen,
+            When<calls::CompleteAuthentication>,
+            Then<calls::CompleteAuthentication>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::SendVerificationCodeWhen::new(when),
-                operations::SendVerificationCodeThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn authenticate<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
-    where
-        F: FnOnce(operations::AuthenticateWhen, operations::AuthenticateThen),
-    {
-        self.mock(|when, then| {
-            config_fn(
-                operations::AuthenticateWhen::new(when),
-                operations::AuthenticateThen::new(then),
-            )
-        })
-    }
-    fn complete_authentication<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa_of_authorized_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(
-            operations::CompleteAuthenticationWhen,
-            operations::CompleteAuthenticationThen,
+            When<calls::DisableMfaOfAuthorizedUser>,
+            Then<calls::DisableMfaOfAuthorizedUser>,
         ),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::CompleteAuthenticationWhen::new(when),
-                operations::CompleteAuthenticationThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn disable_mfa_of_authorized_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa_of_profile<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::DisableMfaOfAuthorizedUserWhen,
-            operations::DisableMfaOfAuthorizedUserThen,
-        ),
+        F: FnOnce(When<calls::DisableMfaOfProfile>, Then<calls::DisableMfaOfProfile>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaOfAuthorizedUserWhen::new(when),
-                operations::DisableMfaOfAuthorizedUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn disable_mfa_of_profile<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa_sign_in<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(
-            operations::DisableMfaOfProfileWhen,
-            operations::DisableMfaOfProfileThen,
-        ),
+        F: FnOnce(When<calls::DisableMfaSignIn>, Then<calls::DisableMfaSignIn>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaOfProfileWhen::new(when),
-                operations::DisableMfaOfProfileThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn enable_mfa_sign_in<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn enable_mfa_sign_in<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::EnableMfaSignInWhen, operations::EnableMfaSignInThen),
+        F: FnOnce(When<calls::EnableMfaSignIn>, Then<calls::EnableMfaSignIn>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::EnableMfaSignInWhen::new(when),
-                operations::EnableMfaSignInThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn disable_mfa_sign_in<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn send_verification_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaSignInWhen, operations::DisableMfaSignInThen),
+        F: FnOnce(When<calls::SendVerificationCode>, Then<calls::SendVerificationCode>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaSignInWhen::new(when),
-                operations::DisableMfaSignInThen::new(then),
-            )
-        })
+        on(self, mock)
     }
 }

@@ -3,2185 +3,532 @@
 #![allow(
     clippy::all,
     clippy::pedantic,
-    clippy::unwrap_used,
-    dead_code,
     missing_docs,
     rustdoc::all,
     unused_imports,
     reason = "generated"
 )]
-pub mod operations {
-    //! [`When`](::httpmock::When) and [`Then`](::httpmock::Then)
-    //! wrappers for each operation. Each can be converted to
-    //! its inner type with a call to `into_inner()`. This can
-    //! be used to explicitly deviate from permitted values.
-    use crate::veeam::*;
-    pub struct RequestTokenWhen(::httpmock::When);
-    impl RequestTokenWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/api/oauth2/token$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::TokenRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct RequestTokenThen(::httpmock::Then);
-    impl RequestTokenThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::TokenResponse) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::RequestTokenError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct LogoutWhen(::httpmock::When);
-    impl LogoutWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::DELETE)
-                    .path_matches(regex::Regex::new("^/api/oauth2/token$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn api_version<'a, T>(self, value: T) -> Self
-        where
-            T: Into<Option<&'a str>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("api-version", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("api-version"))
-            }
-        }
-    }
-    pub struct LogoutThen(::httpmock::Then);
-    impl LogoutThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn bad_request(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::LogoutError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ListUsersWhen(::httpmock::When);
-    impl ListUsersWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/api/v1/users$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn limit<T>(self, value: T) -> Self
-        where
-            T: Into<Option<i32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("Limit", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("Limit"))
-            }
-        }
-        pub fn name_filter<'a, T>(self, value: T) -> Self
-        where
-            T: Into<Option<&'a str>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("NameFilter", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("NameFilter"))
-            }
-        }
-        pub fn offset<T>(self, value: T) -> Self
-        where
-            T: Into<Option<u32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("Offset", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("Offset"))
-            }
-        }
-    }
-    pub struct ListUsersThen(::httpmock::Then);
-    impl ListUsersThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::UserList) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ListUsersError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct AddUserWhen(::httpmock::When);
-    impl AddUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/api/v1/users$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::AddUserRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct AddUserThen(::httpmock::Then);
-    impl AddUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::User) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::AddUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetUserWhen(::httpmock::When);
-    impl GetUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/api/v1/users/[^/]*$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: u64) -> Self {
-            let re = regex::Regex::new(&format!("^/api/v1/users/{}$", value.to_string()))
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct GetUserThen(::httpmock::Then);
-    impl GetUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::User) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::GetUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::GetUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::GetUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct UpdateUserWhen(::httpmock::When);
-    impl UpdateUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::PUT)
-                    .path_matches(regex::Regex::new("^/api/v1/users/[^/]*$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: u64) -> Self {
-            let re = regex::Regex::new(&format!("^/api/v1/users/{}$", value.to_string()))
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::UpdateUserRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct UpdateUserThen(::httpmock::Then);
-    impl UpdateUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::User) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::UpdateUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DeleteUserWhen(::httpmock::When);
-    impl DeleteUserWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::DELETE)
-                    .path_matches(regex::Regex::new("^/api/v1/users/[^/]*$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: u64) -> Self {
-            let re = regex::Regex::new(&format!("^/api/v1/users/{}$", value.to_string()))
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DeleteUserThen(::httpmock::Then);
-    impl DeleteUserThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self) -> Self {
-            Self(self.0.status(200u16))
-        }
-        pub fn bad_request(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn conflict(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(409u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DeleteUserError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct AcceptMfaWhen(::httpmock::When);
-    impl AcceptMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/v1/users/[^/]*/acceptMfa$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: u64) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v1/users/{}/acceptMfa$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::AcceptMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct AcceptMfaThen(::httpmock::Then);
-    impl AcceptMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self) -> Self {
-            Self(self.0.status(200u16))
-        }
-        pub fn bad_request(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::AcceptMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DisableMfaWhen(::httpmock::When);
-    impl DisableMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/v1/users/[^/]*/disableMfa$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: u64) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v1/users/{}/disableMfa$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DisableMfaThen(::httpmock::Then);
-    impl DisableMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self) -> Self {
-            Self(self.0.status(200u16))
-        }
-        pub fn bad_request(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DisableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct EnableMfaWhen(::httpmock::When);
-    impl EnableMfaWhen {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/v1/users/[^/]*/enableMfa$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: u64) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v1/users/{}/enableMfa$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::EnableMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct EnableMfaThen(::httpmock::Then);
-    impl EnableMfaThen {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::EnableMfaAnswer) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::EnableMfaError) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct ListUsersV81When(::httpmock::When);
-    impl ListUsersV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/api/v8.1/users$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn limit<T>(self, value: T) -> Self
-        where
-            T: Into<Option<i32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("Limit", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("Limit"))
-            }
-        }
-        pub fn name_filter<'a, T>(self, value: T) -> Self
-        where
-            T: Into<Option<&'a str>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("NameFilter", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("NameFilter"))
-            }
-        }
-        pub fn offset<T>(self, value: T) -> Self
-        where
-            T: Into<Option<u32>>,
-        {
-            if let Some(value) = value.into() {
-                Self(self.0.query_param("Offset", value.to_string()))
-            } else {
-                Self(self.0.query_param_missing("Offset"))
-            }
-        }
-    }
-    pub struct ListUsersV81Then(::httpmock::Then);
-    impl ListUsersV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::UserListV81) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::ListUsersV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::ListUsersV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::ListUsersV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::ListUsersV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct AddUserV81When(::httpmock::When);
-    impl AddUserV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(regex::Regex::new("^/api/v8.1/users$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn body(self, value: &types::AddUserRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct AddUserV81Then(::httpmock::Then);
-    impl AddUserV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn created(self, value: &types::UserV81) -> Self {
-            Self(
-                self
-                    .0
-                    .status(201u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::AddUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct GetUserV81When(::httpmock::When);
-    impl GetUserV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::GET)
-                    .path_matches(regex::Regex::new("^/api/v8.1/users/[^/]*$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v8.1/users/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct GetUserV81Then(::httpmock::Then);
-    impl GetUserV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::UserV81) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::GetUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::GetUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::GetUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::GetUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::GetUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::GetUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct UpdateUserV81When(::httpmock::When);
-    impl UpdateUserV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::PUT)
-                    .path_matches(regex::Regex::new("^/api/v8.1/users/[^/]*$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v8.1/users/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::UpdateUserRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct UpdateUserV81Then(::httpmock::Then);
-    impl UpdateUserV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::UserV81) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::UpdateUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DeleteUserV81When(::httpmock::When);
-    impl DeleteUserV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::DELETE)
-                    .path_matches(regex::Regex::new("^/api/v8.1/users/[^/]*$").unwrap()),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v8.1/users/{}$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DeleteUserV81Then(::httpmock::Then);
-    impl DeleteUserV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn bad_request(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn conflict(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(409u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DeleteUserV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct AcceptMfaV81When(::httpmock::When);
-    impl AcceptMfaV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/v8.1/users/[^/]*/acceptMfa$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v8.1/users/{}/acceptMfa$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::AcceptMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct AcceptMfaV81Then(::httpmock::Then);
-    impl AcceptMfaV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn bad_request(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::AcceptMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct DisableMfaV81When(::httpmock::When);
-    impl DisableMfaV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/v8.1/users/[^/]*/disableMfa$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v8.1/users/{}/disableMfa$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-    }
-    pub struct DisableMfaV81Then(::httpmock::Then);
-    impl DisableMfaV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn no_content(self) -> Self {
-            Self(self.0.status(204u16))
-        }
-        pub fn bad_request(self, value: &types::DisableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::DisableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::DisableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::DisableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::DisableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::DisableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-    }
-    pub struct EnableMfaV81When(::httpmock::When);
-    impl EnableMfaV81When {
-        pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                inner
-                    .method(::httpmock::Method::POST)
-                    .path_matches(
-                        regex::Regex::new("^/api/v8.1/users/[^/]*/enableMfa$").unwrap(),
-                    ),
-            )
-        }
-        pub fn into_inner(self) -> ::httpmock::When {
-            self.0
-        }
-        pub fn id(self, value: &str) -> Self {
-            let re = regex::Regex::new(
-                    &format!("^/api/v8.1/users/{}/enableMfa$", value.to_string()),
-                )
-                .unwrap();
-            Self(self.0.path_matches(re))
-        }
-        pub fn body(self, value: &types::EnableMfaRequest) -> Self {
-            Self(self.0.json_body_obj(value))
-        }
-    }
-    pub struct EnableMfaV81Then(::httpmock::Then);
-    impl EnableMfaV81Then {
-        pub fn new(inner: ::httpmock::Then) -> Self {
-            Self(inner)
-        }
-        pub fn into_inner(self) -> ::httpmock::Then {
-            self.0
-        }
-        pub fn ok(self, value: &types::EnableMfaAnswerV81) -> Self {
-            Self(
-                self
-                    .0
-                    .status(200u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn bad_request(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(400u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unauthorized(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(401u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn forbidden(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(403u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn not_found(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(404u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn request_timeout(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(408u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn payload_too_large(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(413u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn unsupported_media_type(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(415u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn too_many_requests(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(429u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn internal_server_error(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(500u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
-        pub fn service_unavailable(self, value: &types::EnableMfaV81Error) -> Self {
-            Self(
-                self
-                    .0
-                    .status(503u16)
-                    .header("content-type", "application/json")
-                    .json_body_obj(value),
-            )
-        }
+use crate::veeam::calls;
+use crate::mock::{Mocked, Then, When, on};
+impl Mocked for calls::AcceptMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("AUTHENTICATOR_NOT_CONFIGURED", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
     }
 }
-/// An extension trait for [`MockServer`](::httpmock::MockServer) that
-/// adds a method for each operation. These are the equivalent of
-/// type-checked [`mock()`](::httpmock::MockServer::mock) calls.
+impl Mocked for calls::AcceptMfaV81 {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("AUTHENTICATOR_CLOCK_OFF", 400u16),
+        ("AUTHENTICATOR_NOT_CONFIGURED", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::AddUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("NAME_TAKEN", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::AddUserV81 {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("NAME_TAKEN", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DeleteUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("LAST_ADMINISTRATOR", 409u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DeleteUserV81 {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("LAST_ADMINISTRATOR", 409u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_ENFORCED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::DisableMfaV81 {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("MFA_ENFORCED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EnableMfa {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EnableMfaV81 {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_ALREADY_ENABLED", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetUserV81 {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListUsers {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListUsersV81 {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::Logout {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::RequestToken {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("INVALID_CREDENTIALS", 401u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::UpdateUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::UpdateUserV81 {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("FORBIDDEN", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+/// A mock of each operation, as a method of the server that stands in.
 pub trait MockServerExt {
-    fn request_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    ///Mocks `POST /api/v1/users/{id}/acceptMfa`.
+    fn accept_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RequestTokenWhen, operations::RequestTokenThen);
-    fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::AcceptMfa>, Then<calls::AcceptMfa>);
+    ///Mocks `POST /api/v8.1/users/{id}/acceptMfa`.
+    fn accept_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::LogoutWhen, operations::LogoutThen);
-    fn list_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::AcceptMfaV81>, Then<calls::AcceptMfaV81>);
+    ///Mocks `POST /api/v1/users`.
+    fn add_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListUsersWhen, operations::ListUsersThen);
-    fn add_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::AddUser>, Then<calls::AddUser>);
+    ///Mocks `POST /api/v8.1/users`.
+    fn add_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AddUserWhen, operations::AddUserThen);
-    fn get_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::AddUserV81>, Then<calls::AddUserV81>);
+    ///Mocks `DELETE /api/v1/users/{id}`.
+    fn delete_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetUserWhen, operations::GetUserThen);
-    fn update_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DeleteUser>, Then<calls::DeleteUser>);
+    ///Mocks `DELETE /api/v8.1/users/{id}`.
+    fn delete_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::UpdateUserWhen, operations::UpdateUserThen);
-    fn delete_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DeleteUserV81>, Then<calls::DeleteUserV81>);
+    ///Mocks `POST /api/v1/users/{id}/disableMfa`.
+    fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteUserWhen, operations::DeleteUserThen);
-    fn accept_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>);
+    ///Mocks `POST /api/v8.1/users/{id}/disableMfa`.
+    fn disable_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AcceptMfaWhen, operations::AcceptMfaThen);
-    fn disable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::DisableMfaV81>, Then<calls::DisableMfaV81>);
+    ///Mocks `POST /api/v1/users/{id}/enableMfa`.
+    fn enable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaWhen, operations::DisableMfaThen);
-    fn enable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::EnableMfa>, Then<calls::EnableMfa>);
+    ///Mocks `POST /api/v8.1/users/{id}/enableMfa`.
+    fn enable_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::EnableMfaWhen, operations::EnableMfaThen);
-    fn list_users_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::EnableMfaV81>, Then<calls::EnableMfaV81>);
+    ///Mocks `GET /api/v1/users/{id}`.
+    fn get_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListUsersV81When, operations::ListUsersV81Then);
-    fn add_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetUser>, Then<calls::GetUser>);
+    ///Mocks `GET /api/v8.1/users/{id}`.
+    fn get_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AddUserV81When, operations::AddUserV81Then);
-    fn get_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::GetUserV81>, Then<calls::GetUserV81>);
+    ///Mocks `GET /api/v1/users`.
+    fn list_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetUserV81When, operations::GetUserV81Then);
-    fn update_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ListUsers>, Then<calls::ListUsers>);
+    ///Mocks `GET /api/v8.1/users`.
+    fn list_users_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::UpdateUserV81When, operations::UpdateUserV81Then);
-    fn delete_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::ListUsersV81>, Then<calls::ListUsersV81>);
+    ///Mocks `DELETE /api/oauth2/token`.
+    fn logout<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteUserV81When, operations::DeleteUserV81Then);
-    fn accept_mfa_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::Logout>, Then<calls::Logout>);
+    ///Mocks `POST /api/oauth2/token`.
+    fn request_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AcceptMfaV81When, operations::AcceptMfaV81Then);
-    fn disable_mfa_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::RequestToken>, Then<calls::RequestToken>);
+    ///Mocks `PUT /api/v1/users/{id}`.
+    fn update_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaV81When, operations::DisableMfaV81Then);
-    fn enable_mfa_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+        F: FnOnce(When<calls::UpdateUser>, Then<calls::UpdateUser>);
+    ///Mocks `PUT /api/v8.1/users/{id}`.
+    fn update_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::EnableMfaV81When, operations::EnableMfaV81Then);
+        F: FnOnce(When<calls::UpdateUserV81>, Then<calls::UpdateUserV81>);
 }
-impl MockServerExt for ::httpmock::MockServer {
-    fn request_token<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+impl MockServerExt for httpmock::MockServer {
+    fn accept_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::RequestTokenWhen, operations::RequestTokenThen),
+        F: FnOnce(When<calls::AcceptMfa>, Then<calls::AcceptMfa>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::RequestTokenWhen::new(when),
-                operations::RequestTokenThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn logout<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn accept_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::LogoutWhen, operations::LogoutThen),
+        F: FnOnce(When<calls::AcceptMfaV81>, Then<calls::AcceptMfaV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::LogoutWhen::new(when),
-                operations::LogoutThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn list_users<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn add_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListUsersWhen, operations::ListUsersThen),
+        F: FnOnce(When<calls::AddUser>, Then<calls::AddUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ListUsersWhen::new(when),
-                operations::ListUsersThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn add_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn add_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AddUserWhen, operations::AddUserThen),
+        F: FnOnce(When<calls::AddUserV81>, Then<calls::AddUserV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::AddUserWhen::new(when),
-                operations::AddUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn delete_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetUserWhen, operations::GetUserThen),
+        F: FnOnce(When<calls::DeleteUser>, Then<calls::DeleteUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetUserWhen::new(when),
-                operations::GetUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn update_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn delete_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::UpdateUserWhen, operations::UpdateUserThen),
+        F: FnOnce(When<calls::DeleteUserV81>, Then<calls::DeleteUserV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::UpdateUserWhen::new(when),
-                operations::UpdateUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn delete_user<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteUserWhen, operations::DeleteUserThen),
+        F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DeleteUserWhen::new(when),
-                operations::DeleteUserThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn accept_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn disable_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AcceptMfaWhen, operations::AcceptMfaThen),
+        F: FnOnce(When<calls::DisableMfaV81>, Then<calls::DisableMfaV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::AcceptMfaWhen::new(when),
-                operations::AcceptMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn disable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn enable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaWhen, operations::DisableMfaThen),
+        F: FnOnce(When<calls::EnableMfa>, Then<calls::EnableMfa>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaWhen::new(when),
-                operations::DisableMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn enable_mfa<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn enable_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::EnableMfaWhen, operations::EnableMfaThen),
+        F: FnOnce(When<calls::EnableMfaV81>, Then<calls::EnableMfaV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::EnableMfaWhen::new(when),
-                operations::EnableMfaThen::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn list_users_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::ListUsersV81When, operations::ListUsersV81Then),
+        F: FnOnce(When<calls::GetUser>, Then<calls::GetUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::ListUsersV81When::new(when),
-                operations::ListUsersV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn add_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn get_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AddUserV81When, operations::AddUserV81Then),
+        F: FnOnce(When<calls::GetUserV81>, Then<calls::GetUserV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::AddUserV81When::new(when),
-                operations::AddUserV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn get_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn list_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::GetUserV81When, operations::GetUserV81Then),
+        F: FnOnce(When<calls::ListUsers>, Then<calls::ListUsers>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetUserV81When::new(when),
-                operations::GetUserV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn update_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn list_users_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::UpdateUserV81When, operations::UpdateUserV81Then),
+        F: FnOnce(When<calls::ListUsersV81>, Then<calls::ListUsersV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::UpdateUserV81When::new(when),
-                operations::UpdateUserV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn delete_user_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn logout<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DeleteUserV81When, operations::DeleteUserV81Then),
+        F: FnOnce(When<calls::Logout>, Then<calls::Logout>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DeleteUserV81When::new(when),
-                operations::DeleteUserV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn accept_mfa_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn request_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::AcceptMfaV81When, operations::AcceptMfaV81Then),
+        F: FnOnce(When<calls::RequestToken>, Then<calls::RequestToken>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::AcceptMfaV81When::new(when),
-                operations::AcceptMfaV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn disable_mfa_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn update_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::DisableMfaV81When, operations::DisableMfaV81Then),
+        F: FnOnce(When<calls::UpdateUser>, Then<calls::UpdateUser>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::DisableMfaV81When::new(when),
-                operations::DisableMfaV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
-    fn enable_mfa_v81<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>
+    fn update_user_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
-        F: FnOnce(operations::EnableMfaV81When, operations::EnableMfaV81Then),
+        F: FnOnce(When<calls::UpdateUserV81>, Then<calls::UpdateUserV81>),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::EnableMfaV81When::new(when),
-                operations::EnableMfaV81Then::new(then),
-            )
-        })
+        on(self, mock)
     }
 }

@@ -1,7 +1,8 @@
 //! The native API: registration, sign-in with a second factor, sessions, keys (`openapi/identity.yaml`).
 //!
-//! [`Client`] has one method for each operation; each answers a builder, whose `send()` makes the call. [`types`] has what
-//! goes in and comes out, and for each operation an error, `<Operation>Error`, with one variant for each reason.
+//! [`Client`] has one method for each operation; each answers a [`Call`](crate::Call), which is made when it is awaited.
+//! [`types`] has what goes in and comes out, and for each operation an error, `<Operation>Error`, with one variant for each
+//! reason.
 
 #[rustfmt::skip]
 #[path = "../generated/identity.rs"]
@@ -10,17 +11,17 @@ mod generated;
 #[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
 pub mod mock;
 
-pub use generated::*;
+pub use generated::{calls, types};
 
 use crate::{Lifted, Session};
 
-crate::front::client::client! { logout: Some("logout") }
+crate::client::methods::client! { "A client of the native API." }
 
 impl From<&types::TokenResponse> for Session {
     fn from(answer: &types::TokenResponse) -> Self {
         Self::new(
-            answer.access_token.clone(),
-            answer.refresh_token.clone(),
+            &answer.access_token,
+            &answer.refresh_token,
             answer.expires_in,
         )
     }
@@ -29,8 +30,8 @@ impl From<&types::TokenResponse> for Session {
 impl From<&types::MfaLoginVerifyResponse> for Session {
     fn from(answer: &types::MfaLoginVerifyResponse) -> Self {
         Self::new(
-            answer.access_token.clone(),
-            answer.refresh_token.clone(),
+            &answer.access_token,
+            &answer.refresh_token,
             answer.expires_in,
         )
     }
@@ -38,27 +39,25 @@ impl From<&types::MfaLoginVerifyResponse> for Session {
 
 impl From<&types::StepUpCompleteResponse> for Lifted {
     fn from(answer: &types::StepUpCompleteResponse) -> Self {
-        Self::new(answer.access_token.clone(), answer.expires_in)
-    }
-}
-
-impl From<&ResponseValue<types::StepUpCompleteResponse>> for Lifted {
-    fn from(answer: &ResponseValue<types::StepUpCompleteResponse>) -> Self {
-        Self::from(answer.as_ref())
+        Self::new(&answer.access_token, answer.expires_in)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::IntoFuture;
+
     use super::Client;
+    use super::types::LoginRequest;
 
     /// A call's future can be given to `tokio::spawn`.
     #[test]
     fn calls_can_be_sent_between_threads() {
         fn send<T: Send>(_: &T) {}
-        let client = Client::at("http://localhost:8080").expect("an address");
-        send(&client.get_current_user().send());
-        send(&client.login().send());
-        send(&client.logout().send());
+        let client = Client::new("http://localhost:8080").expect("an address");
+        send(&client.get_current_user());
+        send(&client.get_current_user().into_future());
+        send(&client.login(LoginRequest::new("alice@example.com", "right")));
+        send(&client.list_users().stream());
     }
 }

@@ -8,18 +8,14 @@ mod generated;
 #[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
 pub mod mock;
 
-pub use generated::*;
+pub use generated::{calls, types};
 
 use crate::Session;
 
-crate::front::client::client! { logout: None }
+crate::client::methods::client! { "A client of Netevia's API." }
 
 impl From<&types::AuthSuccessResponse> for Session {
     fn from(answer: &types::AuthSuccessResponse) -> Self {
-        Self::new(
-            answer.token.clone(),
-            answer.refresh_token.clone(),
-            answer.expires_in,
-        )
+        Self::new(&answer.token, &answer.refresh_token, answer.expires_in)
     }
 }

@@ -7,11 +7,11 @@ mod generated;
 #[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
 pub mod mock;
 
-pub use generated::*;
+pub use generated::{calls, types};
 
 use crate::Session;
 
-crate::front::client::client! { logout: Some("logout") }
+crate::client::methods::client! { "A client of Veeam Backup for Azure's API." }
 
 impl types::TokenResponse {
     /// The session, or nothing while a second step is asked for: then `mfa_token` goes into the `Mfa` grant, with a code.

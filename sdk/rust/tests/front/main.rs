@@ -1,21 +1,22 @@
-//! The front: what is sent along, what is repeated and what is not, how a session is renewed and lifted.
+//! What stands before every call: what is sent along, what is repeated and what is not, how a session is renewed and lifted.
 #![expect(clippy::expect_used, reason = "the helpers of tests are tests as well")]
 
+mod listing;
 mod renewing;
 mod repeating;
+mod seeing;
 mod sending;
 mod stepping_up;
 
-use countersign_sdk::Session;
-use countersign_sdk::identity::Client;
 use countersign_sdk::identity::mock;
 use countersign_sdk::identity::mock::httpmock::{HttpMockRequest, HttpMockResponse, MockServer};
 use countersign_sdk::identity::types::*;
+use countersign_sdk::{Client, Session};
 use serde_json::{Value, json};
 
 async fn served() -> (MockServer, Client) {
     let server = MockServer::start_async().await;
-    let client = Client::at(&server.base_url()).expect("this machine");
+    let client = Client::new(&server.base_url()).expect("this machine");
     (server, client)
 }
 
@@ -31,8 +32,13 @@ fn answer(status: u16, retry_after: Option<u32>, body: &Value) -> HttpMockRespon
 }
 
 fn error(status: u16, code: &str) -> Value {
-    let error: LoginError = mock::error(status, code, [("retryAfter", 1.into())]);
-    serde_json::to_value(error).expect("JSON")
+    json!({
+        "code": code,
+        "message": "A sentence for the user.",
+        "statusCode": status,
+        "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+        "retryAfter": 1,
+    })
 }
 
 fn me() -> Value {
@@ -54,8 +60,8 @@ fn tokens(number: usize, expires_in: u32) -> Value {
 
 fn session(number: usize, expires_in: u32) -> Session {
     Session::new(
-        format!("access-{number}").into(),
-        format!("refresh-{number}").into(),
+        format!("access-{number}"),
+        format!("refresh-{number}"),
         expires_in,
     )
 }
@@ -67,15 +73,9 @@ fn bearer(request: &HttpMockRequest) -> Option<String> {
 }
 
 fn proof() -> MfaVerifyRequest {
-    MfaVerifyRequest {
-        mfa_token: "mfa_a-token".into(),
-        code: "123456".into(),
-    }
+    MfaVerifyRequest::new("mfa_a-token", "123456")
 }
 
 fn login() -> LoginRequest {
-    LoginRequest {
-        email: "alice@example.com".to_owned(),
-        password: "right".into(),
-    }
+    LoginRequest::new("alice@example.com", "right")
 }

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_sdk::Problem;
-use countersign_sdk::identity::Error;
+use countersign_sdk::identity::mock::MockServerExt;
 use countersign_sdk::identity::mock::httpmock::{HttpMockRequest, MockServer};
-use countersign_sdk::identity::mock::{self, MockServerExt};
 use countersign_sdk::identity::types::*;
 use serde_json::json;
 
@@ -48,7 +47,7 @@ async fn parallel_calls_renew_once() {
         let calls: Vec<_> = (0..20)
             .map(|_| {
                 let client = client.clone();
-                tokio::spawn(async move { client.get_current_user().send().await.map(drop) })
+                tokio::spawn(async move { client.get_current_user().await.map(drop) })
             })
             .collect();
         for call in calls {
@@ -69,10 +68,10 @@ async fn a_caller_who_goes_away_does_not_lose_the_next_tokens() {
     let (server, client) = served().await;
     let renewals = renewing(&server);
     client.sign_in_with(session(1, 0));
-    let call = client.get_current_user().send();
+    let call = client.get_current_user();
     let given_up = tokio::time::timeout(Duration::from_millis(100), call).await;
     assert!(given_up.is_err(), "it was given up while it renewed");
-    client.get_current_user().send().await.expect("an answer");
+    client.get_current_user().await.expect("an answer");
     assert_eq!(renewals.load(Ordering::SeqCst), 1);
 }
 
@@ -86,12 +85,10 @@ async fn an_expired_bearer_beside_a_code_is_renewed_but_the_code_is_left_to_the_
     });
     client.sign_in_with(session(1, 900));
     let error = client
-        .verify_mfa_setup()
-        .body(proof())
-        .send()
+        .verify_mfa_setup(proof())
         .await
         .expect_err("an error");
-    assert_eq!(error.code().as_deref(), Some("TOKEN_EXPIRED"));
+    assert_eq!(error.code(), Some("TOKEN_EXPIRED"));
     verify.assert_calls(1);
     assert_eq!(renewals.load(Ordering::SeqCst), 1);
 }
@@ -100,26 +97,16 @@ async fn an_expired_bearer_beside_a_code_is_renewed_but_the_code_is_left_to_the_
 async fn a_session_that_the_server_has_ended_is_forgotten() {
     let (server, client) = served().await;
     let refresh = server.refresh_token(|_, then| {
-        then.unauthorized(&mock::error(401, "TOKEN_INVALID", []));
+        then.error("TOKEN_INVALID", []);
     });
     server.get_current_user(|_, then| {
-        then.unauthorized(&mock::error(401, "TOKEN_EXPIRED", []));
+        then.error("TOKEN_EXPIRED", []);
     });
     client.sign_in_with(session(1, 900));
-    let error = client
-        .get_current_user()
-        .send()
-        .await
-        .expect_err("an error");
-    let Error::ErrorResponse(answer) = error else {
-        panic!("the server has answered")
-    };
-    assert!(matches!(
-        answer.into_inner(),
-        GetCurrentUserError::TokenExpiredErrorResponse(_)
-    ));
+    let error = client.get_current_user().await.expect_err("an error");
+    assert!(matches!(error, GetCurrentUserError::TokenExpired { .. }));
     assert!(!client.is_signed_in());
-    client.get_current_user().send().await.expect_err("still");
+    client.get_current_user().await.expect_err("still");
     refresh.assert_calls(1);
 }
 
@@ -127,11 +114,7 @@ async fn a_session_that_the_server_has_ended_is_forgotten() {
 async fn a_renewal_that_fails_for_now_keeps_the_session() {
     let (server, client) = served().await;
     let refresh = server.refresh_token(|_, then| {
-        then.service_unavailable(&mock::error(
-            503,
-            "SERVICE_UNAVAILABLE",
-            [("retryAfter", 1.into())],
-        ));
+        then.error("SERVICE_UNAVAILABLE", [("retryAfter", 1.into())]);
     });
     server.mock(|when, then| {
         when.path("/identity/me")
@@ -141,7 +124,6 @@ async fn a_renewal_that_fails_for_now_keeps_the_session() {
     client.sign_in_with(session(1, 0));
     client
         .get_current_user()
-        .send()
         .await
         .expect("the old token may still be good");
     refresh.assert_calls(1);
@@ -156,11 +138,11 @@ async fn signing_out_forgets_the_session_here_and_nowhere_else() {
             .header("authorization", "Bearer access-1");
         then.status(204);
     });
-    let other = client.apart();
+    let other = client.new_session();
     client.sign_in_with(session(1, 900));
     other.sign_in_with(session(7, 900));
     let same = client.clone();
-    client.logout().send().await.expect("signed out");
+    client.logout().await.expect("signed out");
     logout.assert();
     assert!(!client.is_signed_in() && !same.is_signed_in());
     assert!(other.is_signed_in());

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_sdk::identity::Client;
 use countersign_sdk::identity::mock;
 use countersign_sdk::identity::mock::httpmock::{HttpMockRequest, MockServer};
-use countersign_sdk::{Front, Problem, Repeats};
+use countersign_sdk::{Client, Problem, Retry};
 use serde_json::Value;
 
 use super::{answer, error, login, me, proof, served};
@@ -49,12 +48,10 @@ async fn a_call_that_carries_a_code_is_never_repeated() {
                 .json_body(error(status, code));
         });
         let error = client
-            .verify_mfa_login()
-            .body(proof())
-            .send()
+            .verify_mfa_login(proof())
             .await
             .expect_err("an error");
-        assert_eq!(error.code().as_deref(), Some(code));
+        assert_eq!(error.code(), Some(code));
         assert_eq!(error.is_retryable(), status != 500);
         verify.assert_calls(1);
     }
@@ -65,7 +62,7 @@ async fn reading_is_repeated_after_the_pause_that_the_server_asks_for() {
     let (server, client) = served().await;
     let calls = busy_first(1, "/identity/me", &server, me());
     let begun = Instant::now();
-    let answer = client.get_current_user().send().await.expect("an answer");
+    let answer = client.get_current_user().await.expect("an answer");
     assert_eq!(answer.email, "alice@example.com");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert!(begun.elapsed() >= Duration::from_secs(1));
@@ -74,16 +71,12 @@ async fn reading_is_repeated_after_the_pause_that_the_server_asks_for() {
 #[tokio::test]
 async fn a_busy_server_is_not_asked_for_ever() {
     let (server, _) = served().await;
-    let front = Front::builder(&server.base_url())
-        .repeats(Repeats::new(2, Duration::from_secs(10)))
+    let client = Client::builder(&server.base_url())
+        .retry(Retry::new(2, Duration::from_secs(10)))
         .build()
         .expect("this machine");
     let calls = busy_first(9, "/identity/me", &server, me());
-    let error = Client::from(&front)
-        .get_current_user()
-        .send()
-        .await
-        .expect_err("an error");
+    let error = client.get_current_user().await.expect_err("an error");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
 }
@@ -93,12 +86,7 @@ async fn a_sign_in_is_repeated_when_the_server_says_that_it_has_not_begun() {
     let (server, client) = served().await;
     let required = serde_json::to_value(mock::mfa_required()).expect("JSON");
     let calls = busy_first(1, "/identity/login", &server, required);
-    client
-        .login()
-        .body(login())
-        .send()
-        .await
-        .expect("an answer");
+    client.login(login()).await.expect("an answer");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
@@ -112,12 +100,7 @@ async fn a_password_is_not_sent_again_on_429_or_by_a_proxys_word() {
                 .header("retry-after", "0")
                 .json_body(error(status, code));
         });
-        client
-            .login()
-            .body(login())
-            .send()
-            .await
-            .expect_err("an error");
+        client.login(login()).await.expect_err("an error");
         mock.assert_calls(1);
     }
 }

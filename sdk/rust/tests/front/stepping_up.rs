@@ -7,43 +7,38 @@ use std::time::Duration;
 use countersign_sdk::identity::mock::httpmock::{HttpMockRequest, MockServer};
 use countersign_sdk::identity::mock::{self, MockServerExt};
 use countersign_sdk::identity::types::*;
-use countersign_sdk::identity::{Client, Error};
-use countersign_sdk::{Failure, Front, Lifted, Problem, StepUp, flashback};
+use countersign_sdk::{Client, Failure, Lifted, Problem, StepUp, flashback};
 use serde_json::{Value, json};
 
 use super::{answer, bearer, session};
 
 /// Steps up with an authenticator's code.
 async fn with_code(wanted: StepUp) -> Result<Lifted, Failure> {
-    let client = Client::from(wanted.front());
-    let begun = client.begin_step_up().body(StepUpRequest::default());
-    match begun.send().await?.into_inner() {
-        StepUpResponse::CompleteResponse(done) => Ok(Lifted::from(&done)),
-        StepUpResponse::ChallengeResponse(step) => {
-            let proof = MfaVerifyRequest {
-                mfa_token: step.mfa_token,
-                code: "123456".into(),
-            };
-            Ok(Lifted::from(
-                &client.verify_step_up().body(proof).send().await?,
-            ))
+    let client = Client::from(&wanted);
+    let asked = StepUpRequest::new();
+    match client.begin_step_up().body(asked).await? {
+        StepUpResponse::SteppedUp(done) => Ok(Lifted::from(&done)),
+        StepUpResponse::MfaRequired(step) => {
+            let proof = MfaVerifyRequest::new(step.mfa_token, "123456");
+            Ok(Lifted::from(&client.verify_step_up(proof).await?))
         }
+        other => unreachable!("{other:?}"),
     }
 }
 
-/// A front whose callback is counted, signed in with tokens that are not fresh.
-fn counted(server: &MockServer) -> (Front, Arc<AtomicUsize>) {
+/// A client whose callback is counted, signed in with tokens that are not fresh.
+fn counted(server: &MockServer) -> (Client, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let front = Front::builder(&server.base_url())
+    let client = Client::builder(&server.base_url())
         .step_up(move |wanted| {
             count.fetch_add(1, Ordering::SeqCst);
             with_code(wanted)
         })
         .build()
         .expect("this machine");
-    front.sign_in_with(session(1, 900));
-    (front, asked)
+    client.sign_in_with(session(1, 900));
+    (client, asked)
 }
 
 /// The refusal, in the envelope of an API.
@@ -106,12 +101,11 @@ async fn calls_that_wait_together_ask_once_and_are_made_again() {
     let server = MockServer::start_async().await;
     steps(&server);
     guarded(&server, "/identity/mfa/recovery-codes", native(), codes());
-    let (front, asked) = counted(&server);
-    let client = Client::from(&front);
+    let (client, asked) = counted(&server);
     let calls: Vec<_> = (0..8)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.generate_recovery_codes().send().await.map(drop) })
+            tokio::spawn(async move { client.generate_recovery_codes().await.map(drop) })
         })
         .collect();
     for call in calls {
@@ -130,17 +124,10 @@ async fn the_other_apis_step_up_the_same_way() {
     let envelope = json!({ "success": false, "error": "Step up.", "message": "Step up." });
     let done = json!({ "success": true, "message": "Done." });
     guarded(&server, "/mfa/disable", envelope, (200, done));
-    let (front, asked) = counted(&server);
-    let body = json!({ "mfaType": "GOOGLE_AUTH" });
-    let request: flashback::types::MfaTypeRequest =
-        serde_json::from_value(body).expect("a request");
-    let client = flashback::Client::from(&front);
-    client
-        .disable_mfa()
-        .body(request)
-        .send()
-        .await
-        .expect("lifted");
+    let (client, asked) = counted(&server);
+    let client = flashback::Client::from(&client);
+    let request = flashback::types::MfaTypeRequest::new("GOOGLE_AUTH");
+    client.disable_mfa(request).await.expect("lifted");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
@@ -151,46 +138,39 @@ async fn who_does_not_prove_it_gets_the_answer_and_is_not_asked_for_ever() {
     server.begin_step_up(|_, then| {
         then.into_inner().status(401).json_body(refused(&native()));
     });
-    let (front, asked) = counted(&server);
-    let refused = Client::from(&front).generate_recovery_codes().send().await;
+    let (client, asked) = counted(&server);
+    let refused = client.generate_recovery_codes().await;
     let refused = refused.expect_err("no proof");
-    assert_eq!(
-        refused.code().as_deref(),
-        Some("INSUFFICIENT_USER_AUTHENTICATION")
-    );
+    assert_eq!(refused.code(), Some("INSUFFICIENT_USER_AUTHENTICATION"));
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 
-    let unasked = Client::at(&server.base_url()).expect("this machine");
+    let unasked = Client::new(&server.base_url()).expect("this machine");
     unasked.sign_in_with(session(1, 900));
-    let refused = unasked.generate_recovery_codes().send().await;
-    let Err(Error::ErrorResponse(refused)) = refused else {
-        panic!("an error of the operation")
-    };
-    let GenerateRecoveryCodesError::InsufficientUserAuthenticationErrorResponse(wanted) =
-        refused.into_inner()
+    let refused = unasked.generate_recovery_codes().await;
+    let Err(GenerateRecoveryCodesError::InsufficientUserAuthentication { max_age, .. }) = refused
     else {
-        panic!("typed")
+        panic!("typed: {refused:?}")
     };
-    assert_eq!(wanted.max_age, 300);
+    assert_eq!(max_age, 300);
 }
 
 #[tokio::test]
 async fn a_step_up_of_somebody_else_is_not_taken_over() {
     let server = MockServer::start_async().await;
     guarded(&server, "/identity/mfa/recovery-codes", native(), codes());
-    let front = Front::builder(&server.base_url())
+    let client = Client::builder(&server.base_url())
         .step_up(|wanted: StepUp| async move {
             assert_eq!(wanted.operation(), "generate_recovery_codes");
             assert_eq!(wanted.max_age(), Some(Duration::from_secs(300)));
-            wanted.front().sign_in_with(session(2, 900));
-            Ok(Lifted::new("a-lifted-access-token".into(), 900))
+            Client::from(&wanted).sign_in_with(session(2, 900));
+            Ok(Lifted::new("a-lifted-access-token", 900))
         })
         .build()
         .expect("this machine");
-    front.sign_in_with(session(1, 900));
-    let refused = Client::from(&front).generate_recovery_codes().send().await;
+    client.sign_in_with(session(1, 900));
+    let refused = client.generate_recovery_codes().await;
     refused.expect_err("another user's");
-    let held = front.session().expect("signed in");
+    let held = client.session().expect("signed in");
     assert_eq!(held.access_token().expose(), "access-2");
-    assert!(format!("{front:?}").contains("step_up: set"));
+    assert!(format!("{client:?}").contains("step_up: set"));
 }

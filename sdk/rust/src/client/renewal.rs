@@ -7,15 +7,24 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, HeaderValue, USER_AGENT};
+use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Session, Shared, answer};
+use super::core::Shared;
+use super::request::{Body, Parts};
+use super::{Session, platform};
 use crate::Secret;
+use crate::call::{About, Credential};
 
 /// Where the server renews sessions, for all of its documents.
-const PATH: &str = "/identity/token/refresh";
+const ABOUT: &About = &About {
+    name: "refresh_token",
+    method: Method::POST,
+    path: "/identity/token/refresh",
+    opened_by: &[Credential::Nothing],
+    one_time: true,
+    ends_session: false,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,10 +48,10 @@ enum Failed {
     NotNow,
 }
 
-/// Gets another access token than `spent`. True if the front holds one afterwards.
+/// Gets another access token than `spent`. True if the client holds one afterwards.
 pub(super) async fn renew(shared: &Arc<Shared>, spent: Secret) -> bool {
     let shared = Arc::clone(shared);
-    tokio::spawn(async move { alone(&shared, &spent).await })
+    platform::apart(async move { alone(&shared, &spent).await })
         .await
         .unwrap_or(false)
 }
@@ -75,22 +84,13 @@ async fn alone(shared: &Shared, spent: &Secret) -> bool {
 }
 
 async fn trade(shared: &Shared, refresh_token: &Secret) -> Result<Session, Failed> {
-    let url = format!("{}{PATH}", shared.base());
-    let answer = shared
-        .http
-        .post(url)
-        .header(ACCEPT, HeaderValue::from_static("application/json"))
-        .header(USER_AGENT, shared.user_agent.clone())
-        .json(&Spent { refresh_token })
-        .send()
-        .await
-        .map_err(|_| Failed::NotNow)?;
-    let answer = answer::with_error_body(answer)
-        .await
-        .map_err(|_| Failed::NotNow)?;
-    match answer.status() {
+    let mut parts = Parts::new(ABOUT);
+    parts.body = Body::json(&Spent { refresh_token });
+    let answer = shared.once(parts).await.ok_or(Failed::NotNow)?;
+    match answer.status {
         StatusCode::OK => {
-            let renewed: Renewed = answer.json().await.map_err(|_| Failed::NotNow)?;
+            let renewed: Renewed =
+                serde_json::from_slice(&answer.body).map_err(|_| Failed::NotNow)?;
             Ok(Session::new(
                 renewed.access_token,
                 renewed.refresh_token,
@@ -98,7 +98,7 @@ async fn trade(shared: &Shared, refresh_token: &Secret) -> Result<Session, Faile
             ))
         }
         // With a code, it is the server who says so and not a proxy on the way.
-        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST if answer::code(&answer).is_some() => {
+        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST if answer.code().is_some() => {
             Err(Failed::Over)
         }
         _other => Err(Failed::NotNow),

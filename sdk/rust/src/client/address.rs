@@ -55,14 +55,9 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
-/// Whether a request goes to the server that the front was made for; to no other does it send what it holds.
-pub(super) fn same_server(base: &Url, target: &Url) -> bool {
-    base.origin() == target.origin()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{base, same_server};
+    use super::base;
     use crate::BuildError;
 
     #[test]
@@ -107,23 +102,6 @@ mod tests {
         ] {
             let error = base(address, true).expect_err(address).to_string();
             assert!(!error.contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn another_port_or_scheme_is_another_server() {
-        let home = base("https://id.example.com/auth", false).expect("an address");
-        for (target, same) in [
-            ("https://id.example.com/identity/login", true),
-            ("https://id.example.com:8443/identity/login", false),
-            ("http://id.example.com/identity/login", false),
-            ("https://example.com/identity/login", false),
-        ] {
-            assert_eq!(
-                same_server(&home, &target.parse().expect("a URL")),
-                same,
-                "{target}"
-            );
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a signed-in client holds, and when it is time to renew it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use progenitor_client::ResponseValue;
 use serde::{Deserialize, Serialize};
 
 use super::Lifted;
@@ -27,12 +26,16 @@ impl Session {
     /// A session of tokens that came some other way than by this SDK; `expires_in` as the server said it, in seconds
     /// from now.
     #[must_use]
-    pub fn new(access_token: Secret, refresh_token: Secret, expires_in: u32) -> Self {
+    pub fn new(
+        access_token: impl Into<Secret>,
+        refresh_token: impl Into<Secret>,
+        expires_in: u32,
+    ) -> Self {
         let life = TimeDelta::seconds(i64::from(expires_in));
         let expires_at = Utc::now() + life;
         Self {
-            access_token,
-            refresh_token,
+            access_token: access_token.into(),
+            refresh_token: refresh_token.into(),
             expires_at,
             renew_at: expires_at - MARGIN.min(life / 4),
         }
@@ -52,7 +55,7 @@ impl Session {
 
     /// A session that ends at a time, in seconds since 1970, by the server's clock.
     #[cfg(feature = "flashback")]
-    pub(crate) fn until(access_token: Secret, refresh_token: Secret, expires_at: u64) -> Self {
+    pub(crate) fn until(access_token: &Secret, refresh_token: &Secret, expires_at: u64) -> Self {
         let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
         let life = expires_at.saturating_sub(now);
         let life = u32::try_from(life).unwrap_or(u32::MAX);
@@ -80,11 +83,7 @@ impl Session {
     /// Goes on with the access token of a lifted session.
     pub(super) fn lift(&mut self, lifted: &Lifted) {
         let refresh_token = self.refresh_token.clone();
-        *self = Self::new(
-            lifted.access_token.clone(),
-            refresh_token,
-            lifted.expires_in,
-        );
+        *self = Self::new(&lifted.access_token, refresh_token, lifted.expires_in);
     }
 
     /// Whether there is something to renew it with.
@@ -98,22 +97,12 @@ impl Session {
     }
 }
 
-/// An answer of the server is taken as its content.
-impl<T> From<&ResponseValue<T>> for Session
-where
-    Session: for<'a> From<&'a T>,
-{
-    fn from(answer: &ResponseValue<T>) -> Self {
-        <Self as From<&T>>::from(answer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Session;
 
     fn session(expires_in: u32) -> Session {
-        Session::new("access".into(), "refresh".into(), expires_in)
+        Session::new("access", "refresh", expires_in)
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reqwest::{Request, Response, StatusCode};
+use reqwest::{Request, StatusCode};
 
-use super::{Front, answer, bearer, set_bearer};
+use super::core::Core;
+use super::methods::sealed::HasCore;
+use super::platform::{Boxed, MaybeSend};
+use super::sending::{Outcome, bearer, set_bearer};
 use crate::{Failure, Secret};
 
 /// The code of an error that fresh proof lifts.
@@ -18,24 +20,20 @@ const CODE: &str = "INSUFFICIENT_USER_AUTHENTICATION";
 /// What an integrator gives to [`Builder::step_up`](crate::Builder::step_up).
 pub(super) type Callback = Arc<dyn Fn(StepUp) -> Answer + Send + Sync>;
 
-type Answer = Pin<Box<dyn Future<Output = Result<Lifted, Failure>> + Send>>;
+type Answer = Boxed<Result<Lifted, Failure>>;
 
 /// A call has been refused until the user proves again who they are.
+///
+/// `identity::Client::from(&step_up)` is the client for the step-up's own calls. What is refused to it for want of fresh
+/// proof stays refused.
 #[derive(Clone, Debug)]
 pub struct StepUp {
-    front: Front,
+    core: Core,
     operation: &'static str,
     max_age: Option<Duration>,
 }
 
 impl StepUp {
-    /// The front for the step-up's own calls: `identity::Client::from(step_up.front())`. What is refused to it for want of
-    /// fresh proof stays refused.
-    #[must_use]
-    pub fn front(&self) -> &Front {
-        &self.front
-    }
-
     /// The operation that was refused, by its name in Rust, for a page that says what it is for.
     #[must_use]
     pub fn operation(&self) -> &'static str {
@@ -49,6 +47,14 @@ impl StepUp {
     }
 }
 
+impl HasCore for StepUp {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl super::ApiClient for StepUp {}
+
 /// The access token of a lifted session. Its refresh token stays as it is.
 ///
 /// `Lifted::from(&answer)` takes the answers of the step-up's operations.
@@ -61,34 +67,34 @@ pub struct Lifted {
 impl Lifted {
     /// A token that came some other way than by this SDK; `expires_in` as the server said it, in seconds from now.
     #[must_use]
-    pub fn new(access_token: Secret, expires_in: u32) -> Self {
+    pub fn new(access_token: impl Into<Secret>, expires_in: u32) -> Self {
         Self {
-            access_token,
+            access_token: access_token.into(),
             expires_in,
         }
     }
 }
 
 /// Whether an answer asks for fresh proof.
-pub(super) fn is_wanted(outcome: &reqwest::Result<Response>) -> bool {
+pub(super) fn is_wanted(outcome: &Outcome) -> bool {
     outcome.as_ref().is_ok_and(|answer| {
-        answer.status() == StatusCode::UNAUTHORIZED && answer::code(answer).as_deref() == Some(CODE)
+        answer.status == StatusCode::UNAUTHORIZED && answer.code().as_deref() == Some(CODE)
     })
 }
 
 /// Has the session of a refused request lifted, and gives the request the new bearer. False if the call is to end with
 /// the answer it has.
 pub(super) async fn lift(
-    front: &Front,
+    core: &Core,
     request: &mut Request,
     operation: &'static str,
-    refused: &reqwest::Result<Response>,
+    refused: &Outcome,
 ) -> bool {
-    let shared = &front.shared;
-    let (Some(callback), Some(spent)) = (&shared.step_up, bearer(request)) else {
+    let shared = &core.shared;
+    let (Some(callback), Some(spent)) = (&shared.settings.step_up, bearer(request)) else {
         return false;
     };
-    if front.is_stepping_up {
+    if core.is_stepping_up {
         return false;
     }
     let begun_before = shared.step_ups_begun.load(Ordering::Acquire);
@@ -107,12 +113,12 @@ pub(super) async fn lift(
     shared.step_ups_begun.fetch_add(1, Ordering::AcqRel);
     let sign_ins = shared.sign_ins.load(Ordering::Acquire);
     let asked = callback(StepUp {
-        front: Front {
+        core: Core {
             is_stepping_up: true,
-            ..front.clone()
+            ..core.clone()
         },
         operation,
-        max_age: refused.as_ref().ok().and_then(answer::max_age),
+        max_age: refused.as_ref().ok().and_then(|answer| answer.max_age()),
     });
     let Ok(lifted) = asked.await else {
         return false;
@@ -135,7 +141,7 @@ pub(super) async fn lift(
 pub(super) fn callback<F, A>(ask: F) -> Callback
 where
     F: Fn(StepUp) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Lifted, Failure>> + Send + 'static,
+    A: Future<Output = Result<Lifted, Failure>> + MaybeSend + 'static,
 {
     Arc::new(move |wanted| Box::pin(ask(wanted)))
 }

@@ -1,11 +1,13 @@
-//! Which calls are repeated without being asked, how often, and after what pause.
+//! Which calls are made again without being asked, how often, and after what pause.
 
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 
-use super::{Operation, answer};
+use super::platform::chance;
+use super::sending::Outcome;
+use crate::call::About;
 
 /// The first pause when the server names none; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -13,9 +15,21 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Up to this much is added to the pause that a server asks for, so that its callers do not all come back at once.
 const SPREAD: Duration = Duration::from_millis(250);
 
-/// How often a call may be repeated without being asked.
+/// How often a call may be made again without being asked.
 ///
-/// Only what is safe is repeated, whatever stands here:
+/// ```
+/// use std::time::Duration;
+/// use countersign_sdk::{Client, Retry};
+///
+/// # fn main() -> Result<(), countersign_sdk::BuildError> {
+/// let patient = Retry::new(5, Duration::from_secs(60));
+/// let client = Client::builder("https://id.example.com").retry(patient).build()?;
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Only what is safe is made again, whatever stands here:
 ///
 /// * a call that only reads, when the server was busy (429, 502, 503, 504) or the connection broke;
 /// * another call, when the connection could not be made, or when the server itself says that it was too busy to begin
@@ -25,12 +39,12 @@ const SPREAD: Duration = Duration::from_millis(250);
 /// The server's `Retry-After` is honoured; if it asks for more than is left of the time here, the error is handed on at
 /// once, and [`Problem::retry_after`](crate::Problem::retry_after) tells how long to wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Repeats {
+pub struct Retry {
     tries: u32,
     within: Duration,
 }
 
-impl Repeats {
+impl Retry {
     /// At most `tries` tries in all, the last of them begun no later than `within` after the first.
     #[must_use]
     pub const fn new(tries: u32, within: Duration) -> Self {
@@ -44,22 +58,16 @@ impl Repeats {
     }
 
     /// The pause before the next try, or `None` if this outcome is to be handed on.
-    pub(super) fn pause(
-        &self,
-        made: Made,
-        method: &Method,
-        operation: &Operation,
-        outcome: &reqwest::Result<Response>,
-    ) -> Option<Duration> {
-        if made.tries >= self.tries || !may_repeat(method, operation, outcome) {
+    pub(super) fn pause(&self, made: Made, about: &About, outcome: &Outcome) -> Option<Duration> {
+        if made.tries >= self.tries || !may_retry(about, outcome) {
             return None;
         }
         let asked = outcome
             .as_ref()
             .ok()
-            .and_then(|answer| retry_after(answer.headers()));
+            .and_then(|answer| retry_after(&answer.headers));
         let pause = match asked {
-            Some(asked) => asked + SPREAD.mul_f64(fastrand::f64()),
+            Some(asked) => asked + SPREAD.mul_f64(chance()),
             None => backoff(made.tries),
         };
         (made.took + pause <= self.within).then_some(pause)
@@ -67,7 +75,7 @@ impl Repeats {
 }
 
 /// Three tries within twenty seconds.
-impl Default for Repeats {
+impl Default for Retry {
     fn default() -> Self {
         Self::new(3, Duration::from_secs(20))
     }
@@ -82,14 +90,14 @@ pub(super) struct Made {
     pub(super) took: Duration,
 }
 
-fn may_repeat(method: &Method, operation: &Operation, outcome: &reqwest::Result<Response>) -> bool {
-    if operation.one_time {
+fn may_retry(about: &About, outcome: &Outcome) -> bool {
+    if about.one_time {
         return false;
     }
-    let only_reads = *method == Method::GET || *method == Method::HEAD;
+    let only_reads = about.method == Method::GET || about.method == Method::HEAD;
     match outcome {
         Ok(answer) if only_reads => matches!(
-            answer.status(),
+            answer.status,
             StatusCode::TOO_MANY_REQUESTS
                 | StatusCode::BAD_GATEWAY
                 | StatusCode::SERVICE_UNAVAILABLE
@@ -97,18 +105,27 @@ fn may_repeat(method: &Method, operation: &Operation, outcome: &reqwest::Result<
         ),
         // A proxy's 503 says nothing of what the server has done; the server's own says that nothing took effect.
         Ok(answer) => {
-            answer.status() == StatusCode::SERVICE_UNAVAILABLE
-                && answer::code(answer).as_deref() == Some("SERVICE_UNAVAILABLE")
+            answer.status == StatusCode::SERVICE_UNAVAILABLE
+                && answer.code().as_deref() == Some("SERVICE_UNAVAILABLE")
         }
-        Err(error) if only_reads => !error.is_builder() && !error.is_redirect(),
-        Err(error) => error.is_connect(),
+        Err(error) if only_reads => !error.is_builder(),
+        Err(error) => never_arrived(error),
     }
+}
+
+/// Whether the connection was never made.
+fn never_arrived(error: &reqwest::Error) -> bool {
+    #[cfg(not(target_arch = "wasm32"))]
+    let never = error.is_connect();
+    #[cfg(target_arch = "wasm32")]
+    let never = error.is_builder();
+    never
 }
 
 /// Half of the doubling pause is fixed and half is chance.
 fn backoff(tries: u32) -> Duration {
     let pause = FIRST_PAUSE * 2_u32.saturating_pow(tries.saturating_sub(1).min(10));
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+    pause.mul_f64(0.5 + chance() / 2.0)
 }
 
 /// The header Retry-After: seconds, or from a proxy a date (RFC 9110 §10.2.3).
@@ -130,27 +147,32 @@ mod tests {
     use std::time::Duration;
 
     use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
-    use reqwest::{Method, Response};
+    use reqwest::{Method, StatusCode};
 
-    use super::{Made, Repeats, retry_after};
-    use crate::front::{Credential, Operation, answer};
+    use super::{About, Made, Outcome, Retry, retry_after};
+    use crate::client::answer::Received;
 
-    const READS: Operation = Operation {
-        id: "get_it",
-        opened_by: &[Credential::Nothing],
-        one_time: false,
-    };
-    const CARRIES_A_CODE: Operation = Operation {
-        id: "verify_it",
-        opened_by: &[Credential::Nothing],
-        one_time: true,
-    };
+    const READS: About = about(Method::GET, false);
+    const ACTS: About = about(Method::POST, false);
+    const CARRIES_A_CODE: About = about(Method::POST, true);
+
+    const fn about(method: Method, one_time: bool) -> About {
+        About {
+            name: "do_it",
+            method,
+            path: "/it",
+            opened_by: &[],
+            one_time,
+            ends_session: false,
+        }
+    }
+
     const FIRST: Made = Made {
         tries: 1,
         took: Duration::ZERO,
     };
 
-    fn answered(status: u16, retry_after: Option<&str>, code: &str) -> reqwest::Result<Response> {
+    fn answered(status: u16, retry_after: Option<&str>, code: &str) -> Outcome {
         let mut headers = HeaderMap::new();
         if let Some(seconds) = retry_after {
             headers.insert(
@@ -158,19 +180,15 @@ mod tests {
                 HeaderValue::from_str(seconds).expect("a header"),
             );
         }
-        Ok(answer::made_up(
-            status,
+        Ok(Received {
+            status: StatusCode::from_u16(status).expect("a status"),
             headers,
-            &format!(r#"{{"code":"{code}"}}"#),
-        ))
+            body: format!(r#"{{"code":"{code}"}}"#).into(),
+        })
     }
 
-    fn pause(
-        method: Method,
-        operation: &Operation,
-        outcome: &reqwest::Result<Response>,
-    ) -> Option<Duration> {
-        Repeats::default().pause(FIRST, &method, operation, outcome)
+    fn pause(about: &About, outcome: &Outcome) -> Option<Duration> {
+        Retry::default().pause(FIRST, about, outcome)
     }
 
     #[test]
@@ -186,11 +204,7 @@ mod tests {
             (504, true),
         ] {
             let outcome = answered(status, None, "X");
-            assert_eq!(
-                pause(Method::GET, &READS, &outcome).is_some(),
-                again,
-                "{status}"
-            );
+            assert_eq!(pause(&READS, &outcome).is_some(), again, "{status}");
         }
     }
 
@@ -203,36 +217,29 @@ mod tests {
             (429, "TOO_MANY_REQUESTS", false),
         ] {
             let outcome = answered(status, Some("1"), code);
-            assert_eq!(
-                pause(Method::POST, &READS, &outcome).is_some(),
-                again,
-                "{status} {code}"
-            );
-            assert_eq!(pause(Method::POST, &CARRIES_A_CODE, &outcome), None);
+            assert_eq!(pause(&ACTS, &outcome).is_some(), again, "{status} {code}");
+            assert_eq!(pause(&CARRIES_A_CODE, &outcome), None);
         }
     }
 
     #[test]
     fn the_servers_pause_is_kept_and_the_bounds_hold() {
         let busy = answered(503, Some("2"), "SERVICE_UNAVAILABLE");
-        let pause = pause(Method::GET, &READS, &busy).expect("it is repeated");
+        let pause = pause(&READS, &busy).expect("it is repeated");
         assert!(
             (Duration::from_secs(2)..=Duration::from_millis(2250)).contains(&pause),
             "{pause:?}"
         );
-        let repeats = Repeats::new(3, Duration::from_secs(5));
+        let retry = Retry::new(3, Duration::from_secs(5));
         for (tries, took, again) in [(2, 1, true), (2, 4, false), (3, 1, false)] {
             let made = Made {
                 tries,
                 took: Duration::from_secs(took),
             };
-            let pause = repeats.pause(made, &Method::GET, &READS, &busy);
+            let pause = retry.pause(made, &READS, &busy);
             assert_eq!(pause.is_some(), again, "{tries} tries, {took} s");
         }
-        assert_eq!(
-            Repeats::never().pause(FIRST, &Method::GET, &READS, &busy),
-            None
-        );
+        assert_eq!(Retry::never().pause(FIRST, &READS, &busy), None);
     }
 
     #[test]

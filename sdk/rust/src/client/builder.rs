@@ -2,59 +2,66 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 
-use super::{Front, Lifted, Repeats, StepUp, address, step_up};
+use super::core::{Core, Settings};
+use super::methods::FromCore;
+use super::platform::MaybeSend;
+use super::{Lifted, Retry, StepUp, address, step_up};
+use crate::hooks::{AfterRequest, BeforeRequest, Hooks};
 use crate::{Failure, Secret};
 
 /// The name this SDK goes by in the header User-Agent.
 const USER_AGENT: &str = concat!("countersign-sdk/", env!("CARGO_PKG_VERSION"));
 
-/// The settings of a [`Front`], each with a default that suits most.
+/// The settings of a client, each with a default that suits most.
 ///
 /// ```
 /// use std::time::Duration;
-/// use countersign_sdk::{Front, identity};
+/// use countersign_sdk::Client;
 ///
 /// # fn main() -> Result<(), countersign_sdk::BuildError> {
-/// let front = Front::builder("https://id.example.com")
+/// let client = Client::builder("https://id.example.com")
 ///     .api_key("csk_0000")
 ///     .user_agent("shop/3.1")
 ///     .timeout(Duration::from_secs(5))
 ///     .build()?;
-/// let client = identity::Client::from(&front);
 /// # let _ = client;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
-#[must_use]
-pub struct Builder {
-    address: String,
+#[must_use = "settings become a client by `build`"]
+pub struct Builder<C> {
+    url: String,
     api_key: Option<Secret>,
     http: Option<reqwest::Client>,
     timeout: Duration,
     connect_timeout: Duration,
     user_agent: String,
     plain_http_allowed: bool,
-    repeats: Repeats,
+    retry: Retry,
+    hooks: Hooks,
     step_up: Option<step_up::Callback>,
+    client: PhantomData<fn() -> C>,
 }
 
-impl Builder {
-    pub(super) fn new(address: &str) -> Self {
+impl<C: FromCore> Builder<C> {
+    pub(crate) fn new(url: &str) -> Self {
         Self {
-            address: address.to_owned(),
+            url: url.to_owned(),
             api_key: None,
             http: None,
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             user_agent: USER_AGENT.to_owned(),
             plain_http_allowed: false,
-            repeats: Repeats::default(),
+            retry: Retry::default(),
+            hooks: Hooks::default(),
             step_up: None,
+            client: PhantomData,
         }
     }
 
@@ -82,9 +89,41 @@ impl Builder {
         self
     }
 
-    /// How often a call that is safe to repeat is repeated; see [`Repeats`].
-    pub fn repeats(mut self, repeats: Repeats) -> Self {
-        self.repeats = repeats;
+    /// How often a call is made again where that is safe; see [`Retry`].
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Calls `hook` before each request, each try of a call and each renewal of tokens included. It sees what is called,
+    /// and may add headers.
+    ///
+    /// ```
+    /// # fn build() -> Result<countersign_sdk::Client, countersign_sdk::BuildError> {
+    /// let client = countersign_sdk::Client::builder("https://id.example.com")
+    ///     .on_request(|request| {
+    ///         let _refused = request.header("traceparent", &current_trace());
+    ///     })
+    ///     .on_response(|request| {
+    ///         println!("{} {:?} {:?}", request.operation(), request.status(), request.duration());
+    ///     })
+    ///     .build()?;
+    /// # Ok(client)
+    /// # }
+    /// # fn current_trace() -> String { String::new() }
+    /// ```
+    pub fn on_request(
+        mut self,
+        hook: impl Fn(&mut BeforeRequest<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.add_before(hook);
+        self
+    }
+
+    /// Calls `hook` after each request: with the status and the time that it took, or with no status if there was no
+    /// answer.
+    pub fn on_response(mut self, hook: impl Fn(&AfterRequest) + Send + Sync + 'static) -> Self {
+        self.hooks.add_after(hook);
         self
     }
 
@@ -93,24 +132,23 @@ impl Builder {
     /// an error of `ask`, they end with the answer they have. A call that carries a code is left to the user.
     ///
     /// ```no_run
-    /// use countersign_sdk::identity::{Client, types::*};
-    /// use countersign_sdk::{Failure, Front, Lifted, StepUp};
+    /// use countersign_sdk::identity::types::*;
+    /// use countersign_sdk::{Client, Failure, Lifted, StepUp};
     ///
     /// async fn ask(wanted: StepUp) -> Result<Lifted, Failure> {
-    ///     let client = Client::from(wanted.front());
-    ///     match client.begin_step_up().body(StepUpRequest::default()).send().await?.into_inner() {
-    ///         StepUpResponse::CompleteResponse(done) => Ok(Lifted::from(&done)),
-    ///         StepUpResponse::ChallengeResponse(step) => {
-    ///             let code = read_code(&step.message).into();
-    ///             let proof = MfaVerifyRequest { mfa_token: step.mfa_token, code };
-    ///             Ok(Lifted::from(&client.verify_step_up().body(proof).send().await?))
+    ///     let client = Client::from(&wanted);
+    ///     match client.begin_step_up().await? {
+    ///         StepUpResponse::MfaRequired(step) => {
+    ///             let proof = MfaVerifyRequest::new(step.mfa_token, read_code(&step.message));
+    ///             Ok(Lifted::from(&client.verify_step_up(proof).await?))
     ///         }
+    ///         StepUpResponse::SteppedUp(done) => Ok(Lifted::from(&done)),
+    ///         other => panic!("newer than this program: {other:?}"),
     ///     }
     /// }
     ///
     /// # fn build() -> Result<Client, countersign_sdk::BuildError> {
-    /// let front = Front::builder("https://id.example.com").step_up(ask).build()?;
-    /// let client = Client::from(&front);
+    /// let client = Client::builder("https://id.example.com").step_up(ask).build()?;
     /// # Ok(client)
     /// # }
     /// # fn read_code(_: &str) -> String { String::new() }
@@ -118,7 +156,7 @@ impl Builder {
     pub fn step_up<F, A>(mut self, ask: F) -> Self
     where
         F: Fn(StepUp) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Lifted, Failure>> + Send + 'static,
+        A: Future<Output = Result<Lifted, Failure>> + MaybeSend + 'static,
     {
         self.step_up = Some(step_up::callback(ask));
         self
@@ -140,45 +178,68 @@ impl Builder {
         self
     }
 
-    /// The front, signed in as nobody.
+    /// The client, signed in as nobody. No call is made yet.
     ///
     /// # Errors
     ///
     /// When the address is none, or is plain http to another machine; when key or user agent cannot stand in a header;
     /// when there is no HTTP client to be had.
-    pub fn build(self) -> Result<Front, BuildError> {
-        let base = address::base(&self.address, self.plain_http_allowed)?;
+    pub fn build(self) -> Result<C, BuildError> {
+        let base = address::base(&self.url, self.plain_http_allowed)?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|source| BuildError::header("user agent", source))?;
         let api_key = self
             .api_key
+            .as_ref()
             .map(|key| sensitive(key.expose()))
             .transpose()
             .map_err(|source| BuildError::header("API key", source))?;
         let http = match self.http {
             Some(http) => http,
-            None => {
-                let mut http = reqwest::Client::builder()
-                    .timeout(self.timeout)
-                    .connect_timeout(self.connect_timeout)
-                    // A redirected request would take its password or code along.
-                    .redirect(reqwest::redirect::Policy::none());
-                if address::is_loopback(&base) {
-                    // What is meant for this machine goes through no proxy of the environment.
-                    http = http.no_proxy();
-                }
-                http.build().map_err(BuildError::Http)?
-            }
+            None => http_client(&base, self.timeout, self.connect_timeout)?,
         };
-        Ok(Front::new(
+        Ok(C::from_core(Core::new(Settings {
             base,
             http,
             user_agent,
             api_key,
-            self.repeats,
-            self.step_up,
-        ))
+            retry: self.retry,
+            hooks: self.hooks,
+            step_up: self.step_up,
+        })))
     }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn http_client(
+    base: &reqwest::Url,
+    timeout: Duration,
+    connect_timeout: Duration,
+) -> Result<reqwest::Client, BuildError> {
+    let mut http = reqwest::Client::builder()
+        .timeout(timeout)
+        .connect_timeout(connect_timeout)
+        // A redirected request would take its password or code along.
+        .redirect(reqwest::redirect::Policy::none());
+    #[cfg(feature = "rustls")]
+    {
+        http = http.tls_backend_preconfigured(super::tls::config().map_err(BuildError::Tls)?);
+    }
+    if address::is_loopback(base) {
+        // What is meant for this machine goes through no proxy of the environment.
+        http = http.no_proxy();
+    }
+    http.build().map_err(BuildError::Http)
+}
+
+/// The browser connects, and keeps its own time.
+#[cfg(target_arch = "wasm32")]
+fn http_client(
+    _base: &reqwest::Url,
+    _timeout: Duration,
+    _connect_timeout: Duration,
+) -> Result<reqwest::Client, BuildError> {
+    reqwest::Client::builder().build().map_err(BuildError::Http)
 }
 
 /// A header value that HTTP libraries do not print.
@@ -189,17 +250,17 @@ pub(super) fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
 }
 
 /// Nothing of the key is shown.
-impl fmt::Debug for Builder {
+impl<C> fmt::Debug for Builder<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Builder")
-            .field("address", &address::shown(&self.address))
+            .field("url", &address::shown(&self.url))
             .field("api_key", &self.api_key)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("user_agent", &self.user_agent)
             .field("plain_http_allowed", &self.plain_http_allowed)
-            .field("repeats", &self.repeats)
+            .field("retry", &self.retry)
             .field("step_up", &step_up::Shown(&self.step_up))
             .finish_non_exhaustive()
     }
@@ -215,8 +276,11 @@ pub enum BuildError {
     PlainHttp(String),
     /// A setting that goes into a header has characters that no header may have. The value is not repeated here.
     Header(&'static str),
-    /// There is no HTTP client to be had, for want of root certificates for example.
+    /// There is no HTTP client to be had.
     Http(reqwest::Error),
+    /// There is no TLS to be had, for want of root certificates for example.
+    #[cfg(all(feature = "rustls", not(target_arch = "wasm32")))]
+    Tls(rustls::Error),
 }
 
 impl BuildError {
@@ -240,6 +304,8 @@ impl fmt::Display for BuildError {
                 "the {setting} has characters that cannot stand in a header"
             ),
             Self::Http(source) => write!(formatter, "no HTTP client: {source}"),
+            #[cfg(all(feature = "rustls", not(target_arch = "wasm32")))]
+            Self::Tls(source) => write!(formatter, "no TLS: {source}"),
         }
     }
 }
@@ -248,6 +314,8 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Http(source) => Some(source),
+            #[cfg(all(feature = "rustls", not(target_arch = "wasm32")))]
+            Self::Tls(source) => Some(source),
             Self::Address(_) | Self::PlainHttp(_) | Self::Header(_) => None,
         }
     }

@@ -1,0 +1,185 @@
+//! What the mocks of all documents share; see `identity::mock`.
+
+use std::marker::PhantomData;
+
+use httpmock::MockServer;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Failure;
+use crate::call::Operation;
+use crate::client::answer::Received;
+use crate::failure::Refusal;
+
+/// An operation that can be mocked.
+pub trait Mocked: Operation {
+    /// The status of what is wanted.
+    #[doc(hidden)]
+    const SUCCESS: u16;
+    /// Each code of its errors, with its status.
+    #[doc(hidden)]
+    const ERRORS: &'static [(&'static str, u16)];
+    /// What each error of the document has.
+    #[doc(hidden)]
+    fn envelope(status: u16, code: &str) -> Value;
+}
+
+/// What a request must be for a mock to answer. Method and path are set.
+pub struct When<O>(httpmock::When, PhantomData<fn() -> O>);
+
+impl<O: Mocked> When<O> {
+    /// Exactly this body.
+    pub fn body(self, body: &O::Body) -> Self
+    where
+        O::Body: Serialize,
+    {
+        Self(self.0.json_body_obj(body), PhantomData)
+    }
+
+    /// Everything else that httpmock knows.
+    pub fn into_inner(self) -> httpmock::When {
+        self.0
+    }
+}
+
+/// What a mock answers.
+pub struct Then<O>(httpmock::Then, PhantomData<fn() -> O>);
+
+impl<O: Mocked> Then<O> {
+    /// The answer that the document has.
+    pub fn ok(self, answer: &O::Answer) -> Self
+    where
+        O::Answer: Serialize,
+    {
+        if O::EMPTY {
+            return Self(self.0.status(O::SUCCESS), PhantomData);
+        }
+        self.json(O::SUCCESS, answer)
+    }
+
+    /// An error of this operation by its code, with the status that the document has for it. `extras` are the fields that
+    /// it has beyond what all have.
+    ///
+    /// # Panics
+    ///
+    /// When the operation has no such code, or the error has another field that is needed.
+    #[expect(clippy::panic, reason = "made for tests, and says so")]
+    pub fn error(
+        self,
+        code: &str,
+        extras: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Self {
+        let operation = O::ABOUT.name;
+        let known = O::ERRORS.iter().find(|(known, _)| *known == code);
+        let Some((_, status)) = known else {
+            panic!("{operation} has no error {code}; see `other_error`")
+        };
+        let body = body::<O>(*status, code, extras);
+        if O::Error::typed(&failure(*status, &body)).is_none() {
+            panic!("{code} of {operation} has fields that are missing or wrong in {body}");
+        }
+        self.json(*status, &body)
+    }
+
+    /// An error with a code that the document does not have, as a newer server or a proxy may answer it.
+    pub fn other_error(
+        self,
+        status: u16,
+        code: &str,
+        extras: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Self {
+        let body = body::<O>(status, code, extras);
+        self.json(status, &body)
+    }
+
+    /// Any JSON.
+    pub fn json(self, status: u16, body: &impl Serialize) -> Self {
+        let then = self.0.status(status);
+        let then = then.header("content-type", "application/json");
+        Self(then.json_body_obj(body), PhantomData)
+    }
+
+    /// Everything else that httpmock knows.
+    pub fn into_inner(self) -> httpmock::Then {
+        self.0
+    }
+}
+
+/// The body of an error.
+fn body<O: Mocked>(
+    status: u16,
+    code: &str,
+    extras: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Value {
+    let mut body = O::envelope(status, code);
+    for (name, value) in extras {
+        body[name] = value;
+    }
+    body
+}
+
+fn failure(status: u16, body: &Value) -> Failure {
+    Failure::answered(&Received {
+        status: reqwest::StatusCode::from_u16(status).unwrap_or_default(),
+        headers: reqwest::header::HeaderMap::new(),
+        body: body.to_string().into(),
+    })
+}
+
+/// An error of an operation as a client gets it, for the tests of code that takes one.
+///
+/// ```
+/// use countersign_sdk::identity::{calls::VerifyMfaLogin, types::VerifyMfaLoginError};
+///
+/// let error = countersign_sdk::mock::error::<VerifyMfaLogin>(400, "INVALID_MFA_CODE", [("attemptsRemaining", 4.into())]);
+/// assert!(matches!(error, VerifyMfaLoginError::InvalidMfaCode { attempts_remaining: 4, .. }));
+/// ```
+#[must_use]
+pub fn error<O: Mocked>(
+    status: u16,
+    code: &str,
+    extras: impl IntoIterator<Item = (&'static str, Value)>,
+) -> O::Error {
+    O::Error::of(failure(status, &body::<O>(status, code, extras)))
+}
+
+/// Puts a mock on a server.
+pub(crate) fn on<O, F>(server: &MockServer, mock: F) -> httpmock::Mock<'_>
+where
+    O: Mocked,
+    F: FnOnce(When<O>, Then<O>),
+{
+    server.mock(|when, then| {
+        let when = when.method(O::ABOUT.method.as_str());
+        let when = if O::ABOUT.path.contains('{') {
+            when.path_matches(pattern(O::ABOUT.path).as_str())
+        } else {
+            when.path(O::ABOUT.path)
+        };
+        mock(When(when, PhantomData), Then(then, PhantomData));
+    })
+}
+
+/// A pattern for a path with names in it.
+fn pattern(path: &str) -> String {
+    let mut pattern = String::from("^");
+    for (index, part) in path.split(['{', '}']).enumerate() {
+        if index % 2 == 1 {
+            pattern.push_str("[^/]+");
+        } else {
+            pattern.push_str(&part.replace('.', "\\."));
+        }
+    }
+    pattern.push('$');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern;
+
+    #[test]
+    fn a_name_in_a_path_stands_for_one_segment() {
+        assert_eq!(pattern("/api/v8.1/users/{id}"), "^/api/v8\\.1/users/[^/]+$");
+    }
+}
