@@ -139,3 +139,25 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
         .collect();
     assert_eq!(parsed_anew, Vec::<&String>::new());
 }
+
+#[derive(diesel::QueryableByName)]
+struct Compiled {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    compile_options: String,
+}
+
+/// With the planner's stability guarantee, SQLite parses no statement again because another value is bound
+/// to it, as it does for each `LIMIT ?`: three statements of every sign-in step were.
+#[test]
+fn no_statement_is_parsed_again_for_another_value() {
+    use diesel::RunQueryDsl;
+    let engine = Engine::Sqlite(":memory:".to_owned());
+    let Conn::Sqlite(mut conn) = conn::open(&engine, Use::Write).expect("a connection") else {
+        panic!("SQLite");
+    };
+    let options: Vec<Compiled> = diesel::sql_query("PRAGMA compile_options")
+        .load(&mut conn)
+        .expect("the options");
+    let built = |name: &str| options.iter().any(|one| one.compile_options == name);
+    assert!(built("ENABLE_QPSG") && built("THREADSAFE=2"));
+}
