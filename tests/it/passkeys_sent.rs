@@ -281,7 +281,7 @@ async fn with_passkey_saying(server: &Server, flags: u8) -> (Person, Device) {
 /// first at odd tens of `count`, alone first at even ones, since the first is who meets a change.
 async fn signs_in_saying(alice: &Person, device: &Device, flags: u8, count: u32, status: u16) {
     let server = &alice.server;
-    let alone_first = count / 10 % 2 == 0;
+    let alone_first = (count / 10).is_multiple_of(2);
     for (alone, count) in [(alone_first, count), (!alone_first, count + 1)] {
         let answer = if alone {
             let (token, options) = server.asked_for_any_passkey().await;

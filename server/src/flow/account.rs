@@ -204,7 +204,7 @@ fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
 fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool) -> Result<()> {
     act.count_mail(tx, MailOf::Stranger)?;
     let most = mailed.seconds(act);
-    let seconds = u32::try_from(of.expires_at.left_of(most, act.now)).unwrap_or(most);
+    let seconds = of.expires_at.left_of(most, act.now);
     let message = match taken {
         true => Message::AlreadyRegistered,
         false => mailed.message(act, of.user_id, seconds),
