@@ -6654,7 +6654,7 @@ impl Client {
     }
     ///List the users of the organisation.
     ///
-    ///Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may. Takes no query parameters: one that it does not know is refused, so that nobody takes the whole list for a part.
+    ///Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may. There are no filters: a query parameter is refused, so that nobody takes the whole list for a part of it.
     ///
     ///`GET /organization/users`; [`types::ListOrganizationUsersError`] has its errors.
     #[inline]
@@ -6717,7 +6717,7 @@ impl Client {
     }
     ///Mail the verification link again.
     ///
-    ///Mails a new link for a registration that is still open; the old link stops working, and the 24 hours go on from the registration. The answer is the same for an id that nobody has, for a registration that is over, and past the limit of 3 registration mails an hour per address. Of 30 calls that send mail, an hour has no more per network.
+    ///Mails a new link for a registration that is still open. The old link stops working; the 24 hours still count from the registration. The answer is the same for an unknown id and for a registration that is over. Limits: 3 registration mails an hour per address, past which the call still answers 200 and sends nothing; 30 calls that send mail an hour per network.
     ///
     ///`POST /user/resend-verification/{id}`; [`types::ResendVerificationError`] has its errors.
     #[inline]
