@@ -6,28 +6,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    compat, drift, layers, lenient, linters, migrations, process, schemathesis, sdk, test, tools,
-    workspace,
+    compat, drift, layers, lenient, linters, migrations, package, process, released, schemathesis,
+    sdk, test, tools, workspace,
 };
 
 /// A check by its name.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// What CI runs of the code alone.
-const CODE: [Step; 4] = [
+const CODE: [Step; 5] = [
     ("fmt", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
     }),
     ("clippy", clippy),
     ("layers", layers::run),
     ("migrations", migrations::run),
+    ("package", package::run),
 ];
 
 /// What proves that the server does what the documents say.
 ///
 /// The generators are tried by a command of their own, `cargo xtask generators`: their dozen tools are
 /// others' work, and a run takes a third of what CI has.
-const CONTRACT: [Step; 8] = [
+const CONTRACT: [Step; 9] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
     ("compat", compat::run),
@@ -35,6 +36,7 @@ const CONTRACT: [Step; 8] = [
     ("openapi-spec-validator", validate),
     ("linters", linters::run),
     ("test", tests),
+    ("released", released::run),
     ("schemathesis", schemathesis::run),
 ];
 

@@ -13,7 +13,9 @@ mod migrations;
 #[cfg(test)]
 mod mutation;
 mod openapi;
+mod package;
 mod process;
+mod released;
 mod schemathesis;
 mod sdk;
 mod server;
@@ -66,6 +68,10 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Packs the Rust SDK as for a release, and looks into the archive.
+    Package,
+    /// Lets the Rust SDK of the last release sign in to this server, and this one to the mocks of that release.
+    Released,
     /// Sends generated requests to a running server and holds the answers against the spec.
     Schemathesis,
     /// Writes the generated part of the Rust SDK.
@@ -75,7 +81,8 @@ enum Task {
         check: bool,
     },
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the lenient twins, the last release, the SDK, the validator, the linters, schemathesis.
+    /// server to the documents: drift, the lenient twins, the last release, the SDK and its last one, the validator, the linters,
+    /// schemathesis.
     Test {
         /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -106,6 +113,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Linters => linters::run()?,
         Task::Migrations => migrations::run()?,
         Task::Openapi { check } => lenient::run(check)?,
+        Task::Package => package::run()?,
+        Task::Released => released::run()?,
         Task::Schemathesis => schemathesis::run()?,
         Task::Sdk { check } => sdk::run(check)?,
         Task::Test { arguments } if arguments.is_empty() => ci::contract()?,

@@ -7,7 +7,7 @@ mod limits;
 mod mutations;
 mod operation;
 mod place;
-mod release;
+pub mod release;
 mod schema;
 mod served;
 mod shape;
