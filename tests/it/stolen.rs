@@ -9,6 +9,10 @@ tests! {
     ten_wrong_codes_end_the_session_and_keep_nobody_out,
     wrong_recovery_codes_of_a_session_keep_nobody_out,
     a_right_code_begins_the_count_of_a_session_anew,
+    a_right_answer_of_another_kind_clears_no_guesses,
+    no_clock_gives_a_session_its_tries_again,
+    proof_of_a_time_to_come_does_not_become_fresh_when_it_comes,
+    a_resend_that_is_refused_keeps_the_link,
     ten_wrong_codes_at_once_are_ten,
     a_burst_of_resends_counts_as_the_one_that_went_out,
     what_a_session_begins_voids_no_link_of_a_sign_in,
@@ -38,8 +42,11 @@ async fn guess(thief: &Person, most: usize) -> usize {
         }
         let token = begun.is(200).text("mfaToken");
         for _ in 0..5 {
+            if compared == most {
+                return compared;
+            }
             let answer = thief.verify_step_up(&token, &wrong).await;
-            if answer.status == 401 || compared == most {
+            if answer.status == 401 {
                 return compared;
             }
             answer.refused(400, "INVALID_MFA_CODE");
@@ -97,6 +104,76 @@ async fn a_right_code_begins_the_count_of_a_session_anew() {
         alice.step_up().await;
     }
     alice.me().await.is(200);
+}
+
+async fn a_right_answer_of_another_kind_clears_no_guesses() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    assert_eq!(guess(&alice, 9).await, 9);
+    let act = json!({ "shortMessageType": "RestorePassword" });
+    let sent = alice.post("/api/CodeVerification/send", &act).await.is(200);
+    let code = server.mail.code_to("alice@example.com").await;
+    let proof = json!({
+        "mfaToken": sent.text("mfaToken"), "shortMessageType": "RestorePassword", "code": code,
+    });
+    alice
+        .post("/api/CodeVerification/check", &proof)
+        .await
+        .is(200);
+    assert_eq!(guess(&alice, 9).await, 1);
+    alice.me().await.refused(401, "TOKEN_INVALID");
+}
+
+async fn no_clock_gives_a_session_its_tries_again() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    server.clock.advance(700);
+    assert_eq!(guess(&alice, 9).await, 9);
+    server.clock.advance(-80);
+    let renewed = server.refresh(&alice.refresh_token).await.is(200);
+    alice.keep(&renewed);
+    assert_eq!(guess(&alice, 9).await, 1);
+    alice.me().await.refused(401, "TOKEN_INVALID");
+}
+
+async fn proof_of_a_time_to_come_does_not_become_fresh_when_it_comes() {
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    alice.sign_in().await;
+    server.clock.advance(-1800);
+    let renewed = server.refresh(&alice.refresh_token).await.is(200);
+    alice.keep(&renewed);
+    for later in [0, 800, 1010] {
+        server.clock.advance(later);
+        let renewed = server.refresh(&alice.refresh_token).await.is(200);
+        alice.keep(&renewed);
+        alice
+            .new_recovery_codes()
+            .await
+            .refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    }
+}
+
+async fn a_resend_that_is_refused_keeps_the_link() {
+    let server = Server::with(|settings| settings.policy.mails_per_hour = 4).await;
+    let register = |email: &str| {
+        let body = super::flashback::registration(email, None);
+        server.post("/user/register", &body)
+    };
+    let first = register("alice@example.com").await.is(201);
+    let link = server.mail.link_to("alice@example.com").await;
+    register("bob@example.com").await.is(201);
+    // Strangers have half of the server's mails.
+    let path = format!(
+        "/user/resend-verification/{}",
+        first.text("verificationTokenId")
+    );
+    let resent = server.call(Method::POST, &path).await;
+    resent.refused(503, "SERVICE_UNAVAILABLE");
+    let body = json!({ "token": link });
+    server.post("/user/pre-verify-email", &body).await.is(200);
 }
 
 async fn ten_wrong_codes_at_once_are_ten() {

@@ -188,8 +188,11 @@ fn remember(
     send(tx, act, &kept, mailed, taken)
 }
 
-/// Takes one of the mails that an address is sent for registrations in an hour; `false` when none is
-/// left.
+/// Takes one of the mails that an address is sent for registrations in an hour, and one of the server's;
+/// `false` when the address has none left.
+///
+/// # Errors
+/// Busy when the server has none left; then nothing of the address is taken, nor may anything be changed.
 fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
     let budget = Limit {
         name: "registrations",
@@ -197,12 +200,15 @@ fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
         window_seconds: 3600,
     };
     let subject = act.vault.keyed_hash("mail address", &[address.as_bytes()]);
+    if limits::wait_of(tx, &subject, budget, act.now)?.is_some() {
+        return Ok(false);
+    }
+    act.count_mail(tx, MailOf::Stranger)?;
     Ok(limits::take(tx, &subject, budget, act.now)?.is_none())
 }
 
 /// Queues the mail of a registration: what proves the address, or the word that there is an account.
 fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool) -> Result<()> {
-    act.count_mail(tx, MailOf::Stranger)?;
     let most = mailed.seconds(act);
     let seconds = of.expires_at.left_of(most, act.now);
     let message = match taken {
@@ -225,10 +231,14 @@ pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
         act.count_mail_call(tx, id, MailOf::Stranger)?;
         let known = registrations::find(tx, id)?;
         // One whose mail has a code goes on by that code.
-        let open = |one: &Registration| one.code_hash.is_none() && one.judge(act.now).is_ok();
-        let Some(standing) = known.filter(open) else {
+        let by_link = |one: &Registration| one.code_hash.is_none();
+        let Some(standing) = known.filter(by_link) else {
             return Ok(());
         };
+        if standing.judge(act.now).is_err() {
+            // Seen to be over, it stays so when the clock goes back.
+            return registrations::end_over(tx, id, act.now);
+        }
         if !mail_is_left(tx, &act, &standing.address)? {
             return act.audit(tx, id, Event::Limited, Some("registration mails"));
         }

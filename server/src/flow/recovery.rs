@@ -6,7 +6,7 @@ use crate::flow::act::HOUR;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
 use crate::model::code_set::{CodeSet, RecoveryCode};
-use crate::model::kinds::{Assurance, CodeSetKind, FactorState};
+use crate::model::kinds::{CodeSetKind, FactorState};
 use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
@@ -166,7 +166,8 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
         let session = &caller.session;
         // A method that went on in a time to come tells nothing of how long ago that was.
         let lately = session.moment(act.now) <= ends && !at.is_to_come(act.now);
-        session.created_at <= at && session.acr == Assurance::Aal1 && lately
+        let goes_on = !session.passed_second_step() && session.second_step_at.is_some();
+        session.created_at <= at && goes_on && lately
     };
     match first.min().is_some_and(set_it_up) {
         true => Ok(()),

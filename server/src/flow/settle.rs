@@ -14,9 +14,10 @@ use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::notice::Message;
-use crate::model::{Refusal, Result, Secret, SessionId};
+use crate::model::{Refusal, Result, Secret};
 use crate::store::{Tx, challenges, code_sets, factors};
 
+use in_session::Count;
 pub use passkey::tell_of_copy;
 
 /// What a person answers with.
@@ -66,6 +67,8 @@ struct Reserved {
     attempts_remaining: u32,
     /// The method's counter; none where the session counts.
     counter: Option<FactorAttempts>,
+    /// The session's count, where that is the one.
+    in_session: Option<Count>,
     /// The counter of another method that the same code could have been of.
     also: Option<FactorAttempts>,
 }
@@ -296,12 +299,16 @@ impl Seen {
     /// Takes a try, of the challenge first and of the method's counter then.
     fn reserve(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<Reserved> {
         let tries = act.policy().tries_per_challenge;
+        // While the method waits or is stopped, right and wrong codes alike cost no try of the challenge: what is
+        // left of it would tell them apart.
+        self.judge_pace(tx, act, method)?;
         let Some(taken) = challenges::reserve(tx, &self.challenge, tries, act.now)? else {
             return Err(self.over(tx, act)?.into());
         };
-        let counter = match self.session_that_counts() {
-            Some(session) => {
-                in_session::take_try(self, tx, act, method, session)?;
+        let in_session = self.count_in_session(method);
+        let counter = match &in_session {
+            Some(count) => {
+                in_session::take_try(tx, act, count)?;
                 None
             }
             None => Some(self.take_try(tx, act, method)?),
@@ -309,15 +316,28 @@ impl Seen {
         Ok(Reserved {
             attempts_remaining: tries.saturating_sub(taken.unsigned_abs()),
             counter,
+            in_session,
             also: None,
         })
+    }
+
+    /// Refuses while the method waits or is stopped.
+    fn judge_pace(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<()> {
+        let counter = match self.attempts.kind == method {
+            true => self.attempts,
+            false => factors::attempts(tx, self.user.id, method)?,
+        };
+        match counter.judge(act.policy(), act.now) {
+            Ok(()) => Ok(()),
+            Err(refusal) => act.refuse_limited(tx, self.user.id, refusal),
+        }
     }
 
     /// Gives back a try that was not compared.
     fn give_back(&self, tx: &mut Tx, reserved: &Reserved) -> Result<()> {
         challenges::give_back(tx, &self.challenge)?;
-        if let Some(session) = self.session_that_counts() {
-            in_session::give_back(tx, session)?;
+        if let Some(count) = &reserved.in_session {
+            in_session::give_back(tx, count)?;
         }
         for counter in [reserved.counter, reserved.also].into_iter().flatten() {
             factors::reserve(tx, &counter, &counter.given_back())?;
@@ -325,11 +345,13 @@ impl Seen {
         Ok(())
     }
 
-    /// The session that counts wrong answers to what it began. The counters of the methods are left to
+    /// What wrong answers to what a session began count by. The counters of the methods are left to
     /// sign-ins: a session may be in foreign hands, and must not stop its owner from signing in.
-    fn session_that_counts(&self) -> Option<SessionId> {
+    fn count_in_session(&self, method: FactorKind) -> Option<Count> {
+        let purpose = self.challenge.purpose;
         let id = self.challenge.session_id;
-        id.filter(|_| MailOf::of(self.challenge.purpose) == MailOf::Session)
+        id.filter(|_| MailOf::of(purpose) == MailOf::Session)
+            .map(|id| Count::of(id, purpose, method))
     }
 
     /// Takes a try of the method's counter (P-13…P-15), or refuses.
@@ -362,8 +384,8 @@ impl Seen {
             return Err(Refusal::MfaTokenInvalid.into());
         }
         factors::reset_attempts(tx, self.user.id, settled.method)?;
-        if let Some(session) = self.session_that_counts() {
-            in_session::begin_anew(tx, session)?;
+        if let Some(count) = self.count_in_session(settled.method) {
+            in_session::begin_anew(tx, &count)?;
         }
         then(tx, act, self, &settled)
     }
@@ -393,8 +415,8 @@ impl Seen {
     ) -> Result<()> {
         let word = method.as_str();
         act.audit(tx, self.user.id, event, Some(word))?;
-        if let Some(session) = self.session_that_counts() {
-            return in_session::failed(self, tx, act, method, session);
+        if let Some(count) = &reserved.in_session {
+            return in_session::failed(self, tx, act, method, count);
         }
         let counters = [reserved.counter, reserved.also];
         let stopped = |counter: &FactorAttempts| counter.locked(act.policy());

@@ -125,6 +125,18 @@ impl Session {
         younger || self.proved_since(false, begun, max_age, now)
     }
 
+    /// The session after it was seen to have been used in a time to come: the clock went back, and nobody
+    /// knows how old its proof is.
+    #[must_use]
+    pub fn without_proof(&self, now: Time) -> Self {
+        Self {
+            proved_at: None,
+            second_step_at: None,
+            last_used_at: now,
+            ..self.clone()
+        }
+    }
+
     /// The session after its person typed the password in it once more.
     #[must_use]
     pub fn with_password(&self, now: Time) -> Self {
@@ -144,7 +156,8 @@ impl Session {
         if factor_on && !self.passed_second_step() {
             return Err(Refusal::InsufficientUserAuthentication { max_age });
         }
-        let signed_in = Some(self.auth_time);
+        // Proof that was forgotten does not stand by when they signed in, either.
+        let signed_in = self.proved_at.and(Some(self.auth_time));
         self.judge_since(factor_on, signed_in, max_age, now)
     }
 

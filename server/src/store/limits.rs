@@ -150,6 +150,41 @@ fn standing(row: Option<(i32, Time)>, limit: Limit, now: Time) -> Allowance {
     }
 }
 
+/// Counts one more of what has no window, up to `most`; `false` when there were as many. The row is kept
+/// until `kept_until`.
+pub fn count_up(
+    tx: &mut Tx,
+    subject: &[u8],
+    name: &str,
+    most: u32,
+    kept_until: Time,
+) -> Result<bool> {
+    let upsert = diesel::insert_into(limits::table)
+        .values((
+            limits::subject.eq(subject),
+            limits::name.eq(name),
+            limits::used.eq(1),
+            limits::window_ends_at.eq(kept_until),
+        ))
+        .on_conflict((limits::subject, limits::name))
+        .do_update()
+        .set(limits::used.eq(limits::used + 1));
+    let upsert =
+        diesel::query_dsl::methods::FilterDsl::filter(upsert, limits::used.lt(most.cast_signed()));
+    let rows = on!(tx, |conn| upsert.execute(conn))?;
+    Ok(rows == 1)
+}
+
+/// How many were counted so.
+pub fn used(tx: &mut Tx, subject: &[u8], name: &str) -> Result<u32> {
+    let used: Option<i32> = on!(tx, |conn| limits::table
+        .find((subject, name))
+        .select(limits::used)
+        .get_result(conn))
+    .optional()?;
+    Ok(used.map_or(0, i32::unsigned_abs))
+}
+
 /// Gives one use of a limit back that was taken.
 pub fn give_back(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
     run_kept!(

@@ -3,12 +3,10 @@
 use crate::flow::Act;
 use crate::flow::challenge::Seen;
 use crate::model::audit::Event;
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::notice::Message;
-use crate::model::policy::Policy;
 use crate::model::{Refusal, Result, SessionId};
-use crate::store::limits::{self, Limit};
-use crate::store::{Tx, factors, sessions};
+use crate::store::{Tx, limits, sessions};
 
 /// Wrong answers in a row that a session may give: two challenges' worth. A guess is right once in 333,333
 /// times, and each further session costs a whole sign-in.
@@ -16,36 +14,38 @@ const MOST: u32 = 10;
 
 const NAME: &str = "wrong_answers_of_session";
 
-fn limit(policy: &Policy) -> Limit {
-    Limit {
-        name: NAME,
-        most: MOST,
-        window_seconds: policy.session_seconds,
+/// What wrong answers count by: the session and the method, and named acts apart. A right answer of one
+/// clears no guesses at another.
+pub(super) struct Count {
+    session: SessionId,
+    subject: Vec<u8>,
+}
+
+impl Count {
+    /// What an answer by `method` to a challenge of this purpose counts by.
+    pub(super) fn of(session: SessionId, purpose: Purpose, method: FactorKind) -> Self {
+        let what = match purpose {
+            Purpose::Action => "action",
+            Purpose::Setup | Purpose::Login | Purpose::Disable | Purpose::StepUp => method.as_str(),
+        };
+        let subject = [session.as_bytes().as_slice(), what.as_bytes()].concat();
+        Self { session, subject }
     }
 }
 
-/// Takes a try of the session; and refuses while the method waits or is stopped, as sign-ins are.
+/// Takes a try of the session.
 ///
 /// # Errors
-/// Refuses when the session has no try left.
-pub(super) fn take_try(
-    seen: &Seen,
-    tx: &mut Tx,
-    act: &Act,
-    method: FactorKind,
-    session: SessionId,
-) -> Result<()> {
-    let counter = match seen.attempts.kind == method {
-        true => seen.attempts,
-        false => factors::attempts(tx, seen.user.id, method)?,
-    };
-    if let Err(refusal) = counter.judge(act.policy(), act.now) {
-        return act.refuse_limited(tx, seen.user.id, refusal);
-    }
-    match limits::take(tx, session.as_bytes(), limit(act.policy()), act.now)? {
-        None => Ok(()),
+/// Refuses when the session has none left.
+pub(super) fn take_try(tx: &mut Tx, act: &Act, count: &Count) -> Result<()> {
+    // As long as the session may live. It is no window: a clock that goes back begins no new one.
+    let kept_until = act
+        .now
+        .plus_seconds(i64::from(act.policy().session_seconds));
+    match limits::count_up(tx, &count.subject, NAME, MOST, kept_until)? {
+        true => Ok(()),
         // Answers that were sent at once with the tenth.
-        Some(_) => Err(Refusal::MfaTokenInvalid.into()),
+        false => Err(Refusal::MfaTokenInvalid.into()),
     }
 }
 
@@ -53,13 +53,13 @@ pub(super) fn take_try(
 ///
 /// # Errors
 /// A fault when the database does not answer; so for every function here.
-pub(super) fn give_back(tx: &mut Tx, session: SessionId) -> Result<()> {
-    limits::give_back(tx, session.as_bytes(), NAME)
+pub(super) fn give_back(tx: &mut Tx, count: &Count) -> Result<()> {
+    limits::give_back(tx, &count.subject, NAME)
 }
 
 /// Begins the count anew after a right answer.
-pub(super) fn begin_anew(tx: &mut Tx, session: SessionId) -> Result<()> {
-    limits::delete(tx, session.as_bytes(), NAME)
+pub(super) fn begin_anew(tx: &mut Tx, count: &Count) -> Result<()> {
+    limits::delete(tx, &count.subject, NAME)
 }
 
 /// Ends the session after its last try, and tells the user.
@@ -68,10 +68,10 @@ pub(super) fn failed(
     tx: &mut Tx,
     act: &Act,
     method: FactorKind,
-    session: SessionId,
+    count: &Count,
 ) -> Result<()> {
-    let standing = limits::standing_of(tx, session.as_bytes(), limit(act.policy()), act.now)?;
-    if standing.left > 0 || !sessions::end(tx, seen.user.id, session, act.now)? {
+    let used = limits::used(tx, &count.subject, NAME)?;
+    if used < MOST || !sessions::end(tx, seen.user.id, count.session, act.now)? {
         return Ok(());
     }
     let method = method.as_str().to_owned();
