@@ -9,6 +9,7 @@ use super::flashback::{Client, login};
 
 tests! {
     only_who_administers_an_organisation_enforces,
+    only_who_administers_an_organisation_lists_its_users,
     enforcement_locks_nobody_out_and_a_password_alone_enrols_nothing,
     ending_enforcement_needs_fresh_proof,
     the_last_method_cannot_be_disabled_while_it_is_demanded,
@@ -67,6 +68,23 @@ async fn only_who_administers_an_organisation_enforces() {
         enabled["message"],
         "MFA enforcement enabled for organization"
     );
+}
+
+async fn only_who_administers_an_organisation_lists_its_users() {
+    let server = Server::start().await;
+    let owner = Client::registered(&server, "owner@example.com", Some("Acme")).await;
+    let member = Client::registered(&server, "member@example.com", None).await;
+    Client::registered(&server, "other@example.com", Some("Other")).await;
+    joins(&owner, "member@example.com", OrganisationRole::Member).await;
+    member
+        .get("/organization/users")
+        .await
+        .refused(403, "FORBIDDEN");
+    let list = owner.get("/organization/users").await.is(200);
+    assert_eq!(list["total"], 2);
+    assert_eq!(list["data"][0]["email"], "owner@example.com");
+    assert_eq!(list["data"][1]["email"], "member@example.com");
+    assert_eq!(list["data"][1]["orgRoleDescription"], "USER");
 }
 
 async fn enforcement_locks_nobody_out_and_a_password_alone_enrols_nothing() {

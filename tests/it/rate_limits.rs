@@ -1,5 +1,6 @@
 //! What is left of a limit is told before it is hit, in the headers `RateLimit` and `RateLimit-Policy`.
 
+use contract_tests::call::Method;
 use contract_tests::{Answer, Server, json, tests};
 
 tests! {
@@ -53,6 +54,10 @@ async fn a_network_sees_its_registrations_count_down() {
     assert_eq!(left, 0);
     let wait = refused.header("retry-after").expect("Retry-After");
     assert_eq!(wait, resets_in.to_string());
+    let nobody = "/user/resend-verification/01a2038e-7f00-7bd8-86c9-7f0e00af1a1f";
+    let resent = server.call(Method::POST, nobody).from("203.0.113.7").await;
+    let resent = resent.refused(429, "TOO_MANY_REQUESTS");
+    assert_eq!(standing(&resent, "mail_calls_strangers").0, 0);
     let other = server
         .register("other@example.com")
         .from("198.51.100.7")
