@@ -34,7 +34,7 @@ fn answer(server: &Server, token: &str, field: &str, code: &str) -> Call {
     server.post("/mfa/verify-login", &body).bearer(token)
 }
 
-/// That an access token opens what is for who is signed in.
+/// Checks that an access token opens what only signed-in users may see.
 async fn opens(server: &Server, access: &str) {
     server.get("/identity/me").bearer(access).await.is(200);
 }

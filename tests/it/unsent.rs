@@ -152,7 +152,7 @@ async fn the_code_is_asked_for_later() {
     let token = asked.text("mfaToken");
     server.clock.advance(100);
     let sent = server.resend(&token).await.is(200);
-    assert_eq!(sent["resendsRemaining"], 3, "the first was none sent again");
+    assert_eq!(sent["resendsRemaining"], 3, "the first code is no resend");
     let code = server.mail.code_to("alice@example.com").await;
     server.resend(&token).await.refused(429, "RESEND_COOLDOWN");
     server.verify_login(&token, &code).await.is(200);

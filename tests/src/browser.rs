@@ -155,7 +155,7 @@ impl Browser {
         element.click().await
     }
 
-    /// Pastes into a field, in the place of what is in it.
+    /// Replaces what a field holds by pasting.
     pub async fn paste_into(&self, selector: &str, text: &str) {
         self.click(selector).await;
         let element = self.element(selector).await;
