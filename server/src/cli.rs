@@ -142,7 +142,7 @@ fn start_log(settings: &Settings) {
 fn print_document(name: &str) -> Result<()> {
     let document = documents().iter().find(|document| document.name == name);
     match document {
-        Some(document) => print(document.yaml),
+        Some(document) => print(document.strict.yaml),
         None => {
             let names: Vec<&str> = documents().iter().map(|document| document.name).collect();
             bail!("there is no API {name:?}; there is {}", names.join(", "))

@@ -357,3 +357,6 @@ diesel::table! {
         hold_until -> Nullable<BigInt>,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(challenges, users);
+diesel::allow_tables_to_appear_in_same_query!(sessions, users);

@@ -176,7 +176,7 @@ fn contract() -> anyhow::Result<Arc<Contract>> {
     }
     let source = |document: &Document| Source {
         name: document.name,
-        yaml: document.yaml,
+        json: document.strict.json,
         envelope: document.envelope,
     };
     let sources: Vec<Source> = documents().iter().map(source).collect();
@@ -267,7 +267,7 @@ fn server(
 fn served(settings: &Settings) -> anyhow::Result<Arc<[File]>> {
     let page = |document: &Document| Page {
         name: document.name,
-        yaml: document.yaml,
+        strict: document.strict,
         lenient: document.lenient,
     };
     let documents: Vec<Page> = documents().iter().map(page).collect();

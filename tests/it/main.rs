@@ -116,6 +116,7 @@ mod veeam_users;
 mod veeam_v8_1;
 mod veeam_versions;
 mod walk;
+mod warm;
 
 use std::process::ExitCode;
 
@@ -225,6 +226,7 @@ fn all() -> Vec<Test> {
         veeam_users::tests(),
         veeam_v8_1::tests(),
         veeam_versions::tests(),
+        warm::tests(),
     ];
     modules.into_iter().flatten().collect()
 }

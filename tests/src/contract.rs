@@ -106,7 +106,8 @@ impl Contract {
     fn read() -> Self {
         let (mut operations, mut also_served) = (Vec::new(), BTreeMap::new());
         for source in countersign::api::documents() {
-            let document: Value = yaml_serde::from_str(source.yaml).expect("the contract is YAML");
+            let document: Value =
+                yaml_serde::from_str(source.strict.yaml).expect("the contract is YAML");
             let components = translated(&document["components"]);
             let others = members(&document["x-also-served"]);
             also_served.extend(others.map(|(asked, served)| {

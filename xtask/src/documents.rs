@@ -29,7 +29,7 @@ pub fn documents() -> Result<Vec<Document>> {
         })?;
         found.push(Document {
             name: document.name.to_owned(),
-            spec: parse(document.name, document.yaml)?,
+            spec: parse(document.name, document.strict.yaml)?,
             code,
         });
     }

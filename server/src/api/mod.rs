@@ -9,16 +9,29 @@ pub mod veeam;
 mod tests;
 
 use crate::http::contract::Envelope;
+use crate::http::docs::Text;
+
+/// The texts of a document: its file's, and the same as JSON, which the build script writes.
+macro_rules! text {
+    ($stem:literal) => {
+        $crate::http::docs::Text {
+            yaml: include_str!(concat!("../../../../openapi/", $stem, ".yaml")),
+            json: include_str!(concat!(env!("OUT_DIR"), "/", $stem, ".json")),
+        }
+    };
+}
+
+pub(crate) use text;
 
 /// One API: its document as written by hand, and how the code mounts and describes it.
 #[derive(Clone, Copy)]
 pub struct Document {
     /// The stem of its file: `identity` for `openapi/identity.yaml`.
     pub name: &'static str,
-    /// The hand-written document, OpenAPI 3.0.3: the bytes that are served.
-    pub yaml: &'static str,
-    /// Its lenient twin, which `cargo xtask openapi` makes: the bytes that are served.
-    pub lenient: &'static str,
+    /// The hand-written document, OpenAPI 3.0.3.
+    pub strict: Text,
+    /// Its lenient twin, which `cargo xtask openapi` makes.
+    pub lenient: Text,
     /// The document that the code yields, OpenAPI 3.1, for `cargo xtask drift`.
     pub code: fn() -> utoipa::openapi::OpenApi,
     /// Mounts its operations.

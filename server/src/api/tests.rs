@@ -77,7 +77,7 @@ fn said(document: &Document, names: &[String]) -> BTreeMap<String, Vec<BTreeMap<
 #[test]
 fn every_example_of_an_error_is_what_the_server_says() {
     for document in documents() {
-        let contract: Value = yaml_serde::from_str(document.yaml).expect("YAML");
+        let contract: Value = serde_json::from_str(document.strict.json).expect("JSON");
         let names = common(&contract);
         let said = said(document, &names);
         let mut found = Vec::new();

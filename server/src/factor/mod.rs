@@ -55,6 +55,16 @@ pub enum Verdict {
     },
 }
 
+/// What a code was found to be of: for each authenticator the time step, or for a sent code a zero.
+pub struct Fit(Vec<Option<i64>>);
+
+impl Fit {
+    /// Whether the code is right, if nobody used it before.
+    pub fn is_any(&self) -> bool {
+        self.0.iter().any(Option::is_some)
+    }
+}
+
 /// What a challenge's code is compared with: worked out before the write, so that no secret is
 /// unsealed while others wait for the writer.
 pub enum Expected {
@@ -109,16 +119,28 @@ impl Expected {
         }
     }
 
-    /// Compares, and marks what fits as used. Only after the attempt was taken.
+    /// Compares a code, before the write: nobody waits for the writer meanwhile.
+    pub fn fit(&self, code: &Code, policy: &Policy, now: Time) -> Fit {
+        Fit(match self {
+            Self::Authenticators(all) => all
+                .iter()
+                .map(|one| one.matching_step(code, policy, now))
+                .collect(),
+            Self::Sent(sent, _) => vec![sent.fits(code, policy, now).then_some(0)],
+            Self::Nothing => Vec::new(),
+        })
+    }
+
+    /// Marks what fits as used. Only after the attempt was taken.
     ///
     /// # Errors
     /// A fault when the database does not answer.
-    pub fn compare(&self, tx: &mut Tx, code: &Code, policy: &Policy, now: Time) -> Result<Verdict> {
+    pub fn accept(&self, tx: &mut Tx, fit: &Fit, now: Time) -> Result<Verdict> {
         match self {
-            Self::Authenticators(all) => totp::compare(tx, all, code, policy, now),
-            Self::Sent(sent, stand) => {
+            Self::Authenticators(all) => totp::accept(tx, all.iter().zip(&fit.0), now),
+            Self::Sent(_, stand) => {
                 let right = match stand {
-                    _ if !sent.fits(code, policy, now) => false,
+                    _ if !fit.is_any() => false,
                     Stand::Factor(factor) => factors::used(tx, factor, now)?,
                     Stand::Policy => true,
                     Stand::Gone => false,

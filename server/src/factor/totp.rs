@@ -58,7 +58,7 @@ impl Authenticator {
     }
 
     /// The accepted step whose code this is, newest first (P-20).
-    fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
+    pub(super) fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
         let current = step(now);
         let newest = newest_step(policy, now);
         (current - 1..=newest).rev().find(|step| {
@@ -99,20 +99,19 @@ impl Authenticator {
     }
 }
 
-/// Compares a code with all authenticators, and marks the step of the one that fits as used.
+/// Marks the time step of the authenticator whose code it is as used. With each authenticator comes the step that its
+/// code was found to be of.
 ///
 /// # Errors
 /// A fault when the database does not answer.
-pub fn compare(
+pub fn accept<'a>(
     tx: &mut Tx,
-    all: &[Authenticator],
-    code: &Code,
-    policy: &Policy,
+    all: impl Iterator<Item = (&'a Authenticator, &'a Option<i64>)>,
     now: Time,
 ) -> Result<Verdict> {
     let mut verdict = Verdict::Wrong;
-    for authenticator in all {
-        let Some(step) = authenticator.matching_step(code, policy, now) else {
+    for (authenticator, step) in all {
+        let Some(step) = *step else {
             continue;
         };
         if factors::accept_step(tx, &authenticator.factor, step, now)? {

@@ -297,7 +297,9 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let then = {
         let draft = draft.clone();
         move |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-            lift_stops(tx, act, seen.user.id)?;
+            if seen.has_stopped_methods(act) {
+                lift_stops(tx, act, seen.user.id)?;
+            }
             let proof = Proof::PasswordAnd(settled.method);
             let (user, factors) = (seen.user.clone(), seen.factors.clone());
             let opened = draft.open(tx, act, user, factors, proof)?;

@@ -280,12 +280,12 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
     let settings = ctx.settings.clone();
     let found = ctx
         .read(move |tx| {
-            let session =
-                sessions::find(tx, user_id, session_id)?.ok_or_else(|| invalid.clone())?;
+            let found = sessions::find_with_user(tx, user_id, session_id)?;
+            let (session, user) = found.ok_or_else(|| invalid.clone())?;
             session.judge(&settings.policy, now)?;
-            let user = users::find(tx, user_id)?
-                .filter(User::active)
-                .ok_or_else(|| invalid.clone())?;
+            if !user.active() {
+                return Err(invalid.clone().into());
+            }
             let factors = factors::of_user(tx, user_id)?;
             let enforced = users::enforced(tx, &user)?;
             Ok(Caller {

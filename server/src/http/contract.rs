@@ -18,8 +18,8 @@ pub type Envelope = fn(Rejected) -> HttpResponse;
 pub struct Source {
     /// The document's name, for errors at the start.
     pub name: &'static str,
-    /// The hand-written document.
-    pub yaml: &'static str,
+    /// The document as JSON.
+    pub json: &'static str,
     /// How its API words refusals.
     pub envelope: Envelope,
 }
@@ -44,11 +44,11 @@ impl Contract {
     /// Reads the documents.
     ///
     /// # Errors
-    /// When one is no YAML; the documents are compiled in, so that is a broken build.
+    /// When one is no JSON; the documents are compiled in, so that is a broken build.
     pub fn read(sources: &[Source]) -> anyhow::Result<Self> {
         let apis = sources.iter().map(|source| {
-            let document: Value = yaml_serde::from_str(source.yaml)
-                .with_context(|| format!("openapi/{}.yaml cannot be read", source.name))?;
+            let document: Value = serde_json::from_str(source.json)
+                .with_context(|| format!("openapi/{}.json cannot be read", source.name))?;
             let paths = members(&document["paths"]).map(|(pattern, item)| Path {
                 pattern: pattern.clone(),
                 methods: methods(&document, item),
@@ -226,10 +226,13 @@ components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
     const THIRD: &str = "paths: { /api/auth: { post: { responses: {} } } }";
 
     fn contract() -> Contract {
-        let source = |name, yaml, envelope| Source {
-            name,
-            yaml,
-            envelope,
+        let source = |name, yaml: &str, envelope| {
+            let document: Value = yaml_serde::from_str(yaml).expect("YAML");
+            Source {
+                name,
+                json: document.to_string().leak(),
+                envelope,
+            }
         };
         Contract::read(&[
             source("a", YAML, |_| HttpResponse::Ok().finish()),

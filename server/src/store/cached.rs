@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::{QueryResult, RunQueryDsl};
+use diesel::sql_types::Integer;
+use diesel::{QueryResult, RunQueryDsl, SqliteConnection, define_sql_function};
 
 /// A statement whose SQL is the same every time, whatever is bound: `M` stands for that SQL, so each
 /// statement needs a marker of its own.
@@ -69,19 +70,53 @@ macro_rules! on {
     };
 }
 
+/// A statement that returns no rows, run as one that returns some: of those that do, diesel keeps the prepared form.
+pub(super) struct Silent<T>(pub(super) T);
+
+impl<T> Query for Silent<T> {
+    type SqlType = Integer;
+}
+
+impl<T, DB> QueryFragment<DB> for Silent<T>
+where
+    DB: Backend,
+    T: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(pass)
+    }
+}
+
+define_sql_function! {
+    /// How many rows SQLite's last INSERT, UPDATE or DELETE changed.
+    fn changes() -> Integer;
+}
+
+/// How many rows the last statement of this connection changed.
+pub(super) fn changed(conn: &mut SqliteConnection) -> QueryResult<usize> {
+    let rows: i32 = diesel::select(changes()).get_result(conn)?;
+    Ok(usize::try_from(rows).unwrap_or(0))
+}
+
 /// Runs a statement that returns no rows, and keeps its prepared form; how many rows it changed.
 ///
-/// It returns a one for each row, since diesel's `execute` takes a reference on the way, which loses
-/// what [`Cached`] says.
+/// It is not run by diesel's `execute`, which takes a reference on the way and so loses what [`Cached`] says. On
+/// PostgreSQL it returns a one for each row. SQLite would keep those in a temporary table: there the rows are counted.
 macro_rules! run_kept {
     ($tx:expr, $statement:expr) => {{
+        use $crate::store::cached::{Silent, cached, changed};
         enum Here {}
         let one = || diesel::IntoSql::into_sql::<diesel::sql_types::Integer>(1);
-        let rows = $crate::store::cached::on!($tx, |conn| {
-            let statement = $statement.returning(one());
-            $crate::store::cached::cached::<Here, _>(statement).load::<i32>(conn)
-        });
-        rows.map(|rows| rows.len())
+        match &mut $tx.conn {
+            $crate::store::conn::Conn::Sqlite(conn) => cached::<Here, _>(Silent($statement))
+                .load::<i32>(conn)
+                .and_then(|_none| changed(conn)),
+            $crate::store::conn::Conn::Postgres(conn) => {
+                cached::<Here, _>($statement.returning(one()))
+                    .load::<i32>(conn)
+                    .map(|rows| rows.len())
+            }
+        }
     }};
 }
 

@@ -7,8 +7,9 @@ use super::cached::{kept, on, run_kept};
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::time::SKEW;
+use crate::model::user::User;
 use crate::model::{ChallengeId, Result, SessionId, Time, UserId};
-use crate::schema::challenges;
+use crate::schema::{challenges, users};
 
 /// The challenge with this id.
 ///
@@ -18,6 +19,21 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<Option<Chal
     Ok(on!(tx, |conn| challenges::table
         .find((user_id, id))
         .select(Challenge::as_select())
+        .get_result(conn))
+    .optional()?)
+}
+
+/// The challenge with this id, and its user, in one statement.
+pub fn find_with_user(
+    tx: &mut Tx,
+    user_id: UserId,
+    id: ChallengeId,
+) -> Result<Option<(Challenge, User)>> {
+    Ok(on!(tx, |conn| challenges::table
+        .inner_join(users::table.on(users::id.eq(challenges::user_id)))
+        .filter(challenges::user_id.eq(user_id))
+        .filter(challenges::id.eq(id))
+        .select((Challenge::as_select(), User::as_select()))
         .get_result(conn))
     .optional()?)
 }
@@ -60,6 +76,39 @@ pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Res
     )
     .get_result(conn))
     .optional()?)
+}
+
+/// Takes one try and uses the challenge up by it; `false` when it is over, was switched, or has no try left.
+pub fn take_and_spend(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<bool> {
+    let rows = run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .find((challenge.user_id, challenge.id))
+                .filter(challenges::attempts.lt(tries.cast_signed()))
+                .filter(challenges::kind.eq(challenge.kind))
+                .filter(challenges::consumed_at.is_null())
+                .filter(challenges::expires_at.gt(now)),
+        )
+        .set((
+            challenges::attempts.eq(challenges::attempts + 1),
+            challenges::consumed_at.eq(now),
+        ))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Takes back what [`take_and_spend`] did, in the same write.
+pub fn take_back(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
+    let never: Option<Time> = None;
+    run_kept!(
+        tx,
+        diesel::update(challenges::table.find((challenge.user_id, challenge.id))).set((
+            challenges::attempts.eq(challenges::attempts - 1),
+            challenges::consumed_at.eq(never),
+        ))
+    )?;
+    Ok(())
 }
 
 /// Gives back a try that was not compared.

@@ -194,7 +194,15 @@ pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<Factor
     .unwrap_or(FactorAttempts::none(user_id, kind)))
 }
 
-/// The counters that reached this many wrong codes (P-15): one read, as every sign-in asks.
+/// All counters of a user.
+pub fn all_attempts(tx: &mut Tx, user_id: UserId) -> Result<Vec<FactorAttempts>> {
+    Ok(on!(tx, |conn| factor_attempts::table
+        .filter(factor_attempts::user_id.eq(user_id))
+        .select(FactorAttempts::as_select())
+        .load(conn))?)
+}
+
+/// The counters that reached this many wrong codes (P-15).
 pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<FactorAttempts>> {
     Ok(on!(tx, |conn| factor_attempts::table
         .filter(factor_attempts::user_id.eq(user_id))
@@ -206,7 +214,25 @@ pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<Fact
 /// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
 /// `false`, and the caller reads and judges again.
 pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
-    let change = run_kept!(
+    let replaced = replace(tx, before, after)?;
+    if replaced || before.failures > 0 {
+        return Ok(replaced);
+    }
+    // No row yet: the first try of this user makes it, and of two at once one makes it. The enum
+    // cannot say ON CONFLICT.
+    let insert = diesel::insert_into(factor_attempts::table)
+        .values(after)
+        .on_conflict_do_nothing();
+    let rows = match &mut tx.conn {
+        Conn::Sqlite(conn) => insert.execute(conn)?,
+        Conn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(rows == 1)
+}
+
+/// Replaces the counter `before` by `after`; `false` when it is another one by now, or there is none.
+pub fn replace(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
+    let rows = run_kept!(
         tx,
         diesel::update(
             factor_attempts::table
@@ -218,18 +244,6 @@ pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
             factor_attempts::next_try_at.eq(after.next_try_at),
         ))
     )?;
-    if change == 1 || before.failures > 0 {
-        return Ok(change == 1);
-    }
-    // No row yet: the first try of this user makes it, and of two at once one makes it. The enum
-    // cannot say ON CONFLICT.
-    let insert = diesel::insert_into(factor_attempts::table)
-        .values(after)
-        .on_conflict_do_nothing();
-    let rows = match &mut tx.conn {
-        Conn::Sqlite(conn) => insert.execute(conn)?,
-        Conn::Postgres(conn) => insert.execute(conn)?,
-    };
     Ok(rows == 1)
 }
 

@@ -6,8 +6,9 @@ use super::Tx;
 use super::cached::{on, run_kept};
 use crate::model::kinds::Assurance;
 use crate::model::session::{RefreshToken, Session};
+use crate::model::user::User;
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
-use crate::schema::{refresh_tokens, sessions};
+use crate::schema::{refresh_tokens, sessions, users};
 
 /// The session with this id.
 ///
@@ -17,6 +18,21 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<Option<Sessio
     Ok(on!(tx, |conn| sessions::table
         .find((user_id, id))
         .select(Session::as_select())
+        .get_result(conn))
+    .optional()?)
+}
+
+/// The session with this id, and its user, in one statement.
+pub fn find_with_user(
+    tx: &mut Tx,
+    user_id: UserId,
+    id: SessionId,
+) -> Result<Option<(Session, User)>> {
+    Ok(on!(tx, |conn| sessions::table
+        .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::id.eq(id))
+        .select((Session::as_select(), User::as_select()))
         .get_result(conn))
     .optional()?)
 }

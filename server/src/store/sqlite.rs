@@ -71,10 +71,16 @@ fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::
     }
 }
 
-/// Runs every job of the batch in a savepoint of its own, inside one transaction.
+/// Runs every job of the batch inside one transaction.
 fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
-    match run_batch(tx, batch) {
-        Ok(()) => match tx.conn.batch_execute("COMMIT") {
+    let mut ran = run_batch(tx, batch, Savepoints::None);
+    if let Ok(Whole::Undo) = ran {
+        // Something failed in one job: the others run again, and its writes alone go.
+        let undone = tx.conn.batch_execute("ROLLBACK");
+        ran = undone.and_then(|()| run_batch(tx, batch, Savepoints::Each));
+    }
+    match ran {
+        Ok(_) => match tx.conn.batch_execute("COMMIT") {
             Ok(()) => batch.drain(..).for_each(|job| job.answer(Ok(()))),
             Err(error) => {
                 // Nothing of it is on disk; who asked is told so, since a second run might meet a
@@ -92,16 +98,37 @@ fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
     }
 }
 
-fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
+/// Whether each job of a batch has a savepoint, so that its writes can go without the others'. Nearly all jobs go
+/// well, and a savepoint copies every page that its job changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Savepoints {
+    None,
+    Each,
+}
+
+/// What becomes of a batch that was run.
+enum Whole {
+    Keep,
+    /// A job's writes must go, and no savepoint has kept them apart.
+    Undo,
+}
+
+fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>], with: Savepoints) -> QueryResult<Whole> {
     tx.conn.batch_execute("BEGIN IMMEDIATE")?;
     for job in batch {
-        tx.conn.batch_execute("SAVEPOINT job")?;
-        match job.run(tx) {
-            Ran::Keep => tx.conn.batch_execute("RELEASE job")?,
-            Ran::Undo { .. } => tx.conn.batch_execute("ROLLBACK TO job; RELEASE job")?,
+        if with == Savepoints::Each {
+            tx.conn.batch_execute("SAVEPOINT job")?;
+        }
+        match (job.run(tx), with) {
+            (Ran::Keep, Savepoints::None) => {}
+            (Ran::Undo { .. }, Savepoints::None) => return Ok(Whole::Undo),
+            (Ran::Keep, Savepoints::Each) => tx.conn.batch_execute("RELEASE job")?,
+            (Ran::Undo { .. }, Savepoints::Each) => {
+                tx.conn.batch_execute("ROLLBACK TO job; RELEASE job")?;
+            }
         }
     }
-    Ok(())
+    Ok(Whole::Keep)
 }
 
 fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {

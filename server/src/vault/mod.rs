@@ -1,6 +1,7 @@
 //! `Vault`: everything that needs a key: keyed hashes, sealed values, access tokens; and password hashing.
 
 mod access;
+mod checked;
 pub mod hasher;
 mod keyfile;
 mod keyring;
@@ -29,6 +30,7 @@ pub use hasher::{Comparison, Hasher, Verified};
 pub use sealing::Place;
 pub use tokens::{AccessClaims, PublicKey, TokenFlaw};
 
+use checked::Checked;
 use keyfile::Stamp;
 use keyring::{Ring, RingFile};
 use sealing::Unopened;
@@ -78,6 +80,7 @@ struct Inner {
 struct Keys {
     ring: Ring,
     tokens: Vec<TokenKey>,
+    checked: Checked,
 }
 
 struct Rules {
@@ -401,7 +404,7 @@ impl Vault {
     pub fn verify(&self, token: &str, now: Time) -> std::result::Result<AccessClaims, TokenFlaw> {
         let keys = self.keys();
         let clocks = &self.0.clocks;
-        tokens::verify(&keys.ring, &keys.tokens, token, clocks, now)
+        tokens::verify(&keys, token, clocks, now)
     }
 
     /// When the newest signing key began to sign, or will (P-35).
@@ -446,7 +449,13 @@ fn load(path: &Path, rules: &Rules) -> anyhow::Result<(Keys, Stamp)> {
         .all_signing()
         .map(|key| TokenKey::new(key, &rules.issuer));
     let tokens = tokens.collect::<anyhow::Result<_>>().with_context(told)?;
-    Ok((Keys { ring, tokens }, stamp))
+    let checked = Checked::new();
+    let keys = Keys {
+        ring,
+        tokens,
+        checked,
+    };
+    Ok((keys, stamp))
 }
 
 /// A name for a draft that no other process draws.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::SigningAlgorithm;
 use crate::model::{self, Secret, Time};
-use crate::vault::Clocks;
 use crate::vault::keyring::{Ring, SigningKey};
+use crate::vault::{Clocks, Keys};
 
 /// The one type of token we sign and take (RFC 9068 §2.1, N-096).
 const TYPE: &str = "at+jwt";
@@ -154,10 +154,9 @@ pub(super) fn sign(
     Ok(Secret::new(token))
 }
 
-/// Judges a token at `now`, strictly (`security.md` App. A, N-091 to N-097).
+/// Judges a token at `now`, strictly (RFC 9068 §4, RFC 8725 §3).
 pub(super) fn verify(
-    ring: &Ring,
-    keys: &[TokenKey],
+    keys: &Keys,
     token: &str,
     clocks: &Clocks,
     now: Time,
@@ -165,21 +164,48 @@ pub(super) fn verify(
     if token.len() > TOKEN_MAX {
         return Err(TokenFlaw::Invalid);
     }
+    let published = |key: &TokenKey| keys.ring.published(now).any(|one| one.id == key.kid);
+    let presented = match keys.checked.signer(token) {
+        Some(place) => {
+            let signer = keys.tokens.get(place).filter(|key| published(key));
+            signer.ok_or(TokenFlaw::Invalid)?;
+            payload(token)?
+        }
+        None => {
+            let place = signer_of(keys, token)?;
+            let signer = keys.tokens.get(place).filter(|key| published(key));
+            let signer = signer.ok_or(TokenFlaw::Invalid)?;
+            let presented = decode::<Presented>(token, &signer.decoding, &signer.validation)
+                .map_err(|_| TokenFlaw::Invalid)?
+                .claims;
+            keys.checked.remember(token, place);
+            presented
+        }
+    };
+    judge_times(&presented, clocks.leeway_seconds, now)
+        .inspect_err(|_| tell_of_clocks(&presented, clocks, now))?;
+    Ok(presented.claims)
+}
+
+/// The place of the key that a token says it was signed with.
+fn signer_of(keys: &Keys, token: &str) -> Result<usize, TokenFlaw> {
     let header = decode_header(token).map_err(|_| TokenFlaw::Invalid)?;
-    // `jku`, `jwk`, `x5u` and `x5c` are not looked at (N-093); `crit` names what we cannot do.
+    // `jku`, `jwk`, `x5u` and `x5c` are not looked at: keys come from the ring alone (RFC 8725 §3.10). `crit` names
+    // what we cannot do (RFC 7515 §4.1.11).
     if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
         return Err(TokenFlaw::Invalid);
     }
     let kid = header.kid.ok_or(TokenFlaw::Invalid)?;
-    let published = ring.published(now).any(|key| key.id == kid);
-    let key = keys.iter().find(|key| published && key.kid == kid);
-    let key = key.ok_or(TokenFlaw::Invalid)?;
-    let presented = decode::<Presented>(token, &key.decoding, &key.validation)
-        .map_err(|_| TokenFlaw::Invalid)?
-        .claims;
-    judge_times(&presented, clocks.leeway_seconds, now)
-        .inspect_err(|_| tell_of_clocks(&presented, clocks, now))?;
-    Ok(presented.claims)
+    let named = keys.tokens.iter().position(|key| key.kid == kid);
+    named.ok_or(TokenFlaw::Invalid)
+}
+
+/// What a token says whose signature, issuer and audience were found right.
+fn payload(token: &str) -> Result<Presented, TokenFlaw> {
+    let part = token.split('.').nth(1).ok_or(TokenFlaw::Invalid)?;
+    let json = URL_SAFE_NO_PAD.decode(part);
+    let json = json.map_err(|_| TokenFlaw::Invalid)?;
+    serde_json::from_slice(&json).map_err(|_| TokenFlaw::Invalid)
 }
 
 /// `iat`, `nbf` and `exp` against our clock (N-094).

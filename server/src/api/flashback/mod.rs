@@ -16,15 +16,15 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::api::Document;
+use crate::api::{Document, text};
 use crate::http::{caller, input, problem};
 use error::{Error, Flashback};
 
 /// Flashback's API.
 pub const DOCUMENT: Document = Document {
     name: "flashback",
-    yaml: include_str!("../../../../openapi/flashback.yaml"),
-    lenient: include_str!("../../../../openapi/lenient/flashback.yaml"),
+    strict: text!("flashback"),
+    lenient: text!("lenient/flashback"),
     code,
     routes,
     envelope: problem::envelope::<Flashback>,

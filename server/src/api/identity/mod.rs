@@ -23,15 +23,15 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::api::Document;
+use crate::api::{Document, text};
 use crate::http::{caller, input, problem};
 use error::{Error, Identity};
 
 /// The native API.
 pub const DOCUMENT: Document = Document {
     name: "identity",
-    yaml: include_str!("../../../../openapi/identity.yaml"),
-    lenient: include_str!("../../../../openapi/lenient/identity.yaml"),
+    strict: text!("identity"),
+    lenient: text!("lenient/identity"),
     code,
     routes,
     envelope: problem::envelope::<Identity>,

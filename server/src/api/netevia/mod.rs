@@ -14,7 +14,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::api::Document;
+use crate::api::{Document, text};
 use crate::http::either::require_either;
 use crate::http::{caller, input, problem};
 use error::{Error, Netevia};
@@ -22,8 +22,8 @@ use error::{Error, Netevia};
 /// Netevia's API.
 pub const DOCUMENT: Document = Document {
     name: "netevia",
-    yaml: include_str!("../../../../openapi/netevia.yaml"),
-    lenient: include_str!("../../../../openapi/lenient/netevia.yaml"),
+    strict: text!("netevia"),
+    lenient: text!("lenient/netevia"),
     code,
     routes,
     envelope: problem::envelope::<Netevia>,

@@ -15,15 +15,15 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::api::Document;
+use crate::api::{Document, text};
 use crate::http::{caller, input, problem};
 use error::{Error, Veeam};
 
 /// The Veeam API.
 pub const DOCUMENT: Document = Document {
     name: "veeam",
-    yaml: include_str!("../../../../openapi/veeam.yaml"),
-    lenient: include_str!("../../../../openapi/lenient/veeam.yaml"),
+    strict: text!("veeam"),
+    lenient: text!("lenient/veeam"),
     code,
     routes,
     envelope: problem::envelope::<Veeam>,

@@ -25,6 +25,8 @@ pub struct Seen {
     pub factors: Vec<Factor>,
     /// The counter of the method it waits for.
     pub attempts: FactorAttempts,
+    /// The counters of all methods that were tried.
+    pub counters: Vec<FactorAttempts>,
     /// The methods that sign-in asks for.
     pub demanded: Vec<FactorKind>,
 }
@@ -44,16 +46,16 @@ pub async fn look(
     let now = act.now;
     let (user, row) = (reference.user(), reference.row());
     let found = ctx.read(move |tx| {
-        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let found = challenges::find_with_user(tx, reference.user(), reference.row())?;
         let digest = vault::digest(reference.secret.expose());
-        let challenge = found
-            .filter(|found| vault::same(&digest, &found.secret_hash))
+        let (challenge, user) = found
+            .filter(|(found, _)| vault::same(&digest, &found.secret_hash))
             .ok_or(Refusal::MfaTokenInvalid)?;
         match purpose {
             Some(purpose) => challenge.judge(purpose, now)?,
             None => challenge.judge_alive(now)?,
         }
-        Seen::of(tx, challenge)
+        Seen::of(tx, challenge, user)
     });
     let found = found.await;
     end_over(ctx, act, user, row, found).await
@@ -93,15 +95,15 @@ pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
     let now = act.now;
     let (user, row) = (reference.user(), reference.row());
     let found = ctx.read(move |tx| {
-        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let found = challenges::find_with_user(tx, reference.user(), reference.row())?;
         let digest = vault::digest(reference.secret.expose());
-        let kept = |found: &Challenge| vault::same(&digest, &found.secret_hash);
-        let mut challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        let kept = |(found, _): &(Challenge, User)| vault::same(&digest, &found.secret_hash);
+        let (mut challenge, user) = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
         if let (Some(_), Some(ends)) = (&challenge.link_hash, challenge.link_expires_at) {
             challenge.expires_at = challenge.expires_at.max(ends);
         }
         challenge.judge(Purpose::Login, now)?;
-        Seen::of(tx, challenge)
+        Seen::of(tx, challenge, user)
     });
     let found = found.await;
     end_over(ctx, act, user, row, found).await
@@ -166,13 +168,13 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
     let now = act.now;
     let (user, row) = (reference.user(), reference.row());
     let found = ctx.read(move |tx| {
-        let found = challenges::find(tx, reference.user(), reference.row())?;
+        let found = challenges::find_with_user(tx, reference.user(), reference.row())?;
         let digest = vault::digest(reference.secret.expose());
-        let kept = |found: &Challenge| {
+        let kept = |(found, _): &(Challenge, User)| {
             let hash = found.link_hash.as_deref();
             hash.is_some_and(|hash| vault::same(&digest, hash))
         };
-        let mut challenge = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
+        let (mut challenge, user) = found.filter(kept).ok_or(Refusal::MfaTokenInvalid)?;
         let ends = challenge.link_expires_at.unwrap_or(challenge.expires_at);
         challenge.expires_at = challenge.expires_at.max(ends);
         challenge.judge_alive(now)?;
@@ -180,7 +182,7 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
             // The clock went back since it was mailed: it lives no longer for that.
             return Err(Refusal::MfaTokenExpired.into());
         }
-        Seen::of(tx, challenge)
+        Seen::of(tx, challenge, user)
     });
     let found = found.await;
     end_over(ctx, act, user, row, found).await
@@ -209,7 +211,10 @@ pub async fn look_by_session(
             .filter(|one| one.factor_id.is_none_or(stands) && one.judge_alive(now).is_ok())
             .find(|one| one.purpose == purpose && one.session_id == Some(session_id) && fits(one));
         match challenge {
-            Some(challenge) => Ok(Found::Live(Box::new(Seen::of(tx, challenge)?))),
+            Some(challenge) => {
+                let user = users::find(tx, user_id)?.ok_or(Refusal::UserNotFound)?;
+                Ok(Found::Live(Box::new(Seen::of(tx, challenge, user)?)))
+            }
             None => Ok(Found::Over(challenges::over(tx, user_id, session_id, now)?)),
         }
     });
@@ -232,18 +237,29 @@ enum Found {
 }
 
 impl Seen {
-    fn of(tx: &mut Tx, challenge: Challenge) -> Result<Self> {
-        let user = users::find(tx, challenge.user_id)?
-            .filter(User::active)
-            .ok_or(Refusal::UserNotFound)?;
+    fn of(tx: &mut Tx, challenge: Challenge, user: User) -> Result<Self> {
+        if !user.active() {
+            return Err(Refusal::UserNotFound.into());
+        }
         let factors = factors::of_user(tx, user.id)?;
+        let counters = factors::all_attempts(tx, user.id)?;
+        let same_kind = |counter: &&FactorAttempts| counter.kind == challenge.kind;
+        let attempts = counters.iter().find(same_kind).copied();
         Ok(Self {
-            attempts: factors::attempts(tx, user.id, challenge.kind)?,
+            attempts: attempts.unwrap_or(FactorAttempts::none(user.id, challenge.kind)),
+            counters,
             demanded: demand::methods(tx, &user, &factors)?,
             factors,
             challenge,
             user,
         })
+    }
+
+    /// Whether any method of the user was stopped when it was read (P-15).
+    pub fn has_stopped_methods(&self, act: &Act) -> bool {
+        self.counters
+            .iter()
+            .any(|counter| counter.locked(act.policy()))
     }
 
     /// The same challenge, alive until the end that was seen: its link's.

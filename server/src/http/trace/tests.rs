@@ -47,9 +47,10 @@ async fn edge(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Arc<Edge> 
         let body = json!({ "code": rejected.code(), "id": request_id() });
         rejected.answer().json(body)
     };
+    let document: serde_json::Value = yaml_serde::from_str(YAML).expect("YAML");
     let source = Source {
         name: "a",
-        yaml: YAML,
+        json: document.to_string().leak(),
         envelope,
     };
     Arc::new(Edge::new(
