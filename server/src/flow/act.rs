@@ -147,20 +147,28 @@ impl Act {
         event: Event,
         detail: Option<&str>,
     ) -> Result<()> {
+        audit::append(tx, &self.event(user_id, actor_id, event, detail))
+    }
+
+    /// An event for the audit trail, which is logged here and has to be appended to it by the caller.
+    pub fn event(
+        &self,
+        user_id: UserId,
+        actor_id: Option<UserId>,
+        event: Event,
+        detail: Option<&str>,
+    ) -> AuditEvent {
         let id: AuditId = self.id(event as u8);
         tracing::info!(target: "audit", event = event.as_str(), user = %user_id, detail, source = %self.source);
-        audit::append(
-            tx,
-            &AuditEvent {
-                user_id,
-                id,
-                event: event.as_str().to_owned(),
-                actor_id,
-                source: Some(self.source.to_string()),
-                detail: detail.map(str::to_owned),
-                at: self.now,
-            },
-        )
+        AuditEvent {
+            user_id,
+            id,
+            event: event.as_str().to_owned(),
+            actor_id,
+            source: Some(self.source.to_string()),
+            detail: detail.map(str::to_owned),
+            at: self.now,
+        }
     }
 
     /// Records that a limit was hit, and refuses (N-147): once an hour for each user and limit, or who

@@ -96,9 +96,8 @@ impl Draft {
             proved_at: Some(proof.proved_at(act.now)),
             second_step_at: proof.second_step().then_some(act.now),
         };
-        sessions::insert(tx, &session)?;
-        self.insert_refresh(tx, act, &session)?;
-        act.audit(tx, user.id, Event::SignedIn, Some(&session.amr))?;
+        let event = act.event(user.id, None, Event::SignedIn, Some(&session.amr));
+        sessions::begin(tx, &session, &self.refresh_token(act, &session), &event)?;
         Ok(Opened {
             asked: !demanded.is_empty(),
             user,
@@ -107,21 +106,18 @@ impl Draft {
         })
     }
 
-    fn insert_refresh(&self, tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
-        sessions::insert_refresh(
-            tx,
-            &RefreshToken {
-                user_id: session.user_id,
-                id: self.refresh_id,
-                session_id: session.id,
-                secret_hash: vault::digest(self.refresh_secret.expose()).to_vec(),
-                created_at: act.now,
-                replaced_at: None,
-                successor_id: None,
-                replaced_from: None,
-                repeated_at: None,
-            },
-        )
+    fn refresh_token(&self, act: &Act, session: &Session) -> RefreshToken {
+        RefreshToken {
+            user_id: session.user_id,
+            id: self.refresh_id,
+            session_id: session.id,
+            secret_hash: vault::digest(self.refresh_secret.expose()).to_vec(),
+            created_at: act.now,
+            replaced_at: None,
+            successor_id: None,
+            replaced_from: None,
+            repeated_at: None,
+        }
     }
 
     /// The draft of what `old` is exchanged for: the secret follows from the old one's and the new id,
@@ -389,7 +385,7 @@ fn exchange(
     let next = draft.refresh_id;
     let draft = if sessions::replace_refresh(tx, &known, next, &from, act.now)? {
         let draft = draft.succeeding(act, reference, next);
-        draft.insert_refresh(tx, act, &session)?;
+        sessions::insert_refresh(tx, &draft.refresh_token(act, &session))?;
         draft
     } else {
         let next = again(tx, act, &user, &known, &from)?;

@@ -4,9 +4,10 @@
 use std::marker::PhantomData;
 
 use diesel::backend::Backend;
+use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Integer;
-use diesel::{QueryResult, RunQueryDsl, SqliteConnection, define_sql_function};
+use diesel::{PgConnection, QueryResult, RunQueryDsl, SqliteConnection, define_sql_function};
 
 /// A statement whose SQL is the same every time, whatever is bound: `M` stands for that SQL, so each
 /// statement needs a marker of its own.
@@ -56,6 +57,28 @@ macro_rules! kept {
         $crate::store::cached::cached::<Here, _>($statement)
     }};
 }
+
+/// Three statements that return nothing, sent to PostgreSQL as one: each message costs a turn of both sides.
+#[derive(QueryId)]
+pub(super) struct Together<A, B, C>(pub(super) A, pub(super) B, pub(super) C);
+
+impl<A, B, C> QueryFragment<Pg> for Together<A, B, C>
+where
+    A: QueryFragment<Pg>,
+    B: QueryFragment<Pg>,
+    C: QueryFragment<Pg>,
+{
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        pass.push_sql("WITH first AS (");
+        self.0.walk_ast(pass.reborrow())?;
+        pass.push_sql("), second AS (");
+        self.1.walk_ast(pass.reborrow())?;
+        pass.push_sql(") ");
+        self.2.walk_ast(pass)
+    }
+}
+
+impl<A, B, C> RunQueryDsl<PgConnection> for Together<A, B, C> {}
 
 /// Runs a query on whichever database it is.
 ///

@@ -3,12 +3,14 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::{on, run_kept};
+use super::cached::{Together, on, run_kept};
+use super::conn::Conn;
+use crate::model::audit::AuditEvent;
 use crate::model::kinds::Assurance;
 use crate::model::session::{RefreshToken, Session};
 use crate::model::user::User;
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
-use crate::schema::{refresh_tokens, sessions, users};
+use crate::schema::{audit_events, refresh_tokens, sessions, users};
 
 /// The session with this id.
 ///
@@ -37,11 +39,26 @@ pub fn find_with_user(
     .optional()?)
 }
 
-/// Begins a session.
-pub fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
-    on!(tx, |conn| diesel::insert_into(sessions::table)
-        .values(session)
-        .execute(conn))?;
+/// Begins a session: its row, its first refresh token, and the event that tells of it.
+pub fn begin(
+    tx: &mut Tx,
+    session: &Session,
+    token: &RefreshToken,
+    event: &AuditEvent,
+) -> Result<()> {
+    let session = diesel::insert_into(sessions::table).values(session);
+    let token = diesel::insert_into(refresh_tokens::table).values(token);
+    let event = diesel::insert_into(audit_events::table).values(event);
+    match &mut tx.conn {
+        Conn::Sqlite(conn) => {
+            session.execute(conn)?;
+            token.execute(conn)?;
+            event.execute(conn)?;
+        }
+        Conn::Postgres(conn) => {
+            Together(session, token, event).execute(conn)?;
+        }
+    }
     Ok(())
 }
 

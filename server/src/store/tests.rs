@@ -6,7 +6,7 @@ use diesel::connection::{Connection, InstrumentationEvent};
 use uuid::Uuid;
 
 use super::conn::{Conn, Use};
-use super::{Engine, Tx, audit, challenges, conn, factors, sessions};
+use super::{Engine, Tx, challenges, conn, factors, sessions};
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
@@ -53,7 +53,6 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         proved_at: Some(now),
         second_step_at: Some(now),
     };
-    sessions::insert(tx, &session)?;
     let refresh = RefreshToken {
         user_id: user,
         id: Id::new(id),
@@ -65,7 +64,6 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         replaced_from: None,
         repeated_at: None,
     };
-    sessions::insert_refresh(tx, &refresh)?;
     let event = AuditEvent {
         user_id: user,
         id: Id::new(id),
@@ -75,7 +73,7 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         detail: None,
         at: now,
     };
-    audit::append(tx, &event)
+    sessions::begin(tx, &session, &refresh, &event)
 }
 
 #[test]
