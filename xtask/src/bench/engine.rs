@@ -92,6 +92,7 @@ pub fn postgres(cluster: &Cluster, url: &str, count: u32, seconds: u64) -> Resul
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("step.sql");
     std::fs::write(&file, script(count))?;
+    let cpu = usage::cpu_micros(&cluster.processes()?);
     let printed = process::run_quietly(
         Command::new(cluster.program("pgbench"))
             .args(["--no-vacuum", "--protocol", "prepared"])
@@ -100,15 +101,16 @@ pub fn postgres(cluster: &Cluster, url: &str, count: u32, seconds: u64) -> Resul
             .arg(&file)
             .arg(url),
     )?;
-    let number = |prefix: &str| -> Option<f64> {
+    let cpu = (usage::cpu_micros(&cluster.processes()?) - cpu) as f64;
+    let number = |prefix: &str| -> Result<f64> {
         let rest = printed.lines().find_map(|line| line.strip_prefix(prefix));
-        rest?.split(['/', ' ']).next()?.parse().ok()
+        let number = rest.and_then(|rest| rest.split(['/', ' ']).next());
+        let number = number.with_context(|| format!("pgbench printed no {prefix}"))?;
+        Ok(number.parse()?)
     };
-    let per_second = number("tps = ").context("pgbench printed no tps")?;
-    Ok(Line::limit(
-        "pgbench, the same writes, one transaction a step".to_owned(),
-        per_second,
-    ))
+    let steps = number("number of transactions actually processed: ")?;
+    let what = "pgbench, the same writes, one transaction a step".to_owned();
+    Ok(Line::limit(what, number("tps = ")?).with_cpu(cpu / steps))
 }
 
 fn script(count: u32) -> String {

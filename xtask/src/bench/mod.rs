@@ -56,6 +56,9 @@ pub struct Sizes {
     /// Measures second steps among ten times as many users as well.
     #[arg(long)]
     large: bool,
+    /// Measures these parts only, and keeps nothing.
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
     /// Counts instructions instead, and compares them with those that are kept.
     #[arg(long)]
     instructions: bool,
@@ -73,7 +76,26 @@ pub struct Sizes {
     bare_body: usize,
 }
 
+/// A part of a run.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Second steps on SQLite, and beside a flood of passwords.
+    Sqlite,
+    /// The check of a bearer and the password step.
+    Calls,
+    /// Start to first answer.
+    Start,
+    /// Second steps on PostgreSQL.
+    Postgres,
+    /// Memory.
+    Memory,
+}
+
 impl Sizes {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
     fn users(&self) -> u32 {
         let usual = if self.quick { 100_000 } else { 1_000_000 };
         self.users.unwrap_or(usual)
@@ -81,6 +103,15 @@ impl Sizes {
 
     fn seconds(&self) -> u64 {
         self.seconds.unwrap_or(if self.quick { 3 } else { 8 })
+    }
+
+    fn idle(&self) -> u64 {
+        self.idle.unwrap_or(if self.quick { 10 } else { 60 })
+    }
+
+    /// Whether everything is measured, for long enough to be kept.
+    fn is_whole(&self) -> bool {
+        !self.quick && self.only.is_empty()
     }
 
     fn duration(&self) -> Duration {
@@ -118,7 +149,7 @@ pub fn run(sizes: &Sizes) -> Result<()> {
     build_release()?;
     let report = measure(&Build::of("release"), sizes)?;
     println!("\n{}", report.markdown());
-    if !sizes.quick {
+    if sizes.is_whole() {
         keep(&report, sizes)?;
     }
     Ok(())
@@ -128,25 +159,30 @@ fn measure(build: &Build, sizes: &Sizes) -> Result<Report> {
     let mut report = Report::default();
     let idle = standing::Idle::start(build)?;
     let folder = tempfile::tempdir()?;
-    eprintln!(
-        "xtask: seeding {} users",
-        report::thousands(sizes.users().into())
-    );
+    let count = report::thousands(sizes.users().into());
+    eprintln!("xtask: seeding {count} users");
     seed::sqlite(build, folder.path(), sizes.users())?;
-    second_step::sqlite(build, folder.path(), sizes, &mut report)?;
-    one_step::measure(build, folder.path(), sizes, &mut report)?;
-    standing::starts(build, folder.path(), sizes, &mut report)?;
+    if sizes.wants(Part::Sqlite) {
+        second_step::sqlite(build, folder.path(), sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Calls) {
+        one_step::measure(build, folder.path(), sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Start) {
+        standing::starts(build, folder.path(), sizes, &mut report)?;
+    }
     drop(folder);
-    second_step::postgres(build, sizes, &mut report)?;
-    idle.measure(
-        sizes.idle.unwrap_or(if sizes.quick { 10 } else { 60 }),
-        &mut report,
-    )?;
-    standing::holding_on(build, &mut report)?;
+    if sizes.wants(Part::Postgres) {
+        second_step::postgres(build, sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Memory) {
+        idle.measure(sizes.idle(), &mut report)?;
+        standing::holding_on(build, &mut report)?;
+    }
     if sizes.large {
         second_step::large(build, sizes, &mut report)?;
     }
-    if !sizes.quick {
+    if sizes.is_whole() {
         instructions::beside(build, &mut report)?;
     }
     Ok(report)

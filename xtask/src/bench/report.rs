@@ -180,6 +180,7 @@ fn said(fact: &Fact) -> String {
 
 fn amount(fact: &Fact) -> String {
     match fact.unit {
+        "" if fact.value >= 1000.0 => rate(fact.value),
         "" => format!("{:.2}", fact.value),
         unit => format!("{:.1} {unit}", fact.value),
     }

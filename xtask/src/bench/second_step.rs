@@ -121,9 +121,6 @@ pub fn postgres(build: &Build, sizes: &Sizes, report: &mut Report) -> Result<()>
         limit,
         ours,
     });
-    if sizes.quick {
-        return Ok(());
-    }
     let first = server::start(build, folder.path(), Some(&one))?;
     let other = server::copied(folder.path())?;
     let second = server::start(build, other.path(), Some(&one))?;

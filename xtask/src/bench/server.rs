@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::calls::{self, Client};
 use crate::workspace;
 
 /// The database's file in the server's folder.
@@ -117,7 +118,7 @@ impl Build {
     }
 }
 
-/// A server that listens.
+/// A server that answers.
 pub struct Server {
     child: Child,
     /// Where.
@@ -131,7 +132,7 @@ impl Server {
     }
 }
 
-/// Starts a server, and waits until it listens.
+/// Starts a server, and waits until it answers.
 ///
 /// # Errors
 /// When it does not.
@@ -140,6 +141,8 @@ pub fn start(build: &Build, folder: &Path, database: Option<&str>) -> Result<Ser
     let mut command = build.command(folder, database, address)?;
     let mut child = Child(command.spawn().context("starting the server")?);
     child.wait_for(address)?;
+    // The address is taken before the database is opened.
+    Client::connect(address)?.call(&calls::get("/healthz", "nobody"))?;
     Ok(Server { child, address })
 }
 

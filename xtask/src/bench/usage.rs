@@ -7,22 +7,20 @@ use anyhow::{Context, Result};
 /// Microseconds of a tick: `USER_HZ` is 100 on every Linux.
 const TICK_MICROS: u64 = 10_000;
 
-/// Processor time of these processes so far, in microseconds; one that has ended counts nothing.
+/// Processor time of these processes and of those that they started and that have ended, so far, in microseconds.
 pub fn cpu_micros(processes: &[u32]) -> u64 {
     let ticks = processes.iter().filter_map(|process| ticks(*process).ok());
     ticks.sum::<u64>() * TICK_MICROS
 }
 
-/// `utime` and `stime`, the 14th and 15th field of `stat`.
+/// `utime`, `stime`, `cutime` and `cstime`: the 14th field of `stat` to the 17th.
 fn ticks(process: u32) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name, in brackets, may hold spaces.
     let (_, fields) = stat.rsplit_once(')').context("a name in brackets")?;
-    let field = |number: usize| -> Result<u64> {
-        let text = fields.split_whitespace().nth(number - 3);
-        Ok(text.context("a short stat")?.parse()?)
-    };
-    Ok(field(14)? + field(15)?)
+    let times = fields.split_whitespace().skip(14 - 3).take(4);
+    let times = times.map(|text| text.parse::<u64>().context("a time of stat"));
+    times.sum()
 }
 
 /// The processes whose parent this is, and itself.
