@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::report::{Comparison, Line, Report, rate};
+use super::report::{Comparison, Line, Report, rate, thousands};
 
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 24.0;
@@ -48,7 +48,7 @@ pub fn draw(report: &Report, all: &Value) -> String {
         "title",
         "Countersign beside what its parts allow",
     );
-    let note = "Calls a second: grey is the limit, blue is Countersign; on the right, what part of the limit it reaches";
+    let note = "Grey is the limit, blue is Countersign; on the right, what part of the limit it reaches. p99 at half of the rate.";
     text(&mut svg, (LEFT, 55.0), "note", note);
     for (at, comparison) in report.comparisons.iter().enumerate() {
         group(&mut svg, TOP + GROUP * at as f64, comparison);
@@ -76,7 +76,7 @@ fn bar(svg: &mut String, top: f64, (class, line): (&str, &Line), most: f64) {
     );
     let p99 = line.p99_ms.filter(|_| class == "ours");
     let p99 = p99.map_or_else(String::new, |p99| format!(", p99 {p99:.1} ms"));
-    let label = format!("{} {}{p99}", rate(line.per_second), line.what);
+    let label = format!("{} a second: {}{p99}", rate(line.per_second), line.what);
     text(svg, (LEFT + long + 8.0, top + 14.0), "note", &label);
 }
 
@@ -86,13 +86,14 @@ fn origin(all: &Value) -> String {
         Some(value) => value.to_string(),
         None => String::new(),
     };
+    let users = all.pointer("/sizes/users").and_then(Value::as_u64);
+    let users = users.map_or_else(String::new, thousands);
     format!(
-        "{}, commit {}; {} cores of {}; {} users, {} connections",
+        "{}, commit {}; {} cores of {}; {users} users, {} connections",
         said("/date"),
         said("/commit"),
         said("/machine/cores"),
         said("/machine/processor"),
-        said("/sizes/users"),
         said("/sizes/connections"),
     )
 }
@@ -106,4 +107,36 @@ fn text(svg: &mut String, (x, y): (f64, f64), class: &str, words: &str) {
         svg,
         "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{words}</text>"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::draw;
+    use crate::bench::report::{Comparison, Line, Report};
+
+    #[test]
+    fn bars_are_as_long_as_their_rates_and_words_are_escaped() {
+        let mut report = Report::default();
+        report.compare(Comparison {
+            name: "steps",
+            title: "Steps & more".to_owned(),
+            limit: Line::limit("the limit".to_owned(), 200.0),
+            ours: Line::limit("Countersign".to_owned(), 50.0),
+        });
+        let svg = draw(&report, &json!({"date": "2026-11-29"}));
+        assert!(
+            svg.contains("class=\"limit\" x=\"24\" y=\"102.0\" width=\"330.0\""),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("width=\"82.5\"") && svg.contains("Steps &amp; more"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains(">0.25</text>") && svg.contains("2026-11-29"),
+            "{svg}"
+        );
+    }
 }

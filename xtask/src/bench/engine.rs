@@ -11,7 +11,7 @@ use countersign::config::Settings;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::report::Line;
+use super::report::{Line, counted};
 use super::{server, usage, users};
 use crate::process;
 use crate::test::postgres::Cluster;
@@ -185,6 +185,6 @@ pub fn argon2id(settings: &Settings, duration: Duration) -> Result<Line> {
         });
         rates.sum::<Result<f64>>()
     })?;
-    let what = format!("argon2id alone, {slots} thread(s)");
+    let what = format!("argon2id alone, {}", counted(slots, "thread"));
     Ok(Line::limit(what, per_second).with_cpu(f64::from(slots) * 1e6 / per_second))
 }

@@ -159,11 +159,12 @@ fn measure(build: &Build, sizes: &Sizes) -> Result<Report> {
     let mut report = Report::default();
     let idle = standing::Idle::start(build)?;
     let folder = tempfile::tempdir()?;
-    let count = report::thousands(sizes.users().into());
-    eprintln!("xtask: seeding {count} users");
     seed::sqlite(build, folder.path(), sizes.users())?;
     if sizes.wants(Part::Sqlite) {
         second_step::sqlite(build, folder.path(), sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Postgres) {
+        second_step::postgres(build, sizes, &mut report)?;
     }
     if sizes.wants(Part::Calls) {
         one_step::measure(build, folder.path(), sizes, &mut report)?;
@@ -172,9 +173,6 @@ fn measure(build: &Build, sizes: &Sizes) -> Result<Report> {
         standing::starts(build, folder.path(), sizes, &mut report)?;
     }
     drop(folder);
-    if sizes.wants(Part::Postgres) {
-        second_step::postgres(build, sizes, &mut report)?;
-    }
     if sizes.wants(Part::Memory) {
         idle.measure(sizes.idle(), &mut report)?;
         standing::holding_on(build, &mut report)?;

@@ -186,12 +186,17 @@ fn amount(fact: &Fact) -> String {
     }
 }
 
+/// So many of a thing.
+pub fn counted(number: u32, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// A rate, with as many digits as it has meaning.
 pub fn rate(per_second: f64) -> String {
-    if per_second < 1000.0 {
+    if per_second < 100.0 {
         return format!("{per_second:.1}");
     }
-    // A rate is positive and far below 2^64.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 use super::calls::{self, Client};
-use super::report::Report;
+use super::report::{Report, counted};
 use super::server::{self, Build, Child, Server};
 use super::{Sizes, usage};
 
@@ -24,7 +24,7 @@ const HEAD_BYTES: usize = 120 * 1024;
 /// Starts that are timed.
 const STARTS: usize = 10;
 
-/// A server that nobody has asked anything since it started.
+/// A server that nobody has asked anything since it started, but whether it is there.
 pub struct Idle {
     server: Server,
     since: Instant,
@@ -53,7 +53,8 @@ impl Idle {
         let rest = Duration::from_secs(seconds);
         std::thread::sleep(rest.saturating_sub(self.since.elapsed()));
         let resident = usage::memory(self.server.process(), "VmRSS")?;
-        let what = format!("Resident after {seconds} s or more without a call");
+        let what =
+            format!("Resident {seconds} s after the start or later, nothing asked but its health");
         report.fact("idle_memory", what, megabytes(resident), "MB");
         // Of a user who is not there: it is hashed all the same, and refused.
         let (_, good) = Client::connect(self.server.address)?.send(&calls::login(1))?;
@@ -63,8 +64,8 @@ impl Idle {
         let settings = Settings::for_test(self.folder.path())?;
         let blocks = u64::from(settings.hash_slots) * u64::from(settings.argon2_memory_kib) * 1024;
         let what = format!(
-            "Kept for password hashing from the first password on, {} slot(s)",
-            settings.hash_slots
+            "Kept for password hashing from the first password on, {}",
+            counted(settings.hash_slots, "slot")
         );
         report.fact("argon2_memory", what, megabytes(blocks), "MB");
         Ok(())

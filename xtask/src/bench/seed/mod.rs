@@ -5,7 +5,7 @@ mod sqlite;
 
 use std::path::Path;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use countersign::chance::Chance;
@@ -15,6 +15,7 @@ use countersign::model::Secret;
 use countersign::model::ids::Id;
 use countersign::vault::{Hasher, Place, Vault};
 
+use super::report::thousands;
 use super::server::{self, Build};
 use super::users;
 use crate::test::postgres::Cluster;
@@ -79,8 +80,11 @@ impl Common {
 /// # Errors
 /// When the server does not make it, or it cannot be written.
 pub fn sqlite(build: &Build, folder: &Path, count: u32) -> Result<()> {
+    let begun = Instant::now();
     drop(server::start(build, folder, None)?);
-    sqlite::fill(&common(folder, count)?, &folder.join(server::SQLITE_FILE))
+    sqlite::fill(&common(folder, count)?, &folder.join(server::SQLITE_FILE))?;
+    tell("SQLite", count, begun);
+    Ok(())
 }
 
 /// Fills this database of a cluster; the folder gets the keys.
@@ -93,8 +97,17 @@ pub fn postgres(
     (cluster, url): (&Cluster, &str),
     count: u32,
 ) -> Result<()> {
+    let begun = Instant::now();
     drop(server::start(build, folder, Some(url))?);
-    postgres::fill(&common(folder, count)?, cluster, url)
+    postgres::fill(&common(folder, count)?, cluster, url)?;
+    tell("PostgreSQL", count, begun);
+    Ok(())
+}
+
+fn tell(database: &str, count: u32, begun: Instant) {
+    let count = thousands(count.into());
+    let seconds = begun.elapsed().as_secs_f64();
+    eprintln!("xtask: seeded {database} with {count} users in {seconds:.1} s");
 }
 
 fn common(folder: &Path, count: u32) -> Result<Common> {
