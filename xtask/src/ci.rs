@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    compat, drift, layers, lenient, linters, migrations, package, process, released, schemathesis,
-    sdk, test, tools, workspace,
+    bench, compat, drift, layers, lenient, linters, migrations, package, process, released,
+    schemathesis, sdk, test, tools, workspace,
 };
 
 /// A check by its name.
@@ -40,13 +40,16 @@ const CONTRACT: [Step; 9] = [
     ("schemathesis", schemathesis::run),
 ];
 
+/// What CI runs last, as it takes the build that the tests have left.
+const SPEED: [Step; 1] = [("bench --instructions", bench::instructions::ci)];
+
 /// Runs all steps and prints how long each took.
 ///
 /// # Errors
 ///
 /// When a step fails; the ones after it are not run.
 pub fn run() -> Result<()> {
-    through(&[CODE.as_slice(), CONTRACT.as_slice()].concat())
+    through(&[CODE.as_slice(), CONTRACT.as_slice(), SPEED.as_slice()].concat())
 }
 
 /// Runs the tests, and what else holds the server to the documents.

@@ -38,7 +38,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Measures TOTP sign-in steps a second on both databases, beside bare actix and the raw engines.
+    /// Measures the server beside what its parts allow: rates, times, memory, start; or counts its instructions.
     Bench(bench::Sizes),
     /// Runs every check: what CI runs, and all that it runs.
     Ci,
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
 /// Whether the task went well; one that answers no has said itself what was wrong.
 fn run(task: Task) -> Result<bool> {
     match task {
-        Task::Bench(sizes) => bench::run(sizes)?,
+        Task::Bench(sizes) => bench::run(&sizes)?,
         Task::Ci => ci::run()?,
         Task::Compat => compat::run()?,
         Task::Drift => drift::run()?,

@@ -42,6 +42,13 @@ pub const TEST_TOOLS: [Tool; 4] = [
     },
 ];
 
+/// What counts the instructions of a call.
+pub const VALGRIND: Tool = Tool {
+    program: "valgrind",
+    package: "valgrind",
+    purpose: "how many instructions a call takes",
+};
+
 /// Tools from PyPI, with the versions that the checks were written for.
 const PYTHON_PACKAGES: [&str; 2] = ["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"];
 

@@ -1,28 +1,26 @@
-//! The upper bound: actix answering the same request with an answer of the same size, and doing nothing else.
+//! What HTTP alone costs: actix answering the same request with a body of the same size, and doing nothing else.
 
 use std::process::{Command, Stdio};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Result;
 
-use super::load::{self, Measured};
 use super::server::{Child, free_address};
-use super::{Sizes, all_well, seed};
 
-/// As long as the answer to a sign-in.
-const ANSWER_BYTES: usize = 1200;
+/// The path that it answers.
+pub const PATH: &str = "/bare";
 
 /// Serves until it is killed.
 ///
 /// # Errors
 /// When the port cannot be bound.
-pub fn serve(port: u16) -> Result<()> {
-    let answer = format!("{{\"message\":\"{}\"}}", "x".repeat(ANSWER_BYTES));
+pub fn serve(port: u16, body: usize) -> Result<()> {
+    let answer = web::Bytes::from("x".repeat(body));
     let server = HttpServer::new(move || {
         let answer = answer.clone();
         App::new().route(
-            "/verify",
-            web::post().to(move |_body: web::Bytes| {
+            PATH,
+            web::get().to(move || {
                 let answer = answer.clone();
                 async move {
                     HttpResponse::Ok()
@@ -36,30 +34,19 @@ pub fn serve(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Measures it, in a process of its own.
+/// Starts it, in a process of its own.
 ///
 /// # Errors
-/// When it does not start or an answer is no success.
-pub fn measure(sizes: Sizes) -> Result<Measured> {
+/// When it does not start.
+pub fn start(body: usize) -> Result<(Child, std::net::SocketAddr)> {
     let address = free_address()?;
-    let child = Child(
+    let mut child = Child(
         Command::new(std::env::current_exe()?)
             .args(["bench", "--serve-bare", &address.port().to_string()])
+            .args(["--bare-body", &body.to_string()])
             .stdout(Stdio::null())
             .spawn()?,
     );
     child.wait_for(address)?;
-    let body = format!(
-        "{{\"mfaToken\":\"{}\",\"code\":\"123456\"}}",
-        seed::token(1)
-    );
-    let request = load::post("/verify", &body);
-    let measured = load::run(
-        address,
-        sizes.connections,
-        sizes.duration(),
-        std::sync::Arc::new(move |_| Some(request.clone())),
-    )?;
-    all_well(&measured)?;
-    Ok(measured)
+    Ok((child, address))
 }

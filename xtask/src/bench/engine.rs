@@ -1,12 +1,18 @@
-//! The raw engines: the writes of one sign-in step, and nothing else, by their own means.
+//! The limits beside which the server is measured: the same writes by the databases' own means, bare actix, argon2id alone.
 
-use std::time::Instant;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use countersign::config::Settings;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::{Sizes, seed};
+use super::report::{Line, counted};
+use super::{server, usage, users};
 use crate::process;
 use crate::test::postgres::Cluster;
 
@@ -16,125 +22,169 @@ const WRITES: [&str; 8] = [
     "UPDATE challenges SET attempts = attempts + 1 WHERE user_id = $1 AND id = $1 AND attempts < 5 \
      AND kind = 'authenticator' AND consumed_at IS NULL AND expires_at > $2",
     "UPDATE factor_attempts SET failures = 1, next_try_at = $2 WHERE user_id = $1 AND kind = 'authenticator' AND failures = 0",
-    "UPDATE factors SET last_step = $2 WHERE user_id = $1 AND id = $1 AND state = 'on' AND (last_step IS NULL OR last_step < $2)",
+    "UPDATE factors SET last_step = $2, last_used_at = $2 WHERE user_id = $1 AND id = $1 AND state = 'on' \
+     AND (last_step IS NULL OR last_step < $2) AND (told_step IS NULL OR told_step <> $2)",
     "UPDATE challenges SET consumed_at = $2 WHERE user_id = $1 AND id = $1 AND consumed_at IS NULL",
     "UPDATE factor_attempts SET failures = 0, next_try_at = 0 WHERE user_id = $1 AND kind = 'authenticator'",
-    "INSERT INTO sessions (user_id, id, acr, amr, auth_time, created_at, last_used_at, expires_at) \
-     VALUES ($1, $3, 'aal2', 'pwd otp mfa', $2, $2, $2, $2)",
+    "INSERT INTO sessions (user_id, id, acr, amr, auth_time, created_at, last_used_at, expires_at, proved_at, second_step_at) \
+     VALUES ($1, $3, 'aal2', 'pwd otp mfa', $2, $2, $2, $2, $2, $2)",
     "INSERT INTO refresh_tokens (user_id, id, session_id, secret_hash, created_at) VALUES ($1, $3, $3, $4, $2)",
     "INSERT INTO audit_events (user_id, id, event, source, detail, at) \
      VALUES ($1, $3, 'signed_in', '127.0.0.1', 'pwd otp mfa', $2)",
 ];
 
-/// Steps to a commit: as many as the connections that wait for one.
-const TO_A_COMMIT: u32 = 64;
+/// A time before the seeded challenges end, so that every statement finds its row.
+const NOW: i64 = 1_700_000_000_000_000;
 
-/// Steps a second through SQLite's own API: prepared statements, the server's pragmas.
+/// Steps a second through SQLite's own API on this seeded folder: prepared statements, the server's pragmas.
 ///
 /// # Errors
-/// When the database cannot be seeded or written.
-pub fn sqlite(sizes: Sizes) -> Result<f64> {
-    let folder = tempfile::tempdir()?;
-    seed::fill(folder.path(), None, sizes.users)?;
-    let conn = Connection::open(folder.path().join("countersign.db"))?;
+/// When the database cannot be written.
+pub fn sqlite(folder: &Path, count: u32, to_a_commit: u32, duration: Duration) -> Result<Line> {
+    let conn = Connection::open(folder.join(server::SQLITE_FILE))?;
     conn.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
          PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY; \
          PRAGMA wal_autocheckpoint = 4000",
     )?;
+    // SQLite numbers `$3` by where it first stands, and `?3` by its number.
     let mut writes: Vec<_> = WRITES
         .iter()
-        .map(|sql| conn.prepare(sql))
+        .map(|sql| conn.prepare(&sql.replace('$', "?")))
         .collect::<Result<_, _>>()?;
-    let begun = Instant::now();
+    let own = [std::process::id()];
+    let (begun, cpu) = (Instant::now(), usage::cpu_micros(&own));
     let mut steps = 0_u32;
-    while begun.elapsed() < sizes.duration() && steps + TO_A_COMMIT <= sizes.users {
+    while begun.elapsed() < duration && steps + to_a_commit <= count {
         conn.execute_batch("BEGIN IMMEDIATE")?;
-        for _ in 0..TO_A_COMMIT {
+        for _ in 0..to_a_commit {
+            one_step(&mut writes, users::nth(steps, count), steps)?;
             steps += 1;
-            let user = seed::uuid(seed::nth(steps, sizes.users));
-            let fresh = Uuid::from_u128(u128::from(steps) | 1 << 100);
-            // Before the challenges end, so that every statement finds its row.
-            let now = 1_700_000_000_000_000_i64;
-            for write in &mut writes {
-                match write.parameter_count() {
-                    1 => write.execute(params![user.as_bytes()])?,
-                    2 => write.execute(params![user.as_bytes(), now])?,
-                    3 => write.execute(params![user.as_bytes(), now, fresh.as_bytes()])?,
-                    _ => write.execute(params![
-                        user.as_bytes(),
-                        now,
-                        fresh.as_bytes(),
-                        [7_u8; 32]
-                    ])?,
-                };
-            }
         }
         conn.execute_batch("COMMIT")?;
     }
-    Ok(f64::from(steps) / begun.elapsed().as_secs_f64())
+    let per_second = f64::from(steps) / begun.elapsed().as_secs_f64();
+    let micros = (usage::cpu_micros(&own) - cpu) as f64 / f64::from(steps.max(1));
+    let what = format!("SQLite alone, the same writes, {to_a_commit} to a commit");
+    Ok(Line::limit(what, per_second).with_cpu(micros))
 }
 
-/// Makes an empty database in the cluster; its URL.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn database(cluster: &Cluster, name: &str) -> Result<String> {
-    process::run_quietly(
-        std::process::Command::new(cluster.program("createdb")).args([
-            "--maintenance-db",
-            &cluster.url(),
-            name,
-        ]),
-    )?;
-    let url = cluster.url();
-    let (server, _) = url.rsplit_once('/').context("a URL with a database")?;
-    Ok(format!("{server}/{name}"))
+fn one_step(writes: &mut [rusqlite::Statement<'_>], number: u32, step: u32) -> Result<()> {
+    let user = users::uuid(number);
+    let fresh = Uuid::from_u128(u128::from(step) | 1 << 100);
+    let (user, fresh) = (user.as_bytes(), fresh.as_bytes());
+    for write in writes {
+        match write.parameter_count() {
+            1 => write.execute(params![user])?,
+            2 => write.execute(params![user, NOW])?,
+            3 => write.execute(params![user, NOW, fresh])?,
+            _ => write.execute(params![user, NOW, fresh, [7_u8; 32]])?,
+        };
+    }
+    Ok(())
 }
 
-/// Steps a second by pgbench: one transaction with prepared statements for each.
+/// Steps a second by pgbench on this seeded database: one transaction with prepared statements for each.
 ///
 /// # Errors
-/// When the database cannot be seeded, or pgbench fails.
-pub fn postgres(cluster: &Cluster, sizes: Sizes) -> Result<f64> {
+/// When pgbench fails.
+pub fn postgres(cluster: &Cluster, url: &str, count: u32, seconds: u64) -> Result<Line> {
     let folder = tempfile::tempdir()?;
-    let url = database(cluster, "raw")?;
-    seed::fill(folder.path(), Some(&url), sizes.users)?;
+    let file = folder.path().join("step.sql");
+    std::fs::write(&file, script(count))?;
+    let cpu = usage::cpu_micros(&cluster.processes()?);
+    let printed = process::run_quietly(
+        Command::new(cluster.program("pgbench"))
+            .args(["--no-vacuum", "--protocol", "prepared"])
+            .args(["--client", "16", "--jobs", "1"])
+            .args(["--time", &seconds.to_string(), "--file"])
+            .arg(&file)
+            .arg(url),
+    )?;
+    let cpu = (usage::cpu_micros(&cluster.processes()?) - cpu) as f64;
+    let number = |prefix: &str| -> Result<f64> {
+        let rest = printed.lines().find_map(|line| line.strip_prefix(prefix));
+        let number = rest.and_then(|rest| rest.split(['/', ' ']).next());
+        let number = number.with_context(|| format!("pgbench printed no {prefix}"))?;
+        Ok(number.parse()?)
+    };
+    let steps = number("number of transactions actually processed: ")?;
+    let what = "pgbench, the same writes, one transaction a step".to_owned();
+    Ok(Line::limit(what, number("tps = ")?).with_cpu(cpu / steps))
+}
+
+fn script(count: u32) -> String {
     let user = "('00000000-0000-7000-8000-' || lpad(to_hex(:n::int), 12, '0'))::uuid";
-    let mut script = format!("\\set n random(1, {})\nBEGIN;\n", sizes.users);
+    let mut script = format!("\\set n random(1, {count})\nBEGIN;\n");
     for write in WRITES {
         let write = write
             // A user drawn a second time must be written a second time.
             .replace(" AND attempts < 5", "")
             .replace(" AND consumed_at IS NULL", "")
             .replace(" AND (last_step IS NULL OR last_step < $2)", "")
+            .replace(" AND (told_step IS NULL OR told_step <> $2)", "")
             .replace("$1", user)
-            .replace("$2", "1700000000000000")
+            .replace("$2", &NOW.to_string())
             .replace("$3", "gen_random_uuid()")
             .replace("$4", "decode(repeat('07', 32), 'hex')");
         script.push_str(&write);
         script.push_str(";\n");
     }
     script.push_str("COMMIT;\n");
-    let file = folder.path().join("step.sql");
-    std::fs::write(&file, script)?;
-    let printed = process::run_quietly(
-        std::process::Command::new(cluster.program("pgbench"))
-            .args([
-                "--no-vacuum",
-                "--protocol",
-                "prepared",
-                "--client",
-                "16",
-                "--jobs",
-                "1",
-            ])
-            .args(["--time", &sizes.seconds.to_string(), "--file"])
-            .arg(&file)
-            .arg(&url),
-    )?;
-    printed
-        .lines()
-        .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-        .context("pgbench printed no tps")
+    script
+}
+
+/// Makes a database in the cluster, empty or as another one is; its URL.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn database(cluster: &Cluster, name: &str, like: Option<&str>) -> Result<String> {
+    let mut command = Command::new(cluster.program("createdb"));
+    command.args(["--maintenance-db", &cluster.url()]);
+    if let Some(like) = like {
+        command.args(["--template", like, "--strategy", "file_copy"]);
+    }
+    process::run_quietly(command.stderr(Stdio::inherit()).arg(name))?;
+    let url = cluster.url();
+    let (server, _) = url.rsplit_once('/').context("a URL with a database")?;
+    Ok(format!("{server}/{name}"))
+}
+
+/// Password hashes a second with the server's parameters, on as many threads as it has slots for them.
+///
+/// # Errors
+/// When argon2 refuses the parameters.
+pub fn argon2id(settings: &Settings, duration: Duration) -> Result<Line> {
+    let params = Params::new(
+        settings.argon2_memory_kib,
+        settings.argon2_iterations,
+        settings.argon2_parallelism,
+        Some(32),
+    );
+    let params = params.map_err(|error| anyhow!("{error}"))?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let rate = || -> Result<f64> {
+        let mut memory = vec![Block::new(); argon2.params().block_count()];
+        let mut hash = [0; 32];
+        let (begun, mut hashes) = (Instant::now(), 0_u32);
+        while begun.elapsed() < duration {
+            let password = users::PASSWORD.as_bytes();
+            argon2
+                .hash_password_into_with_memory(password, &[7; 16], &mut hash, &mut memory)
+                .map_err(|error| anyhow!("{error}"))?;
+            hashes += 1;
+        }
+        Ok(f64::from(hashes) / begun.elapsed().as_secs_f64())
+    };
+    let slots = settings.hash_slots;
+    let per_second = thread::scope(|scope| {
+        let threads: Vec<_> = (0..slots).map(|_| scope.spawn(rate)).collect();
+        let rates = threads.into_iter().map(|one| match one.join() {
+            Ok(rate) => rate,
+            Err(_) => Err(anyhow!("hashing panicked")),
+        });
+        rates.sum::<Result<f64>>()
+    })?;
+    let what = format!("argon2id alone, {}", counted(slots, "thread"));
+    Ok(Line::limit(what, per_second).with_cpu(f64::from(slots) * 1e6 / per_second))
 }

@@ -1,124 +1,202 @@
-//! The load: connections that send one request after the other over HTTP/1.1, and what they measured.
+//! The load: connections that send requests over HTTP/1.1, each after the other or each at its time, and what they measured.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+/// Makes the bytes of the next request; `None` when there are no more.
+pub type Requests = Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
+
+/// When requests are sent.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// Each connection sends its next one when it has its answer: how many get through.
+    Closed,
+    /// So many a second are due, at even distances, whatever became of those before: how long people wait.
+    Open(f64),
+}
+
+/// What is sent where.
+#[derive(Clone)]
+pub struct Load {
+    /// The servers; connections are dealt to them in turn.
+    pub addresses: Vec<SocketAddr>,
+    /// Connections over all servers.
+    pub connections: usize,
+    /// How long.
+    pub duration: Duration,
+    /// When.
+    pub pace: Pace,
+    /// What.
+    pub requests: Requests,
+}
 
 /// What a load measured.
+#[derive(Clone, Default)]
 pub struct Measured {
-    /// Answers a second.
+    /// Successes a second.
     pub per_second: f64,
     /// Half of the answers came within this, in milliseconds.
     pub p50_ms: f64,
     /// 99 of 100 answers came within this, in milliseconds.
     pub p99_ms: f64,
-    /// Requests sent.
-    pub sent: usize,
-    /// Answers that were no success.
+    /// Answers that came.
+    pub answered: usize,
+    /// Those that were no success.
     pub failed: usize,
     /// One of them.
     pub example: String,
 }
 
-/// Makes the bytes of the n-th request; `None` when there are no more.
-pub type Requests = Arc<dyn Fn(usize) -> Option<Vec<u8>> + Send + Sync>;
-
-/// One POST with a JSON body.
-pub fn post(path: &str, body: &str) -> Vec<u8> {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// Sends requests over `connections` for `duration`, or until there are no more.
-///
-/// # Errors
-/// When a connection fails.
-pub fn run(
-    address: SocketAddr,
-    connections: usize,
-    duration: Duration,
-    requests: Requests,
-) -> Result<Measured> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async move {
-        let next = Arc::new(AtomicUsize::new(0));
-        let begun = Instant::now();
-        let tasks: Vec<_> = (0..connections)
-            .map(|_| {
-                tokio::spawn(connection(
-                    address,
-                    begun + duration,
-                    Arc::clone(&next),
-                    Arc::clone(&requests),
-                ))
-            })
-            .collect();
-        let mut times = Vec::new();
-        let (mut failed, mut example) = (0, String::new());
-        for task in tasks {
-            let seen = task.await??;
-            times.extend(seen.times);
-            failed += seen.failed;
-            if example.is_empty() {
-                example = seen.example;
-            }
+impl Measured {
+    /// Refuses a measurement in which not every answer was a success: it would measure errors.
+    ///
+    /// # Errors
+    /// When one was none, or there was no answer at all.
+    pub fn all_well(self) -> Result<Self> {
+        if self.answered == 0 {
+            bail!("no request was answered");
         }
-        let seconds = begun.elapsed().as_secs_f64();
-        times.sort_unstable();
-        let at = |share: usize| {
-            times
-                .get((times.len() * share / 100).min(times.len().saturating_sub(1)))
-                .map_or(0.0, |time: &Duration| time.as_secs_f64() * 1000.0)
-        };
-        Ok(Measured {
-            per_second: times.len() as f64 / seconds,
-            p50_ms: at(50),
-            p99_ms: at(99),
-            sent: times.len(),
-            failed,
-            example,
-        })
-    })
+        if self.failed > 0 {
+            bail!(
+                "{} of {} answers were no success: {}",
+                self.failed,
+                self.answered,
+                self.example
+            );
+        }
+        Ok(self)
+    }
 }
 
+/// What all connections of a load share.
+struct Shared {
+    load: Load,
+    begun: Instant,
+    next: AtomicUsize,
+    /// One permit for each request that is due; only for [`Pace::Open`].
+    due: Semaphore,
+}
+
+impl Shared {
+    /// When the n-th request is due.
+    fn due_at(&self, number: usize, per_second: f64) -> Instant {
+        self.begun + Duration::from_secs_f64(number as f64 / per_second)
+    }
+
+    /// From when on the next request is counted; `None` when the load is over.
+    async fn turn(&self) -> Option<Instant> {
+        let Pace::Open(per_second) = self.load.pace else {
+            let now = Instant::now();
+            return (now < self.begun + self.load.duration).then_some(now);
+        };
+        self.due.acquire().await.ok()?.forget();
+        let due = self.due_at(self.next.fetch_add(1, Ordering::Relaxed), per_second);
+        (due < self.begun + self.load.duration).then_some(due)
+    }
+
+    /// Says when requests are due. A thread of its own, since the runtime's clock ticks by the millisecond.
+    fn keep_time(&self, per_second: f64) {
+        let mut given = 0;
+        while !self.due.is_closed() {
+            let next = self.due_at(given, per_second);
+            if next >= self.begun + self.load.duration {
+                break;
+            }
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            let mut due = 0;
+            while self.due_at(given, per_second) <= Instant::now() {
+                (given, due) = (given + 1, due + 1);
+            }
+            self.due.add_permits(due);
+        }
+        // Whoever waits finds that it is over.
+        self.due.add_permits(self.load.connections);
+    }
+}
+
+#[derive(Default)]
 struct Seen {
     times: Vec<Duration>,
     failed: usize,
     example: String,
 }
 
-async fn connection(
-    address: SocketAddr,
-    until: Instant,
-    next: Arc<AtomicUsize>,
-    requests: Requests,
-) -> Result<Seen> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let mut seen = Seen {
-        times: Vec::with_capacity(8192),
-        failed: 0,
-        example: String::new(),
+/// Sends until the time is over or there are no more requests, and waits for the answers that are on their way.
+///
+/// # Errors
+/// When a connection fails.
+pub fn run(load: Load) -> Result<Measured> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let shared = Arc::new(Shared {
+        load,
+        begun: Instant::now(),
+        next: AtomicUsize::new(0),
+        due: Semaphore::new(0),
+    });
+    if let Pace::Open(per_second) = shared.load.pace {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || shared.keep_time(per_second));
+    }
+    runtime.block_on(async move {
+        let tasks: Vec<_> = (0..shared.load.connections)
+            .map(|number| tokio::spawn(connection(Arc::clone(&shared), number)))
+            .collect();
+        let mut all = Seen::default();
+        for task in tasks {
+            let seen = task.await??;
+            all.times.extend(seen.times);
+            all.failed += seen.failed;
+            if all.example.is_empty() {
+                all.example = seen.example;
+            }
+        }
+        let took = shared.begun.elapsed();
+        shared.due.close();
+        Ok(summed_up(all, took))
+    })
+}
+
+fn summed_up(mut seen: Seen, took: Duration) -> Measured {
+    seen.times.sort_unstable();
+    let at = |share: usize| {
+        let last = seen.times.len().saturating_sub(1);
+        let time = seen.times.get((seen.times.len() * share / 100).min(last));
+        time.map_or(0.0, |time| time.as_secs_f64() * 1000.0)
     };
+    Measured {
+        per_second: (seen.times.len() - seen.failed) as f64 / took.as_secs_f64(),
+        p50_ms: at(50),
+        p99_ms: at(99),
+        answered: seen.times.len(),
+        failed: seen.failed,
+        example: seen.example,
+    }
+}
+
+async fn connection(shared: Arc<Shared>, number: usize) -> Result<Seen> {
+    let addresses = &shared.load.addresses;
+    let address = addresses.get(number % addresses.len().max(1));
+    let mut stream = TcpStream::connect(address.context("no server to load")?).await?;
+    stream.set_nodelay(true)?;
+    let mut seen = Seen::default();
     let mut answer = Vec::with_capacity(4096);
-    while Instant::now() < until {
-        let Some(request) = requests(next.fetch_add(1, Ordering::Relaxed)) else {
+    while let Some(counted_from) = shared.turn().await {
+        let Some(request) = (shared.load.requests)() else {
             break;
         };
-        let begun = Instant::now();
         stream.write_all(&request).await?;
         let good = read_answer(&mut stream, &mut answer).await?;
-        seen.times.push(begun.elapsed());
+        seen.times.push(counted_from.elapsed());
         if !good {
             seen.failed += 1;
             seen.example = String::from_utf8_lossy(&answer).into_owned();
@@ -132,26 +210,34 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<boo
     answer.clear();
     loop {
         if stream.read_buf(answer).await? == 0 {
-            anyhow::bail!("the server closed the connection");
+            bail!("the server closed the connection");
         }
-        let Some(head) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+        let Some((length, good)) = whole_length(answer)? else {
             continue;
         };
-        let text = std::str::from_utf8(&answer[..head]).context("the head is not UTF-8")?;
-        let length: usize = text
-            .lines()
-            .find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse().ok())?
-            })
-            .unwrap_or(0);
-        let good = text.starts_with("HTTP/1.1 2");
-        while answer.len() < head + 4 + length {
+        while answer.len() < length {
             if stream.read_buf(answer).await? == 0 {
-                anyhow::bail!("the server closed the connection");
+                bail!("the server closed the connection");
             }
         }
         return Ok(good);
     }
+}
+
+/// How long an answer is with its head, and whether it is a success; `None` until its head is there.
+///
+/// # Errors
+/// When the head is no text.
+pub fn whole_length(answer: &[u8]) -> Result<Option<(usize, bool)>> {
+    let Some(head) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(&answer[..head]).context("the head is not UTF-8")?;
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    let good = text.starts_with("HTTP/1.1 2");
+    Ok(Some((head + 4 + length.unwrap_or(0), good)))
 }

@@ -1,153 +1,249 @@
-//! `cargo xtask bench`: how many TOTP sign-in steps a second the server takes, beside bare actix and the raw engines.
+//! `cargo xtask bench`: how fast the server is beside what its parts allow, and what it takes of the machine.
 //!
-//! Everything runs on this machine at once: load, server and database share its processors. One run
-//! measures all, so that the ratios hold when the machine's speed drifts.
+//! Everything runs on this machine at once: load, server and database share its processors. One run measures each
+//! thing beside its limit, so that the ratios hold when the machine's speed drifts. Rates come from a closed loop, in
+//! which each connection sends its next request when it has its answer. Times come from an open loop at half of that
+//! rate: requests are due at even distances, and each is timed from when it was due, so that a request that a slow
+//! one held up counts as late.
 
 mod bare;
+mod calls;
+mod chart;
 mod engine;
+mod flood;
+pub mod instructions;
 mod load;
+mod machine;
+mod one_step;
+mod report;
+mod second_step;
 mod seed;
 mod server;
+mod standing;
+pub mod usage;
+mod users;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::{Value, json};
 
-use crate::process;
-use crate::test::postgres::Cluster;
+use crate::{process, workspace};
+use report::Report;
+use server::Build;
 
 /// How large and how long.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub struct Sizes {
-    /// Users with an authenticator that is on.
-    #[arg(long, default_value_t = 100_000)]
-    pub users: u32,
-    /// Connections that send one request after the other.
+    /// Users with an authenticator that is on, such as 500k or 10m; 1m, or 100k with --quick.
+    #[arg(long, value_parser = amount)]
+    users: Option<u32>,
+    /// Connections.
     #[arg(long, default_value_t = 64)]
-    pub connections: usize,
-    /// Seconds of each measurement.
-    #[arg(long, default_value_t = 8)]
-    pub seconds: u64,
-    /// Seconds to wait before the memory of an idle server is read.
-    #[arg(long, default_value_t = 60)]
-    pub idle: u64,
+    connections: usize,
+    /// Seconds of each measurement; 8, or 3 with --quick.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Seconds before the memory of an idle server is read; 60, or 10 with --quick.
+    #[arg(long)]
+    idle: Option<u64>,
+    /// Measures what fits into two minutes, and keeps nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Measures second steps among ten times as many users as well.
+    #[arg(long)]
+    large: bool,
+    /// Measures these parts only, and keeps nothing.
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// Counts instructions instead, and compares them with those that are kept.
+    #[arg(long)]
+    instructions: bool,
+    /// Counts those of the development build: what CI does, as it has that build.
+    #[arg(long, requires = "instructions")]
+    dev: bool,
+    /// Keeps the instructions that were counted as those to compare with.
+    #[arg(long, requires = "instructions")]
+    keep: bool,
     /// Serves the bare baseline on this port instead of measuring.
     #[arg(long, hide = true)]
-    pub serve_bare: Option<u16>,
+    serve_bare: Option<u16>,
+    /// Bytes of its answer's body.
+    #[arg(long, hide = true, default_value_t = 0)]
+    bare_body: usize,
+}
+
+/// A part of a run.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Second steps on SQLite, and beside a flood of passwords.
+    Sqlite,
+    /// The check of a bearer and the password step.
+    Calls,
+    /// Start to first answer.
+    Start,
+    /// Second steps on PostgreSQL.
+    Postgres,
+    /// Memory.
+    Memory,
 }
 
 impl Sizes {
-    /// How long one measurement lasts.
-    pub fn duration(self) -> Duration {
-        Duration::from_secs(self.seconds)
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn users(&self) -> u32 {
+        let usual = if self.quick { 100_000 } else { 1_000_000 };
+        self.users.unwrap_or(usual)
+    }
+
+    fn seconds(&self) -> u64 {
+        self.seconds.unwrap_or(if self.quick { 3 } else { 8 })
+    }
+
+    fn idle(&self) -> u64 {
+        self.idle.unwrap_or(if self.quick { 10 } else { 60 })
+    }
+
+    /// Whether everything is measured, for long enough to be kept.
+    fn is_whole(&self) -> bool {
+        !self.quick && self.only.is_empty()
+    }
+
+    fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds())
     }
 }
 
-/// Measures, and prints a table for the README.
+/// A number that may end in k or m.
+fn amount(text: &str) -> Result<u32> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, times) = match (lower.strip_suffix('k'), lower.strip_suffix('m')) {
+        (Some(digits), _) => (digits, 1000),
+        (_, Some(digits)) => (digits, 1_000_000),
+        (None, None) => (lower.as_str(), 1),
+    };
+    let number: u32 = digits.parse().context("a number such as 500k or 10m")?;
+    number.checked_mul(times).context("too many")
+}
+
+/// Measures, prints the tables, and keeps the figures.
 ///
 /// # Errors
-/// When something cannot be built, started or measured.
-pub fn run(sizes: Sizes) -> Result<()> {
+/// When something cannot be built, started or measured, or takes more instructions than it did.
+pub fn run(sizes: &Sizes) -> Result<()> {
     if let Some(port) = sizes.serve_bare {
-        return bare::serve(port);
+        return bare::serve(port, sizes.bare_body);
+    }
+    if sizes.instructions {
+        let profile = if sizes.dev { "dev" } else { "release" };
+        return instructions::run(profile, sizes.keep);
     }
     if cfg!(debug_assertions) {
-        return again_in_release(sizes);
+        return again_in_release();
     }
-    process::run(process::cargo().args(["build", "--release", "--package", "countersign"]))?;
-    let mut table = Table::default();
-    let idle = server::idle_memory(sizes.idle)?;
-    let bare = bare::measure(sizes)?;
-    table.row("bare actix, the same request and answer sizes", &bare, None);
-
-    let raw = engine::sqlite(sizes)?;
-    table.raw(
-        "SQLite, the same writes through its own API, 64 to a commit",
-        raw,
-    );
-    let steps = server::sqlite(sizes)?;
-    table.row("Countersign on SQLite", &steps, Some(raw));
-
-    let cluster = Cluster::durable()?;
-    let raw = engine::postgres(&cluster, sizes)?;
-    table.raw(
-        "PostgreSQL, the same writes by pgbench, one transaction a step",
-        raw,
-    );
-    let steps = server::postgres(&cluster, sizes)?;
-    table.row("Countersign on PostgreSQL", &steps, Some(raw));
-    println!(
-        "\n{} users, {} connections, {} s each\n",
-        sizes.users, sizes.connections, sizes.seconds
-    );
-    println!("{}", table.text);
-    println!("{idle}");
+    build_release()?;
+    let report = measure(&Build::of("release"), sizes)?;
+    println!("\n{}", report.markdown());
+    if sizes.is_whole() {
+        keep(&report, sizes)?;
+    }
     Ok(())
+}
+
+fn measure(build: &Build, sizes: &Sizes) -> Result<Report> {
+    let mut report = Report::default();
+    let idle = standing::Idle::start(build)?;
+    let folder = tempfile::tempdir()?;
+    seed::sqlite(build, folder.path(), sizes.users())?;
+    if sizes.wants(Part::Sqlite) {
+        second_step::sqlite(build, folder.path(), sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Postgres) {
+        second_step::postgres(build, sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Calls) {
+        one_step::measure(build, folder.path(), sizes, &mut report)?;
+    }
+    if sizes.wants(Part::Start) {
+        standing::starts(build, folder.path(), sizes, &mut report)?;
+    }
+    drop(folder);
+    if sizes.wants(Part::Memory) {
+        idle.measure(sizes.idle(), &mut report)?;
+        standing::holding_on(build, &mut report)?;
+    }
+    if sizes.large {
+        second_step::large(build, sizes, &mut report)?;
+    }
+    if sizes.is_whole() {
+        instructions::beside(build, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Writes the figures and the chart.
+fn keep(report: &Report, sizes: &Sizes) -> Result<()> {
+    let mut all = machine::origin()?;
+    if let Value::Object(all) = &mut all {
+        let sizes = json!({
+            "users": sizes.users(),
+            "connections": sizes.connections,
+            "seconds": sizes.seconds(),
+        });
+        all.insert("sizes".to_owned(), sizes);
+        all.extend(report.json());
+    }
+    write("latest.json", &format!("{all:#}\n"))?;
+    write("latest.svg", &chart::draw(report, &all))
+}
+
+/// Writes a file beside the committed figures.
+fn write(name: &str, text: &str) -> Result<()> {
+    let path = kept(name);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Where the committed figures are.
+fn kept(name: &str) -> PathBuf {
+    workspace::root().join("xtask").join("bench").join(name)
+}
+
+fn build_release() -> Result<()> {
+    process::run(process::cargo().args([
+        "build",
+        "--release",
+        "--workspace",
+        "--bin",
+        "xtask",
+        "--bin",
+        "countersign",
+    ]))
 }
 
 /// A debug build would measure the debug build.
-fn again_in_release(sizes: Sizes) -> Result<()> {
-    let mut command = Command::new(process::cargo().get_program());
-    command.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "xtask",
-        "--",
-        "bench",
-    ]);
-    command.args(["--users", &sizes.users.to_string()]);
-    command.args(["--connections", &sizes.connections.to_string()]);
-    command.args(["--seconds", &sizes.seconds.to_string()]);
-    command.args(["--idle", &sizes.idle.to_string()]);
-    process::run(&mut command)
+fn again_in_release() -> Result<()> {
+    build_release()?;
+    let xtask = workspace::target().join("release").join("xtask");
+    process::run(Command::new(xtask).args(std::env::args_os().skip(1)))
 }
 
-/// The rows of the README's table.
-struct Table {
-    text: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::amount;
 
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            text: "| What | per second | p50 ms | p99 ms | of the raw engine |\n|---|---|---|---|---|\n".to_owned(),
-        }
+    #[test]
+    fn users_are_counted_in_thousands_and_millions() {
+        assert_eq!(amount("7").expect("a number"), 7);
+        assert_eq!(amount("500k").expect("a number"), 500_000);
+        assert_eq!(amount("10M").expect("a number"), 10_000_000);
+        assert!(amount("10g").is_err() && amount("9999m").is_err());
     }
-}
-
-impl Table {
-    fn row(&mut self, what: &str, measured: &load::Measured, raw: Option<f64>) {
-        let ratio = raw.map_or_else(String::new, |raw| {
-            format!("{:.2}", measured.per_second / raw)
-        });
-        let row = format!(
-            "| {what} | {:.0} | {:.1} | {:.1} | {ratio} |\n",
-            measured.per_second, measured.p50_ms, measured.p99_ms
-        );
-        eprint!("{row}");
-        self.text.push_str(&row);
-    }
-
-    fn raw(&mut self, what: &str, per_second: f64) {
-        let row = format!("| {what} | {per_second:.0} | | | 1 |\n");
-        eprint!("{row}");
-        self.text.push_str(&row);
-    }
-}
-
-/// Refuses a measurement in which not every answer was a success: it would measure errors.
-fn all_well(measured: &load::Measured) -> Result<()> {
-    if measured.failed > 0 {
-        bail!(
-            "{} of {} answers were no success: {}",
-            measured.failed,
-            measured.sent,
-            measured.example
-        );
-    }
-    Ok(())
 }

@@ -1,17 +1,17 @@
-//! The server under load: the release binary, on either database, and its memory when idle.
+//! A server to be measured: which build, started on a folder and a database, gone when dropped.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::load::{self, Measured};
-use super::{Sizes, all_well, engine, seed};
-use crate::test::postgres::Cluster;
+use super::calls::{self, Client};
 use crate::workspace;
+
+/// The database's file in the server's folder.
+pub const SQLITE_FILE: &str = "countersign.db";
 
 /// A process that ends with its owner.
 pub struct Child(pub std::process::Child);
@@ -27,27 +27,18 @@ impl Child {
     /// Waits until the address takes connections.
     ///
     /// # Errors
-    /// After twenty seconds.
-    pub fn wait_for(&self, address: SocketAddr) -> Result<()> {
-        for _ in 0..200 {
+    /// After a minute, or when the process has ended.
+    pub fn wait_for(&mut self, address: SocketAddr) -> Result<()> {
+        for _ in 0..6000 {
             if TcpStream::connect(address).is_ok() {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(100));
+            if let Some(status) = self.0.try_wait()? {
+                bail!("the server ended ({status})");
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
         bail!("nothing listens at {address}")
-    }
-
-    /// Resident memory in bytes (`VmRSS` of proc(5)).
-    fn resident(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let kilobytes: u64 = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().strip_suffix("kB"))
-            .and_then(|number| number.trim().parse().ok())
-            .context("no VmRSS")?;
-        Ok(kilobytes * 1024)
     }
 }
 
@@ -59,95 +50,116 @@ pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn start(folder: &Path, database: Option<&str>) -> Result<(Child, SocketAddr)> {
-    let address = free_address()?;
-    let mut command = Command::new(workspace::target().join("release/countersign"));
-    command
-        .env("COUNTERSIGN_LISTEN", address.to_string())
-        .env("COUNTERSIGN_PUBLIC_URL", "http://localhost")
-        .env("COUNTERSIGN_DATA_DIR", folder)
-        .env("COUNTERSIGN_LOG_FILTER", "warn")
-        .stdout(Stdio::null());
-    if let Some(url) = database {
-        command.env("COUNTERSIGN_DATABASE_URL", url);
-    }
-    let child = Child(command.spawn().context("starting the server")?);
-    child.wait_for(address)?;
-    Ok((child, address))
+/// A build of the server, and how it is run.
+#[derive(Clone)]
+pub struct Build {
+    /// The program and its first arguments, such as valgrind's.
+    program: Vec<PathBuf>,
+    /// Settings by their environment variables.
+    settings: Vec<(&'static str, String)>,
 }
 
-/// Measures sign-in steps on SQLite.
-///
-/// # Errors
-/// When seeding, starting or an answer fails.
-pub fn sqlite(sizes: Sizes) -> Result<Measured> {
-    let folder = tempfile::tempdir()?;
-    seed::fill(folder.path(), None, sizes.users)?;
-    let (_child, address) = start(folder.path(), None)?;
-    steps(address, sizes)
-}
-
-/// Measures sign-in steps on PostgreSQL.
-///
-/// # Errors
-/// When seeding, starting or an answer fails.
-pub fn postgres(cluster: &Cluster, sizes: Sizes) -> Result<Measured> {
-    let folder = tempfile::tempdir()?;
-    let url = engine::database(cluster, "server")?;
-    seed::fill(folder.path(), Some(&url), sizes.users)?;
-    let (_child, address) = start(folder.path(), Some(&url))?;
-    steps(address, sizes)
-}
-
-/// Each user signs in once, with the code that their app shows at that moment.
-fn steps(address: SocketAddr, sizes: Sizes) -> Result<Measured> {
-    let requests = move |number: usize| {
-        let number = u32::try_from(number).ok()?.checked_add(1)?;
-        if number > sizes.users {
-            return None;
+impl Build {
+    /// The build of this profile's folder under `target/`.
+    pub fn of(profile: &str) -> Self {
+        let folder = workspace::target().join(profile);
+        Self {
+            program: vec![folder.join("countersign")],
+            settings: Vec::new(),
         }
-        let number = seed::nth(number, sizes.users);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the server under load reads the same clock"
-        )]
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .ok()?
-            .as_secs();
-        let code = seed::authenticator(number).ok()?.generate(now);
-        let body = format!(
-            "{{\"mfaToken\":\"{}\",\"code\":\"{code}\"}}",
-            seed::token(number)
-        );
-        Some(load::post("/identity/mfa/login/verify", &body))
-    };
-    let measured = load::run(
-        address,
-        sizes.connections,
-        sizes.duration(),
-        Arc::new(requests),
-    )?;
-    all_well(&measured)?;
-    Ok(measured)
+    }
+
+    /// The same, run by another program.
+    #[must_use]
+    pub fn under(&self, runner: impl IntoIterator<Item = PathBuf>) -> Self {
+        let mut program: Vec<PathBuf> = runner.into_iter().collect();
+        program.extend(self.program.iter().cloned());
+        Self {
+            program,
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// The same with a setting.
+    #[must_use]
+    pub fn with(&self, setting: &'static str, value: impl ToString) -> Self {
+        let mut settings = self.settings.clone();
+        settings.push((setting, value.to_string()));
+        Self {
+            program: self.program.clone(),
+            settings,
+        }
+    }
+
+    /// The command that starts it at this address.
+    ///
+    /// # Errors
+    /// When there is no program.
+    pub fn command(
+        &self,
+        folder: &Path,
+        database: Option<&str>,
+        address: SocketAddr,
+    ) -> Result<Command> {
+        let (program, arguments) = self.program.split_first().context("no program")?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env("COUNTERSIGN_LISTEN", address.to_string())
+            .env("COUNTERSIGN_PUBLIC_URL", "http://localhost")
+            .env("COUNTERSIGN_DATA_DIR", folder)
+            .env("COUNTERSIGN_LOG_FILTER", "warn")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::null());
+        if let Some(url) = database {
+            command.env("COUNTERSIGN_DATABASE_URL", url);
+        }
+        Ok(command)
+    }
 }
 
-/// What an idle server holds in memory: in all, and without the blocks that password hashing keeps.
+/// A server that answers.
+pub struct Server {
+    child: Child,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.0.id()
+    }
+}
+
+/// Starts a server, and waits until it answers.
 ///
 /// # Errors
-/// When the server does not start.
-pub fn idle_memory(seconds: u64) -> Result<String> {
-    let folder = tempfile::tempdir()?;
-    let (child, _) = start(folder.path(), None)?;
-    std::thread::sleep(Duration::from_secs(seconds));
-    let resident = child.resident()?;
-    let slots =
-        std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)) as u64;
-    let blocks = slots * 19_456 * 1024;
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    Ok(format!(
-        "Resident {seconds} s after the start, without traffic: {:.1} MB, of which password hashing may keep {:.1} MB ({slots} slot(s))",
-        megabytes(resident),
-        megabytes(blocks)
-    ))
+/// When it does not.
+pub fn start(build: &Build, folder: &Path, database: Option<&str>) -> Result<Server> {
+    let address = free_address()?;
+    let mut command = build.command(folder, database, address)?;
+    let mut child = Child(command.spawn().context("starting the server")?);
+    child.wait_for(address)?;
+    // The address is taken before the database is opened.
+    Client::connect(address)?.call(&calls::get("/healthz", "nobody"))?;
+    Ok(Server { child, address })
+}
+
+/// Copies a server's folder, its SQLite database included.
+///
+/// # Errors
+/// When a file cannot be copied.
+pub fn copied(folder: &Path) -> Result<tempfile::TempDir> {
+    let copy = tempfile::tempdir()?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let target = copy.path().join(entry.file_name());
+            std::fs::copy(entry.path(), &target)?;
+            // What is not yet on the disk would be written while something else is measured.
+            std::fs::File::open(&target)?.sync_all()?;
+        }
+    }
+    Ok(copy)
 }

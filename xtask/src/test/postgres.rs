@@ -136,6 +136,18 @@ impl Cluster {
         initdb.with_file_name(name)
     }
 
+    /// Its processes: the postmaster and all that it started.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let pid = fs::read_to_string(self.data().join("postmaster.pid"))
+            .context("reading the postmaster's number")?;
+        let postmaster = pid.lines().next().context("an empty postmaster.pid")?;
+        crate::bench::usage::family(postmaster.trim().parse()?)
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

@@ -1,0 +1,66 @@
+//! Where, when and of what was measured: the processor and memory, the date, the commit.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::{process, workspace};
+
+/// What every file of figures says of its origin.
+///
+/// # Errors
+/// When `date` or `git` does not answer.
+pub fn origin() -> Result<Value> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == "model name").then(|| value.trim().to_owned())
+    });
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(json!({
+        "date": said(Command::new("date").args(["-u", "+%Y-%m-%d"]))?,
+        "commit": commit()?,
+        "machine": {
+            "processor": model,
+            "cores": cores,
+            "memory_gb": kilobytes.map(|size| (size as f64 / 1e6).round()),
+        },
+    }))
+}
+
+/// The commit, and whether something was changed since.
+fn commit() -> Result<String> {
+    let git = |arguments: &[&str]| {
+        said(
+            Command::new("git")
+                .current_dir(workspace::root())
+                .args(arguments),
+        )
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let code = [
+        "status",
+        "--porcelain",
+        "--",
+        "server",
+        "Cargo.lock",
+        "Cargo.toml",
+    ];
+    let changed = !git(&code)?.is_empty();
+    Ok(if changed {
+        format!("{commit}, changed")
+    } else {
+        commit
+    })
+}
+
+fn said(command: &mut Command) -> Result<String> {
+    Ok(process::run_quietly(command)?.trim().to_owned())
+}
