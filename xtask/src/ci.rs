@@ -7,14 +7,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     compat, drift, generators, layers, lenient, linters, migrations, package, process, released,
-    schemathesis, sdk, test, tools, workspace,
+    schemathesis, sdk, semver, test, tools, workspace,
 };
 
 /// A check by its name.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// What CI runs of the code alone.
-const CODE: [Step; 5] = [
+const CODE: [Step; 6] = [
     ("fmt", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
     }),
@@ -22,6 +22,7 @@ const CODE: [Step; 5] = [
     ("layers", layers::run),
     ("migrations", migrations::run),
     ("package", package::run),
+    ("semver", semver::run),
 ];
 
 /// What proves that the server does what the documents say.

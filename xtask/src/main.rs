@@ -18,6 +18,7 @@ mod process;
 mod released;
 mod schemathesis;
 mod sdk;
+mod semver;
 mod server;
 mod test;
 mod tools;
@@ -84,6 +85,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Compares the Rust SDK's public API with that of the last release: the version in Cargo.toml must say what became of it.
+    Semver,
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
     /// server to the documents: drift, the lenient twins, the last release, the SDK and its last one, the validator, the linters,
     /// schemathesis.
@@ -122,6 +125,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Released => released::run()?,
         Task::Schemathesis => schemathesis::run()?,
         Task::Sdk { check } => sdk::run(check)?,
+        Task::Semver => semver::run()?,
         Task::Test { arguments } if arguments.is_empty() => ci::contract()?,
         Task::Test { arguments } => return test::run(&arguments),
     }
