@@ -23,8 +23,7 @@ pub struct Recipe {
     pub build: fn(&Shop, &Place) -> Vec<Command>,
     /// Runs it.
     pub run: fn(&Shop, &Place) -> Command,
-    /// The documents that are tried with each run of CI, whose time is not enough for all. They are of the generators that
-    /// need neither Java nor Go.
+    /// The documents that each run of CI tries. None with a generator that needs Java or Go.
     pub few: &'static [&'static str],
 }
 
