@@ -20,6 +20,9 @@ async fn told_by(script: &str) -> Vec<String> {
 async fn veeam_az_does_all_of_its_work_at_v8_1() {
     let told = told_by(include_str!("clients/with_veeam_az.py")).await;
     let expected = [
+        "detected 8.1",
+        "of others None 7",
+        "about ['serverVersion']",
         "listed ['alice@example.com', 'root@example.com']",
         "found root@example.com str Internal PortalAdmin True",
         "enabled True 5",

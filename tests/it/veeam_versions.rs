@@ -9,6 +9,7 @@ tests! {
     older_versions_answer_as_v1_does,
     newer_versions_answer_as_v8_1_does,
     other_versions_are_told_in_problem_details,
+    every_version_tells_the_servers_own,
 }
 
 /// A call of the users of a version.
@@ -111,7 +112,8 @@ async fn other_versions_are_told_in_problem_details() {
         "/api/v8.2/users",
         "/api/v10/users/1/enableMfa",
         "/api/v3/nothing",
-        "/api/v8.1/system/about",
+        "/api/v9/system/about",
+        "/api/v8.1/system/serverInfo",
         "/api/v8.1",
     ] {
         let refused = root.get(path).await.refused(404, "NOT_FOUND");
@@ -129,4 +131,17 @@ async fn other_versions_are_told_in_problem_details() {
     of(&root, "v3", Method::HEAD, "").await.is(200);
     let stranger = server.get("/api/v3/users").await;
     stranger.refused(401, "TOKEN_INVALID");
+}
+
+async fn every_version_tells_the_servers_own() {
+    let server = Server::start().await;
+    let alice = registered(&server, "alice@example.com").await;
+    for version in ["v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v8.1"] {
+        let path = format!("/api/{version}/system/about");
+        let told = alice.get(&path).await.is(200);
+        let own = json!({ "serverVersion": env!("CARGO_PKG_VERSION") });
+        assert_eq!(told.body, own, "{version}");
+        let stranger = server.get(&path).await;
+        stranger.refused(401, "TOKEN_INVALID");
+    }
 }

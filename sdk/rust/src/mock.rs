@@ -11,6 +11,14 @@ use crate::call::Operation;
 use crate::client::answer::Received;
 use crate::failure::Refusal;
 
+/// Keeps the traits of the documents to this crate: they grow with their operations.
+pub(crate) mod sealed {
+    /// A server that stands in.
+    pub trait Server {}
+
+    impl Server for httpmock::MockServer {}
+}
+
 /// An operation that can be mocked.
 pub trait Mocked: Operation {
     /// The status of what is wanted.

@@ -4,7 +4,9 @@ import asyncio
 import sys
 
 from veeam_az import VeeamClient
+from veeam_az.discovery import detect_api_version
 from veeam_az.v8_1.api.login import login_authenticate, login_logout
+from veeam_az.v8_1.api.system import system_get_about
 from veeam_az.v8_1.api.user import user_accept_mfa, user_disable_mfa, user_get_users
 from veeam_az.v8_1.client import Client
 from veeam_az.v8_1.models.grant_type import GrantType
@@ -29,8 +31,14 @@ async def login(**fields):
 
 
 async def main():
+    print("detected", await detect_api_version(HOST))
+    newer = await detect_api_version(HOST, versions=["9", "8.2"])
+    older = await detect_api_version(HOST, versions=["9", "7", "1"])
+    print("of others", newer, older)
     client = VeeamClient(host=HOST, api_version="8.1", username=NAME, password=PASSWORD)
     await client.connect()
+    about = await client.call(system_get_about.asyncio)
+    print("about", list(about.to_dict()))
     users = client.api("user")
     everybody = await client.call(users.user_get_users)
     print("listed", [user.name for user in everybody.results])

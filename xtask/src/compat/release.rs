@@ -30,6 +30,11 @@ impl Version {
     pub fn breaks_from(self, old: Self) -> bool {
         self.major > old.major || self.major == 0 && old.major == 0 && self.minor > old.minor
     }
+
+    /// Whether the step from `old` allows additions: a new minor version, below 1.0.0 any new one.
+    pub fn adds_to(self, old: Self) -> bool {
+        self > old && (old.major == 0 || (self.major, self.minor) > (old.major, old.minor))
+    }
 }
 
 impl fmt::Display for Version {

@@ -163,8 +163,22 @@ fn examples(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
             if !has_example(value) {
                 found.push(format!("{name}, answer {status} has no {media} example"));
             }
+            for (example, value) in entries(&value["examples"]) {
+                if !is_shared(spec, value) {
+                    found.push(format!(
+                        "{name}, answer {status}: the example {example} does not stand in components/examples"
+                    ));
+                }
+            }
         }
     }
+}
+
+/// Whether a named example leads to a component: openapi-generator warns of one that stands in an answer.
+fn is_shared(spec: &Value, example: &Value) -> bool {
+    let target = example["$ref"].as_str().unwrap_or_default();
+    let pointer = target.strip_prefix('#').unwrap_or_default();
+    pointer.starts_with("/components/examples/") && spec.pointer(pointer).is_some()
 }
 
 /// Whether a media type object carries at least one example.

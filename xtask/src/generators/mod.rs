@@ -20,13 +20,16 @@ use self::apis::{APIS, Api};
 use self::recipes::{RECIPES, Recipe};
 use self::shop::Shop;
 use self::table::Row;
-use self::trial::{COLUMNS, Stage};
+use self::trial::{COLUMNS, Cell, Stage};
 use crate::sdk::read_documents;
 use crate::server::Server;
 use crate::{process, workspace};
 
-/// How many trials run side by side.
-const AT_ONCE: usize = 2;
+/// What came of all trials.
+const PAGE: &str = "openapi/GENERATORS.md";
+
+/// How many trials run side by side: most of the time, one waits for the next code of its authenticator.
+const AT_ONCE: usize = 4;
 
 /// Limits out of the way: every trial has an account of its own, all from one address.
 const SETTINGS: [(&str, &str); 4] = [
@@ -36,6 +39,9 @@ const SETTINGS: [(&str, &str); 4] = [
     ("SOFT_LIMIT", "20"),
 ];
 
+/// One generator and one document.
+type Trial = (&'static Recipe, &'static Api);
+
 /// Tries them all and writes the table, or with `check` holds the table against what came of it; with `only` tries those whose
 /// names have it in them.
 ///
@@ -43,16 +49,78 @@ const SETTINGS: [(&str, &str); 4] = [
 ///
 /// When the server does not start, the tools cannot be had in CI, or (with `check`) the table says otherwise.
 pub fn run(check: bool, only: Option<&str>) -> Result<()> {
-    let chosen = |recipe: &&Recipe| only.is_none_or(|word| recipe.folder.contains(word));
-    let recipes: Vec<&Recipe> = RECIPES.iter().filter(chosen).collect();
-    let trials = recipes.len() * APIS.len();
-    let shop = match Shop::open() {
+    let chosen = |(recipe, _): &Trial| only.is_none_or(|word| recipe.folder.contains(word));
+    let trials: Vec<Trial> = all().filter(chosen).collect();
+    let Some(rows) = outcome(&trials, true)? else {
+        return Ok(());
+    };
+    if only.is_some() {
+        return Ok(());
+    }
+    keep(&table::page(&rows)?, check)
+}
+
+/// Tries a few, which need neither Java nor Go, and holds the table against what came of them.
+///
+/// # Errors
+///
+/// When the server does not start, the tools cannot be had in CI, or the table says otherwise.
+pub fn few() -> Result<()> {
+    let (few, left): (Vec<Trial>, Vec<Trial>) =
+        all().partition(|(recipe, api)| recipe.few.contains(&api.name));
+    let rows = outcome(&few, false)?;
+    println!(
+        "generators: {} not tried, which `cargo xtask generators --check` tries: {}",
+        left.len(),
+        names(&left)
+    );
+    let Some(rows) = rows else { return Ok(()) };
+    let page = read_page()?;
+    let found = table::contradictions(&page, &rows)?;
+    if !found.is_empty() {
+        bail!(
+            "generators: {PAGE} says otherwise; run `cargo xtask generators`:\n{}",
+            found.join("\n")
+        );
+    }
+    println!("generators: {PAGE} says so");
+    Ok(())
+}
+
+/// All trials, in the order of the table.
+fn all() -> impl Iterator<Item = Trial> {
+    let of = |recipe| APIS.iter().map(move |api| (recipe, api));
+    RECIPES.iter().flat_map(of)
+}
+
+/// `orval (identity, veeam); hey-api (identity)`.
+fn names(trials: &[Trial]) -> String {
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (recipe, api) in trials {
+        match found.last_mut() {
+            Some((name, apis)) if *name == recipe.name => apis.push(api.name),
+            _another => found.push((recipe.name, vec![api.name])),
+        }
+    }
+    let words = found
+        .iter()
+        .map(|(name, apis)| format!("{name} ({})", apis.join(", ")));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// Performs trials and says what came of them; nothing where the tools cannot be had.
+fn outcome(trials: &[Trial], large: bool) -> Result<Option<Vec<Row>>> {
+    let shop = match Shop::open(large) {
         Ok(shop) => shop,
         Err(error) if process::is_ci() => return Err(error),
         Err(error) => {
             println!("generators: the tools cannot be had: {error:#}");
-            println!("generators: 0 tried, {trials} skipped");
-            return Ok(());
+            println!(
+                "generators: 0 tried, {} skipped: {}",
+                trials.len(),
+                names(trials)
+            );
+            return Ok(None);
         }
     };
     let server = Server::start(&SETTINGS)?;
@@ -60,27 +128,23 @@ pub fn run(check: bool, only: Option<&str>) -> Result<()> {
         shop: &shop,
         server: &server,
     };
-    let rows = perform(&stage, &recipes)?;
-    let all = trials * COLUMNS.len();
-    let good = rows
-        .iter()
-        .flat_map(|row| &row.cells)
-        .filter(|cell| cell.is_ok())
-        .count();
-    println!("generators: {trials} tried, 0 skipped; {good} of {all} cells say yes");
-    if only.is_some() {
-        return Ok(());
-    }
-    keep(&table::page(&rows)?, check)
+    let rows = perform(&stage, trials)?;
+    let cells = || rows.iter().flat_map(|row| &row.cells);
+    let count = |wanted: fn(&Cell) -> bool| cells().filter(|cell| wanted(cell)).count();
+    println!(
+        "generators: {} tried, 0 skipped; {} of {} cells say yes, {} tell a limit of the generator, {} say no",
+        trials.len(),
+        count(|cell| matches!(cell, Cell::Yes)),
+        cells().count(),
+        count(|cell| matches!(cell, Cell::Limit(_))),
+        count(|cell| matches!(cell, Cell::No(_)))
+    );
+    Ok(Some(rows))
 }
 
 /// All trials, a few at a time, in the order of the table.
-fn perform<'a>(stage: &Stage<'_>, recipes: &[&'a Recipe]) -> Result<Vec<Row<'a>>> {
+fn perform(stage: &Stage<'_>, trials: &[Trial]) -> Result<Vec<Row>> {
     let documents = read_documents()?;
-    let trials: Vec<(&Recipe, &'static Api)> = recipes
-        .iter()
-        .flat_map(|recipe| APIS.iter().map(move |api| (*recipe, api)))
-        .collect();
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(Vec::new());
     let work = || {
@@ -107,7 +171,7 @@ fn perform<'a>(stage: &Stage<'_>, recipes: &[&'a Recipe]) -> Result<Vec<Row<'a>>
         }
     });
     let mut rows = rows.into_inner().unwrap_or_default();
-    let rank = |row: &Row<'_>| {
+    let rank = |row: &Row| {
         trials
             .iter()
             .position(|(recipe, api)| recipe.folder == row.recipe.folder && api.name == row.api)
@@ -116,33 +180,39 @@ fn perform<'a>(stage: &Stage<'_>, recipes: &[&'a Recipe]) -> Result<Vec<Row<'a>>
     Ok(rows)
 }
 
-fn tell((folder, api): (&str, &str), begun: Instant, cells: &[trial::Cell]) {
-    let good = cells.iter().filter(|cell| cell.is_ok()).count();
+fn tell((folder, api): (&str, &str), begun: Instant, cells: &[Cell]) {
+    let good = cells
+        .iter()
+        .filter(|cell| matches!(cell, Cell::Yes))
+        .count();
     let seconds = begun.elapsed().as_secs_f64();
     println!(
         "generators: {folder}, {api}: {good} of {} in {seconds:.1} s",
         cells.len()
     );
     for (column, cell) in COLUMNS.iter().zip(cells) {
-        if let Err(reason) = cell {
+        if let Some(reason) = cell.reason() {
             println!("  {column}: {reason}");
         }
     }
 }
 
+fn read_page() -> Result<String> {
+    fs::read_to_string(workspace::root().join(PAGE)).with_context(|| format!("reading {PAGE}"))
+}
+
 /// Writes the page, or holds it against what is there.
 fn keep(page: &str, check: bool) -> Result<()> {
-    let path = workspace::root().join("openapi/GENERATORS.md");
-    if fs::read_to_string(&path).is_ok_and(|current| current == page) {
-        println!("generators: openapi/GENERATORS.md is up to date");
+    if read_page().is_ok_and(|current| current == page) {
+        println!("generators: {PAGE} is up to date");
         return Ok(());
     }
     if check {
         bail!(
-            "generators: openapi/GENERATORS.md says otherwise; run `cargo xtask generators` and read the difference"
+            "generators: {PAGE} says otherwise; run `cargo xtask generators` and read the difference"
         );
     }
-    fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
-    println!("generators: wrote openapi/GENERATORS.md");
+    fs::write(workspace::root().join(PAGE), page).with_context(|| format!("writing {PAGE}"))?;
+    println!("generators: wrote {PAGE}");
     Ok(())
 }

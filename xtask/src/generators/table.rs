@@ -5,14 +5,14 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::recipes::Recipe;
+use super::recipes::{RECIPES, Recipe};
 use super::trial::{COLUMNS, Cell};
 use crate::workspace;
 
 /// What came of one generator and one document.
-pub struct Row<'a> {
+pub struct Row {
     /// The generator.
-    pub recipe: &'a Recipe,
+    pub recipe: &'static Recipe,
     /// The document's name.
     pub api: &'static str,
     /// A cell for each column.
@@ -30,13 +30,13 @@ pub const NOT_TRIED: [(&str, &str); 1] = [(
 /// # Errors
 ///
 /// When a sample cannot be read.
-pub fn page(rows: &[Row<'_>]) -> Result<String> {
+pub fn page(rows: &[Row]) -> Result<String> {
     let mut text = String::from(HEAD);
     table(&mut text, rows)?;
     let mut notes = Vec::new();
     for row in rows {
         for (column, cell) in COLUMNS.iter().zip(&row.cells) {
-            if let Err(reason) = cell {
+            if let Some(reason) = cell.reason() {
                 notes.push(format!(
                     "* {}, {}, {column}: {reason}",
                     row.recipe.name, row.api
@@ -74,28 +74,51 @@ a generator whose clients check what they read.
 
 ";
 
-fn table(text: &mut String, rows: &[Row<'_>]) -> Result<()> {
+fn table(text: &mut String, rows: &[Row]) -> Result<()> {
     writeln!(text, "| Generator | Document | {} |", COLUMNS.join(" | "))?;
     writeln!(text, "|---|---|{}", "---|".repeat(COLUMNS.len()))?;
     for row in rows {
-        let words = row
-            .cells
-            .iter()
-            .map(|cell| if cell.is_ok() { "yes" } else { "no" });
-        let kind = if row.recipe.lenient {
-            "lenient"
-        } else {
-            "strict"
-        };
-        writeln!(
-            text,
-            "| {} | {} {kind} | {} |",
-            row.recipe.name,
-            row.api,
-            words.collect::<Vec<_>>().join(" | ")
-        )?;
+        writeln!(text, "{}", line(row))?;
     }
     Ok(())
+}
+
+/// A line of the table.
+fn line(row: &Row) -> String {
+    let words: Vec<&str> = row.cells.iter().map(Cell::word).collect();
+    format!(
+        "| {} | {} {} | {} |",
+        row.recipe.name,
+        row.api,
+        kind(row.recipe),
+        words.join(" | ")
+    )
+}
+
+fn kind(recipe: &Recipe) -> &'static str {
+    if recipe.lenient { "lenient" } else { "strict" }
+}
+
+/// What the page says otherwise than these rows, and than the programs of all generators.
+///
+/// # Errors
+///
+/// When a sample cannot be read.
+pub fn contradictions(page: &str, rows: &[Row]) -> Result<Vec<String>> {
+    let lines: Vec<&str> = page.lines().collect();
+    let mut found: Vec<String> = rows
+        .iter()
+        .map(line)
+        .filter(|line| !lines.contains(&line.as_str()))
+        .collect();
+    for recipe in &RECIPES {
+        let mut text = String::new();
+        section(&mut text, recipe)?;
+        if !page.contains(&text) {
+            found.push(format!("the section of {}", recipe.name));
+        }
+    }
+    Ok(found)
 }
 
 fn section(text: &mut String, recipe: &Recipe) -> Result<()> {
@@ -105,11 +128,14 @@ fn section(text: &mut String, recipe: &Recipe) -> Result<()> {
     );
     let sample = workspace::root().join(&path);
     let sample = fs::read_to_string(&sample).with_context(|| format!("reading {path}"))?;
-    let kind = if recipe.lenient { "lenient" } else { "strict" };
     write!(
         text,
-        "\n## {}\n\nDocument: {kind}. Options: {}.\n\n```{}\n{}```\n",
-        recipe.name, recipe.options, recipe.extension, sample
+        "\n## {}\n\nDocument: {}. Options: {}.\n\n```{}\n{}```\n",
+        recipe.name,
+        kind(recipe),
+        recipe.options,
+        recipe.extension,
+        sample
     )?;
     Ok(())
 }

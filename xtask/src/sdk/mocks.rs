@@ -48,12 +48,12 @@ pub fn tokens(lowered: &Lowered) -> TokenStream {
         .map(|(_, signature)| quote! { #signature { on(self, mock) } });
     quote! {
         use crate::#document::calls;
-        use crate::mock::{Mocked, Then, When, on};
+        use crate::mock::{Mocked, Then, When, on, sealed};
 
         #(#mocked)*
 
         /// A mock of each operation, as a method of the server that stands in.
-        pub trait MockServerExt { #(#declared)* }
+        pub trait MockServerExt: sealed::Server { #(#declared)* }
 
         impl MockServerExt for httpmock::MockServer { #(#written)* }
     }

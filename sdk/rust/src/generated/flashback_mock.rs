@@ -9,7 +9,7 @@
     reason = "generated"
 )]
 use crate::flashback::calls;
-use crate::mock::{Mocked, Then, When, on};
+use crate::mock::{Mocked, Then, When, on, sealed};
 impl Mocked for calls::ActivateMagicLink {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -431,7 +431,7 @@ impl Mocked for calls::VerifyMfaSetup {
     }
 }
 /// A mock of each operation, as a method of the server that stands in.
-pub trait MockServerExt {
+pub trait MockServerExt: sealed::Server {
     ///Mocks `POST /mfa/magic-link/activate`.
     fn activate_magic_link<F>(&self, mock: F) -> httpmock::Mock<'_>
     where

@@ -9,7 +9,7 @@
     reason = "generated"
 )]
 use crate::identity::calls;
-use crate::mock::{Mocked, Then, When, on};
+use crate::mock::{Mocked, Then, When, on, sealed};
 impl Mocked for calls::BeginStepUp {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -652,7 +652,7 @@ impl Mocked for calls::VerifyStepUp {
     }
 }
 /// A mock of each operation, as a method of the server that stands in.
-pub trait MockServerExt {
+pub trait MockServerExt: sealed::Server {
     ///Mocks `POST /identity/step-up`.
     fn begin_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where

@@ -9,7 +9,7 @@
     reason = "generated"
 )]
 use crate::netevia::calls;
-use crate::mock::{Mocked, Then, When, on};
+use crate::mock::{Mocked, Then, When, on, sealed};
 impl Mocked for calls::Authenticate {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -174,7 +174,7 @@ impl Mocked for calls::SendVerificationCode {
     }
 }
 /// A mock of each operation, as a method of the server that stands in.
-pub trait MockServerExt {
+pub trait MockServerExt: sealed::Server {
     ///Mocks `POST /api/auth/v2`.
     fn authenticate<F>(&self, mock: F) -> httpmock::Mock<'_>
     where

@@ -145,6 +145,14 @@ pub mod types {
         #[serde(rename = "self")]
         pub self_: Link,
     }
+    ///What the server says of itself.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct SystemInfo {
+        ///Countersign's version. It is no version of the product that this API mirrors.
+        #[serde(rename = "serverVersion")]
+        pub server_version: String,
+    }
     ///The form of the token operation. Which fields are needed depends on `grant_type`. Field names are read in any case; others, as `api-version`, are ignored.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -3125,6 +3133,198 @@ pub mod types {
         InsufficientUserAuthentication Forbidden UserNotFound RequestTimeout
         PayloadTooLarge UnsupportedMediaType TooManyRequests Internal ServiceUnavailable
     }
+    ///Why `get_about` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum GetAboutError {
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            ///Seconds to wait; equal to the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for GetAboutError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        GetAboutError : TokenInvalid TokenExpired Internal ServiceUnavailable
+    }
+    ///Why `get_about_v81` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum GetAboutV81Error {
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            detail: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            trace_id: Uuid,
+            ///Seconds to wait; equal to the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for GetAboutV81Error {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            detail: failure.field("detail")?,
+                            trace_id: failure.field("traceId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        GetAboutV81Error : TokenInvalid TokenExpired Internal ServiceUnavailable
+    }
     ///Why `get_user` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -4748,6 +4948,38 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`GET /api/v1/system/about`.
+    #[derive(Debug)]
+    pub enum GetAbout {}
+    impl Operation for GetAbout {
+        type Body = ();
+        type Answer = types::SystemInfo;
+        type Error = types::GetAboutError;
+        const ABOUT: &'static About = &About {
+            name: "get_about",
+            method: Method::GET,
+            path: "/api/v1/system/about",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+    }
+    ///`GET /api/v8.1/system/about`.
+    #[derive(Debug)]
+    pub enum GetAboutV81 {}
+    impl Operation for GetAboutV81 {
+        type Body = ();
+        type Answer = types::SystemInfo;
+        type Error = types::GetAboutV81Error;
+        const ABOUT: &'static About = &About {
+            name: "get_about_v81",
+            method: Method::GET,
+            path: "/api/v8.1/system/about",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`GET /api/v1/users/{id}`.
     #[derive(Debug)]
     pub enum GetUser {}
@@ -4996,6 +5228,24 @@ impl Client {
     #[inline]
     pub fn enable_mfa_v81(&self, id: impl AsRef<str>) -> Call<calls::EnableMfaV81> {
         Call::new(&self.core).path(&id.as_ref())
+    }
+    ///The server's version.
+    ///
+    ///For everybody who is signed in. `serverVersion` is Countersign's own version. There are no workers, no file-level recovery and no appliance in Azure, so nothing else is answered. Without a token this is 401 like every secured operation, which tells a client that the version in the path is served.
+    ///
+    ///`GET /api/v1/system/about`; [`types::GetAboutError`] has its errors.
+    #[inline]
+    pub fn get_about(&self) -> Call<calls::GetAbout> {
+        Call::new(&self.core)
+    }
+    ///The server's version.
+    ///
+    ///For everybody who is signed in. `serverVersion` is Countersign's own version. There are no workers, no file-level recovery and no appliance in Azure, so nothing else is answered. Without a token this is 401 like every secured operation, which tells a client that the version in the path is served.
+    ///
+    ///`GET /api/v8.1/system/about`; [`types::GetAboutV81Error`] has its errors.
+    #[inline]
+    pub fn get_about_v81(&self) -> Call<calls::GetAboutV81> {
+        Call::new(&self.core)
     }
     ///Get a user.
     ///

@@ -9,7 +9,7 @@
     reason = "generated"
 )]
 use crate::veeam::calls;
-use crate::mock::{Mocked, Then, When, on};
+use crate::mock::{Mocked, Then, When, on, sealed};
 impl Mocked for calls::AcceptMfa {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -214,6 +214,30 @@ impl Mocked for calls::EnableMfaV81 {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::GetAbout {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::GetAboutV81 {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::GetUser {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -348,7 +372,7 @@ impl Mocked for calls::UpdateUserV81 {
     }
 }
 /// A mock of each operation, as a method of the server that stands in.
-pub trait MockServerExt {
+pub trait MockServerExt: sealed::Server {
     ///Mocks `POST /api/v1/users/{id}/acceptMfa`.
     fn accept_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -389,6 +413,14 @@ pub trait MockServerExt {
     fn enable_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::EnableMfaV81>, Then<calls::EnableMfaV81>);
+    ///Mocks `GET /api/v1/system/about`.
+    fn get_about<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetAbout>, Then<calls::GetAbout>);
+    ///Mocks `GET /api/v8.1/system/about`.
+    fn get_about_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetAboutV81>, Then<calls::GetAboutV81>);
     ///Mocks `GET /api/v1/users/{id}`.
     fn get_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -480,6 +512,18 @@ impl MockServerExt for httpmock::MockServer {
     fn enable_mfa_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::EnableMfaV81>, Then<calls::EnableMfaV81>),
+    {
+        on(self, mock)
+    }
+    fn get_about<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetAbout>, Then<calls::GetAbout>),
+    {
+        on(self, mock)
+    }
+    fn get_about_v81<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::GetAboutV81>, Then<calls::GetAboutV81>),
     {
         on(self, mock)
     }

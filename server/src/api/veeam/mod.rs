@@ -1,8 +1,10 @@
-//! The API that mirrors Veeam Backup for Azure's REST API: `/api/oauth2/token`, `/api/v1/users*`, `/api/v8.1/users*`.
+//! The API that mirrors Veeam Backup for Azure's REST API: `/api/oauth2/token`, `/api/v1/users*`, `/api/v8.1/users*`,
+//! and `/system/about` beside both.
 
 mod dto;
 mod error;
 mod mfa;
+mod system;
 mod token;
 mod users;
 mod v8_1;
@@ -61,7 +63,9 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(users::delete_user)
         .service(mfa::enable_mfa)
         .service(mfa::accept_mfa)
-        .service(mfa::disable_mfa);
+        .service(mfa::disable_mfa)
+        .service(system::get_about)
+        .service(system::get_about_v81);
     v8_1::routes(config);
 }
 

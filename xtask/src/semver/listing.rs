@@ -1,0 +1,131 @@
+//! The public API of the SDK, one line for each item: of the archive of a release, and of what is here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::compat::release::Version;
+use crate::{process, workspace};
+
+/// A public API.
+pub struct Listing {
+    /// Its items, in the order in which rustdoc has them.
+    pub items: Vec<String>,
+    /// The features that a program can ask for.
+    pub features: Vec<String>,
+}
+
+/// The API that was released.
+///
+/// # Errors
+///
+/// When there is no such archive, or rustdoc does not read it.
+pub fn released(version: Version) -> Result<Listing> {
+    let archive = workspace::root().join(format!("sdk/released/countersign-sdk-{version}.crate"));
+    if !archive.is_file() {
+        bail!(
+            "{} is missing; see sdk/released/README.md",
+            archive.display()
+        );
+    }
+    let folder = folder().join("released");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--extract",
+        "--gzip",
+        "--no-same-owner",
+        "--strip-components=1",
+    ]);
+    process::run(
+        tar.arg("--file")
+            .arg(&archive)
+            .arg("--directory")
+            .arg(&folder),
+    )?;
+    let manifest = folder.join("Cargo.toml");
+    let text =
+        fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
+    // A workspace of its own. With our lock file, the two share what they are built on.
+    fs::write(&manifest, text + "\n[workspace]\n")
+        .with_context(|| format!("writing {}", manifest.display()))?;
+    fs::copy(
+        workspace::root().join("Cargo.lock"),
+        folder.join("Cargo.lock"),
+    )
+    .context("copying Cargo.lock")?;
+    read(&manifest)
+}
+
+/// The API that is here.
+///
+/// # Errors
+///
+/// When rustdoc does not read it.
+pub fn current() -> Result<Listing> {
+    read(&workspace::root().join("sdk/rust/Cargo.toml"))
+}
+
+fn folder() -> PathBuf {
+    workspace::target().join("semver")
+}
+
+/// Lets rustdoc write down the API with all features. That form is not stable yet, so rustc asks for the variable; which one this
+/// rustc writes, the version of `public-api` is chosen for.
+fn read(manifest: &Path) -> Result<Listing> {
+    let build = folder().join("build");
+    let mut rustdoc = process::cargo();
+    rustdoc.args([
+        "rustdoc",
+        "--quiet",
+        "--lib",
+        "--all-features",
+        "--manifest-path",
+    ]);
+    rustdoc.arg(manifest).arg("--target-dir").arg(&build);
+    rustdoc.args(["--", "-Z", "unstable-options", "--output-format", "json"]);
+    process::run(
+        rustdoc
+            .args(["--cap-lints", "allow"])
+            .env("RUSTC_BOOTSTRAP", "1"),
+    )?;
+    let api = public_api::Builder::from_rustdoc_json(build.join("doc/countersign_sdk.json"))
+        .omit_blanket_impls(true)
+        .build()
+        .context(
+            "reading what rustdoc wrote (`public-api` must be of the version for this rustc)",
+        )?;
+    Ok(Listing {
+        items: api.items().map(ToString::to_string).collect(),
+        features: features(manifest)?,
+    })
+}
+
+/// The features in a manifest.
+fn features(manifest: &Path) -> Result<Vec<String>> {
+    let mut metadata = process::cargo();
+    metadata.args([
+        "metadata",
+        "--no-deps",
+        "--format-version",
+        "1",
+        "--manifest-path",
+    ]);
+    let said = process::run_quietly(metadata.arg(manifest))?;
+    let said: Value =
+        serde_json::from_str(&said).context("reading what cargo says of a manifest")?;
+    let packages = said["packages"].as_array();
+    let package = packages
+        .into_iter()
+        .flatten()
+        .find(|package| package["name"] == "countersign-sdk");
+    let features = package.and_then(|package| package["features"].as_object());
+    let features = features.with_context(|| format!("{} has no features", manifest.display()))?;
+    Ok(features.keys().cloned().collect())
+}
