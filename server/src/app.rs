@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::courier::Health;
-use crate::model::{Fault, Result, Time};
+use crate::model::{Error, Fault, Result, Time};
 use crate::store::{Store, Tx, users};
 use crate::vault::{Hasher, PublicKey, Vault};
 
@@ -42,6 +42,7 @@ pub struct Ctx {
     pub settings: Arc<Settings>,
     /// Password hashing.
     pub hasher: Hasher,
+    costs: OnceCell<()>,
     courier: Arc<Notify>,
     health: Arc<Health>,
     probe: Probe,
@@ -95,6 +96,22 @@ impl Ctx {
         self.store.read(job).await
     }
 
+    /// Learns, once, what the kept password hashes cost, so that an unknown address costs as much time as the dearest
+    /// of them. It reads all users: the start does not wait for it, the first password does.
+    pub async fn learn_costs(&self) {
+        let learn = async || {
+            let parameters = self.read(users::hash_parameters).await?;
+            self.hasher.learn(parameters.iter().map(String::as_str));
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = self.costs.get_or_try_init(learn).await {
+            tracing::warn!(
+                ?error,
+                "what the kept password hashes cost is not known yet: each is learnt when it is met"
+            );
+        }
+    }
+
     /// Wakes the courier: there may be something to send.
     pub fn nudge_courier(&self) {
         self.courier.notify_one();
@@ -135,15 +152,9 @@ impl App {
         }
     }
 
-    /// Learns what the kept password hashes cost, so that an unknown address costs as much as the dearest
-    /// of them (N-079).
-    ///
-    /// # Errors
-    /// A fault when the database does not answer.
-    pub async fn learn_costs(&self) -> Result<()> {
-        let parameters = self.0.read(users::hash_parameters).await?;
-        self.0.hasher.learn(parameters.iter().map(String::as_str));
-        Ok(())
+    /// See [`Ctx::learn_costs`].
+    pub async fn learn_costs(&self) {
+        self.0.learn_costs().await;
     }
 
     /// The public keys that verify our tokens now.

@@ -112,7 +112,6 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let threads = app.ctx().settings.http_threads as usize;
     // Asked for before the door opens, so that a signal in between is not missed.
     let mut terminate = signal(SignalKind::terminate())?;
-    learn_costs(&app).await;
     let mut running = begin(&app, listener, threads)?;
     greet(&app, running.address);
     tokio::select! {
@@ -134,17 +133,7 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
 /// # Errors
 /// When the listener cannot be used.
 pub async fn start(app: App, listener: TcpListener) -> anyhow::Result<Running> {
-    learn_costs(&app).await;
     begin(&app, listener, 1)
-}
-
-async fn learn_costs(app: &App) {
-    if let Err(error) = app.learn_costs().await {
-        tracing::warn!(
-            ?error,
-            "what the kept password hashes cost is not known: each is learnt when it is met"
-        );
-    }
 }
 
 fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Running> {
@@ -161,11 +150,17 @@ fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Run
         stop,
         tasks: vec![
             tokio::spawn(courier.run(until(stopped.clone()))),
+            tokio::spawn(learn_costs(app.clone())),
             tokio::spawn(purge(app.clone(), stopped.clone())),
             tokio::spawn(mark(app.clone(), stopped.clone())),
             tokio::spawn(reload_keys(app.clone(), stopped)),
         ],
     })
+}
+
+/// Learns what the kept hashes cost before the first password comes, if there is time.
+async fn learn_costs(app: App) {
+    app.learn_costs().await;
 }
 
 /// What the documents say of paths, read once for all servers of the process.

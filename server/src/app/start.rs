@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use super::epoch::MarkFile;
 use super::readiness::Probe;
@@ -111,6 +111,7 @@ impl App {
         Ok(Self(Arc::new(Ctx {
             store,
             hasher,
+            costs: OnceCell::new(),
             vault: vault.context("the keys were not opened")?,
             probe: Probe::new(*chance.id::<Probe>(clock.now()).as_bytes()),
             clock,

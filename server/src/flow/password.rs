@@ -137,6 +137,7 @@ pub struct Checked {
 /// # Errors
 /// Refuses past P-17 without hashing; busy when hashing is (P-43).
 pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
+    ctx.learn_costs().await;
     let typed = address_as_typed(email);
     let address_hash = address_hash(&act.vault, &typed);
     let source_hash = act

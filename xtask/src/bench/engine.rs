@@ -16,16 +16,14 @@ use super::{server, usage, users};
 use crate::process;
 use crate::test::postgres::Cluster;
 
-/// The writes of one step, in the order of the server: try of the challenge, try of the counter, step,
-/// challenge used up, counter begun anew, session, refresh token, audit event.
-const WRITES: [&str; 8] = [
-    "UPDATE challenges SET attempts = attempts + 1 WHERE user_id = $1 AND id = $1 AND attempts < 5 \
+/// The writes of one step, in the order of the server: challenge tried and used up, counter begun anew, time step of the
+/// app, session, refresh token, audit event.
+const WRITES: [&str; 6] = [
+    "UPDATE challenges SET attempts = attempts + 1, consumed_at = $2 WHERE user_id = $1 AND id = $1 AND attempts < 5 \
      AND kind = 'authenticator' AND consumed_at IS NULL AND expires_at > $2",
-    "UPDATE factor_attempts SET failures = 1, next_try_at = $2 WHERE user_id = $1 AND kind = 'authenticator' AND failures = 0",
+    "UPDATE factor_attempts SET failures = 0, next_try_at = 0 WHERE user_id = $1 AND kind = 'authenticator' AND failures = 0",
     "UPDATE factors SET last_step = $2, last_used_at = $2 WHERE user_id = $1 AND id = $1 AND state = 'on' \
      AND (last_step IS NULL OR last_step < $2) AND (told_step IS NULL OR told_step <> $2)",
-    "UPDATE challenges SET consumed_at = $2 WHERE user_id = $1 AND id = $1 AND consumed_at IS NULL",
-    "UPDATE factor_attempts SET failures = 0, next_try_at = 0 WHERE user_id = $1 AND kind = 'authenticator'",
     "INSERT INTO sessions (user_id, id, acr, amr, auth_time, created_at, last_used_at, expires_at, proved_at, second_step_at) \
      VALUES ($1, $3, 'aal2', 'pwd otp mfa', $2, $2, $2, $2, $2, $2)",
     "INSERT INTO refresh_tokens (user_id, id, session_id, secret_hash, created_at) VALUES ($1, $3, $3, $4, $2)",
