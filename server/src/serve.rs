@@ -19,7 +19,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
-use utoipa_actix_web::AppExt;
 
 use crate::api::{Document, documents};
 use crate::app::App;
@@ -29,6 +28,7 @@ use crate::http::connection::{Patience, Stream};
 use crate::http::contract::{Contract, Source};
 use crate::http::docs::{self, Page};
 use crate::http::files::{self, File};
+use crate::http::operations::mount;
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
 
@@ -212,18 +212,16 @@ fn server(
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
     let web = move || {
         let edge = Arc::clone(&edge);
-        let web = Web::new()
-            .app_data(Data::new(app.clone()))
-            .wrap(from_fn(move |request, next| {
-                trace(Arc::clone(&edge), request, next)
-            }))
-            .into_utoipa_app();
+        let web =
+            Web::new()
+                .app_data(Data::new(app.clone()))
+                .wrap(from_fn(move |request, next| {
+                    trace(Arc::clone(&edge), request, next)
+                }));
         let web = documents()
             .iter()
-            .fold(web, |web, document| web.configure(document.routes));
-        let web = web
-            .into_app()
-            .configure(|config| files::routes(config, &served));
+            .fold(web, |web, document| web.configure(mount(document.routes)));
+        let web = web.configure(|config| files::routes(config, &served));
         match settings.swagger_ui {
             true => web.configure(docs::routes),
             false => web,

@@ -10,6 +10,7 @@ mod tests;
 
 use crate::http::contract::Envelope;
 use crate::http::docs::Text;
+use crate::http::operations::Listing;
 
 /// The texts of a document: its file's, and the same as JSON, which the build script writes.
 macro_rules! text {
@@ -35,7 +36,7 @@ pub struct Document {
     /// The document that the code yields, OpenAPI 3.1, for `cargo xtask drift`.
     pub code: fn() -> utoipa::openapi::OpenApi,
     /// Mounts its operations.
-    pub routes: fn(&mut utoipa_actix_web::service_config::ServiceConfig<'_>),
+    pub routes: Listing,
     /// How it words what no handler sees.
     pub envelope: Envelope,
 }

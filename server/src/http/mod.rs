@@ -11,6 +11,7 @@ pub mod health;
 pub mod input;
 pub mod limits;
 pub mod named;
+pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod problem;

@@ -13,10 +13,9 @@ mod setup;
 use actix_web::web::{Data, Json};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::api::{Document, text};
+use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Flashback};
 
@@ -40,7 +39,7 @@ type Pending = caller::Pending<Error>;
 type CallerOrPending = caller::CallerOrPending<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-fn routes(config: &mut ServiceConfig<'_>) {
+fn routes(config: &mut Operations<'_, '_>) {
     config
         .service(methods::get_mfa_status)
         .service(methods::get_mfa_methods)
@@ -70,8 +69,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
 
 /// What the mounted handlers say of themselves, collected in an application of its own.
 fn code() -> OpenApi {
-    let app = actix_web::App::new().into_utoipa_app().configure(routes);
-    let (_, mut document) = app.split_for_parts();
+    let mut document = described(routes);
     problem::describe::<Flashback>(&mut document);
     let components = document.components.get_or_insert_default();
     for (name, format) in [("bearerAuth", "JWT"), ("pendingAuth", "Reference")] {

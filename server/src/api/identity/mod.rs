@@ -20,10 +20,9 @@ mod users;
 use actix_web::web::{Data, Json};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::api::{Document, text};
+use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Identity};
 
@@ -45,7 +44,7 @@ type Caller = caller::Caller<Error>;
 type MaybeCaller = caller::MaybeCaller<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-fn routes(config: &mut ServiceConfig<'_>) {
+fn routes(config: &mut Operations<'_, '_>) {
     config
         .service(account::register_user)
         .service(account::verify_registration)
@@ -87,8 +86,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
 /// What the mounted handlers say of themselves, collected in an application of its own so that equal
 /// schema names of other APIs stay apart.
 fn code() -> OpenApi {
-    let app = actix_web::App::new().into_utoipa_app().configure(routes);
-    let (_, mut document) = app.split_for_parts();
+    let mut document = described(routes);
     problem::describe::<Identity>(&mut document);
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()

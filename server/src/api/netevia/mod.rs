@@ -11,11 +11,10 @@ mod settings;
 use actix_web::web::{Data, Json};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::api::{Document, text};
 use crate::http::either::require_either;
+use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Netevia};
 
@@ -37,7 +36,7 @@ type Caller = caller::Caller<Error>;
 type MaybeCaller = caller::MaybeCaller<Error>;
 type Answer<T> = Result<Json<T>, Error>;
 
-fn routes(config: &mut ServiceConfig<'_>) {
+fn routes(config: &mut Operations<'_, '_>) {
     config
         .service(settings::enable_mfa_sign_in)
         .service(settings::disable_mfa_sign_in)
@@ -51,8 +50,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
 
 /// What the mounted handlers say of themselves, collected in an application of its own.
 fn code() -> OpenApi {
-    let app = actix_web::App::new().into_utoipa_app().configure(routes);
-    let (_, mut document) = app.split_for_parts();
+    let mut document = described(routes);
     problem::describe::<Netevia>(&mut document);
     require_either(
         &mut document,

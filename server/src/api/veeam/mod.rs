@@ -14,10 +14,9 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::api::{Document, text};
+use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Veeam};
 
@@ -52,7 +51,7 @@ impl<T: Serialize> Responder for Utf8Json<T> {
     }
 }
 
-fn routes(config: &mut ServiceConfig<'_>) {
+fn routes(config: &mut Operations<'_, '_>) {
     config
         .service(token::request_token)
         .service(token::logout)
@@ -72,8 +71,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
 /// What the mounted handlers say of themselves, collected in an application of its own so that equal
 /// schema names of other APIs stay apart.
 fn code() -> OpenApi {
-    let app = actix_web::App::new().into_utoipa_app().configure(routes);
-    let (_, mut document) = app.split_for_parts();
+    let mut document = described(routes);
     problem::describe::<Veeam>(&mut document);
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()

@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::dto::{Links, Number, Place, UserV81};
 use super::error::{Error, refuses};
@@ -12,10 +11,11 @@ use super::mfa::{self, AcceptMfaRequest, EnableMfaAnswerV81, EnableMfaRequest};
 use super::users::{self, AddUserRequest, UpdateUserRequest, UserFilter, UserList};
 use super::{Answer, App, Body, Caller, OptionalBody, Query, Utf8Json};
 use crate::http::input::Then;
+use crate::http::operations::Operations;
 use crate::model::source::Source;
 
 /// Mounts the operations.
-pub fn routes(config: &mut ServiceConfig<'_>) {
+pub fn routes(config: &mut Operations<'_, '_>) {
     config
         .service(list_users)
         .service(add_user)
