@@ -19,6 +19,7 @@ pub mod logs;
 pub mod mail;
 pub mod person;
 pub mod port;
+pub mod prepared;
 pub mod process;
 mod schema;
 pub mod server;

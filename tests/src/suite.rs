@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::Builder;
 
-use crate::{coverage, logs};
+use crate::{coverage, logs, prepared};
 
 /// Something to be done when a test is over.
 type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -187,6 +187,7 @@ pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     arguments.test_threads.get_or_insert(3 * cores);
     logs::capture();
+    prepared::watch();
     // Where and why, and no more: a trace through the harness helps nobody.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let trials = tests.into_iter().map(Test::trial).collect();
@@ -195,7 +196,10 @@ pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
     if listed {
         return conclusion;
     }
-    let mut judged = vec![("no secret is in any log line", logs::judge())];
+    let mut judged = vec![
+        ("no secret is in any log line", logs::judge()),
+        ("no statement is parsed twice", prepared::judge()),
+    ];
     if conclusion.num_filtered_out == 0 && conclusion.num_ignored == 0 && conclusion.num_failed == 0
     {
         let seen = coverage::judge(unexercised);

@@ -170,7 +170,8 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
         return Err(Refusal::TokenInvalid { sent: false });
     }
     let token = token.trim_matches(' ');
-    if token.is_empty() || token.contains(char::is_whitespace) {
+    // A value that is a string is ASCII.
+    if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return Err(flawed);
     }
     Ok(Some(Secret::new(token.to_owned())))

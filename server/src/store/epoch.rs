@@ -5,6 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
+use super::cached::{kept, on};
 use super::conn::{self, Conn, Use};
 use super::{Engine, Tx};
 use crate::model::audit::Event;
@@ -50,10 +51,12 @@ pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
         Conn::Sqlite(conn) => insert.execute(conn)?,
         Conn::Postgres(conn) => insert.execute(conn)?,
     };
-    Ok(diesel::update(server_state::table.find(ONE))
-        .set(server_state::sequence.eq(server_state::sequence + 1))
-        .returning(MARK)
-        .get_result(&mut tx.conn)?)
+    Ok(on!(tx, |conn| kept!(
+        diesel::update(server_state::table.find(ONE))
+            .set(server_state::sequence.eq(server_state::sequence + 1))
+            .returning(MARK)
+    )
+    .get_result(conn))?)
 }
 
 /// The epoch that no start has told of yet, if there is one; it counts as told from now on.

@@ -5,6 +5,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Bool, Text};
 
 use super::Tx;
+use super::cached::run_kept;
 use super::conn::Conn;
 use crate::model::{Result, Time};
 use crate::schema::server_state;
@@ -353,12 +354,13 @@ pub fn permission(tx: &mut Tx, now: Time) -> Result<Permission> {
         Some(until) if until > now && !back => Some(until),
         _ => None,
     };
-    diesel::update(server_state::table)
-        .set((
+    run_kept!(
+        tx,
+        diesel::update(server_state::table).set((
             server_state::seen_at.eq(now),
             server_state::hold_until.eq(hold),
         ))
-        .execute(&mut tx.conn)?;
+    )?;
     Ok(match hold {
         None => Permission::Given,
         Some(until) => Permission::NotBefore { until, jumped },

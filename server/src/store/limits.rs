@@ -57,11 +57,7 @@ macro_rules! take {
             upsert,
             over().or($table::used.lt($limit.most.cast_signed())),
         );
-        // The enum cannot say ON CONFLICT.
-        match &mut $tx.conn {
-            Conn::Sqlite(conn) => upsert.execute(conn)?,
-            Conn::Postgres(conn) => upsert.execute(conn)?,
-        }
+        run_kept!($tx, upsert)?
     }};
 }
 
@@ -171,7 +167,7 @@ pub fn count_up(
         .set(limits::used.eq(limits::used + 1));
     let upsert =
         diesel::query_dsl::methods::FilterDsl::filter(upsert, limits::used.lt(most.cast_signed()));
-    let rows = on!(tx, |conn| upsert.execute(conn))?;
+    let rows = run_kept!(tx, upsert)?;
     Ok(rows == 1)
 }
 

@@ -1,12 +1,11 @@
 //! The courier's queue, and the canaries of the sealing keys.
 
 use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::Tx;
-use super::cached::{on, run_kept};
+use super::cached::{kept, on, run_kept};
 use super::conn::Conn;
 use crate::model::notice::{Lane, Notice, state};
 use crate::model::time::SKEW;
@@ -61,13 +60,26 @@ pub struct Waits {
 pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Result<Vec<Notice>> {
     let leased_until = now.plus_seconds(waits.lease);
     let latest = leased_until.plus_seconds(SKEW);
+    let Waits {
+        first,
+        growing,
+        longest,
+        ..
+    } = waits;
+    // How long a next try may wait after the tries so far. The query builder cannot shift; both databases can.
+    let latest_try = sql::<BigInt>("")
+        .bind::<BigInt, _>(now.plus_seconds(SKEW).micros())
+        .sql(&format!(
+            " + CASE WHEN tries = 0 THEN 0 WHEN tries > {growing} THEN {longest} \
+             ELSE CAST({first} AS BIGINT) << (tries - 1) END"
+        ));
     let due = notices::table
         .filter(notices::state.eq(state::QUEUED))
         .filter(notices::lane.eq(lane.as_str()))
         .filter(
             notices::next_try_at
                 .le(now)
-                .or(notices::next_try_at.gt(latest_try(now, waits))),
+                .or(notices::next_try_at.gt(latest_try)),
         )
         .filter(
             notices::leased_until
@@ -78,12 +90,10 @@ pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Resu
         .limit(limit);
     // Two couriers must not wait for each other's rows; the enum cannot say SKIP LOCKED.
     let found: Vec<Notice> = match &mut tx.conn {
-        Conn::Sqlite(conn) => due.select(Notice::as_select()).load(conn)?,
-        Conn::Postgres(conn) => due
-            .select(Notice::as_select())
-            .for_update()
-            .skip_locked()
-            .load(conn)?,
+        Conn::Sqlite(conn) => kept!(due.select(Notice::as_select())).load(conn)?,
+        Conn::Postgres(conn) => {
+            kept!(due.select(Notice::as_select()).for_update().skip_locked()).load(conn)?
+        }
     };
     for notice in &found {
         run_kept!(
@@ -95,22 +105,6 @@ pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Resu
         )?;
     }
     Ok(found)
-}
-
-/// The latest moment that a next try may wait for after the tries so far. The query builder cannot shift;
-/// both databases can.
-fn latest_try(now: Time, waits: Waits) -> SqlLiteral<BigInt> {
-    let Waits {
-        first,
-        growing,
-        longest,
-        ..
-    } = waits;
-    let now = now.plus_seconds(SKEW).micros();
-    sql(&format!(
-        "{now} + CASE WHEN tries = 0 THEN 0 WHEN tries > {growing} THEN {longest} \
-         ELSE CAST({first} AS BIGINT) << (tries - 1) END"
-    ))
 }
 
 /// The notice was handed over: its letter is wiped.

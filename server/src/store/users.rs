@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Tx;
-use super::cached::{on, run_kept};
+use super::cached::{kept, on, run_kept};
 use super::conn::Conn;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
@@ -218,14 +218,16 @@ pub fn set_description(tx: &mut Tx, id: UserId, description: &str) -> Result<()>
 /// How many administrators there are beside this user. Their rows are held until the write ends, so
 /// that of two who delete each other one is counted.
 pub fn other_administrators(tx: &mut Tx, id: UserId) -> Result<usize> {
-    let held = diesel::update(
-        users::table
-            .filter(users::role.eq(Role::Administrator))
-            .filter(users::disabled_at.is_null()),
+    let held: Vec<UserId> = on!(tx, |conn| kept!(
+        diesel::update(
+            users::table
+                .filter(users::role.eq(Role::Administrator))
+                .filter(users::disabled_at.is_null()),
+        )
+        .set(users::number.eq(users::number))
+        .returning(users::id)
     )
-    .set(users::number.eq(users::number))
-    .returning(users::id)
-    .get_results::<UserId>(&mut tx.conn)?;
+    .load(conn))?;
     Ok(held.iter().filter(|other| **other != id).count())
 }
 
