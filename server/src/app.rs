@@ -162,7 +162,7 @@ impl App {
         self.0.vault.jwks(self.0.now())
     }
 
-    /// Asks the operator, in the log, for a new signing key when the newest is old (P-35).
+    /// Asks the operator, in the log, for a new signing key when the newest is old.
     pub fn remind_of_keys(&self) {
         let days = self.0.settings.signing_key_days;
         let due = self

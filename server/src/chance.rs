@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use crate::model::ids::Id;
 use crate::model::{Secret, Time};
 
-/// Bytes of a TOTP secret: 160 bits (RFC 4226 §4 R6, P-19).
+/// Bytes of a TOTP secret: 160 bits (RFC 4226 §4 R6).
 const TOTP_SECRET_BYTES: usize = 20;
 
 /// Where random bytes come from; handed to everything that draws some.
@@ -20,7 +20,7 @@ pub struct Chance(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// The operating system's generator (N-150).
+    /// The operating system's generator (ASVS 11.5.1).
     System,
     /// ChaCha20 from a seed, shared by all clones.
     Seeded(Arc<Mutex<ChaCha20Rng>>),
@@ -41,7 +41,7 @@ impl Chance {
     /// Fills `bytes`.
     ///
     /// When the system has no random bytes to give, the process aborts: no request could be served
-    /// safely, none after it either, and a supervisor sees the exit (rule 10 of `security.md`: fail closed).
+    /// safely, none after it either, and a supervisor sees the exit (fail closed).
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
             Source::System => {
@@ -58,7 +58,7 @@ impl Chance {
         }
     }
 
-    /// A 256-bit secret, as references carry it (P-18).
+    /// A 256-bit secret, as references carry it.
     pub fn secret(&self) -> Secret<[u8; 32]> {
         let mut bytes = self.bytes();
         let secret = Secret::new(bytes);
@@ -66,12 +66,12 @@ impl Chance {
         secret
     }
 
-    /// A nonce for one sealing with XChaCha20-Poly1305: long enough to be drawn at random (N-151).
+    /// A nonce for one sealing with XChaCha20-Poly1305: long enough to be drawn at random (ASVS 11.3.4).
     pub fn nonce(&self) -> [u8; 24] {
         self.bytes()
     }
 
-    /// A salt for one password hash (P-03, N-029).
+    /// A salt for one password hash (RFC 9106 §4).
     pub fn salt(&self) -> [u8; 16] {
         self.bytes()
     }
@@ -88,14 +88,14 @@ impl Chance {
         Id::new(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 
-    /// A code of `digits` decimal digits, every one equally likely, leading zeros kept (N-048).
+    /// A code of `digits` decimal digits, every one equally likely, leading zeros kept (NIST SP 800-63B-4 §3.1.3.2).
     pub fn code(&self, digits: u32) -> Secret<String> {
         let width = digits as usize;
         let number = self.below(10_u64.saturating_pow(digits));
         Secret::new(format!("{number:0width$}"))
     }
 
-    /// A fresh TOTP secret of 160 bits (P-19).
+    /// A fresh TOTP secret of 160 bits.
     pub fn totp_secret(&self) -> Secret<Vec<u8>> {
         let mut bytes = vec![0; TOTP_SECRET_BYTES];
         self.fill(&mut bytes);

@@ -8,7 +8,7 @@ use crate::model::Time;
 
 /// Where the server's time comes from; handed to everything that needs to know what time it is.
 ///
-/// Nothing else reads a clock, the database included, so that one server has one time and a
+/// Nothing else reads a clock, the database included, so that one server has one time and a
 /// test can hold it still.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -52,7 +52,7 @@ impl Clock {
     reason = "the one place that reads the system's clock"
 )]
 fn system_time() -> Time {
-    // A clock before 1970 is a broken clock, but no reason to panic.
+    // A clock before 1970 is a broken clock, but no reason to panic.
     let micros = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
         Err(before) => {

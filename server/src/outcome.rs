@@ -78,7 +78,7 @@ pub struct SessionView {
     pub amr: Vec<String>,
     /// When the person last proved who they are.
     pub auth_time: Time,
-    /// When it ends at the latest, however often it is refreshed (P-31).
+    /// When it ends at the latest, however often it is refreshed.
     pub expires_at: Time,
 }
 
@@ -98,7 +98,7 @@ pub struct SignedIn {
     pub access_token: Secret<String>,
     /// A refresh token, good for one exchange.
     pub refresh_token: Secret<String>,
-    /// Lifetime of the access token in seconds (P-30).
+    /// Lifetime of the access token in seconds.
     pub expires_in: u32,
     /// When the access token was made.
     pub issued_at: Time,
@@ -230,7 +230,7 @@ pub struct StepUpRequired {
 pub struct SteppedUp {
     /// A new access token of the same session.
     pub access_token: Secret<String>,
-    /// Its lifetime in seconds (P-30).
+    /// Its lifetime in seconds.
     pub expires_in: u32,
     /// The assurance the session reaches now.
     pub acr: Assurance,
@@ -284,9 +284,9 @@ pub struct Resent {
     pub mfa_token: Secret<String>,
     /// The method whose code was sent.
     pub method: FactorKind,
-    /// How often it may be sent again (P-22).
+    /// How often it may be sent again.
     pub resends_remaining: u32,
-    /// Seconds until then (P-21).
+    /// Seconds until then.
     pub retry_after: u32,
 }
 

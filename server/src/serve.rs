@@ -36,7 +36,7 @@ mod door;
 
 use door::Door;
 
-/// How often what is over is forgotten (P-46).
+/// How often what is over is forgotten.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often the key file is looked at for a change: tokens whose keys were revoked count for no longer
@@ -66,7 +66,7 @@ impl Running {
         self.edge.undeclared()
     }
 
-    /// Takes no new requests, lets running ones end (P-45), then stops what runs beside them.
+    /// Takes no new requests, lets running ones end, then stops what runs beside them.
     pub async fn stop(self) {
         self.handle.stop(true).await;
         self.end_tasks().await;
@@ -191,7 +191,7 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
     )
 }
 
-/// The HTTP server: the door, the outer middleware, the operations of every document, the pages (P-45).
+/// The HTTP server: the door, the outer middleware, the operations of every document, the pages.
 fn server(
     app: &App,
     edge: &Arc<Edge>,

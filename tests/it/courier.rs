@@ -135,7 +135,7 @@ async fn waits_between_tries_grow() {
     }
     for (wait, expected) in waits.iter().zip([5, 10, 20, 40]) {
         let bounds = (expected * 3 / 4 - 1)..=(expected * 5 / 4);
-        assert!(bounds.contains(wait), "P-48: {waits:?}");
+        assert!(bounds.contains(wait), "it doubles from 5 s: {waits:?}");
     }
 }
 

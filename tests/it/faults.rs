@@ -268,7 +268,10 @@ async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
     let answers = at_once((0..12).map(|_| alice.login())).await;
     let signed_in = outcomes(&answers);
     assert!(signed_in["200"] >= 1, "{signed_in:?}");
-    assert!(signed_in["SERVICE_UNAVAILABLE"] >= 1, "P-43: {signed_in:?}");
+    assert!(
+        signed_in["SERVICE_UNAVAILABLE"] >= 1,
+        "a full queue: {signed_in:?}"
+    );
     let answers =
         at_once((0..12).map(|number| server.register(&format!("user{number}@example.com")))).await;
     let registered = outcomes(&answers);
@@ -293,7 +296,7 @@ async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
         );
     }
     assert!(compared < 20, "{compared}: too few were refused to tell");
-    // What was not compared does not count (P-17).
+    // What was not compared does not count.
     alice.login().await.is(200);
 }
 

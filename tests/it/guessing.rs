@@ -239,7 +239,7 @@ async fn a_resend_gives_no_tries_back() {
         .refused(400, "INVALID_MFA_CODE");
     assert_eq!(
         old["attemptsRemaining"], 1,
-        "the first code stopped working (N-052)"
+        "the first code stopped working"
     );
     server.verify_login(&token, &second).await.is(200);
 }

@@ -109,7 +109,7 @@ async fn parallel_guesses_on_many_challenges_stop_at_the_soft_limit() {
     let outcomes = outcomes(&answers);
     assert_eq!(
         outcomes["INVALID_MFA_CODE"], 10,
-        "P-13 counts over all challenges: {outcomes:?}"
+        "wrong codes count over all challenges: {outcomes:?}"
     );
     assert_eq!(outcomes["TOO_MANY_MFA_ATTEMPTS"], 15, "{outcomes:?}");
 }
@@ -209,7 +209,11 @@ async fn of_ten_sign_ins_six_are_mailed() {
     let outcomes = outcomes(&answers);
     assert_eq!(outcomes["200"], 10, "{outcomes:?}");
     let unsent = |answer: &&Answer| answer.text("message").starts_with("No code");
-    assert_eq!(answers.iter().filter(unsent).count(), 4, "P-23");
+    assert_eq!(
+        answers.iter().filter(unsent).count(),
+        4,
+        "code mails per hour"
+    );
     server.mail_is_out().await;
     let sign_ins = server.mail.subjects_to("alice@example.com");
     let codes = sign_ins
@@ -287,7 +291,10 @@ async fn no_more_than_five_challenges_wait() {
         .map(|answer| server.verify_login(&answer.text("mfaToken"), &wrong));
     let answers = at_once(guesses).await;
     let outcomes = outcomes(&answers);
-    assert_eq!(outcomes["INVALID_MFA_CODE"], 5, "P-16: {outcomes:?}");
+    assert_eq!(
+        outcomes["INVALID_MFA_CODE"], 5,
+        "live challenges: {outcomes:?}"
+    );
     assert_eq!(outcomes["MFA_TOKEN_INVALID"], 7, "{outcomes:?}");
 }
 

@@ -131,7 +131,7 @@ async fn an_act_that_needs_fresh_proof_asks_for_it_and_goes_on() {
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
     alice.sign_in().await;
-    // P-33: five minutes; the access token lives fifteen.
+    // Fresh proof lasts five minutes; the access token lives fifteen.
     server.clock.advance(400);
     let code = alice.fresh_code();
     let ask = move |wanted: StepUp| {

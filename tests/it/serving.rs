@@ -43,10 +43,7 @@ async fn talk(server: &Server, bytes: &[u8]) -> Option<String> {
 async fn a_slow_head_is_hung_up_on() {
     let server = Server::with(|settings| settings.header_timeout_seconds = 1).await;
     let answer = talk(&server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n").await;
-    assert!(
-        answer.is_some(),
-        "still waiting for the rest of the head (P-45)"
-    );
+    assert!(answer.is_some(), "still waiting for the rest of the head");
 }
 
 async fn a_slow_body_is_not_waited_for() {
@@ -57,7 +54,7 @@ async fn a_slow_body_is_not_waited_for() {
     })
     .await;
     let head = "POST /identity/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-    let answer = talk(&server, head.as_bytes()).await.expect("an end (P-45)");
+    let answer = talk(&server, head.as_bytes()).await.expect("an end");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("\"requestId\""), "{answer}");
     assert!(answer.contains("\"REQUEST_TIMEOUT\""), "{answer}");

@@ -144,7 +144,7 @@ async fn an_app_gets_its_secret_in_three_forms() {
     let alice = server.registered("alice@example.com").await;
     let setup = alice.begin_setup("authenticator").await.is(200);
     let (secret, url) = (setup.text("secret"), setup.text("otpauthUrl"));
-    assert_eq!(secret.len(), 32, "160 bits in base32 (P-19)");
+    assert_eq!(secret.len(), 32, "160 bits in base32");
     assert!(
         url.starts_with("otpauth://totp/Countersign:alice%40example.com?"),
         "{url}"

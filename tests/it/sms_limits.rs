@@ -1,4 +1,4 @@
-//! Text messages are limited beyond one account and number: for a range of numbers, and over the whole server (P-26).
+//! Text messages are limited beyond one account and number: for a range of numbers, and over the whole server.
 
 use contract_tests::{Call, PASSWORD, Person, json, logs, tests};
 

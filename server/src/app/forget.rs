@@ -1,4 +1,4 @@
-//! Forgetting what is over (P-46): small writes between those of others, each of them progress.
+//! Forgetting what is over: small writes between those of others, each of them progress.
 
 use std::time::{Duration, Instant};
 

@@ -126,7 +126,7 @@ impl App {
     }
 
     /// Makes sure that the key ring is this database's: each sealing key opens what it sealed here
-    /// before, and none that sealed is missing. A new one is known here from now on.
+    /// before, and none that sealed is missing. A new one is known here from now on.
     ///
     /// # Errors
     /// It is not, or the database does not answer.

@@ -35,7 +35,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// What signs access tokens (P-35).
+/// What signs access tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningAlgorithm {
     /// Ed25519 (RFC 8037).
@@ -323,7 +323,7 @@ pub(super) struct Sender;
 impl Kind for Sender {
     type Value = Mailbox;
     fn read(&self, text: &str) -> Result<Mailbox, String> {
-        // A control character in the name would make the message builder panic (security.md App. A).
+        // A control character in the name would make the message builder panic.
         if text.chars().any(char::is_control) {
             return Err(self.refused());
         }

@@ -77,7 +77,7 @@ impl Settings {
         let blocks = u64::from(self.hash_slots) * u64::from(self.argon2_memory_kib);
         if memory_kib().is_some_and(|all| blocks > all / 4) {
             warnings.push(format!(
-                "hash_slots times argon2_memory_kib is {blocks} KiB, more than a quarter of this machine's memory (P-43)"
+                "hash_slots times argon2_memory_kib is {blocks} KiB, more than a quarter of this machine's memory"
             ));
         }
         if self.smtp_url.is_some() && is_loopback(self.mail_from.email.domain()) {

@@ -17,7 +17,7 @@ pub enum TwilioSender {
     Service(String),
 }
 
-/// Countries, separated by commas; nothing means that there are no text messages (P-26).
+/// Countries, separated by commas; nothing means that there are no text messages.
 pub(super) struct Countries;
 
 impl Kind for Countries {

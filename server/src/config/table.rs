@@ -149,7 +149,7 @@ settings! {
     smtp_url: Option<Secret<String>> = Smtp, "";
     /// Whom mail comes from.
     mail_from: Mailbox = Sender, "Countersign <no-reply@localhost>";
-    /// P-26: countries whose numbers may be sent text messages; none turns SMS codes off.
+    /// Countries whose numbers may be sent text messages; none turns SMS codes off.
     sms_countries: Vec<country::Id> = Countries, "";
     /// The Twilio account that text messages are sent by. Without it and a webhook they are written to the outbox.
     twilio_account_sid: Option<String> = Account, "";
@@ -189,19 +189,19 @@ settings! {
     log_filter: String = Filter, "info,actix_server=warn";
     /// Whether `/readyz` answers 503 when mails or text messages do not leave, or their queue is full; otherwise it says `degraded`, and 200.
     ready_needs_courier: bool = SWITCH, "false";
-    /// P-35: what new signing keys are for; keys that exist stay what they are.
+    /// What new signing keys are for; keys that exist stay what they are.
     signing_algorithm: SigningAlgorithm = Choice(&[("EdDSA", SigningAlgorithm::EdDsa), ("ES256", SigningAlgorithm::Es256)]), "EdDSA";
-    /// P-35: days after which the log asks for `keys rotate`.
+    /// Days after which the log asks for `keys rotate`.
     signing_key_days: u32 = Whole(1, 3650), "90";
-    /// P-03: memory of one password hash in KiB; below 47104 with 2 iterations at least.
+    /// Memory of one password hash in KiB; below 47104 with 2 iterations at least.
     argon2_memory_kib: u32 = Whole(19_456, 1_048_576), "19456";
-    /// P-03: passes over the memory of a password hash.
+    /// Passes over the memory of a password hash.
     argon2_iterations: u32 = Whole(1, 20), "2";
-    /// P-03: lanes of a password hash; more than one makes it no faster here.
+    /// Lanes of a password hash; more than one makes it no faster here.
     argon2_parallelism: u32 = Whole(1, 16), "1";
-    /// P-43: password hashes at once, each on a thread with its own memory.
+    /// Password hashes at once, each on a thread with its own memory.
     hash_slots: u32 = Whole(1, 64), "half the processors, at least 1" => (processors() / 2).clamp(1, 64);
-    /// P-43: password hashes waiting at most; past it the answer is 503.
+    /// Password hashes waiting at most; past it the answer is 503.
     hash_queue: u32 = Whole(1, 1024), "4 times hash_slots" => 4 * hash_slots;
     /// Threads that answer HTTP.
     http_threads: u32 = Whole(1, 256), "the processors" => processors().clamp(1, 256);
@@ -211,123 +211,123 @@ settings! {
     database_threads: u32 = Whole(1, 64), "4";
     /// Database jobs waiting at most; past it the answer is 503.
     database_queue: u32 = Whole(16, 65_536), "4096";
-    /// P-45: seconds to wait for the database; past it the answer is 503.
+    /// Seconds to wait for the database; past it the answer is 503.
     database_timeout_seconds: u32 = Whole(1, 5), "3";
     /// Whether prepared statements are kept on PostgreSQL. Set it to off behind a pooler in transaction mode, as PgBouncer's.
     database_statement_cache: bool = Choice(&[("on", true), ("off", false)]), "on";
-    /// P-44: the longest request body in bytes; past it the answer is 413.
+    /// The longest request body in bytes; past it the answer is 413.
     body_limit_bytes: u32 = Whole(4096, 65_536), "16384";
-    /// P-45: seconds a client has to send the head of a request, and to begin its body, which then comes with 500 bytes a second at least.
+    /// Seconds a client has to send the head of a request, and to begin its body, which then comes with 500 bytes a second at least.
     header_timeout_seconds: u32 = Whole(1, 60), "5";
-    /// P-45: seconds a request may take.
+    /// Seconds a request may take.
     request_timeout_seconds: u32 = Whole(1, 120), "15";
-    /// P-45: seconds an idle connection is kept.
+    /// Seconds an idle connection is kept.
     keep_alive_seconds: u32 = Whole(1, 600), "60";
-    /// P-45: seconds to wait for the mail server.
+    /// Seconds to wait for the mail server.
     smtp_timeout_seconds: u32 = Whole(1, 60), "10";
-    /// P-45: seconds to wait for Twilio or the webhook.
+    /// Seconds to wait for Twilio or the webhook.
     sms_timeout_seconds: u32 = Whole(1, 30), "5";
-    /// P-45: seconds that running requests have to end when the server is told to stop.
+    /// Seconds that running requests have to end when the server is told to stop.
     shutdown_timeout_seconds: u32 = Whole(1, 300), "30";
 
     policy {
-        /// P-01: fewest characters of a new password; 8 only where everybody has a second factor.
+        /// Fewest characters of a new password; 8 only where everybody has a second factor.
         password_min = Whole(8, 64);
-        /// P-02: most characters of a new password.
+        /// Most characters of a new password.
         password_max = Whole(64, 256);
-        /// P-10: digits of a mailed code.
+        /// Digits of a mailed code.
         code_digits = Whole(6, 10);
-        /// P-11: tries per challenge or registration.
+        /// Tries per challenge or registration.
         tries_per_challenge = Whole(3, 10);
-        /// P-12: seconds a mailed code lives.
+        /// Seconds a mailed code lives.
         mail_code_seconds = Whole(60, 600);
-        /// P-27: seconds a mailed link lives, and a challenge that mailed one.
+        /// Seconds a mailed link lives, and a challenge that mailed one.
         magic_link_seconds = Whole(300, 900);
-        /// P-12: seconds a code sent as a text message lives.
+        /// Seconds a code sent as a text message lives.
         sms_code_seconds = Whole(60, 600);
-        /// P-13: wrong codes since the last right one after which waits start.
+        /// Wrong codes since the last right one after which waits start.
         soft_limit = Whole(5, 20);
-        /// P-14: seconds of the first wait; it doubles with each further wrong code.
+        /// Seconds of the first wait; it doubles with each further wrong code.
         wait_first_seconds = Whole(10, 600);
-        /// P-14: seconds of the longest wait.
+        /// Seconds of the longest wait.
         wait_max_seconds = Whole(60, 86_400);
-        /// P-15: wrong codes since the last right one that stop the factor.
+        /// Wrong codes since the last right one that stop the factor.
         hard_limit = Whole(10, 100);
-        /// P-16: live challenges per account; the oldest dies.
+        /// Live challenges per account; the oldest dies.
         challenges_per_account = Whole(1, 10);
-        /// P-17: wrong passwords per address and source before waits start.
+        /// Wrong passwords per address and source before waits start.
         password_free_tries = Whole(3, 20);
-        /// P-17: seconds of the longest wait after wrong passwords; the first is one second.
+        /// Seconds of the longest wait after wrong passwords; the first is one second.
         password_wait_max_seconds = Whole(60, 3600);
-        /// P-18: seconds a challenge lives.
+        /// Seconds a challenge lives.
         challenge_seconds = Whole(300, 900);
-        /// P-20: whether the TOTP code after the current one is accepted as well.
+        /// Whether the TOTP code after the current one is accepted as well.
         totp_accept_next_step = SWITCH;
-        /// P-21: seconds before the first resend; they double with each.
+        /// Seconds before the first resend; they double with each.
         resend_cooldown_seconds = Whole(30, 300);
-        /// P-22: resends per challenge.
+        /// Resends per challenge.
         resends_per_challenge = Whole(0, 5);
-        /// P-23: code mails per account and hour.
+        /// Code mails per account and hour.
         code_mails_per_hour = Whole(1, 60);
-        /// P-23: code mails per account and day.
+        /// Code mails per account and day.
         code_mails_per_day = Whole(1, 240);
-        /// P-24: notices per address and hour.
+        /// Notices per address and hour.
         notices_per_hour = Whole(1, 60);
-        /// P-24: notices per address and day.
+        /// Notices per address and day.
         notices_per_day = Whole(1, 240);
         /// Registration mails per address and hour.
         registration_mails_per_hour = Whole(1, 20);
-        /// P-25: mail-causing calls per source (/24 or /56) and hour; registrations, set-ups and the rest each.
+        /// Mail-causing calls per source (/24 or /56) and hour; registrations, set-ups and the rest each.
         mail_calls_per_source = Whole(1, 100_000);
         /// Sign-ins by passkey alone that a source (/24 or /56) may begin per hour.
         passkey_sign_ins_per_source = Whole(10, 1_000_000);
-        /// P-25: mails of all kinds per hour over the whole server; 0 for no such limit.
+        /// Mails of all kinds per hour over the whole server; 0 for no such limit.
         mails_per_hour = Whole(0, 10_000_000);
-        /// P-26: text messages per number and hour, for each account that proved it; as many for all others.
+        /// Text messages per number and hour, for each account that proved it; as many for all others.
         sms_per_number_hour = Whole(1, 20);
-        /// P-26: text messages per number and day, for each account that proved it; as many for all others.
+        /// Text messages per number and day, for each account that proved it; as many for all others.
         sms_per_number_day = Whole(1, 40);
-        /// P-26: text messages per hour to numbers with the same first seven digits; set-ups half as many more.
+        /// Text messages per hour to numbers with the same first seven digits; set-ups half as many more.
         sms_per_prefix_hour = Whole(1, 10_000);
-        /// P-26: text messages per account and day.
+        /// Text messages per account and day.
         sms_per_account_day = Whole(1, 40);
-        /// P-26: text messages per day over the whole server; set-ups half as many more.
+        /// Text messages per day over the whole server; set-ups half as many more.
         sms_per_day = Whole(1, 10_000_000);
         /// Sets of recovery or scratch codes that an account may have made per hour.
         code_sets_per_hour = Whole(1, 100);
-        /// P-29: seconds the link lives that proves a new address.
+        /// Seconds the link lives that proves a new address.
         address_link_seconds = Whole(600, 86_400);
-        /// P-30: seconds an access token lives.
+        /// Seconds an access token lives.
         access_token_seconds = Whole(60, 3600);
-        /// P-31: seconds a session lives, however often it is refreshed.
+        /// Seconds a session lives, however often it is refreshed.
         session_seconds = Whole(300, 2_592_000);
-        /// P-32: seconds a session may be idle.
+        /// Seconds a session may be idle.
         session_idle_seconds = Whole(300, 86_400);
         /// Seconds during which a refresh token that was exchanged gets the same successor once more, as two tabs or a lost answer need it; 0 for never. Later its reuse ends the session.
         refresh_reuse_seconds = Whole(0, 60);
-        /// P-33: seconds after a sign-in during which factors may be changed.
+        /// Seconds after a sign-in during which factors may be changed.
         fresh_for_factors_seconds = Whole(60, 3600);
-        /// P-33: seconds after a sign-in during which an administrator may act.
+        /// Seconds after a sign-in during which an administrator may act.
         fresh_for_administration_seconds = Whole(60, 3600);
-        /// P-34: seconds that the clocks of replicas may differ when tokens are judged.
+        /// Seconds that the clocks of replicas may differ when tokens are judged.
         token_leeway_seconds = Whole(0, 30);
-        /// P-39: seconds a pending set-up lives.
+        /// Seconds a pending set-up lives.
         enrolment_seconds = Whole(300, 900);
-        /// P-41: days an API key lives when none are asked for.
+        /// Days an API key lives when none are asked for.
         api_key_default_days = Whole(1, 365);
-        /// P-41: most days an API key can live.
+        /// Most days an API key can live.
         api_key_max_days = Whole(1, 365);
-        /// P-41: live API keys per user.
+        /// Live API keys per user.
         api_keys_per_user = Whole(1, 100);
-        /// P-46: seconds that ended challenges and registrations are kept.
+        /// Seconds that ended challenges and registrations are kept.
         keep_challenges_seconds = Whole(3600, 2_592_000);
-        /// P-46: seconds that ended sessions are kept.
+        /// Seconds that ended sessions are kept.
         keep_sessions_seconds = Whole(86_400, 34_560_000);
-        /// P-46: seconds that audit events are kept.
+        /// Seconds that audit events are kept.
         keep_audit_seconds = Whole(2_592_000, 315_360_000);
-        /// P-48: seconds the courier tries to deliver a notice without a code.
+        /// Seconds the courier tries to deliver a notice without a code.
         notice_seconds = Whole(600, 86_400);
-        /// P-48: notices waiting at most; past it, calls that send mail answer 503.
+        /// Notices waiting at most; past it, calls that send mail answer 503.
         courier_queue = Whole(100, 1_000_000);
     }
 }

@@ -434,7 +434,7 @@ fn a_sender_of_this_machine_is_warned_about_where_a_mail_server_is_named() {
 fn the_table_has_a_row_for_every_setting() {
     let text = table();
     assert_eq!(text.lines().count(), rows().len() + 2);
-    assert!(text.contains("| `tries_per_challenge` | `--tries-per-challenge` | `COUNTERSIGN_TRIES_PER_CHALLENGE` | 5 | a whole number from 3 to 10 | P-11: tries per challenge or registration. |"));
+    assert!(text.contains("| `tries_per_challenge` | `--tries-per-challenge` | `COUNTERSIGN_TRIES_PER_CHALLENGE` | 5 | a whole number from 3 to 10 | Tries per challenge or registration. |"));
     assert!(
         text.lines()
             .all(|line| line.matches(" | ").count() == 5 || line.starts_with("|---"))

@@ -67,7 +67,7 @@ impl Post {
 }
 
 /// The message of a letter. A second one for the same notice is equal but for its date, so that a
-/// receiver sees them as one.
+/// receiver sees them as one.
 pub(super) fn message(
     notice: &Notice,
     letter: &Letter,
@@ -75,7 +75,7 @@ pub(super) fn message(
     service: &str,
     now: Time,
 ) -> Result<Message> {
-    // Never parsed as a mailbox: that would read more into it than an address (security.md App. A).
+    // Never parsed as a mailbox: that would read more into it than an address.
     let (local, domain) = letter
         .to
         .split_once('@')

@@ -44,13 +44,13 @@ const fn at_once(lane: Lane) -> usize {
     }
 }
 
-/// How long a notice is ours. A courier that dies gives it up by this; no delivery takes as long.
+/// How long a courier holds a notice: one that dies gives it up after this. No delivery takes as long.
 const LEASE_SECONDS: i64 = 60;
 
 /// How often the queue is looked at when nobody says that there is something new.
 const POLL: Duration = Duration::from_secs(2);
 
-/// P-48: the wait before the second try; it doubles with each further one.
+/// The wait before the second try; it doubles with each further one.
 const RETRY_SECONDS: i64 = 5;
 
 /// The longest wait between two tries, in seconds.
@@ -120,7 +120,7 @@ impl Courier {
         })))
     }
 
-    /// Delivers until `stop` is over; then lets what is under way come to its end, which takes
+    /// Delivers until `stop` is over; then lets what is under way come to its end, which takes
     /// no longer than a delivery may.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
@@ -200,7 +200,7 @@ impl Courier {
         let id = notice.id;
         let kind = notice.kind.clone();
         if let Err(error) = self.attempt(notice).await {
-            // The lease runs out and it is tried again; the receiver may get it twice.
+            // The lease runs out and it is tried again; the receiver may get it twice.
             tracing::error!(?error, %id, kind, "what became of a mail could not be stored");
         }
     }
@@ -290,7 +290,7 @@ impl Courier {
     }
 
     /// When to try again after `tries` earlier tries: 5 s, 10 s, 20 s …, each up to a quarter sooner
-    /// or later, so that what failed together does not come back together (P-48).
+    /// or later, so that what failed together does not come back together.
     fn next_try(&self, tries: i32) -> Time {
         let doublings = u32::try_from(tries).unwrap_or(0).min(20);
         let wait = (RETRY_SECONDS << doublings).min(RETRY_MAX_SECONDS) * 1_000_000;

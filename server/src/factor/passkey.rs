@@ -2,7 +2,7 @@
 //!
 //! The library keeps the state of a ceremony; we keep that state as JSON in the database, where it is
 //! taken before an answer is looked at, so that no answer is ever judged twice. The challenge (32
-//! bytes, P-40) is the one random value in this server that `Chance` does not draw.
+//! bytes) is the one random value in this server that `Chance` does not draw.
 
 use serde_json::{Value, json};
 use webauthn_rs::prelude::{
@@ -26,10 +26,10 @@ use ceremony::{
     begun, library, milliseconds, parse, print, public_key, set, unknown_library, value,
 };
 
-/// P-40: how long a device has to answer, in seconds; less where its challenge ends before.
+/// How long a device has to answer, in seconds (WebAuthn Level 3 §15.1); less where its challenge ends before.
 pub const CEREMONY_SECONDS: u32 = 300;
 
-/// How strongly the authenticator is asked to check who holds it (P-42).
+/// How strongly the authenticator is asked to check who holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
     /// It must: where the passkey stands alone, and where a session is lifted.
@@ -237,7 +237,7 @@ impl RelyingParty {
         let mut options = public_key(&options)?;
         // The library discourages discoverable credentials, without which nobody signs in by passkey
         // alone, and asks for ones that never work without user verification, which after a password
-        // they may (P-42); alone they must not be found without it (CTAP 2.1 §12.1).
+        // they may; alone they must not be found without it (CTAP 2.1 §12.1).
         let preferred = Verification::Preferred.word();
         set(
             &mut options,

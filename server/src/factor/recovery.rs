@@ -10,18 +10,18 @@ use crate::vault::{Vault, same};
 
 /// Crockford's base32 symbols: no I, L, O and U.
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Symbols of a recovery code: 80 bits (P-36).
+/// Symbols of a recovery code: 80 bits, where NIST SP 800-63B-4 §4.2.1.1 asks for 64.
 const RECOVERY_SYMBOLS: usize = 16;
-/// Symbols of one printed group (P-36).
+/// Symbols of one printed group.
 const GROUP: usize = 4;
-/// Codes of a recovery set (P-37).
+/// Codes of a recovery set.
 const RECOVERY_CODES: usize = 10;
 /// Digits of a scratch code (seed 003).
 pub const SCRATCH_DIGITS: u32 = 8;
 /// Codes of a scratch set (seed 003).
 const SCRATCH_CODES: usize = 5;
 
-/// The domain of the pepper (P-38).
+/// The domain of the pepper.
 const DOMAIN: &str = "recovery code";
 
 /// Draws the codes of a new set, as they are printed; no two of them alike.
@@ -83,8 +83,8 @@ pub fn looks_like(typed: &Secret<String>, scratch: bool) -> Option<CodeSetKind> 
     }
 }
 
-/// What is hashed for a code: its keyed hash, so that the database alone does not do to guess eight
-/// digits (P-38).
+/// What is hashed for a code: its keyed hash, so that the database alone is not enough to guess
+/// eight digits.
 pub fn peppered(vault: &Vault, typed: &Secret<String>) -> Secret<String> {
     let keyed = vault.keyed_hash(DOMAIN, &[normalized(typed).expose().as_bytes()]);
     Secret::new(data_encoding::HEXLOWER.encode(&keyed))
@@ -97,7 +97,7 @@ pub fn peppered(vault: &Vault, typed: &Secret<String>) -> Secret<String> {
 /// A fault when the database does not answer.
 pub fn spend(tx: &mut Tx, set: &CodeSet, hash: &[u8; 32], now: Time) -> Result<bool> {
     let mut found = None;
-    // All rows are compared, each in constant time (P-38).
+    // All rows are compared, each in constant time.
     for row in code_sets::codes(tx, set)? {
         if same(&row.code_hash, hash) {
             found = Some(row.ordinal);

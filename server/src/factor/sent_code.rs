@@ -11,7 +11,7 @@ use crate::vault::{self, Vault};
 const DOMAIN: &str = "sent code";
 
 /// The keyed hash of a code sent for the row with this id: six digits alone would be found from a
-/// plain hash at once, and a code of one challenge must not fit another (N-051).
+/// plain hash at once, and a code of one challenge must not fit another (ASVS 6.6.2).
 pub fn hash(vault: &Vault, row: &[u8; 16], code: &Secret<String>) -> Vec<u8> {
     vault
         .keyed_hash(DOMAIN, &[row, code.expose().as_bytes()])
@@ -25,7 +25,7 @@ pub fn fits(vault: &Vault, row: &[u8; 16], kept: &[u8], code: &Code) -> bool {
 }
 
 /// A code and the link that goes with it in one letter: the code follows from the link's secret, so
-/// that the link's page can show it and the database holds neither (P-27).
+/// that the link's page can show it and the database holds neither.
 #[derive(Clone)]
 pub struct Sending {
     challenge: ChallengeId,
@@ -35,7 +35,7 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// The code of this challenge and this link, of `digits` digits (P-10).
+    /// The code of this challenge and this link, of `digits` digits.
     pub fn new(vault: &Vault, challenge: ChallengeId, link: Secret<[u8; 32]>, digits: u32) -> Self {
         let parts: &[&[u8]] = &[challenge.as_bytes(), link.expose()];
         let hash = vault.keyed_hash("code of a link", parts);
@@ -92,10 +92,10 @@ impl SentCode {
     }
 
     /// Whether the code, or the token of the link that went with it, fits and is not past its
-    /// lifetime (P-12, P-27, N-049).
+    /// lifetime (NIST SP 800-63B-4 §3.1.3.2).
     pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
         if self.sent_at.is_some_and(|sent| sent.is_to_come(now)) {
-            // The clock went back since: what is sent lives no longer for that (N-049).
+            // The clock went back since: that must not lengthen the life of what was sent.
             return false;
         }
         if let Some(link) = Reference::parse(ReferenceKind::MagicLink, code.as_typed()) {

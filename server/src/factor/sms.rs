@@ -6,7 +6,7 @@ use phonenumber::{Metadata, Mode, Type};
 
 use crate::model::typed;
 
-/// The digits of a number that make its prefix (P-26): country, area, and who sold it.
+/// The digits of a number that make its prefix: country, area, and who sold it.
 const PREFIX: usize = 7;
 
 /// A number that text messages can be sent to, in E.164: `+` and digits, nothing else.
@@ -20,7 +20,7 @@ pub enum Flaw {
     NoNumber,
     /// It is one that is dearer than a text message to a person, or reaches no person.
     NoPerson,
-    /// Its country is not on the list (P-26).
+    /// Its country is not on the list.
     Country,
 }
 
@@ -177,7 +177,7 @@ const fn is_of_a_person(kind: Type) -> bool {
     }
 }
 
-/// The beginning that numbers of one range have in common (P-26).
+/// The beginning that numbers of one range have in common.
 pub fn prefix(number: &str) -> &str {
     let digits = number.trim_start_matches('+');
     digits.get(..PREFIX).unwrap_or(digits)

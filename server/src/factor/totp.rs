@@ -1,4 +1,4 @@
-//! Authenticator apps: time-based one-time passwords (RFC 6238), SHA-1, six digits, thirty seconds (P-19).
+//! Authenticator apps: time-based one-time passwords (RFC 6238), SHA-1, six digits, thirty seconds.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::model::{Fault, Result, Secret, Time};
 use crate::store::{Tx, factors, sealed};
 use crate::vault::{Place, Vault};
 
-/// Seconds of one time step (P-19).
+/// Seconds of one time step.
 const STEP: i64 = 30;
 /// How far a device's clock may be off and still be told so, in steps: ten minutes.
 const TELL_STEPS: i64 = 20;
@@ -57,12 +57,12 @@ impl Authenticator {
         }
     }
 
-    /// The accepted step whose code this is, newest first (P-20).
+    /// The accepted step whose code this is, newest first (RFC 6238 §5.2).
     pub(super) fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
         let current = step(now);
         let newest = newest_step(policy, now);
         (current - 1..=newest).rev().find(|step| {
-            // Before 1970 no step fits.
+            // Before 1970 no step fits.
             u64::try_from(step * STEP)
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
         })
@@ -127,7 +127,7 @@ pub fn accept<'a>(
     Ok(verdict)
 }
 
-/// The newest step whose code is accepted at `now` (P-20).
+/// The newest step whose code is accepted at `now` (RFC 6238 §5.2).
 pub fn newest_step(policy: &Policy, now: Time) -> i64 {
     step(now) + i64::from(policy.totp_accept_next_step)
 }

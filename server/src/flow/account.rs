@@ -22,7 +22,7 @@ use crate::vault;
 pub enum Carried {
     /// A code, for whoever holds the registration's token.
     Code,
-    /// A link, which is enough by itself (P-29).
+    /// A link, which is enough by itself.
     Link,
 }
 
@@ -49,8 +49,8 @@ pub struct Register {
 /// Begins a registration: the same work and the same answer for a known and an unknown address.
 ///
 /// # Errors
-/// Refuses what cannot be an address, a password that may not be set, and a source past P-25; an
-/// address that is taken only where that is to be told.
+/// Refuses what cannot be an address, a password that may not be set, and a source past
+/// `mail_calls_per_source`. An address that is taken is refused only where the answer may tell so.
 pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     let act = Act::begin(ctx, command.source);
     let address = canonical_address(&command.email).ok_or_else(|| {
@@ -126,7 +126,7 @@ impl Mailed {
         }
     }
 
-    /// How long it is good for (P-12, P-29).
+    /// How long it is good for.
     fn seconds(&self, act: &Act) -> u32 {
         match self {
             Self::Code(_) => act.policy().mail_code_seconds,
@@ -218,12 +218,12 @@ fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool)
     act.post(tx, of.user_id, &of.address, message, seconds)
 }
 
-/// Mails the link of a registration once more: a new one, so that the old one stops working (N-052).
+/// Mails the link of a registration once more: a new one, so that the old one stops working.
 /// Whoever holds the id learns nothing: an id that nobody has, one whose registration is over, and
 /// one whose mails of this hour are used up have the same answer.
 ///
 /// # Errors
-/// Refuses a source past P-25.
+/// Refuses a source past `mail_calls_per_source`.
 pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let mailed = Mailed::Link(ctx.chance.secret());
@@ -401,7 +401,7 @@ async fn end_over<T>(ctx: &Ctx, act: &Act, id: UserId, found: Result<T>) -> Resu
     found
 }
 
-/// Takes a try and compares (P-11).
+/// Takes a try and compares.
 fn try_code(tx: &mut Tx, act: &Act, registration: &Registration, code: &Code) -> Result<()> {
     let id = registration.user_id;
     let tries = act.policy().tries_per_challenge;

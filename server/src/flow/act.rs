@@ -171,8 +171,8 @@ impl Act {
         }
     }
 
-    /// Records that a limit was hit, and refuses (N-147): once an hour for each user and limit, or who
-    /// goes on past one would fill the disk.
+    /// Records that a limit was hit (ASVS 16.3.3), and refuses. It records once an hour for each user and
+    /// limit, or a caller who goes on past one would fill the disk.
     ///
     /// # Errors
     /// Always: the refusal, or a fault when the database does not answer.
@@ -230,8 +230,8 @@ impl Act {
         }
     }
 
-    /// Counts a call that sends mail against its source (P-25), and makes sure the courier's queue
-    /// has room (P-48). Strangers have half of everything, and a count of their own, and so have
+    /// Counts a call that sends mail against its source, and makes sure the courier's queue
+    /// has room. Strangers have half of everything, and a count of their own, and so have
     /// set-ups: they cannot use up what the codes of sign-ins have.
     ///
     /// # Errors
@@ -278,7 +278,7 @@ impl Act {
         Ok(wait)
     }
 
-    /// Judges whether this source may cause mail at all, before slow work is done for it (P-25).
+    /// Judges whether this source may cause mail at all, before slow work is done for it.
     ///
     /// # Errors
     /// Refuses past the limit.
@@ -292,7 +292,7 @@ impl Act {
         Err(Refusal::TooManyRequests { retry_after }.into())
     }
 
-    /// Whether this source caused its share of mails and text messages for now (P-25).
+    /// Whether this source caused its share of mails and text messages for now.
     ///
     /// # Errors
     /// A fault when the database does not answer.
@@ -300,7 +300,7 @@ impl Act {
         Ok(self.mail_call_wait(tx, whose)?.is_some())
     }
 
-    /// Whether the courier's queue is full (P-48), or the server's mails of this hour are used up (P-25).
+    /// Whether the courier's queue is full, or the server's mails of this hour are used up.
     ///
     /// # Errors
     /// A fault when the database does not answer.
@@ -339,8 +339,8 @@ impl Act {
         (self.vault.keyed_hash("mail source", &[&network]), limit)
     }
 
-    /// Counts a mail that is about to be queued against the whole server's budget, if it has one
-    /// (P-25), and warns at 80 % of it.
+    /// Counts a mail that is about to be queued against the whole server's budget, if it has
+    /// one, and warns at 80 % of it.
     ///
     /// # Errors
     /// Busy when the budget is used up.
@@ -369,16 +369,13 @@ impl Act {
         }
         let alarm = limit("mails_alarm", all.saturating_mul(4) / 5);
         if limits::take(tx, b"server", alarm, self.now)?.is_some() {
-            tracing::warn!(
-                most = all,
-                "more than 80 % of this hour's mails are used (P-25)"
-            );
+            tracing::warn!(most = all, "more than 80 % of this hour's mails are used");
         }
         Ok(())
     }
 
-    /// The limits of code mails of an account (P-23). What its sessions begin has the same once more: else
-    /// an old session that is in foreign hands could use up what its owner needs to sign in.
+    /// The limits of code mails of an account. What its sessions begin has the same limits once more, or an
+    /// old session in foreign hands could use up what its owner needs to sign in.
     fn code_mail_limits(&self, whose: MailOf) -> [Limit; 2] {
         let (hour, day) = match whose {
             MailOf::Session => ("code_mails_hour_sessions", "code_mails_day_sessions"),
@@ -400,7 +397,7 @@ impl Act {
         ]
     }
 
-    /// Counts a code mail against its account (P-23).
+    /// Counts a code mail against its account.
     ///
     /// # Errors
     /// Refuses past the limit.
@@ -413,7 +410,7 @@ impl Act {
         Ok(())
     }
 
-    /// Judges whether the account may be sent a code, without counting one (P-23).
+    /// Judges whether the account may be sent a code, without counting one.
     ///
     /// # Errors
     /// Refuses past the limit.
@@ -428,7 +425,7 @@ impl Act {
         Ok(())
     }
 
-    /// Whether the account had its share of code mails for sign-ins for now (P-23).
+    /// Whether the account had its share of code mails for sign-ins for now.
     ///
     /// # Errors
     /// A fault when the database does not answer.
@@ -441,7 +438,7 @@ impl Act {
         Ok(false)
     }
 
-    /// Seconds until the account may be sent a code again, by its limits (P-23).
+    /// Seconds until the account may be sent a code again, by its limits.
     ///
     /// # Errors
     /// A fault when the database does not answer.
@@ -454,7 +451,8 @@ impl Act {
         Ok(longest)
     }
 
-    /// Tells the user, by mail, if they have a mailbox. Past P-24 one digest an hour stands for all further notices.
+    /// Tells the user, by mail, if they have a mailbox. Past `notices_per_hour` or
+    /// `notices_per_day` one digest an hour stands for all further notices.
     ///
     /// # Errors
     /// A fault when the database does not answer or the letter cannot be sealed.

@@ -26,7 +26,7 @@ pub struct Send {
 /// asked for, for the same act, stops working.
 ///
 /// # Errors
-/// Refuses a user without any channel, and past P-23, P-25 and P-26.
+/// Refuses a user without any channel, and past the limits of code mails, of the source and of text messages.
 pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
     let act = Act::begin(ctx, command.source);
     let draft = challenge::Draft::new(ctx, &act);

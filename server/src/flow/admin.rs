@@ -152,7 +152,7 @@ pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
 }
 
 /// Removes all factors of the user, and ends their sessions and challenges: the way out after a
-/// lost phone. The password stays (N-034).
+/// lost phone. The password stays (ASVS 6.4.6).
 ///
 /// # Errors
 /// Refuses an address without an account.

@@ -17,7 +17,7 @@ use crate::vault;
 /// How many characters of a key people see: the prefix and enough to tell two apart.
 const HINT_CHARACTERS: usize = 12;
 
-/// A service that sent a good key. Nobody can be signed in by one (N-020).
+/// A service that sent a good key. A key signs nobody in (ASVS 7.2.2).
 #[derive(Clone, Debug)]
 pub struct ApiKeyCaller {
     /// The key.
@@ -68,7 +68,7 @@ pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCa
 }
 
 /// Judges whether the caller may manage keys: an administrator, signed in lately, with the second
-/// factor if one is on (P-33).
+/// factor if one is on.
 fn judge(act: &Act, caller: &Caller) -> Result<()> {
     caller.judge_administrator()?;
     let max_age = act.policy().fresh_for_administration_seconds;
@@ -85,7 +85,7 @@ pub struct Make {
     pub name: String,
     /// What it opens.
     pub scopes: Vec<Scope>,
-    /// Days until it stops working; P-41's default if not said.
+    /// Days until it stops working; `api_key_default_days` if not said.
     pub expires_in_days: Option<u32>,
     /// Where it came from.
     pub source: Source,
@@ -94,7 +94,7 @@ pub struct Make {
 /// Makes a key, shown this once.
 ///
 /// # Errors
-/// Refuses who may not, and one key too many (P-41).
+/// Refuses callers who may not, and one key more than `api_keys_per_user`.
 pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     let act = Act::begin(ctx, command.source);
     let maker = command.caller.user.id;

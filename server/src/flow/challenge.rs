@@ -32,7 +32,7 @@ pub struct Draft {
 pub struct Opened {
     /// When it ends.
     pub expires_at: Time,
-    /// Whether its code was to be sent and may not be now (P-23, P-25, P-26).
+    /// Whether its code was to be sent and a limit forbids it for now.
     pub unsent: bool,
     /// Whether a code was sent for it.
     pub sent: bool,
@@ -49,7 +49,7 @@ pub struct Opening {
     pub factor_id: Option<FactorId>,
     /// The session that asks, if one.
     pub session_id: Option<SessionId>,
-    /// Its lifetime in seconds (P-18, P-39).
+    /// Its lifetime in seconds.
     pub seconds: u32,
     /// The number an SMS goes to.
     pub phone: Option<String>,
@@ -98,7 +98,7 @@ impl Draft {
     }
 
     /// Opens the challenge, and sends its code if its method is one that is sent. The oldest of too
-    /// many live ones dies (P-16).
+    /// many live ones dies.
     ///
     /// # Errors
     /// Refuses when nothing may be sent now, but for openings that take it.
@@ -181,7 +181,7 @@ pub fn phone_on(factors: &[Factor]) -> Option<String> {
         .and_then(|factor| factor.target.clone())
 }
 
-/// When a link that is mailed now stops working (P-27).
+/// When a link that is mailed now stops working.
 fn link_ends(act: &Act) -> Time {
     let seconds = act.policy().magic_link_seconds;
     act.now.plus_seconds(i64::from(seconds))
@@ -193,7 +193,7 @@ pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
     Sending::new(&act.vault, challenge, ctx.chance.secret(), digits)
 }
 
-/// Counts a code that is about to be sent, before anything is changed (P-23, P-25, P-26). What is
+/// Counts a code that is about to be sent, before anything is changed. What is
 /// refused by the limits of the account or the number is not counted for its source either.
 fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
     let whose = MailOf::of(opening.purpose);
@@ -282,7 +282,7 @@ fn links(challenge: &Challenge) -> bool {
 /// `false` when the challenge changed meanwhile; then nothing is sent and no code is counted.
 ///
 /// # Errors
-/// Refuses past P-23, P-25 and P-26, before the old code is touched.
+/// Refuses past the limits of code mails, of the source and of text messages, before the old code is touched.
 pub fn send(
     tx: &mut Tx,
     act: &Act,

@@ -1,5 +1,5 @@
 //! Fresh proof: what acts that change who can sign in ask of the caller's own session, whatever the
-//! API (P-33, N-072).
+//! API (NIST SP 800-63B-4 §4.1.2).
 
 use crate::flow::{Act, demand};
 use crate::model::factor::Factor;
@@ -9,7 +9,7 @@ use crate::model::{Refusal, Result};
 use crate::store::{Tx, factors, sessions, users};
 
 /// Judges whether the caller's session gave fresh proof: a second step passed in it while sign-in
-/// asks for one, else a password typed in it; at most five minutes ago (P-33).
+/// asks for one, else a password typed in it; at most five minutes ago.
 ///
 /// # Errors
 /// Refuses an older or weaker session, with the age that would do (RFC 9470).
@@ -78,7 +78,7 @@ pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
 }
 
 /// Lets the session that turned its account's first method on go on without signing in anew, for what is
-/// left of the five minutes since its password was typed (P-33): nobody but who knew the password can
+/// left of the five minutes since its password was typed: only somebody who knew the password can
 /// be there, and what they proved is no older.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Mailed links: opening one shows the code for the device that asked, and approves nothing (P-27).
+//! Mailed links: opening one shows the code for the device that asked, and approves nothing.
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;

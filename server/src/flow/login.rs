@@ -109,9 +109,9 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     }
 }
 
-/// The method a sign-in starts with: the primary one if the API can carry it, else the first that it
-/// can; one whose code may not be sent now (P-23, P-25, P-26) only if there is no other, and one that
-/// is stopped (P-15) only then, since it stays demanded all the same.
+/// The method a sign-in starts with: the primary one if the API can carry it, or the first that it can.
+/// One whose code may not be sent now is taken only if there is no other. So is one that is stopped, since
+/// it stays demanded all the same.
 /// Where none can travel it is a recovery code: the second step is never left out.
 fn first_method(
     tx: &mut Tx,
@@ -242,7 +242,7 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     })
 }
 
-/// A further code of one challenge keeps the pace of resends, whatever the method (P-21, P-22).
+/// A further code of one challenge keeps the pace of resends, whatever the method.
 fn judge_pace(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
     let wait = match seen.challenge.resends_remaining(act.policy()) {
         0 => seen.challenge.expires_at.seconds_after(act.now).max(1),
@@ -331,8 +331,8 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     })
 }
 
-/// Another factor that fits lifts every stop (P-15): what was stopped may be tried again, at the pace of
-/// P-14. The counter of what fitted begins anew elsewhere.
+/// Another factor that fits lifts every stop: what was stopped may be tried again, at the pace of the
+/// waits between wrong codes. The counter of what fitted begins anew elsewhere.
 pub(super) fn lift_stops(tx: &mut Tx, act: &Act, user_id: UserId) -> Result<()> {
     for counter in factors::stopped(tx, user_id, act.policy().hard_limit)? {
         let mut lifted = counter;

@@ -53,7 +53,7 @@ pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Re
     )
 }
 
-/// What asks for one of the passkeys that are on, for a challenge of this purpose (P-42) and this end.
+/// What asks for one of the passkeys that are on, for a challenge of this purpose and this end.
 ///
 /// # Errors
 /// Refuses when there is none, as also where passkeys are no longer to be had.

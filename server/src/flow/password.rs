@@ -14,7 +14,7 @@ use crate::model::{Refusal, Result, Secret, UserId};
 use crate::store::{Tx, limits, users};
 use crate::vault::{Comparison, Vault, Verified};
 
-/// Fewer guesses than a million, by zxcvbn's count, is a common password (N-026): its lists hold the
+/// Fewer guesses than a million, by zxcvbn's count, is a common password (ASVS 6.2.4): its lists hold the
 /// 30,000 most common ones, and this covers them in every spelling it knows.
 const COMMON_BELOW_LOG10: f64 = 6.0;
 /// Pieces that are looked at: who begins with so much that is easy to guess meant no more by the rest.
@@ -27,11 +27,11 @@ const SUBSTITUTES_READ: usize = 3;
 /// Characters that zxcvbn looks at in one go: its work grows fast with the length.
 const PIECE: usize = 20;
 
-/// Judges a password that is about to be set (P-01, P-02, N-021…N-026): length and the block list,
+/// Judges a password that is about to be set (NIST SP 800-63B-4 §3.1.1.2): length and the block list,
 /// and no rule of composition.
 ///
 /// # Errors
-/// Refuses with a sentence about the field `password`; busy when hashing is (P-43).
+/// Refuses with a sentence about the field `password`; busy when hashing is.
 pub async fn judge_new(
     ctx: &Ctx,
     act: &Act,
@@ -110,7 +110,7 @@ pub fn own_words(email: &str, names: &[&Option<String>]) -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
-/// The key of an address as typed in the counters of P-17.
+/// The key of an address as typed, in the counters of wrong passwords.
 pub fn address_hash(vault: &Vault, typed: &str) -> Vec<u8> {
     vault
         .keyed_hash("password address", &[typed.as_bytes()])
@@ -129,13 +129,13 @@ pub struct Checked {
 }
 
 /// Does the slow part of judging a typed password, outside any transaction; [`Checked::judge`] does the
-/// rest, in the write that follows. Known and unknown addresses do the same work (N-079).
+/// rest, in the write that follows. Known and unknown addresses do the same work (ASVS 6.3.8).
 ///
 /// Nothing is written and no try is taken here: what is not judged (an overload, a client that hangs up,
 /// a restart) was no wrong password.
 ///
 /// # Errors
-/// Refuses past P-17 without hashing; busy when hashing is (P-43).
+/// Refuses while a wait after wrong passwords lasts, without hashing; busy when hashing is.
 pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
     ctx.learn_costs().await;
     let typed = address_as_typed(email);
@@ -191,14 +191,14 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
 enum Looked {
     /// Nothing.
     Open(Option<User>, UserId),
-    /// A wait (P-17) that was recorded this hour.
+    /// A wait that was recorded this hour.
     Told(Refusal),
     /// A wait that is to be recorded.
     Limited(Refusal, UserId),
 }
 
 impl Checked {
-    /// Takes a try (P-17), and only then looks whether the password was right: the user, held until the
+    /// Takes a try, and only then looks whether the password was right: the user, held until the
     /// write ends, if the address is known, the account active and the password the one that stands now.
     ///
     /// A right one begins the counter anew. Of several at once each is judged when its turn comes, so
@@ -242,7 +242,7 @@ impl Checked {
         Ok(users::find(tx, known.id)?.filter(stands))
     }
 
-    /// Makes the hash of a right password anew where it is outdated (N-030): once it was judged, and the
+    /// Makes the hash of a right password anew where it is outdated: once it was judged, and the
     /// answer does not depend on it.
     pub async fn renew(&self, ctx: &Ctx, act: &Act) {
         let (Verified::Right { outdated: true }, Some(user)) =

@@ -30,7 +30,7 @@ pub struct SetDraft {
 /// Draws a set and hashes its codes, and counts it against the account that asks.
 ///
 /// # Errors
-/// Refuses past the sets of an hour; busy when hashing is (P-43).
+/// Refuses past the sets of an hour; busy when hashing is.
 pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Result<SetDraft> {
     count(ctx, act, asks, Count::Look).await?;
     let now = act.now;
@@ -98,7 +98,7 @@ impl SetDraft {
     ) -> Result<()> {
         if live {
             code_sets::end(tx, user_id, self.kind, self.now)?;
-            // Wrong codes are counted over a set (P-15).
+            // Wrong codes are counted for each set.
             factors::reset_attempts(tx, user_id, self.kind.method())?;
         }
         let set = CodeSet {
@@ -187,7 +187,7 @@ pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32>
 /// and committed.
 ///
 /// # Errors
-/// Busy when hashing is (P-43); a fault when the salt is none.
+/// Busy when hashing is; a fault when the stored salt is not a salt.
 pub async fn hash_try(
     ctx: &Ctx,
     act: &Act,

@@ -1,4 +1,4 @@
-//! Sending a mailed code again: a new code each time, so the old one stops working (N-052).
+//! Sending a mailed code again: a new code each time, so the old one stops working (ASVS 6.6.2).
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
@@ -26,7 +26,8 @@ pub struct Resend {
 /// Mails a new code.
 ///
 /// # Errors
-/// Refuses past P-21, P-22, P-23 and P-25, and for methods that are not sent.
+/// Refuses during the cooldown, past the resends of the challenge, past the limits of what is sent, and for methods
+/// that are not sent.
 pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     resend_for(ctx, command, None).await
 }

@@ -259,7 +259,7 @@ pub fn view_of(session: &Session) -> SessionView {
 }
 
 /// Who sends this bearer: its signature, its session's row and its user's row all have to stand now
-/// (N-008, N-158).
+/// (ASVS 7.4.1 and 8.3.2).
 ///
 /// # Errors
 /// Refuses a token that is no good, or past its time.
@@ -307,7 +307,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
         let session = caller.session.without_proof(now);
         let kept = session.clone();
         if let Err(error) = ctx.write(move |tx| sessions::lift(tx, &kept)).await {
-            // This call has no proof all the same: reading goes on when writing cannot.
+            // This call has no proof all the same: reading goes on when writing cannot.
             tracing::warn!(?error, "proof of a time to come was not forgotten");
         }
         return Ok(Caller { session, ..caller });
@@ -317,7 +317,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
             .write(move |tx| sessions::touch(tx, user_id, session_id, now))
             .await;
         if let Err(error) = touched {
-            // The session only seems idle a little longer: reading goes on when writing cannot.
+            // The session only seems idle a little longer: reading goes on when writing cannot.
             tracing::warn!(?error, "a session's last use was not kept");
         }
     }
@@ -441,7 +441,7 @@ fn again(
     }
 }
 
-/// Ends the caller's session: every token of it is good for nothing from now on (N-008).
+/// Ends the caller's session: every token of it is good for nothing from now on (ASVS 7.4.1).
 ///
 /// # Errors
 /// A fault when the database does not answer.

@@ -388,7 +388,7 @@ impl Seen {
             .map(|id| Count::of(id, purpose, method))
     }
 
-    /// Takes a try of the method's counter (P-13…P-15), or refuses.
+    /// Takes a try of the method's counter, or refuses.
     fn take_try(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<FactorAttempts> {
         let mut seen = match self.attempts.kind == method {
             true => self.attempts,
@@ -437,8 +437,8 @@ impl Seen {
         act.refuse_limited(tx, self.user.id, exhausted(act, &counter))
     }
 
-    /// Records a wrong answer. A right password followed by wrong codes is told to the user (N-078),
-    /// and so is a stop (P-15).
+    /// Records a wrong answer. A right password followed by wrong codes is told to the user (ASVS 6.3.5),
+    /// and so is a stop.
     fn failed(
         &self,
         tx: &mut Tx,

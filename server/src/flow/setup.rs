@@ -65,11 +65,11 @@ pub struct Begin {
     pub source: Source,
 }
 
-/// Begins setting up a method. A set-up of the same method that this session had under way ends (P-39).
+/// Begins setting up a method. A set-up of the same method that this session had under way ends.
 ///
 /// # Errors
 /// Refuses a method that is on, a wrong password, and a session without fresh proof: a second step once
-/// sign-in asks for one, else the password, typed now or lately (N-072).
+/// sign-in asks for one, else the password, typed now or lately (NIST SP 800-63B-4 §4.1.2).
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller.clone();
@@ -376,7 +376,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         let session = seen.beginner(tx, act)?;
         let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
         // What was fresh when the set-up began is so to its end; a factor that went on since then is one
-        // that this session has to have passed (N-072).
+        // that this session has to have passed (NIST SP 800-63B-4 §4.1.2).
         let max_age = act.policy().fresh_for_factors_seconds;
         if !session.proved_since(asked, seen.challenge.created_at, max_age, act.now) {
             return Err(Refusal::MfaTokenInvalid.into());
@@ -441,7 +441,7 @@ const fn gone(method: FactorKind) -> Refusal {
 }
 
 /// Turns a proved factor on: it takes the place of those it replaces, the codes that came with it
-/// count, and sessions that never saw a second step end (N-011).
+/// count, and sessions that never saw a second step end (ASVS 7.4.3).
 fn turn_on(
     tx: &mut Tx,
     act: &Act,

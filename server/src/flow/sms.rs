@@ -1,4 +1,4 @@
-//! Text messages: who may be sent one, and how many (P-26).
+//! Text messages: who may be sent one, and how many.
 
 use crate::factor::sms::{Phone, prefix};
 use crate::flow::act::{DAY, HOUR};
@@ -17,7 +17,7 @@ pub fn phone(act: &Act, text: &str) -> Result<Phone> {
         .map_err(|flaw| Refusal::field("phoneNumber", flaw.sentence()).into())
 }
 
-/// Judges whether there are text messages at all (P-26: no country, none).
+/// Judges whether there are text messages at all: without a country in `sms_countries` there are none.
 ///
 /// # Errors
 /// Refuses when there are none.
@@ -96,7 +96,7 @@ const fn names(whose: MailOf) -> &'static Names {
 
 impl Act {
     /// Counts a text message to this number, which [`Act::judge_sms`] let through: by number, by the
-    /// range the number is from, by account, and over the whole server (P-26).
+    /// range the number is from, by account, and over the whole server.
     ///
     /// # Errors
     /// Refuses where somebody else took the last one of a limit since it was judged.
@@ -119,7 +119,7 @@ impl Act {
         self.warn_of_sms(tx, whose)
     }
 
-    /// Judges whether a text message may be sent to this number, without counting one (P-26).
+    /// Judges whether a text message may be sent to this number, without counting one.
     ///
     /// # Errors
     /// Refuses past any of its limits, and while there are no text messages.

@@ -139,7 +139,7 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
 }
 
 /// What follows when a factor went on: every other session ends if nothing was asked for before, else
-/// those that never saw a second step (N-011); and the user is told. The factors as they are then.
+/// those that never saw a second step (ASVS 7.4.3); and the user is told. The factors as they are then.
 ///
 /// # Errors
 /// A fault when the database does not answer.

@@ -30,7 +30,7 @@ pub enum Phase {
     Busy,
 }
 
-/// How long a connection may keep us waiting (P-45).
+/// How long a connection may keep us waiting.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For a head, once it has begun.

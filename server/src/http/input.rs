@@ -236,8 +236,8 @@ fn readable(bytes: &[u8]) -> Result<&[u8], Rejected> {
 /// Bytes of a body that must come in a second, once it has begun.
 const LEAST_PER_SECOND: u64 = 500;
 
-/// The whole body, as far as it keeps within P-44 and P-45. It takes memory as its bytes come, whatever
-/// length was announced.
+/// The whole body, as far as it keeps within `body_limit_bytes` and its time. It takes memory as its bytes
+/// come, whatever length was announced.
 async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejected> {
     let line = request.conn_data::<Rc<Line>>();
     line.inspect(|line| line.enter(Phase::Body));

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use crate::app::App;
 use crate::model::source::Source;
 
-/// Where a request comes from (N-140): the address of the peer or, only if the peer is a trusted
+/// Where a request comes from (ASVS 4.1.3): the address of the peer or, only if the peer is a trusted
 /// proxy, the last address of `X-Forwarded-For` that is not a trusted proxy itself.
 pub fn source(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Source {
     // A peer without an address is a Unix socket or a test.

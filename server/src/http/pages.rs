@@ -2,7 +2,7 @@
 //!
 //! The token stands in the fragment of the link, which browsers send to nobody. A small script takes it
 //! out of the address line and posts it when the button is pressed, so that mail scanners that open
-//! links do nothing by it (P-27), and no log or referrer ever holds it.
+//! links do nothing by it, and no log or referrer ever holds it.
 
 use actix_web::web::Bytes;
 

@@ -23,9 +23,9 @@ pub enum Rejected {
     Refused(Refusal),
     /// Ours to mend, or a dependency's.
     Fault(Fault),
-    /// The body is larger than the setting allows (P-44).
+    /// The body is larger than the setting allows.
     TooLarge,
-    /// The body did not come, or too slowly (P-45).
+    /// The body did not come, or too slowly.
     TooSlow,
     /// The body is not said to be what it must be.
     MediaType(Media),

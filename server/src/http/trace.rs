@@ -245,7 +245,7 @@ fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
     }
 }
 
-/// The headers of every answer (N-142).
+/// The headers of every answer (ASVS 3.4.1, 3.4.4 and 3.4.5).
 fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
     if let Ok(id) = HeaderValue::from_str(&request_id().to_string()) {
         headers.insert(X_REQUEST_ID, id);

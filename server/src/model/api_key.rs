@@ -28,7 +28,7 @@ pub struct ApiKey {
     pub secret_hash: Vec<u8>,
     /// When it was made.
     pub created_at: Time,
-    /// When it stops working (P-41).
+    /// When it stops working.
     pub expires_at: Time,
 }
 
@@ -48,7 +48,7 @@ const CHECK_DIGITS: usize = 6;
 const BASE62: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A key as its holder sends it: `csk_`, base62 of user id ‖ key id ‖ 256-bit secret, and a base62
-/// CRC-32 that lets secret scanners and typing mistakes be told at once (P-41).
+/// CRC-32, by which secret scanners find a key and typing mistakes show at once.
 #[derive(Clone, Debug)]
 pub struct PrintedKey {
     /// The maker.

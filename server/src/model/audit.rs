@@ -1,4 +1,4 @@
-//! Audit events: what happened, to whom, by whom, from where (N-146, N-147). Never a secret.
+//! Audit events: what happened, to whom, by whom, from where (ASVS 16.2 and 16.3). Never a secret.
 
 use diesel::prelude::*;
 
@@ -89,7 +89,7 @@ events! {
     PasswordSet "password_set";
     /// A user was deleted.
     UserDeleted "user_deleted";
-    /// Too many wrong codes stopped a kind of factor (P-15).
+    /// Too many wrong codes stopped a kind of factor.
     FactorLocked "factor_locked";
     /// An administrator made an API key.
     ApiKeyMade "api_key_made";

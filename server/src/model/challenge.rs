@@ -27,21 +27,21 @@ pub struct Challenge {
     pub factor_id: Option<FactorId>,
     /// The session that began it; none at sign-in.
     pub session_id: Option<SessionId>,
-    /// Keyed hash of the mailed code, bound to this challenge (N-051).
+    /// Keyed hash of the mailed code, bound to this challenge (ASVS 6.6.2).
     pub code_hash: Option<Vec<u8>>,
-    /// Tries so far (P-11).
+    /// Tries so far.
     pub attempts: i32,
-    /// Mails sent again so far (P-22).
+    /// Mails sent again so far.
     pub resends: i32,
-    /// When the last mail was queued (P-21).
+    /// When the last mail was queued.
     pub last_sent_at: Option<Time>,
     /// When it began.
     pub created_at: Time,
-    /// When it stops being good for anything (P-18).
+    /// When it stops being good for anything.
     pub expires_at: Time,
     /// When it was used up or displaced.
     pub consumed_at: Option<Time>,
-    /// SHA-256 of the secret of the link in its last mail; none once another link took its place (P-27).
+    /// SHA-256 of the secret of the link in its last mail; none once another link took its place.
     pub link_hash: Option<Vec<u8>>,
     /// Until when the link is good.
     pub link_expires_at: Option<Time>,
@@ -51,7 +51,7 @@ pub struct Challenge {
     pub action: Option<String>,
     /// The network address that asked, as text: the link's page shows it.
     pub source: Option<String>,
-    /// When its link was opened last: the code of its last mail counts from then on (P-27).
+    /// When its link was opened last: the code of its last mail counts from then on.
     pub opened_at: Option<Time>,
 }
 
@@ -101,7 +101,7 @@ impl Challenge {
             .saturating_sub(self.attempts.unsigned_abs())
     }
 
-    /// Seconds to wait before the mail may be sent again (P-21: doubling with each resend).
+    /// Seconds to wait before the mail may be sent again: the cooldown doubles with each resend.
     pub fn resend_wait(&self, policy: &Policy, now: Time) -> u32 {
         let Some(sent) = self.last_sent_at else {
             return 0;

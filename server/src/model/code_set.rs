@@ -17,7 +17,7 @@ pub struct CodeSet {
     pub id: CodeSetId,
     /// What kind of codes.
     pub kind: CodeSetKind,
-    /// The salt of all its hashes (P-38).
+    /// The salt of all its hashes.
     pub salt: Vec<u8>,
     /// The factor whose proof makes it count, or did.
     pub factor_id: Option<FactorId>,
@@ -39,7 +39,7 @@ pub struct RecoveryCode {
     pub set_id: CodeSetId,
     /// Its place in the set.
     pub ordinal: i32,
-    /// Argon2id of the peppered code under the set's salt (P-38).
+    /// Argon2id of the peppered code under the set's salt.
     pub code_hash: Vec<u8>,
     /// When it was used.
     pub used_at: Option<Time>,

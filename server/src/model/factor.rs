@@ -22,7 +22,7 @@ pub struct Factor {
     pub kind: FactorKind,
     /// Where it stands.
     pub state: FactorState,
-    /// The authenticator's secret, sealed and bound to this row (N-151).
+    /// The authenticator's secret, sealed and bound to this row (ASVS 11.3.3).
     pub sealed_secret: Option<Vec<u8>>,
     /// The last time step whose code was accepted; only greater ones are (RFC 6238 §5.2).
     pub last_step: Option<i64>,
@@ -150,12 +150,12 @@ impl FactorAttempts {
     }
 
     /// Whether too many wrong codes have stopped this kind until another factor or an administrator
-    /// lifts it (P-15).
+    /// lifts it.
     pub fn locked(&self, policy: &Policy) -> bool {
         self.failures.unsigned_abs() >= policy.hard_limit
     }
 
-    /// Judges whether a try may be taken now (P-14, P-15).
+    /// Judges whether a try may be taken now.
     ///
     /// # Errors
     /// Refuses with what stands against it.
@@ -169,7 +169,7 @@ impl FactorAttempts {
         }
     }
 
-    /// Seconds until the next try is let in (P-14).
+    /// Seconds until the next try is let in.
     pub fn wait(&self, policy: &Policy, now: Time) -> u32 {
         let length = wait_after(self.failures, policy);
         self.next_try_at.left_of(length, now)
@@ -201,7 +201,7 @@ impl FactorAttempts {
     }
 }
 
-/// The wait that so many wrong codes in a row earn, in seconds (P-14).
+/// The wait that so many wrong codes in a row earn, in seconds.
 fn wait_after(failures: i32, policy: &Policy) -> u32 {
     growing_wait(
         failures.unsigned_abs(),

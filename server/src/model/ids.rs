@@ -12,7 +12,7 @@ use crate::schema::IdSql;
 
 /// The id of a row of kind `K`: a UUIDv7 (RFC 9562 §5.7), so new rows lie side by side in the index.
 ///
-/// An id is not a secret (N-150): whatever opens something carries a 256-bit secret beside it.
+/// An id is not a secret (ASVS 11.5.1): whatever opens something carries a 256-bit secret beside it.
 #[derive(AsExpression, FromSqlRow)]
 #[diesel(sql_type = IdSql)]
 pub struct Id<K: 'static>(Uuid, PhantomData<fn() -> K>);

@@ -89,7 +89,7 @@ words! {
     /// How a person proves who they are beside the password: the kinds of factors, and the two kinds of
     /// codes that stand in for one.
     FactorKind {
-        /// The proved mailbox: a code and a link by mail. Never raises a session to `aal2` (N-053).
+        /// The proved mailbox: a code and a link by mail. Never raises a session to `aal2` (NIST SP 800-63B-4 §3.1.3.1).
         Email = "email",
         /// A time-based one-time password from an authenticator app (RFC 6238).
         Authenticator = "authenticator",
@@ -105,7 +105,7 @@ words! {
 
     /// A kind of code set.
     CodeSetKind {
-        /// Ten codes of sixteen Crockford symbols (P-36, P-37).
+        /// Ten codes of sixteen Crockford symbols.
         Recovery = "recovery",
         /// Veeam's five codes of eight digits (seed 003).
         Scratch = "scratch",
@@ -165,9 +165,9 @@ words! {
     Assurance {
         /// One factor.
         Aal1 = "aal1",
-        /// Two steps that are not two factor types NIST counts, as a password and a mailed code (N-053).
+        /// Two steps that are not two factor types, as a password and a mailed code (NIST SP 800-63B-4 §3.1.3.1).
         TwoStep = "two-step",
-        /// Two different factor types (N-001).
+        /// Two different factor types (NIST SP 800-63B-4 §2.2).
         Aal2 = "aal2",
     }
 }

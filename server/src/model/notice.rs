@@ -98,12 +98,12 @@ pub enum Message {
         /// Its method, as the user knows it.
         method: String,
     },
-    /// A right password was followed by wrong codes until the challenge was dead (N-078).
+    /// A right password was followed by wrong codes until the challenge was dead (ASVS 6.3.5).
     WrongCodes {
         /// The method.
         method: String,
     },
-    /// Too many wrong codes stopped a method (P-15).
+    /// Too many wrong codes stopped a method.
     FactorLocked {
         /// The method.
         method: String,
@@ -164,7 +164,7 @@ pub enum Message {
         /// The role in it.
         role: String,
     },
-    /// More notices happened than are sent one by one (P-24).
+    /// More notices happened than are sent one by one.
     Digest,
 }
 

@@ -30,6 +30,6 @@ pub struct Ceremony {
     pub state: String,
     /// When it began.
     pub created_at: Time,
-    /// When it stops being good for anything (P-40).
+    /// When it stops being good for anything.
     pub expires_at: Time,
 }

@@ -42,7 +42,7 @@ impl ReferenceKind {
     }
 }
 
-/// `prefix_` and the base64url of user id ‖ row id ‖ 256-bit secret (P-18, N-150).
+/// `prefix_` and the base64url of user id ‖ row id ‖ 256-bit secret (ASVS 11.5.1).
 ///
 /// The ids lead, so every statement touches one user's rows only; the database holds the secret's
 /// hash and nothing else of it.

@@ -79,18 +79,18 @@ refusals! {
     MfaMethodNotEnabled "MFA_METHOD_NOT_ENABLED" Invalid "This MFA method is not enabled on this account. Choose one of the enabled methods.";
     /// The challenge reference is unknown, used or somebody else's.
     MfaTokenInvalid "MFA_TOKEN_INVALID" Invalid "This mfaToken is not valid or was already used. Please start again.";
-    /// The challenge is past its lifetime (P-18).
+    /// The challenge is past its lifetime.
     MfaTokenExpired "MFA_TOKEN_EXPIRED" Invalid "This mfaToken has expired. Please start again.";
     /// The challenge was made for another step.
     MfaWrongPurpose "MFA_WRONG_PURPOSE" Invalid "This mfaToken was issued for another step. Send it to the operation it was issued for.";
     /// The code does not fit.
     InvalidMfaCode {
-        /// Tries left on this challenge (P-11).
+        /// Tries left on this challenge.
         attempts_remaining: u32
     } "INVALID_MFA_CODE" Invalid "The code is not correct. Check it and try again.";
     /// The code is right but was accepted before (RFC 6238 §5.2).
     UsedMfaCode {
-        /// Tries left on this challenge (P-11).
+        /// Tries left on this challenge.
         attempts_remaining: u32,
         /// Seconds until the authenticator shows a code that was not used.
         retry_after: u32
@@ -101,12 +101,12 @@ refusals! {
     MfaMethodUnavailable "MFA_METHOD_UNAVAILABLE" Invalid "This MFA method is not offered here. Choose another method.";
     /// A passkey's answer does not verify.
     PasskeyRefused {
-        /// Tries left on this challenge (P-11).
+        /// Tries left on this challenge.
         attempts_remaining: u32
     } "PASSKEY_REFUSED" Invalid "The passkey was not accepted. Ask for new options and try again.";
     /// The code is right for another time: the clock of the device is off.
     AuthenticatorClockOff {
-        /// Tries left on this challenge (P-11).
+        /// Tries left on this challenge.
         attempts_remaining: u32,
         /// How far the device's clock is ahead, in seconds; negative when it is behind.
         offset_seconds: i32
@@ -123,14 +123,14 @@ refusals! {
     ResendOnlyForEmail "RESEND_ONLY_FOR_EMAIL" Invalid "Only codes by e-mail or SMS can be sent again. Use your authenticator app or passkey.";
     /// The registration reference is unknown or used.
     RegistrationTokenInvalid "REGISTRATION_TOKEN_INVALID" Invalid "This registrationToken is not valid or was already used. Please register again.";
-    /// The registration is past its lifetime (P-12).
+    /// The registration is past its lifetime.
     RegistrationTokenExpired "REGISTRATION_TOKEN_EXPIRED" Invalid "This registration has expired. Please register again.";
     /// The registration's code does not fit.
     InvalidRegistrationCode {
-        /// Tries left on this registration (P-11).
+        /// Tries left on this registration.
         attempts_remaining: u32
     } "INVALID_REGISTRATION_CODE" Invalid "The code is not correct. Check the latest e-mail and try again.";
-    /// Unknown address or wrong password: one answer for both (N-079).
+    /// Unknown address or wrong password: one answer for both (ASVS 6.3.8).
     InvalidCredentials "INVALID_CREDENTIALS" Unauthenticated "The e-mail address or the password is not correct. Please check both and try again.";
     /// The token is missing, forged, of another kind, or its session has ended.
     TokenInvalid {
@@ -141,7 +141,7 @@ refusals! {
     TokenExpired "TOKEN_EXPIRED" Unauthenticated "The token has expired. Refresh it, or sign in again.";
     /// The session is too old or too weak for this act (RFC 9470).
     InsufficientUserAuthentication {
-        /// How old the sign-in may be, in seconds (P-33).
+        /// How old the sign-in may be, in seconds.
         max_age: u32
     } "INSUFFICIENT_USER_AUTHENTICATION" Unauthenticated "This needs a sign-in of the last minutes, second step included. Step up or sign in again, and repeat the request.";
     /// The API key is unknown, expired, deleted or mistyped.
@@ -161,7 +161,7 @@ refusals! {
     MfaEnforced "MFA_ENFORCED" Forbidden "Your organisation demands a second factor. Set up another method before you turn this one off.";
     /// The method was added after the session began, and cannot prove who is in it.
     MfaMethodTooNew "MFA_METHOD_TOO_NEW" Forbidden "This method was added after this session began. Use an older method, or sign in again.";
-    /// The method was stopped by too many wrong codes (P-15).
+    /// The method was stopped by too many wrong codes.
     MfaMethodLocked "MFA_METHOD_LOCKED" Forbidden "This method is locked after too many wrong codes. Use another method or ask an administrator for help.";
     /// The user was deleted or disabled between two steps.
     UserNotFound "USER_NOT_FOUND" Missing "This account no longer exists. Please register again.";
@@ -175,51 +175,51 @@ refusals! {
     NotFound "NOT_FOUND" Missing "There is nothing at this address. Check the path against the API description.";
     /// Nobody could administer the server any more.
     LastAdministrator "LAST_ADMINISTRATOR" Conflict "This is the last administrator. Make somebody else an administrator first.";
-    /// The caller has as many live keys as one may have (P-41).
+    /// The caller has as many live keys as one may have.
     ApiKeyLimit "API_KEY_LIMIT" Conflict "You have reached the limit of live API keys. Delete one that is no longer needed and try again.";
-    /// The challenge takes no more codes (P-11); another one is let in at once.
+    /// The challenge takes no more codes; another one is let in at once.
     MfaChallengeUsedUp "TOO_MANY_MFA_ATTEMPTS" TooMany "All tries of this mfaToken are used up. Please start again.";
-    /// The factor takes no more codes for now (P-13, P-14).
+    /// The factor takes no more codes for now.
     TooManyMfaAttempts {
         /// Seconds until a new challenge is let in.
         retry_after: u32
     } "TOO_MANY_MFA_ATTEMPTS" TooMany "Too many wrong codes. Wait for the time given in retryAfter and start again.";
-    /// The account had its share of code mails (P-23).
+    /// The account had its share of code mails.
     TooManyMfaEmails {
         /// Seconds until the next one may be sent.
         retry_after: u32
     } "TOO_MANY_MFA_EMAILS" TooMany "Too many codes were sent to this account. Wait for the time given in retryAfter and try again.";
-    /// The account or the number had its share of SMS (P-26).
+    /// The account or the number had its share of SMS.
     TooManyMfaSms {
         /// Seconds until the next one may be sent.
         retry_after: u32
     } "TOO_MANY_MFA_SMS" TooMany "Too many SMS were sent to this account or number. Wait for the time given in retryAfter or use another method.";
-    /// The challenge had its resends (P-22).
+    /// The challenge had its resends.
     MaxResendLimit {
         /// Seconds until a new challenge may send.
         retry_after: u32
     } "MAX_RESEND_LIMIT" TooMany "The code cannot be sent again for this mfaToken. Wait for the time given in retryAfter and start again.";
-    /// The last mail of the challenge is too fresh (P-21).
+    /// The last mail of the challenge is too fresh.
     ResendCooldown {
         /// Seconds until it may be sent again.
         retry_after: u32
     } "RESEND_COOLDOWN" TooMany "A code was sent a moment ago. Check your inbox, or wait for the time given in retryAfter and try again.";
-    /// Too many wrong passwords for this address from this source (P-17).
+    /// Too many wrong passwords for this address from this source.
     TooManyPasswordAttempts {
         /// Seconds until the next try is compared.
         retry_after: u32
     } "TOO_MANY_PASSWORD_ATTEMPTS" TooMany "Too many wrong passwords. Wait for the time given in retryAfter and try again.";
-    /// The registration takes no more codes (P-11).
+    /// The registration takes no more codes.
     TooManyRegistrationAttempts {
         /// Seconds until a new registration is let in.
         retry_after: u32
     } "TOO_MANY_REGISTRATION_ATTEMPTS" TooMany "Too many wrong codes. Wait for the time given in retryAfter and register again.";
-    /// The source had its share of calls that send mail (P-25).
+    /// The source had its share of calls that send mail.
     TooManyRequests {
         /// Seconds until the next one is let in.
         retry_after: u32
     } "TOO_MANY_REQUESTS" TooMany "This was asked for too often. Wait for the time given in retryAfter and try again.";
-    /// A queue is full (P-43, P-48); nothing was done.
+    /// A queue is full; nothing was done.
     Busy {
         /// Seconds after which to try again.
         retry_after: u32

@@ -24,13 +24,13 @@ pub struct Session {
     pub acr: Assurance,
     /// Authentication methods (RFC 8176), separated by spaces.
     pub amr: String,
-    /// When the person last proved who they are; refreshing keeps it (N-007).
+    /// When the person last proved who they are; refreshing keeps it (NIST SP 800-63B-4 §5.1).
     pub auth_time: Time,
     /// When it began.
     pub created_at: Time,
-    /// When it was last used, to the minute (P-32).
+    /// When it was last used, to the minute.
     pub last_used_at: Time,
-    /// When it ends whatever the activity (P-31).
+    /// When it ends whatever the activity.
     pub expires_at: Time,
     /// When it was ended before that.
     pub ended_at: Option<Time>,
@@ -45,7 +45,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Judges whether the session is alive: not ended, not idle too long, not over (P-31, P-32).
+    /// Judges whether the session is alive: not ended, not idle too long, not over.
     ///
     /// # Errors
     /// Refuses an ended one as invalid and an expired one as expired.
@@ -148,7 +148,7 @@ impl Session {
     }
 
     /// Judges whether the person proved themselves at most `max_age` seconds ago: with a second step
-    /// if one is on, else at all (P-33, N-099).
+    /// if one is on, in any way otherwise (RFC 9470 §3).
     ///
     /// # Errors
     /// Refuses an older or weaker session.
@@ -162,7 +162,7 @@ impl Session {
     }
 
     /// Judges whether the session gave fresh proof for acts that change who can sign in, at most
-    /// `max_age` seconds ago: a second step if one is on, else the password typed in it (P-33, N-072).
+    /// `max_age` seconds ago: a second step if one is on, or the password typed in it (NIST SP 800-63B-4 §4.1.2).
     ///
     /// # Errors
     /// Refuses an older or weaker session.
@@ -266,13 +266,13 @@ pub enum Proof {
     Password,
     /// A password and a second step of this kind.
     PasswordAnd(FactorKind),
-    /// A passkey that verified its user: two factors in one (N-117).
+    /// A passkey that verified its user: two factors in one (NIST SP 800-63B-4 §2.2).
     Passkey,
 }
 
 impl Proof {
-    /// The assurance this proof reaches (63B §2.2; e-mail never raises it, N-053). A recovery code is
-    /// for recovery and no authenticator (63B §4.2), so it stays below `aal2`.
+    /// The assurance this proof reaches (NIST SP 800-63B-4 §2.2); e-mail never raises it (§3.1.3.1). A recovery
+    /// code is for recovery and no authenticator (§4.2), so it stays below `aal2`.
     pub const fn acr(self) -> Assurance {
         match self {
             Self::NewAccount { .. } | Self::Password => Assurance::Aal1,
@@ -286,8 +286,8 @@ impl Proof {
         }
     }
 
-    /// The methods, by RFC 8176 §2; `email` and `recovery` are private values, as none is registered
-    /// (N-098), and `mfa` stands only beside two factor types.
+    /// The methods, by RFC 8176 §2. `email` and `recovery` are private values, since it registers no word for
+    /// them. `mfa` stands only beside two factor types.
     pub const fn amr(self) -> &'static str {
         match self {
             Self::NewAccount { .. } | Self::Password => "pwd",

@@ -13,7 +13,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The network that limits count: the /24 of an IPv4 address, the /56 of an IPv6 one (P-17, P-25).
+    /// The network that limits count: the /24 of an IPv4 address, the /56 of an IPv6 one.
     pub fn network(self) -> IpAddr {
         match self {
             Self::Console => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

@@ -13,7 +13,7 @@ use time::macros::format_description;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, leap seconds ignored as in Unix time.
 ///
-/// Arithmetic saturates, so a clock that jumps can give a silly time but never a panic.
+/// Arithmetic saturates, so a clock that jumps can give a silly time but never a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = BigInt)]
 pub struct Time(i64);
@@ -64,7 +64,7 @@ impl Time {
     /// Seconds from `now` until this moment, which ends a wait or a life of `length` seconds.
     ///
     /// Where more than the whole length is left, the clock went back since it began: nobody knows then
-    /// how much of it is over, so all of it is, and no wait lasts longer than it is long.
+    /// how much of it is over, so all of it is, and no wait lasts longer than it is long.
     pub fn left_of(self, length: u32, now: Self) -> u32 {
         match self > now.plus_seconds(i64::from(length) + SKEW) {
             true => 0,

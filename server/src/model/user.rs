@@ -33,7 +33,7 @@ pub struct User {
     pub last_name: Option<String>,
     /// What they may do beyond their own account.
     pub role: Role,
-    /// Argon2id PHC string (N-029).
+    /// Argon2id PHC string (RFC 9106).
     pub password_hash: PasswordHash,
     /// When the account was made.
     pub created_at: Time,
@@ -117,15 +117,15 @@ pub struct Registration {
     pub password_hash: PasswordHash,
     /// Keyed hash of the mailed code; none for a known address, whose registration no code fits.
     pub code_hash: Option<Vec<u8>>,
-    /// Tries so far (P-11).
+    /// Tries so far.
     pub attempts: i32,
     /// When it began.
     pub created_at: Time,
-    /// When its code stops working (P-12).
+    /// When its code stops working.
     pub expires_at: Time,
     /// When it made an account.
     pub consumed_at: Option<Time>,
-    /// SHA-256 of the secret of the link that was mailed, where one was (P-29).
+    /// SHA-256 of the secret of the link that was mailed, where one was.
     pub link_hash: Option<Vec<u8>>,
     /// The organisation that the account will found.
     pub organisation_name: Option<String>,

@@ -59,7 +59,7 @@ pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
         .load(conn))?)
 }
 
-/// Takes one try of a challenge that still waits for the same method (P-11): how many are taken now,
+/// Takes one try of a challenge that still waits for the same method: how many are taken now,
 /// or `None` when none is left, or it is over or was switched.
 pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<Option<i32>> {
     Ok(on!(tx, |conn| kept!(
@@ -189,8 +189,8 @@ pub struct Sent {
     pub source: String,
 }
 
-/// Replaces the code by that of a new mail; the old one stops working (N-052). Takes a
-/// resend slot (P-22) unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
+/// Replaces the code by that of a new mail; the old one stops working. Takes a
+/// resend slot unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
     let never: Option<Time> = None;
@@ -231,8 +231,8 @@ pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool>
     Ok(rows == 1)
 }
 
-/// Voids the links of a user's other challenges: sign-ins have one that is live, and so has each session
-/// (P-27), so that what a session begins voids nothing that its owner signs in by.
+/// Voids the links of a user's other challenges: sign-ins have one that is live, and so has each session,
+/// so that what a session begins voids nothing that its owner signs in by.
 pub fn drop_other_links(tx: &mut Tx, new: &Challenge) -> Result<()> {
     let none: Option<Vec<u8>> = None;
     let others = challenges::table

@@ -86,7 +86,7 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
 }
 
 /// How a transaction begins on this engine. Where no setting outlives one, each brings its own: a
-/// statement that hangs must not hold its user's rows for ever (P-45).
+/// statement that hangs must not hold its user's rows for ever.
 pub(super) const fn begin(engine: &Engine) -> &'static str {
     match engine {
         Engine::Sqlite(_) => "BEGIN IMMEDIATE",

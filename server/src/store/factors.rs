@@ -202,7 +202,7 @@ pub fn all_attempts(tx: &mut Tx, user_id: UserId) -> Result<Vec<FactorAttempts>>
         .load(conn))?)
 }
 
-/// The counters that reached this many wrong codes (P-15).
+/// The counters that reached this many wrong codes.
 pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<FactorAttempts>> {
     Ok(on!(tx, |conn| factor_attempts::table
         .filter(factor_attempts::user_id.eq(user_id))
@@ -247,7 +247,7 @@ pub fn replace(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
     Ok(rows == 1)
 }
 
-/// A right code: the counter of this kind, and no other, begins anew (N-066).
+/// A right code: the counter of this kind, and no other, begins anew (NIST SP 800-63B-4 §3.2.2).
 pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<()> {
     run_kept!(
         tx,

@@ -26,7 +26,7 @@ pub struct Limit {
 
 /// One statement takes one use and says whether there was one to take: it inserts a counter at one,
 /// begins a new window at one, or adds one; and touches no row when the window is used up. A window
-/// that ends later than one that began now is over: the clock went back since it began.
+/// that ends later than one that began now is over: the clock went back since it began.
 macro_rules! take {
     ($tx:expr, $table:ident, $key:expr, $columns:expr, $limit:expr, $now:expr) => {{
         let ends = $now.plus_seconds(i64::from($limit.window_seconds));
@@ -238,7 +238,7 @@ pub fn delete_of_user(tx: &mut Tx, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Wrong passwords since the last right one, for one address as typed from one network (P-17).
+/// Wrong passwords since the last right one, for one address as typed from one network.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = password_attempts, treat_none_as_default_value = false)]
 pub struct PasswordAttempts {
@@ -266,7 +266,7 @@ impl PasswordAttempts {
         }
     }
 
-    /// Judges whether a try may be taken now (P-17).
+    /// Judges whether a try may be taken now.
     ///
     /// # Errors
     /// Refuses until the wait is over.
@@ -296,7 +296,7 @@ impl PasswordAttempts {
     }
 }
 
-/// The wait that so many wrong passwords in a row earn, in seconds (P-17).
+/// The wait that so many wrong passwords in a row earn, in seconds.
 fn wait_after(failures: i32, policy: &Policy) -> u32 {
     growing_wait(
         failures.unsigned_abs(),

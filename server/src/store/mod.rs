@@ -39,7 +39,7 @@ pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 use epoch::{Beginning, Begun};
 
-/// How long a job may run once it has its turn; with the wait before, five seconds by default.
+/// How long a job may run once it has its turn; with the wait before, five seconds by default.
 const RUN: Duration = Duration::from_secs(2);
 
 /// What a job works on: a connection inside a write, or one that only reads.
@@ -57,7 +57,7 @@ pub struct Options {
     pub connections: usize,
     /// Jobs waiting at most; more are refused as busy.
     pub queue: usize,
-    /// How long a job may wait for its turn (P-45).
+    /// How long a job may wait for its turn.
     pub acquire: Duration,
 }
 
@@ -172,7 +172,7 @@ impl Store {
         queue
             .try_send(Box::new(work))
             .map_err(|_| Refusal::Busy { retry_after: 1 })?;
-        // A database that hangs must not make callers hang. What it does after all is as if its
+        // A database that hangs must not make callers hang. What it does after all is as if its
         // answer had been lost on the way.
         match tokio::time::timeout(self.acquire + RUN, answer).await {
             Ok(Ok(result)) => result,

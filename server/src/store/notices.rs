@@ -56,7 +56,7 @@ pub struct Waits {
 }
 
 /// Leases what is due in a lane: nobody else gets it for as long as a lease is, which a courier that died
-/// does not prolong. What would wait for longer than it may is due: the clock went back since.
+/// does not prolong. What would wait for longer than it may is due: the clock went back since.
 pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Result<Vec<Notice>> {
     let leased_until = now.plus_seconds(waits.lease);
     let latest = leased_until.plus_seconds(SKEW);

@@ -37,7 +37,7 @@ pub fn renew_link(tx: &mut Tx, id: UserId, link_hash: Option<&[u8]>) -> Result<(
     Ok(())
 }
 
-/// Takes one try (P-11); `false` when none is left, or it is over.
+/// Takes one try; `false` when none is left, or it is over.
 pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,

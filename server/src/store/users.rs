@@ -162,7 +162,7 @@ fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Stores a new hash of the same password, unless the hash has changed since it was read (N-030).
+/// Stores a new hash of the same password, unless the hash has changed since it was read.
 pub fn rehash(tx: &mut Tx, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
     run_kept!(
         tx,

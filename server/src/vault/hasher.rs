@@ -30,17 +30,17 @@ mod queue;
 #[path = "hasher_tests.rs"]
 mod tests;
 
-/// P-43: how long a password waits for a slot; past it the caller is told to come back.
+/// How long a password waits for a slot; past it the caller is told to come back.
 const WAIT: Duration = Duration::from_secs(2);
 
 /// What a caller who came too late is told to wait, in seconds.
 const RETRY_AFTER: u32 = 2;
 
-/// Bytes of a hash (P-03).
+/// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-/// P-38: what a derived hash costs (the floor of P-03), fixed, since all hashes of a set must be made
-/// alike however the settings change: memory in KiB, passes, lanes.
+/// What a derived hash costs: the least that the settings allow. It is fixed, since all hashes of a set must be
+/// made alike however the settings change: memory in KiB, passes, lanes.
 const DERIVED_COSTS: (u32, u32, u32) = (19_456, 2, 1);
 
 /// What a comparison says.
@@ -51,7 +51,7 @@ pub enum Verified {
     /// The password.
     Right {
         /// Whether the hash was made with other parameters than are set now, so that a new one is
-        /// wanted (N-030).
+        /// wanted.
         outdated: bool,
     },
 }
@@ -189,7 +189,7 @@ impl Hasher {
         }
     }
 
-    /// Hashes a password (argon2id, N-029).
+    /// Hashes a password (argon2id, RFC 9106).
     ///
     /// # Errors
     /// [`Refusal::Busy`] when the queue is full or the wait too long; a fault of the library.
@@ -201,7 +201,7 @@ impl Hasher {
     }
 
     /// Hashes a password as `phc` was, to be compared with it; whatever `phc` was made with, the work is
-    /// that of the dearest hash in use, so that the time tells nothing about it (N-079).
+    /// that of the dearest hash in use, so that the time tells nothing about it (ASVS 6.3.8).
     ///
     /// # Errors
     /// As [`Hasher::hash`]; a fault when `phc` is no hash.
@@ -212,7 +212,7 @@ impl Hasher {
         }
     }
 
-    /// Hashes a right password anew whose hash `old` is outdated (N-030); `None` when somebody else is
+    /// Hashes a right password anew whose hash `old` is outdated; `None` when somebody else is
     /// at it, or there is no room for it now: the next sign-in makes it.
     pub async fn renew(
         &self,
@@ -234,8 +234,8 @@ impl Hasher {
         }
     }
 
-    /// The argon2id hash of a secret under a salt that several secrets share (P-38): always at the
-    /// floor of P-03, so that one hash compares with all that were made under this salt.
+    /// The argon2id hash of a secret under a salt that several secrets share: always at the least
+    /// cost that the settings allow, so that one hash compares with all that were made under this salt.
     ///
     /// # Errors
     /// As [`Hasher::hash`].
@@ -263,7 +263,7 @@ impl Hasher {
     }
 
     /// A hash that no password fits: what is compared for an unknown address, so that it takes as long
-    /// as a known one (N-079).
+    /// as a known one (ASVS 6.3.8).
     pub fn decoy(&self) -> PasswordHash {
         self.pool.decoy.clone()
     }
@@ -304,7 +304,7 @@ fn gone() -> Error {
     Fault::bug(anyhow!("the hashing threads have ended")).into()
 }
 
-/// The one form of a password that is hashed: NFC (63B §3.1.1.2, N-023).
+/// The one form of a password that is hashed: NFC (NIST SP 800-63B-4 §3.1.1.2).
 fn normalized(password: &Secret<String>) -> Secret<String> {
     Secret::new(password.expose().nfc().collect())
 }
@@ -358,7 +358,7 @@ impl Slot {
             if unwanted || job.claimed.swap(true, Ordering::AcqRel) {
                 continue;
             }
-            // A bug in one job must not cost the pool a thread.
+            // A bug in one job must not cost the pool a thread.
             let done = catch_unwind(AssertUnwindSafe(|| self.run(&job.password, &job.task)));
             let done = done.unwrap_or_else(|_| Err(anyhow!("hashing a password panicked")));
             // The caller may have gone meanwhile; nobody is left to tell.

@@ -48,7 +48,7 @@ impl Encoded {
         bytes.map_err(|_| anyhow!("a key is not base64"))
     }
 
-    /// Decodes a key of 256 bits (R-23: no weaker one is taken).
+    /// Decodes a key of 256 bits; no weaker one is taken.
     fn decode_256(&self) -> Result<Zeroizing<[u8; 32]>> {
         let bytes = self.decode()?;
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new);

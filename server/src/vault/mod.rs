@@ -36,14 +36,14 @@ use keyring::{Ring, RingFile};
 use sealing::Unopened;
 use tokens::TokenKey;
 
-/// P-35: how much longer than an access token's life a new signing key is published before it signs.
+/// How much longer than an access token's life a new signing key is published before it signs.
 const OVERLAP_SECONDS: i64 = 600;
 
 /// How long after a new sealing key was made another server may still seal with the one before, in
 /// seconds: it has to see the new key file, and to end what it was about to write.
 const SEALS_ON_SECONDS: i64 = 20;
 
-/// A sealed known value: a ring that cannot open it is not the ring of this database.
+/// A sealed known value: a ring that cannot open it is not the ring of this database.
 #[derive(Clone, Debug)]
 pub struct Canary {
     /// The sealing key it is for.
@@ -180,7 +180,7 @@ impl Vault {
 
     /// That a ring has the hash key of the one in use, and every sealing key that was not retired since.
     /// Keys of another ring would lock everybody out, and what they sealed opens for nobody once the
-    /// right ones are back.
+    /// right ones are back.
     fn check_succession(&self, ring: &Ring) -> anyhow::Result<()> {
         let keys = self.keys();
         for canary in self.canaries_of(&keys)? {
@@ -202,7 +202,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Publishes a new signing key at once; it signs after the overlap of P-35.
+    /// Publishes a new signing key at once; it signs after the overlap.
     ///
     /// # Errors
     /// The file cannot be read or replaced; so for the other changes.
@@ -407,7 +407,7 @@ impl Vault {
         tokens::verify(&keys, token, clocks, now)
     }
 
-    /// When the newest signing key began to sign, or will (P-35).
+    /// When the newest signing key began to sign, or will.
     pub fn signs_since(&self) -> Time {
         Time::from_seconds(self.keys().ring.newest_signs_from())
     }
@@ -429,12 +429,12 @@ impl Vault {
     }
 }
 
-/// SHA-256: for secrets of 256 bits, which need no key and no slow hash (P-41).
+/// SHA-256: for secrets of 256 bits, which need no key and no slow hash.
 pub fn digest(secret: &[u8]) -> [u8; 32] {
     copy_32(sha::digest(&sha::SHA256, secret).as_ref())
 }
 
-/// Compares in constant time (N-149); the lengths are no secret.
+/// Compares in constant time (ASVS 11.2.4); the lengths are no secret.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Sealed values: encrypted, authenticated, and bound to the row they stand in (N-151).
+//! Sealed values: encrypted, authenticated, and bound to the row they stand in (ASVS 11.3.3).
 
 use anyhow::{Context, anyhow};
 use chacha20poly1305::XNonce;

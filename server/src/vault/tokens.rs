@@ -13,13 +13,13 @@ use crate::model::{self, Secret, Time};
 use crate::vault::keyring::{Ring, SigningKey};
 use crate::vault::{Clocks, Keys};
 
-/// The one type of token we sign and take (RFC 9068 §2.1, N-096).
+/// The one type of token we sign and take (RFC 9068 §2.1, RFC 8725 §3.11).
 const TYPE: &str = "at+jwt";
 
 /// The longest token that is looked at, in bytes; ours have about 700.
 const TOKEN_MAX: usize = 4096;
 
-/// What an access token says (N-097). Times are seconds since 1970.
+/// What an access token says (RFC 9068 §2.2). Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
     /// Who issued it: the server's public address.
@@ -55,7 +55,7 @@ pub enum TokenFlaw {
     Expired,
 }
 
-/// A public key as the JWK set publishes it: public members only (N-101).
+/// A public key as the JWK set publishes it: public members only (RFC 7517 §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     /// The key's id.
@@ -108,7 +108,7 @@ impl TokenKey {
                 DecodingKey::from_ec_der(key.pair.public()),
             ),
         };
-        // The algorithm is the key's, never the token's (N-092).
+        // The algorithm is the key's, never the token's (RFC 8725 §3.1).
         let mut validation = Validation::new(algorithm);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[issuer]);
@@ -208,7 +208,7 @@ fn payload(token: &str) -> Result<Presented, TokenFlaw> {
     serde_json::from_slice(&json).map_err(|_| TokenFlaw::Invalid)
 }
 
-/// `iat`, `nbf` and `exp` against our clock (N-094).
+/// `iat`, `nbf` and `exp` against our clock (RFC 7519 §4.1.4–4.1.6).
 fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
     let now = now.seconds();
     let begun = |moment: i64| moment <= now.saturating_add(leeway);

@@ -15,7 +15,7 @@ pub type Error = problem::Error<Flashback>;
 /// How this API words its errors.
 pub enum Flashback {}
 
-/// What its page calls a sign-in that failed: one word for all reasons (N-079).
+/// What its page calls a sign-in that failed: one word for all reasons (ASVS 6.3.8).
 const INVALID_PASSWORD: &str = "INVALID_PASSWORD";
 
 impl Wording for Flashback {

@@ -12,7 +12,7 @@ use super::{Answer, App};
 use crate::http::health;
 use crate::http::problem::ReadinessChecks;
 
-/// Seconds that a service may keep the keys (N-101): shorter than the overlap of a rotation (P-35).
+/// Seconds that a service may cache the keys: fewer than the overlap of a key rotation.
 const KEYS_MAX_AGE: u32 = 300;
 
 refuses!(GetJsonWebKeySet: ALONE,);

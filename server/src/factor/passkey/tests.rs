@@ -93,7 +93,7 @@ fn a_registration_asks_for_what_may_stand_alone_and_excludes_what_is_there() {
         options["excludeCredentials"][0]["id"],
         "AAECAwQFBgcICQoLDA0ODw"
     );
-    // 32 bytes (P-40).
+    // 32 bytes.
     assert_eq!(options["challenge"].as_str().map(str::len), Some(43));
     assert_eq!(state_of(&begun.state)["rs"]["policy"], "preferred");
 }

@@ -110,7 +110,7 @@ pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
 }
 
 /// Finds the challenge of an `mfaToken` that is answered with `answer`: with the link of its mail
-/// even when its codes are past their time, since a link lives longer (P-27).
+/// even when its codes are past their time, since a link lives longer.
 ///
 /// # Errors
 /// As [`look`].
@@ -255,7 +255,7 @@ impl Seen {
         })
     }
 
-    /// Whether any method of the user was stopped when it was read (P-15).
+    /// Whether any method of the user was stopped when it was read.
     pub fn has_stopped_methods(&self, act: &Act) -> bool {
         self.counters
             .iter()

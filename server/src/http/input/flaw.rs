@@ -250,7 +250,7 @@ fn camel_case(name: &str) -> String {
     result
 }
 
-/// Refuses what a name must not hold that people will see in lists and letters (N-144): control
+/// Refuses what a name that people will see in lists and letters must not hold (ASVS 1.3.11 and 16.4.1): control
 /// characters, and signs that turn the text around them or hide in it; and one that shows nothing.
 ///
 /// # Errors
