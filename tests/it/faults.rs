@@ -270,7 +270,7 @@ async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
     assert!(signed_in["200"] >= 1, "{signed_in:?}");
     assert!(
         signed_in["SERVICE_UNAVAILABLE"] >= 1,
-        "a full queue: {signed_in:?}"
+        "the full queue refuses: {signed_in:?}"
     );
     let answers =
         at_once((0..12).map(|number| server.register(&format!("user{number}@example.com")))).await;

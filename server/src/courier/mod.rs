@@ -44,7 +44,7 @@ const fn at_once(lane: Lane) -> usize {
     }
 }
 
-/// How long a courier holds a notice: one that dies gives it up after this. No delivery takes as long.
+/// How long a courier holds a notice; what a courier that died held is free after this. No delivery takes as long.
 const LEASE_SECONDS: i64 = 60;
 
 /// How often the queue is looked at when nobody says that there is something new.

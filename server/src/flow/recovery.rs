@@ -98,7 +98,7 @@ impl SetDraft {
     ) -> Result<()> {
         if live {
             code_sets::end(tx, user_id, self.kind, self.now)?;
-            // Wrong codes are counted for each set.
+            // Wrong codes are counted for each set: a new one begins without any.
             factors::reset_attempts(tx, user_id, self.kind.method())?;
         }
         let set = CodeSet {

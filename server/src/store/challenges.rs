@@ -189,8 +189,8 @@ pub struct Sent {
     pub source: String,
 }
 
-/// Replaces the code by that of a new mail; the old one stops working. Takes a
-/// resend slot unless this is the challenge's first mail; `false` when somebody sent meanwhile, or the challenge is over.
+/// Replaces the code by that of a new mail; the old one stops working. Takes a resend slot unless this is the
+/// challenge's first mail. It is `false` when somebody sent meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
     let never: Option<Time> = None;

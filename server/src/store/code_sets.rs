@@ -139,7 +139,8 @@ pub fn spend(tx: &mut Tx, set: &CodeSet, ordinal: i32, now: Time) -> Result<bool
 }
 
 /// Makes the set that waits for this factor's proof count, if one does, and ends the older one of its
-/// kind. Recovery codes that were made meanwhile stay: their owner was told that they count. Wrong codes are counted over a set: a new one begins without any.
+/// kind. Recovery codes that were made meanwhile stay: their owner was told that they count. Wrong
+/// codes are counted for each set: a new one begins without any.
 pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -> Result<()> {
     let Some(set) = of_factor(tx, user_id, factor_id)?.filter(|set| set.live_at.is_none()) else {
         return Ok(());

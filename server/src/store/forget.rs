@@ -1,4 +1,5 @@
-//! Forgetting what is over: one table after the other is walked by its key, a few rows at a time, so that no step is long however many rows there are.
+//! Forgetting what is over: one table after the other is walked by its key, a few rows at a time, so that no step
+//! is long however many rows there are.
 
 use diesel::prelude::*;
 use diesel::sql_query;
