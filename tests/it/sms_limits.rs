@@ -50,7 +50,7 @@ async fn the_whole_server_has_a_share_a_day_and_warns_before_it_is_used_up() {
     // A number that no other test has, as the log is everybody's.
     const MOST: u32 = 6;
     let warned = || {
-        let lines = logs::lines_with("of this day's text messages are used (P-26)");
+        let lines = logs::lines_with("of this day's text messages are used");
         lines
             .iter()
             .filter(|line| line.contains(&format!("most={MOST}")) && line.contains("WARN"))

@@ -218,7 +218,7 @@ impl Act {
             tracing::warn!(
                 most,
                 set_ups = !proved(whose),
-                "more than 80 % of this day's text messages are used (P-26)"
+                "more than 80 % of this day's text messages are used"
             );
         }
         Ok(())
