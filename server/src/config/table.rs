@@ -235,7 +235,7 @@ settings! {
         password_min = Whole(8, 64);
         /// Most characters of a new password.
         password_max = Whole(64, 256);
-        /// Digits of a mailed code.
+        /// Digits of a code by mail or text message.
         code_digits = Whole(6, 10);
         /// Tries per challenge or registration.
         tries_per_challenge = Whole(3, 10);
@@ -271,9 +271,9 @@ settings! {
         code_mails_per_hour = Whole(1, 60);
         /// Code mails per account and day.
         code_mails_per_day = Whole(1, 240);
-        /// Notices per address and hour.
+        /// Notices per account and hour.
         notices_per_hour = Whole(1, 60);
-        /// Notices per address and day.
+        /// Notices per account and day.
         notices_per_day = Whole(1, 240);
         /// Registration mails per address and hour.
         registration_mails_per_hour = Whole(1, 20);
