@@ -40,7 +40,7 @@ use door::Door;
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often the key file is looked at for a change: tokens whose keys were revoked count for no longer
-/// than a second more, as the README says.
+/// than a second more, as `server/OPERATING.md` says.
 const KEYS_EVERY: Duration = Duration::from_millis(250);
 
 /// How often it is kept how far the database has come: one that went back is noticed if that was before.

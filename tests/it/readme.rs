@@ -1,4 +1,4 @@
-//! The README: its settings are the code's, and its first sign-in signs in.
+//! What users read: the settings are the code's, and the README's first sign-in signs in.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -16,6 +16,7 @@ use countersign::serve;
 use tokio::process::Command;
 
 const README: &str = include_str!("../../README.md");
+const OPERATING: &str = include_str!("../../server/OPERATING.md");
 
 tests! {
     the_settings_are_the_codes,
@@ -24,20 +25,20 @@ tests! {
 
 async fn the_settings_are_the_codes() {
     let begin = "<!-- settings: a test compares this table with the code -->\n";
-    let (_, rest) = README.split_once(begin).expect("the begin of the table");
+    let (_, rest) = OPERATING.split_once(begin).expect("the begin of the table");
     let (table, _) = rest
         .split_once("<!-- /settings -->")
         .expect("the end of the table");
     let code = config::table();
-    let (readme, code): (Vec<&str>, Vec<&str>) = (
+    let (told, code): (Vec<&str>, Vec<&str>) = (
         table.trim().lines().collect(),
         code.trim().lines().collect(),
     );
-    let why = "put what `countersign settings` prints into the README";
-    for (in_readme, in_code) in readme.iter().zip(&code) {
-        assert_eq!(in_readme, in_code, "{why}");
+    let why = "put what `countersign settings` prints into server/OPERATING.md";
+    for (in_file, in_code) in told.iter().zip(&code) {
+        assert_eq!(in_file, in_code, "{why}");
     }
-    assert_eq!(readme.len(), code.len(), "{why}");
+    assert_eq!(told.len(), code.len(), "{why}");
 }
 
 /// The shell blocks of "With curl", of "More than one method" and of "A service that checks its users' tokens", word for word

@@ -1,4 +1,4 @@
-//! Going back to a backup: what was used, sent or signed in since does not come alive again. By real processes, with the tools that the README names.
+//! Going back to a backup: what was used, sent or signed in since does not come alive again. By real processes, with the tools that `server/OPERATING.md` names.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -141,7 +141,7 @@ impl Machine {
         fs::read_to_string(self.file("log")).expect("a log")
     }
 
-    /// Copies the database while the server runs, as the README says.
+    /// Copies the database while the server runs, as `server/OPERATING.md` says.
     async fn back_up(&self, name: &str) {
         match self.database.file() {
             Some(_) => {
@@ -180,7 +180,7 @@ impl Machine {
         }
     }
 
-    /// Goes back to the copy, as the README says; what the command told.
+    /// Goes back to the copy, as `server/OPERATING.md` says; what the command told.
     async fn restore(&self, name: &str) -> String {
         let told = match self.database.file() {
             Some(_) => self.run(&["restore", "--from", &self.name(name)]).await,

@@ -1,4 +1,4 @@
-//! Settings: one table that flags, environment, file, help and README all come from, checked at the start.
+//! Settings: one table that flags, environment, file, help and `server/OPERATING.md` all come from, checked at the start.
 
 mod kinds;
 mod links;
@@ -239,7 +239,7 @@ fn memory_kib() -> Option<u64> {
     total.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// All settings as a markdown table: what the README shows.
+/// All settings as a markdown table: what `server/OPERATING.md` shows.
 pub fn table() -> String {
     let mut text = "| Setting (key in the file) | Flag | Environment | Default | Allowed | Meaning |\n|---|---|---|---|---|---|\n".to_owned();
     for row in rows() {

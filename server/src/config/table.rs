@@ -30,7 +30,7 @@ pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
 }
 
-/// One setting, as help and README show it.
+/// One setting, as help and `server/OPERATING.md` show it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The key in the file; flag and environment variable follow from it.

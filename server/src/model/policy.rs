@@ -9,7 +9,7 @@ pub struct Policy {
     pub password_min: u32,
     /// Most code points of a new password; 256 of them, the most that can be set, have 1,024 bytes at most.
     pub password_max: u32,
-    /// Digits of a mailed code.
+    /// Digits of a code by mail or text message.
     pub code_digits: u32,
     /// Tries per challenge or registration.
     pub tries_per_challenge: u32,
@@ -43,9 +43,9 @@ pub struct Policy {
     pub code_mails_per_hour: u32,
     /// Code mails per account and day.
     pub code_mails_per_day: u32,
-    /// Notices per address and hour.
+    /// Notices per account and hour.
     pub notices_per_hour: u32,
-    /// Notices per address and day.
+    /// Notices per account and day.
     pub notices_per_day: u32,
     /// Registration mails per address and hour, a budget of their own.
     pub registration_mails_per_hour: u32,

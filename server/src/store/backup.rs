@@ -222,7 +222,7 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
         ))
         .execute(conn)?;
     }
-    // Wrong codes count on: a restore gives nobody more guesses (G3).
+    // Wrong codes count on: a restore gives nobody more guesses.
     sql_query(
         "INSERT INTO main.factor_attempts (user_id, kind, failures, next_try_at) \
          SELECT user_id, kind, failures, next_try_at FROM after.factor_attempts AS then_ \
