@@ -13,7 +13,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::courier::Health;
-use crate::model::{Error, Fault, Result, Time};
+use crate::model::{Fault, Result, Time};
 use crate::store::{Store, Tx, users};
 use crate::vault::{Hasher, PublicKey, Vault};
 
@@ -42,7 +42,7 @@ pub struct Ctx {
     pub settings: Arc<Settings>,
     /// Password hashing.
     pub hasher: Hasher,
-    costs: OnceCell<()>,
+    costs: OnceCell<bool>,
     courier: Arc<Notify>,
     health: Arc<Health>,
     probe: Probe,
@@ -96,19 +96,28 @@ impl Ctx {
         self.store.read(job).await
     }
 
-    /// Learns, once, what the kept password hashes cost, so that an unknown address costs as much time as the dearest
-    /// of them. It reads all users: the start does not wait for it, the first password does.
-    pub async fn learn_costs(&self) {
-        let learn = async || {
-            let parameters = self.read(users::hash_parameters).await?;
-            self.hasher.learn(parameters.iter().map(String::as_str));
-            Ok::<(), Error>(())
-        };
-        if let Err(error) = self.costs.get_or_try_init(learn).await {
-            tracing::warn!(
-                ?error,
-                "what the kept password hashes cost is not known yet: each is learnt when it is met"
-            );
+    /// Waits until it was tried once to learn what the kept password hashes cost; whether they are known by then.
+    ///
+    /// It reads all users: the start does not wait for it, the first passwords do, all for the same attempt.
+    pub async fn learn_costs(&self) -> bool {
+        *self.costs.get_or_init(|| self.learn_costs_now()).await
+    }
+
+    /// Learns what the kept password hashes cost, so that an unknown address costs as much time as the dearest of them;
+    /// whether that went well.
+    pub async fn learn_costs_now(&self) -> bool {
+        match self.read(users::hash_parameters).await {
+            Ok(parameters) => {
+                self.hasher.learn(parameters.iter().map(String::as_str));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    ?error,
+                    "what the kept password hashes cost is not known yet: each is learnt when it is met"
+                );
+                false
+            }
         }
     }
 
@@ -150,11 +159,6 @@ impl App {
             Ok(result) => result,
             Err(_) => Err(Fault::bug(anyhow::anyhow!("a flow panicked")).into()),
         }
-    }
-
-    /// See [`Ctx::learn_costs`].
-    pub async fn learn_costs(&self) {
-        self.0.learn_costs().await;
     }
 
     /// The public keys that verify our tokens now.

@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::api::{Document, documents};
 use crate::app::App;
@@ -43,6 +43,8 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// than a second more, as `server/OPERATING.md` says.
 const KEYS_EVERY: Duration = Duration::from_millis(250);
 
+/// After how long it is tried again to learn what the kept hashes cost, when the database did not answer.
+const LEARN_AGAIN: Duration = Duration::from_secs(60);
 /// How often it is kept how far the database has come: one that went back is noticed if that was before.
 const MARK_EVERY: Duration = Duration::from_secs(60);
 /// How long a client may go on sending what is not read any more, before it is hung up on: so long the
@@ -150,7 +152,7 @@ fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Run
         stop,
         tasks: vec![
             tokio::spawn(courier.run(until(stopped.clone()))),
-            tokio::spawn(learn_costs(app.clone())),
+            tokio::spawn(learn_costs(app.clone(), stopped.clone())),
             tokio::spawn(purge(app.clone(), stopped.clone())),
             tokio::spawn(mark(app.clone(), stopped.clone())),
             tokio::spawn(reload_keys(app.clone(), stopped)),
@@ -158,9 +160,19 @@ fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Run
     })
 }
 
-/// Learns what the kept hashes cost before the first password comes, if there is time.
-async fn learn_costs(app: App) {
-    app.learn_costs().await;
+/// Learns what the kept hashes cost before the first password comes, if there is time; tries again where that failed.
+async fn learn_costs(app: App, stopped: watch::Receiver<bool>) {
+    let learning = async {
+        let mut known = app.ctx().learn_costs().await;
+        while !known {
+            sleep(LEARN_AGAIN).await;
+            known = app.ctx().learn_costs_now().await;
+        }
+    };
+    tokio::select! {
+        () = until(stopped) => {}
+        () = learning => {}
+    }
 }
 
 /// What the documents say of paths, read once for all servers of the process.

@@ -311,6 +311,8 @@ impl Seen {
         if self.count_in_session(method).is_some()
             || self.attempts.kind != method
             || self.attempts.judge(act.policy(), act.now).is_err()
+            // Without a try nothing is compared: a statement more for a right code would tell it by the time.
+            || self.challenge.attempts_remaining(act.policy()) == 0
         {
             return Ok(false);
         }

@@ -235,6 +235,8 @@ trait Job: Send {
     fn writes(&self) -> bool;
     /// Whether nobody waits for it any more, or it waited too long: it must not run then.
     fn stale(&self) -> bool;
+    /// Forgets the result of a run whose writes are gone.
+    fn forget(&mut self);
     /// Runs it and keeps its result until [`Job::answer`].
     fn run(&mut self, tx: &mut Tx) -> Ran;
     /// Hands the result to the caller, or what kept it from being committed.
@@ -262,6 +264,10 @@ where
 
     fn stale(&self) -> bool {
         self.reply.is_closed() || Instant::now() > self.deadline
+    }
+
+    fn forget(&mut self) {
+        self.result = None;
     }
 
     fn run(&mut self, tx: &mut Tx) -> Ran {

@@ -132,6 +132,8 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Job>], with: Savepoints) -> Query
 }
 
 fn write_alone(tx: &mut Tx, mut job: Box<dyn Job>) {
+    // It may have run in a batch that was undone.
+    job.forget();
     if job.stale() {
         return job.answer(Ok(()));
     }

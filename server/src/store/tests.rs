@@ -1,19 +1,20 @@
 //! The statements of a sign-in step keep their prepared form: parsing one anew costs more than running it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use diesel::connection::{Connection, InstrumentationEvent};
 use uuid::Uuid;
 
 use super::conn::{Conn, Use};
-use super::{Engine, Tx, challenges, conn, factors, sessions};
+use super::{Engine, Store, Tx, challenges, conn, factors, sessions};
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::ids::Id;
 use crate::model::kinds::{Assurance, FactorKind, FactorState, Purpose};
 use crate::model::session::{RefreshToken, Session};
-use crate::model::{Result, Time};
+use crate::model::{Fault, Result, Time};
 
 /// What a step reads and writes, in its order.
 fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
@@ -162,4 +163,54 @@ fn no_statement_is_parsed_again_for_another_value() {
         .expect("the options");
     let built = |name: &str| options.iter().any(|one| one.compile_options == name);
     assert!(built("ENABLE_QPSG") && built("THREADSAFE=2"));
+}
+
+/// A job whose run was undone with its batch, and which is too late for another, was not done: it must not be answered
+/// as if it had been.
+#[test]
+fn what_was_undone_is_not_answered_as_done() {
+    use diesel::connection::SimpleConnection;
+
+    let folder = std::env::temp_dir().join(format!("countersign-undone-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("jobs.db").display().to_string();
+    let options = super::Options {
+        connections: 1,
+        queue: 16,
+        acquire: Duration::from_millis(600),
+    };
+    let store = Store::open(&Engine::Sqlite(path), options).expect("a store");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        // While this one holds the writer, the next two gather in a batch.
+        let (begun, begins) = std::sync::mpsc::channel();
+        let other = store.clone();
+        let first = tokio::spawn(async move {
+            let job = other.write(move |_| {
+                begun.send(()).expect("the test waits");
+                std::thread::sleep(Duration::from_millis(200));
+                Ok(())
+            });
+            job.await
+        });
+        let waiting = tokio::task::spawn_blocking(move || begins.recv());
+        waiting.await.expect("a thread").expect("begun");
+        let late = store.write(|_| {
+            std::thread::sleep(Duration::from_millis(800));
+            Ok(())
+        });
+        // As SQLite does on its own when a disk fails: the whole transaction goes.
+        let broken = store.write::<(), _>(|tx| {
+            tx.conn.batch_execute("ROLLBACK").expect("a transaction");
+            Err(Fault::dependency(anyhow::anyhow!("the disk fails")).into())
+        });
+        let (first, late, broken) = tokio::join!(first, late, broken);
+        assert!(matches!(first, Ok(Ok(()))), "{first:?}");
+        assert!(broken.is_err(), "{broken:?}");
+        assert!(late.is_err(), "answered as done: {late:?}");
+    });
+    std::fs::remove_dir_all(&folder).expect("removed");
 }
