@@ -305,9 +305,9 @@ settings! {
         session_idle_seconds = Whole(300, 86_400);
         /// Seconds during which a refresh token that was exchanged gets the same successor once more, as two tabs or a lost answer need it; 0 for never. Later its reuse ends the session.
         refresh_reuse_seconds = Whole(0, 60);
-        /// Seconds after a sign-in during which factors may be changed.
+        /// Seconds after a second step during which factors may be changed.
         fresh_for_factors_seconds = Whole(60, 3600);
-        /// Seconds after a sign-in during which an administrator may act.
+        /// Seconds after a second step during which an administrator may act.
         fresh_for_administration_seconds = Whole(60, 3600);
         /// Seconds that the clocks of replicas may differ when tokens are judged.
         token_leeway_seconds = Whole(0, 30);
