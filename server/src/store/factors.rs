@@ -237,7 +237,8 @@ pub fn replace(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
         diesel::update(
             factor_attempts::table
                 .find((before.user_id, before.kind))
-                .filter(factor_attempts::failures.eq(before.failures)),
+                .filter(factor_attempts::failures.eq(before.failures))
+                .filter(factor_attempts::next_try_at.eq(before.next_try_at)),
         )
         .set((
             factor_attempts::failures.eq(after.failures),

@@ -21,7 +21,7 @@ use crate::test::postgres::Cluster;
 const WRITES: [&str; 6] = [
     "UPDATE challenges SET attempts = attempts + 1, consumed_at = $2 WHERE user_id = $1 AND id = $1 AND attempts < 5 \
      AND kind = 'authenticator' AND consumed_at IS NULL AND expires_at > $2",
-    "UPDATE factor_attempts SET failures = 0, next_try_at = 0 WHERE user_id = $1 AND kind = 'authenticator' AND failures = 0",
+    "UPDATE factor_attempts SET failures = 0, next_try_at = 0 WHERE user_id = $1 AND kind = 'authenticator' AND failures = 0 AND next_try_at = 0",
     "UPDATE factors SET last_step = $2, last_used_at = $2 WHERE user_id = $1 AND id = $1 AND state = 'on' \
      AND (last_step IS NULL OR last_step < $2) AND (told_step IS NULL OR told_step <> $2)",
     "INSERT INTO sessions (user_id, id, acr, amr, auth_time, created_at, last_used_at, expires_at, proved_at, second_step_at) \

@@ -8,16 +8,29 @@ use serde_json::{Value, json};
 
 use crate::{process, workspace};
 
+/// What libraries choose their routines by.
+const CHOSEN_BY: [&str; 8] = [
+    "adx", "avx", "avx2", "avx512f", "bmi2", "erms", "fsrm", "sha_ni",
+];
+
 /// What every file of figures says of its origin.
 ///
 /// # Errors
 /// When `date` or `git` does not answer.
 pub fn origin() -> Result<Value> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        (name.trim() == "model name").then(|| value.trim().to_owned())
-    });
+    let told = |what: &str| {
+        cpu.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim() == what).then(|| value.trim().to_owned())
+        })
+    };
+    let model = told("model name");
+    let flags = told("flags").unwrap_or_default();
+    let features: Vec<&str> = flags
+        .split(' ')
+        .filter(|flag| CHOSEN_BY.contains(flag))
+        .collect();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kilobytes = memory
         .lines()
@@ -29,6 +42,7 @@ pub fn origin() -> Result<Value> {
         "commit": commit()?,
         "machine": {
             "processor": model,
+            "features": features,
             "cores": cores,
             "memory_gb": kilobytes.map(|size| (size as f64 / 1e6).round()),
         },

@@ -137,7 +137,10 @@ pub fn run(profile: &'static str, keep: bool) -> Result<()> {
 
 /// Whether the figures that were kept for this profile come from another processor.
 fn of_another_processor(all: &Map<String, Value>, profile: &str) -> Result<bool> {
-    let processor = |origin: &Value| origin["machine"]["processor"].clone();
+    let processor = |origin: &Value| {
+        let machine = &origin["machine"];
+        (machine["processor"].clone(), machine["features"].clone())
+    };
     let here = processor(&machine::origin()?);
     Ok(all.get(profile).is_some_and(|kept| processor(kept) != here))
 }
