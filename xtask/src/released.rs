@@ -72,19 +72,22 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Unpacks the archive to where the manifest of `tests/released` looks for it.
-fn unpack(archive: &Path) -> Result<()> {
+/// Unpacks an archive of the SDK into a folder, whatever is there.
+///
+/// # Errors
+///
+/// When there is no such archive, or the folder cannot be written.
+pub fn unpack_into(archive: &Path, folder: &Path) -> Result<()> {
     if !archive.is_file() {
         bail!(
             "{} is missing; see sdk/released/README.md",
             archive.display()
         );
     }
-    let folder = workspace::root().join("target/released/countersign-sdk");
     if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
+        fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
     }
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let mut tar = Command::new("tar");
     tar.args([
         "--extract",
@@ -96,8 +99,14 @@ fn unpack(archive: &Path) -> Result<()> {
         tar.arg("--file")
             .arg(archive)
             .arg("--directory")
-            .arg(&folder),
-    )?;
+            .arg(folder),
+    )
+}
+
+/// Unpacks the archive to where the manifest of `tests/released` looks for it.
+fn unpack(archive: &Path) -> Result<()> {
+    let folder = workspace::root().join("target/released/countersign-sdk");
+    unpack_into(archive, &folder)?;
     let path = folder.join("Cargo.toml");
     let manifest = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
     if !manifest.contains(MEMBER.0) {

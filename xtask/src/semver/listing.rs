@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::compat::release::Version;
+use crate::released::unpack_into;
 use crate::{process, workspace};
 
 /// A public API.
@@ -25,30 +25,8 @@ pub struct Listing {
 /// When there is no such archive, or rustdoc does not read it.
 pub fn released(version: Version) -> Result<Listing> {
     let archive = workspace::root().join(format!("sdk/released/countersign-sdk-{version}.crate"));
-    if !archive.is_file() {
-        bail!(
-            "{} is missing; see sdk/released/README.md",
-            archive.display()
-        );
-    }
     let folder = folder().join("released");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let mut tar = Command::new("tar");
-    tar.args([
-        "--extract",
-        "--gzip",
-        "--no-same-owner",
-        "--strip-components=1",
-    ]);
-    process::run(
-        tar.arg("--file")
-            .arg(&archive)
-            .arg("--directory")
-            .arg(&folder),
-    )?;
+    unpack_into(&archive, &folder)?;
     let manifest = folder.join("Cargo.toml");
     let text =
         fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
