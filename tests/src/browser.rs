@@ -324,7 +324,7 @@ impl Browser {
         (status, answer)
     }
 
-    /// Presses "Authorize" and gives the bearer, in the place of the one before.
+    /// Presses "Authorize" and gives the bearer, in place of the one before.
     pub async fn authorize(&self, token: &str) {
         self.click(".auth-wrapper .btn.authorize").await;
         let first = ".modal-ux .auth-container:first-of-type";

@@ -134,7 +134,7 @@ impl Contract {
         }
     }
 
-    /// The path that is served in the place of this one, or itself.
+    /// The path that is served in place of this one, or itself.
     fn served_for(&self, path: &str) -> String {
         let replaced = self.also_served.iter().find_map(|(asked, served)| {
             let rest = path.strip_prefix(asked.as_str())?;
@@ -267,7 +267,7 @@ impl Operation {
         format!("{} {}", self.api, self.id)
     }
 
-    /// Its path, with something in the place of each parameter that names nothing there is.
+    /// Its path, with a made-up value for each parameter.
     pub fn sample_path(&self) -> String {
         let nobody = match self.api {
             "identity" => "api-key-01a2039c-3aa0-7254-8329-a92850f6d539",
