@@ -32,10 +32,21 @@ impl Chance {
         Self(Source::System)
     }
 
-    /// A generator that yields the same bytes for the same seed: for tests only.
+    /// A generator that yields the same bytes for the same seed: for tests and the sandbox only.
     pub fn seeded(seed: u64) -> Self {
         let generator = ChaCha20Rng::seed_from_u64(seed);
         Self(Source::Seeded(Arc::new(Mutex::new(generator))))
+    }
+
+    /// Has a seeded generator, and all its clones, begin anew with `seed`; the system's does not.
+    pub fn reseed(&self, seed: u64) {
+        match &self.0 {
+            Source::System => {}
+            Source::Seeded(generator) => {
+                let mut generator = generator.lock().unwrap_or_else(PoisonError::into_inner);
+                *generator = ChaCha20Rng::seed_from_u64(seed);
+            }
+        }
     }
 
     /// Fills `bytes`.

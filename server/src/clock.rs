@@ -6,6 +6,10 @@ use std::time::SystemTime;
 
 use crate::model::Time;
 
+mod movable;
+
+pub use movable::Movable;
+
 /// Where the server's time comes from; handed to everything that needs to know what time it is.
 ///
 /// Nothing else reads a clock, the database included, so that one server has one time and a
@@ -16,6 +20,8 @@ pub enum Clock {
     System,
     /// A clock that moves only when told to: microseconds since the epoch, shared by all clones.
     Held(Arc<AtomicI64>),
+    /// The sandbox's: the system's, moved by what it was told, or held.
+    Movable(Arc<Movable>),
 }
 
 impl Clock {
@@ -29,7 +35,14 @@ impl Clock {
         match self {
             Self::System => system_time(),
             Self::Held(micros) => Time::from_micros(micros.load(Ordering::SeqCst)),
+            Self::Movable(clock) => clock.at(system_time()),
         }
+    }
+
+    /// A clock that goes like the system's until it is told otherwise.
+    pub fn movable() -> (Self, Arc<Movable>) {
+        let clock = Arc::new(Movable::default());
+        (Self::Movable(Arc::clone(&clock)), clock)
     }
 
     /// Moves a held clock by `seconds` (back when negative); the system's clock is not ours to move,
@@ -38,11 +51,12 @@ impl Clock {
         self.set(self.now().plus_seconds(seconds));
     }
 
-    /// Sets a held clock; does nothing on [`Clock::System`].
+    /// Sets a held or a movable clock; does nothing on [`Clock::System`].
     pub fn set(&self, time: Time) {
         match self {
             Self::System => {}
             Self::Held(micros) => micros.store(time.micros(), Ordering::SeqCst),
+            Self::Movable(clock) => clock.set(system_time(), time),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod log;
 pub mod model;
 pub mod outcome;
+pub mod sandbox;
 pub mod schema;
 pub mod serve;
 pub mod store;

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{Document, documents};
+use crate::api::{Document, all_documents, documents};
 use crate::app::App;
 use crate::config::Settings;
 use crate::courier::Courier;
@@ -31,8 +31,10 @@ use crate::http::files::{self, File};
 use crate::http::operations::mount;
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
+use crate::sandbox::Sandbox;
 
 mod door;
+pub mod sandbox;
 
 use door::Door;
 
@@ -114,8 +116,8 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let threads = app.ctx().settings.http_threads as usize;
     // Asked for before the door opens, so that a signal in between is not missed.
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut running = begin(&app, listener, threads)?;
-    greet(&app, running.address);
+    let mut running = begin(&app, None, listener, threads)?;
+    greet(greeting(&app, running.address));
     tokio::select! {
         ended = &mut running.serving => {
             running.end_tasks().await;
@@ -135,14 +137,20 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
 /// # Errors
 /// When the listener cannot be used.
 pub async fn start(app: App, listener: TcpListener) -> anyhow::Result<Running> {
-    begin(&app, listener, 1)
+    begin(&app, None, listener, 1)
 }
 
-fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Running> {
+fn begin(
+    app: &App,
+    sandbox: Option<&Sandbox>,
+    listener: TcpListener,
+    threads: usize,
+) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
-    let edge = Arc::new(Edge::new(app.clone(), contract()?));
-    let courier = courier(app)?;
-    let server = server(app, &edge, listener, threads)?;
+    let contract = contract(served_documents(sandbox))?;
+    let edge = Arc::new(Edge::new(app.clone(), contract));
+    let courier = courier(app, sandbox)?;
+    let server = server(app, sandbox, &edge, listener, threads)?;
     let (stop, stopped) = watch::channel(false);
     Ok(Running {
         address,
@@ -175,10 +183,23 @@ async fn learn_costs(app: App, stopped: watch::Receiver<bool>) {
     }
 }
 
-/// What the documents say of paths, read once for all servers of the process.
-fn contract() -> anyhow::Result<Arc<Contract>> {
-    static CONTRACT: OnceLock<Arc<Contract>> = OnceLock::new();
-    if let Some(contract) = CONTRACT.get() {
+/// The documents whose operations are mounted: the sandbox's own at the sandbox alone.
+fn served_documents(sandbox: Option<&Sandbox>) -> &'static [Document] {
+    match sandbox {
+        Some(_) => all_documents(),
+        None => documents(),
+    }
+}
+
+/// What these documents say of paths, read once for all servers of the process.
+fn contract(documents: &[Document]) -> anyhow::Result<Arc<Contract>> {
+    static CONTRACTS: [OnceLock<Arc<Contract>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let [served, all] = &CONTRACTS;
+    let kept = match documents.len() == all_documents().len() {
+        true => all,
+        false => served,
+    };
+    if let Some(contract) = kept.get() {
         return Ok(Arc::clone(contract));
     }
     let source = |document: &Document| Source {
@@ -186,12 +207,12 @@ fn contract() -> anyhow::Result<Arc<Contract>> {
         json: document.strict.json,
         envelope: document.envelope,
     };
-    let sources: Vec<Source> = documents().iter().map(source).collect();
+    let sources: Vec<Source> = documents.iter().map(source).collect();
     let contract = Arc::new(Contract::read(&sources)?);
-    Ok(Arc::clone(CONTRACT.get_or_init(|| contract)))
+    Ok(Arc::clone(kept.get_or_init(|| contract)))
 }
 
-fn courier(app: &App) -> anyhow::Result<Courier> {
+fn courier(app: &App, sandbox: Option<&Sandbox>) -> anyhow::Result<Courier> {
     let ctx = app.ctx();
     Courier::new(
         &ctx.settings,
@@ -200,12 +221,14 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
         ctx.clock.clone(),
         ctx.chance.clone(),
         (app.courier_wake(), app.courier_health()),
+        sandbox.map(|sandbox| Arc::clone(sandbox.messages())),
     )
 }
 
 /// The HTTP server: the door, the outer middleware, the operations of every document, the pages.
 fn server(
     app: &App,
+    sandbox: Option<&Sandbox>,
     edge: &Arc<Edge>,
     listener: TcpListener,
     threads: usize,
@@ -219,8 +242,10 @@ fn server(
     };
     let most = door::most(&settings, threads);
     let door = Door { most, patience };
-    let served = served(&settings)?;
+    let documents = served_documents(sandbox);
+    let served = served(&settings, documents)?;
     let (app, edge) = (app.clone(), Arc::clone(edge));
+    let sandbox = sandbox.cloned();
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
     let web = move || {
         let edge = Arc::clone(&edge);
@@ -230,7 +255,11 @@ fn server(
                 .wrap(from_fn(move |request, next| {
                     trace(Arc::clone(&edge), request, next)
                 }));
-        let web = documents()
+        let web = match &sandbox {
+            Some(sandbox) => web.app_data(Data::new(sandbox.clone())),
+            None => web,
+        };
+        let web = documents
             .iter()
             .fold(web, |web, document| web.configure(mount(document.routes)));
         let web = web.configure(|config| files::routes(config, &served));
@@ -269,13 +298,13 @@ fn server(
 }
 
 /// The files: the documents, the pages and, if it is on, Swagger UI.
-fn served(settings: &Settings) -> anyhow::Result<Arc<[File]>> {
+fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[File]>> {
     let page = |document: &Document| Page {
         name: document.name,
         strict: document.strict,
         lenient: document.lenient,
     };
-    let documents: Vec<Page> = documents().iter().map(page).collect();
+    let documents: Vec<Page> = documents.iter().map(page).collect();
     let mut files: Vec<File> = docs::documents(&documents)
         .chain(pages::files(settings))
         .collect();
@@ -372,8 +401,7 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
 
 /// Tells the operator where things are. A thread of its own: whoever reads it may have gone, or may have
 /// stopped reading, and neither may hold up the server.
-fn greet(app: &App, address: SocketAddr) {
-    let greeting = greeting(app, address);
+fn greet(greeting: String) {
     let told = thread::Builder::new()
         .name("greeting".to_owned())
         .spawn(move || {

@@ -3,6 +3,7 @@
 pub mod flashback;
 pub mod identity;
 pub mod netevia;
+pub mod sandbox;
 pub mod veeam;
 
 #[cfg(test)]
@@ -41,7 +42,18 @@ pub struct Document {
     pub envelope: Envelope,
 }
 
-/// Every API. The first one answers for paths that belong to none.
+/// Every API that there is: those that each server serves, and the sandbox's own.
+pub const fn all_documents() -> &'static [Document] {
+    &[
+        identity::DOCUMENT,
+        netevia::DOCUMENT,
+        flashback::DOCUMENT,
+        veeam::DOCUMENT,
+        sandbox::DOCUMENT,
+    ]
+}
+
+/// Every API that each server serves. The first one answers for paths that belong to none.
 pub const fn documents() -> &'static [Document] {
     &[
         identity::DOCUMENT,

@@ -44,6 +44,11 @@ impl Found {
         Ok(found)
     }
 
+    /// Where a setting came from, in words; `None` when it was not given.
+    pub(super) fn origin(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|text| text.origin.as_str())
+    }
+
     /// Reads a setting that has no fixed default; `None` when it was not given.
     pub(super) fn given<K: Kind>(
         &self,

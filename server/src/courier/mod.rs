@@ -2,6 +2,7 @@
 
 mod email;
 mod health;
+mod kept;
 mod letter;
 mod parts;
 mod sms;
@@ -25,13 +26,14 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::notice::{Lane, Letter, Notice, masked};
-use crate::model::{Result, Time};
+use crate::model::{NoticeId, Result, Time};
 use crate::store::Store;
 use crate::store::notices::{self, Waits};
 use crate::vault::{Place, Vault};
 
 use email::{Delivery, Post};
 pub use health::Health;
+pub use kept::{Kept, Messages, Wanted};
 use sms::Texts;
 pub use sms::warnings;
 
@@ -78,6 +80,8 @@ struct Inner {
     slots: [(Lane, Arc<Semaphore>); 3],
     post: Post,
     texts: Texts,
+    /// Where the sandbox keeps what would leave otherwise.
+    kept: Option<Arc<Messages>>,
     from: Mailbox,
     service: String,
 }
@@ -94,6 +98,7 @@ impl Courier {
     }
 
     /// Gets ready to deliver; `wake` tells that there may be something new, `health` is told how it goes.
+    /// With `kept`, everything stays there and nothing leaves.
     ///
     /// # Errors
     /// The mail server's URL, or what sends text messages, cannot be used.
@@ -104,6 +109,7 @@ impl Courier {
         clock: Clock,
         chance: Chance,
         (wake, health): (Arc<Notify>, Arc<Health>),
+        kept: Option<Arc<Messages>>,
     ) -> anyhow::Result<Self> {
         Ok(Self(Arc::new(Inner {
             store,
@@ -115,6 +121,7 @@ impl Courier {
             slots: Lane::ALL.map(|lane| (lane, Arc::new(Semaphore::new(at_once(lane))))),
             post: Post::new(settings)?,
             texts: Texts::new(settings)?,
+            kept,
             from: settings.mail_from.clone(),
             service: settings.issuer_name.clone(),
         })))
@@ -264,6 +271,9 @@ impl Courier {
 
     async fn post(&self, notice: &Notice, letter: &Letter, now: Time) -> Delivery {
         let Inner { from, service, .. } = &*self.0;
+        if let Some(kept) = &self.0.kept {
+            return self.keep(kept, notice.id, letter, now);
+        }
         let delivery = if letter.is_text_message() {
             self.0.texts.deliver(notice.id, letter, service, now).await
         } else {
@@ -279,6 +289,26 @@ impl Courier {
             Delivery::Refused(why) => Delivery::Refused(hide(why)),
             Delivery::Failed(why) => Delivery::Failed(hide(why)),
         }
+    }
+
+    fn keep(&self, kept: &Messages, id: NoticeId, letter: &Letter, now: Time) -> Delivery {
+        let service = &self.0.service;
+        let said = match letter.is_text_message() {
+            true => self
+                .0
+                .texts
+                .says(letter, service)
+                .map(|text| (None, text)),
+            false => {
+                let written = letter::write(letter, service);
+                Some((Some(written.subject), written.text))
+            }
+        };
+        match said {
+            Some(said) => kept.keep(id, letter, said, now),
+            None => return Delivery::Refused("it is not for text messages".to_owned()),
+        }
+        Delivery::Done(None)
     }
 
     async fn abandon(&self, notice: &Notice) -> Result<()> {

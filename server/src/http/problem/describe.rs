@@ -27,6 +27,14 @@ pub mod grounds {
     /// What every operation with the database and no body can answer.
     pub const WITHOUT_BODY: &[Problem] = &[Problem::Internal, Problem::ServiceUnavailable];
 
+    /// What every operation with a body and no database can answer.
+    pub const WITH_BODY_ALONE: &[Problem] = &[
+        Problem::RequestTimeout,
+        Problem::PayloadTooLarge,
+        Problem::UnsupportedMediaType,
+        Problem::Internal,
+    ];
+
     /// What an operation can answer that needs nothing.
     pub const ALONE: &[Problem] = &[Problem::Internal];
 }

@@ -1,0 +1,49 @@
+//! The sandbox's own API, `/sandbox/*`: what a test needs of the server and no user ever gets.
+
+mod about;
+mod clock;
+mod codes;
+mod error;
+mod messages;
+
+use actix_web::web::{Data, Json};
+use utoipa::openapi::OpenApi;
+
+use crate::api::{Document, text};
+use crate::http::operations::{Operations, described};
+use crate::http::{input, problem};
+use error::{Error, Sandboxed};
+
+/// The sandbox's API. No server but the sandbox mounts it.
+pub const DOCUMENT: Document = Document {
+    name: "sandbox",
+    strict: text!("sandbox"),
+    lenient: text!("lenient/sandbox"),
+    code,
+    routes,
+    envelope: problem::envelope::<Sandboxed>,
+};
+
+type Box = Data<crate::sandbox::Sandbox>;
+type Body<T> = input::Body<T, Error>;
+type Query<T> = input::Query<T, Error>;
+type Answer<T> = Result<Json<T>, Error>;
+
+fn routes(config: &mut Operations<'_, '_>) {
+    config
+        .service(about::get_sandbox)
+        .service(about::list_people)
+        .service(messages::list_messages)
+        .service(codes::show_authenticator_code)
+        .service(clock::get_clock)
+        .service(clock::set_clock)
+        .service(clock::advance_clock)
+        .service(about::reset_sandbox);
+}
+
+/// What the mounted handlers say of themselves.
+fn code() -> OpenApi {
+    let mut document = described(routes);
+    problem::describe::<Sandboxed>(&mut document);
+    document
+}
