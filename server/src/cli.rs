@@ -150,11 +150,16 @@ fn start_log(settings: &Settings) {
 }
 
 fn print_document(name: &str) -> Result<()> {
-    let document = all_documents().iter().find(|document| document.name == name);
+    let document = all_documents()
+        .iter()
+        .find(|document| document.name == name);
     match document {
         Some(document) => print(document.strict.yaml),
         None => {
-            let names: Vec<&str> = all_documents().iter().map(|document| document.name).collect();
+            let names: Vec<&str> = all_documents()
+                .iter()
+                .map(|document| document.name)
+                .collect();
             bail!("there is no API {name:?}; there is {}", names.join(", "))
         }
     }

@@ -78,6 +78,8 @@ mod registration;
 mod replay;
 mod resealing;
 mod restoring;
+mod sandbox;
+mod sandbox_apart;
 mod schemas;
 mod scripts;
 mod sdk;
@@ -191,6 +193,8 @@ fn all() -> Vec<Test> {
         replay::tests(),
         resealing::tests(),
         restoring::tests(),
+        sandbox::tests(),
+        sandbox_apart::tests(),
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),

@@ -47,6 +47,8 @@ pub const SECRET_MEMBERS: [&str; 20] = [
 pub struct Contract {
     /// Its operations: the documents in the server's order, each in the order of its paths.
     pub operations: Vec<Operation>,
+    /// Those that only the sandbox serves.
+    pub of_the_sandbox: Vec<Operation>,
     /// Beginnings of paths, each with the one that is served in its place.
     pub also_served: BTreeMap<String, String>,
 }
@@ -105,7 +107,7 @@ impl Contract {
 
     fn read() -> Self {
         let (mut operations, mut also_served) = (Vec::new(), BTreeMap::new());
-        for source in countersign::api::documents() {
+        for source in countersign::api::all_documents() {
             let document: Value =
                 yaml_serde::from_str(source.strict.yaml).expect("the contract is YAML");
             let components = translated(&document["components"]);
@@ -128,8 +130,12 @@ impl Contract {
                 }
             }
         }
+        let (of_the_sandbox, operations) = operations
+            .into_iter()
+            .partition(|one: &Operation| one.api == "sandbox");
         Self {
             operations,
+            of_the_sandbox,
             also_served,
         }
     }
@@ -143,11 +149,14 @@ impl Contract {
         replaced.unwrap_or_else(|| path.to_owned())
     }
 
+    /// The operations of all servers and of the sandbox.
+    fn all(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().chain(&self.of_the_sandbox)
+    }
+
     /// The operations of one document.
     pub fn of(&self, api: &str) -> impl Iterator<Item = &Operation> {
-        self.operations
-            .iter()
-            .filter(move |operation| operation.api == api)
+        self.all().filter(move |operation| operation.api == api)
     }
 
     /// The operation of this id in a document.
@@ -187,17 +196,16 @@ impl Contract {
         let path = path.as_str();
         let same = |operation: &&Operation| operation.method == method && operation.covers(path);
         let literal = |operation: &&Operation| operation.path == path;
-        self.operations
-            .iter()
+        self.all()
             .filter(same)
             .find(literal)
-            .or_else(|| self.operations.iter().find(same))
+            .or_else(|| self.all().find(same))
     }
 
     /// Everything declared: (operation, status, code).
     pub fn triples(&self) -> BTreeSet<Triple> {
         let mut triples = BTreeSet::new();
-        for operation in &self.operations {
+        for operation in self.all() {
             for (status, declared) in &operation.answers {
                 if declared.codes.is_empty() {
                     triples.insert((operation.name(), *status, "-".to_owned()));

@@ -70,9 +70,17 @@ impl Settings {
         // What all of its people share, so that one test does not use up another's.
         let policy = &mut settings.policy;
         for (name, limit, most) in [
-            ("sms_per_prefix_hour", &mut policy.sms_per_prefix_hour, 10_000),
+            (
+                "sms_per_prefix_hour",
+                &mut policy.sms_per_prefix_hour,
+                10_000,
+            ),
             ("sms_per_day", &mut policy.sms_per_day, 10_000_000),
-            ("mail_calls_per_source", &mut policy.mail_calls_per_source, 100_000),
+            (
+                "mail_calls_per_source",
+                &mut policy.mail_calls_per_source,
+                100_000,
+            ),
             (
                 "passkey_sign_ins_per_source",
                 &mut policy.passkey_sign_ins_per_source,
@@ -110,7 +118,7 @@ mod tests {
         }
         let flags = vec![("issuer_name".to_owned(), "Shop".to_owned())];
         let chosen = Settings::for_sandbox(&flags, [], Path::new("/nonexistent"));
-        let settings = chosen.ok().expect("allowed").settings;
+        let settings = chosen.expect("allowed").settings;
         assert!(settings.sandbox && settings.issuer_name == "Shop");
         assert_eq!(settings.issuer(), "http://localhost:8080/sandbox");
     }

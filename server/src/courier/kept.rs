@@ -156,6 +156,8 @@ impl Wanted {
         message.number > self.after
             && self.to.as_ref().is_none_or(|to| *to == message.to)
             && self.kind.as_ref().is_none_or(|kind| kind == message.kind)
-            && self.channel.is_none_or(|channel| channel == message.channel)
+            && self
+                .channel
+                .is_none_or(|channel| channel == message.channel)
     }
 }

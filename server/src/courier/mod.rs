@@ -294,11 +294,7 @@ impl Courier {
     fn keep(&self, kept: &Messages, id: NoticeId, letter: &Letter, now: Time) -> Delivery {
         let service = &self.0.service;
         let said = match letter.is_text_message() {
-            true => self
-                .0
-                .texts
-                .says(letter, service)
-                .map(|text| (None, text)),
+            true => self.0.texts.says(letter, service).map(|text| (None, text)),
             false => {
                 let written = letter::write(letter, service);
                 Some((Some(written.subject), written.text))

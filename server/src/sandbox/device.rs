@@ -141,7 +141,13 @@ impl Key {
     /// The public key as a `COSE_Key` (RFC 9053 §7.1): EC2, ES256, P-256, and the two coordinates.
     fn cose(&self) -> Vec<u8> {
         let (x, y) = self.public[1..].split_at(32);
-        [b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20", x, b"\x22\x58\x20", y].concat()
+        [
+            b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20",
+            x,
+            b"\x22\x58\x20",
+            y,
+        ]
+        .concat()
     }
 
     fn sign(&self, data: &[u8]) -> Option<Vec<u8>> {
@@ -171,7 +177,10 @@ fn key_pair(chance: &Chance) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// What the client signs for the page (WebAuthn §5.8.1).
 fn client_data(kind: &str, challenge: &str, origin: &str) -> Vec<u8> {
-    let challenge = challenge.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let challenge = challenge
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
     let data = json!({
         "type": kind,
         "challenge": challenge,
@@ -203,6 +212,9 @@ fn encoded(bytes: &[u8]) -> String {
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let text = text
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
     BASE64URL_NOPAD.decode(text.as_bytes()).ok()
 }

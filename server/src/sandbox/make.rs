@@ -95,7 +95,10 @@ impl Maker {
     async fn codes(&self, ctx: &Ctx, seed: u64) -> Result<&Codes> {
         let make = async || {
             let chance = Chance::seeded(seed);
-            let (salt, printed) = (chance.salt(), recovery::draw(&chance, CodeSetKind::Recovery));
+            let (salt, printed) = (
+                chance.salt(),
+                recovery::draw(&chance, CodeSetKind::Recovery),
+            );
             let hasher = ctx.hasher.of(Source::Console);
             let mut hashes = Vec::with_capacity(printed.len());
             for code in &printed {
@@ -136,7 +139,11 @@ impl Sandbox {
         let codes = match wish.recovery_codes {
             true => {
                 let codes = self.0.maker.codes(ctx, self.0.seed).await?;
-                printed = codes.printed.iter().map(|one| one.expose().clone()).collect();
+                printed = codes
+                    .printed
+                    .iter()
+                    .map(|one| one.expose().clone())
+                    .collect();
                 Some(code_set(codes, id, chance, now))
             }
             false => None,

@@ -21,6 +21,7 @@ mod device;
 mod make;
 mod people;
 
+pub use crate::courier::{Kept, Wanted};
 pub use device::Device;
 pub use make::{Person, Wish};
 
@@ -83,7 +84,7 @@ impl Sandbox {
             people: Mutex::default(),
             folder,
         }));
-        sandbox.reset().await.map_err(cause)?;
+        sandbox.begin().await.map_err(cause)?;
         Ok(sandbox)
     }
 
@@ -92,16 +93,18 @@ impl Sandbox {
     /// # Errors
     /// A fault when the database does not answer.
     pub async fn reset(&self) -> Result<()> {
-        let Inner { app, seed, .. } = &*self.0;
-        let ctx = app.ctx();
         self.0.clock.reset();
-        ctx.chance.reseed(*seed);
         self.0.device.clear();
-        ctx.write(clear).await?;
-        let people = people::seed(self).await?;
-        // Last: whoever waits for a message sees none of before.
+        self.0.app.ctx().write(clear).await?;
+        // After that: the courier may have been sending.
         self.0.messages.clear();
+        self.begin().await
+    }
+
+    async fn begin(&self) -> Result<()> {
+        let people = people::seed(self).await?;
         *self.people_now() = people;
+        self.0.app.ctx().chance.reseed(self.0.seed);
         Ok(())
     }
 

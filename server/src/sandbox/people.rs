@@ -10,7 +10,12 @@ use crate::store::organisations;
 
 /// One of them: the part of the address before `@example.com`, the family name, what they are for, and
 /// their methods.
-type Row = (&'static str, &'static str, &'static str, &'static [FactorKind]);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [FactorKind],
+);
 
 const PEOPLE: [Row; 10] = [
     ("none", "Nolan", "no second step", &[]),
@@ -22,7 +27,12 @@ const PEOPLE: [Row; 10] = [
         &[Authenticator],
     ),
     ("sms", "Sims", "codes by text message", &[Sms]),
-    ("passkey", "Perkins", "a passkey on the virtual device", &[Passkey]),
+    (
+        "passkey",
+        "Perkins",
+        "a passkey on the virtual device",
+        &[Passkey],
+    ),
     (
         "several",
         "Sanders",

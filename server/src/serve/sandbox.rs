@@ -102,8 +102,13 @@ fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
     lines.push(format!(
         "  Clock     curl -X POST {url}/sandbox/clock/advance -H 'Content-Type: application/json' -d '{{\"seconds\": 600}}'"
     ));
-    lines.push(format!("  Issuer    {}", sandbox.app().ctx().settings.issuer()));
-    lines.push(format!("\nWho can sign in, all with the password \"{PASSWORD}\":"));
+    lines.push(format!(
+        "  Issuer    {}",
+        sandbox.app().ctx().settings.issuer()
+    ));
+    lines.push(format!(
+        "\nWho can sign in, all with the password \"{PASSWORD}\":"
+    ));
     for person in sandbox.people() {
         lines.extend(introduced(&person));
     }

@@ -1,10 +1,8 @@
 //! What the sandbox does to its own database and nobody else may: go back to the beginning.
 
-use diesel::prelude::*;
-use diesel::sql_query;
+use diesel::connection::SimpleConnection;
 
 use super::Tx;
-use super::cached::on;
 use super::conn::Conn;
 use crate::model::Result;
 
@@ -37,14 +35,14 @@ const TABLES: [&str; 20] = [
 /// # Errors
 /// A fault when the database does not answer.
 pub fn clear(tx: &mut Tx) -> Result<()> {
+    let mut forget =
+        "/* reset */ UPDATE server_state SET seen_at = NULL, hold_until = NULL".to_owned();
     for table in TABLES {
-        let forget = format!("DELETE FROM {table}");
-        on!(tx, |conn| sql_query(&forget).execute(conn))?;
+        forget.push_str("; DELETE FROM ");
+        forget.push_str(table);
     }
-    let forget = "UPDATE server_state SET seen_at = NULL, hold_until = NULL";
-    on!(tx, |conn| sql_query(forget).execute(conn))?;
-    if let Conn::Sqlite(conn) = &mut tx.conn {
-        sql_query("DELETE FROM sqlite_sequence WHERE name = 'user_numbers'").execute(conn)?;
+    if let Conn::Sqlite(_) = &tx.conn {
+        forget.push_str("; DELETE FROM sqlite_sequence WHERE name = 'user_numbers'");
     }
-    Ok(())
+    Ok(tx.conn.batch_execute(&forget)?)
 }

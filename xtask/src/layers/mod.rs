@@ -119,7 +119,7 @@ fn own_breach(path: &str, layer: &Layer, used: &[String]) -> Option<String> {
     }
     let exceptions = EXCEPTIONS
         .iter()
-        .filter(|one| one.file == path)
+        .filter(|one| one.covers(path))
         .map(|one| one.may);
     let mut allowed = layer.may.iter().copied().chain(exceptions);
     if allowed.any(|allowed| within(used, allowed) || is_its_layer(used, allowed)) {

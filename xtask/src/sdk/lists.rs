@@ -77,6 +77,14 @@ pub const OPEN: &[Listed] = &[
         "InvalidCodeReason",
         &["InvalidMfaCodeErrorResponse.reason"],
     ),
+    ("sandbox", "PersonMethod", &[]),
+    ("sandbox", "PersonRole", &["SandboxPerson.role"]),
+    (
+        "sandbox",
+        "OrganisationRole",
+        &["SandboxPerson.organisationRole"],
+    ),
+    ("sandbox", "MessageChannel", &[]),
 ];
 
 /// A row of the list: document, name, places.
@@ -101,6 +109,11 @@ pub const NAMED: &[Listed] = &[
     ),
     (
         "netevia",
+        "InvalidField",
+        &["ValidationErrorResponse.errors"],
+    ),
+    (
+        "sandbox",
         "InvalidField",
         &["ValidationErrorResponse.errors"],
     ),

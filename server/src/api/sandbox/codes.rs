@@ -54,7 +54,10 @@ impl ShowAuthenticatorCodeRequest {
             }
         };
         let shown = codes::shown(&secret, sandbox.now()).ok_or_else(|| {
-            Refusal::field("secret", "This must be the secret of an authenticator app, in base32.")
+            Refusal::field(
+                "secret",
+                "This must be the secret of an authenticator app, in base32.",
+            )
         })?;
         Ok(AuthenticatorCode {
             code: shown.code,

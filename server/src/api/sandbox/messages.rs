@@ -10,9 +10,9 @@ use validator::Validate;
 
 use super::error::refuses;
 use super::{Answer, Box, Query};
-use crate::courier::{Kept, Wanted};
 use crate::model::notice;
 use crate::model::user::address_as_typed;
+use crate::sandbox::{Kept, Wanted};
 
 /// How many messages are answered where nobody says how many.
 const MOST: usize = 100;
@@ -47,7 +47,7 @@ pub struct MessageFilter {
     #[param(min_length = 1, max_length = 40)]
     kind: Option<String>,
     #[param(inline)]
-    channel: Option<Channel>,
+    channel: Option<MessageChannel>,
     #[validate(range(min = 0))]
     #[param(minimum = 0, default = 0)]
     after: Option<i64>,
@@ -65,7 +65,7 @@ impl MessageFilter {
         let wanted = Wanted {
             to: self.to.map(|to| address_as_typed(&to)),
             kind: self.kind,
-            channel: self.channel.map(Channel::into_model),
+            channel: self.channel.map(MessageChannel::into_model),
             after: self.after.map_or(0, i64::unsigned_abs),
             most: self
                 .limit
@@ -80,12 +80,12 @@ impl MessageFilter {
 /// How a message goes.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Channel {
+pub enum MessageChannel {
     Mail,
     TextMessage,
 }
 
-impl Channel {
+impl MessageChannel {
     const fn into_model(self) -> notice::Channel {
         match self {
             Self::Mail => notice::Channel::Mail,
@@ -108,8 +108,7 @@ pub struct SentMessage {
     #[schema(minimum = 1)]
     number: i64,
     id: String,
-    #[schema(inline)]
-    channel: Channel,
+    channel: MessageChannel,
     to: String,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,8 +136,8 @@ impl From<Kept> for SentMessage {
             number: kept.number.cast_signed(),
             id: kept.id.to_string(),
             channel: match kept.channel {
-                notice::Channel::Mail => Channel::Mail,
-                notice::Channel::Text => Channel::TextMessage,
+                notice::Channel::Mail => MessageChannel::Mail,
+                notice::Channel::Text => MessageChannel::TextMessage,
             },
             to: kept.to,
             kind: kept.kind,
