@@ -12,7 +12,7 @@ use actix_http::HttpService;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::App as Web;
 use actix_web::dev::{AppConfig, Server, ServerHandle};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::Data;
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{Document, all_documents, documents};
+use crate::api::{Document, all_documents, documents, sandbox::ENVELOPE};
 use crate::app::App;
 use crate::config::Settings;
 use crate::courier::Courier;
@@ -32,6 +32,7 @@ use crate::http::operations::mount;
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
 use crate::sandbox::Sandbox;
+use crate::sandbox::forced::force;
 
 mod door;
 pub mod sandbox;
@@ -249,16 +250,18 @@ fn server(
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
     let web = move || {
         let edge = Arc::clone(&edge);
-        let web =
-            Web::new()
-                .app_data(Data::new(app.clone()))
-                .wrap(from_fn(move |request, next| {
-                    trace(Arc::clone(&edge), request, next)
-                }));
+        let web = Web::new().app_data(Data::new(app.clone()));
         let web = match &sandbox {
             Some(sandbox) => web.app_data(Data::new(sandbox.clone())),
             None => web,
         };
+        let own = sandbox.clone();
+        let forcing = from_fn(move |request, next| force(own.clone(), ENVELOPE, request, next));
+        let web = web
+            .wrap(Condition::new(sandbox.is_some(), forcing))
+            .wrap(from_fn(move |request, next| {
+                trace(Arc::clone(&edge), request, next)
+            }));
         let web = documents
             .iter()
             .fold(web, |web, document| web.configure(mount(document.routes)));

@@ -80,6 +80,7 @@ mod resealing;
 mod restoring;
 mod sandbox;
 mod sandbox_apart;
+mod sandbox_errors;
 mod schemas;
 mod scripts;
 mod sdk;
@@ -195,6 +196,7 @@ fn all() -> Vec<Test> {
         restoring::tests(),
         sandbox::tests(),
         sandbox_apart::tests(),
+        sandbox_errors::tests(),
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),

@@ -43,7 +43,7 @@ impl Sandbox {
             ("shutdown_timeout_seconds".to_owned(), "1".to_owned()),
         ];
         let chosen = Settings::for_sandbox(&flags, [], folder.path()).expect("settings");
-        let inner = sandbox::Sandbox::open(chosen.settings, folder, seed)
+        let inner = serve::sandbox::open(chosen.settings, folder, seed)
             .await
             .expect("the sandbox opens");
         let running = serve::sandbox::start(&inner, listener)

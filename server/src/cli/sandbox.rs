@@ -36,7 +36,7 @@ pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode> {
         );
     }
     let seed = matches.get_one::<u64>("seed").copied().unwrap_or(SEED);
-    let sandbox = Sandbox::open(settings, folder, seed).await?;
+    let sandbox = serve::sandbox::open(settings, folder, seed).await?;
     serve::sandbox::run(&sandbox, listener, command).await
 }
 

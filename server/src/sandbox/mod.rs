@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use data_encoding::BASE64URL_NOPAD;
 use tempfile::TempDir;
 
 use crate::app::App;
@@ -15,9 +16,15 @@ use crate::model::source::Source;
 use crate::model::user::PasswordHash;
 use crate::model::{Error, Result, Secret, Time};
 use crate::store::sandbox::clear;
+use crate::vault;
+use actix_web::http::header::{HeaderMap, HeaderName};
+use catalogue::Catalogue;
+use forced::Waiting;
 
+pub mod catalogue;
 pub mod codes;
 mod device;
+pub mod forced;
 mod make;
 mod people;
 
@@ -31,6 +38,9 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// The seed where nobody names another.
 pub const SEED: u64 = 1;
 
+/// Where a sandbox's own calls carry what tells them from others'.
+const INNER: HeaderName = HeaderName::from_static("countersign-sandbox-inner");
+
 /// A sandbox; clones are the same one.
 #[derive(Clone)]
 pub struct Sandbox(Arc<Inner>);
@@ -43,6 +53,10 @@ struct Inner {
     device: Device,
     people: Mutex<Vec<Person>>,
     maker: make::Maker,
+    catalogue: Catalogue,
+    forced: Waiting,
+    /// What its own calls carry, for which no error is forced.
+    inner: String,
     /// Everything it has on a disk; gone with it.
     folder: TempDir,
 }
@@ -65,7 +79,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the folder is not empty or cannot be used: nothing is opened that was there before.
-    pub async fn open(settings: Settings, folder: TempDir, seed: u64) -> anyhow::Result<Self> {
+    pub async fn open(
+        settings: Settings,
+        folder: TempDir,
+        seed: u64,
+        catalogue: Catalogue,
+    ) -> anyhow::Result<Self> {
         let mut there = fs::read_dir(folder.path()).context("the folder of the sandbox")?;
         anyhow::ensure!(
             settings.sandbox && there.next().is_none(),
@@ -76,6 +95,9 @@ impl Sandbox {
         let hash = hashed(&app, seed).await.map_err(cause)?;
         let sandbox = Self(Arc::new(Inner {
             maker: make::Maker::new(hash),
+            catalogue,
+            forced: Waiting::default(),
+            inner: BASE64URL_NOPAD.encode(Chance::system().secret().expose()),
             app,
             seed,
             clock: movable,
@@ -95,6 +117,7 @@ impl Sandbox {
     pub async fn reset(&self) -> Result<()> {
         self.0.clock.reset();
         self.0.device.clear();
+        self.0.forced.clear();
         self.0.app.ctx().write(clear).await?;
         // After that: the courier may have been sending.
         self.0.messages.clear();
@@ -126,6 +149,22 @@ impl Sandbox {
     /// Its virtual device, which holds passkeys.
     pub fn device(&self) -> &Device {
         &self.0.device
+    }
+
+    /// All operations, with their errors.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    /// The errors that calls are to be answered with.
+    pub fn forced(&self) -> &Waiting {
+        &self.0.forced
+    }
+
+    /// Whether a call is one of the sandbox's own.
+    fn is_inner(&self, headers: &HeaderMap) -> bool {
+        let sent = headers.get(INNER).map(|sent| sent.as_bytes());
+        sent.is_some_and(|sent| vault::same(sent, self.0.inner.as_bytes()))
     }
 
     /// Who is in it from the beginning.

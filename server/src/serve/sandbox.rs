@@ -9,11 +9,24 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Running, begin, door, greet};
 use crate::api::all_documents;
+use crate::config::Settings;
 use crate::model::kinds::FactorKind;
+use crate::sandbox::catalogue::Catalogue;
 use crate::sandbox::{PASSWORD, Person, Sandbox};
+use tempfile::TempDir;
 
 /// What the command finds the server by.
 const URL: &str = "COUNTERSIGN_URL";
+
+/// Makes a sandbox that knows all documents; see [`Sandbox::open`].
+///
+/// # Errors
+/// As there.
+pub async fn open(settings: Settings, folder: TempDir, seed: u64) -> anyhow::Result<Sandbox> {
+    let texts = all_documents().iter();
+    let texts = texts.map(|document| (document.name, document.strict.json));
+    Sandbox::open(settings, folder, seed, Catalogue::new(texts)).await
+}
 
 /// Serves on a listener with one thread, as [`super::start`] does.
 ///

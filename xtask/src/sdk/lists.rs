@@ -85,6 +85,7 @@ pub const OPEN: &[Listed] = &[
         &["SandboxPerson.organisationRole"],
     ),
     ("sandbox", "MessageChannel", &[]),
+    ("sandbox", "DocumentName", &[]),
 ];
 
 /// A row of the list: document, name, places.

@@ -55,6 +55,103 @@ pub mod types {
         ///Whether it stands still until it is moved.
         pub held: bool,
     }
+    ///An error that an operation documents.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct DocumentedError {
+        ///Its status.
+        pub status: u32,
+        ///Its code.
+        pub code: String,
+    }
+    ///Which calls, and which error. One of `operationId` and `email` is needed.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ForceErrorRequest {
+        ///The code of the error. The operation must document it, or with an address alone any operation.
+        #[serde(rename = "errorCode")]
+        pub error_code: String,
+        ///The document of the operation; without it the first that has an operation of this id.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub api: Option<DocumentName>,
+        ///The address whose calls are meant.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub email: Option<String>,
+        ///The operation whose calls are meant.
+        #[serde(
+            rename = "operationId",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub operation_id: Option<String>,
+        ///How many calls.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub times: Option<u32>,
+    }
+    impl ForceErrorRequest {
+        ///With what is always needed; setters add the rest.
+        #[must_use]
+        pub fn new(error_code: impl Into<String>) -> Self {
+            Self {
+                error_code: error_code.into(),
+                api: Default::default(),
+                email: Default::default(),
+                operation_id: Default::default(),
+                times: Default::default(),
+            }
+        }
+        ///The document of the operation; without it the first that has an operation of this id.
+        #[must_use]
+        pub fn api(mut self, api: impl Into<DocumentName>) -> Self {
+            self.api = Some(api.into());
+            self
+        }
+        ///The address whose calls are meant.
+        #[must_use]
+        pub fn email(mut self, email: impl Into<String>) -> Self {
+            self.email = Some(email.into());
+            self
+        }
+        ///The operation whose calls are meant.
+        #[must_use]
+        pub fn operation_id(mut self, operation_id: impl Into<String>) -> Self {
+            self.operation_id = Some(operation_id.into());
+            self
+        }
+        ///How many calls.
+        #[must_use]
+        pub fn times(mut self, times: u32) -> Self {
+            self.times = Some(times);
+            self
+        }
+    }
+    ///An error that calls are to be answered with.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ForcedError {
+        ///Its place among all that were forced.
+        pub number: u64,
+        ///The code of the error.
+        #[serde(rename = "errorCode")]
+        pub error_code: String,
+        ///The document of the operation; absent if calls of all operations are meant.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub api: Option<DocumentName>,
+        ///The address whose calls are meant; absent if everybody's are.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub email: Option<String>,
+        ///The operation whose calls are meant; absent if those of all are.
+        #[serde(
+            rename = "operationId",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub operation_id: Option<String>,
+        ///For how many calls yet; absent where there is no end.
+        #[serde(
+            rename = "timesLeft",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub times_left: Option<u32>,
+    }
     ///One entry for each field that was refused.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -63,6 +160,13 @@ pub mod types {
         pub field: String,
         ///What to change, in one sentence.
         pub message: String,
+    }
+    ///The errors that wait.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ListForcedErrorsAnswer {
+        ///All of them, oldest first.
+        pub errors: Vec<ForcedError>,
     }
     ///Messages, and where to go on.
     #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -73,12 +177,36 @@ pub mod types {
         ///The number of the last message of all; send it as `after` to wait for the next one.
         pub last: u64,
     }
+    ///The operations of all documents.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ListOperationsAnswer {
+        ///All of them, in the documents' order.
+        pub operations: Vec<OperationInfo>,
+    }
     ///Who is in the sandbox from the beginning.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListPeopleAnswer {
         ///All of them.
         pub people: Vec<SandboxPerson>,
+    }
+    ///An operation, and the errors that it documents.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct OperationInfo {
+        pub api: DocumentName,
+        ///Its id, which is its own within its document.
+        #[serde(rename = "operationId")]
+        pub operation_id: String,
+        ///Its method.
+        pub method: String,
+        ///Its path, with `{parameters}`.
+        pub path: String,
+        ///What it does, in a few words.
+        pub summary: String,
+        ///The errors that it documents.
+        pub errors: Vec<DocumentedError>,
     }
     ///What is where.
     #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -516,6 +644,79 @@ pub mod types {
             <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
         }
     }
+    ///A document, as its file in `/openapi/` is called. Open: a newer server may answer values that this list does not have.
+    #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    #[non_exhaustive]
+    pub enum DocumentName {
+        /// `identity`
+        Identity,
+        /// `netevia`
+        Netevia,
+        /// `flashback`
+        Flashback,
+        /// `veeam`
+        Veeam,
+        /// `sandbox`
+        Sandbox,
+        /// A value that was not known when this SDK was made.
+        Other(String),
+    }
+    impl DocumentName {
+        /// The value as it stands on the wire.
+        pub fn as_str(&self) -> &str {
+            match self {
+                Self::Identity => "identity",
+                Self::Netevia => "netevia",
+                Self::Flashback => "flashback",
+                Self::Veeam => "veeam",
+                Self::Sandbox => "sandbox",
+                Self::Other(value) => value,
+            }
+        }
+    }
+    impl ::std::convert::From<&str> for DocumentName {
+        fn from(value: &str) -> Self {
+            match value {
+                "identity" => Self::Identity,
+                "netevia" => Self::Netevia,
+                "flashback" => Self::Flashback,
+                "veeam" => Self::Veeam,
+                "sandbox" => Self::Sandbox,
+                other => Self::Other(other.to_string()),
+            }
+        }
+    }
+    impl ::std::convert::From<String> for DocumentName {
+        fn from(value: String) -> Self {
+            Self::from(value.as_str())
+        }
+    }
+    impl ::std::str::FromStr for DocumentName {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self::from(value))
+        }
+    }
+    impl ::std::fmt::Display for DocumentName {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.write_str(self.as_str())
+        }
+    }
+    impl ::serde::Serialize for DocumentName {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.as_str())
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for DocumentName {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
+        }
+    }
     ///Why `advance_clock` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -630,6 +831,162 @@ pub mod types {
         AdvanceClockError : Validation RequestTimeout PayloadTooLarge
         UnsupportedMediaType Internal
     }
+    ///Why `force_error` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ForceErrorError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ForceErrorError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ForceErrorError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
+        Internal
+    }
+    ///Why `forget_forced_errors` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ForgetForcedErrorsError {
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ForgetForcedErrorsError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ForgetForcedErrorsError : Internal
+    }
     ///Why `get_clock` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -714,6 +1071,48 @@ pub mod types {
     crate::failure::problem! {
         GetSandboxError : Internal
     }
+    ///Why `list_forced_errors` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ListForcedErrorsError {
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ListForcedErrorsError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ListForcedErrorsError : Internal
+    }
     ///Why `list_messages` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -775,6 +1174,48 @@ pub mod types {
     }
     crate::failure::problem! {
         ListMessagesError : Validation Internal
+    }
+    ///Why `list_operations` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ListOperationsError {
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ListOperationsError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ListOperationsError : Internal
     }
     ///Why `list_people` did not do it.
     #[derive(Clone, Debug)]
@@ -1130,6 +1571,39 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /sandbox/errors`.
+    #[derive(Debug)]
+    pub enum ForceError {}
+    impl Operation for ForceError {
+        type Body = types::ForceErrorRequest;
+        type Answer = types::ForcedError;
+        type Error = types::ForceErrorError;
+        const ABOUT: &'static About = &About {
+            name: "force_error",
+            method: Method::POST,
+            path: "/sandbox/errors",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
+    ///`DELETE /sandbox/errors`.
+    #[derive(Debug)]
+    pub enum ForgetForcedErrors {}
+    impl Operation for ForgetForcedErrors {
+        type Body = ();
+        type Answer = ();
+        type Error = types::ForgetForcedErrorsError;
+        const ABOUT: &'static About = &About {
+            name: "forget_forced_errors",
+            method: Method::DELETE,
+            path: "/sandbox/errors",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+        const EMPTY: bool = true;
+    }
     ///`GET /sandbox/clock`.
     #[derive(Debug)]
     pub enum GetClock {}
@@ -1162,6 +1636,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`GET /sandbox/errors`.
+    #[derive(Debug)]
+    pub enum ListForcedErrors {}
+    impl Operation for ListForcedErrors {
+        type Body = ();
+        type Answer = types::ListForcedErrorsAnswer;
+        type Error = types::ListForcedErrorsError;
+        const ABOUT: &'static About = &About {
+            name: "list_forced_errors",
+            method: Method::GET,
+            path: "/sandbox/errors",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`GET /sandbox/messages`.
     #[derive(Debug)]
     pub enum ListMessages {}
@@ -1173,6 +1663,22 @@ pub mod calls {
             name: "list_messages",
             method: Method::GET,
             path: "/sandbox/messages",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
+    ///`GET /sandbox/operations`.
+    #[derive(Debug)]
+    pub enum ListOperations {}
+    impl Operation for ListOperations {
+        type Body = ();
+        type Answer = types::ListOperationsAnswer;
+        type Error = types::ListOperationsError;
+        const ABOUT: &'static About = &About {
+            name: "list_operations",
+            method: Method::GET,
+            path: "/sandbox/operations",
             opened_by: &[Credential::Nothing],
             one_time: false,
             ends_session: false,
@@ -1257,6 +1763,29 @@ impl Client {
     ) -> Call<calls::AdvanceClock> {
         Call::new(&self.core).json(&request)
     }
+    ///Have calls answered with an error.
+    ///
+    ///The next call of the operation (`operationId`), or every call for the address (`email`), is answered with the documented error of this code: its status, its headers, and the body of the document's example. Nothing else happens then. A call is for an address if the address, or a token of its account, is in its body, its query or its bearer. With both, only calls of the operation for the address are meant. `times` says how many calls; without it one call of an operation, or all for an address. An operation that does not document the code is not touched. The oldest error that fits is taken.
+    ///
+    ///For one request alone, send it with the header `Countersign-Sandbox-Error: TOO_MANY_REQUESTS` instead.
+    ///
+    ///`POST /sandbox/errors`; [`types::ForceErrorError`] has its errors.
+    #[inline]
+    pub fn force_error(
+        &self,
+        request: types::ForceErrorRequest,
+    ) -> Call<calls::ForceError> {
+        Call::new(&self.core).json(&request)
+    }
+    ///Forget the errors that wait.
+    ///
+    ///From now on calls are answered as they are by every server.
+    ///
+    ///`DELETE /sandbox/errors`; [`types::ForgetForcedErrorsError`] has its errors.
+    #[inline]
+    pub fn forget_forced_errors(&self) -> Call<calls::ForgetForcedErrors> {
+        Call::new(&self.core)
+    }
     ///Tell the time.
     ///
     ///Tells what time it is in the sandbox, and whether the clock is held.
@@ -1275,6 +1804,15 @@ impl Client {
     pub fn get_sandbox(&self) -> Call<calls::GetSandbox> {
         Call::new(&self.core)
     }
+    ///List the errors that wait.
+    ///
+    ///Lists the errors that calls are to be answered with, oldest first.
+    ///
+    ///`GET /sandbox/errors`; [`types::ListForcedErrorsError`] has its errors.
+    #[inline]
+    pub fn list_forced_errors(&self) -> Call<calls::ListForcedErrors> {
+        Call::new(&self.core)
+    }
     ///Read mails and text messages, or wait for the next one.
     ///
     ///Lists what was sent, oldest first: the newest `limit` messages that fit all filters. If none fits, it waits for the first one for `wait` seconds, and answers an empty list when none came. For the message of what you are about to do, take `last` from an answer before and send it as `after`. A thousand and more are kept.
@@ -1282,6 +1820,15 @@ impl Client {
     ///`GET /sandbox/messages`; [`types::ListMessagesError`] has its errors.
     #[inline]
     pub fn list_messages(&self) -> Call<calls::ListMessages> {
+        Call::new(&self.core)
+    }
+    ///List all operations, with their errors.
+    ///
+    ///Lists the operations of all documents, in the documents' order, each with the errors that it documents. Each of them can be brought about by `POST /sandbox/errors`, or for one request by its header `Countersign-Sandbox-Error`.
+    ///
+    ///`GET /sandbox/operations`; [`types::ListOperationsError`] has its errors.
+    #[inline]
+    pub fn list_operations(&self) -> Call<calls::ListOperations> {
         Call::new(&self.core)
     }
     ///Who can sign in.

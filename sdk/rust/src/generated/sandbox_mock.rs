@@ -23,6 +23,26 @@ impl Mocked for calls::AdvanceClock {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::ForceError {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ForgetForcedErrors {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::GetClock {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
@@ -37,12 +57,26 @@ impl Mocked for calls::GetSandbox {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::ListForcedErrors {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::ListMessages {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
         ("INTERNAL", 500u16),
     ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListOperations {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
@@ -96,6 +130,14 @@ pub trait MockServerExt: sealed::Server {
     fn advance_clock<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::AdvanceClock>, Then<calls::AdvanceClock>);
+    ///Mocks `POST /sandbox/errors`.
+    fn force_error<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ForceError>, Then<calls::ForceError>);
+    ///Mocks `DELETE /sandbox/errors`.
+    fn forget_forced_errors<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ForgetForcedErrors>, Then<calls::ForgetForcedErrors>);
     ///Mocks `GET /sandbox/clock`.
     fn get_clock<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -104,10 +146,18 @@ pub trait MockServerExt: sealed::Server {
     fn get_sandbox<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::GetSandbox>, Then<calls::GetSandbox>);
+    ///Mocks `GET /sandbox/errors`.
+    fn list_forced_errors<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListForcedErrors>, Then<calls::ListForcedErrors>);
     ///Mocks `GET /sandbox/messages`.
     fn list_messages<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListMessages>, Then<calls::ListMessages>);
+    ///Mocks `GET /sandbox/operations`.
+    fn list_operations<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListOperations>, Then<calls::ListOperations>);
     ///Mocks `GET /sandbox/people`.
     fn list_people<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -135,6 +185,18 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn force_error<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ForceError>, Then<calls::ForceError>),
+    {
+        on(self, mock)
+    }
+    fn forget_forced_errors<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ForgetForcedErrors>, Then<calls::ForgetForcedErrors>),
+    {
+        on(self, mock)
+    }
     fn get_clock<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::GetClock>, Then<calls::GetClock>),
@@ -147,9 +209,21 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn list_forced_errors<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListForcedErrors>, Then<calls::ListForcedErrors>),
+    {
+        on(self, mock)
+    }
     fn list_messages<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListMessages>, Then<calls::ListMessages>),
+    {
+        on(self, mock)
+    }
+    fn list_operations<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListOperations>, Then<calls::ListOperations>),
     {
         on(self, mock)
     }

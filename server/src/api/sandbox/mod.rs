@@ -4,15 +4,20 @@ mod about;
 mod clock;
 mod codes;
 mod error;
+mod errors;
 mod messages;
 
 use actix_web::web::{Data, Json};
 use utoipa::openapi::OpenApi;
 
 use crate::api::{Document, text};
+use crate::http::contract::Envelope;
 use crate::http::operations::{Operations, described};
 use crate::http::{input, problem};
 use error::{Error, Sandboxed};
+
+/// How it words what no operation sees.
+pub const ENVELOPE: Envelope = problem::envelope::<Sandboxed>;
 
 /// The sandbox's API. No server but the sandbox mounts it.
 pub const DOCUMENT: Document = Document {
@@ -21,7 +26,7 @@ pub const DOCUMENT: Document = Document {
     lenient: text!("lenient/sandbox"),
     code,
     routes,
-    envelope: problem::envelope::<Sandboxed>,
+    envelope: ENVELOPE,
 };
 
 type Box = Data<crate::sandbox::Sandbox>;
@@ -38,6 +43,10 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(clock::get_clock)
         .service(clock::set_clock)
         .service(clock::advance_clock)
+        .service(errors::list_operations)
+        .service(errors::force_error)
+        .service(errors::list_forced_errors)
+        .service(errors::forget_forced_errors)
         .service(about::reset_sandbox);
 }
 
