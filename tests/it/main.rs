@@ -81,6 +81,7 @@ mod restoring;
 mod sandbox;
 mod sandbox_apart;
 mod sandbox_errors;
+mod sandbox_fixtures;
 mod schemas;
 mod scripts;
 mod sdk;
@@ -197,6 +198,7 @@ fn all() -> Vec<Test> {
         sandbox::tests(),
         sandbox_apart::tests(),
         sandbox_errors::tests(),
+        sandbox_fixtures::tests(),
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),
