@@ -6,38 +6,37 @@ use crate::model::factor::Factor;
 use crate::model::kinds::{Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope};
 use crate::model::{ApiKeyId, OrganisationId, Secret, SessionId, Time, UserId};
 
-/// A user as every API may show them.
+/// A user, with what every API may show of them.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// The id.
+    /// The user's id.
     pub id: UserId,
-    /// The integer that some APIs print.
+    /// The integer id that some APIs print.
     pub number: i64,
-    /// The address, or the name of who has no mailbox.
+    /// The proved address; for a user without a mailbox, the name they sign in with.
     pub email: String,
-    /// Given name, if told.
+    /// Given name, if known.
     pub first_name: Option<String>,
-    /// Family name, if told.
+    /// Family name, if known.
     pub last_name: Option<String>,
-    /// What they may do.
+    /// What they may do beyond their own account.
     pub role: Role,
-    /// The methods that are on.
+    /// The methods that sign-in accepts: those that are on, or the mailbox that a policy demands.
     pub methods: Vec<FactorKind>,
-    /// Whether sign-in asks for a second step: one is on, or a policy demands one.
+    /// Whether sign-in asks for a second step, because a method is on or a policy demands one.
     pub asked: bool,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Time,
-    /// Whether `email` is a proved address, or a mere name to sign in by.
+    /// Whether `email` is a proved address. If not, it is only a name to sign in with.
     pub mailbox: bool,
     /// What an administrator wrote about them.
     pub description: Option<String>,
-    /// Their organisation and what they are in it.
+    /// Their organisation, and their role in it.
     pub organisation: Option<(OrganisationId, OrganisationRole)>,
 }
 
 impl Person {
-    /// The same person, whose organisation demands a second factor or does not: the mailbox is asked for
-    /// while nothing else is on.
+    /// Adds the mailbox to `methods` if the organisation demands a second factor and no method is on.
     #[must_use]
     pub fn while_enforced(mut self, enforced: bool) -> Self {
         if enforced && self.mailbox && self.methods.is_empty() {
@@ -48,17 +47,17 @@ impl Person {
     }
 }
 
-/// A person, and whether they are who the server's first administrator is.
+/// A user, and whether they are the server's first administrator.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Who it is.
+    /// The user.
     pub person: Person,
-    /// Whether no administrator is older.
+    /// Whether they are the oldest of all administrators.
     pub first_administrator: bool,
 }
 
 impl Account {
-    /// The account of this person, when this number is the first administrator's.
+    /// Builds the account of `person`. `first_administrator` is the number of the oldest administrator.
     pub fn new(person: Person, first_administrator: Option<i64>) -> Self {
         Self {
             first_administrator: first_administrator == Some(person.number),
@@ -67,285 +66,285 @@ impl Account {
     }
 }
 
-/// A session as every API may show it.
+/// A session, with what every API may show of it.
 #[derive(Clone, Debug)]
 pub struct SessionView {
-    /// The id.
+    /// The session's id.
     pub id: SessionId,
-    /// The assurance.
+    /// How strongly the person was authenticated (the `acr` claim).
     pub acr: Assurance,
-    /// The methods (RFC 8176).
+    /// The authentication methods (RFC 8176).
     pub amr: Vec<String>,
     /// When the person last proved who they are.
     pub auth_time: Time,
-    /// When it ends at the latest, however often it is refreshed.
+    /// When the session ends at the latest, however often it is refreshed.
     pub expires_at: Time,
 }
 
-/// A registration has begun, or seems so.
+/// The answer to a registration. It is the same whether or not the address already has an account.
 #[derive(Debug)]
 pub struct Registered {
-    /// The registration, and the account's id if the address is proved; not a secret.
+    /// The registration's id, which becomes the user's id once the address is proved. Not a secret.
     pub id: UserId,
-    /// What to send with the code, where a code was mailed.
+    /// The token to send with the code, where a code was mailed.
     pub registration_token: Secret<String>,
 }
 
-/// A session began or went on.
+/// A session that was begun or refreshed, with its tokens.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// A signed access token.
+    /// The signed access token.
     pub access_token: Secret<String>,
-    /// A refresh token, good for one exchange.
+    /// The refresh token, good for one exchange.
     pub refresh_token: Secret<String>,
-    /// Lifetime of the access token in seconds.
+    /// Lifetime of the access token, in seconds.
     pub expires_in: u32,
-    /// When the access token was made.
+    /// When the access token was issued.
     pub issued_at: Time,
-    /// When the access token stops working.
+    /// When the access token expires.
     pub expires_at: Time,
     /// The access token's `jti`.
     pub token_id: Uuid,
     /// Who signed in.
     pub person: Person,
-    /// How many codes are left, if a recovery or scratch code was spent for it.
+    /// How many codes are left, if the sign-in used a recovery or scratch code.
     pub recovery_codes_remaining: Option<u32>,
 }
 
 /// What a right password leads to.
 #[derive(Debug)]
 pub enum LoggedIn {
-    /// No second factor is on.
+    /// A session, since sign-in asks for no second factor.
     Session(Box<SignedIn>),
-    /// A second factor is asked for.
+    /// A challenge for a second factor.
     Challenge(Box<MfaRequired>),
 }
 
-/// A second factor is asked for.
+/// A sign-in that waits for a second factor.
 #[derive(Debug)]
 pub struct MfaRequired {
-    /// What to send with the code.
+    /// The token to send with the code.
     pub mfa_token: Secret<String>,
-    /// The method whose code is waited for.
+    /// The method that the challenge waits for.
     pub method: FactorKind,
-    /// All methods that sign-in asks for, one of which is enough.
+    /// All methods that sign-in accepts. One of them is enough.
     pub methods: Vec<FactorKind>,
-    /// Whether its code is one that is sent, and may not be now.
+    /// Whether a code should have been sent, but a limit forbids it for now.
     pub unsent: bool,
-    /// When the sign-in has to be finished.
+    /// When the sign-in expires.
     pub expires_at: Time,
     /// Who is signing in.
     pub person: Person,
 }
 
-/// A set-up has begun.
+/// A set-up that waits for its proof.
 #[derive(Debug)]
 pub struct SetupBegun {
-    /// What to send with the proof.
+    /// The token to send with the proof.
     pub mfa_token: Secret<String>,
-    /// What the person needs for it.
+    /// What the person needs to give that proof.
     pub needs: SetupNeeds,
-    /// Codes that stand in for the factor once it is proved, to be shown this once; mostly none.
+    /// Codes that stand in for the factor once it is proved. They are shown only now; mostly empty.
     pub codes: Vec<Secret<String>>,
-    /// When the set-up has to be finished.
+    /// When the set-up expires.
     pub expires_at: Time,
-    /// Whose.
+    /// Whose factor it is.
     pub person: Person,
 }
 
 /// What a person needs to prove a factor.
 #[derive(Debug)]
 pub enum SetupNeeds {
-    /// The code that is on its way to the proved address.
+    /// The code that was mailed to the proved address.
     Email,
-    /// The code that is on its way to this number.
+    /// The code that was sent to this number.
     Sms {
-        /// The number, E.164.
+        /// The number, in E.164.
         phone: String,
     },
-    /// A secret to put into an app.
+    /// A secret to enter into an authenticator app.
     Authenticator {
-        /// The secret in base32, for typing.
+        /// The secret in base32, to be typed.
         secret: Secret<String>,
-        /// The same as an `otpauth://` URI.
+        /// The secret as an `otpauth://` URI.
         otpauth_url: Secret<String>,
-        /// The URI as a QR code: a PNG as a data URI.
+        /// That URI as a QR code: a PNG in a data URI.
         qr_code: Secret<String>,
     },
-    /// The options that the browser's `navigator.credentials.create` takes as `publicKey`.
+    /// The options that the browser passes to `navigator.credentials.create` as `publicKey`.
     Passkey {
-        /// As WebAuthn §5.4 writes them.
+        /// The options as JSON (WebAuthn §5.4).
         options: serde_json::Value,
     },
 }
 
-/// A factor was turned on or off.
+/// A method that was turned on or off.
 #[derive(Debug)]
 pub struct FactorChanged {
-    /// Which method.
+    /// The method.
     pub method: FactorKind,
     /// The methods that are on now.
     pub methods: Vec<FactorKind>,
-    /// When.
+    /// When it changed.
     pub at: Time,
 }
 
-/// A challenge waits for a code of this method.
+/// A challenge that waits for a code.
 #[derive(Debug)]
 pub struct Waiting {
-    /// What to send with the code.
+    /// The token to send with the code.
     pub mfa_token: Secret<String>,
-    /// The method.
+    /// The method that the challenge waits for.
     pub method: FactorKind,
-    /// Whether a code of it was sent.
+    /// Whether a code was sent.
     pub sent: bool,
 }
 
-/// What proving oneself once more leads to.
+/// What a request to step up leads to.
 #[derive(Debug)]
 pub enum SteppingUp {
-    /// A factor is on: it is asked for.
+    /// A challenge, since a factor is on.
     Challenge(StepUpRequired),
-    /// None is on, and the password was right.
+    /// Fresh proof at once: no factor is on, and the password was right.
     Lifted(Box<SteppedUp>),
 }
 
-/// A factor is asked for once more.
+/// A step-up that waits for a second factor.
 #[derive(Debug)]
 pub struct StepUpRequired {
-    /// What to send with the proof.
+    /// The token to send with the proof.
     pub mfa_token: Secret<String>,
-    /// The method whose proof is waited for.
+    /// The method that the challenge waits for.
     pub method: FactorKind,
-    /// All methods that may be asked for.
+    /// All methods that may be used.
     pub methods: Vec<FactorKind>,
-    /// For a passkey, what the browser needs.
+    /// For a passkey, the options that the browser needs.
     pub options: Option<serde_json::Value>,
     /// Whether a code was sent.
     pub sent: bool,
 }
 
-/// A session gave fresh proof.
+/// A session that gave fresh proof.
 #[derive(Debug)]
 pub struct SteppedUp {
     /// A new access token of the same session.
     pub access_token: Secret<String>,
-    /// Its lifetime in seconds.
+    /// Lifetime of the access token, in seconds.
     pub expires_in: u32,
-    /// The assurance the session reaches now.
+    /// The assurance that the session has now.
     pub acr: Assurance,
     /// When the person proved who they are: now.
     pub auth_time: Time,
-    /// How many recovery codes are left, if one was spent.
+    /// How many recovery codes are left, if one was used.
     pub recovery_codes_remaining: Option<u32>,
 }
 
-/// A mailed link was opened: what its page shows.
+/// What the page of a mailed link shows.
 #[derive(Debug)]
 pub struct LinkOpened {
-    /// The code to type on the device that asked.
+    /// The code to type on the device that asked for it.
     pub code: Secret<String>,
-    /// What it is for.
+    /// What the code is for.
     pub purpose: Purpose,
     /// When it was asked for.
     pub asked_at: Time,
-    /// From where, if that is known.
+    /// The network address that asked, if known.
     pub asked_from: Option<String>,
 }
 
 /// The proved methods of an account.
 #[derive(Debug)]
 pub struct MethodList {
-    /// The factors, the oldest first.
+    /// The factors, oldest first.
     pub factors: Vec<Factor>,
     /// How many recovery codes are unused.
     pub recovery_codes_remaining: u32,
-    /// When those were made, if ever.
+    /// When the recovery codes were made, if there are any.
     pub recovery_codes_made_at: Option<Time>,
-    /// The methods that sign-in asks for: what is on, or what a policy demands.
+    /// The methods that sign-in accepts: those that are on, or the mailbox that a policy demands.
     pub demanded: Vec<FactorKind>,
     /// Whether the user's organisation demands a second factor.
     pub enforced: bool,
 }
 
-/// A sign-in by passkey alone has begun.
+/// A sign-in that waits for a passkey and named no user.
 #[derive(Debug)]
 pub struct PasskeyAsked {
-    /// What to send with the credential.
+    /// The token to send with the credential.
     pub passkey_token: Secret<String>,
-    /// What the browser needs.
+    /// The options that the browser needs.
     pub options: serde_json::Value,
 }
 
-/// A code was sent again.
+/// A code that was sent again.
 #[derive(Debug)]
 pub struct Resent {
     /// The same reference as before.
     pub mfa_token: Secret<String>,
     /// The method whose code was sent.
     pub method: FactorKind,
-    /// How often it may be sent again.
+    /// How many more times it may be sent.
     pub resends_remaining: u32,
-    /// Seconds until then.
+    /// Seconds until it may be sent again.
     pub retry_after: u32,
 }
 
-/// Why a token is no good.
+/// Why a token is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFlaw {
-    /// Forged, of another kind, or its session has ended.
+    /// The token is forged or of another kind, or its session has ended.
     Invalid,
-    /// Past its lifetime.
+    /// The token has expired.
     Expired,
 }
 
-/// What a token turned out to be.
+/// What an access token turned out to be.
 #[derive(Debug)]
 pub enum Judged {
-    /// It opens what its session opens.
+    /// The token is valid.
     Valid {
-        /// Whose it is.
+        /// Whose token it is.
         person: Box<Person>,
-        /// Its session.
+        /// The session it belongs to.
         session: SessionView,
     },
-    /// It opens nothing.
+    /// The token is not valid.
     Flawed(TokenFlaw),
 }
 
-/// An API key, without the key.
+/// An API key as lists show it, without its secret.
 #[derive(Clone, Debug)]
 pub struct KeyView {
-    /// Its id.
+    /// The key's id.
     pub id: ApiKeyId,
-    /// Its name.
+    /// The name its maker gave it.
     pub name: String,
-    /// What it opens.
+    /// What it may be used for.
     pub scopes: Vec<Scope>,
-    /// Its first characters.
+    /// Its first characters, so that people can tell keys apart.
     pub hint: String,
-    /// Who made it.
+    /// The administrator who made it.
     pub created_by: UserId,
     /// When it was made.
     pub created_at: Time,
-    /// When it stops working.
+    /// When it expires.
     pub expires_at: Time,
 }
 
-/// A new API key, shown this once.
+/// A new API key. The key itself is shown only now.
 #[derive(Debug)]
 pub struct KeyMade {
-    /// Everything but the key.
+    /// What lists show of it.
     pub view: KeyView,
-    /// The key.
+    /// The key itself.
     pub key: Secret<String>,
 }
 
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// The items of the page.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// How many there are over all pages.
+    /// The number of items on all pages.
     pub total: i64,
 }

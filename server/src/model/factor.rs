@@ -1,4 +1,4 @@
-//! Factors and their attempt counters.
+//! Factors, and the counters of their wrong codes.
 
 use diesel::prelude::*;
 
@@ -10,42 +10,42 @@ use crate::model::time::Time;
 use crate::model::user::User;
 use crate::schema;
 
-/// One factor of a user.
+/// A factor: one method of one user.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::factors, treat_none_as_default_value = false)]
 pub struct Factor {
-    /// Whose it is.
+    /// The user it belongs to.
     pub user_id: UserId,
-    /// Its id.
+    /// The factor's id.
     pub id: FactorId,
-    /// How it proves the person.
+    /// Its method.
     pub kind: FactorKind,
-    /// Where it stands.
+    /// Whether it is pending, ready or on.
     pub state: FactorState,
     /// The authenticator's secret, sealed and bound to this row (ASVS 11.3.3).
     pub sealed_secret: Option<Vec<u8>>,
-    /// The last time step whose code was accepted; only greater ones are (RFC 6238 §5.2).
+    /// The last time step whose code was accepted. Only later steps are accepted after it (RFC 6238 §5.2).
     pub last_step: Option<i64>,
-    /// When set-up began.
+    /// When its set-up began.
     pub created_at: Time,
-    /// When it was proved.
+    /// When it was turned on.
     pub enabled_at: Option<Time>,
-    /// What its owner calls it, if they gave it a name.
+    /// The name its owner gave it, if any.
     pub name: Option<String>,
-    /// The number an SMS goes to, E.164.
+    /// The phone number for SMS, in E.164.
     pub target: Option<String>,
-    /// Whether sign-in starts with it.
+    /// Whether its owner chose it for sign-in to start with.
     pub is_primary: bool,
-    /// The passkey, as webauthn-rs writes it; its private half never was here.
+    /// The passkey, as webauthn-rs serialises it. The server never has its private key.
     pub credential: Option<String>,
-    /// The passkey's last signature counter (WebAuthn §6.1.1); 0 if it never counts.
+    /// The passkey's last signature counter (WebAuthn §6.1.1); 0 if it does not count.
     pub sign_count: Option<i64>,
     /// When it last proved its owner.
     pub last_used_at: Option<Time>,
 }
 
 impl Factor {
-    /// A factor as set-up begins with it.
+    /// Returns a factor at the start of its set-up.
     pub const fn pending(user_id: UserId, id: FactorId, kind: FactorKind, now: Time) -> Self {
         Self {
             user_id,
@@ -66,8 +66,9 @@ impl Factor {
     }
 }
 
-/// The kinds that are asked for at sign-in, each once: the one it starts with, then in the order they
-/// were turned on (of the same moment the strongest first).
+/// Returns the methods that are on, each once: first the one that sign-in starts with, then in the order in
+/// which they were turned on. Of those turned on at the same moment, the one that is first in [`ORDER`] comes
+/// first.
 pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
     let first = starting(factors).map(|factor| factor.kind);
     let mut on: Vec<&Factor> = factors
@@ -90,8 +91,8 @@ pub fn kinds_on(factors: &[Factor]) -> Vec<FactorKind> {
     kinds
 }
 
-/// What sign-in asks for: the kinds that are on; while none is and a policy demands one, the proved
-/// mailbox.
+/// Returns the methods that sign-in accepts: those that are on. If none is on and a policy demands one, this
+/// is the proved mailbox.
 pub fn demanded(user: &User, factors: &[Factor], enforced: bool) -> Vec<FactorKind> {
     let on = kinds_on(factors);
     if on.is_empty() && enforced && user.mailbox {
@@ -100,7 +101,7 @@ pub fn demanded(user: &User, factors: &[Factor], enforced: bool) -> Vec<FactorKi
     on
 }
 
-/// The order in which a sign-in looks for a method, where its owner chose none.
+/// The order in which sign-in looks for a method if the owner chose none.
 pub const ORDER: [FactorKind; 4] = [
     FactorKind::Authenticator,
     FactorKind::Email,
@@ -108,14 +109,14 @@ pub const ORDER: [FactorKind; 4] = [
     FactorKind::Passkey,
 ];
 
-/// The factor that its owner chose for sign-in to start with, if it is on.
+/// Returns the factor that its owner chose for sign-in to start with, if it is on.
 pub fn primary(factors: &[Factor]) -> Option<&Factor> {
     let on = |factor: &&Factor| factor.is_primary && factor.state == FactorState::On;
     factors.iter().find(on)
 }
 
-/// The factor that sign-in starts with where everything can be carried: the chosen one, else the
-/// first in [`ORDER`] that is on.
+/// Returns the factor that sign-in starts with, if the API supports all methods: the chosen one, or the first
+/// in [`ORDER`] that is on.
 pub fn starting(factors: &[Factor]) -> Option<&Factor> {
     let on = |kind| {
         let fits = move |factor: &&Factor| factor.kind == kind && factor.state == FactorState::On;
@@ -124,17 +125,17 @@ pub fn starting(factors: &[Factor]) -> Option<&Factor> {
     primary(factors).or_else(|| ORDER.into_iter().find_map(on))
 }
 
-/// Wrong codes since the last right one, for all factors of one kind of a user.
+/// The wrong codes of a user for one method since the last right code.
 #[derive(Clone, Copy, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::factor_attempts, treat_none_as_default_value = false)]
 pub struct FactorAttempts {
-    /// Whose.
+    /// The user it counts for.
     pub user_id: UserId,
-    /// Which kind; several authenticators share one counter.
+    /// The method. Several authenticators of a user share one counter.
     pub kind: FactorKind,
-    /// Tries taken since the last success.
+    /// Tries since the last right code.
     pub failures: i32,
-    /// When the next try is let in.
+    /// When the next try is accepted.
     pub next_try_at: Time,
 }
 
@@ -149,16 +150,16 @@ impl FactorAttempts {
         }
     }
 
-    /// Whether too many wrong codes have stopped this kind until another factor or an administrator
-    /// lifts it.
+    /// Whether too many wrong codes have locked this method, until another method or an administrator unlocks
+    /// it.
     pub fn locked(&self, policy: &Policy) -> bool {
         self.failures.unsigned_abs() >= policy.hard_limit
     }
 
-    /// Judges whether a try may be taken now.
+    /// Checks that a try may be taken now.
     ///
     /// # Errors
-    /// Refuses with what stands against it.
+    /// Refuses while the method is locked or waits.
     pub fn judge(&self, policy: &Policy, now: Time) -> Result<(), Refusal> {
         if self.locked(policy) {
             return Err(Refusal::MfaMethodLocked);
@@ -169,20 +170,21 @@ impl FactorAttempts {
         }
     }
 
-    /// Seconds until the next try is let in.
+    /// Returns the seconds until the next try is accepted.
     pub fn wait(&self, policy: &Policy, now: Time) -> u32 {
         let length = wait_after(self.failures, policy);
         self.next_try_at.left_of(length, now)
     }
 
-    /// The counter after one more try.
+    /// Returns the counter after one more try.
     #[must_use]
     pub fn after_try(&self, policy: &Policy, now: Time) -> Self {
         let failures = self.failures.saturating_add(1);
         Self {
             failures,
             next_try_at: match wait_after(failures, policy) {
-                // Without a wait there is no end: "now" would lie ahead of a call that began a moment before.
+                // Without a wait, the time stays 0: `now` would be in the future for a call that began a
+                // moment before.
                 0 => Time::from_micros(0),
                 wait => now.plus_seconds(i64::from(wait)),
             },
@@ -190,7 +192,7 @@ impl FactorAttempts {
         }
     }
 
-    /// The counter after a try was given back.
+    /// Returns the counter after a try was given back.
     #[must_use]
     pub fn given_back(&self) -> Self {
         Self {
@@ -201,7 +203,7 @@ impl FactorAttempts {
     }
 }
 
-/// The wait that so many wrong codes in a row earn, in seconds.
+/// Returns the wait after this number of wrong codes in a row, in seconds.
 fn wait_after(failures: i32, policy: &Policy) -> u32 {
     growing_wait(
         failures.unsigned_abs(),

@@ -1,4 +1,4 @@
-//! Notices: what the courier tells people, and how a notice waits in the queue.
+//! Notices: what mails and text messages say, and how they wait in the queue.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::model::ids::{NoticeId, UserId};
 use crate::model::time::Time;
 use crate::schema;
 
-/// What a letter says. It is sealed in the queue, since some of it is a code.
+/// What a letter says. It is sealed in the queue, since it may contain a code.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Message {
@@ -15,28 +15,28 @@ pub enum Message {
     RegistrationCode {
         /// The code.
         code: String,
-        /// Minutes until it stops working.
+        /// Minutes until the code expires.
         minutes: u32,
     },
     /// The link that proves a new address.
     RegistrationLink {
         /// The link.
         link: String,
-        /// Minutes until it stops working.
+        /// Minutes until the link expires.
         minutes: u32,
     },
-    /// Somebody tried to register an address that has an account.
+    /// Somebody tried to register an address that already has an account.
     AlreadyRegistered,
-    /// The code that proves the mailbox as a factor, and the link that says the same.
+    /// The code and the link that prove the mailbox as a factor; by SMS, the code that proves the phone.
     SetupCode {
         /// The code.
         code: String,
-        /// Minutes until it stops working.
+        /// Minutes until the code expires.
         minutes: u32,
-        /// The link; none in letters of older servers.
+        /// The link, if one goes with the code. Letters of older servers have none.
         #[serde(default)]
         link: Option<String>,
-        /// Minutes until the link stops working; 0 in letters of older servers.
+        /// Minutes until the link expires; 0 in letters of older servers.
         #[serde(default)]
         link_minutes: u32,
     },
@@ -44,38 +44,38 @@ pub enum Message {
     LoginCode {
         /// The code.
         code: String,
-        /// Minutes until it stops working.
+        /// Minutes until the code expires.
         minutes: u32,
-        /// The link; none in letters of older servers.
+        /// The link, if one goes with the code. Letters of older servers have none.
         #[serde(default)]
         link: Option<String>,
-        /// Minutes until the link stops working; 0 in letters of older servers.
+        /// Minutes until the link expires; 0 in letters of older servers.
         #[serde(default)]
         link_minutes: u32,
     },
-    /// The code that turns e-mail codes off, and the link.
+    /// The code that turns a method off, and the link.
     DisableCode {
         /// The code.
         code: String,
-        /// Minutes until it stops working.
+        /// Minutes until the code expires.
         minutes: u32,
-        /// The link; none in letters of older servers.
+        /// The link, if one goes with the code. Letters of older servers have none.
         #[serde(default)]
         link: Option<String>,
-        /// Minutes until the link stops working; 0 in letters of older servers.
+        /// Minutes until the link expires; 0 in letters of older servers.
         #[serde(default)]
         link_minutes: u32,
     },
-    /// The code that proves the person once more, and the link.
+    /// The code for a step-up, and the link.
     StepUpCode {
         /// The code.
         code: String,
-        /// Minutes until it stops working.
+        /// Minutes until the code expires.
         minutes: u32,
-        /// The link.
+        /// The link, if one goes with the code.
         #[serde(default)]
         link: Option<String>,
-        /// Minutes until the link stops working; 0 in letters of older servers.
+        /// Minutes until the link expires; 0 in letters of older servers.
         #[serde(default)]
         link_minutes: u32,
     },
@@ -83,104 +83,105 @@ pub enum Message {
     ActionCode {
         /// The code.
         code: String,
-        /// Minutes until it stops working.
+        /// Minutes until the code expires.
         minutes: u32,
         /// The act, as the client named it.
         action: String,
     },
     /// A factor was turned on.
     FactorEnabled {
-        /// Its method, as the user knows it.
+        /// The method's word, such as `authenticator`.
         method: String,
     },
     /// A factor was turned off.
     FactorDisabled {
-        /// Its method, as the user knows it.
+        /// The method's word, or several with commas.
         method: String,
     },
-    /// A right password was followed by wrong codes until the challenge was dead (ASVS 6.3.5).
+    /// A sign-in had a right password, then wrong codes until its challenge was used up (ASVS 6.3.5).
     WrongCodes {
-        /// The method.
+        /// The method that the wrong codes were for.
         method: String,
     },
-    /// Too many wrong codes stopped a method.
+    /// Too many wrong codes locked a method.
     FactorLocked {
-        /// The method.
+        /// The locked method.
         method: String,
     },
-    /// A used refresh token came again, and its session was ended.
+    /// A used refresh token was sent again, so its session was ended.
     SessionEnded,
     /// A session gave too many wrong answers in a row, and was ended.
     SessionGuessed {
-        /// The method of the last one.
+        /// The method of the last wrong answer.
         method: String,
     },
-    /// An administrator lifted limits and stops.
+    /// The operator lifted the user's limits and locks.
     Unlocked,
-    /// An administrator removed all factors.
+    /// All methods of the user were removed.
     MfaReset,
-    /// An administrator made the user an administrator.
+    /// The operator made the user an administrator.
     Promoted,
     /// The operator made the account.
     AccountCreated,
-    /// A proved factor is not asked for any more, and kept.
+    /// A method stays proved, but sign-in no longer asks for it.
     FactorPaused {
-        /// Its method, as the user knows it.
+        /// The method's word, or several with commas.
         method: String,
     },
-    /// A new set of recovery codes was made; the old one is void.
+    /// New recovery codes were made, and the old ones are void.
     RecoveryCodesMade,
-    /// A recovery code was spent.
+    /// A recovery or scratch code was used.
     RecoveryCodeUsed {
         /// How many are left.
         remaining: u32,
     },
-    /// The counter of a passkey went back (WebAuthn §6.1.1).
+    /// A passkey's signature counter went back (WebAuthn §6.1.1).
     PasskeyRolledBack,
-    /// The password was set anew.
+    /// The password was changed.
     PasswordSet,
     /// An API key was made in the user's name.
     ApiKeyMade {
-        /// What its maker calls it.
+        /// The name its maker gave it.
         name: String,
     },
-    /// An API key of the user's was deleted.
+    /// An API key of the user was deleted.
     ApiKeyDeleted {
-        /// What its maker calls it.
+        /// The name its maker gave it.
         name: String,
     },
     /// The user, an administrator, added an account.
     UserAdded {
-        /// What the new user signs in by.
+        /// The name or address that the new user signs in with.
         name: String,
     },
-    /// The user's organisation demands a second factor from now on, or no longer.
+    /// The user's organisation now demands a second factor, or no longer does.
     EnforcementChanged {
-        /// Whether it does.
+        /// Whether it demands one.
         enforced: bool,
     },
     /// The operator made the user a member of an organisation.
     Joined {
-        /// The role in it.
+        /// The user's role in the organisation.
         role: String,
     },
-    /// More notices happened than are sent one by one.
+    /// Stands for further notices after the limit of notices was reached.
     Digest,
 }
 
 impl Message {
-    /// The word the queue and the log keep; nothing of the content.
+    /// Returns the word for this kind of message in the queue and the log. It has none of the content.
     pub const fn word(&self) -> &'static str {
         self.row().1
     }
 
-    /// A number of its own for each kind, so that two letters of one call have different ids.
+    /// Returns a number that is different for each kind, so that two letters of one call have different ids.
     pub const fn ordinal(&self) -> u8 {
         self.row().0
     }
 
-    /// Whether somebody sits before a screen and waits for it. What stands for a registration's code where
-    /// the address has an account leaves with those codes, or its delay would tell.
+    /// Whether a person is waiting for it in front of a screen. [`Message::AlreadyRegistered`] counts too: it
+    /// takes the place of a registration's code, and a later delivery would show that the address has an
+    /// account.
     pub const fn is_waited_for(&self) -> bool {
         match self {
             Self::RegistrationCode { .. }
@@ -250,7 +251,7 @@ impl Message {
     }
 }
 
-/// How a message reaches people.
+/// How a message reaches a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Mail.
@@ -260,7 +261,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// What one message of it is called.
+    /// Returns what one message of this channel is called in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
@@ -269,22 +270,22 @@ impl Channel {
     }
 }
 
-/// Where a message waits in the queue: no lane waits for another.
+/// The queue that a message waits in. No lane waits for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Mails that somebody waits for.
+    /// Mails that somebody is waiting for.
     MailCodes,
-    /// Mails that tell what happened.
+    /// Mails that say what happened.
     MailNotices,
-    /// Text messages: codes, all of them.
+    /// Text messages. All of them are codes.
     Texts,
 }
 
 impl Lane {
-    /// All of them.
+    /// All lanes.
     pub const ALL: [Self; 3] = [Self::MailCodes, Self::MailNotices, Self::Texts];
 
-    /// As the queue keeps it.
+    /// Returns the word that the database has for this lane.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MailCodes => "mail_codes",
@@ -293,12 +294,12 @@ impl Lane {
         }
     }
 
-    /// Reads what the queue keeps; `None` for a lane of a newer server.
+    /// Reads the word from the database; `None` for a lane of a newer server.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.as_str() == text)
     }
 
-    /// By which channel its messages go.
+    /// Returns the channel that this lane's messages use.
     pub const fn channel(self) -> Channel {
         match self {
             Self::MailCodes | Self::MailNotices => Channel::Mail,
@@ -307,12 +308,12 @@ impl Lane {
     }
 }
 
-/// A letter: to whom, when and from where it was caused, and what it says. Has no `Debug`: it may hold a code.
+/// A letter. It has no `Debug`, since it may contain a code.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Letter {
-    /// The canonical address, or a number in E.164.
+    /// The receiver: a canonical address, or a number in E.164.
     pub to: String,
-    /// When it was caused, in microseconds UTC.
+    /// When it was caused, in UTC microseconds.
     pub at: i64,
     /// The network address that caused it, as text.
     pub source: String,
@@ -321,12 +322,12 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Whether it goes to a phone number, which no mail address can be.
+    /// Whether it goes to a phone number. No mail address has this form.
     pub fn is_text_message(&self) -> bool {
         self.to.starts_with('+') && !self.to.contains('@')
     }
 
-    /// Where it waits.
+    /// Returns the lane that it waits in.
     pub fn lane(&self) -> Lane {
         if self.is_text_message() {
             Lane::Texts
@@ -338,7 +339,8 @@ impl Letter {
     }
 }
 
-/// `a***@example.com`, `+1***23`: enough to recognise, for the log and for answers.
+/// Masks an address or a number (`a***@example.com`, `+1***23`), so that its owner can recognise it in logs
+/// and answers.
 pub fn masked(to: &str) -> String {
     match to.split_once('@') {
         Some((local, domain)) => {
@@ -353,13 +355,13 @@ pub fn masked(to: &str) -> String {
     }
 }
 
-/// Where a notice stands.
+/// The states of a notice.
 pub mod state {
-    /// Waiting for the courier, or for its next try.
+    /// It waits for the courier, or for its next try.
     pub const QUEUED: &str = "queued";
-    /// Handed over; the letter is wiped.
+    /// It was handed over, and the letter is erased.
     pub const SENT: &str = "sent";
-    /// Given up: refused by the receiver or out of time; the letter is wiped.
+    /// It was given up: refused by the receiver, or too old. The letter is erased.
     pub const ABANDONED: &str = "abandoned";
 }
 
@@ -367,29 +369,30 @@ pub mod state {
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::notices, treat_none_as_default_value = false)]
 pub struct Notice {
-    /// Its id, also the local part of the mail's Message-ID, so that a second delivery is seen as one.
+    /// The notice's id. It is also the local part of the mail's Message-ID, so that a second delivery shows
+    /// as the same mail.
     pub id: NoticeId,
-    /// Whom it is about.
+    /// The user it is about.
     pub user_id: UserId,
-    /// [`Message::word`].
+    /// [`Message::word`] of the letter.
     pub kind: String,
-    /// One of [`state`].
+    /// One of the values in [`state`].
     pub state: String,
-    /// The sealed [`Letter`]; none once it was sent or given up.
+    /// The sealed [`Letter`]; `None` once it was sent or given up.
     pub sealed_letter: Option<Vec<u8>>,
     /// Tries so far.
     pub tries: i32,
-    /// When to try next.
+    /// When the courier tries next.
     pub next_try_at: Time,
-    /// Until when one courier holds it; a lease that ran out is anybody's.
+    /// Until when one courier has it leased. After that, any courier may take it.
     pub leased_until: Time,
     /// When it was queued.
     pub created_at: Time,
-    /// When there is no sense in sending it any more.
+    /// When it is too old to be sent.
     pub expires_at: Time,
     /// When it was sent or given up.
     pub ended_at: Option<Time>,
-    /// [`Lane::as_str`].
+    /// [`Lane::as_str`] of the letter's lane.
     pub lane: String,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions, what was proved for them, and who is calling.
+//! Sessions, refresh tokens, the proof that a session rests on, and the caller of a request.
 
 use diesel::prelude::*;
 
@@ -16,52 +16,52 @@ use crate::schema;
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::sessions, treat_none_as_default_value = false)]
 pub struct Session {
-    /// Whose.
+    /// The user who signed in.
     pub user_id: UserId,
-    /// Its id, `sid` in access tokens.
+    /// The session's id, `sid` in access tokens.
     pub id: SessionId,
-    /// Its assurance.
+    /// How strongly the person was authenticated (the `acr` claim).
     pub acr: Assurance,
     /// Authentication methods (RFC 8176), separated by spaces.
     pub amr: String,
-    /// When the person last proved who they are; refreshing keeps it (NIST SP 800-63B-4 §5.1).
+    /// When the person last proved who they are. Refreshing does not change it (NIST SP 800-63B-4 §5.1).
     pub auth_time: Time,
     /// When it began.
     pub created_at: Time,
     /// When it was last used, to the minute.
     pub last_used_at: Time,
-    /// When it ends whatever the activity.
+    /// When it ends at the latest, however much it is used.
     pub expires_at: Time,
-    /// When it was ended before that.
+    /// When it was ended early.
     pub ended_at: Option<Time>,
-    /// When it last gave fresh proof: the second step at sign-in or by stepping up, or the password
-    /// typed while no factor was on; of a new account, when the password was typed to register. The
-    /// codes of a registration or a set-up give none, and refreshing does not move it.
+    /// When it last gave fresh proof: the second step at sign-in or step-up, or the password if no factor was
+    /// on. For a new account, this is when the password was typed to register. The codes of a registration or
+    /// a set-up are not fresh proof, and refreshing does not change this time.
     pub proved_at: Option<Time>,
-    /// When a second step was last passed in it; of a session that proved its account's first method
-    /// itself, when its password was typed. Kept apart: a password typed later is proof while nothing
-    /// is on, and makes no earlier second step a fresh one.
+    /// When it last passed a second step. For the session that proved its account's first method, this is
+    /// when its password was typed. It is separate from `proved_at`: a password typed later is fresh proof
+    /// while no method is on, but does not make an earlier second step fresh.
     pub second_step_at: Option<Time>,
 }
 
 impl Session {
-    /// Judges whether the session is alive: not ended, not idle too long, not over.
+    /// Checks that the session is alive: not ended, not idle for too long, not expired.
     ///
     /// # Errors
-    /// Refuses an ended one as invalid and an expired one as expired.
+    /// Refuses an ended session as invalid, and an expired one as expired.
     pub fn judge(&self, policy: &Policy, now: Time) -> Result<(), Refusal> {
         let ends_at = self.ends_at(policy);
         if self.ended_at.is_some_and(|ended| ended < ends_at) {
             return Err(Refusal::TokenInvalid { sent: true });
         }
-        // Ended after its time: it was seen to be over, and stays so when the clock goes back.
+        // It was ended because it had expired. It stays expired even if the clock goes back.
         if self.ended_at.is_some() || now >= ends_at {
             return Err(Refusal::TokenExpired);
         }
         Ok(())
     }
 
-    /// When the session ends if nobody uses it any more.
+    /// Returns when the session ends if nobody uses it any more.
     pub fn ends_at(&self, policy: &Policy) -> Time {
         let idle = self
             .last_used_at
@@ -69,12 +69,12 @@ impl Session {
         self.expires_at.min(idle)
     }
 
-    /// The session after its person proved themselves once more: no weaker than before.
+    /// Returns the session after a step-up. It is never weaker than before.
     #[must_use]
     pub fn lifted(&self, proof: Proof, now: Time) -> Self {
         let mut words: Vec<&str> = self.amr.split(' ').collect();
         for word in proof.amr().split(' ') {
-            // What was typed before is not typed again: a passkey's session never had a password.
+            // A step-up does not repeat the password, and a session begun with a passkey never had one.
             if word != "pwd" && !words.contains(&word) {
                 words.push(word);
             }
@@ -93,20 +93,20 @@ impl Session {
         }
     }
 
-    /// Whether a second step was ever passed in it.
+    /// Whether a second step was ever passed in this session.
     pub fn passed_second_step(&self) -> bool {
         self.acr > Assurance::Aal1
     }
 
-    /// How late it is for what grows old in this session: `now`, or when it was last used, whichever is
-    /// later. What was seen to be too old stays so when the clock goes back.
+    /// Returns the time to measure ages in this session by: `now`, or its last use if that is later. So proof
+    /// that was once too old stays too old when the clock goes back.
     pub fn moment(&self, now: Time) -> Time {
         self.last_used_at.max(now)
     }
 
-    /// Whether fresh proof was given after `begun`, or at most `max_age` seconds before it: a second step
-    /// while one is asked for (`factor_on`), else the password at least. Proof of a time to come is of a
-    /// clock that went back since, and proves nothing.
+    /// Whether the session gave fresh proof after `begun`, or at most `max_age` seconds before it. With
+    /// `factor_on` this must be a second step, otherwise the password is enough. Proof dated in the future
+    /// does not count: the clock has gone back since.
     pub fn proved_since(&self, factor_on: bool, begun: Time, max_age: u32, now: Time) -> bool {
         let proof = match factor_on {
             true => self.second_step_at,
@@ -116,17 +116,17 @@ impl Session {
         given.is_some_and(|at| at.plus_seconds(i64::from(max_age)) >= begun)
     }
 
-    /// Whether a method or a set of codes proves the person in this session: one that was added between
-    /// `begun` and `added` does if the session began after that, or had given fresh proof when it was
-    /// added. Whoever holds an older session may be the one who added it.
+    /// Whether a method or a code set, added between `begun` and `added`, can prove the person in this
+    /// session. It can if the session began after it was added, or had fresh proof then. An older session
+    /// without fresh proof may belong to an attacker who added it.
     pub fn trusts(&self, begun: Time, added: Time, max_age: u32, now: Time) -> bool {
-        // A session that began in a time to come only seems to be the younger one.
+        // A session dated in the future only seems to be younger.
         let younger = self.created_at >= added && !self.created_at.is_to_come(now);
         younger || self.proved_since(false, begun, max_age, now)
     }
 
-    /// The session after it was seen to have been used in a time to come: the clock went back, and nobody
-    /// knows how old its proof is.
+    /// Returns the session without its proof, after a last use in the future was found: the clock went back,
+    /// so the age of the proof is unknown.
     #[must_use]
     pub fn without_proof(&self, now: Time) -> Self {
         Self {
@@ -137,7 +137,7 @@ impl Session {
         }
     }
 
-    /// The session after its person typed the password in it once more.
+    /// Returns the session after its person typed the password again.
     #[must_use]
     pub fn with_password(&self, now: Time) -> Self {
         Self {
@@ -147,25 +147,25 @@ impl Session {
         }
     }
 
-    /// Judges whether the person proved themselves at most `max_age` seconds ago: with a second step
-    /// if one is on, in any way otherwise (RFC 9470 §3).
+    /// Checks that the person proved themselves at most `max_age` seconds ago: with a second step if one is
+    /// on, in any way otherwise (RFC 9470 §3).
     ///
     /// # Errors
-    /// Refuses an older or weaker session.
+    /// Refuses a session whose proof is older or weaker.
     pub fn judge_fresh(&self, factor_on: bool, max_age: u32, now: Time) -> Result<(), Refusal> {
         if factor_on && !self.passed_second_step() {
             return Err(Refusal::InsufficientUserAuthentication { max_age });
         }
-        // Proof that was forgotten does not stand by when they signed in, either.
+        // If the proof was discarded, the time of the sign-in does not count either.
         let signed_in = self.proved_at.and(Some(self.auth_time));
         self.judge_since(factor_on, signed_in, max_age, now)
     }
 
-    /// Judges whether the session gave fresh proof for acts that change who can sign in, at most
-    /// `max_age` seconds ago: a second step if one is on, or the password typed in it (NIST SP 800-63B-4 §4.1.2).
+    /// Checks that the session gave fresh proof at most `max_age` seconds ago, for acts that change who can
+    /// sign in: a second step if one is on, the password otherwise (NIST SP 800-63B-4 §4.1.2).
     ///
     /// # Errors
-    /// Refuses an older or weaker session.
+    /// Refuses a session whose proof is older or weaker.
     pub fn judge_proved(&self, factor_on: bool, max_age: u32, now: Time) -> Result<(), Refusal> {
         self.judge_since(factor_on, self.proved_at, max_age, now)
     }
@@ -190,36 +190,36 @@ impl Session {
     }
 }
 
-/// One refresh token of a session.
+/// A refresh token of a session.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::refresh_tokens, treat_none_as_default_value = false)]
 pub struct RefreshToken {
-    /// Whose.
+    /// The user whose session it is.
     pub user_id: UserId,
-    /// Its id.
+    /// The token's id.
     pub id: RefreshId,
-    /// The session it prolongs.
+    /// The session that it refreshes.
     pub session_id: SessionId,
     /// SHA-256 of the reference's secret.
     pub secret_hash: Vec<u8>,
-    /// When it was made.
+    /// When it was issued.
     pub created_at: Time,
-    /// When it was exchanged for the next one.
+    /// When it was exchanged for its successor.
     pub replaced_at: Option<Time>,
-    /// The next one; its secret follows from this one's, under a key of the server.
+    /// The successor. Its secret is derived from this token's secret with a key of the server.
     pub successor_id: Option<RefreshId>,
     /// The network that exchanged it.
     pub replaced_from: Option<String>,
-    /// When it came again, within the time that is allowed, and got the same next one.
+    /// When it was sent again in time, and got the same successor.
     pub repeated_at: Option<Time>,
 }
 
 impl RefreshToken {
-    /// What a token that was exchanged already is given when it comes again from the network `from`.
+    /// Decides what happens when a token that was already exchanged is sent again from the network `from`.
     ///
-    /// `successor` is the one it was exchanged for, if that is still there. A client cannot be told from
-    /// another by more than its network; but what the token was exchanged for was not used yet, and
-    /// whether it was given twice is known.
+    /// `successor` is the token it was exchanged for, if it still exists. Clients can be told apart only by
+    /// their network. But the server knows whether the successor was used, and whether it was already given
+    /// twice.
     pub fn judge_again(
         &self,
         successor: Option<&Self>,
@@ -243,21 +243,21 @@ impl RefreshToken {
     }
 }
 
-/// What becomes of a refresh token that was exchanged already.
+/// What happens to a refresh token that was already exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// It gets the same successor once more: two tabs sent it at once, or the answer was lost.
     Same,
-    /// It got that twice: no more, but nothing ends.
+    /// It got the successor twice already. It is refused, but the session goes on.
     Enough,
-    /// Either it or its successor is in foreign hands.
+    /// This token or its successor was stolen.
     Reuse,
 }
 
-/// What was proved when a session began: the one input to its `acr` and `amr`.
+/// What was proved when a session began. `acr` and `amr` follow from this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// A code by mail: the address was just proved, for the password that was typed to register.
+    /// A mailed code proved the address of a new account, whose password was typed to register.
     NewAccount {
         /// When that password was typed.
         password_at: Time,
@@ -266,13 +266,13 @@ pub enum Proof {
     Password,
     /// A password and a second step of this kind.
     PasswordAnd(FactorKind),
-    /// A passkey that verified its user: two factors in one (NIST SP 800-63B-4 §2.2).
+    /// A passkey with user verification: two factors in one (NIST SP 800-63B-4 §2.2).
     Passkey,
 }
 
 impl Proof {
-    /// The assurance this proof reaches (NIST SP 800-63B-4 §2.2); e-mail never raises it (§3.1.3.1). A recovery
-    /// code is for recovery and no authenticator (§4.2), so it stays below `aal2`.
+    /// Returns the assurance that this proof reaches (NIST SP 800-63B-4 §2.2). E-mail never raises it
+    /// (§3.1.3.1). A recovery code is not an authenticator (§4.2), so it stays below `aal2`.
     pub const fn acr(self) -> Assurance {
         match self {
             Self::NewAccount { .. } | Self::Password => Assurance::Aal1,
@@ -286,8 +286,8 @@ impl Proof {
         }
     }
 
-    /// The methods, by RFC 8176 §2. `email` and `recovery` are private values, since it registers no word for
-    /// them. `mfa` stands only beside two factor types.
+    /// Returns the authentication methods (RFC 8176 §2). `email` and `recovery` are private values, since
+    /// none are registered for them. `mfa` is present only with two different factor types.
     pub const fn amr(self) -> &'static str {
         match self {
             Self::NewAccount { .. } | Self::Password => "pwd",
@@ -300,7 +300,7 @@ impl Proof {
         }
     }
 
-    /// Whether a second step was passed: beside the password, or with a passkey that is both.
+    /// Whether a second step was passed: after the password, or by a passkey that is both.
     pub const fn second_step(self) -> bool {
         match self {
             Self::NewAccount { .. } | Self::Password => false,
@@ -308,7 +308,7 @@ impl Proof {
         }
     }
 
-    /// When the person proved themselves for acts that change who can sign in, if they did at `now`.
+    /// Returns when the person gave fresh proof, if they signed in at `now`.
     pub const fn proved_at(self, now: Time) -> Time {
         match self {
             Self::NewAccount { password_at } => password_at,
@@ -317,40 +317,40 @@ impl Proof {
     }
 }
 
-/// Who is calling with a bearer: the user and the session, as the database has them now.
+/// The caller behind a bearer token: user and session as they are in the database now.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The user.
     pub user: User,
-    /// The session.
+    /// The session that the token belongs to.
     pub session: Session,
-    /// The user's factors.
+    /// The user's factors, whatever their state.
     pub factors: Vec<Factor>,
-    /// Whether their organisation demands a second factor.
+    /// Whether the user's organisation demands a second factor.
     pub enforced: bool,
 }
 
-/// Somebody who typed a right password and was not proved by a second step yet.
+/// A sign-in with a right password that still waits for its second step.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// The sign-in's reference.
+    /// The reference that the client holds.
     pub mfa_token: Secret<String>,
-    /// Its challenge.
+    /// The challenge that it refers to.
     pub challenge: ChallengeId,
-    /// The method it waits for.
+    /// The method that the challenge waits for.
     pub method: FactorKind,
     /// The user.
     pub user: User,
-    /// The user's factors.
+    /// The user's factors, whatever their state.
     pub factors: Vec<Factor>,
-    /// The methods that sign-in asks for.
+    /// The methods that sign-in accepts.
     pub demanded: Vec<FactorKind>,
-    /// Whether their organisation demands a second factor.
+    /// Whether the user's organisation demands a second factor.
     pub enforced: bool,
 }
 
 impl Caller {
-    /// The methods that sign-in asks this user for; none when a password is enough.
+    /// Returns the methods that sign-in accepts; empty if a password is enough.
     pub fn demanded(&self) -> Vec<FactorKind> {
         demanded(&self.user, &self.factors, self.enforced)
     }
@@ -360,7 +360,7 @@ impl Caller {
         !self.demanded().is_empty()
     }
 
-    /// Judges whether the caller is an administrator.
+    /// Checks that the caller is an administrator of the server.
     ///
     /// # Errors
     /// Refuses everybody else.
@@ -383,7 +383,7 @@ mod tests {
         Time::from_micros(0).plus_seconds(1_000_000 + seconds)
     }
 
-    /// A session that began, with its proof, at `begun`.
+    /// A session that began at `begun`, with proof from that time.
     fn session(begun: Time) -> Session {
         Session {
             user_id: Id::new(uuid::Uuid::nil()),

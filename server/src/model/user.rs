@@ -17,37 +17,38 @@ use crate::model::time::Time;
 use crate::model::typed;
 use crate::schema;
 
-/// A person with an account.
+/// A user: a person with an account.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::users, treat_none_as_default_value = false)]
 pub struct User {
-    /// The id, `sub` in access tokens.
+    /// The user's id, `sub` in access tokens.
     pub id: UserId,
-    /// The integer that some APIs print.
+    /// The integer id that some APIs print.
     pub number: i64,
-    /// The proved address, canonical (see [`canonical_address`]); without a mailbox the name they sign in by.
+    /// The proved address in canonical form (see [`canonical_address`]). Without a mailbox, it is the name
+    /// they sign in with.
     pub email: String,
-    /// Given name, if told.
+    /// Given name, if known.
     pub first_name: Option<String>,
-    /// Family name, if told.
+    /// Family name, if known.
     pub last_name: Option<String>,
     /// What they may do beyond their own account.
     pub role: Role,
-    /// Argon2id PHC string (RFC 9106).
+    /// The password's hash.
     pub password_hash: PasswordHash,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Time,
-    /// Since when the account is disabled, if it is.
+    /// When the account was disabled, if it is.
     pub disabled_at: Option<Time>,
-    /// Whether `email` is a proved address, or a mere name that no mail reaches.
+    /// Whether `email` is a proved address. If not, it is a name that receives no mail.
     pub mailbox: bool,
     /// What an administrator wrote about them.
     pub description: Option<String>,
     /// Their organisation, if they are in one.
     pub organisation_id: Option<OrganisationId>,
-    /// What they are in it.
+    /// Their role in the organisation.
     pub organisation_role: Option<OrganisationRole>,
-    /// How often another password was set; a new hash of the same one does not count.
+    /// How often the password was changed. A new hash of the same password does not count.
     pub password_changes: i64,
 }
 
@@ -58,7 +59,7 @@ impl User {
     }
 }
 
-/// A password's Argon2id PHC string: no secret by itself, and nothing to show either.
+/// A password's hash, an Argon2id PHC string (RFC 9106). `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct PasswordHash(String);
@@ -69,7 +70,7 @@ impl PasswordHash {
         Self(phc)
     }
 
-    /// The PHC string.
+    /// Returns the PHC string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -99,52 +100,53 @@ where
     }
 }
 
-/// A registration under way. Its id becomes the user's if the address is proved.
+/// A registration under way. Its id becomes the user's id once the address is proved.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::registrations, treat_none_as_default_value = false)]
 pub struct Registration {
-    /// Drawn fresh, for known and unknown addresses alike.
+    /// A new random id, for known and unknown addresses alike.
     pub user_id: UserId,
-    /// SHA-256 of the reference's secret.
+    /// SHA-256 of the secret in the reference.
     pub secret_hash: Vec<u8>,
     /// The canonical address.
     pub address: String,
-    /// Given name, if told.
+    /// Given name, if known.
     pub first_name: Option<String>,
-    /// Family name, if told.
+    /// Family name, if known.
     pub last_name: Option<String>,
     /// Hash of the password that the account will have.
     pub password_hash: PasswordHash,
-    /// Keyed hash of the mailed code; none for a known address, whose registration no code fits.
+    /// Keyed hash of the mailed code. It is `None` if the address already has an account: then no code is
+    /// right.
     pub code_hash: Option<Vec<u8>>,
-    /// Tries so far.
+    /// Tries used so far.
     pub attempts: i32,
     /// When it began.
     pub created_at: Time,
-    /// When its code stops working.
+    /// When its code expires.
     pub expires_at: Time,
-    /// When it made an account.
+    /// When it became an account.
     pub consumed_at: Option<Time>,
-    /// SHA-256 of the secret of the link that was mailed, where one was.
+    /// SHA-256 of the secret in the mailed link, if a link was mailed.
     pub link_hash: Option<Vec<u8>>,
     /// The organisation that the account will found.
     pub organisation_name: Option<String>,
 }
 
 impl Registration {
-    /// Judges whether its code, or its link, may still be used.
+    /// Checks that its code or its link may still be used.
     ///
     /// # Errors
-    /// Refuses a used and an expired one, each with its own reason.
+    /// Refuses a used and an expired registration, each with its own reason.
     pub fn judge(&self, now: Time) -> Result<(), Refusal> {
         if let Some(at) = self.consumed_at {
-            // Ended after its time: it was seen to be over, and stays so when the clock goes back.
+            // It was ended because it had expired. It stays expired even if the clock goes back.
             return Err(match at >= self.expires_at {
                 true => Refusal::RegistrationTokenExpired,
                 false => Refusal::RegistrationTokenInvalid,
             });
         }
-        // Begun in a time to come, it is of a clock that went back since: nothing lives longer for that.
+        // A beginning in the future means that the clock has gone back. That must not lengthen a life.
         match self.expires_at <= now || self.created_at.is_to_come(now) {
             true => Err(Refusal::RegistrationTokenExpired),
             false => Ok(()),
@@ -152,15 +154,15 @@ impl Registration {
     }
 }
 
-/// The longest address there can be (RFC 5321 §4.5.3.1.3, less the angle brackets).
+/// The greatest length of an address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const ADDRESS_MAX: usize = 254;
 
-/// The one form of an address that is compared and stored: NFC, lower case, the domain in ASCII, no
-/// spaces around, and nothing that nobody sees. Wide forms are what they are wide forms of, and every
-/// dash is the one that keyboards have: input methods and word processors put them there.
+/// Returns the canonical form of an address, in which addresses are stored and compared: NFC, lower case, the
+/// domain in ASCII, without surrounding spaces and invisible characters. Full-width characters become ASCII,
+/// and every dash becomes `-`, since input methods and word processors insert them.
 ///
-/// `None` when it is not an address one can send to: no single `@`, a quoted or empty local part,
-/// a domain without a dot between letters or digits, control characters, or too long.
+/// Returns `None` if no mail can be sent to it: not exactly one `@`, a quoted or empty local part, a domain
+/// without a dot or with other characters than letters, digits and hyphens, control characters, or too long.
 pub fn canonical_address(typed: &str) -> Option<String> {
     let visible = typed::visible(typed);
     let folded = visible.trim().nfc().map(folded);
@@ -168,8 +170,8 @@ pub fn canonical_address(typed: &str) -> Option<String> {
     let (local, domain) = address.split_once('@')?;
     let unjoined = |text: &str| text.replace(typed::joins, "");
     let local = unjoined(local);
-    // One domain has many spellings in Unicode and one in ASCII (UTS 46), which knows where signs
-    // that join letters belong; elsewhere they were pasted along.
+    // A domain has many spellings in Unicode and one in ASCII (UTS 46). UTS 46 knows where joiners belong.
+    // Elsewhere they were pasted by accident.
     let domain = idna::domain_to_ascii(domain)
         .or_else(|_| idna::domain_to_ascii(&unjoined(domain)))
         .ok()?;
@@ -195,7 +197,7 @@ pub fn canonical_address(typed: &str) -> Option<String> {
     (local_ok && domain_ok && address.len() <= ADDRESS_MAX).then_some(address)
 }
 
-/// The wide form of an ASCII sign as that sign, and every dash as the one that keyboards have.
+/// Turns full-width characters into ASCII, and every dash into `-`.
 fn folded(c: char) -> char {
     match u32::from(c) {
         wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
@@ -204,8 +206,8 @@ fn folded(c: char) -> char {
     }
 }
 
-/// The one form of what somebody signs in by that is compared: of an address its canonical form, of
-/// anything else NFC, trimmed, in lower case and without what nobody sees. Limits key by it, too.
+/// Returns the canonical form of what somebody signs in with: an address in its canonical form, a name in
+/// NFC, lower case, trimmed and without invisible characters. Limits use this form too.
 pub fn address_as_typed(typed: &str) -> String {
     canonical_address(typed).unwrap_or_else(|| {
         let visible = typed::visible(typed);
@@ -239,7 +241,7 @@ mod tests {
         }
         let dashed = canonical_address("a\u{2011}b@ex\u{2212}ample.com");
         assert_eq!(dashed.as_deref(), Some("a-b@ex-ample.com"));
-        // Where the sign makes another word it stays (IDNA2008).
+        // Where a joiner makes a different word, it stays (IDNA2008).
         let persian = canonical_address("a@\u{646}\u{627}\u{645}\u{647}\u{200c}\u{627}\u{6cc}.com");
         assert_eq!(persian.as_deref(), Some("a@xn--mgba3gch31f060k.com"));
     }
