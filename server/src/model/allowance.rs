@@ -1,4 +1,4 @@
-//! What is left of the limits that a request counted against: its caller is told before one is hit.
+//! What is left of the limits that a request counted against, so that clients learn it before they reach one.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,45 +7,45 @@ tokio::task_local! {
     static LEDGER: Ledger;
 }
 
-/// A limit, and how it stands.
+/// A limit, and how much of it is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// Its name.
+    /// The limit's name.
     pub name: &'static str,
-    /// How often something may happen in its window.
+    /// How often something may happen in one window.
     pub most: u32,
     /// The window's length, in seconds.
     pub window_seconds: u32,
-    /// How often it still may.
+    /// How often it may still happen.
     pub left: u32,
-    /// Seconds until the window ends, and the next one begins with all of it.
+    /// Seconds until the window ends and the next one begins in full.
     pub resets_in: u32,
 }
 
-/// The limits that one request counted against. Shared with its writes, which run elsewhere.
+/// The limits that one request counted against. The request's writes, which run on other threads, share it.
 #[derive(Clone, Default)]
 pub struct Ledger(Arc<Mutex<Vec<Allowance>>>);
 
 impl Ledger {
-    /// The ledger of the request that is being answered; outside of one, a ledger that nobody reads.
+    /// Returns the ledger of the current request; outside of requests, one that nobody reads.
     pub fn of_this_request() -> Self {
         LEDGER.try_with(Self::clone).unwrap_or_default()
     }
 
-    /// Runs a request that fills this ledger.
+    /// Runs `request` with this as its ledger.
     pub async fn of<T>(self, request: impl Future<Output = T>) -> T {
         LEDGER.scope(self, request).await
     }
 
-    /// Keeps how a limit stands; a write that runs again replaces what it kept before.
+    /// Stores the state of a limit. If a write runs again, it replaces what it stored before.
     pub fn keep(&self, allowance: Allowance) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|other| other.name != allowance.name);
         kept.push(allowance);
     }
 
-    /// The values of `RateLimit-Policy` and `RateLimit`
-    /// (draft-ietf-httpapi-ratelimit-headers-10, §3 and §4); none where no limit counted the request.
+    /// Returns the values of `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, §3
+    /// and §4); `None` if no limit counted the request.
     pub fn headers(&self) -> Option<(String, String)> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_empty() {
@@ -56,7 +56,7 @@ impl Ledger {
             let (name, comma) = (one.name, if policies.is_empty() { "" } else { ", " });
             let (most, window) = (one.most, one.window_seconds);
             let (left, resets_in) = (one.left, one.resets_in);
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(policies, "{comma}\"{name}\";q={most};w={window}");
             let _ = write!(standings, "{comma}\"{name}\";r={left};t={resets_in}");
         }

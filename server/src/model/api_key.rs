@@ -1,4 +1,4 @@
-//! API keys: their printed form, scopes and lifetime.
+//! API keys: their printed form, their scopes and their lifetime.
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -10,30 +10,30 @@ use crate::model::secret::Secret;
 use crate::model::time::Time;
 use crate::schema;
 
-/// An API key, as the database keeps it: everything but the key.
+/// An API key in the database: everything but the key itself.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::api_keys, treat_none_as_default_value = false)]
 pub struct ApiKey {
-    /// The administrator who made it; it may never more than they may.
+    /// The administrator who made it. It never has more rights than they have.
     pub user_id: UserId,
-    /// Its id.
+    /// The key's id.
     pub id: ApiKeyId,
-    /// What its maker calls it.
+    /// The name its maker gave it.
     pub name: String,
     /// Its scopes, separated by spaces.
     pub scopes: String,
-    /// The first characters, for people to tell keys apart.
+    /// Its first characters, so that people can tell keys apart.
     pub hint: String,
-    /// SHA-256 of its secret (256 random bits need no slow hash, ASVS 11.5.1).
+    /// SHA-256 of its secret. 256 random bits need no slow hash (ASVS 11.5.1).
     pub secret_hash: Vec<u8>,
     /// When it was made.
     pub created_at: Time,
-    /// When it stops working.
+    /// When it expires.
     pub expires_at: Time,
 }
 
 impl ApiKey {
-    /// The scopes this version knows.
+    /// Returns the scopes that this version knows.
     pub fn scopes(&self) -> Vec<Scope> {
         self.scopes.split(' ').filter_map(Scope::parse).collect()
     }
@@ -41,17 +41,17 @@ impl ApiKey {
 
 const PREFIX: &str = "csk_";
 const BODY_BYTES: usize = 64;
-/// 62^86 > 2^512: the digits that 64 bytes need.
+/// Base62 digits of 64 bytes: 62^86 > 2^512.
 const BODY_DIGITS: usize = 86;
-/// 62^6 > 2^32: the digits that a CRC-32 needs.
+/// Base62 digits of a CRC-32: 62^6 > 2^32.
 const CHECK_DIGITS: usize = 6;
 const BASE62: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A key as its holder sends it: `csk_`, base62 of user id ‖ key id ‖ 256-bit secret, and a base62
-/// CRC-32, by which secret scanners find a key and typing mistakes show at once.
+/// A key as its holder sends it: `csk_`, base62 of user id ‖ key id ‖ 256-bit secret, and a CRC-32 in base62.
+/// The checksum lets secret scanners recognise a key and shows typing mistakes at once.
 #[derive(Clone, Debug)]
 pub struct PrintedKey {
-    /// The maker.
+    /// The administrator who made it.
     pub user: UserId,
     /// The key's row.
     pub id: ApiKeyId,
@@ -60,7 +60,7 @@ pub struct PrintedKey {
 }
 
 impl PrintedKey {
-    /// The text of the key.
+    /// Returns the text of the key.
     pub fn print(&self) -> Secret<String> {
         let mut bytes = Zeroizing::new([0_u8; BODY_BYTES]);
         bytes[..16].copy_from_slice(self.user.as_bytes());
@@ -74,7 +74,7 @@ impl PrintedKey {
         Secret::new(format!("{PREFIX}{}{check}", body.as_str()))
     }
 
-    /// Reads a key; `None` for a text that no key can be, its checksum included.
+    /// Reads a key; `None` if the form or the checksum is wrong.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
         let (body, check) = digits.split_at_checked(BODY_DIGITS)?;
@@ -99,7 +99,7 @@ impl PrintedKey {
     }
 }
 
-/// The bytes as one base62 number with at least `digits` digits.
+/// Returns the bytes as a base62 number of at least `digits` digits.
 fn base62(bytes: &[u8], digits: usize) -> String {
     let first = bytes
         .iter()

@@ -1,4 +1,4 @@
-//! Challenges: flows that wait for a code.
+//! Challenges: steps that wait for a code or another answer.
 
 use diesel::prelude::*;
 
@@ -9,49 +9,51 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Time;
 use crate::schema;
 
-/// A flow that waits for a code: what an `mfaToken` refers to.
+/// A step that waits for an answer. An `mfaToken` refers to it.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::challenges, treat_none_as_default_value = false)]
 pub struct Challenge {
-    /// Whose.
+    /// The user who must answer.
     pub user_id: UserId,
-    /// Its id.
+    /// The challenge's id.
     pub id: ChallengeId,
-    /// SHA-256 of the reference's secret.
+    /// SHA-256 of the secret in the reference.
     pub secret_hash: Vec<u8>,
     /// What it may be used for.
     pub purpose: Purpose,
-    /// The method whose code it waits for.
+    /// The method whose answer it waits for.
     pub kind: FactorKind,
-    /// The factor being set up or turned off; none at sign-in, where any of the kind will do.
+    /// The factor being set up or turned off; `None` at sign-in, where any factor of the method will do.
     pub factor_id: Option<FactorId>,
-    /// The session that began it; none at sign-in.
+    /// The session that began it; `None` at sign-in.
     pub session_id: Option<SessionId>,
-    /// Keyed hash of the mailed code, bound to this challenge (ASVS 6.6.2).
+    /// Keyed hash of the code that was sent, bound to this challenge (ASVS 6.6.2).
     pub code_hash: Option<Vec<u8>>,
-    /// Tries so far.
+    /// Tries used so far.
     pub attempts: i32,
-    /// Mails sent again so far.
+    /// Resends so far.
     pub resends: i32,
-    /// When the last mail was queued.
+    /// When its last code was queued.
     pub last_sent_at: Option<Time>,
     /// When it began.
     pub created_at: Time,
-    /// When it stops being good for anything.
+    /// When it expires.
     pub expires_at: Time,
-    /// When it was used up or displaced.
+    /// When it was answered, or ended early.
     pub consumed_at: Option<Time>,
-    /// SHA-256 of the secret of the link in its last mail; none once another link took its place.
+    /// SHA-256 of the secret in the link of its last mail; `None` once the link of another challenge replaced
+    /// it.
     pub link_hash: Option<Vec<u8>>,
-    /// Until when the link is good.
+    /// When the link expires.
     pub link_expires_at: Option<Time>,
-    /// What the server keeps of a WebAuthn ceremony, JSON; taken once.
+    /// The state of a WebAuthn ceremony, as JSON. It is used once.
     pub ceremony: Option<String>,
-    /// The act that is confirmed, for [`Purpose::Action`].
+    /// The act to confirm, for [`Purpose::Action`]; for [`Purpose::Setup`], a mark if the factor replaces
+    /// others.
     pub action: Option<String>,
-    /// The network address that asked, as text: the link's page shows it.
+    /// The network address that asked for it, as text. The link's page shows it.
     pub source: Option<String>,
-    /// When its link was opened last: the code of its last mail counts from then on.
+    /// When its link was last opened. The code of its last mail works longer after that.
     pub opened_at: Option<Time>,
 }
 
@@ -63,10 +65,10 @@ impl Challenge {
             && self.consumed_at.is_none()
     }
 
-    /// Judges whether this challenge may still be used, and for `purpose`.
+    /// Checks that this challenge may still be used for `purpose`.
     ///
     /// # Errors
-    /// Refuses a used, an expired and a foreign-purpose one, each with its own reason.
+    /// Refuses a used and an expired challenge, and one for another purpose, each with its own reason.
     pub fn judge(&self, purpose: Purpose, now: Time) -> Result<(), Refusal> {
         self.judge_alive(now)?;
         if self.purpose != purpose {
@@ -75,33 +77,33 @@ impl Challenge {
         Ok(())
     }
 
-    /// Judges whether this challenge is alive, whatever its purpose.
+    /// Checks that this challenge may still be used, whatever its purpose.
     ///
     /// # Errors
-    /// Refuses a used and an expired one.
+    /// Refuses a used and an expired challenge, each with its own reason.
     pub fn judge_alive(&self, now: Time) -> Result<(), Refusal> {
         if let Some(at) = self.consumed_at {
-            // Ended after its time: it was seen to be over, and stays so when the clock goes back.
+            // It was ended because it had expired. It stays expired even if the clock goes back.
             return Err(match at >= self.expires_at {
                 true => Refusal::MfaTokenExpired,
                 false => Refusal::MfaTokenInvalid,
             });
         }
-        // Begun in a time to come, it is of a clock that went back since: nothing lives longer for that.
+        // A beginning in the future means that the clock has gone back. That must not lengthen a life.
         if self.expires_at <= now || self.created_at.is_to_come(now) {
             return Err(Refusal::MfaTokenExpired);
         }
         Ok(())
     }
 
-    /// Tries left.
+    /// Returns the tries left.
     pub fn attempts_remaining(&self, policy: &Policy) -> u32 {
         policy
             .tries_per_challenge
             .saturating_sub(self.attempts.unsigned_abs())
     }
 
-    /// Seconds to wait before the mail may be sent again: the cooldown doubles with each resend.
+    /// Returns the seconds until its code may be sent again. Each resend doubles the wait.
     pub fn resend_wait(&self, policy: &Policy, now: Time) -> u32 {
         let Some(sent) = self.last_sent_at else {
             return 0;
@@ -111,14 +113,14 @@ impl Challenge {
             .left_of(cooldown, now)
     }
 
-    /// The cooldown after the last mail.
+    /// Returns the wait after its last code, in seconds.
     pub fn cooldown(&self, policy: &Policy) -> u32 {
         policy
             .resend_cooldown_seconds
             .saturating_mul(1 << self.resends.clamp(0, 16))
     }
 
-    /// Resends left.
+    /// Returns the resends left.
     pub fn resends_remaining(&self, policy: &Policy) -> u32 {
         policy
             .resends_per_challenge

@@ -1,4 +1,4 @@
-//! `Id`: UUIDv7 row ids, one type for each kind of row.
+//! `Id`: the UUIDv7 ids of rows, with one type for each kind of row.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::schema::IdSql;
 
-/// The id of a row of kind `K`: a UUIDv7 (RFC 9562 §5.7), so new rows lie side by side in the index.
+/// The id of a row of kind `K`: a UUIDv7 (RFC 9562 §5.7), so that new rows are next to each other in the
+/// index.
 ///
-/// An id is not a secret (ASVS 11.5.1): whatever opens something carries a 256-bit secret beside it.
+/// An id is not a secret (ASVS 11.5.1). Whatever gives access also has a 256-bit secret.
 #[derive(AsExpression, FromSqlRow)]
 #[diesel(sql_type = IdSql)]
 pub struct Id<K: 'static>(Uuid, PhantomData<fn() -> K>);
@@ -28,7 +29,7 @@ impl<K> Id<K> {
         self.0
     }
 
-    /// The sixteen bytes, as the database and the reference tokens hold them.
+    /// Returns the sixteen bytes, as in the database and in reference tokens.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
@@ -62,7 +63,7 @@ impl<K> fmt::Display for Id<K> {
     }
 }
 
-/// Declares the kinds of rows and the name of each kind's id.
+/// Declares the kinds of rows and the name of each id.
 macro_rules! ids {
     ($($(#[$doc:meta])* $kind:ident $id:ident;)+) => {$(
         $(#[$doc])*
@@ -73,15 +74,15 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The id of a user, also of a registration that may become one.
+    /// The id of a user, or of a registration that may become one.
     UserRow UserId;
     /// The id of one factor of a user.
     FactorRow FactorId;
     /// The id of a challenge.
     ChallengeRow ChallengeId;
-    /// The id of a session (`sid` in its access tokens).
+    /// The id of a session, `sid` in its access tokens.
     SessionRow SessionId;
-    /// The id of one refresh token of a session.
+    /// The id of a refresh token.
     RefreshRow RefreshId;
     /// The id of an API key.
     ApiKeyRow ApiKeyId;
@@ -93,6 +94,6 @@ ids! {
     CeremonyRow CeremonyId;
     /// The id of an organisation.
     OrganisationRow OrganisationId;
-    /// The id of a notice waiting for the courier.
+    /// The id of a notice in the queue.
     NoticeRow NoticeId;
 }

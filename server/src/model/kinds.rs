@@ -1,4 +1,4 @@
-//! The small closed word lists of the domain, each with the one spelling the database knows.
+//! The closed lists of words, such as methods, states and roles, each with its one spelling in the database.
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -8,8 +8,8 @@ use diesel::sql_types::Text;
 
 /// Declares an enum whose variants are words in the database.
 ///
-/// Reading an unknown word is an error for that row only, so an old replica survives a word that a
-/// newer one wrote.
+/// An unknown word is an error for its row only. So an old replica still works after a newer one wrote a new
+/// word.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ })+) => {$(
         $(#[$doc])*
@@ -18,15 +18,15 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
-            /// Every word of the list, in its order.
+            /// All words, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word as the database and the JSON of the native API spell it.
+            /// Returns the word as the database and the JSON of the native API spell it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
 
-            /// Reads a word; `None` for one this list does not know.
+            /// Reads a word; `None` if it is unknown.
             pub fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)+ _ => None }
             }
@@ -56,7 +56,7 @@ macro_rules! words {
 }
 
 impl FactorKind {
-    /// Whether its code is sent, and can be sent again.
+    /// Whether its code is sent to the person, and can be sent again.
     pub const fn is_sent(self) -> bool {
         match self {
             Self::Email | Self::Sms => true,
@@ -66,7 +66,7 @@ impl FactorKind {
 }
 
 impl CodeSetKind {
-    /// The method, and the counter of wrong tries, of this kind of code.
+    /// Returns the method of this kind of code, which also names the counter of its wrong tries.
     pub const fn method(self) -> FactorKind {
         match self {
             Self::Recovery => FactorKind::RecoveryCode,
@@ -76,7 +76,7 @@ impl CodeSetKind {
 }
 
 impl OrganisationRole {
-    /// Whether they may act on other members.
+    /// Whether this role may act on other members.
     pub const fn administers(self) -> bool {
         match self {
             Self::Owner | Self::Administrator => true,
@@ -86,52 +86,54 @@ impl OrganisationRole {
 }
 
 words! {
-    /// How a person proves who they are beside the password: the kinds of factors, and the two kinds of
-    /// codes that stand in for one.
+    /// A method: how a person proves who they are, beside the password. This includes the two kinds of codes
+    /// that stand in for another method.
     FactorKind {
-        /// The proved mailbox: a code and a link by mail. Never raises a session to `aal2` (NIST SP 800-63B-4 §3.1.3.1).
+        /// A code and a link, mailed to the proved address. Never raises a session to `aal2` (NIST SP
+        /// 800-63B-4 §3.1.3.1).
         Email = "email",
         /// A time-based one-time password from an authenticator app (RFC 6238).
         Authenticator = "authenticator",
-        /// A code by SMS to a proved number.
+        /// A code by SMS to a proved phone number.
         Sms = "sms",
         /// A passkey (WebAuthn).
         Passkey = "passkey",
-        /// A recovery code: a method of a challenge and a counter, never a row of `factors`.
+        /// A recovery code. It has a counter and can be a challenge's method, but is never a row of
+        /// `factors`.
         RecoveryCode = "recovery_code",
-        /// One of Veeam's eight-digit scratch codes: likewise.
+        /// One of Veeam's eight-digit scratch codes. It has no row of `factors` either.
         ScratchCode = "scratch_code",
     }
 
     /// A kind of code set.
     CodeSetKind {
-        /// Ten codes of sixteen Crockford symbols.
+        /// Ten codes of sixteen symbols of Crockford's base32.
         Recovery = "recovery",
-        /// Veeam's five codes of eight digits (seed 003).
+        /// Veeam's five codes of eight digits.
         Scratch = "scratch",
     }
 
-    /// What a user is in their organisation.
+    /// A user's role in their organisation.
     OrganisationRole {
-        /// Made it; everything an administrator may.
+        /// Founded it. May do everything that an administrator of it may.
         Owner = "owner",
         /// May demand a second factor, and help members.
         Administrator = "administrator",
-        /// Their own account only.
+        /// May act on their own account only.
         Member = "member",
     }
 
-    /// Where a factor stands between set-up and use (ARCHITECTURE, "One factor state serves four APIs").
+    /// How far a factor has come from set-up to use.
     FactorState {
-        /// Issued, unproved.
+        /// Set up, but not proved.
         Pending = "pending",
-        /// Proved, not asked at sign-in.
+        /// Proved, but sign-in does not ask for it.
         Ready = "ready",
-        /// Asked at sign-in.
+        /// Sign-in asks for it.
         On = "on",
     }
 
-    /// What a challenge may be used for; a challenge of one purpose opens nothing else.
+    /// What a challenge may be used for. It cannot be used for another purpose.
     Purpose {
         /// Proves a factor that is being set up.
         Setup = "setup",
@@ -139,33 +141,34 @@ words! {
         Login = "login",
         /// Proves a factor that is being turned off.
         Disable = "disable",
-        /// Proves the person once more in a session that is open (RFC 9470).
+        /// Proves the person again in an open session (RFC 9470).
         StepUp = "step_up",
-        /// Confirms an act that a client names, as Netevia's `shortMessageType`.
+        /// Confirms an act that the client names, such as Netevia's `shortMessageType`.
         Action = "action",
     }
 
     /// What a user may do beyond their own account.
     Role {
-        /// Their own account only.
+        /// Nothing beyond their own account.
         User = "user",
-        /// Everything an administrator may.
+        /// Administers the server and all its users.
         Administrator = "administrator",
     }
 
-    /// What an API key opens.
+    /// What an API key may be used for.
     Scope {
-        /// Judge other users' access tokens.
+        /// Checking other users' access tokens.
         TokensValidate = "tokens:validate",
-        /// List users.
+        /// Listing users.
         UsersRead = "users:read",
     }
 
-    /// The assurance of a session, as its `acr` claim says it.
+    /// How strongly a session was authenticated, as its `acr` claim says.
     Assurance {
         /// One factor.
         Aal1 = "aal1",
-        /// Two steps that are not two factor types, as a password and a mailed code (NIST SP 800-63B-4 §3.1.3.1).
+        /// Two steps that are not two factor types, such as a password and a mailed code (NIST SP 800-63B-4
+        /// §3.1.3.1).
         TwoStep = "two-step",
         /// Two different factor types (NIST SP 800-63B-4 §2.2).
         Aal2 = "aal2",

@@ -1,4 +1,4 @@
-//! Marks: how far a database had come when it was last seen, so that one that went back is noticed.
+//! Marks: how far a database had come when it was last seen, to notice one that went back to an older state.
 
 use diesel::Queryable;
 use serde::{Deserialize, Serialize};
@@ -8,23 +8,23 @@ use crate::model::time::Time;
 /// How far a database had come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Queryable)]
 pub struct Mark {
-    /// Which database: drawn once, and kept by every copy of it.
+    /// Identifies the database. It is drawn once, and all copies of it have the same.
     pub database_id: String,
-    /// When its epoch began, in microseconds UTC; 0 while it never went back.
+    /// When its epoch began, in UTC microseconds; 0 if it never went back.
     pub epoch: i64,
     /// How often it was marked.
     pub sequence: i64,
 }
 
 impl Mark {
-    /// Whether a database that has come this far is not the one that was seen, or an older state of it.
-    /// Each mark counts on, so one that was seen before is older too.
+    /// Whether a database with this mark is another one than was `seen`, or an older state of it. Each mark
+    /// increases the sequence, so an equal mark is older too.
     pub fn went_back(&self, seen: &Self) -> bool {
         self.database_id != seen.database_id
             || (self.epoch, self.sequence) <= (seen.epoch, seen.sequence)
     }
 
-    /// When the epoch began.
+    /// Returns when the epoch began.
     pub const fn began(&self) -> Time {
         Time::from_micros(self.epoch)
     }

@@ -1,4 +1,4 @@
-//! The words everyone uses: plain data and pure rules on it.
+//! The data types that all layers share, and pure rules on them.
 
 pub mod allowance;
 pub mod api_key;

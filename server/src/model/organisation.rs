@@ -1,4 +1,4 @@
-//! Organisations, as far as they demand a second factor of their members.
+//! Organisations, which can demand a second factor of their members.
 
 use diesel::prelude::*;
 
@@ -6,13 +6,13 @@ use crate::model::ids::OrganisationId;
 use crate::model::time::Time;
 use crate::schema;
 
-/// An organisation. Who is in it, and what they are, stands in the rows of its users.
+/// An organisation. Its members and their roles are in the rows of the users.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::organisations)]
 pub struct Organisation {
-    /// The id.
+    /// The organisation's id.
     pub id: OrganisationId,
-    /// What its founder called it.
+    /// The name its founder gave it.
     pub name: String,
     /// Whether every member needs a second factor.
     pub mfa_enforced: bool,

@@ -1,15 +1,15 @@
-//! The limits and lifetimes as plain numbers that flows and rules take; `server/PARAMETERS.md` says where each comes from.
+//! Limits and lifetimes as plain numbers. `server/PARAMETERS.md` says where each comes from.
 
-/// Limits and lifetimes. Times are in seconds unless said otherwise.
+/// Limits and lifetimes. Times are in seconds unless the field says otherwise.
 ///
-/// `config.rs` reads them, within their bounds, and documents them for operators.
+/// The `config` module reads them, checks their bounds, and describes them for operators.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Fewest code points of a new password.
     pub password_min: u32,
-    /// Most code points of a new password; 256 of them, the most that can be set, have 1,024 bytes at most.
+    /// Most code points of a new password. It can be set to 256 at most, which are at most 1,024 bytes.
     pub password_max: u32,
-    /// Digits of a code by mail or text message.
+    /// Digits of a mailed code or a code by SMS.
     pub code_digits: u32,
     /// Tries per challenge or registration.
     pub tries_per_challenge: u32,
@@ -17,43 +17,43 @@ pub struct Policy {
     pub mail_code_seconds: u32,
     /// Lifetime of a code sent as a text message.
     pub sms_code_seconds: u32,
-    /// Wrong codes since the last right one after which waits start.
+    /// Wrong codes since the last right one, after which waits begin.
     pub soft_limit: u32,
-    /// The first wait; it doubles with each further wrong code.
+    /// The first wait. Each further wrong code doubles it.
     pub wait_first_seconds: u32,
     /// The longest wait.
     pub wait_max_seconds: u32,
-    /// Wrong codes since the last right one that stop the factor.
+    /// Wrong codes since the last right one that lock the method.
     pub hard_limit: u32,
-    /// Live challenges per account; the oldest dies.
+    /// Live challenges per account. Past that, the oldest ends.
     pub challenges_per_account: u32,
-    /// Wrong passwords per address and source before waits start.
+    /// Wrong passwords per address and network before waits begin.
     pub password_free_tries: u32,
-    /// The longest wait after wrong passwords; the first is one second, doubling.
+    /// The longest wait after wrong passwords. The first is one second, and each doubles.
     pub password_wait_max_seconds: u32,
     /// Lifetime of a challenge.
     pub challenge_seconds: u32,
-    /// Whether the step after the current one is accepted as well.
+    /// Whether an authenticator's code for the next time step is accepted too.
     pub totp_accept_next_step: bool,
-    /// The first resend cooldown; it doubles with each resend.
+    /// The wait before the first resend. Each resend doubles it.
     pub resend_cooldown_seconds: u32,
     /// Resends per challenge.
     pub resends_per_challenge: u32,
-    /// Code mails per account and hour.
+    /// Mailed codes per account and hour.
     pub code_mails_per_hour: u32,
-    /// Code mails per account and day.
+    /// Mailed codes per account and day.
     pub code_mails_per_day: u32,
     /// Notices per account and hour.
     pub notices_per_hour: u32,
     /// Notices per account and day.
     pub notices_per_day: u32,
-    /// Registration mails per address and hour, a budget of their own.
+    /// Registration mails per address and hour. They do not count as mailed codes.
     pub registration_mails_per_hour: u32,
-    /// Mail-causing calls per source and hour.
+    /// Calls that cause mail or SMS, per network and hour.
     pub mail_calls_per_source: u32,
-    /// Sign-ins by passkey alone that a source may begin per hour.
+    /// Sign-ins by passkey alone that a network may begin per hour.
     pub passkey_sign_ins_per_source: u32,
-    /// Mails of all kinds per hour over the whole server; 0 for no such limit.
+    /// Mails of all kinds per hour, for the whole server; 0 for no limit.
     pub mails_per_hour: u32,
     /// Lifetime of a mailed link, and of a challenge that mailed one.
     pub magic_link_seconds: u32,
@@ -65,32 +65,31 @@ pub struct Policy {
     pub sms_per_prefix_hour: u32,
     /// Text messages per account and day.
     pub sms_per_account_day: u32,
-    /// Text messages per day over the whole server.
+    /// Text messages per day, for the whole server.
     pub sms_per_day: u32,
-    /// Sets of recovery or scratch codes that an account may have made per hour: each costs a slow hash
-    /// for every code.
+    /// Recovery or scratch code sets that an account may have made per hour. Each costs a slow hash per code.
     pub code_sets_per_hour: u32,
     /// Lifetime of the link that proves a new address.
     pub address_link_seconds: u32,
     /// Lifetime of an access token.
     pub access_token_seconds: u32,
-    /// A session's overall lifetime.
+    /// The longest life of a session.
     pub session_seconds: u32,
-    /// A session's idle time.
+    /// The longest time that a session may be idle.
     pub session_idle_seconds: u32,
-    /// How long a refresh token that was exchanged gets the same successor once more; 0 for never.
+    /// How long an exchanged refresh token gets the same successor once more; 0 for never.
     pub refresh_reuse_seconds: u32,
-    /// How fresh a sign-in must be to change factors.
+    /// The greatest age of the proof for changes to factors.
     pub fresh_for_factors_seconds: u32,
-    /// How fresh a sign-in must be for administration and API keys.
+    /// The greatest age of the proof for administration and API keys.
     pub fresh_for_administration_seconds: u32,
-    /// Clock leeway when tokens are judged.
+    /// How far the clocks may differ when tokens are checked.
     pub token_leeway_seconds: u32,
-    /// Lifetime of a pending enrolment.
+    /// Lifetime of a set-up that is not proved yet.
     pub enrolment_seconds: u32,
-    /// An API key's lifetime when none is asked for, in days.
+    /// Lifetime of an API key if its maker asks for none, in days.
     pub api_key_default_days: u32,
-    /// An API key's longest lifetime, in days.
+    /// Longest lifetime of an API key, in days.
     pub api_key_max_days: u32,
     /// Live API keys per user.
     pub api_keys_per_user: u32,
@@ -100,9 +99,9 @@ pub struct Policy {
     pub keep_sessions_seconds: u32,
     /// How long audit events are kept.
     pub keep_audit_seconds: u32,
-    /// How long the courier tries to deliver a notice that carries no code.
+    /// How long the courier tries to deliver a notice without a code.
     pub notice_seconds: u32,
-    /// Notices waiting at most.
+    /// The greatest number of notices in the queue.
     pub courier_queue: u32,
 }
 
@@ -162,10 +161,11 @@ impl Default for Policy {
     }
 }
 
-/// The wait that `failures` in a row earn: nothing up to `free`, then `first` doubling up to `max`.
+/// Returns the wait after `failures` in a row, in seconds: 0 below `free`, then `first`, which doubles up to
+/// `max`.
 ///
-/// Wrong codes begin with `first` 30 s, wrong passwords with 1 s. RFC 6238 §5.2 asks for throttling, and
-/// NIST SP 800-63B-4 §3.2.2 names 30 s up to 1 h.
+/// For wrong codes `first` is 30 s, for wrong passwords 1 s. RFC 6238 §5.2 asks for throttling, and NIST SP
+/// 800-63B-4 §3.2.2 names waits from 30 s to 1 h.
 pub fn growing_wait(failures: u32, free: u32, first: u32, max: u32) -> u32 {
     if failures < free {
         return 0;

@@ -1,4 +1,5 @@
-//! Reference tokens: what a client holds instead of a row (mfaToken, refresh token, registration token).
+//! Reference tokens: what a client holds of a row, such as an `mfaToken`, a refresh token or a registration
+//! token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,15 +12,15 @@ use crate::model::typed;
 
 const BYTES: usize = 16 + 16 + 32;
 
-/// What kind of row a reference points at; each kind has a prefix of its own, so one is never taken
-/// for another and secret scanners can tell them.
+/// The kind of row that a reference points to. Each kind has its own prefix, so that none is taken for
+/// another and secret scanners recognise them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReferenceKind {
-    /// An `mfaToken`: a challenge.
+    /// An `mfaToken`, for a challenge.
     Challenge,
-    /// A `registrationToken`.
+    /// A `registrationToken`, for a registration.
     Registration,
-    /// A refresh token.
+    /// A refresh token of a session.
     Refresh,
     /// The link in a challenge's mail.
     MagicLink,
@@ -42,22 +43,22 @@ impl ReferenceKind {
     }
 }
 
-/// `prefix_` and the base64url of user id ‖ row id ‖ 256-bit secret (ASVS 11.5.1).
+/// A prefix, then base64url of user id ‖ row id ‖ 256-bit secret (ASVS 11.5.1).
 ///
-/// The ids lead, so every statement touches one user's rows only; the database holds the secret's
-/// hash and nothing else of it.
+/// The ids come first, so that each statement touches the rows of one user only. The database has only the
+/// secret's hash.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// The user (or the registration that may become one).
+    /// The user, or the registration that may become one.
     pub user: Uuid,
     /// The row.
     pub row: Uuid,
-    /// What proves that the holder was given this reference.
+    /// The secret, which proves that the holder was given this reference.
     pub secret: Secret<[u8; 32]>,
 }
 
 impl Reference {
-    /// A reference to a row of a user.
+    /// Makes a reference to a row of a user.
     pub fn new<U, R>(user: Id<U>, row: Id<R>, secret: Secret<[u8; 32]>) -> Self {
         Self {
             user: user.uuid(),
@@ -66,17 +67,17 @@ impl Reference {
         }
     }
 
-    /// The user's id.
+    /// Returns the user's id.
     pub const fn user<U>(&self) -> Id<U> {
         Id::new(self.user)
     }
 
-    /// The row's id.
+    /// Returns the row's id.
     pub const fn row<R>(&self) -> Id<R> {
         Id::new(self.row)
     }
 
-    /// The token as the client gets it.
+    /// Returns the token as the client gets it.
     pub fn print(&self, kind: ReferenceKind) -> Secret<String> {
         let mut bytes = Zeroizing::new([0_u8; BYTES]);
         bytes[..16].copy_from_slice(self.user.as_bytes());
@@ -87,7 +88,7 @@ impl Reference {
         Secret::new(token)
     }
 
-    /// Reads a token that somebody may have pasted with spaces and signs that nobody sees.
+    /// Reads a token that may have been pasted with spaces and invisible characters.
     pub fn parse_pasted(kind: ReferenceKind, token: &str) -> Option<Self> {
         let token = Zeroizing::new(typed::unspaced(token));
         Self::parse(kind, &token)
@@ -96,7 +97,7 @@ impl Reference {
     /// Reads a token of this kind; `None` for anything else.
     pub fn parse(kind: ReferenceKind, token: &str) -> Option<Self> {
         let encoded = token.strip_prefix(kind.prefix())?;
-        // One byte of room more than needed, so a longer text is refused and not cut.
+        // The buffer has room for more than needed, so that a longer text is refused and not cut off.
         let mut bytes = Zeroizing::new([0_u8; BYTES + 2]);
         let length = URL_SAFE_NO_PAD
             .decode_slice(encoded, bytes.as_mut_slice())

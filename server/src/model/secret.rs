@@ -4,10 +4,10 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-/// A value that is wiped when dropped and never shown by `Debug`.
+/// A value that is erased when dropped. `Debug` does not show it.
 ///
-/// It has no `Display`, no `Serialize` and no `Deref`: whoever needs the value says so with
-/// [`Secret::expose`], which is what a reviewer looks for.
+/// It has no `Display`, no `Serialize` and no `Deref`. The value is available only through
+/// [`Secret::expose`], which reviewers can search for.
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
@@ -16,7 +16,7 @@ impl<T: Zeroize> Secret<T> {
         Self(value)
     }
 
-    /// The value itself: only for the place that hashes, seals, sends or compares it.
+    /// Returns the value, for the code that hashes, seals, sends or compares it.
     pub fn expose(&self) -> &T {
         &self.0
     }

@@ -1,19 +1,19 @@
-//! `Source`: where a request came from, as far as limits and audit care.
+//! `Source`: where a request came from, as limits and the audit trail see it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The network a request came from.
+/// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// The operator, at the command line.
+    /// The operator, on the command line.
     Console,
-    /// A client's address: the peer's, or what a trusted proxy forwarded.
+    /// A client's address: that of the connection, or the one that a trusted proxy forwarded.
     Client(IpAddr),
 }
 
 impl Source {
-    /// The network that limits count: the /24 of an IPv4 address, the /56 of an IPv6 one.
+    /// Returns the network that limits count by: the /24 of an IPv4 address, the /56 of an IPv6 address.
     pub fn network(self) -> IpAddr {
         match self {
             Self::Console => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

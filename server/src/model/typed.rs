@@ -1,4 +1,5 @@
-//! What people type and paste: signs that nobody sees, dashes, spaces, and the digits of every script.
+//! Cleaning of what people type and paste: invisible characters, dashes, spaces, and the digits of every
+//! script.
 
 use icu_properties::props::{
     BidiControl, Dash, DefaultIgnorableCodePoint, GeneralCategory, JoinControl,
@@ -7,43 +8,46 @@ use icu_properties::props::{
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization;
 
-/// What Windows writes at the head of a text file.
+/// The character that Windows writes at the start of text files.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text without the byte-order mark that it may begin with.
+/// Returns the text without a byte-order mark at its start.
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// A code or a number less all that people put between its signs, or paste along: spaces, dashes, and
-/// what nobody sees. Digits of every script are the digits they stand for, and wide letters are letters.
+/// Returns a code or a number without what people put between its characters or paste with it: spaces, dashes
+/// and invisible characters. Digits of every script become ASCII digits, and full-width letters become plain
+/// ones.
 pub fn plain(text: &str) -> String {
     let filler = |c: &char| !is_invisible(*c) && !is_dash(*c) && !is_space(*c);
     let ascii = |c: char| digit(c).unwrap_or(c);
     text.nfkc().filter(filler).map(ascii).collect()
 }
 
-/// A text less what nobody sees; what joins letters stays, since some words are not written without it.
+/// Returns a text without invisible characters. Joiners stay, since some words cannot be written without
+/// them.
 pub fn visible(text: &str) -> String {
     let seen = |c: &char| !is_invisible(*c) || joins(*c);
     text.chars().filter(seen).collect()
 }
 
-/// A text that has no spaces, as a link's token, less what was pasted along.
+/// Returns a text that cannot contain spaces, such as a link's token, without the spaces and invisible
+/// characters pasted with it.
 pub fn unspaced(text: &str) -> String {
     let kept = |c: &char| !is_invisible(*c) && !is_space(*c);
     text.chars().filter(kept).collect()
 }
 
-/// Whether a name shows anything.
+/// Whether a name has any visible character.
 pub fn shows(text: &str) -> bool {
-    // A cell of Braille without dots counts as a symbol and looks like a space.
+    // An empty Braille cell is a symbol by its category, but looks like a space.
     text.chars()
         .any(|c| !is_invisible(c) && !is_space(c) && !c.is_control() && c != '\u{2800}')
 }
 
-/// Whether a sign in a name does harm to the text around it, or hides: control characters, ends of
-/// lines, marks of direction, and format characters. Those that letters, digits and emoji are written with do none.
+/// Whether a character in a name could hide, or change the text around it: control characters, line ends,
+/// direction marks and format characters. Format characters that letters, digits and emoji need are allowed.
 pub fn is_harmful(c: char) -> bool {
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
     match category {
@@ -53,7 +57,7 @@ pub fn is_harmful(c: char) -> bool {
         GeneralCategory::Format => {
             let written = joins(c)
                 || CodePointSetData::new::<PrependedConcatenationMark>().contains(c)
-                // The flags of England, Scotland and Wales are spelled with them.
+                // The flags of England, Scotland and Wales are spelled with these.
                 || ('\u{e0020}'..='\u{e007f}').contains(&c);
             !written || CodePointSetData::new::<BidiControl>().contains(c)
         }
@@ -61,7 +65,7 @@ pub fn is_harmful(c: char) -> bool {
     }
 }
 
-/// Whether it is a mark that is written on a letter, or beside it (Unicode: Mn, Mc).
+/// Whether it is a mark written on or beside a letter (Unicode: Mn, Mc).
 pub fn is_mark(c: char) -> bool {
     matches!(
         CodePointMapData::<GeneralCategory>::new().get(c),
@@ -69,13 +73,13 @@ pub fn is_mark(c: char) -> bool {
     )
 }
 
-/// Whether it is one of the many signs that are drawn as a dash, the minus sign among them.
+/// Whether it looks like a dash. The minus sign does.
 pub fn is_dash(c: char) -> bool {
     CodePointSetData::new::<Dash>().contains(c)
         || CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::DashPunctuation
 }
 
-/// Whether it joins letters or keeps them apart, and is not seen itself.
+/// Whether it is an invisible character that joins letters or keeps them apart.
 pub fn joins(c: char) -> bool {
     CodePointSetData::new::<JoinControl>().contains(c)
 }
@@ -89,7 +93,7 @@ fn is_space(c: char) -> bool {
     CodePointSetData::new::<WhiteSpace>().contains(c)
 }
 
-/// The ASCII digit that a decimal digit of any script stands for.
+/// Returns the ASCII digit for a decimal digit of any script.
 fn digit(c: char) -> Option<char> {
     let decimal = |c: &char| {
         CodePointMapData::<GeneralCategory>::new().get(*c) == GeneralCategory::DecimalNumber
@@ -97,7 +101,7 @@ fn digit(c: char) -> Option<char> {
     if c.is_ascii() || !decimal(&c) {
         return None;
     }
-    // Every script has its ten in one run, from zero to nine (Unicode §4.6).
+    // Each script has its ten digits in a row, from zero to nine (Unicode §4.6).
     let before = (0..u32::from(c)).rev().map_while(char::from_u32);
     let place = before.take_while(decimal).count() % 10;
     char::from_digit(u32::try_from(place).ok()?, 10)
