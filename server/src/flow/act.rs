@@ -1,4 +1,5 @@
-//! `Act`: the moment, the chance and the rules of one call, drawn once, so that its write may run again.
+//! `Act`: one call, with its time, source, random bytes and limits. All are fixed at the start, so that its
+//! write can run again.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,21 +26,22 @@ pub(super) const HOUR: u32 = 3600;
 /// One day, in seconds.
 pub(super) const DAY: u32 = 86_400;
 
-/// Whose doing a mail or a text message is.
+/// Who causes a mail or a text message. Each kind has limits of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailOf {
-    /// Somebody's who signs in by a right password, to where they proved that it reaches them.
+    /// A user who signs in and typed the right password. The message goes to an address or a phone they
+    /// proved.
     Owner,
-    /// Somebody's who is signed in already, to the same places: a session may be in foreign hands.
+    /// A user in an open session, with the same receivers. The session may be stolen.
     Session,
-    /// Somebody's who sets a method up: an account costs nothing, and the number may be anybody's.
+    /// A user who sets a method up. Accounts cost nothing, and the phone may be somebody else's.
     SetUp,
-    /// Anybody's.
+    /// Somebody who has proved nothing.
     Stranger,
 }
 
 impl MailOf {
-    /// Whose doing the code of a challenge for this purpose is.
+    /// Returns who causes the code of a challenge with this purpose.
     pub const fn of(purpose: Purpose) -> Self {
         match purpose {
             Purpose::Setup => Self::SetUp,
@@ -48,7 +50,7 @@ impl MailOf {
         }
     }
 
-    /// How much of the whole they may use: strangers half.
+    /// Returns how much of a common limit they may use: set-ups and strangers only half.
     pub const fn share(self, all: u32) -> u32 {
         match self {
             Self::Owner | Self::Session => all,
@@ -65,19 +67,19 @@ impl MailOf {
     }
 }
 
-/// The moment, the chance and the rules of one call.
+/// One call, with its time, source, random bytes and limits.
 ///
-/// Everything a write needs from outside is drawn here, once: a write that runs again writes the same
-/// rows again.
+/// Everything that a write needs from outside is fixed here, once. So a write that runs again writes the same
+/// rows.
 #[derive(Clone)]
 pub struct Act {
     /// When the call came.
     pub now: Time,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
-    /// Limits and lifetimes.
+    /// The settings, with all limits and lifetimes.
     pub settings: Arc<Settings>,
-    /// Keys.
+    /// The keys, to seal, sign and hash with.
     pub vault: Vault,
     id: Uuid,
     nonce: [u8; 24],
@@ -85,7 +87,7 @@ pub struct Act {
 }
 
 impl Act {
-    /// Draws the chance of one call.
+    /// Fixes the time of a call and draws its random bytes.
     pub fn begin(ctx: &Ctx, source: Source) -> Self {
         let now = ctx.now();
         Self {
@@ -99,32 +101,32 @@ impl Act {
         }
     }
 
-    /// Limits and lifetimes.
+    /// Returns the limits and lifetimes.
     pub fn policy(&self) -> &Policy {
         &self.settings.policy
     }
 
-    /// An id of this act: the same whenever its write runs again, and another for each `ordinal`.
+    /// Returns an id for this act: the same each time its write runs, and a different one for each `ordinal`.
     fn id<K>(&self, ordinal: u8) -> Id<K> {
         let mut bytes = self.id.into_bytes();
         bytes[15] ^= ordinal;
         Id::new(Uuid::from_bytes(bytes))
     }
 
-    /// The same, and another for each user.
+    /// Returns an id as [`Self::id`] does, but a different one for each user.
     fn id_for<K>(&self, user: UserId, ordinal: u8) -> Id<K> {
         let mut bytes = self.id::<K>(ordinal).uuid().into_bytes();
-        // The ends are random: the beginning is the time.
+        // Only the last bytes are random. The first ones are the time.
         for (byte, theirs) in bytes.iter_mut().zip(user.uuid().into_bytes()).skip(10) {
             *byte ^= theirs;
         }
         Id::new(Uuid::from_bytes(bytes))
     }
 
-    /// Appends to the audit trail, and logs the same. Each event at most once in one act.
+    /// Appends an event to the audit trail and logs it. An act may have each event only once.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn audit(
         &self,
         tx: &mut Tx,
@@ -135,10 +137,10 @@ impl Act {
         self.audit_by(tx, user_id, None, event, detail)
     }
 
-    /// The same for what somebody else did to the user.
+    /// Does the same for what `actor_id` did to the user.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn audit_by(
         &self,
         tx: &mut Tx,
@@ -150,7 +152,7 @@ impl Act {
         audit::append(tx, &self.event(user_id, actor_id, event, detail))
     }
 
-    /// An event for the audit trail, which is logged here and has to be appended to it by the caller.
+    /// Logs an event and returns it. The caller must append it to the audit trail.
     pub fn event(
         &self,
         user_id: UserId,
@@ -171,11 +173,11 @@ impl Act {
         }
     }
 
-    /// Records that a limit was hit (ASVS 16.3.3), and refuses. It records once an hour for each user and
-    /// limit, or a caller who goes on past one would fill the disk.
+    /// Records that a limit was reached (ASVS 16.3.3), and refuses. It records once an hour per user and
+    /// limit, since a caller who goes on could otherwise fill the disk.
     ///
     /// # Errors
-    /// Always: the refusal, or a fault when the database does not answer.
+    /// Always: returns the refusal, or a fault if the database does not answer.
     pub fn refuse_limited<T>(&self, tx: &mut Tx, user_id: UserId, refusal: Refusal) -> Result<T> {
         let (subject, told) = self.told(user_id, &refusal);
         if limits::take(tx, &subject, told, self.now)?.is_none() {
@@ -184,16 +186,16 @@ impl Act {
         Err(refusal.into())
     }
 
-    /// Whether this refusal was recorded this hour: then turning somebody away writes nothing.
+    /// Whether this refusal was already recorded this hour. If so, refusing again writes nothing.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn was_told(&self, tx: &mut Tx, user_id: UserId, refusal: &Refusal) -> Result<bool> {
         let (subject, told) = self.told(user_id, refusal);
         Ok(limits::wait_of(tx, &subject, told, self.now)?.is_some())
     }
 
-    /// What a refusal is recorded by. Not by the id itself: the row may outlive the user.
+    /// Returns what a refusal is recorded under. It is not the user's id, since the row may outlive the user.
     fn told(&self, user_id: UserId, refusal: &Refusal) -> ([u8; 32], Limit) {
         let told = Limit {
             name: refusal.code(),
@@ -204,23 +206,23 @@ impl Act {
         (subject, told)
     }
 
-    /// The id under which the audit trail keeps what happened to an address that has no account.
+    /// Returns the id in the audit trail for an address without an account.
     pub fn stranger(&self, address: &str) -> UserId {
         let hash = self.vault.keyed_hash("stranger", &[address.as_bytes()]);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash[..16]);
-        // RFC 9562 §5.8: version 8, made of what the maker likes.
+        // Version 8 may hold any bits (RFC 9562 §5.8).
         Id::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// The id under which the audit trail keeps what a network did that belongs to nobody.
+    /// Returns the id in the audit trail for what a network did that concerns no user.
     pub fn of_network(&self) -> UserId {
         self.stranger(&self.source.network().to_string())
     }
 
-    /// Whether limits by source count this call: the operator's do not, nor those of this machine while
-    /// the server is there for this machine alone. Behind a proxy on this machine that is not named in
-    /// `trusted_proxies`, all clients of the world come from here.
+    /// Whether limits by source count this call. The operator's calls do not count. Calls from this machine
+    /// do not count either, while the server serves this machine alone. (Behind a local proxy that
+    /// `trusted_proxies` does not name, all clients come from this machine.)
     pub fn counts(&self) -> bool {
         match self.source {
             Source::Console => false,
@@ -230,12 +232,12 @@ impl Act {
         }
     }
 
-    /// Counts a call that sends mail against its source, and makes sure the courier's queue
-    /// has room. Strangers have half of everything, and a count of their own, and so have
-    /// set-ups: they cannot use up what the codes of sign-ins have.
+    /// Counts a call that causes mail or SMS against its network, and checks that the courier's queue has
+    /// room. Set-ups and strangers each have a separate count, and half of the queue, so that they cannot use
+    /// up what sign-ins need.
     ///
     /// # Errors
-    /// Refuses past any of them.
+    /// Refuses if the queue or the limit is full.
     pub fn count_mail_call(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
         let most = whose.share(self.policy().courier_queue);
         if notices::queued(tx)? >= i64::from(most) {
@@ -244,7 +246,7 @@ impl Act {
         if self.counts() {
             let (subject, limit) = self.mail_calls(whose);
             if let Some(retry_after) = self.take(tx, &subject, limit)? {
-                // A stranger's id is drawn for each call: recorded by it, each would be a row.
+                // A stranger's id is new in each call, so recording by it would write a row per call.
                 let whom = match whose {
                     MailOf::Owner | MailOf::Session | MailOf::SetUp => user_id,
                     MailOf::Stranger => self.of_network(),
@@ -255,11 +257,11 @@ impl Act {
         Ok(())
     }
 
-    /// Takes one use of a limit that its caller is told of: `None` when there was one, else the seconds
-    /// until the next.
+    /// Takes one use of a limit that the answer's headers show. Returns `None` if there was one left,
+    /// otherwise the seconds until the next one.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn take(&self, tx: &mut Tx, subject: &[u8], limit: Limit) -> Result<Option<u32>> {
         let wait = limits::take(tx, subject, limit, self.now)?;
         let standing = limits::standing_of(tx, subject, limit, self.now)?;
@@ -267,10 +269,10 @@ impl Act {
         Ok(wait)
     }
 
-    /// The same of a user's limit: only for calls that come from the user.
+    /// Does the same for a user's limit. Only for calls that the user makes.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn take_of_user(&self, tx: &mut Tx, user_id: UserId, limit: Limit) -> Result<Option<u32>> {
         let wait = limits::take_of_user(tx, user_id, limit, self.now)?;
         let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
@@ -278,10 +280,10 @@ impl Act {
         Ok(wait)
     }
 
-    /// Judges whether this source may cause mail at all, before slow work is done for it.
+    /// Checks that this network may cause mail, before slow work is done for it.
     ///
     /// # Errors
-    /// Refuses past the limit.
+    /// Refuses if the limit is used up.
     pub fn judge_mail_call(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
         let Some(retry_after) = self.mail_call_wait(tx, whose)? else {
             return Ok(());
@@ -292,18 +294,18 @@ impl Act {
         Err(Refusal::TooManyRequests { retry_after }.into())
     }
 
-    /// Whether this source caused its share of mails and text messages for now.
+    /// Whether this network has used up its mails and text messages for now.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn mail_calls_used_up(&self, tx: &mut Tx, whose: MailOf) -> Result<bool> {
         Ok(self.mail_call_wait(tx, whose)?.is_some())
     }
 
-    /// Whether the courier's queue is full, or the server's mails of this hour are used up.
+    /// Whether the courier's queue is full, or, for mail, the server's limit of this hour is used up.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn has_no_room(&self, tx: &mut Tx, whose: MailOf, method: FactorKind) -> Result<bool> {
         if notices::queued(tx)? >= i64::from(whose.share(self.policy().courier_queue)) {
             return Ok(true);
@@ -328,7 +330,7 @@ impl Act {
         limits::wait_of(tx, &subject, limit, self.now)
     }
 
-    /// What the calls of a source count by.
+    /// Returns the key and the limit that the calls of a network count by.
     fn mail_calls(&self, whose: MailOf) -> ([u8; 32], Limit) {
         let network = network(self.source);
         let limit = Limit {
@@ -339,11 +341,10 @@ impl Act {
         (self.vault.keyed_hash("mail source", &[&network]), limit)
     }
 
-    /// Counts a mail that is about to be queued against the whole server's budget, if it has
-    /// one, and warns at 80 % of it.
+    /// Counts a mail against the limit of the whole server, if there is one, and warns at 80 % of it.
     ///
     /// # Errors
-    /// Busy when the budget is used up.
+    /// Refuses as busy if the limit is used up.
     pub fn count_mail(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
         let all = self.policy().mails_per_hour;
         if all == 0 {
@@ -354,7 +355,7 @@ impl Act {
             most,
             window_seconds: HOUR,
         };
-        // A stranger's mail is one of the strangers' half, and one of all; so is a set-up's.
+        // A mail of a stranger or a set-up counts against their half and against the whole.
         let shares: &[Limit] = match whose {
             MailOf::Owner | MailOf::Session => &[limit("mails", all)],
             MailOf::SetUp | MailOf::Stranger => &[
@@ -374,8 +375,8 @@ impl Act {
         Ok(())
     }
 
-    /// The limits of code mails of an account. What its sessions begin has the same limits once more, or an
-    /// old session in foreign hands could use up what its owner needs to sign in.
+    /// Returns an account's limits of mailed codes. Open sessions have a separate count, so that a stolen
+    /// session cannot use up what its owner needs to sign in.
     fn code_mail_limits(&self, whose: MailOf) -> [Limit; 2] {
         let (hour, day) = match whose {
             MailOf::Session => ("code_mails_hour_sessions", "code_mails_day_sessions"),
@@ -397,10 +398,10 @@ impl Act {
         ]
     }
 
-    /// Counts a code mail against its account.
+    /// Counts a mailed code against its account.
     ///
     /// # Errors
-    /// Refuses past the limit.
+    /// Refuses if a limit is used up.
     pub fn count_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
         for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = self.take_of_user(tx, user_id, limit)? {
@@ -410,10 +411,10 @@ impl Act {
         Ok(())
     }
 
-    /// Judges whether the account may be sent a code, without counting one.
+    /// Checks that the account may be sent a code, without counting one.
     ///
     /// # Errors
-    /// Refuses past the limit.
+    /// Refuses if a limit is used up.
     pub fn judge_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
         for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = limits::wait_of_user(tx, user_id, limit, self.now)? {
@@ -425,10 +426,10 @@ impl Act {
         Ok(())
     }
 
-    /// Whether the account had its share of code mails for sign-ins for now.
+    /// Whether the account has used up its mailed codes for sign-ins, for now.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn code_mails_used_up(&self, tx: &mut Tx, user_id: UserId) -> Result<bool> {
         for limit in self.code_mail_limits(MailOf::Owner) {
             if limits::wait_of_user(tx, user_id, limit, self.now)?.is_some() {
@@ -438,10 +439,10 @@ impl Act {
         Ok(false)
     }
 
-    /// Seconds until the account may be sent a code again, by its limits.
+    /// Returns the seconds until the account may be sent a code again; at least 1.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn code_mail_wait(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<u32> {
         let mut longest = 1;
         for limit in self.code_mail_limits(whose) {
@@ -451,11 +452,11 @@ impl Act {
         Ok(longest)
     }
 
-    /// Tells the user, by mail, if they have a mailbox. Past `notices_per_hour` or
-    /// `notices_per_day` one digest an hour stands for all further notices.
+    /// Queues a notice to the user, if they have a mailbox. Past `notices_per_hour` or `notices_per_day`, one
+    /// digest an hour stands for all further notices.
     ///
     /// # Errors
-    /// A fault when the database does not answer or the letter cannot be sealed.
+    /// Returns a fault if the database does not answer or the letter cannot be sealed.
     pub fn notify(&self, tx: &mut Tx, user: &User, message: Message) -> Result<()> {
         if !user.mailbox {
             return Ok(());
@@ -486,10 +487,10 @@ impl Act {
         Ok(())
     }
 
-    /// Queues a letter for the courier, sealed. At most one of each kind for each user in one act.
+    /// Seals a letter and queues it for the courier. An act may queue only one letter of each kind per user.
     ///
     /// # Errors
-    /// A fault when the database does not answer or the letter cannot be sealed.
+    /// Returns a fault if the database does not answer or the letter cannot be sealed.
     pub fn post(
         &self,
         tx: &mut Tx,
@@ -534,7 +535,7 @@ impl Act {
     }
 }
 
-/// The bytes of the network a source lies in.
+/// Returns the bytes of the network that limits count by.
 pub fn network(source: Source) -> Vec<u8> {
     match source.network() {
         IpAddr::V4(address) => address.octets().to_vec(),

@@ -1,4 +1,4 @@
-//! The life of a challenge: opened, found again, sent for again. `settle` answers it.
+//! Opens challenges, finds them, and sends their codes. Module `settle` answers them.
 
 mod seen;
 
@@ -19,7 +19,7 @@ use crate::vault;
 
 pub use seen::{Seen, look, look_by_link, look_by_session, look_to_answer, look_waiting};
 
-/// What a new challenge is made of, drawn before the write.
+/// The id and random bytes of a new challenge, drawn before the write.
 #[derive(Clone)]
 pub struct Draft {
     id: ChallengeId,
@@ -30,41 +30,41 @@ pub struct Draft {
 /// A challenge that was opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Time,
-    /// Whether its code was to be sent and a limit forbids it for now.
+    /// Whether a code should have been sent, but a limit forbids it for now.
     pub unsent: bool,
-    /// Whether a code was sent for it.
+    /// Whether a code was sent.
     pub sent: bool,
 }
 
 /// What a new challenge is for.
 #[derive(Clone)]
 pub struct Opening {
-    /// Its purpose.
+    /// What it may be used for.
     pub purpose: Purpose,
-    /// The method it waits for.
+    /// The method whose answer it waits for.
     pub kind: FactorKind,
-    /// The factor it is about, if one.
+    /// The factor that is set up or turned off, if one.
     pub factor_id: Option<FactorId>,
     /// The session that asks, if one.
     pub session_id: Option<SessionId>,
-    /// Its lifetime in seconds.
+    /// Its lifetime, in seconds.
     pub seconds: u32,
-    /// The number an SMS goes to.
+    /// The phone number for SMS.
     pub phone: Option<String>,
-    /// The act that is confirmed, for [`Purpose::Action`].
+    /// The act to confirm, for [`Purpose::Action`]; for a set-up, a mark if the factor replaces others.
     pub action: Option<String>,
-    /// Whether its code is sent at once; else the client asks for it.
+    /// Whether the code is sent at once. If not, the client asks for it later.
     pub sends: bool,
-    /// Whether it is opened although its code may not be sent now: the person has another method.
+    /// Whether it is opened even if its code cannot be sent now, because the person has another method.
     pub even_unsent: bool,
-    /// What the server keeps of a WebAuthn ceremony.
+    /// The state of a WebAuthn ceremony, as JSON.
     pub ceremony: Option<String>,
 }
 
 impl Opening {
-    /// A challenge of this purpose and method, whose code is sent at once.
+    /// A challenge of this purpose and method whose code is sent at once.
     pub const fn new(purpose: Purpose, kind: FactorKind, seconds: u32) -> Self {
         Self {
             purpose,
@@ -82,7 +82,7 @@ impl Opening {
 }
 
 impl Draft {
-    /// Draws the chance of one challenge.
+    /// Draws the id and the random bytes of one challenge.
     pub fn new(ctx: &Ctx, act: &Act) -> Self {
         let id = ctx.chance.id(act.now);
         Self {
@@ -92,18 +92,18 @@ impl Draft {
         }
     }
 
-    /// The `mfaToken` of this challenge.
+    /// Returns the `mfaToken` of this challenge.
     pub fn token(&self, user: UserId) -> Secret<String> {
         Reference::new(user, self.id, self.secret.clone()).print(ReferenceKind::Challenge)
     }
 
-    /// Opens the challenge, and sends its code if its method is one that is sent. The oldest of too
-    /// many live ones dies.
+    /// Opens the challenge, and sends its code if the method has one that is sent. If there are too many live
+    /// challenges, the oldest ends.
     ///
     /// # Errors
-    /// Refuses when nothing may be sent now, but for openings that take it.
+    /// Refuses if a code cannot be sent now, unless `even_unsent` allows that.
     pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Opened> {
-        // With SMS turned off since, its challenge still stands, for a recovery code.
+        // If SMS was switched off meanwhile, the challenge still opens, since a recovery code can answer it.
         let can_send = match opening.kind {
             FactorKind::Sms => sms::can_send(act, opening.phone.as_deref()),
             FactorKind::Email
@@ -122,12 +122,12 @@ impl Draft {
                 )) if opening.even_unsent => false,
                 counted => counted.map(|()| true)?,
             };
-        // Counted by one write at a time, or two at once would leave one too many alive.
+        // The lock lets one write count at a time. Otherwise two at once could leave one challenge too many.
         users::lock(tx, user.id)?;
         let others = challenges::live(tx, user.id, act.now)?;
         let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
-        // Each session has its own share, and sign-ins have one: or a stolen session could end whatever
-        // its owner begins.
+        // Sessions and sign-ins have separate counts. Otherwise a stolen session could end what its owner
+        // begins.
         let same = |other: &&Challenge| other.session_id == opening.session_id;
         for old in others.iter().filter(same).skip(keep) {
             challenges::spend(tx, user.id, old.id, act.now)?;
@@ -170,7 +170,7 @@ impl Draft {
     }
 }
 
-/// The number of the SMS factor that was proved, if there is one; the one that is on first.
+/// Returns the number of a proved SMS factor, if there is one. A factor that is on comes first.
 pub fn phone_on(factors: &[Factor]) -> Option<String> {
     let of = |state: FactorState| {
         let texts = |factor: &&Factor| factor.kind == FactorKind::Sms && factor.state == state;
@@ -181,20 +181,20 @@ pub fn phone_on(factors: &[Factor]) -> Option<String> {
         .and_then(|factor| factor.target.clone())
 }
 
-/// When a link that is mailed now stops working.
+/// Returns when a link that is mailed now expires.
 fn link_ends(act: &Act) -> Time {
     let seconds = act.policy().magic_link_seconds;
     act.now.plus_seconds(i64::from(seconds))
 }
 
-/// Draws the code and the link of one letter of a challenge.
+/// Draws the code and the link of one mail or text message.
 pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
     let digits = act.policy().code_digits;
     Sending::new(&act.vault, challenge, ctx.chance.secret(), digits)
 }
 
-/// Counts a code that is about to be sent, before anything is changed. What is
-/// refused by the limits of the account or the number is not counted for its source either.
+/// Counts a code that is about to be sent, before anything changes. If the limits of the account or the
+/// number refuse it, it does not count for the network either.
 fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
     let whose = MailOf::of(opening.purpose);
     if opening.kind == FactorKind::Sms {
@@ -205,12 +205,12 @@ fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
     }
     act.judge_code_mail(tx, user.id, whose)?;
     act.count_mail_call(tx, user.id, whose)?;
-    // What the server has no mail for is not counted for the account.
+    // If the server's limit of mails refuses it, it does not count for the account.
     act.count_mail(tx, whose)?;
     act.count_code_mail(tx, user.id, whose)
 }
 
-/// Queues the letter or the SMS that carries a challenge's code.
+/// Queues the mail or the SMS with a challenge's code.
 fn deliver(
     tx: &mut Tx,
     act: &Act,
@@ -273,16 +273,17 @@ fn deliver(
     act.post(tx, user.id, to, message, seconds)
 }
 
-/// Whether a link goes with the code: by mail alone, and not where only a code is asked for.
+/// Whether a link goes with the code: only in mails, and not for named acts.
 fn links(challenge: &Challenge) -> bool {
     challenge.kind == FactorKind::Email && challenge.purpose != Purpose::Action
 }
 
-/// Sends a challenge its first code or a further one: the new one takes the place of the old one.
-/// `false` when the challenge changed meanwhile; then nothing is sent and no code is counted.
+/// Sends a challenge's first code or a further one. A new code replaces the old one. Returns `false` if the
+/// challenge changed meanwhile. Then nothing is sent, and no code is counted.
 ///
 /// # Errors
-/// Refuses past the limits of code mails, of the source and of text messages, before the old code is touched.
+/// Refuses if a limit of mailed codes, of the network or of text messages is used up. The old code still
+/// works then.
 pub fn send(
     tx: &mut Tx,
     act: &Act,
@@ -291,10 +292,11 @@ pub fn send(
     sending: &Sending,
 ) -> Result<bool> {
     let whose = MailOf::of(seen.challenge.purpose);
-    // What is judged here is counted below: by one write at a time. And a phone that was replaced
-    // meanwhile gets nothing.
+    // Limits are checked here and counted below, so one write at a time may do this. The lock also makes sure
+    // that a phone number that was replaced meanwhile gets nothing.
     users::lock(tx, seen.user.id)?;
-    // Somebody sent meanwhile: nothing is sent, and so nothing is counted for the network or the server.
+    // If a code was sent meanwhile, nothing is sent now, and nothing is counted for the network or the
+    // server.
     let found = challenges::find(tx, seen.user.id, seen.challenge.id)?;
     if !found.is_some_and(|found| found.waits_as(&seen.challenge)) {
         return Ok(false);

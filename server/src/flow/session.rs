@@ -1,4 +1,4 @@
-//! Sessions: the one place that begins them, and how they are carried on, judged and ended.
+//! Sessions: the one place that begins them, and how they are refreshed, checked and ended.
 
 use uuid::Uuid;
 
@@ -22,12 +22,12 @@ mod pending;
 
 pub use pending::{abandon, as_bearer, is_pending, pending};
 
-/// Who our own access tokens are issued to (RFC 9068 §2.2: `client_id`).
+/// The client that our own access tokens are issued to (`client_id`, RFC 9068 §2.2).
 const CLIENT: &str = "countersign";
-/// A session's last use is kept to the minute: one write a minute, not one a call.
+/// A session's last use is written once a minute, not once a call.
 const TOUCH_SECONDS: i64 = 60;
 
-/// What the tokens of a session are made of, drawn before the write.
+/// The ids and random bytes for the tokens of a session, drawn before the write.
 #[derive(Clone)]
 pub struct Draft {
     session_id: SessionId,
@@ -36,7 +36,7 @@ pub struct Draft {
     token_id: Uuid,
 }
 
-/// A session that was written: what its tokens are made of, once the write is committed.
+/// A session that was written. Its tokens are signed after the commit.
 pub struct Opened {
     user: User,
     factors: Vec<Factor>,
@@ -45,7 +45,7 @@ pub struct Opened {
 }
 
 impl Draft {
-    /// Draws the chance of one session, or of one exchange.
+    /// Draws the random bytes for one session or one exchange.
     pub fn new(ctx: &Ctx, act: &Act) -> Self {
         Self {
             session_id: ctx.chance.id(act.now),
@@ -55,12 +55,12 @@ impl Draft {
         }
     }
 
-    /// Begins a session: **the one place** where proofs and policy turn into one. Every way of
-    /// signing in comes through here, so none can leave the second factor out.
+    /// Begins a session: **the one place** where proofs and policy turn into one. Every way of signing in
+    /// comes through here, so none can leave out the second factor.
     ///
     /// # Errors
-    /// A fault when a factor is on and was not proved: a flow that gets this far without it is
-    /// wrong, and nothing is issued.
+    /// Returns a fault if a factor is on and was not proved. A flow that gets here without it is wrong, and
+    /// no token is issued.
     pub fn open(
         &self,
         tx: &mut Tx,
@@ -120,9 +120,9 @@ impl Draft {
         }
     }
 
-    /// The draft of what `old` is exchanged for: the secret follows from the old one's and the new id,
-    /// under a key of the server. So it can be given once more, the database holds neither, and who has
-    /// both the old one and the database still lacks the key.
+    /// Returns the draft of the token that `old` is exchanged for. Its secret is derived from the old secret
+    /// and the new id with a key of the server. So it can be given again without being stored, and whoever
+    /// has both the old token and the database still lacks the key.
     fn succeeding(&self, act: &Act, old: &Reference, next: RefreshId) -> Self {
         let (user, row) = (old.user::<UserRow>(), old.row::<RefreshRow>());
         let parts: &[&[u8]] = &[
@@ -139,10 +139,10 @@ impl Draft {
         }
     }
 
-    /// Signs the tokens of a session that is committed.
+    /// Signs the tokens of a committed session.
     ///
     /// # Errors
-    /// A fault when the key ring cannot sign.
+    /// Returns a fault if the key ring cannot sign.
     pub fn sign(&self, act: &Act, opened: &Opened) -> Result<SignedIn> {
         let access = access_token(act, opened, self.token_id)?;
         let refresh = Reference::new(opened.user.id, self.refresh_id, self.refresh_secret.clone());
@@ -160,7 +160,7 @@ impl Draft {
 }
 
 impl Opened {
-    /// A session that is open, as the write that lifted it left it.
+    /// Wraps an open session, as a step-up has just written it.
     pub const fn of(user: User, factors: Vec<Factor>, session: Session, asked: bool) -> Self {
         Self {
             asked,
@@ -170,24 +170,24 @@ impl Opened {
         }
     }
 
-    /// The session.
+    /// Returns the session.
     pub const fn session(&self) -> &Session {
         &self.session
     }
 }
 
-/// An access token, and when it stops working.
+/// An access token, and when it expires.
 pub struct AccessToken {
-    /// The token.
+    /// The signed token.
     pub token: Secret<String>,
-    /// When it stops working: never after its session.
+    /// When it expires: never after its session.
     pub expires_at: Time,
 }
 
-/// Signs an access token of an open session.
+/// Signs an access token for an open session.
 ///
 /// # Errors
-/// A fault when the key ring cannot sign.
+/// Returns a fault if the key ring cannot sign.
 pub fn access_token(act: &Act, opened: &Opened, token_id: Uuid) -> Result<AccessToken> {
     let Opened { user, session, .. } = opened;
     let policy = act.policy();
@@ -213,7 +213,7 @@ pub fn access_token(act: &Act, opened: &Opened, token_id: Uuid) -> Result<Access
     })
 }
 
-/// An id as clients see it: `user-0192…`.
+/// Prints an id as clients see it: `user-0192…`.
 fn print_id<K>(kind: &str, id: Id<K>) -> String {
     format!("{kind}-{id}")
 }
@@ -223,7 +223,7 @@ fn read_id<K>(kind: &str, text: &str) -> Option<Id<K>> {
     Uuid::try_parse(uuid).ok().map(Id::new)
 }
 
-/// A user as clients may see them.
+/// Returns a user as clients may see them. The methods do not include what a policy demands.
 pub fn person(user: &User, factors: &[Factor]) -> Person {
     Person {
         id: user.id,
@@ -241,13 +241,13 @@ pub fn person(user: &User, factors: &[Factor]) -> Person {
     }
 }
 
-/// The caller as they may see themselves.
+/// Returns the caller as they may see themselves, with their session.
 pub fn view(caller: &Caller) -> (Person, SessionView) {
     let person = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
     (person, view_of(&caller.session))
 }
 
-/// A session as its owner may see it.
+/// Returns a session as its owner may see it.
 pub fn view_of(session: &Session) -> SessionView {
     SessionView {
         id: session.id,
@@ -258,11 +258,11 @@ pub fn view_of(session: &Session) -> SessionView {
     }
 }
 
-/// Who sends this bearer: its signature, its session's row and its user's row all have to stand now
-/// (ASVS 7.4.1 and 8.3.2).
+/// Finds the caller of a bearer token. The signature must be right, and the session and the user must be
+/// alive in the database now (ASVS 7.4.1 and 8.3.2).
 ///
 /// # Errors
-/// Refuses a token that is no good, or past its time.
+/// Refuses an invalid token, and an expired one.
 pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
     let now = ctx.now();
     let invalid = Refusal::TokenInvalid { sent: true };
@@ -294,7 +294,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
         .await;
     let caller = match found {
         Err(Error::Refused(Refusal::TokenExpired)) => {
-            // Seen to be over: no clock that goes back opens it again.
+            // It has expired, so it is ended. It must not come alive again if the clock goes back.
             let ended = ctx.write(move |tx| sessions::end(tx, user_id, session_id, now));
             if let Err(error) = ended.await {
                 tracing::warn!(?error, "a session that is over was not ended");
@@ -307,7 +307,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
         let session = caller.session.without_proof(now);
         let kept = session.clone();
         if let Err(error) = ctx.write(move |tx| sessions::lift(tx, &kept)).await {
-            // This call has no proof all the same: reading goes on when writing cannot.
+            // The caller of this request has no proof in any case. Reading still works when writing does not.
             tracing::warn!(?error, "proof of a time to come was not forgotten");
         }
         return Ok(Caller { session, ..caller });
@@ -317,17 +317,17 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
             .write(move |tx| sessions::touch(tx, user_id, session_id, now))
             .await;
         if let Err(error) = touched {
-            // The session only seems idle a little longer: reading goes on when writing cannot.
+            // The session only seems idle a little longer. Reading still works when writing does not.
             tracing::warn!(?error, "a session's last use was not kept");
         }
     }
     Ok(caller)
 }
 
-/// Judges a token for a relying service.
+/// Checks a token for another service.
 ///
 /// # Errors
-/// A fault when the database does not answer; a bad token is an outcome, not an error.
+/// Returns a fault if the database does not answer. A bad token is an outcome, not an error.
 pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
     match authenticate(ctx, token).await {
         Ok(caller) => {
@@ -343,12 +343,12 @@ pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
     }
 }
 
-/// Exchanges a refresh token: each is good for one exchange. One that comes again within
-/// `refresh_reuse_seconds` gets the same successor, once; one that comes later ends its session, since
-/// either it or its successor is in foreign hands.
+/// Exchanges a refresh token. Each is good for one exchange. If it is sent again within
+/// `refresh_reuse_seconds`, it gets the same successor once more. If it is sent later, its session ends,
+/// since the token or its successor was stolen.
 ///
 /// # Errors
-/// Refuses a bad, used or expired one.
+/// Refuses an invalid, used or expired token.
 pub async fn refresh(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<SignedIn> {
     let act = Act::begin(ctx, source);
     let draft = Draft::new(ctx, &act);
@@ -371,7 +371,7 @@ fn exchange(
     let invalid = || Refusal::TokenInvalid { sent: true };
     let user_id: UserId = reference.user();
     let id: RefreshId = reference.row::<RefreshRow>();
-    // What is being deleted gets no new row.
+    // A user who is being deleted must not get a new row.
     users::lock(tx, user_id)?;
     let known = sessions::find_refresh(tx, user_id, id)?
         .filter(|kept| vault::same(&vault::digest(reference.secret.expose()), &kept.secret_hash))
@@ -402,8 +402,7 @@ fn exchange(
     Ok((draft, opened))
 }
 
-/// Judges whether a session is open; one that is seen to be over ends here, so that no clock that goes
-/// back opens it again.
+/// Checks that a session is open. An expired one is ended here, so that it stays over if the clock goes back.
 fn judge_open(tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
     let judged = session.judge(act.policy(), act.now);
     if let Err(Refusal::TokenExpired) = judged {
@@ -412,7 +411,7 @@ fn judge_open(tx: &mut Tx, act: &Act, session: &Session) -> Result<()> {
     Ok(judged?)
 }
 
-/// The id of what a token that comes again was exchanged for, if it may be given once more.
+/// Returns the id of the token that `known` was exchanged for, if it may be given once more.
 fn again(
     tx: &mut Tx,
     act: &Act,
@@ -441,10 +440,10 @@ fn again(
     }
 }
 
-/// Ends the caller's session: every token of it is good for nothing from now on (ASVS 7.4.1).
+/// Ends the caller's session. None of its tokens works from then on (ASVS 7.4.1).
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub async fn logout(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     ctx.write(move |tx| {

@@ -1,4 +1,5 @@
-//! A challenge found again: by its reference, by its link, by the session that began it; and what it says then.
+//! Finds a challenge again, by its reference, by its link or by its session, with all that is needed to judge
+//! it.
 
 use crate::app::Ctx;
 use crate::flow::challenge::phone_on;
@@ -14,27 +15,28 @@ use crate::model::{ChallengeId, Error, FactorId, Refusal, Result, Secret, UserId
 use crate::store::{Tx, challenges, factors, sessions, users};
 use crate::vault;
 
-/// A challenge as it was found, with all that is needed to judge it.
+/// A challenge as it was read, with all that is needed to judge it.
 #[derive(Clone)]
 pub struct Seen {
     /// The challenge.
     pub challenge: Challenge,
-    /// Whose it is.
+    /// The user who must answer.
     pub user: User,
-    /// Their factors.
+    /// The user's factors.
     pub factors: Vec<Factor>,
     /// The counter of the method it waits for.
     pub attempts: FactorAttempts,
     /// The counters of all methods that were tried.
     pub counters: Vec<FactorAttempts>,
-    /// The methods that sign-in asks for.
+    /// The methods that sign-in accepts.
     pub demanded: Vec<FactorKind>,
 }
 
-/// Finds the challenge of an `mfaToken`, and judges whether it is alive and for this purpose.
+/// Finds the challenge of an `mfaToken`, and checks that it is alive and has this purpose.
 ///
 /// # Errors
-/// Refuses unknown, forged, used, expired and foreign ones, before anything is touched.
+/// Refuses an unknown, forged, used or expired reference, and one for another purpose. Nothing is written for
+/// these, except that an expired challenge is ended.
 pub async fn look(
     ctx: &Ctx,
     act: &Act,
@@ -61,7 +63,7 @@ pub async fn look(
     end_over(ctx, act, user, row, found).await
 }
 
-/// Ends what was seen to be over, so that it stays over when the clock goes back.
+/// Ends a challenge that was found to be expired, so that it stays expired if the clock goes back.
 async fn end_over<T>(
     ctx: &Ctx,
     act: &Act,
@@ -79,13 +81,13 @@ async fn end(ctx: &Ctx, act: &Act, user: UserId, row: ChallengeId) {
     let now = act.now;
     let ended = ctx.write(move |tx| challenges::end_over(tx, user, row, now));
     if let Err(error) = ended.await {
-        // What is known is told all the same.
+        // The caller gets the refusal in any case.
         tracing::warn!(?error, "a challenge that is over was not ended");
     }
 }
 
-/// Finds the sign-in of a reference that came as a bearer: it waits as long as its codes or its link
-/// are good, whichever ends later, and what is asked of it judges the rest.
+/// Finds the sign-in of a reference that was sent as a bearer. It lives as long as its codes or its link,
+/// whichever ends later.
 ///
 /// # Errors
 /// As [`look`].
@@ -109,8 +111,8 @@ pub async fn look_waiting(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
     end_over(ctx, act, user, row, found).await
 }
 
-/// Finds the challenge of an `mfaToken` that is answered with `answer`: with the link of its mail
-/// even when its codes are past their time, since a link lives longer.
+/// Finds the challenge of an `mfaToken` for an answer. If `answer` is the link of its mail, its codes may
+/// have expired already, since a link lives longer.
 ///
 /// # Errors
 /// As [`look`].
@@ -143,8 +145,8 @@ pub async fn look_to_answer(
     seen.go_on(ctx).await
 }
 
-/// Refuses a link that is not of this challenge, or not any more: a newer mail's took its place. It costs
-/// no try, since nobody guesses one.
+/// Refuses a link of another challenge, or one that a newer mail replaced. This costs no try, since nobody
+/// can guess a link.
 async fn other_link(
     ctx: &Ctx,
     act: &Act,
@@ -157,11 +159,11 @@ async fn other_link(
     Err(Refusal::InvalidMfaCode { attempts_remaining }.into())
 }
 
-/// Finds the challenge of a mailed link, whatever its purpose, and judges whether the link is alive:
-/// it may outlive its challenge, which then goes on until the link's end.
+/// Finds the challenge of a mailed link, whatever its purpose, and checks that the link is alive. A link may
+/// outlive its challenge, which then lives until the link expires.
 ///
 /// # Errors
-/// Refuses unknown, forged, replaced and expired ones, and those of challenges that are over.
+/// Refuses an unknown, forged, replaced or expired link, and one whose challenge is over.
 pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
     let reference = Reference::parse_pasted(ReferenceKind::MagicLink, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
@@ -179,7 +181,7 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
         challenge.expires_at = challenge.expires_at.max(ends);
         challenge.judge_alive(now)?;
         if challenge.last_sent_at.is_some_and(|at| at.is_to_come(now)) {
-            // The clock went back since it was mailed: it lives no longer for that.
+            // The clock has gone back since it was mailed. That must not lengthen its life.
             return Err(Refusal::MfaTokenExpired.into());
         }
         Seen::of(tx, challenge, user)
@@ -188,11 +190,11 @@ pub async fn look_by_link(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Resul
     end_over(ctx, act, user, row, found).await
 }
 
-/// Finds the newest live challenge that a session began for this purpose: for APIs whose clients
-/// send no reference.
+/// Finds the newest live challenge that a session began for this purpose, for APIs whose clients send no
+/// reference.
 ///
 /// # Errors
-/// Refuses when there is none.
+/// Refuses if there is none.
 pub async fn look_by_session(
     ctx: &Ctx,
     act: &Act,
@@ -203,7 +205,7 @@ pub async fn look_by_session(
     let (user_id, session_id, now) = (caller.user.id, caller.session.id, act.now);
     let found = ctx.read(move |tx| {
         let live = challenges::live(tx, user_id, now)?;
-        // One whose factor another set-up displaced is nothing to be found.
+        // A challenge whose factor was displaced by another set-up is not found.
         let standing = factors::of_user(tx, user_id)?;
         let stands = |id: FactorId| standing.iter().any(|factor| factor.id == id);
         let challenge = live
@@ -221,7 +223,7 @@ pub async fn look_by_session(
     match found.await? {
         Found::Live(seen) => Ok(*seen),
         Found::Over(rows) => {
-            // What was seen to be over stays so when the clock goes back.
+            // They are ended, so that they stay expired if the clock goes back.
             for row in rows {
                 end(ctx, act, user_id, row).await;
             }
@@ -230,7 +232,7 @@ pub async fn look_by_session(
     }
 }
 
-/// What a session began: the one that lives, or those whose time is over.
+/// What was found of a session's challenges: the one that is alive, or those that have expired.
 enum Found {
     Live(Box<Seen>),
     Over(Vec<ChallengeId>),
@@ -255,17 +257,17 @@ impl Seen {
         })
     }
 
-    /// Whether any method of the user was stopped when it was read.
+    /// Whether any method of the user was locked when it was read.
     pub fn has_stopped_methods(&self, act: &Act) -> bool {
         self.counters
             .iter()
             .any(|counter| counter.locked(act.policy()))
     }
 
-    /// The same challenge, alive until the end that was seen: its link's.
+    /// Extends the challenge in the database until its link expires.
     ///
     /// # Errors
-    /// Refuses one that is over meanwhile.
+    /// Refuses a challenge that is over meanwhile.
     pub async fn go_on(self, ctx: &Ctx) -> Result<Self> {
         ctx.write(move |tx| match challenges::go_on(tx, &self.challenge)? {
             true => Ok(self.clone()),
@@ -274,7 +276,7 @@ impl Seen {
         .await
     }
 
-    /// The factors on of the method that the challenge waits for.
+    /// Returns the factors that are on, of the method that the challenge waits for.
     pub fn on(&self) -> Vec<Factor> {
         let answers = |factor: &&Factor| {
             factor.kind == self.challenge.kind && factor.state == FactorState::On
@@ -282,19 +284,20 @@ impl Seen {
         self.factors.iter().filter(answers).cloned().collect()
     }
 
-    /// The factor that the challenge is about, if it still stands.
+    /// Returns the factor that is set up or turned off, if it still exists.
     pub fn about(&self) -> Option<Factor> {
         let id = self.challenge.factor_id?;
         self.factors.iter().find(|factor| factor.id == id).cloned()
     }
 
-    /// The number that an SMS of this challenge goes to: of the factor it is about, else of the one on.
+    /// Returns the number for this challenge's SMS: of the factor that is set up or turned off, otherwise of
+    /// the proved one.
     pub(super) fn phone(&self) -> Option<String> {
         let about = self.about().and_then(|factor| factor.target);
         about.or_else(|| phone_on(&self.factors))
     }
 
-    /// Whether the method it waits for is one whose codes are sent, and can be now.
+    /// Whether the method has codes that are sent, and one can be sent now.
     pub fn sends(&self, act: &Act) -> bool {
         match self.challenge.kind {
             FactorKind::Sms => sms::can_send(act, self.phone().as_deref()),
@@ -306,10 +309,10 @@ impl Seen {
         }
     }
 
-    /// Judges whether sign-in may be finished by this method.
+    /// Checks that this method may finish the sign-in.
     ///
     /// # Errors
-    /// Refuses one that is not asked for.
+    /// Refuses a method that sign-in does not accept.
     pub fn judge_method(&self, method: FactorKind) -> Result<()> {
         if !self.demanded.contains(&method) {
             return Err(Refusal::MfaMethodNotEnabled.into());
@@ -317,7 +320,8 @@ impl Seen {
         Ok(())
     }
 
-    /// Judges whether its method can still answer it; a recovery code always can.
+    /// Checks that its method can still answer it. A recovery code always can while sign-in asks for a second
+    /// step.
     ///
     /// # Errors
     /// Refuses a method that was turned off meanwhile.
@@ -333,17 +337,17 @@ impl Seen {
         Ok(())
     }
 
-    /// Whether the code sent last for it is one of this method.
+    /// Whether the last code sent for it was of this method.
     pub fn has_code_of(&self, method: FactorKind) -> bool {
-        // Only mails carry a link; one that another replaced leaves its date.
+        // Only mails have a link. When another link replaces it, its expiry stays.
         let mailed = self.challenge.link_expires_at.is_some();
         self.challenge.last_sent_at.is_some() && mailed == (method == FactorKind::Email)
     }
 
-    /// The same challenge, waiting for this method from now on; nothing is sent.
+    /// Switches the challenge to this method, without sending anything.
     ///
     /// # Errors
-    /// Refuses a challenge that is over, and a method that is not asked for.
+    /// Refuses a challenge that is over, and a method that sign-in does not accept.
     pub async fn waiting_for(self, ctx: &Ctx, method: FactorKind) -> Result<Self> {
         if self.challenge.kind == method {
             return Ok(self);
@@ -361,11 +365,11 @@ impl Seen {
         .await
     }
 
-    /// Judges whether a bearer that came along is of the session that began the challenge: what one
-    /// session began, no other finishes, whoever's it is.
+    /// Checks that a bearer sent with the answer is of the session that began the challenge. No other session
+    /// may finish it, even of the same user.
     ///
     /// # Errors
-    /// Refuses another session's.
+    /// Refuses a bearer of another session or another user.
     pub fn judge_caller(&self, caller: Option<&Caller>) -> Result<()> {
         let Some(caller) = caller else {
             return Ok(());
@@ -378,8 +382,8 @@ impl Seen {
         }
     }
 
-    /// Judges who proves a set-up: its own user; or, where an administrator began it for them, that user
-    /// or an administrator with fresh proof, who is returned.
+    /// Checks who proves a set-up. It must be the user's own session. If an administrator began it, it may be
+    /// the user or an administrator with fresh proof; that caller is returned.
     ///
     /// # Errors
     /// Refuses everybody else.
@@ -396,11 +400,10 @@ impl Seen {
         Ok(Some(caller.clone()))
     }
 
-    /// The session that began the challenge, if it still stands: what began a set-up or a turning off
-    /// must not outlive its session.
+    /// Returns the session that began the challenge. A set-up or a turning off must not outlive its session.
     ///
     /// # Errors
-    /// Refuses when it has ended since.
+    /// Refuses if the session has ended.
     pub fn beginner(&self, tx: &mut Tx, act: &Act) -> Result<Session> {
         let found = match self.challenge.session_id {
             Some(id) => sessions::find(tx, self.user.id, id)?,

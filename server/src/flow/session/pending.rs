@@ -1,4 +1,5 @@
-//! Sign-ins that wait for their second step, for APIs whose clients send their reference as a bearer.
+//! Sign-ins that wait for their second step, for APIs whose clients send the challenge's reference as a
+//! bearer.
 
 use crate::app::Ctx;
 use crate::flow::{Act, challenge};
@@ -9,15 +10,15 @@ use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
 use crate::store::{challenges, users};
 
-/// Whether a bearer is the reference of a challenge: never a token of a session.
+/// Whether a bearer has the form of a challenge's reference. No session token has it.
 pub fn is_pending(bearer: &Secret<String>) -> bool {
     Reference::parse(ReferenceKind::Challenge, bearer.expose()).is_some()
 }
 
-/// Which sign-in this reference names, and whose it is.
+/// Finds the waiting sign-in that this reference points to.
 ///
 /// # Errors
-/// Refuses as a bearer what is no reference of a sign-in that waits.
+/// Refuses anything else, with the errors of a bearer.
 pub async fn pending(ctx: &Ctx, bearer: Secret<String>) -> Result<Pending> {
     let act = Act::begin(ctx, Source::Console);
     let seen = challenge::look_waiting(ctx, &act, &bearer).await;
@@ -38,7 +39,7 @@ pub async fn pending(ctx: &Ctx, bearer: Secret<String>) -> Result<Pending> {
 /// Ends a sign-in without finishing it.
 ///
 /// # Errors
-/// Refuses one that was ended or finished meanwhile.
+/// Refuses a sign-in that was ended or finished meanwhile.
 pub async fn abandon(ctx: &Ctx, pending: Pending, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     ctx.write(move |tx| {
@@ -51,7 +52,7 @@ pub async fn abandon(ctx: &Ctx, pending: Pending, source: Source) -> Result<()> 
     .await
 }
 
-/// A refusal of a challenge, as it reads to who sent its reference as a bearer.
+/// Translates a challenge's refusal into one of a bearer, for clients who sent the reference as a bearer.
 pub fn as_bearer(error: Error) -> Error {
     match error {
         Error::Refused(
