@@ -1,4 +1,4 @@
-//! Turning a factor off: begun with the password, done with a code of its method.
+//! Turning a method off: begun with the password, finished with a code of the method.
 
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen};
@@ -13,24 +13,24 @@ use crate::model::{FactorId, Refusal, Result, Secret};
 use crate::outcome::{FactorChanged, Waiting};
 use crate::store::{Tx, factors, users};
 
-/// Which method, and the password typed again.
+/// What to turn off, and the password typed again.
 pub struct Begin {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
     /// The method.
     pub method: FactorKind,
-    /// One of several factors of this method; else all of them.
+    /// One of several factors of this method. Without it, all of them.
     pub factor_id: Option<FactorId>,
-    /// The password as typed.
+    /// The password, as typed.
     pub password: Secret<String>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Begins turning a method off; a method whose codes are sent gets one.
+/// Begins to turn a method off. If its codes are sent, one is sent.
 ///
 /// # Errors
-/// Refuses a method that is not on, the last one where a policy demands it, and a wrong password.
+/// Refuses a method that is not on, the last one if a policy demands it, and a wrong password.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     let Begin {
         caller,
@@ -43,7 +43,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     let methods = kinds_on(&caller.factors);
     if methods.is_empty() {
         return match caller.demanded().contains(&method) {
-            // A policy has sign-in ask for the mailbox all the same.
+            // Because of a policy, sign-in asks for the mailbox anyway.
             true => Err(Refusal::MfaEnforced.into()),
             false => Err(Refusal::MfaNotEnabled.into()),
         };
@@ -79,7 +79,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     })
 }
 
-/// Whether turning off this method, or this factor of it, takes the factor away.
+/// Whether turning off this method, or this factor of it, removes `factor`.
 fn goes(factor: &Factor, method: FactorKind, factor_id: Option<FactorId>) -> bool {
     factor.state == FactorState::On
         && factor.kind == method
@@ -88,20 +88,20 @@ fn goes(factor: &Factor, method: FactorKind, factor_id: Option<FactorId>) -> boo
 
 /// A challenge and its answer.
 pub struct Verify {
-    /// The challenge.
+    /// The challenge's reference.
     pub mfa_token: Secret<String>,
     /// The answer.
     pub answer: Answer,
-    /// Whose bearer came along, if one did.
+    /// The caller, if a bearer token was sent.
     pub caller: Option<Caller>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Judges the answer, and removes the factor; with it, how many recovery codes are left if one was spent.
+/// Judges the answer, and removes the factor. Also returns how many recovery codes are left, if one was used.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the answer.
+/// Refuses a challenge that is over or of another session, and a wrong answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChanged, Option<u32>)> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::Disable;

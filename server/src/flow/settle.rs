@@ -1,4 +1,4 @@
-//! Answering a challenge: an attempt is taken first, then the answer is judged, and what follows
+//! Answers a challenge: a try is taken first, then the answer is judged. What follows from a right answer
 //! happens in the write that uses the challenge up.
 
 mod in_session;
@@ -20,65 +20,66 @@ use crate::store::{Tx, challenges, code_sets, factors};
 use in_session::Count;
 pub use passkey::tell_of_copy;
 
-/// What a person answers with.
+/// The answer to a challenge.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// A code: of the challenge's method, or one that stands in for it.
+    /// A code of the challenge's method, or one that stands in for it.
     Code(Secret<String>),
-    /// What an authenticator answered to the options of a passkey ceremony.
+    /// A passkey's answer to the options of a WebAuthn ceremony.
     Credential(serde_json::Value),
 }
 
-/// What may stand in for the challenge's method.
+/// What may stand in for the challenge's method, and what a refusal may say.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// A recovery code.
+    /// Whether a recovery code may stand in.
     pub recovery: bool,
-    /// One of Veeam's scratch codes: of the factor being set up, else of the set that counts.
+    /// Whether one of Veeam's scratch codes may stand in: from the factor being set up, otherwise from the
+    /// set that counts.
     pub scratch: bool,
-    /// Whether a code of another time tells that the device's clock is off: only who is signed in
-    /// learns so much.
+    /// Whether a refusal may say that the device's clock is wrong. Only signed-in users may learn that a code
+    /// fits another time.
     pub tell_clock: bool,
 }
 
-/// A challenge, what it is answered with, and what may answer it.
+/// A challenge, its answer, and what may answer it.
 pub struct Attempt {
     /// The challenge.
     pub seen: Seen,
     /// The answer.
     pub answer: Answer,
-    /// What may stand in for its method.
+    /// What may stand in for the method.
     pub terms: Terms,
-    /// The factors it may be answered with.
+    /// The factors that may answer it.
     pub candidates: Vec<Factor>,
 }
 
 /// How a challenge was answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Settled {
-    /// By which method.
+    /// The method of the right answer.
     pub method: FactorKind,
-    /// How many codes are left, when a recovery or scratch code was spent.
+    /// How many codes are left, if a recovery or scratch code was used.
     pub remaining: Option<u32>,
 }
 
-/// An attempt that was taken.
+/// A try that was taken.
 struct Reserved {
     attempts_remaining: u32,
-    /// The method's counter; none where the session counts.
+    /// The counter of the method; `None` if the session counts instead.
     counter: Option<FactorAttempts>,
-    /// The session's count, where that is the one.
+    /// The count of the session, if the session counts.
     in_session: Option<Count>,
-    /// The counter of another method that the same code could have been of.
+    /// The counter of a second method that the same code could have been meant for.
     also: Option<FactorAttempts>,
 }
 
-/// Judges the answer to a challenge. `before` runs first in every write, and refuses what no right
-/// answer can mend; `then` runs in the write that uses the challenge up.
+/// Judges the answer to a challenge. `before` runs first in every write, and refuses what no right answer can
+/// change. `then` runs in the write that uses the challenge up.
 ///
 /// # Errors
-/// Refuses a wrong answer, a used one, and one too many; what was taken stays taken. And whatever
-/// `before` and `then` refuse.
+/// Refuses a wrong answer, a used one, and one without a try left. A try that was taken stays taken. Also
+/// refuses whatever `before` and `then` refuse.
 pub async fn settle<T, B, F>(
     ctx: &Ctx,
     act: &Act,
@@ -113,7 +114,7 @@ where
         by_policy || by_account,
     )?;
     let typed = Code::typed(&code);
-    // Eight digits may be a scratch code or a sent one: what was sent comes first.
+    // Eight digits may be a scratch code or a code that was sent. The latter is checked first.
     let stand_in = recovery::looks_like(&code, terms.scratch)
         .filter(|kind| match kind {
             CodeSetKind::Recovery => terms.recovery,
@@ -167,8 +168,8 @@ where
     .await
 }
 
-/// A recovery or scratch code costs a slow hash: the attempt is taken and committed, the hash is made
-/// outside, and a second write spends the code and goes on.
+/// Judges a recovery or scratch code, which costs a slow hash: the first write takes the try, then the hash
+/// is computed outside, and a second write uses the code up and goes on.
 async fn stand_in_code<T, B, F>(
     ctx: &Ctx,
     act: &Act,
@@ -189,8 +190,8 @@ where
         ctx.write(move |tx| {
             before(tx, &act, &seen)?;
             let sent = factors::attempts(tx, seen.user.id, seen.challenge.kind)?;
-            // The digits may be a guess at the code that was sent. A method that is stopped takes no guesses,
-            // and a scratch code lifts the stop.
+            // The digits may be a guess at the code that was sent, so they count against that method too. A
+            // locked method accepts no guesses, and a scratch code unlocks it.
             let guesses = kind == CodeSetKind::Scratch
                 && seen.sends_as_many_digits(&act)
                 && !sent.locked(act.policy());
@@ -205,12 +206,12 @@ where
         })
         .await?
     };
-    // Without a set the same work is done, so that the time does not tell.
+    // If there is no set, the same work is done, so that the time does not reveal it.
     let salt = set.as_ref().map_or(vec![0; 16], |set| set.salt.clone());
     let hash = match crate::flow::recovery::hash_try(ctx, act, &salt, code).await {
         Ok(hash) => hash,
         Err(error) => {
-            // What was not compared was no wrong code.
+            // A code that was not compared is not a wrong code.
             ctx.write(move |tx| seen.give_back(tx, &reserved)).await?;
             return Err(error);
         }
@@ -239,7 +240,7 @@ where
         )?;
         act.notify(tx, &seen.user, Message::RecoveryCodeUsed { remaining })?;
         if let Some(also) = reserved.also {
-            // The code was not meant for that method, and so does not count as a wrong one.
+            // The code was not meant for that method, so it is not a wrong one there.
             factors::reserve(tx, &also, &also.given_back())?;
         }
         let settled = Settled {
@@ -252,7 +253,7 @@ where
 }
 
 impl Seen {
-    /// The set that a code of this kind would be of.
+    /// Returns the set that a code of this kind would belong to.
     fn code_set(&self, tx: &mut Tx, kind: CodeSetKind) -> Result<Option<CodeSet>> {
         match (self.challenge.purpose, self.challenge.factor_id) {
             (Purpose::Setup, Some(factor)) => {
@@ -263,7 +264,8 @@ impl Seen {
         }
     }
 
-    /// The challenge, without a code that another method was sent: this one does not take it.
+    /// Returns the challenge, without the code if that was sent by another method. Then this method does not
+    /// accept it.
     fn with_own_code(&self) -> Challenge {
         let mut challenge = self.challenge.clone();
         if challenge.purpose != Purpose::Action && !self.has_code_of(challenge.kind) {
@@ -273,8 +275,8 @@ impl Seen {
         challenge
     }
 
-    /// Scratch codes came with an authenticator, and count for as long as one is asked for, or while
-    /// theirs is being proved.
+    /// Whether scratch codes count. They belong to an authenticator, and count while one is on or theirs is
+    /// being proved.
     fn may_have_scratch_codes(&self) -> bool {
         let on = |factor: &Factor| {
             factor.kind == FactorKind::Authenticator && factor.state == FactorState::On
@@ -282,15 +284,15 @@ impl Seen {
         self.challenge.purpose == Purpose::Setup || self.factors.iter().any(on)
     }
 
-    /// Whether the code that it sent looks like a scratch code.
+    /// Whether the code that was sent has as many digits as a scratch code.
     fn sends_as_many_digits(&self, act: &Act) -> bool {
         self.challenge.kind.is_sent() && act.policy().code_digits == recovery::SCRATCH_DIGITS
     }
 
-    /// Refuses when the challenge has no try left.
+    /// Checks that the challenge has a try left.
     ///
     /// # Errors
-    /// Refuses with the seconds until a new challenge would be let in.
+    /// Refuses if it has none, with the seconds until a new challenge is accepted.
     pub fn judge_tries(&self, act: &Act) -> Result<()> {
         if self.challenge.attempts_remaining(act.policy()) == 0 {
             return Err(exhausted(act, &self.attempts).into());
@@ -298,8 +300,9 @@ impl Seen {
         Ok(())
     }
 
-    /// Takes a try for a right code, uses the challenge up and begins the method's counter anew, each row in one
-    /// statement; `false`, with nothing changed, where anything stands against it: then the longer way says what.
+    /// Takes a try for a right code, uses the challenge up and resets the method's counter, each row in one
+    /// statement. Returns `false`, with nothing changed, if anything is against it. [`Self::reserve`] then
+    /// finds the reason.
     fn settle_at_once(
         &self,
         tx: &mut Tx,
@@ -311,13 +314,14 @@ impl Seen {
         if self.count_in_session(method).is_some()
             || self.attempts.kind != method
             || self.attempts.judge(act.policy(), act.now).is_err()
-            // Without a try nothing is compared: a statement more for a right code would tell it by the time.
+            // Without a try left, nothing may be compared. The extra statement for a right code would reveal
+            // it by its time.
             || self.challenge.attempts_remaining(act.policy()) == 0
         {
             return Ok(false);
         }
         let tries = act.policy().tries_per_challenge;
-        // In the order of the longer way, so that two writes never wait for each other.
+        // The order is that of [`Self::reserve`], so that two writes never wait for each other.
         if !challenges::take_and_spend(tx, &self.challenge, tries, act.now)? {
             return Ok(false);
         }
@@ -332,11 +336,11 @@ impl Seen {
         Ok(false)
     }
 
-    /// Takes a try, of the challenge first and of the method's counter then.
+    /// Takes a try: first from the challenge, then from the method's counter or the session.
     fn reserve(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<Reserved> {
         let tries = act.policy().tries_per_challenge;
-        // While the method waits or is stopped, right and wrong codes alike cost no try of the challenge: what is
-        // left of it would tell them apart.
+        // While the method waits or is locked, no code costs a try of the challenge, right or wrong.
+        // Otherwise the tries left would tell them apart.
         self.judge_pace(tx, act, method)?;
         let Some(taken) = challenges::reserve(tx, &self.challenge, tries, act.now)? else {
             return Err(self.over(tx, act)?.into());
@@ -357,7 +361,7 @@ impl Seen {
         })
     }
 
-    /// Refuses while the method waits or is stopped.
+    /// Refuses while the method waits or is locked.
     fn judge_pace(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<()> {
         let counter = match self.attempts.kind == method {
             true => self.attempts,
@@ -381,8 +385,8 @@ impl Seen {
         Ok(())
     }
 
-    /// What wrong answers to what a session began count by. The counters of the methods are left to
-    /// sign-ins: a session may be in foreign hands, and must not stop its owner from signing in.
+    /// Returns the session's count of wrong answers, if the session began the challenge. Only sign-ins and
+    /// set-ups use the counters of the methods: a stolen session must not stop its owner from signing in.
     fn count_in_session(&self, method: FactorKind) -> Option<Count> {
         let purpose = self.challenge.purpose;
         let id = self.challenge.session_id;
@@ -390,7 +394,7 @@ impl Seen {
             .map(|id| Count::of(id, purpose, method))
     }
 
-    /// Takes a try of the method's counter, or refuses.
+    /// Takes a try from the method's counter, or refuses.
     fn take_try(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<FactorAttempts> {
         let mut seen = match self.attempts.kind == method {
             true => self.attempts,
@@ -408,7 +412,7 @@ impl Seen {
         }
     }
 
-    /// Uses the challenge up, begins the method's counter anew, and goes on.
+    /// Uses the challenge up, resets the method's counter, and runs `then`.
     fn used_up<T>(
         &self,
         tx: &mut Tx,
@@ -426,7 +430,7 @@ impl Seen {
         then(tx, act, self, &settled)
     }
 
-    /// Why no try could be taken: somebody used the challenge, its tries or its time up meanwhile.
+    /// Returns why no try could be taken: the challenge or its tries were used meanwhile, or it has expired.
     fn over(&self, tx: &mut Tx, act: &Act) -> Result<Refusal> {
         let now_there = challenges::find(tx, self.user.id, self.challenge.id)?;
         let Some(challenge) = now_there.filter(|found| found.kind == self.challenge.kind) else {
@@ -439,8 +443,8 @@ impl Seen {
         act.refuse_limited(tx, self.user.id, exhausted(act, &counter))
     }
 
-    /// Records a wrong answer. A right password followed by wrong codes is told to the user (ASVS 6.3.5),
-    /// and so is a stop.
+    /// Records a wrong answer. The user gets a notice if a sign-in with a right password used up its tries
+    /// (ASVS 6.3.5), or if the method is now locked.
     fn failed(
         &self,
         tx: &mut Tx,
@@ -469,7 +473,8 @@ impl Seen {
     }
 }
 
-/// A challenge without tries: a new one is let in at once, or when the method's wait is over.
+/// Returns the refusal of a challenge without tries: a new one is accepted at once, or when the method's wait
+/// is over.
 fn exhausted(act: &Act, attempts: &FactorAttempts) -> Refusal {
     match attempts.wait(act.policy(), act.now) {
         0 => Refusal::MfaChallengeUsedUp,

@@ -1,4 +1,4 @@
-//! Setting up a factor: begun by a signed-in user, in force only once it was proved.
+//! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
 
 use crate::app::Ctx;
 use crate::factor::totp;
@@ -19,18 +19,18 @@ use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
 use crate::store::{Tx, challenges, code_sets, factors, users};
 use crate::vault::Place;
 
-/// How the caller confirms that it is them, beside their session.
+/// How the caller confirms that it is really them, beside their session.
 #[derive(Clone)]
 pub enum Confirm {
-    /// By the password, typed again.
+    /// With the password, typed again.
     Password(Secret<String>),
-    /// Not at all: for APIs whose pages ask for nothing more.
+    /// With nothing else, for APIs whose pages do not ask for the password.
     Session,
 }
 
 impl Confirm {
-    /// Judges the proof that the session gave. A password that comes along is proof enough while sign-in
-    /// asks for nothing else; it is compared later.
+    /// Checks that the session has fresh proof. A password sent along is enough while sign-in asks for no
+    /// second step; it is compared later.
     fn judge(&self, act: &Act, caller: &Caller) -> Result<()> {
         match self.is_password() && !caller.factor_on() {
             true => Ok(()),
@@ -43,33 +43,34 @@ impl Confirm {
     }
 }
 
-/// Which method, and how it is confirmed.
+/// What to set up, for whom, and how it is confirmed.
 pub struct Begin {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
-    /// Whose account, if not theirs.
+    /// The account that gets the factor.
     pub target: Target,
     /// The method.
     pub method: FactorKind,
-    /// How they confirm that it is them.
+    /// How the caller confirms that it is really them.
     pub confirm: Confirm,
-    /// What the factor is to be called; with a new name a further one of its kind is added.
+    /// The factor's name. With a new name, it is added to others of its method.
     pub name: Option<String>,
-    /// The number for SMS, as typed.
+    /// The phone number for SMS, as typed.
     pub phone: Option<String>,
-    /// Codes that are to stand in for it once it is proved; of recovery codes only where none count.
+    /// The codes that stand in for it once it is proved. Recovery codes are made only if none count yet.
     pub codes: Option<CodeSetKind>,
-    /// Whether it takes the place of those of its kind that are on, once it is proved.
+    /// Whether it replaces the factors of its method that are on, once it is proved.
     pub replace: bool,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Begins setting up a method. A set-up of the same method that this session had under way ends.
+/// Begins to set up a method. If this session already has a set-up of the same method under way, that one
+/// ends.
 ///
 /// # Errors
-/// Refuses a method that is on, a wrong password, and a session without fresh proof: a second step once
-/// sign-in asks for one, else the password, typed now or lately (NIST SP 800-63B-4 §4.1.2).
+/// Refuses a method that is already on, a wrong password, and a session without fresh proof: a second step if
+/// sign-in asks for one, otherwise the password, typed now or recently (NIST SP 800-63B-4 §4.1.2).
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller.clone();
@@ -122,8 +123,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     })
 }
 
-/// Judges whether another factor of this kind may be set up: the first one, one that replaces, or one
-/// with a name of its own.
+/// Checks that a factor of this method may be added: it must be the first, replace others, or have a name of
+/// its own.
 fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     let method = command.method;
     if command.replace || !kinds_on(standing).contains(&method) {
@@ -147,7 +148,7 @@ fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     Err(Refusal::MfaAlreadyEnabled.into())
 }
 
-/// The factor to be, and what its owner needs for it.
+/// The new factor, and what its owner needs to prove it.
 struct Prepared {
     factor: Factor,
     needs: SetupNeeds,
@@ -250,7 +251,7 @@ impl Begun {
     fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
         let caller = fresh::hold(tx, act, &self.caller)?;
         match (self.own, self.typed && !caller.factor_on()) {
-            // What is fresh now is fresh for as long as the set-up takes.
+            // Fresh proof of now lasts until the set-up ends.
             (true, true) => fresh::keep_password(tx, act, &caller)?,
             (true, false) => fresh::judge(act, &caller)?,
             (false, _) => {
@@ -262,14 +263,15 @@ impl Begun {
         let (user_id, method) = (self.user.id, self.factor.kind);
         let opening = Opening {
             factor_id: Some(self.factor.id),
-            // What an administrator begins for somebody else is not bound to a session of theirs.
+            // A set-up that an administrator begins for another user is not bound to a session.
             session_id: self.own.then_some(caller.session.id),
             phone: self.factor.target.clone(),
             action: self.replace.then(|| REPLACES.to_owned()),
             ceremony: self.ceremony.clone(),
             ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
         };
-        // First: a refusal to send keeps what was written before it, and the set-up under way stands.
+        // This comes first. A refusal to send commits what was written before it, and the set-up under way
+        // must stay.
         let expires_at = self.draft.open(tx, act, &self.user, &opening)?.expires_at;
         drop_unfinished(tx, act, user_id, method, opening.session_id)?;
         factors::insert(tx, &self.factor)?;
@@ -282,9 +284,9 @@ impl Begun {
     }
 }
 
-/// Forgets the factors of this kind that were never proved: those that the session began, and those whose
-/// set-up is over. What another session has under way stays, so that no session can keep another
-/// from enrolling.
+/// Deletes factors of this method that were never proved: those that this session began, and those whose
+/// set-up is over. Factors that other sessions are setting up stay, so that no session can keep another from
+/// it.
 fn drop_unfinished(
     tx: &mut Tx,
     act: &Act,
@@ -307,16 +309,16 @@ fn drop_unfinished(
     Ok(())
 }
 
-/// Marks the challenge of a set-up whose factor takes the place of the others of its kind.
+/// Marks the challenge of a set-up whose factor replaces the others of its method.
 const REPLACES: &str = "replace";
 
-/// Which set-up is proved.
+/// Which set-up is to be proved.
 pub enum By {
     /// The one of this reference.
     Token(Secret<String>),
-    /// The newest one of this method that the caller's session began.
+    /// The newest of this method that the caller's session began.
     Session(FactorKind),
-    /// The one whose mail had this link.
+    /// The one of this mailed link.
     Link(Secret<String>),
 }
 
@@ -324,23 +326,23 @@ pub enum By {
 pub struct Verify {
     /// Which set-up.
     pub by: By,
-    /// The proof; for [`By::Link`] the link itself.
+    /// The proof. For [`By::Link`] it is the link itself.
     pub answer: Answer,
-    /// Whether one of the scratch codes that came with it is proof enough (seed 003).
+    /// Whether a scratch code that came with it is enough as proof.
     pub scratch: bool,
-    /// Whose bearer came along, if one did.
+    /// The caller, if a bearer token was sent.
     pub caller: Option<Caller>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
 /// Judges the proof, and turns the factor on.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the proof.
+/// Refuses a challenge that is over or of another session, and a wrong proof.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
-    // Whoever opens a mailed link need not be who began the set-up.
+    // The person who opens a mailed link may not be the one who began the set-up.
     let by_beginner = !matches!(command.by, By::Link(_));
     let seen = find(
         ctx,
@@ -367,7 +369,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         .map(|helper| helper.user.id)
         .filter(|id| *id != seen.user.id);
     let before = move |tx: &mut Tx, act: &Act, seen: &Seen| {
-        // Sign-ins with the password alone are waited for, so that their sessions are seen below.
+        // This waits for sign-ins with the password alone, so that their sessions are found below.
         users::lock(tx, seen.user.id)?;
         if let Some(helper) = &helper {
             fresh::proved(tx, act, helper)?;
@@ -375,8 +377,8 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
         }
         let session = seen.beginner(tx, act)?;
         let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
-        // What was fresh when the set-up began is so to its end; a factor that went on since then is one
-        // that this session has to have passed (NIST SP 800-63B-4 §4.1.2).
+        // Proof that was fresh when the set-up began counts until it ends. If a factor was turned on since
+        // then, this session must have passed it (NIST SP 800-63B-4 §4.1.2).
         let max_age = act.policy().fresh_for_factors_seconds;
         if !session.proved_since(asked, seen.challenge.created_at, max_age, act.now) {
             return Err(Refusal::MfaTokenInvalid.into());
@@ -428,7 +430,7 @@ async fn find(
     }
 }
 
-/// What is missing when a factor being set up is gone.
+/// Returns the refusal for a factor whose set-up no longer exists.
 const fn gone(method: FactorKind) -> Refusal {
     match method {
         FactorKind::Authenticator => Refusal::AuthenticatorNotConfigured,
@@ -440,8 +442,8 @@ const fn gone(method: FactorKind) -> Refusal {
     }
 }
 
-/// Turns a proved factor on: it takes the place of those it replaces, the codes that came with it
-/// count, and sessions that never saw a second step end (ASVS 7.4.3).
+/// Turns a proved factor on: it replaces others if it should, its codes begin to count, and sessions that
+/// never passed a second step end (ASVS 7.4.3).
 fn turn_on(
     tx: &mut Tx,
     act: &Act,
@@ -460,7 +462,7 @@ fn turn_on(
     if !replaces && standing.iter().filter(on).any(&alike) {
         return Err(Refusal::MfaAlreadyEnabled.into());
     }
-    // The new one first: a refusal keeps what was written before it.
+    // The new factor comes first, since a refusal commits what was written before it.
     if !factors::enable(tx, user_id, pending.id, act.now)? {
         return Err(gone(method).into());
     }
@@ -473,7 +475,7 @@ fn turn_on(
         factors::delete_one(tx, user_id, other.id)?;
     }
     toggle::end_challenges(tx, act, user_id, &standing, goes)?;
-    // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
+    // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
     let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
     if first && by_beginner && seen.challenge.session_id.is_some() {
         let beginner = seen.beginner(tx, act)?;

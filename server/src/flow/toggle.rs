@@ -1,7 +1,7 @@
-//! What becomes of factors that were proved: asked for, not asked for, removed, named, put first.
+//! Changes to proved factors: turned on or off for sign-in, removed, renamed, chosen as the first.
 //!
-//! Whatever lowers what sign-in asks for, or touches another user's account, needs fresh proof of the
-//! caller's own session, by whichever API it comes.
+//! Every change that weakens sign-in, or that concerns another user's account, needs fresh proof of the
+//! caller's own session, in every API.
 
 mod target;
 
@@ -21,24 +21,24 @@ use crate::store::{Tx, challenges, code_sets, factors, sessions};
 use target::hold;
 pub use target::{Target, other};
 
-/// A caller, and whose account it is about.
+/// Who changes a factor, and in which account.
 pub struct Toggle {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
-    /// Whose account.
+    /// The account that is changed.
     pub target: Target,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Which factors.
+/// Which factors to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// All of this kind.
+    /// All factors of this method.
     Kind(FactorKind),
-    /// This one.
+    /// The factor with this id.
     Factor(FactorId),
-    /// All.
+    /// All factors.
     All,
 }
 
@@ -52,8 +52,8 @@ impl Which {
     }
 }
 
-/// Has sign-in ask again for a method that was proved: its old proof does not count for the caller, since
-/// the device may be lost.
+/// Makes sign-in ask again for a method that was proved earlier. That earlier proof is not fresh proof of the
+/// caller, since the device may be lost.
 ///
 /// # Errors
 /// Refuses a method that was never proved, and a session without fresh proof.
@@ -70,8 +70,8 @@ pub async fn enable(ctx: &Ctx, command: Toggle, kind: FactorKind) -> Result<Fact
     Ok(changed)
 }
 
-/// Has sign-in ask for the mailbox, which is proved already: the same as [`enable`], and adding a
-/// factor where it never was one.
+/// Makes sign-in ask for the mailbox, as [`enable`] does. The mailbox is proved already, so a factor is added
+/// if there is none.
 ///
 /// # Errors
 /// Refuses an account without a mailbox, and a session without fresh proof.
@@ -125,7 +125,7 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
         };
     }
     fresh::judge(act, caller)?;
-    // While a policy has sign-in ask for the mailbox, sessions that passed it saw a second step.
+    // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
     let first = demand::methods(tx, &caller.user, &standing)?.is_empty();
     for id in ready {
         factors::set_state(tx, user_id, id, FactorState::On, act.now)?;
@@ -138,10 +138,12 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
     Ok(answer(&on))
 }
 
-/// What follows when a factor went on: every other session ends if nothing was asked for before, else
-/// those that never saw a second step (ASVS 7.4.3); and the user is told. The factors as they are then.
+/// Does what follows when a factor was turned on, and returns the factors after it. If it is the first, all
+/// other sessions end, otherwise only those that never passed a second step (ASVS 7.4.3). The user gets a
+/// notice.
 ///
 /// # Errors
+/// Returns a fault if the database does not answer.
 /// A fault when the database does not answer.
 pub fn turned_on(
     tx: &mut Tx,
@@ -154,7 +156,7 @@ pub fn turned_on(
 ) -> Result<Vec<Factor>> {
     match first {
         true => sessions::end_others(tx, user.id, by, act.now)?,
-        // Sessions from before a policy demanded a second step.
+        // Such sessions began before a policy demanded a second step.
         false => sessions::end_weak(tx, user.id, by, act.now)?,
     }
     let method = kind.as_str();
@@ -164,11 +166,11 @@ pub fn turned_on(
     factors::of_user(tx, user.id)
 }
 
-/// Has sign-in no longer ask for factors that stay proved.
+/// Makes sign-in no longer ask for some factors. They stay proved.
 ///
 /// # Errors
-/// Refuses a caller without fresh proof, factors that are not on, and the last one where a policy
-/// demands it.
+/// Refuses a caller without fresh proof, factors that are not on, and the last factor if a policy demands
+/// one.
 pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<FactorKind>> {
     let act = Act::begin(ctx, command.source);
     let (caller, target) = (command.caller, command.target);
@@ -178,7 +180,7 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
             let goes = |factor: &Factor| factor.state == FactorState::On && which.is(factor);
             if !held.factors.iter().any(goes) {
                 return match which {
-                    // A policy has sign-in ask for the mailbox all the same.
+                    // Because of a policy, sign-in asks for the mailbox anyway.
                     Which::All | Which::Kind(FactorKind::Email)
                         if held.enforced
                             && held.user.mailbox
@@ -186,7 +188,7 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
                     {
                         Err(Refusal::MfaEnforced.into())
                     }
-                    // Nothing is asked for already.
+                    // No method is on already.
                     Which::All => Ok(kinds_on(&held.factors)),
                     Which::Kind(_) | Which::Factor(_) => Err(Refusal::MfaMethodNotEnabled.into()),
                 };
@@ -209,11 +211,11 @@ pub async fn pause(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Facto
     Ok(left)
 }
 
-/// Removes factors that were proved.
+/// Removes proved factors.
 ///
 /// # Errors
-/// Refuses a caller without fresh proof, a factor that is not there, and the last one where a policy
-/// demands it.
+/// Refuses a caller without fresh proof, a factor that does not exist, and the last factor if a policy
+/// demands one.
 pub async fn remove(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<FactorKind>> {
     let act = Act::begin(ctx, command.source);
     let (caller, target) = (command.caller, command.target);
@@ -239,12 +241,12 @@ pub async fn remove(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Fact
     Ok(left)
 }
 
-/// Removes everything that a user could prove themselves with beside the password: factors and codes;
-/// what waits for them ends. While a policy demands a second factor, an owner or administrator may do
-/// this for a member, whose proved mailbox takes its place; nobody for themselves.
+/// Removes all factors and codes of a user, and ends the challenges that wait for them. If a policy demands a
+/// second factor, users cannot do this for themselves. An owner or administrator can do it for a member, for
+/// whom sign-in then asks for the mailbox.
 ///
 /// # Errors
-/// Refuses a caller without fresh proof, and one who may not.
+/// Refuses a caller without fresh proof, and one who may not act on this account.
 pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
     let act = Act::begin(ctx, command.source);
     let (caller, target) = (command.caller, command.target);
@@ -258,7 +260,7 @@ pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
         factors::reset_all_attempts(tx, user_id)?;
         code_sets::delete_all(tx, user_id)?;
         challenges::end_all(tx, user_id, act.now)?;
-        // Nothing is asked for now: who was in with a stolen session must not be the one to enrol.
+        // No second step is asked for now, so somebody with a stolen session must not be able to enrol.
         let own = held.actor.is_none().then_some(caller.session.id);
         sessions::end_others(tx, user_id, own, act.now)?;
         act.audit_by(tx, user_id, held.actor, Event::MfaReset, None)?;
@@ -269,7 +271,7 @@ pub async fn reset(ctx: &Ctx, command: Toggle) -> Result<()> {
     Ok(())
 }
 
-/// Has sign-in start with a factor, or with the first of its kind.
+/// Chooses the factor that sign-in starts with, or the first one of its method.
 ///
 /// # Errors
 /// Refuses a caller without fresh proof, and a factor that is not on.
@@ -302,8 +304,8 @@ pub async fn choose_primary(ctx: &Ctx, command: Toggle, which: Which) -> Result<
 /// Gives a factor another name.
 ///
 /// # Errors
-/// Refuses a caller without fresh proof, a factor that is not there, and a name that another one of its
-/// kind has.
+/// Refuses a caller without fresh proof, a factor that does not exist, and a name that another factor of the
+/// same method has.
 pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> Result<Factor> {
     let act = Act::begin(ctx, command.source);
     let caller = command.caller;
@@ -330,10 +332,10 @@ pub async fn rename(ctx: &Ctx, command: Toggle, id: FactorId, name: String) -> R
     .await
 }
 
-/// Judges whether what goes leaves a factor on where a policy demands one.
+/// Checks that a factor stays on if a policy demands one.
 ///
 /// # Errors
-/// Refuses when it would be the last.
+/// Refuses if the last one would go.
 pub fn judge_last(
     enforced: bool,
     standing: &[Factor],
@@ -348,10 +350,10 @@ pub fn judge_last(
     Ok(())
 }
 
-/// Forgets the factors that go, and tells their owner; those that are left.
+/// Deletes the factors that `goes` selects, notifies their owner, and returns those that are left.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn removed(
     tx: &mut Tx,
     act: &Act,
@@ -372,16 +374,16 @@ pub fn removed(
         .iter()
         .any(|factor| factor.kind == FactorKind::Authenticator)
     {
-        // Scratch codes came with an authenticator, and go with the last one.
+        // Scratch codes belong to an authenticator, and are deleted with the last one.
         code_sets::delete_kind(tx, user.id, CodeSetKind::Scratch)?;
     }
     end_what_rested_on(tx, act, user.id, actor, &left)?;
     Ok(left)
 }
 
-/// Ends what rested on the methods that went: with the last one all sets of codes and all that waits for
-/// a second step, so that none of it comes back with the next one; and where somebody else did it, the
-/// user's sessions, one of which may be why.
+/// Ends what depended on the factors that are gone. With the last one, all code sets and challenges end, so
+/// that none of them works again with the next factor. If somebody else removed them, the user's sessions end
+/// too, since one of them may be the reason.
 fn end_what_rested_on(
     tx: &mut Tx,
     act: &Act,
@@ -399,12 +401,12 @@ fn end_what_rested_on(
     Ok(())
 }
 
-/// Ends what waits for a code of a phone that goes: one that is on its way to it answers nothing, nor
-/// does one that was sent to it before the sign-in was switched to another method. What waits for other
-/// methods is judged by the factors that stand when the answer comes.
+/// Ends challenges for a phone that is removed: a code that is on its way to it no longer works. Nor does a
+/// code that was sent there before its sign-in was switched to another method. Challenges for other methods
+/// are judged by the factors that exist when the answer comes.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn end_challenges(
     tx: &mut Tx,
     act: &Act,
@@ -419,7 +421,7 @@ pub fn end_challenges(
     Ok(())
 }
 
-/// The words of the methods that go, each once.
+/// Returns the words of the selected methods, each once, separated by commas.
 fn methods_of(standing: &[Factor], goes: impl Fn(&Factor) -> bool) -> String {
     let mut words: Vec<&str> = Vec::new();
     for factor in standing.iter().filter(|factor| goes(factor)) {

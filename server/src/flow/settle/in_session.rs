@@ -1,4 +1,4 @@
-//! Wrong answers to what a session began: they count for the session, which ends at the tenth in a row.
+//! Counts wrong answers to challenges that a session began. At the tenth in a row, the session ends.
 
 use crate::flow::Act;
 use crate::flow::challenge::Seen;
@@ -8,21 +8,21 @@ use crate::model::notice::Message;
 use crate::model::{Refusal, Result, SessionId};
 use crate::store::{Tx, limits, sessions};
 
-/// Wrong answers in a row that a session may give: two challenges' worth. A guess is right once in 333,333
-/// times, and each further session costs a whole sign-in.
+/// The wrong answers in a row that end a session: those of two challenges. A guess at six digits is right
+/// once in 333,333 times, and each further session costs a whole sign-in.
 const MOST: u32 = 10;
 
 const NAME: &str = "wrong_answers_of_session";
 
-/// What wrong answers count by: the session and the method, and named acts apart. A right answer of one
-/// clears no guesses at another.
+/// The count of a session's wrong answers for one method. Named acts have a count of their own, so that a
+/// right answer to one does not reset the guesses at another.
 pub(super) struct Count {
     session: SessionId,
     subject: Vec<u8>,
 }
 
 impl Count {
-    /// What an answer by `method` to a challenge of this purpose counts by.
+    /// Returns the count for answers by `method` to a challenge with this purpose.
     pub(super) fn of(session: SessionId, purpose: Purpose, method: FactorKind) -> Self {
         let what = match purpose {
             Purpose::Action => "action",
@@ -36,33 +36,34 @@ impl Count {
 /// Takes a try of the session.
 ///
 /// # Errors
-/// Refuses when the session has none left.
+/// Refuses if the session has none left.
 pub(super) fn take_try(tx: &mut Tx, act: &Act, count: &Count) -> Result<()> {
-    // As long as the session may live. It is no window: a clock that goes back begins no new one.
+    // Kept for as long as the session may live. It is no window, so a clock that goes back does not begin a
+    // new one.
     let kept_until = act
         .now
         .plus_seconds(i64::from(act.policy().session_seconds));
     match limits::count_up(tx, &count.subject, NAME, MOST, kept_until)? {
         true => Ok(()),
-        // Answers that were sent at once with the tenth.
+        // The answer was sent at the same time as the tenth wrong one.
         false => Err(Refusal::MfaTokenInvalid.into()),
     }
 }
 
-/// Gives a try back that was not compared.
+/// Gives back a try that was not compared.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer, as all functions below do.
 pub(super) fn give_back(tx: &mut Tx, count: &Count) -> Result<()> {
     limits::give_back(tx, &count.subject, NAME)
 }
 
-/// Begins the count anew after a right answer.
+/// Resets the count after a right answer.
 pub(super) fn begin_anew(tx: &mut Tx, count: &Count) -> Result<()> {
     limits::delete(tx, &count.subject, NAME)
 }
 
-/// Ends the session after its last try, and tells the user.
+/// Ends the session if this was its last try, and queues a notice.
 pub(super) fn failed(
     seen: &Seen,
     tx: &mut Tx,

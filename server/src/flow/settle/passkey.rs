@@ -1,6 +1,6 @@
-//! Answering a challenge with a passkey: what the answer is judged by is taken together with the
-//! attempt, so that no answer is judged twice; it is judged outside; and a second write keeps its
-//! count and goes on.
+//! Answers a challenge with a passkey. The state of the ceremony is taken together with the try, so that no
+//! answer is judged twice. The answer is judged outside any write, and a second write stores its counter and
+//! goes on.
 
 use serde_json::Value;
 
@@ -18,19 +18,19 @@ use crate::model::user::User;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, passkeys};
 
-/// What an answer turned out to be.
+/// What a passkey's answer proved.
 #[derive(Clone)]
 enum Proved {
-    /// A new passkey, for the factor that is being set up.
+    /// A new passkey, for the factor that is set up.
     Made(Box<Factor>, Registered),
-    /// A passkey that counts.
+    /// A passkey that is on.
     Used(Box<Used>),
 }
 
-/// Judges a passkey's answer to a challenge; `before` and `then` as in `settle`.
+/// Judges a passkey's answer to a challenge. `before` and `then` are as in `settle`.
 ///
 /// # Errors
-/// Refuses a wrong answer, a used one, and one too many; what was taken stays taken.
+/// Refuses a wrong answer, a used one, and one without a try left. A try that was taken stays taken.
 pub(super) async fn by_passkey<T, B, F>(
     ctx: &Ctx,
     act: &Act,
@@ -55,7 +55,8 @@ where
         .clone()
         .filter(|state| seen.challenge.kind == method && in_time(state, act.now))
     else {
-        // Nothing was asked, or what was asked is answered or over: there is nothing to guess at.
+        // No ceremony waits: none was begun, or it was answered, or it has expired. There is nothing to
+        // guess.
         seen.judge_tries(act)?;
         return Err(as_it_stands.into());
     };
@@ -117,7 +118,7 @@ fn judge(
     Ok(judged.map(|used| Proved::Used(Box::new(used))))
 }
 
-/// Keeps what an answer proved; or says what stands against it by now.
+/// Stores what an answer proved. Returns the event to record if this is no longer possible.
 fn keep(tx: &mut Tx, act: &Act, proved: &Proved) -> Result<Option<Event>> {
     match proved {
         Proved::Made(factor, made) => {
@@ -126,7 +127,8 @@ fn keep(tx: &mut Tx, act: &Act, proved: &Proved) -> Result<Option<Event>> {
                 user_id: factor.user_id,
                 factor_id: factor.id,
             };
-            // Of an id that another factor has, whoever's: it is told apart by nothing else.
+            // Refuses an id that another factor has already, of any user. Ids are all that tells passkeys
+            // apart.
             let ours = passkeys::claim(tx, &credential)?
                 && passkeys::fill(tx, factor, &made.credential, made.sign_count)?;
             Ok((!ours).then_some(Event::CodeReused))
@@ -139,10 +141,10 @@ fn keep(tx: &mut Tx, act: &Act, proved: &Proved) -> Result<Option<Event>> {
     }
 }
 
-/// Tells the user that their passkey may have been copied.
+/// Queues a notice that the passkey may have been copied.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn tell_of_copy(tx: &mut Tx, act: &Act, user: &User) -> Result<()> {
     act.notify(tx, user, Message::PasskeyRolledBack)
 }

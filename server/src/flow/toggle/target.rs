@@ -1,4 +1,4 @@
-//! Whose account is acted on, and who may.
+//! Whose account is changed, and who may change it.
 
 use crate::app::Ctx;
 use crate::flow::{Act, fresh};
@@ -9,34 +9,34 @@ use crate::model::user::User;
 use crate::model::{Refusal, Result, UserId};
 use crate::store::{Tx, factors, users};
 
-/// Whose account it is about.
+/// The account that is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The caller's own.
     Own,
-    /// The account with this integer number; server administrators only.
+    /// The account with this number. Only administrators of the server may change it.
     Number(i64),
-    /// The account with this id; server administrators, and owners and administrators of the same
-    /// organisation.
+    /// The account with this id. Administrators of the server, and owners and administrators of the same
+    /// organisation, may change it.
     Id(UserId),
 }
 
-/// The account that is acted on, held until the write ends.
+/// The account that is changed, locked until the write ends.
 pub struct Held {
-    /// Whose it is.
+    /// The user.
     pub user: User,
-    /// Their factors.
+    /// The user's factors.
     pub factors: Vec<Factor>,
-    /// Whether a policy demands one.
+    /// Whether their organisation demands a second factor.
     pub enforced: bool,
-    /// Who acts on it, where that is somebody else.
+    /// Who changes it, if not the user.
     pub actor: Option<UserId>,
 }
 
-/// Holds the account that is acted on: judges that the caller may, and gave fresh proof.
+/// Locks the account that is changed, and checks that the caller may change it and has fresh proof.
 ///
 /// # Errors
-/// Refuses who may not, a caller without fresh proof, and an account that is not there.
+/// Refuses a caller who may not, one without fresh proof, and an account that does not exist.
 pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<Held> {
     let caller = fresh::proved(tx, act, caller)?;
     let found = find(tx, &caller, target)?;
@@ -58,7 +58,7 @@ pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<H
     })
 }
 
-/// The other user that is meant; none when it is the caller.
+/// Finds the other user that is meant; `None` if it is the caller.
 fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
     let administrator = caller.user.role == Role::Administrator;
     let user = match target {
@@ -77,7 +77,7 @@ fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
             }
             let same = |user: &User| user.organisation_id == caller.user.organisation_id;
             let found = users::find(tx, id)?.filter(|user| administrator || same(user));
-            // Nobody acts on who stands above them.
+            // A caller cannot act on users above them.
             let owner = Some(OrganisationRole::Owner);
             let above = |user: &User| {
                 user.role == Role::Administrator
@@ -94,7 +94,7 @@ fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
     user.ok_or(Refusal::UnknownUser.into()).map(Some)
 }
 
-/// Why somebody who manages an organisation may not act on this member of it.
+/// Returns why an administrator of an organisation may not act on this member.
 const fn beyond(user: &User) -> Refusal {
     match user.role {
         Role::Administrator => Refusal::BeyondServerAdministrator,
@@ -102,10 +102,10 @@ const fn beyond(user: &User) -> Refusal {
     }
 }
 
-/// Another user's account, for an administrator with fresh proof: what a set-up begun for them needs.
+/// Returns another user's account, for an administrator with fresh proof who sets up a factor for them.
 ///
 /// # Errors
-/// Refuses who may not, and an account that is not there.
+/// Refuses a caller who may not, and an account that does not exist.
 pub async fn other(
     ctx: &Ctx,
     act: &Act,
