@@ -1,4 +1,4 @@
-//! Making an account: the address is proved, by a code or a link, before there is one.
+//! Registration: an account is created only after a code or a link has proved its address.
 
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
@@ -17,40 +17,40 @@ use crate::store::users::NewUser;
 use crate::store::{Tx, registrations, users};
 use crate::vault;
 
-/// What the mail of a registration carries.
+/// What the mail of a registration contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carried {
-    /// A code, for whoever holds the registration's token.
+    /// A code, for the client that has the registration's token.
     Code,
-    /// A link, which is enough by itself.
+    /// A link, which proves the address without anything else.
     Link,
 }
 
 /// What a person registers with.
 pub struct Register {
-    /// The address as typed.
+    /// The address, as typed.
     pub email: String,
-    /// The password the account will have.
+    /// The password that the account will have.
     pub password: Secret<String>,
-    /// Given name, if told.
+    /// Given name, if known.
     pub first_name: Option<String>,
-    /// Family name, if told.
+    /// Family name, if known.
     pub last_name: Option<String>,
-    /// The organisation that the account will found, if one.
+    /// The organisation that the account will found, if any.
     pub organisation: Option<String>,
     /// What proves the address.
     pub by: Carried,
-    /// Whether to tell that the address is taken.
+    /// Whether the answer may say that the address has an account.
     pub tells: bool,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Begins a registration: the same work and the same answer for a known and an unknown address.
+/// Begins a registration, with the same work and the same answer for a known and an unknown address.
 ///
 /// # Errors
-/// Refuses what cannot be an address, a password that may not be set, and a source past
-/// `mail_calls_per_source`. An address that is taken is refused only where the answer may tell so.
+/// Refuses a text that cannot be an address, a password that may not be set, and a network past
+/// `mail_calls_per_source`. Refuses a taken address only if `tells` is set.
 pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     let act = Act::begin(ctx, command.source);
     let address = canonical_address(&command.email).ok_or_else(|| {
@@ -104,7 +104,7 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<Registered> {
     })
 }
 
-/// What the mail carries, drawn before the write.
+/// What the mail will contain, drawn before the write.
 #[derive(Clone)]
 enum Mailed {
     Code(Secret<String>),
@@ -126,7 +126,7 @@ impl Mailed {
         }
     }
 
-    /// How long it is good for.
+    /// Returns how long it works, in seconds.
     fn seconds(&self, act: &Act) -> u32 {
         match self {
             Self::Code(_) => act.policy().mail_code_seconds,
@@ -146,7 +146,7 @@ impl Mailed {
                     Reference::new(id, id, secret.clone()).print(ReferenceKind::RegistrationLink);
                 let (here, token) = (&act.settings.public_url, token.expose());
                 Message::RegistrationLink {
-                    // In the fragment, which no browser sends and no log keeps.
+                    // The token is in the fragment, which browsers do not send and logs do not contain.
                     link: format!("{here}/verify-email#{token}"),
                     minutes,
                 }
@@ -155,8 +155,8 @@ impl Mailed {
     }
 }
 
-/// Keeps the registration and queues the mail that fits: code or link, or the word that there is an
-/// account already, whose registration then has none that fits (`nothing` is the hash of no code).
+/// Stores the registration, and queues its mail: the code or the link, or a notice that the address has an
+/// account. In the latter case no code is right: `nothing` is stored, which is the hash of no code.
 fn remember(
     tx: &mut Tx,
     act: &Act,
@@ -174,25 +174,26 @@ fn remember(
     let sends = mail_is_left(tx, act, &registration.address)?;
     let mut kept = registration.clone();
     if taken || !sends {
-        // A code that nobody was sent must fit nothing, or it could be guessed without limit. What proves the
-        // address stays the same kind, whether the address is taken or not.
+        // A code that was not sent must not be right, or it could be guessed without limit. The registration
+        // keeps its kind of proof, whether the address is taken or not.
         kept.code_hash = kept.code_hash.map(|_| nothing.to_vec());
         kept.link_hash = None;
     }
     registrations::insert(tx, &kept)?;
     act.audit(tx, id, Event::RegistrationBegun, None)?;
     if !sends {
-        // A stranger can cause these mails: past their budget the answer is the same, and nothing is sent.
+        // Strangers can cause these mails. Past their limit, the answer is the same, but nothing is sent.
         return act.audit(tx, id, Event::Limited, Some("registration mails"));
     }
     send(tx, act, &kept, mailed, taken)
 }
 
-/// Takes one of the mails that an address is sent for registrations in an hour, and one of the server's;
-/// `false` when the address has none left.
+/// Takes one of an address's registration mails per hour, and one of the server's mails. Returns `false` if
+/// the address has none left.
 ///
 /// # Errors
-/// Busy when the server has none left; then nothing of the address is taken, nor may anything be changed.
+/// Refuses as busy if the server has none left. Nothing is counted for the address then, and nothing may be
+/// written before it.
 fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
     let budget = Limit {
         name: "registrations",
@@ -207,7 +208,7 @@ fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
     Ok(limits::take(tx, &subject, budget, act.now)?.is_none())
 }
 
-/// Queues the mail of a registration: what proves the address, or the word that there is an account.
+/// Queues the mail of a registration: the proof, or the notice that the address has an account.
 fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool) -> Result<()> {
     let most = mailed.seconds(act);
     let seconds = of.expires_at.left_of(most, act.now);
@@ -218,25 +219,25 @@ fn send(tx: &mut Tx, act: &Act, of: &Registration, mailed: &Mailed, taken: bool)
     act.post(tx, of.user_id, &of.address, message, seconds)
 }
 
-/// Mails the link of a registration once more: a new one, so that the old one stops working.
-/// Whoever holds the id learns nothing: an id that nobody has, one whose registration is over, and
-/// one whose mails of this hour are used up have the same answer.
+/// Mails a new link for a registration. The old one stops working. The answer is the same for an unknown id,
+/// a registration that is over, and an address without mails left this hour, so it reveals nothing to whoever
+/// has the id.
 ///
 /// # Errors
-/// Refuses a source past `mail_calls_per_source`.
+/// Refuses a network past `mail_calls_per_source`.
 pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let mailed = Mailed::Link(ctx.chance.secret());
     ctx.write(move |tx| {
         act.count_mail_call(tx, id, MailOf::Stranger)?;
         let known = registrations::find(tx, id)?;
-        // One whose mail has a code goes on by that code.
+        // A registration with a mailed code continues with that code.
         let by_link = |one: &Registration| one.code_hash.is_none();
         let Some(standing) = known.filter(by_link) else {
             return Ok(());
         };
         if standing.judge(act.now).is_err() {
-            // Seen to be over, it stays so when the clock goes back.
+            // It has expired, so it is ended. It must stay expired if the clock goes back.
             return registrations::end_over(tx, id, act.now);
         }
         if !mail_is_left(tx, &act, &standing.address)? {
@@ -253,10 +254,10 @@ pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
     Ok(())
 }
 
-/// Judges the link of a registration, and uses nothing up.
+/// Checks the link of a registration, without using it up.
 ///
 /// # Errors
-/// Refuses a link that is not good or not good any more.
+/// Refuses a link that is unknown, used or expired.
 pub async fn check_link(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let reference = Reference::parse(ReferenceKind::RegistrationLink, token.expose())
@@ -271,18 +272,18 @@ pub async fn check_link(ctx: &Ctx, token: Secret<String>, source: Source) -> Res
 
 /// A registration and the code from its mail.
 pub struct Prove {
-    /// The registration.
+    /// The registration's reference.
     pub registration_token: Secret<String>,
-    /// The code as typed.
+    /// The code, as typed.
     pub code: Secret<String>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Judges the code, makes the account, and signs its owner in.
+/// Judges the code, creates the account, and begins a session.
 ///
 /// # Errors
-/// Refuses what is wrong with the registration or the code.
+/// Refuses a registration that is over, and a wrong code.
 pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
     let draft = session::Draft::new(ctx, &act);
@@ -311,21 +312,21 @@ pub async fn prove(ctx: &Ctx, command: Prove) -> Result<SignedIn> {
     draft.sign(&act, &opened)
 }
 
-/// The link of a registration.
+/// The mailed link of a registration.
 pub struct ProveByLink {
     /// The link's token.
     pub token: Secret<String>,
-    /// A password to take the place of the one registered with: whoever reads the mail may not be
-    /// whoever registered.
+    /// A password to use in place of the one registered with. The person who reads the mail may not be the
+    /// one who registered.
     pub password: Option<Secret<String>>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Uses the link up, and makes the account. Signs nobody in: the link alone is one factor too few.
+/// Uses the link up, and creates the account. It begins no session: the link alone is one factor too few.
 ///
 /// # Errors
-/// Refuses what is wrong with the link or the password.
+/// Refuses a link that is unknown, used or expired, and a password that may not be set.
 pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
     let act = Act::begin(ctx, command.source);
     let reference = Reference::parse(ReferenceKind::RegistrationLink, command.token.expose())
@@ -333,7 +334,7 @@ pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
     let id = reference.user();
     let password_hash = match command.password {
         Some(password) => {
-            // Judged before it is hashed: only a good link may cost that much.
+            // The link is checked before the password is hashed, since only a valid link may cost that much.
             let registration = {
                 let (act, reference) = (act.clone(), reference.clone());
                 ctx.read(move |tx| admit_link(tx, &act, &reference)).await
@@ -364,12 +365,12 @@ pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
     end_over(ctx, &act, id, proved).await
 }
 
-/// The registration of this reference, if it is alive.
+/// Returns the registration of this reference, if it is alive.
 fn admit(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<Registration> {
     alive(tx, act, reference, |found| Some(&found.secret_hash))
 }
 
-/// The registration of this link, if it is alive.
+/// Returns the registration of this link, if it is alive.
 fn admit_link(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<Registration> {
     alive(tx, act, reference, |found| found.link_hash.as_ref())
 }
@@ -388,25 +389,25 @@ fn alive(
     Ok(registration)
 }
 
-/// Ends a registration that was seen to be over, so that it stays over when the clock goes back.
+/// Ends a registration that was found to be expired, so that it stays expired if the clock goes back.
 async fn end_over<T>(ctx: &Ctx, act: &Act, id: UserId, found: Result<T>) -> Result<T> {
     if let Err(Error::Refused(Refusal::RegistrationTokenExpired)) = found {
         let now = act.now;
         let ended = ctx.write(move |tx| registrations::end_over(tx, id, now));
         if let Err(error) = ended.await {
-            // What is known is told all the same.
+            // The caller gets the refusal in any case.
             tracing::warn!(?error, "a registration that is over was not ended");
         }
     }
     found
 }
 
-/// Takes a try and compares.
+/// Takes a try and compares the code.
 fn try_code(tx: &mut Tx, act: &Act, registration: &Registration, code: &Code) -> Result<()> {
     let id = registration.user_id;
     let tries = act.policy().tries_per_challenge;
     if !registrations::reserve(tx, id, tries, act.now)? {
-        // A new registration is let in at once.
+        // A new registration is accepted at once.
         let refusal = Refusal::TooManyRegistrationAttempts { retry_after: 1 };
         return act.refuse_limited(tx, id, refusal);
     }
@@ -425,8 +426,7 @@ fn try_code(tx: &mut Tx, act: &Act, registration: &Registration, code: &Code) ->
     .into())
 }
 
-/// Makes the account, and its organisation; of two registrations of one address the second finds it
-/// made.
+/// Creates the account and its organisation. Of two registrations for one address, the second is refused.
 fn make(
     tx: &mut Tx,
     act: &Act,

@@ -1,5 +1,5 @@
-//! Codes that confirm a named act: sent to the user's own proved channel, good in the session that asked
-//! for them and for that act alone (App. B).
+//! Codes that confirm a named act. They are sent to the user's own phone or mailbox, and work only in the
+//! session that asked and for that act.
 
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen, phone_on};
@@ -12,21 +12,22 @@ use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
 use crate::store::{Tx, challenges};
 
-/// An act that is to be confirmed.
+/// An act to confirm.
 pub struct Send {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
     /// The act, as the API names it.
     pub action: &'static str,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Sends a code for an act: by SMS to the phone on file, else by mail. An older code that this session
-/// asked for, for the same act, stops working.
+/// Sends a code for an act: by SMS to the user's proved phone, otherwise by mail. An older code of this
+/// session for the same act stops working.
 ///
 /// # Errors
-/// Refuses a user without any channel, and past the limits of code mails, of the source and of text messages.
+/// Refuses a user without phone and mailbox, and if a limit of mailed codes, of the network or of text
+/// messages is used up.
 pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
     let act = Act::begin(ctx, command.source);
     let draft = challenge::Draft::new(ctx, &act);
@@ -62,20 +63,20 @@ pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
 
 /// The code of an act.
 pub struct Check {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
     /// The act, as the API names it.
     pub action: &'static str,
-    /// The code as typed.
+    /// The code, as typed.
     pub code: Secret<String>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Judges the code that was last sent to this session for this act, and uses it up.
+/// Judges the last code that was sent to this session for this act, and uses it up.
 ///
 /// # Errors
-/// Refuses where none is waiting, a wrong code, and one try too many.
+/// Refuses if no code waits, a wrong code, and an answer without a try left.
 pub async fn check(ctx: &Ctx, command: Check) -> Result<()> {
     let act = Act::begin(ctx, command.source);
     let action = command.action;
@@ -87,7 +88,7 @@ pub async fn check(ctx: &Ctx, command: Check) -> Result<()> {
         error => error,
     })?;
     seen.judge_tries(&act)?;
-    // A code by SMS counts while its phone stands; the mailbox stands as long as the account.
+    // A code by SMS counts while its phone is proved. The mailbox always counts.
     let candidates = seen
         .factors
         .iter()
@@ -115,7 +116,7 @@ pub async fn check(ctx: &Ctx, command: Check) -> Result<()> {
         act.audit(tx, seen.user.id, Event::ActionConfirmed, Some(action))
     };
     let settled = settle(ctx, &act, attempt, before, then).await;
-    // Right or wrong, a notice may have been queued.
+    // The answer may have queued a notice, whether it was right or wrong.
     ctx.nudge_courier();
     settled
 }

@@ -1,4 +1,4 @@
-//! What administrators and the operator do: list users, make one, help one who is locked out.
+//! What administrators and the operator do: list users, create accounts, and help users who are locked out.
 
 use crate::app::Ctx;
 use crate::factor::totp;
@@ -17,21 +17,21 @@ use crate::outcome::{Page, Person};
 use crate::store::users::NewUser;
 use crate::store::{Tx, challenges, code_sets, factors, limits, organisations, sessions, users};
 
-/// What is said of an address that somebody has.
+/// The sentence about an address that has an account.
 const TAKEN: &str = "This address has an account already.";
 
-/// Who may list users.
+/// Who lists users.
 pub enum Lister {
-    /// A signed-in user; only administrators may.
+    /// A signed-in user, who must be an administrator.
     User(Box<Caller>),
-    /// A service whose key has `users:read`.
+    /// A service whose API key has `users:read`.
     Key(ApiKeyCaller),
 }
 
-/// One page of all users, oldest first.
+/// Returns one page of all users, oldest first.
 ///
 /// # Errors
-/// Refuses who may not.
+/// Refuses a user who is not an administrator.
 pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Result<Page<Person>> {
     match &who {
         Lister::User(caller) => caller.judge_administrator()?,
@@ -56,19 +56,19 @@ fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
     theirs.cloned().collect()
 }
 
-/// Judges what is to be an account's address by its form: what it becomes.
+/// Checks the form of a new account's address, and returns its canonical form.
 ///
 /// # Errors
-/// Refuses what cannot be an address.
+/// Refuses a text that cannot be an address.
 pub fn judge_address(email: &str) -> Result<String> {
     let sentence = "This must be an e-mail address, such as alice@example.com.";
     Ok(canonical_address(email).ok_or_else(|| Refusal::field("email", sentence))?)
 }
 
-/// Judges whether an account can be made for this address, before anybody is asked for its password.
+/// Checks that an account can be created for this address, before anybody is asked for its password.
 ///
 /// # Errors
-/// Refuses what cannot be an address or has an account.
+/// Refuses a text that cannot be an address, and an address that has an account.
 pub async fn judge_new_address(ctx: &Ctx, email: &str) -> Result<()> {
     let address = judge_address(email)?;
     let taken = ctx
@@ -81,10 +81,11 @@ pub async fn judge_new_address(ctx: &Ctx, email: &str) -> Result<()> {
     }
 }
 
-/// Makes an account at the operator's word, its address taken as proved.
+/// Creates an account for the operator. Its address counts as proved.
 ///
 /// # Errors
-/// Refuses what cannot be an address or has an account, and a password that may not be set.
+/// Refuses a text that cannot be an address, an address that has an account, and a password that may not be
+/// set.
 pub async fn create_user(
     ctx: &Ctx,
     email: &str,
@@ -132,15 +133,15 @@ pub async fn promote(ctx: &Ctx, email: &str) -> Result<Person> {
     .await
 }
 
-/// Lifts every wait and stop of the user: wrong passwords, wrong codes, code mails, and codes of an app
-/// that count as used because the clock was ahead.
+/// Lifts all waits and locks of the user: those after wrong passwords and wrong codes, the limits of sent
+/// codes, and time steps that count as used because the clock was ahead.
 ///
 /// # Errors
 /// Refuses an address without an account.
 pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
     help(ctx, email, |tx, act, user| {
         factors::reset_all_attempts(tx, user.id)?;
-        // The current step's code may have been used: the next one is good.
+        // The current step's code may have been used. The next one works.
         factors::forget_later_steps(tx, user.id, totp::step(act.now))?;
         limits::delete_of_user(tx, user.id)?;
         let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
@@ -151,7 +152,7 @@ pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
     .await
 }
 
-/// Removes all factors of the user, and ends their sessions and challenges: the way out after a
+/// Removes all factors and code sets of the user, and ends their sessions and challenges, for example after a
 /// lost phone. The password stays (ASVS 6.4.6).
 ///
 /// # Errors
@@ -170,11 +171,11 @@ pub async fn reset_mfa(ctx: &Ctx, email: &str) -> Result<Person> {
     .await
 }
 
-/// Makes the user a member of an organisation, of no other one from now on.
+/// Makes the user a member of an organisation, and of this one only.
 ///
 /// # Errors
-/// Refuses an address without an account, an account without a mailbox (enforcement could lock it
-/// out), and an organisation that is not there.
+/// Refuses an address without an account, an account without a mailbox (enforcement could lock it out), and
+/// an unknown organisation.
 pub async fn join(
     ctx: &Ctx,
     email: &str,
@@ -198,7 +199,7 @@ pub async fn join(
     .await
 }
 
-/// Finds the user of an address or a name, helps, and shows them as they are then.
+/// Finds the user of an address or a name, runs `how`, and returns them as they are after it.
 async fn help<F>(ctx: &Ctx, email: &str, how: F) -> Result<Person>
 where
     F: Fn(&mut Tx, &Act, &User) -> Result<()> + Send + 'static,

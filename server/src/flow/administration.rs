@@ -1,4 +1,4 @@
-//! What signed-in people do to accounts, their own or, as administrators, anybody's: look, add, change, delete.
+//! What signed-in users do with accounts, their own or, as administrators, all: read, add, change, delete.
 
 use crate::app::Ctx;
 use crate::flow::admin::{Lister, list_users};
@@ -16,21 +16,21 @@ use crate::outcome::{Account, Page, Person};
 use crate::store::users::NewUser;
 use crate::store::{Tx, challenges, factors, limits, sessions, users};
 
-/// The account that somebody wants to act on.
+/// The account that a caller wants to act on.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Whose it is.
+    /// The user.
     pub user: User,
-    /// Their factors.
+    /// The user's factors.
     pub factors: Vec<Factor>,
     /// Whether their organisation demands a second factor.
     pub enforced: bool,
 }
 
-/// Finds the account with this number: the caller's own, or as an administrator anybody's.
+/// Finds the account with this number: the caller's own, or any account for an administrator.
 ///
 /// # Errors
-/// Refuses everybody else, whether or not there is such an account, and a number that nobody has.
+/// Refuses everybody else, whether or not the account exists, and an unknown number.
 pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
     if number == caller.user.number {
         return Ok(Target {
@@ -53,8 +53,8 @@ pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
     .await
 }
 
-/// Judges once more, inside the write, who has waited for something slow: the session still stands,
-/// and so do its proof where that was asked for, and the role for an account that is not their own.
+/// Checks the caller again inside the write, after slow work: the session must still be alive, with fresh
+/// proof if that is needed. For another user's account, the caller must still be an administrator.
 fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Result<()> {
     let caller = match proof {
         true => fresh::proved(tx, act, caller)?,
@@ -69,21 +69,21 @@ fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Resu
 
 /// Which accounts to list.
 pub struct List {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
-    /// What the one to be listed signs in by; everybody when left out.
+    /// What the user to be listed signs in with. Without it, all users are listed.
     pub name: Option<String>,
-    /// How many at most.
+    /// The greatest number of items.
     pub limit: i64,
-    /// How many to skip.
+    /// The number of items to skip.
     pub offset: i64,
 }
 
-/// One page of the accounts that the caller may see: all for an administrator, their own for anybody
-/// else.
+/// Returns one page of the accounts that the caller may see: all for an administrator, only their own for
+/// others.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub async fn list(ctx: &Ctx, command: List) -> Result<Page<Account>> {
     let List {
         caller,
@@ -111,7 +111,7 @@ pub async fn list(ctx: &Ctx, command: List) -> Result<Page<Account>> {
     })
 }
 
-/// Who signs in by what has this form.
+/// Finds the user who signs in with `key`, an address or a name in its canonical form.
 async fn named(ctx: &Ctx, key: String) -> Result<Option<Person>> {
     ctx.read(move |tx| {
         let Some(user) = users::by_address(tx, &key)? else {
@@ -124,7 +124,7 @@ async fn named(ctx: &Ctx, key: String) -> Result<Option<Person>> {
     .await
 }
 
-/// The page of a list of one, or of nobody.
+/// Returns the page of a list with one user or none.
 fn part(found: Option<Person>, limit: i64, offset: i64) -> Page<Person> {
     Page {
         total: i64::from(found.is_some()),
@@ -135,7 +135,7 @@ fn part(found: Option<Person>, limit: i64, offset: i64) -> Page<Person> {
     }
 }
 
-/// One account.
+/// Returns one account.
 ///
 /// # Errors
 /// As [`target`].
@@ -146,26 +146,26 @@ pub async fn get(ctx: &Ctx, caller: Caller, number: i64) -> Result<Account> {
     Ok(Account::new(person, first))
 }
 
-/// Whom to add.
+/// The user to add.
 pub struct Add {
-    /// Who adds.
+    /// The signed-in user.
     pub caller: Caller,
-    /// What the user signs in by: no address.
+    /// The name that the user will sign in with. It is not an address.
     pub name: String,
-    /// A word about them.
+    /// A description of them.
     pub description: Option<String>,
     /// Their first password.
     pub password: Secret<String>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Adds a user who signs in by a name and has no mailbox: an address counts only once it was proved,
-/// and that is what registering is for.
+/// Adds a user who signs in with a name and has no mailbox. Users with an address register instead, since an
+/// address counts only once it is proved.
 ///
 /// # Errors
-/// Refuses who is no administrator or gave no fresh proof, an address, a name somebody has, and a
-/// password that may not be set.
+/// Refuses a caller who is not an administrator or has no fresh proof, a name that is an address or is taken,
+/// and a password that may not be set.
 pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
     let Add {
         caller,
@@ -198,17 +198,17 @@ pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
             .ok_or(Refusal::NameTaken)?;
         let actor = Some(caller.user.id);
         act.audit_by(tx, user.id, actor, Event::UserCreated, None)?;
-        // The new user has no mailbox: whoever's session this is learns of it.
+        // The new user has no mailbox, so the notice goes to the administrator whose session this is.
         let name = user.email.clone();
         act.notify(tx, &caller.user, Message::UserAdded { name })?;
-        // Who is added is no administrator.
+        // The new user is not an administrator.
         Ok(Account::new(person(&user, &[]), None))
     })
     .await
     .inspect(|_| ctx.nudge_courier())
 }
 
-/// A name as it is kept.
+/// Returns a name in the form in which it is stored.
 fn judge_name(typed: &str) -> Result<String> {
     let name = typed.trim();
     if name.is_empty() {
@@ -221,25 +221,25 @@ fn judge_name(typed: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-/// What to change of an account.
+/// What to change in an account.
 pub struct Update {
-    /// Who changes it.
+    /// The signed-in user.
     pub caller: Caller,
-    /// Whose it is.
+    /// The account's number.
     pub number: i64,
-    /// A new word about them.
+    /// A new description.
     pub description: Option<String>,
     /// A new password.
     pub password: Option<Secret<String>>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Changes an account. A new password ends the user's sessions, but not the one that set it.
+/// Changes an account. A new password ends the user's sessions, except the one that set it.
 ///
 /// # Errors
-/// As [`target`]; refuses a new password, and any change of another's account, without fresh proof,
-/// and a password that may not be set.
+/// As [`target`]. Also refuses a new password or a change to another user's account without fresh proof, and
+/// a password that may not be set.
 pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
     let Update {
         caller,
@@ -300,9 +300,10 @@ fn set_password(
 ) -> Result<()> {
     users::set_password(tx, user.id, hash)?;
     let own = user.id == caller.user.id;
-    // Whoever knew the old password is out, and so is what was begun with it.
+    // Whoever knew the old password is signed out, and what they began with it ends.
     let kept = own.then_some(caller.session.id);
-    // Challenges first: a sign-in that uses one up at this moment is waited for, and its session seen.
+    // Challenges come first. This waits for a sign-in that is just using one up, so that its session is found
+    // below.
     challenges::end_all(tx, user.id, act.now)?;
     sessions::end_others(tx, user.id, kept, act.now)?;
     let actor = Some(caller.user.id).filter(|_| !own);
@@ -310,17 +311,18 @@ fn set_password(
     act.notify(tx, user, Message::PasswordSet)
 }
 
-/// Deletes an account, with every row that carries its id but those of the audit trail.
+/// Deletes an account, with every row that has its id, except those of the audit trail.
 ///
 /// # Errors
-/// As [`target`]; refuses without fresh proof, and the last administrator.
+/// As [`target`]. Also refuses a caller without fresh proof, and to delete the last administrator.
 pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let user = target(ctx, &caller, number).await?.user;
     fresh::judge(&act, &caller)?;
     ctx.write(move |tx| {
         hold(tx, &act, &caller, user.id == caller.user.id, true)?;
-        // Read again: the role may have changed since; and what writes rows of theirs is waited for.
+        // The user is read again, since the role may have changed. The lock waits for writes that add rows of
+        // theirs.
         users::lock(tx, user.id)?;
         let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
         match user.role {

@@ -1,4 +1,4 @@
-//! API keys: made, listed and deleted by administrators; used by services.
+//! API keys: administrators make, list and delete them, and services use them.
 
 use crate::app::Ctx;
 use crate::flow::{Act, fresh};
@@ -14,20 +14,22 @@ use crate::outcome::{KeyMade, KeyView, Page};
 use crate::store::{api_keys, forget, users};
 use crate::vault;
 
-/// How many characters of a key people see: the prefix and enough to tell two apart.
+/// How many characters of a key are shown: the prefix, and enough to tell two keys apart.
 const HINT_CHARACTERS: usize = 12;
 
-/// A service that sent a good key. A key signs nobody in (ASVS 7.2.2).
+/// A service that sent a valid key. A key signs nobody in (ASVS 7.2.2).
 #[derive(Clone, Debug)]
 pub struct ApiKeyCaller {
-    /// The key.
+    /// The key's id.
     pub id: ApiKeyId,
 }
 
-/// Who sends this key, and whether it opens `scope`: the key, and its maker's role, as they are now.
+/// Finds the service that sends this key, and checks that it has `scope`. The key and its maker's role are
+/// read as they are now.
 ///
 /// # Errors
-/// Refuses a key that is no good, one whose maker is no administrator any more, and one without the scope.
+/// Refuses an invalid or expired key, one whose maker is no longer an administrator, and one without the
+/// scope.
 pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCaller> {
     let printed = PrintedKey::parse(key).ok_or(Refusal::ApiKeyInvalid)?;
     let now = ctx.now();
@@ -54,21 +56,21 @@ pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCa
     if let Some(caller) = found.await? {
         return Ok(caller);
     }
-    // It was seen to be over, and stays so when the clock goes back; unless that clock may be wrong: nobody
-    // could make the same key again.
+    // It has expired, so it is ended, and stays expired if the clock goes back. But not if the clock may be
+    // wrong, since nobody could make the same key again.
     let ended = ctx.write(move |tx| match forget::clock_is_in_doubt(tx, now)? {
         true => Ok(()),
         false => api_keys::end_over(tx, user, id, now),
     });
     if let Err(error) = ended.await {
-        // What is known is told all the same.
+        // The caller gets the refusal in any case.
         tracing::warn!(?error, "an API key that is over was not ended");
     }
     Err(Refusal::ApiKeyInvalid.into())
 }
 
-/// Judges whether the caller may manage keys: an administrator, signed in lately, with the second
-/// factor if one is on.
+/// Checks that the caller may manage keys: an administrator who signed in recently, with the second factor if
+/// one is on.
 fn judge(act: &Act, caller: &Caller) -> Result<()> {
     caller.judge_administrator()?;
     let max_age = act.policy().fresh_for_administration_seconds;
@@ -77,24 +79,25 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
         .judge_fresh(caller.factor_on(), max_age, act.now)?)
 }
 
-/// What a new key should be.
+/// The key to make.
 pub struct Make {
-    /// Who makes it.
+    /// The signed-in user.
     pub caller: Caller,
-    /// What they call it.
+    /// The name they give it.
     pub name: String,
-    /// What it opens.
+    /// What it may be used for.
     pub scopes: Vec<Scope>,
-    /// Days until it stops working; `api_key_default_days` if not said.
+    /// Days until it expires. Without it, `api_key_default_days`.
     pub expires_in_days: Option<u32>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Makes a key, shown this once.
+/// Makes a key. The answer is the only time that the key is shown.
 ///
 /// # Errors
-/// Refuses callers who may not, and one key more than `api_keys_per_user`.
+/// Refuses a caller who may not manage keys, a lifetime out of bounds, and a key more than
+/// `api_keys_per_user`.
 pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     let act = Act::begin(ctx, command.source);
     let maker = command.caller.user.id;
@@ -158,10 +161,10 @@ fn view(key: &ApiKey) -> KeyView {
     }
 }
 
-/// One page of all keys, newest first.
+/// Returns one page of all keys, newest first.
 ///
 /// # Errors
-/// Refuses who may not.
+/// Refuses a caller who may not manage keys.
 pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<Page<KeyView>> {
     judge(&Act::begin(ctx, Source::Console), &caller)?;
     let (keys, total) = ctx
@@ -173,10 +176,10 @@ pub async fn list(ctx: &Ctx, caller: Caller, limit: i64, offset: i64) -> Result<
     })
 }
 
-/// Deletes a key, whoever made it: it opens nothing from now on.
+/// Deletes a key, whoever made it. It stops working at once.
 ///
 /// # Errors
-/// Refuses who may not, and an id that no key has.
+/// Refuses a caller who may not manage keys, and an unknown id.
 pub async fn delete(ctx: &Ctx, caller: Caller, id: ApiKeyId, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     judge(&act, &caller)?;

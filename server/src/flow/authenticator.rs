@@ -1,5 +1,5 @@
-//! An account's authenticator with its scratch codes, one's own or, for administrators, anybody's: set up,
-//! proved, removed.
+//! An account's authenticator app and its scratch codes: set up, proved and removed by its user or by an
+//! administrator.
 
 use crate::app::Ctx;
 use crate::flow::setup::{self, By, Confirm};
@@ -12,34 +12,34 @@ use crate::model::source::Source;
 use crate::model::{Fault, Refusal, Result, Secret};
 use crate::outcome::{SetupBegun, SetupNeeds};
 
-/// Whose authenticator, and whether one that is on is replaced.
+/// Whose authenticator to set up, and whether it replaces the present one.
 pub struct Enable {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
     /// The account's number.
     pub number: i64,
-    /// Whether an authenticator that is on is replaced once the new one is proved.
+    /// Whether it replaces an authenticator that is on, once it is proved.
     pub recreate: bool,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// What to put into an app, and what to keep.
+/// What the person enters into an app, and what they keep.
 pub struct Enabled {
-    /// What to send with the proof.
+    /// The reference to send with the proof.
     pub mfa_token: Secret<String>,
-    /// The secret in base32.
+    /// The secret, in base32.
     pub secret: Secret<String>,
-    /// The same as an `otpauth://` URI.
+    /// The secret as an `otpauth://` URI.
     pub otpauth_url: Secret<String>,
-    /// The scratch codes; they count once the authenticator was proved.
+    /// The scratch codes. They count once the authenticator is proved.
     pub codes: Vec<Secret<String>>,
 }
 
-/// Begins with an authenticator and five scratch codes.
+/// Begins to set up an authenticator with five scratch codes.
 ///
 /// # Errors
-/// As [`setup::begin`], and refuses somebody else's account to all but administrators.
+/// As [`setup::begin`]. Also refuses another user's account to everybody but administrators.
 pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
     let begin = setup::Begin {
         caller: command.caller,
@@ -75,22 +75,22 @@ pub async fn enable(ctx: &Ctx, command: Enable) -> Result<Enabled> {
 
 /// The proof of an authenticator.
 pub struct Accept {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
     /// The account's number.
     pub number: i64,
     /// A code of the app, or one of the scratch codes.
     pub code: Secret<String>,
-    /// What [`enable`] answered.
+    /// The reference that [`enable`] returned.
     pub token: Secret<String>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
 /// Proves the authenticator and turns it on.
 ///
 /// # Errors
-/// As [`setup::verify`]; refuses a token that is not of this account.
+/// As [`setup::verify`]. Also refuses a reference of another account.
 pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
     let target = administration::target(ctx, &command.caller, command.number).await?;
     let reference = Reference::parse(ReferenceKind::Challenge, command.token.expose());

@@ -1,5 +1,5 @@
-//! Turning a method on in one call, for an API whose pages know no set-up: at once where it was proved,
-//! else begun.
+//! Turning a method on in one call, for an API whose pages have no set-up step. A proved method is on at
+//! once, otherwise its set-up begins.
 
 use crate::app::Ctx;
 use crate::flow::challenge::phone_on;
@@ -13,38 +13,39 @@ use crate::model::user::canonical_address;
 use crate::model::{Error, Refusal, Result};
 use crate::outcome::{FactorChanged, SetupBegun};
 
-/// Which method, and where its codes go.
+/// Which method to turn on, and where its codes go.
 pub struct TurnOn {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
-    /// The method; none for the user's default channel.
+    /// The method. Without it, the user's default: their phone, or else their mailbox.
     pub method: Option<FactorKind>,
-    /// The number for SMS, as typed.
+    /// The phone number for SMS, as typed.
     pub phone: Option<String>,
-    /// The address for e-mail, as typed: the account's own, or refused.
+    /// The address for e-mail, as typed. It must be the account's own.
     pub email: Option<String>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// What became of it.
+/// The result of turning a method on.
 #[derive(Debug)]
 pub enum TurnedOn {
-    /// Sign-in asks for it.
+    /// The method is on.
     On(FactorChanged),
-    /// It waits for its proof, and is not asked for before.
+    /// A set-up has begun. Sign-in does not ask for the method before it is proved.
     Begun {
-        /// What the proof takes.
+        /// What the person needs to prove it.
         begun: Box<SetupBegun>,
-        /// Whether sign-in asks for another method meanwhile.
+        /// Whether sign-in already asks for another method.
         asked: bool,
     },
 }
 
-/// Turns a method on if it was proved before; else begins its set-up. The account's own mailbox is proved.
+/// Turns a method on if it was proved before, otherwise begins its set-up. The account's own mailbox counts
+/// as proved.
 ///
 /// # Errors
-/// Refuses what [`toggle::enable_mailbox`] and [`setup::begin`] refuse, another address than the
+/// Refuses whatever [`toggle::enable_mailbox`] and [`setup::begin`] refuse, another address than the
 /// account's own, and SMS without a number.
 pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     let act = Act::begin(ctx, command.source);
@@ -107,7 +108,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
         source,
     };
     match setup::begin(ctx, begin).await {
-        // It went on a moment ago, by another call.
+        // Another call turned it on a moment ago.
         Err(Error::Refused(Refusal::MfaAlreadyEnabled)) => {
             toggle::enable(ctx, own(&caller), method)
                 .await
@@ -125,12 +126,12 @@ const NO_METHOD: &str = "Say what the number is for: sms.";
 const FOREIGN: &str =
     "Codes go to the account's own address only. Leave this out, or send that one.";
 
-/// Turns off MFA of another account, or of one's own as an administrator: every factor stays proved.
+/// Turns all methods of an account off. All factors stay proved.
 ///
 /// # Errors
-/// Refuses who is no administrator, and what [`toggle::pause`] refuses.
+/// Refuses a caller who is not an administrator, and whatever [`toggle::pause`] refuses.
 pub async fn turn_off_profile(ctx: &Ctx, command: Toggle) -> Result<()> {
-    // Here even one's own number takes the role: the page is for administrators.
+    // Even for their own number, the caller must be an administrator: the page is made for administrators.
     if command.caller.user.role != Role::Administrator {
         return Err(Refusal::Forbidden.into());
     }
@@ -138,7 +139,7 @@ pub async fn turn_off_profile(ctx: &Ctx, command: Toggle) -> Result<()> {
     Ok(())
 }
 
-/// Codes go to the account's own address only.
+/// Checks that an address is the account's own.
 fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
     match typed {
         None => Ok(()),
@@ -147,7 +148,7 @@ fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
     }
 }
 
-/// The phone on file, else the mailbox.
+/// Returns the user's phone if SMS can be sent to it, otherwise the mailbox.
 fn default_channel(act: &Act, caller: &Caller) -> FactorKind {
     match sms::can_send(act, phone_on(&caller.factors).as_deref()) {
         true => FactorKind::Sms,
@@ -155,7 +156,7 @@ fn default_channel(act: &Act, caller: &Caller) -> FactorKind {
     }
 }
 
-/// Whether this number is one that the user proved.
+/// Whether the user has proved this number.
 fn is_proved(caller: &Caller, number: &str) -> bool {
     caller.factors.iter().any(|factor| {
         factor.kind == FactorKind::Sms

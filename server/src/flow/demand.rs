@@ -1,4 +1,4 @@
-//! What sign-in asks a user for: the factors that are on, and what a policy demands.
+//! The methods that sign-in asks a user for: those that are on, or what a policy demands.
 
 use crate::model::Result;
 use crate::model::factor::{Factor, demanded};
@@ -6,14 +6,14 @@ use crate::model::kinds::FactorKind;
 use crate::model::user::User;
 use crate::store::{Tx, users};
 
-/// The methods that sign-in asks this user for, one of which has to be proved; none when a password
-/// is enough.
+/// Returns the methods that sign-in accepts for this user. One of them must be proved. It is empty if a
+/// password is enough.
 ///
-/// While the user's organisation demands a second factor and none is on, the proved mailbox is that
-/// factor, so that enforcement locks nobody out and a password alone enrols nothing.
+/// If the user's organisation demands a second factor and none is on, the proved mailbox is that factor. So
+/// enforcement locks nobody out, and a password alone cannot enrol a factor.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn methods(tx: &mut Tx, user: &User, factors: &[Factor]) -> Result<Vec<FactorKind>> {
     let enforced = users::enforced(tx, user)?;
     Ok(demanded(user, factors, enforced))

@@ -1,5 +1,5 @@
-//! Fresh proof: what acts that change who can sign in ask of the caller's own session, whatever the
-//! API (NIST SP 800-63B-4 §4.1.2).
+//! Fresh proof: what the caller's own session needs for acts that change who can sign in, in every API (NIST
+//! SP 800-63B-4 §4.1.2).
 
 use crate::flow::{Act, demand};
 use crate::model::factor::Factor;
@@ -8,21 +8,22 @@ use crate::model::user::User;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, factors, sessions, users};
 
-/// Judges whether the caller's session gave fresh proof: a second step passed in it while sign-in
-/// asks for one, else a password typed in it; at most five minutes ago.
+/// Checks that the caller's session has fresh proof: a second step if sign-in asks for one, otherwise the
+/// password, at most `fresh_for_factors_seconds` ago.
 ///
 /// # Errors
-/// Refuses an older or weaker session, with the age that would do (RFC 9470).
+/// Refuses a session whose proof is older or weaker, and says which age is allowed (RFC 9470).
 pub fn judge(act: &Act, caller: &Caller) -> Result<()> {
     let max_age = act.policy().fresh_for_factors_seconds;
     let (session, asked) = (&caller.session, caller.factor_on());
     Ok(session.judge_proved(asked, max_age, act.now)?)
 }
 
-/// The same for acts on other people's accounts: while sign-in asks for a method, the session has to have
-/// passed one, as the session that only turned its account's first one on has not.
+/// Does the same for acts on other users' accounts. If sign-in asks for a method, the session must really
+/// have passed one. The session that turned on its account's first method has not.
 ///
 /// # Errors
+/// As [`judge`].
 /// As [`judge`].
 pub fn judge_for_others(act: &Act, caller: &Caller) -> Result<()> {
     let max_age = act.policy().fresh_for_factors_seconds;
@@ -32,11 +33,11 @@ pub fn judge_for_others(act: &Act, caller: &Caller) -> Result<()> {
     judge(act, caller)
 }
 
-/// Holds the caller's account until the write ends, and reads again what they were when the request
-/// came in: a factor that went on meanwhile, or a session that ended, counts.
+/// Locks the caller's account until the write ends, and reads it again. So a factor that was turned on
+/// meanwhile, or a session that ended, counts.
 ///
 /// # Errors
-/// Refuses a session that has ended since.
+/// Refuses a session that has ended.
 pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
     let invalid = || Refusal::TokenInvalid { sent: true };
     let user_id = caller.user.id;
@@ -56,7 +57,7 @@ pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
     })
 }
 
-/// Both: holds the caller's account, and judges whether their session gave fresh proof.
+/// Does what [`hold`] and [`judge`] do.
 ///
 /// # Errors
 /// As [`hold`] and [`judge`].
@@ -66,10 +67,10 @@ pub fn proved(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<Caller> {
     Ok(caller)
 }
 
-/// Remembers that the caller's session gave fresh proof by the password, typed and found right now.
+/// Stores that the caller's session gave fresh proof by the password, which was just found to be right.
 ///
 /// # Errors
-/// Refuses a session that has ended since.
+/// Refuses a session that has ended.
 pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
     match sessions::lift(tx, &caller.session.with_password(act.now))? {
         true => Ok(()),
@@ -77,14 +78,14 @@ pub fn keep_password(tx: &mut Tx, act: &Act, caller: &Caller) -> Result<()> {
     }
 }
 
-/// Lets the session that turned its account's first method on go on without signing in anew, for what is
-/// left of the five minutes since its password was typed: only somebody who knew the password can
-/// be there, and what they proved is no older.
+/// Lets the session that turned on its account's first method continue without a new sign-in, for what is
+/// left of the five minutes since its password was typed. Only somebody who knew the password can be in this
+/// session, and its proof does not become younger.
 ///
 /// # Errors
-/// Refuses a session that has ended since.
+/// Refuses a session that has ended.
 pub fn go_on(tx: &mut Tx, session: &Session) -> Result<()> {
-    // One that passed a second step of old is told apart from this one by just that: it steps up instead.
+    // A session that passed a second step earlier is another case: it must step up.
     if session.passed_second_step() {
         return Ok(());
     }
@@ -98,15 +99,15 @@ pub fn go_on(tx: &mut Tx, session: &Session) -> Result<()> {
     }
 }
 
-/// The factors of `factors` that prove the person in this session: a factor that was added since does
-/// only if the session had given fresh proof then, so that nobody proves themselves by what they added.
+/// Returns those of `factors` that can prove the person in this session. A factor that was added later can
+/// only if the session had fresh proof then, so that nobody proves themselves with a factor they added.
 pub fn trusted(act: &Act, session: &Session, factors: &[Factor]) -> Vec<Factor> {
     let policy = act.policy();
-    // Set-up ends with its codes or with its link, whichever lives longer.
+    // A set-up lives as long as its codes or its link, whichever is longer.
     let set_up = i64::from(policy.enrolment_seconds.max(policy.magic_link_seconds));
     let trusts = |factor: &&Factor| {
         let added = factor.enabled_at.unwrap_or(factor.created_at);
-        // One that went on long after its set-up was switched on again, in one step.
+        // A factor that was turned on long after its set-up was turned on again, in one step.
         let begun = match factor.created_at.plus_seconds(set_up) >= added {
             true => factor.created_at,
             false => added,
@@ -116,10 +117,10 @@ pub fn trusted(act: &Act, session: &Session, factors: &[Factor]) -> Vec<Factor> 
     factors.iter().filter(trusts).cloned().collect()
 }
 
-/// Which methods sign-in asks this user for, as the write sees them.
+/// Returns the methods that sign-in accepts for this user, as the write sees them.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn demanded_now(tx: &mut Tx, user: &User) -> Result<Vec<crate::model::kinds::FactorKind>> {
     let factors = factors::of_user(tx, user.id)?;
     demand::methods(tx, user, &factors)

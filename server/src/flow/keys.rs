@@ -1,4 +1,5 @@
-//! What the operator does with sealing keys: has sealed anew what older ones sealed, and retires those that hold nothing.
+//! Sealing keys, for the operator: seals values of older keys again, and retires older keys that seal
+//! nothing.
 
 use crate::app::Ctx;
 use crate::model::{FactorId, NoticeId, Result, UserId};
@@ -6,36 +7,36 @@ use crate::store::notices;
 use crate::store::sealed::{self, Held};
 use crate::vault::Place;
 
-/// How many values are sealed anew in one write: past it, others would wait for it.
+/// How many values one write seals again. With more, other writes would wait too long.
 const BATCH: i64 = 200;
 
-/// How far sealing anew has come.
+/// How far resealing has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many sealed values there were at the beginning.
+    /// How many sealed values there were at the start.
     pub total: i64,
-    /// How many were looked at.
+    /// How many were checked.
     pub seen: i64,
-    /// How many of them an older key had sealed, and the newest has now.
+    /// How many of them were sealed with an older key, and now are with the newest.
     pub anew: i64,
-    /// How many cannot be opened; the log says which, and why.
+    /// How many could not be opened. The log says which, and why.
     pub closed: i64,
 }
 
-/// What became of the older sealing keys.
+/// What happened to the older sealing keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retired {
-    /// The ids of those that are gone.
+    /// The ids of the retired keys.
     pub gone: Vec<String>,
-    /// Those that are still needed, and for what.
+    /// The keys that are still needed, and what they seal.
     pub held: Vec<(String, Held)>,
 }
 
-/// Seals anew all that older keys sealed, a batch at a time, and tells how far it is after each. Who is
-/// stopped half-way begins again: what is done stays done.
+/// Seals with the newest key what older keys sealed, in batches, and calls `told` after each. If it is
+/// stopped half-way, it can start again, and finished batches stay done.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub async fn reseal(ctx: &Ctx, mut told: impl FnMut(Progress)) -> Result<Progress> {
     let mut progress = Progress {
         total: ctx.read(sealed::count).await?,
@@ -81,10 +82,10 @@ pub async fn reseal(ctx: &Ctx, mut told: impl FnMut(Progress)) -> Result<Progres
     Ok(progress)
 }
 
-/// Whose, which row, and what is sealed in it.
+/// The user, the row, and the value that is sealed in it.
 type Sealed<I> = (UserId, I, Vec<u8>);
 
-/// Those of the values that an older key sealed, each with what the newest makes of it.
+/// Returns the values that an older key sealed, each with its new sealed form.
 fn sealed_anew<I>(
     ctx: &Ctx,
     rows: Vec<Sealed<I>>,
@@ -107,7 +108,7 @@ fn sealed_anew<I>(
     anew
 }
 
-/// Seconds until no server seals with an older key any more: before, none can be retired.
+/// Returns the seconds until no server seals with an older key any more. Until then, none can be retired.
 pub fn seconds_to_retire(ctx: &Ctx) -> u32 {
     let (older, since) = ctx.vault.older_sealing();
     if older.is_empty() {
@@ -116,10 +117,10 @@ pub fn seconds_to_retire(ctx: &Ctx) -> u32 {
     since.seconds_after(ctx.now())
 }
 
-/// Removes the older sealing keys that hold nothing, and says what the others hold.
+/// Removes the older sealing keys that seal nothing, and returns what the others seal.
 ///
 /// # Errors
-/// A fault when the key file or the database does not take it.
+/// Returns a fault if the key file or the database cannot be changed.
 pub async fn retire(ctx: &Ctx) -> Result<Retired> {
     let (older, _) = ctx.vault.older_sealing();
     let mut retired = Retired::default();
@@ -130,8 +131,8 @@ pub async fn retire(ctx: &Ctx) -> Result<Retired> {
             retired.held.push((id, held));
             continue;
         }
-        // The file first: a start finishes what is left in the database, and cannot do without a key
-        // that the database knows.
+        // The file comes first. The next start cleans up the database, but cannot do without a key that the
+        // database knows.
         ctx.vault.retire_sealing(&id, ctx.now())?;
         let gone = id.clone();
         ctx.write(move |tx| notices::forget_canary(tx, &gone))

@@ -1,4 +1,4 @@
-//! Mailed links: opening one shows the code for the device that asked, and approves nothing.
+//! Mailed links: opening one shows the code to type on the device that asked. It approves nothing.
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
@@ -10,16 +10,16 @@ use crate::model::{Refusal, Result, Secret, Time};
 use crate::outcome::LinkOpened;
 use crate::store::challenges;
 
-/// Seconds after a link was opened in which opening it again only shows the same: so much less is
-/// written where somebody, or a scanner, opens it over and over.
+/// Seconds after an opening in which opening the link again writes nothing. A person or a mail scanner may
+/// open it often.
 const SAME_OPENING: u32 = 60;
 
-/// Shows the code that went with a link, and when and from where it was asked for, as often as the link
-/// is opened while it is good: on another device, or after a reload. Who holds the challenge's reference
-/// finishes with the code; the link's opener finishes nothing.
+/// Shows the code that goes with a link, and when and from where it was asked for. A live link can be opened
+/// as often as needed: on another device, or after a reload. The client that holds the challenge's reference
+/// finishes with the code. Opening the link finishes nothing.
 ///
 /// # Errors
-/// Refuses a link that is unknown, replaced or past its time, and one whose code was used.
+/// Refuses a link that is unknown, replaced or expired, and one whose challenge is over.
 pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<LinkOpened> {
     let act = Act::begin(ctx, source);
     let seen = challenge::look_by_link(ctx, &act, &token).await?;

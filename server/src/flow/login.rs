@@ -1,4 +1,4 @@
-//! Signing in: the password first, then the second factor if one is asked for.
+//! Signing in: first the password, then the second factor if one is on or demanded.
 
 use std::sync::Arc;
 
@@ -16,24 +16,24 @@ use crate::model::{Refusal, Result, Secret, UserId};
 use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
 use crate::store::{Tx, challenges, factors};
 
-/// What an API can carry of a second step.
+/// What an API supports of a second step.
 #[derive(Clone, Copy, Debug)]
 pub struct Carries {
-    /// The methods whose proof fits into its requests.
+    /// The methods that its requests can carry.
     pub methods: &'static [FactorKind],
-    /// Whether a code is sent when the sign-in begins; else the client asks for it.
+    /// Whether a code is sent when the sign-in begins. If not, the client asks for it.
     pub sends: bool,
 }
 
-/// A name to sign in by and a password.
+/// A name and a password to sign in with.
 pub struct Begin {
     /// The address, or the name of a user without a mailbox, as typed.
     pub name: String,
-    /// The password as typed.
+    /// The password, as typed.
     pub password: Secret<String>,
-    /// What the API can carry.
+    /// What the API supports.
     pub carries: Carries,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
@@ -54,7 +54,7 @@ struct Challenged {
 /// Judges the password, and begins a session or a challenge.
 ///
 /// # Errors
-/// Refuses an unknown name, a wrong password and a disabled account alike.
+/// Refuses an unknown name, a wrong password and a disabled account, all with the same answer.
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     let act = Act::begin(ctx, command.source);
     let checked = Arc::new(password::check(ctx, &act, &command.name, command.password).await?);
@@ -65,8 +65,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
         let (act, checked) = (act.clone(), Arc::clone(&checked));
         let (session_draft, challenge_draft) = (session_draft.clone(), challenge_draft.clone());
         ctx.write(move |tx| {
-            // A factor that is going on at this moment is waited for: its sign-in asks for it, or its
-            // turning on sees this session and ends it. So is a password that is being changed.
+            // This waits for a factor that is being turned on right now. Either this sign-in asks for it, or
+            // turning it on finds this session and ends it. A password change is waited for, too.
             let Some(user) = checked.judge(tx, &act)? else {
                 return Err(Refusal::InvalidCredentials.into());
             };
@@ -109,10 +109,10 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     }
 }
 
-/// The method a sign-in starts with: the primary one if the API can carry it, or the first that it can.
-/// One whose code may not be sent now is taken only if there is no other. So is one that is stopped, since
-/// it stays demanded all the same.
-/// Where none can travel it is a recovery code: the second step is never left out.
+/// Returns the method that a sign-in starts with: the chosen one if the API supports it, otherwise the first
+/// in [`ORDER`] that it supports. A method whose code cannot be sent now is used only if there is no other.
+/// The same holds for a locked method, since sign-in still demands it. If the API supports none of them, the
+/// method is a recovery code: the second step is never left out.
 fn first_method(
     tx: &mut Tx,
     act: &Act,
@@ -142,7 +142,7 @@ fn first_method(
     Ok(unsent.or(stopped).unwrap_or(FactorKind::RecoveryCode))
 }
 
-/// Whether this method is one that is sent, and what may be sent of it is used up for now.
+/// Whether this method's codes are sent, and none may be sent now.
 fn used_up(
     tx: &mut Tx,
     act: &Act,
@@ -175,20 +175,21 @@ fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) ->
     }
 }
 
-/// A challenge and the method it should wait for.
+/// A challenge, and the method to switch it to.
 pub struct Switch {
-    /// The challenge.
+    /// The challenge's reference.
     pub mfa_token: Secret<String>,
     /// The method.
     pub method: FactorKind,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Lets a sign-in wait for another method. The first switch to a method that is sent sends a code; a
-/// later one does not, as the code already sent still fits.
+/// Switches a sign-in to another method. If the method's codes are sent, the switch sends one, unless the
+/// last code sent was of this method: that code still works.
 ///
 /// # Errors
+/// Refuses a method that is not on or is locked, and a challenge that is over.
 /// Refuses a method that is not on or is stopped, and a challenge that is over.
 pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let act = Act::begin(ctx, command.source);
@@ -211,9 +212,9 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         if factors::attempts(tx, seen.user.id, method)?.locked(act.policy()) {
             return act.refuse_limited(tx, seen.user.id, Refusal::MfaMethodLocked);
         }
-        // A code that was sent by another method is no code of this one.
+        // A code that was sent by another method does not count.
         let sends = method.is_sent() && !seen.has_code_of(method);
-        // The first code of another method goes out at once: who asks for it has no use of the other's.
+        // The first code of another method is sent at once, since the person cannot use the other one.
         if sends && seen.challenge.last_sent_at.is_some() && seen.challenge.resends > 0 {
             judge_pace(tx, &act, &seen)?;
         }
@@ -237,12 +238,13 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     Ok(Waiting {
         mfa_token: command.mfa_token,
         method,
-        // Now, or before by this sign-in.
+        // It was sent now, or before for this sign-in.
         sent: method.is_sent(),
     })
 }
 
-/// A further code of one challenge keeps the pace of resends, whatever the method.
+/// Refuses another code while the wait between resends lasts, or if no resends are left. It counts for all
+/// methods together.
 fn judge_pace(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
     let wait = match seen.challenge.resends_remaining(act.policy()) {
         0 => seen.challenge.expires_at.seconds_after(act.now).max(1),
@@ -257,22 +259,22 @@ fn judge_pace(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
 
 /// A challenge and its answer.
 pub struct Verify {
-    /// The challenge.
+    /// The challenge's reference.
     pub mfa_token: Secret<String>,
     /// The answer.
     pub answer: Answer,
-    /// The method it is of, where the API says so; else the one the challenge waits for.
+    /// The method of the answer, if the API says it. If not, the one the challenge waits for.
     pub method: Option<FactorKind>,
-    /// Whether the API takes Veeam's scratch codes.
+    /// Whether the API accepts Veeam's scratch codes.
     pub scratch: bool,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
 /// Judges the answer, and begins the session.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the answer.
+/// Refuses a challenge that is over, and a wrong answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
     let mut seen = challenge::look_to_answer(
@@ -320,7 +322,7 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
         then,
     )
     .await;
-    // Right or wrong, a notice may have been queued.
+    // The answer may have queued a notice, whether it was right or wrong.
     let (opened, remaining) = settled.inspect_err(|_| ctx.nudge_courier())?;
     if remaining.is_some() {
         ctx.nudge_courier();
@@ -331,8 +333,8 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     })
 }
 
-/// Another factor that fits lifts every stop: what was stopped may be tried again, at the pace of the
-/// waits between wrong codes. The counter of what fitted begins anew elsewhere.
+/// Unlocks all locked methods, after a right answer by another one. They accept tries again, with waits
+/// between wrong codes. The counter of the method that was right is reset elsewhere.
 pub(super) fn lift_stops(tx: &mut Tx, act: &Act, user_id: UserId) -> Result<()> {
     for counter in factors::stopped(tx, user_id, act.policy().hard_limit)? {
         let mut lifted = counter;

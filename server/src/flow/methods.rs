@@ -1,4 +1,4 @@
-//! Looking at the methods of one's own account.
+//! Lists the methods of the caller's own account.
 
 use crate::app::Ctx;
 use crate::model::Result;
@@ -8,17 +8,17 @@ use crate::model::session::Caller;
 use crate::outcome::MethodList;
 use crate::store::{code_sets, factors};
 
-/// The factors that were proved, and what is left of the recovery codes.
+/// Returns the proved factors, and how many recovery codes are left.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub async fn list(ctx: &Ctx, caller: Caller) -> Result<MethodList> {
     let user_id = caller.user.id;
     ctx.read(move |tx| {
         let mut all = factors::of_user(tx, user_id)?;
-        // A set-up that was begun is no method yet, and may never become one.
+        // A factor that is only being set up is not a method yet, and may never become one.
         all.retain(|factor| factor.state != FactorState::Pending);
-        // Without a choice of the owner's, one comes first all the same.
+        // If the owner chose none, sign-in still starts with one of them.
         let first = starting(&all).map(|factor| factor.id);
         for factor in &mut all {
             factor.is_primary = Some(factor.id) == first;

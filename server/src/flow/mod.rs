@@ -1,4 +1,4 @@
-//! What a caller may do, in which order: one file for each thing people do.
+//! What callers can do, and in which order it happens: one file for each thing they do.
 
 pub mod account;
 mod act;

@@ -1,4 +1,4 @@
-//! Organisations: founded by a registration, and what they demand of their members.
+//! Organisations: a registration founds one, and it can demand a second factor of its members.
 
 use crate::app::Ctx;
 use crate::flow::{Act, fresh};
@@ -12,10 +12,10 @@ use crate::model::user::User;
 use crate::model::{OrganisationId, Refusal, Result};
 use crate::store::{Tx, organisations};
 
-/// Founds an organisation, and makes its founder the owner: the user as they are then.
+/// Founds an organisation and makes its founder the owner. Returns the user as they are then.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn found(
     tx: &mut Tx,
     act: &Act,
@@ -41,11 +41,12 @@ pub fn found(
     })
 }
 
-/// Demands a second factor of every member of the caller's organisation, or no longer. A member who
-/// has none on is then asked for a code to the proved mailbox, so that nobody is locked out.
+/// Sets whether every member of the caller's organisation needs a second factor. For a member with none on,
+/// sign-in asks for a code to the proved mailbox, so nobody is locked out.
 ///
 /// # Errors
-/// Refuses who is in none, who does not administer it, and a session without fresh proof.
+/// Refuses a caller without an organisation, one who does not administer it, and a session without fresh
+/// proof.
 pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     ctx.write(move |tx| {
@@ -70,16 +71,16 @@ pub async fn enforce(ctx: &Ctx, caller: Caller, enforced: bool, source: Source) 
     Ok(())
 }
 
-/// Who is in the caller's organisation, oldest account first.
+/// Returns the members of the caller's organisation, oldest account first.
 ///
 /// # Errors
-/// Refuses who is in none, and who does not administer it.
+/// Refuses a caller without an organisation, and one who does not administer it.
 pub async fn members(ctx: &Ctx, caller: Caller) -> Result<Vec<User>> {
     let id = administered(&caller.user)?;
     ctx.read(move |tx| organisations::members(tx, id)).await
 }
 
-/// The organisation that this user administers.
+/// Returns the organisation that this user administers.
 fn administered(user: &User) -> Result<OrganisationId> {
     let (Some(id), Some(role)) = (user.organisation_id, user.organisation_role) else {
         return Err(Refusal::NoOrganisation.into());

@@ -1,4 +1,4 @@
-//! Passkeys: what a device is asked for, and signing in by a passkey alone.
+//! Passkeys: the options of ceremonies, and signing in with a passkey alone.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,16 +27,16 @@ use crate::store::limits::Limit;
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
 
-/// How long a device has to answer, in seconds: no longer than its challenge lives.
+/// Returns how long a device may take to answer, in seconds: never longer than its challenge lives.
 fn seconds(act: &Act, challenge_ends: Time) -> u32 {
     let left = challenge_ends.micros().saturating_sub(act.now.micros()) / 1_000_000;
     u32::try_from(left).unwrap_or(0).min(CEREMONY_SECONDS)
 }
 
-/// What registers a passkey of `user`, whose factors are `standing`.
+/// Begins to register a passkey for `user`, who has the factors `standing`.
 ///
 /// # Errors
-/// Refuses where passkeys are not to be had.
+/// Refuses if the server does not offer passkeys.
 pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<Begun> {
     let known = standing.iter().filter(|factor| {
         factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
@@ -53,10 +53,10 @@ pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Re
     )
 }
 
-/// What asks for one of the passkeys that are on, for a challenge of this purpose and this end.
+/// Begins to ask for one of the passkeys that are on, for a challenge of this purpose that ends then.
 ///
 /// # Errors
-/// Refuses when there is none, as also where passkeys are no longer to be had.
+/// Refuses if none is on, or the server no longer offers passkeys.
 pub(super) fn ask_for_one(
     act: &Act,
     purpose: Purpose,
@@ -83,19 +83,19 @@ pub(super) fn ask_for_one(
 
 /// A challenge that a passkey is to answer.
 pub struct Options {
-    /// The challenge.
+    /// The challenge's reference.
     pub mfa_token: Secret<String>,
-    /// What it has to be for; a sign-in, where an API does not say otherwise.
+    /// The purpose it must have: sign-in, unless the API says otherwise.
     pub purpose: Purpose,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Asks for a passkey of the user, and has the challenge wait for it: what the browser's `get` takes as
-/// `publicKey`. Each call replaces what the one before asked for.
+/// Asks for a passkey of the user, and switches the challenge to it. Returns the options that the browser
+/// passes to `navigator.credentials.get` as `publicKey`. Each call replaces the options of the call before.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge, and a method that is not on or is stopped.
+/// Refuses a challenge that is over, and a method that is not on or is locked.
 pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     let act = Act::begin(ctx, command.source);
     let purpose = command.purpose;
@@ -123,10 +123,10 @@ fn wait(tx: &mut Tx, act: &Act, seen: &Seen, state: &str) -> Result<()> {
     Ok(())
 }
 
-/// Asks for any passkey of this domain: the same for everybody.
+/// Asks for any passkey of this domain. The options are the same for everybody.
 ///
 /// # Errors
-/// Refuses where passkeys are not to be had, and a network that asks too often.
+/// Refuses if the server does not offer passkeys, and a network that asks too often.
 pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
     let act = Act::begin(ctx, source);
     let begun =
@@ -151,7 +151,7 @@ pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
     })
 }
 
-/// Counts a begun sign-in against its network: anybody may begin one, and each is a row for a while.
+/// Counts this sign-in against its network. Anybody can begin one, and each adds a row for a while.
 fn count(tx: &mut Tx, act: &Act) -> Result<()> {
     if !act.counts() {
         return Ok(());
@@ -173,29 +173,29 @@ fn count(tx: &mut Tx, act: &Act) -> Result<()> {
     }
 }
 
-/// A begun sign-in and a passkey's answer.
+/// A sign-in and the passkey's answer.
 pub struct SignIn {
-    /// What began it.
+    /// The reference of the sign-in.
     pub passkey_token: Secret<String>,
-    /// What the device answered.
+    /// The passkey's answer.
     pub credential: Value,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// The passkey that an answer claims to be of, and whose it is.
+/// The passkey that an answer names, and its user.
 struct Claimed {
     user: User,
     factor: Factor,
 }
 
-/// Judges the answer of a passkey alone, which is proof enough: it has verified its user.
+/// Judges the answer of a passkey alone. This is proof enough, since the passkey verified its user.
 ///
-/// Wrong answers count against nobody. There is nothing to guess at, and who knows a user's id must
-/// not be able to stop their passkeys.
+/// Wrong answers are not counted. There is nothing to guess, and somebody who knows a user's id must not be
+/// able to lock their passkeys.
 ///
 /// # Errors
-/// Refuses a sign-in that is over, and, all alike, whatever else is wrong.
+/// Refuses a sign-in that is over, and everything else that is wrong, all with the same answer.
 pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
     let token = command.passkey_token.expose();
@@ -224,7 +224,7 @@ pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
     draft.sign(&act, &opened.inspect_err(|_| ctx.nudge_courier())?)
 }
 
-/// Each sign-in is good for one try.
+/// The refusal of an answer. Each sign-in has one try only.
 const REFUSED: Refusal = Refusal::PasskeyRefused {
     attempts_remaining: 0,
 };

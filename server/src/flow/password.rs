@@ -1,4 +1,4 @@
-//! Passwords: which ones may be set, and how one that was typed is judged.
+//! Passwords: which ones may be set, and how a typed one is judged.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::model::{Refusal, Result, Secret, UserId};
 use crate::store::{Tx, limits, users};
 use crate::vault::{Comparison, Vault, Verified};
 
-/// Fewer guesses than a million, by zxcvbn's count, is a common password (ASVS 6.2.4): its lists hold the
-/// 30,000 most common ones, and this covers them in every spelling it knows.
+/// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). Its lists have the 30,000
+/// most common ones, and this covers them in every spelling that zxcvbn knows.
 const COMMON_BELOW_LOG10: f64 = 6.0;
-/// Pieces that are looked at: who begins with so much that is easy to guess meant no more by the rest.
+/// The number of pieces to judge. If they are all easy to guess, the rest does not help.
 const PIECES: usize = 4;
-/// Signs that zxcvbn reads as letters as well, such as @ for a. Not digits: their runs and dates are what
-/// is looked for.
+/// Characters that zxcvbn also reads as letters, such as @ for a. Digits are not among them, since their runs
+/// and dates must be found.
 const SUBSTITUTES: &str = "@({[<!|$+%";
-/// How many different ones of them it is given: it tries all their readings together.
+/// How many different ones of these zxcvbn gets. It tries all their readings together.
 const SUBSTITUTES_READ: usize = 3;
-/// Characters that zxcvbn looks at in one go: its work grows fast with the length.
+/// How many characters zxcvbn gets at once. Its work grows fast with the length.
 const PIECE: usize = 20;
 
-/// Judges a password that is about to be set (NIST SP 800-63B-4 §3.1.1.2): length and the block list,
-/// and no rule of composition.
+/// Checks a password that is about to be set (NIST SP 800-63B-4 §3.1.1.2): its length and the block list.
+/// There is no rule about kinds of characters.
 ///
 /// # Errors
-/// Refuses with a sentence about the field `password`; busy when hashing is.
+/// Refuses with a sentence about the field `password`, and as busy if hashing is.
 pub async fn judge_new(
     ctx: &Ctx,
     act: &Act,
@@ -66,8 +66,7 @@ pub async fn judge_new(
     Ok(())
 }
 
-/// Whether a password falls to fewer than a million guesses: judged piece by piece, no further than it
-/// takes, and by its beginning alone.
+/// Whether a password takes fewer than a million guesses. It is judged piece by piece, only as far as needed.
 fn is_common(text: &str, words: &[String]) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if words
@@ -88,8 +87,8 @@ fn is_common(text: &str, words: &[String]) -> bool {
     true
 }
 
-/// The text, with substitutes for letters taken for what they are where there are more different ones
-/// than any common password has.
+/// Returns the text for zxcvbn. If it has more different substitutes than any common password, none of them
+/// is read as a letter.
 fn without_many_substitutes(piece: &[char]) -> String {
     let used = SUBSTITUTES
         .chars()
@@ -102,7 +101,8 @@ fn without_many_substitutes(piece: &[char]) -> String {
     piece.iter().map(plain).collect()
 }
 
-/// The words that a password must not be made of alone: the service's and the user's names.
+/// Returns the words that alone must not make a password: the service's name, and the user's address and
+/// names.
 pub fn own_words(email: &str, names: &[&Option<String>]) -> Vec<String> {
     let mut words = vec!["countersign", email];
     words.extend(email.split(['@', '.', '+', '-', '_']));
@@ -110,14 +110,14 @@ pub fn own_words(email: &str, names: &[&Option<String>]) -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
-/// The key of an address as typed, in the counters of wrong passwords.
+/// Returns the key of an address, as typed, in the counters of wrong passwords.
 pub fn address_hash(vault: &Vault, typed: &str) -> Vec<u8> {
     vault
         .keyed_hash("password address", &[typed.as_bytes()])
         .to_vec()
 }
 
-/// A typed password, hashed as the kept one was, and not looked at yet.
+/// A typed password and its comparison with the stored hash. The result is not read yet.
 pub struct Checked {
     known: Option<User>,
     subject: UserId,
@@ -128,14 +128,14 @@ pub struct Checked {
     compared: Comparison,
 }
 
-/// Does the slow part of judging a typed password, outside any transaction; [`Checked::judge`] does the
-/// rest, in the write that follows. Known and unknown addresses do the same work (ASVS 6.3.8).
+/// Does the slow part of judging a typed password, outside any transaction. [`Checked::judge`] does the rest,
+/// in the write that follows. Known and unknown addresses cause the same work (ASVS 6.3.8).
 ///
-/// Nothing is written and no try is taken here: what is not judged (an overload, a client that hangs up,
-/// a restart) was no wrong password.
+/// This writes nothing and takes no try. A password that is never judged (because of an overload, a client
+/// that hangs up, or a restart) is not a wrong password.
 ///
 /// # Errors
-/// Refuses while a wait after wrong passwords lasts, without hashing; busy when hashing is.
+/// Refuses without hashing while a wait after wrong passwords lasts, and as busy if hashing is.
 pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
     ctx.learn_costs().await;
     let typed = address_as_typed(email);
@@ -149,7 +149,7 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
         let (act, address_hash, source_hash) =
             (act.clone(), address_hash.clone(), source_hash.clone());
         ctx.read(move |tx| {
-            // A name of a user without a mailbox, or nobody's: looked up all the same, as an address is.
+            // It may be a name of a user without a mailbox, or unknown. All are looked up in the same way.
             let known = users::by_address(tx, &typed)?;
             let subject = known.as_ref().map_or(stranger, |user| user.id);
             let seen = limits::password_attempts(tx, &address_hash, &source_hash)?;
@@ -187,26 +187,27 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
     })
 }
 
-/// What stands before a password that is typed.
+/// Whether a wait stands against a typed password.
 enum Looked {
-    /// Nothing.
+    /// There is no wait.
     Open(Option<User>, UserId),
-    /// A wait that was recorded this hour.
+    /// There is a wait, which was recorded this hour.
     Told(Refusal),
-    /// A wait that is to be recorded.
+    /// There is a wait, which must be recorded.
     Limited(Refusal, UserId),
 }
 
 impl Checked {
-    /// Takes a try, and only then looks whether the password was right: the user, held until the
-    /// write ends, if the address is known, the account active and the password the one that stands now.
+    /// Takes a try, and only then reads whether the password was right. Returns the user, locked until the
+    /// write ends, if the address is known, the account active, and the password still the present one.
     ///
-    /// A right one begins the counter anew. Of several at once each is judged when its turn comes, so
-    /// that no right one is refused because of another; and what finds a wait is thrown away unseen, so
-    /// that guesses at once get no more tries than guesses one after the other.
+    /// A right password resets the counter. Several passwords at once are judged one after another, so a
+    /// right one is not refused because of others. If there is a wait, the result is discarded unread, so
+    /// parallel guesses get no more tries than guesses in sequence.
     ///
     /// # Errors
-    /// Refuses while a wait lasts, right and wrong alike; a fault when the database does not answer.
+    /// Refuses right and wrong passwords alike while a wait lasts. Returns a fault if the database does not
+    /// answer.
     pub fn judge(&self, tx: &mut Tx, act: &Act) -> Result<Option<User>> {
         self.take_try(tx, act)?;
         if let Some(user) = self.standing(tx)? {
@@ -230,8 +231,8 @@ impl Checked {
         }
     }
 
-    /// The user as they are now, if the password is theirs. A new hash of the same password is no
-    /// change of it.
+    /// Returns the user as they are now, if the password is theirs. A new hash of the same password does not
+    /// count as a change.
     fn standing(&self, tx: &mut Tx) -> Result<Option<User>> {
         let known = match (self.compared.verdict(), &self.known) {
             (Verified::Right { .. }, Some(known)) => known,
@@ -242,8 +243,8 @@ impl Checked {
         Ok(users::find(tx, known.id)?.filter(stands))
     }
 
-    /// Makes the hash of a right password anew where it is outdated: once it was judged, and the
-    /// answer does not depend on it.
+    /// Replaces an outdated hash of a right password. This runs after the judgement, and the answer does not
+    /// depend on it.
     pub async fn renew(&self, ctx: &Ctx, act: &Act) {
         let (Verified::Right { outdated: true }, Some(user)) =
             (self.compared.verdict(), &self.known)
@@ -264,7 +265,7 @@ impl Checked {
 /// Judges the password that a signed-in user typed again, and runs `then` in the write that follows.
 ///
 /// # Errors
-/// Refuses a wrong one, and whatever `then` refuses.
+/// Refuses a wrong password, and whatever `then` refuses.
 pub async fn confirmed<T, F>(
     ctx: &Ctx,
     act: &Act,

@@ -1,4 +1,4 @@
-//! Recovery codes: a set printed, one taking another's place, and how a typed code is hashed.
+//! Recovery and scratch codes: making a set, replacing an old one, and hashing a typed code.
 
 use crate::app::Ctx;
 use crate::factor::recovery;
@@ -16,9 +16,9 @@ use crate::store::{Tx, code_sets, factors};
 
 pub use crate::factor::recovery::looks_like;
 
-/// A set of codes that is printed but not kept yet: drawn and hashed outside any write.
+/// A new set of codes, drawn and hashed outside any write. It is not stored yet.
 pub struct SetDraft {
-    /// The codes, to be shown this once.
+    /// The codes, which are shown only now.
     pub printed: Vec<Secret<String>>,
     kind: CodeSetKind,
     id: CodeSetId,
@@ -27,10 +27,10 @@ pub struct SetDraft {
     now: Time,
 }
 
-/// Draws a set and hashes its codes, and counts it against the account that asks.
+/// Draws a set and hashes its codes. It counts against the account that asks.
 ///
 /// # Errors
-/// Refuses past the sets of an hour; busy when hashing is.
+/// Refuses past `code_sets_per_hour`, and as busy if hashing is.
 pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Result<SetDraft> {
     count(ctx, act, asks, Count::Look).await?;
     let now = act.now;
@@ -38,12 +38,13 @@ pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Res
     let printed = recovery::draw(&ctx.chance, kind);
     let mut hashes = Vec::with_capacity(printed.len());
     let hasher = ctx.hasher.of(act.source);
-    // One after the other, each with a place of its own in the queue, so that sign-ins get theirs.
+    // The codes are hashed one after another, each with its own place in the queue, so that sign-ins get
+    // theirs.
     for code in &printed {
         let peppered = recovery::peppered(&ctx.vault, code);
         hashes.push(hasher.derive(peppered, salt).await?);
     }
-    // Last: what found no room for its hashes made no set.
+    // This comes last: if there was no room to hash all codes, no set was made.
     count(ctx, act, asks, Count::Take).await?;
     Ok(SetDraft {
         printed,
@@ -55,7 +56,7 @@ pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Res
     })
 }
 
-/// Whether a set is counted, or only whether one more may be.
+/// Whether to check the limit only, or to count a set.
 enum Count {
     Look,
     Take,
@@ -84,11 +85,11 @@ async fn count(ctx: &Ctx, act: &Act, asks: UserId, how: Count) -> Result<()> {
 }
 
 impl SetDraft {
-    /// Keeps the set: one that counts at once takes the place of the one that did, another waits for
-    /// the proof of `factor_id`, which is kept before it.
+    /// Stores the set. A set that counts at once (`live`) replaces the present one. Otherwise it waits until
+    /// `factor_id` is proved. That factor must be stored before it.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn insert(
         &self,
         tx: &mut Tx,
@@ -98,7 +99,7 @@ impl SetDraft {
     ) -> Result<()> {
         if live {
             code_sets::end(tx, user_id, self.kind, self.now)?;
-            // Wrong codes are counted for each set: a new one begins without any.
+            // Wrong codes count per set, so a new set begins without any.
             factors::reset_attempts(tx, user_id, self.kind.method())?;
         }
         let set = CodeSet {
@@ -125,10 +126,11 @@ impl SetDraft {
     }
 }
 
-/// Prints ten new recovery codes; the old ones are worth nothing from then on.
+/// Makes ten new recovery codes. The old ones stop working.
 ///
 /// # Errors
-/// Refuses while no second factor is asked for, and a caller without fresh proof; busy when hashing is.
+/// Refuses if sign-in asks for no second factor, and a caller without fresh proof. Refuses as busy if hashing
+/// is.
 pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec<Secret<String>>> {
     let act = Act::begin(ctx, source);
     if !caller.factor_on() {
@@ -149,8 +151,8 @@ pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec
     Ok(printed)
 }
 
-/// Judges whether the caller may have new codes: with fresh proof; or in the session that set up the
-/// account's first method, at most as long ago, since that is when people are shown them.
+/// Checks that the caller may have new codes: they have fresh proof, or their session turned on the account's
+/// first method, no longer ago than fresh proof may be. That is when pages show people their codes.
 fn judge(act: &Act, caller: &Caller) -> Result<()> {
     let fresh = fresh::judge(act, caller);
     let first = caller
@@ -160,11 +162,12 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
             FactorState::On => factor.enabled_at,
             FactorState::Ready | FactorState::Pending => None,
         });
-    // Without a second step, no other session outlives the first method's going on.
+    // A session without a second step is only left if it is the one that turned on the first method. All
+    // others ended then.
     let set_it_up = |at: Time| {
         let ends = at.plus_seconds(i64::from(act.policy().fresh_for_factors_seconds));
         let session = &caller.session;
-        // A method that went on in a time to come tells nothing of how long ago that was.
+        // If the method was turned on in the future, nobody knows how long ago that was.
         let lately = session.moment(act.now) <= ends && !at.is_to_come(act.now);
         let goes_on = !session.passed_second_step() && session.second_step_at.is_some();
         session.created_at <= at && goes_on && lately
@@ -175,19 +178,19 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
     }
 }
 
-/// How many codes of the set that counts were not used.
+/// Returns how many codes of the current set are unused.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32> {
     code_sets::remaining(tx, user_id, kind)
 }
 
-/// The hash of a typed code under a set's salt, made outside any write, after the attempt was taken
-/// and committed.
+/// Hashes a typed code with a set's salt. This must run outside any write, after the try was taken and
+/// committed.
 ///
 /// # Errors
-/// Busy when hashing is; a fault when the stored salt is not a salt.
+/// Refuses as busy if hashing is. Returns a fault if the stored salt does not have 16 bytes.
 pub async fn hash_try(
     ctx: &Ctx,
     act: &Act,
@@ -201,11 +204,11 @@ pub async fn hash_try(
     ctx.hasher.of(act.source).derive(peppered, salt).await
 }
 
-/// Uses up the code whose hash this is, in a set that stands; `false` when there is none, or it was
+/// Uses up the code with this hash, in a set that has not ended. Returns `false` if there is none, or it was
 /// used.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn spend(tx: &mut Tx, set: &CodeSet, hash: &[u8; 32], now: Time) -> Result<bool> {
     recovery::spend(tx, set, hash, now)
 }

@@ -1,4 +1,4 @@
-//! Sending a mailed code again: a new code each time, so the old one stops working (ASVS 6.6.2).
+//! Sending a code again. Each time it is a new code, and the old one stops working (ASVS 6.6.2).
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
@@ -13,29 +13,29 @@ use crate::model::{Error, Refusal, Result, Secret};
 use crate::outcome::Resent;
 use crate::store::Tx;
 
-/// A challenge whose mail did not arrive.
+/// A challenge whose code did not arrive.
 pub struct Resend {
-    /// The challenge.
+    /// The challenge's reference.
     pub mfa_token: Secret<String>,
-    /// The method whose code is to be sent, where the API says so; else the one it waits for.
+    /// The method whose code to send, if the API says it. If not, the one the challenge waits for.
     pub method: Option<FactorKind>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Mails a new code.
+/// Sends a new code.
 ///
 /// # Errors
-/// Refuses during the cooldown, past the resends of the challenge, past the limits of what is sent, and for methods
-/// that are not sent.
+/// Refuses while the wait between resends lasts, if no resends are left, if a limit of sent codes is used up,
+/// and for methods whose codes are not sent.
 pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
     resend_for(ctx, command, None).await
 }
 
-/// The same, of a challenge for this purpose.
+/// Does the same for a challenge that must have this purpose.
 ///
 /// # Errors
-/// As [`resend`]; and refuses a challenge for another purpose.
+/// As [`resend`]. Also refuses a challenge for another purpose.
 pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) -> Result<Resent> {
     let act = Act::begin(ctx, command.source);
     let seen = challenge::look(ctx, &act, &command.mfa_token, purpose).await?;
@@ -56,11 +56,12 @@ pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) ->
     })
 }
 
-/// Mails the link and the code of a sign-in, for APIs whose sign-in mails nothing by itself; it waits
-/// for them from then on. Within the cooldown nothing more is mailed: the first mail is good still.
+/// Mails the link and the code of a sign-in, for APIs whose sign-in sends no mail at its start. The sign-in
+/// then waits for them. While the wait between resends lasts, nothing is sent, since the last mail still
+/// works.
 ///
 /// # Errors
-/// As [`resend`], but for the cooldown, and as a switch to the mailbox.
+/// As [`resend`] and [`login::switch`], except for the wait between resends.
 pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let seen = challenge::look(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
@@ -79,11 +80,11 @@ pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source)
     login::switch(ctx, switch).await.map(|_waiting| ())
 }
 
-/// Mails the link and the code of the mailbox's set-up that the caller's session began once more; or
-/// nothing, within the cooldown.
+/// Mails the link and the code of a mailbox set-up again, which the caller's session began. While the wait
+/// between resends lasts, nothing is sent.
 ///
 /// # Errors
-/// Refuses when no such set-up is under way, and as [`resend`].
+/// As [`resend`]. Also refuses if no such set-up is under way.
 pub async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
     let mailbox = |one: &Challenge| one.kind == FactorKind::Email;
@@ -111,7 +112,7 @@ async fn again(ctx: &Ctx, act: Act, seen: Seen) -> Result<(u32, u32)> {
 fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {
     let policy = act.policy();
     let user_id = seen.user.id;
-    // A sign-in may begin without a code: then its first one is no resend.
+    // A sign-in may begin without a code. Then the first one is not a resend.
     let first = seen.challenge.last_sent_at.is_none();
     if !first && seen.challenge.resends_remaining(policy) == 0 {
         let whose = MailOf::of(seen.challenge.purpose);
@@ -123,7 +124,7 @@ fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<
         return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after: wait });
     }
     if !challenge::send(tx, act, seen, seen.challenge.kind, sending)? {
-        // Somebody else's resend was first, a moment ago.
+        // Another resend came first, a moment ago.
         let retry_after = seen.challenge.cooldown(policy);
         return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after });
     }

@@ -1,4 +1,4 @@
-//! Text messages: who may be sent one, and how many.
+//! Text messages: to which numbers they may be sent, and how many.
 
 use crate::factor::sms::{Phone, prefix};
 use crate::flow::act::{DAY, HOUR};
@@ -7,20 +7,20 @@ use crate::model::{Refusal, Result, UserId};
 use crate::store::Tx;
 use crate::store::limits::{self, Limit};
 
-/// Reads the number that an SMS factor is to be set up for.
+/// Reads the phone number for a new SMS factor.
 ///
 /// # Errors
-/// Refuses while no country is allowed, and numbers that messages are not sent to.
+/// Refuses if no country is allowed, and a number that messages are not sent to.
 pub fn phone(act: &Act, text: &str) -> Result<Phone> {
     judge_on(act)?;
     Phone::parse(text, &act.settings.sms_countries)
         .map_err(|flaw| Refusal::field("phoneNumber", flaw.sentence()).into())
 }
 
-/// Judges whether there are text messages at all: without a country in `sms_countries` there are none.
+/// Checks that the server sends text messages: at least one country is in `sms_countries`.
 ///
 /// # Errors
-/// Refuses when there are none.
+/// Refuses if there is none.
 fn judge_on(act: &Act) -> Result<()> {
     match act.settings.sms_countries.is_empty() {
         true => Err(Refusal::MfaMethodUnavailable.into()),
@@ -28,18 +28,18 @@ fn judge_on(act: &Act) -> Result<()> {
     }
 }
 
-/// Whether an SMS can be sent to this number: there are text messages, and its country is allowed.
+/// Whether an SMS can be sent to this number: its country is in `sms_countries`.
 pub fn can_send(act: &Act, number: Option<&str>) -> bool {
     number.is_some_and(|number| Phone::parse(number, &act.settings.sms_countries).is_ok())
 }
 
-/// A limit, and what it counts by: an account, or a keyed hash.
+/// A limit, and what it counts by: an account or a keyed hash.
 enum Counter {
     OfUser(Limit),
     Of([u8; 32], Limit),
 }
 
-/// The names that the limits of one kind of text messages are counted by.
+/// The names of the limits for one kind of text messages.
 struct Names {
     account: &'static str,
     number_hour: &'static str,
@@ -49,7 +49,7 @@ struct Names {
     alarm: &'static str,
 }
 
-/// Of messages of sign-ins to a number that the account proved.
+/// The limits of sign-ins, to a number that the account proved.
 const OF_OWNERS: Names = Names {
     account: "sms_day",
     number_hour: "sms_owner_hour",
@@ -59,8 +59,9 @@ const OF_OWNERS: Names = Names {
     alarm: "sms_server_alarm",
 };
 
-/// Of what a session begins, to the same numbers: an old session that is in foreign hands must not use up
-/// what its owner needs to sign in. What the range and the server have is one for both.
+/// The limits of challenges that open sessions begin, to the same numbers. They are separate, so that a
+/// stolen session cannot use up what its owner needs to sign in. The limits of the number range and the
+/// server are common to both.
 const OF_SESSIONS: Names = Names {
     account: "sms_day_sessions",
     number_hour: "sms_sessions_hour",
@@ -68,7 +69,7 @@ const OF_SESSIONS: Names = Names {
     ..OF_OWNERS
 };
 
-/// Of all others.
+/// The limits of all other messages.
 const OF_STRANGERS: Names = Names {
     account: "sms_day",
     number_hour: "sms_number_hour",
@@ -78,7 +79,7 @@ const OF_STRANGERS: Names = Names {
     alarm: "sms_server_alarm_strangers",
 };
 
-/// Whether they go to a number that the account proved.
+/// Whether the message goes to a number that the account proved.
 const fn proved(whose: MailOf) -> bool {
     match whose {
         MailOf::Owner | MailOf::Session => true,
@@ -95,11 +96,11 @@ const fn names(whose: MailOf) -> &'static Names {
 }
 
 impl Act {
-    /// Counts a text message to this number, which [`Act::judge_sms`] let through: by number, by the
-    /// range the number is from, by account, and over the whole server.
+    /// Counts a text message to this number, after [`Act::judge_sms`]: by number, by number range, by
+    /// account, and for the whole server.
     ///
     /// # Errors
-    /// Refuses where somebody else took the last one of a limit since it was judged.
+    /// Refuses if another call used a limit up since it was checked.
     pub fn count_sms(
         &self,
         tx: &mut Tx,
@@ -119,10 +120,10 @@ impl Act {
         self.warn_of_sms(tx, whose)
     }
 
-    /// Judges whether a text message may be sent to this number, without counting one.
+    /// Checks that a text message may be sent to this number, without counting one.
     ///
     /// # Errors
-    /// Refuses past any of its limits, and while there are no text messages.
+    /// Refuses if a limit is used up, and if the number's country is not allowed.
     pub fn judge_sms(
         &self,
         tx: &mut Tx,
@@ -130,7 +131,7 @@ impl Act {
         number: &str,
         whose: MailOf,
     ) -> Result<()> {
-        // The list may have become shorter since the number was proved.
+        // The list of countries may have become shorter since the number was proved.
         if !can_send(self, Some(number)) {
             return Err(Refusal::MfaMethodUnavailable.into());
         }
@@ -142,10 +143,10 @@ impl Act {
         Ok(())
     }
 
-    /// Seconds until this number may be sent a text message again, by its limits; 0 for now.
+    /// Returns the seconds until this number may be sent a text message again; 0 if it may be now.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn sms_wait(
         &self,
         tx: &mut Tx,
@@ -164,9 +165,9 @@ impl Act {
         Ok(longest)
     }
 
-    /// What a message counts by. Who has not proved the number shares counts of their own with all
-    /// others who have not, of half of what the range and the server have: they use up nothing of what
-    /// sign-ins have, which windows that overlap would let them do with one of all.
+    /// Returns what a message counts by. Users who have not proved the number share separate counts, with
+    /// half of the limits of the range and the server. So they use up nothing that sign-ins have. With one
+    /// common count they could, since its windows overlap.
     fn sms_limits(&self, user_id: UserId, number: &str, whose: MailOf) -> Vec<Counter> {
         let policy = self.policy();
         let names = names(whose);
@@ -197,7 +198,8 @@ impl Act {
             let user = user_id.uuid();
             let own = [user.as_bytes().as_slice(), number.as_bytes()];
             counters.extend(of_number(self.vault.keyed_hash("sms", &own), 1));
-            // One phone proved for many accounts is no way to what all others' sign-ins share.
+            // Many accounts may have proved one phone. This common limit keeps them from using up what all
+            // sign-ins share.
             counters.extend(of_number(hash(number), 2));
         } else {
             counters.extend(of_number(hash(number), 1));
@@ -205,7 +207,7 @@ impl Act {
         counters
     }
 
-    /// Warns when more than 80 % of the day's text messages are used.
+    /// Warns if more than 80 % of the day's text messages are used.
     fn warn_of_sms(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
         let most = whose.share(self.policy().sms_per_day);
         let alarm = Limit {

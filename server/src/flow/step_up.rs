@@ -1,4 +1,4 @@
-//! Stepping up: the person proves themselves once more, and the same session counts as fresh (RFC 9470).
+//! Step-up: the person gives fresh proof in an open session, which goes on (RFC 9470).
 
 use crate::app::Ctx;
 use crate::flow::challenge::{self, Opening, Seen};
@@ -14,20 +14,20 @@ use crate::model::{Refusal, Result, Secret};
 use crate::outcome::{StepUpRequired, SteppedUp, SteppingUp};
 use crate::store::{Tx, code_sets, factors, sessions, users};
 
-/// How the caller wants to prove themselves.
+/// How the caller wants to give fresh proof.
 pub struct Begin {
-    /// Who asks.
+    /// The signed-in user.
     pub caller: Caller,
-    /// The method; else the primary one, or the first that is on.
+    /// The method. Without it, the chosen one is used, or the first that is on.
     pub method: Option<FactorKind>,
-    /// The password, where no second factor is on.
+    /// The password, if no second factor is on.
     pub password: Option<Secret<String>>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Begins stepping up: while sign-in asks for no second step, the password lifts the session at once;
-/// else a challenge is opened.
+/// Begins a step-up. If sign-in asks for no second step, the password is enough at once. Otherwise a
+/// challenge is opened.
 ///
 /// # Errors
 /// Refuses a missing or wrong password, a method that is not on, and one that was added since the session
@@ -86,7 +86,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     }))
 }
 
-/// The method that is used; none while sign-in asks for no second step.
+/// Returns the method to use; `None` if sign-in asks for no second step.
 fn chosen(
     caller: &Caller,
     provable: &[FactorKind],
@@ -112,8 +112,8 @@ fn chosen(
     }
 }
 
-/// The methods that sign-in asks for and that prove the person in this session, too: those of which a
-/// factor is `trusted`, and the mailbox where a policy demands it and no factor is on.
+/// Returns the methods that sign-in accepts and that can prove the person in this session: those with a
+/// factor in `trusted`, and the mailbox if a policy demands it and no factor is on.
 fn provable(caller: &Caller, trusted: &[Factor], demanded: &[FactorKind]) -> Vec<FactorKind> {
     let counting = kinds_on(trusted);
     let by_policy = kinds_on(&caller.factors).is_empty();
@@ -131,7 +131,7 @@ async fn by_password(
     let opened = password::confirmed(ctx, &act, &user, password, move |tx, act| {
         let caller = fresh::hold(tx, act, &caller)?;
         if !caller.demanded().is_empty() {
-            // A factor went on since this began: from then on the password is not enough.
+            // A factor was turned on meanwhile, so the password is no longer enough.
             let max_age = act.policy().fresh_for_factors_seconds;
             return Err(Refusal::InsufficientUserAuthentication { max_age }.into());
         }
@@ -152,20 +152,20 @@ async fn by_password(
 
 /// A challenge and its answer.
 pub struct Verify {
-    /// The challenge.
+    /// The challenge's reference.
     pub mfa_token: Secret<String>,
     /// The answer.
     pub answer: Answer,
-    /// Whose bearer came along, if one did.
+    /// The caller, if a bearer token was sent.
     pub caller: Option<Caller>,
-    /// Where it came from.
+    /// The address that the call came from.
     pub source: Source,
 }
 
-/// Judges the answer, and lifts the session that asked.
+/// Judges the answer, and gives fresh proof to the session that asked.
 ///
 /// # Errors
-/// Refuses what is wrong with the challenge or the answer, and a session that has ended.
+/// Refuses a challenge that is over or of another session, a wrong answer, and a session that has ended.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::StepUp;
@@ -209,8 +209,9 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     signed(ctx, &act, &opened, remaining)
 }
 
-/// The factors of the challenge's method that prove the person in the session that began it, and whether
-/// the recovery codes do: all were there when it began, or it had given fresh proof when they came.
+/// Returns the factors of the challenge's method that can prove the person in the session that began it, and
+/// whether its recovery codes can. They can if they existed when the session began, or if it had fresh proof
+/// when they were added.
 async fn what_counts(ctx: &Ctx, act: &Act, seen: &Seen) -> Result<(Vec<Factor>, bool)> {
     let (on, user_id) = (seen.on(), seen.user.id);
     let (found, act) = (seen.clone(), act.clone());
