@@ -1,4 +1,4 @@
-//! Wires the parts together, once: what flows work with, how they are called, and whether all is well.
+//! Wires the parts together: what flows work with, how they are called, and whether the server is well.
 
 mod start;
 
@@ -25,40 +25,40 @@ mod readiness;
 use epoch::MarkFile;
 use readiness::Probe;
 
-/// Seconds that the clock may go back without a word.
+/// Seconds that the clock may go back without a warning.
 const BACK_SECONDS: u32 = 2;
 
 /// What flows work with.
 pub struct Ctx {
-    /// What is remembered.
+    /// The database.
     pub store: Store,
-    /// Keys.
+    /// The keys.
     pub vault: Vault,
-    /// Time.
+    /// The clock.
     pub clock: Clock,
-    /// Random numbers.
+    /// The source of random numbers.
     pub chance: Chance,
-    /// Settings, limits and lifetimes among them.
+    /// The settings, with all limits and lifetimes.
     pub settings: Arc<Settings>,
-    /// Password hashing.
+    /// The queue for password hashing.
     pub hasher: Hasher,
     costs: OnceCell<bool>,
     courier: Arc<Notify>,
     health: Arc<Health>,
     probe: Probe,
     mark: MarkFile,
-    /// What the start made, a sentence each.
+    /// What the start created, one sentence each.
     made: Vec<String>,
     newest: AtomicI64,
 }
 
 impl Ctx {
-    /// The time. A clock that went back is told in the log, once each time.
+    /// Returns the present time. If the clock went back, this logs a warning, once each time.
     pub fn now(&self) -> Time {
         let now = self.clock.now();
         let newest = self.newest.fetch_max(now.micros(), Ordering::Relaxed);
         let back = Time::from_micros(newest).seconds_after(now);
-        // Less is a thread that had to wait between its look at the clock and here.
+        // A smaller step back is a thread that was delayed between reading the clock and this point.
         if back > BACK_SECONDS {
             let known = Ordering::Relaxed;
             let first = self
@@ -74,10 +74,10 @@ impl Ctx {
         now
     }
 
-    /// Runs a job in one transaction; see [`Store::write`].
+    /// Runs a job in one transaction, as [`Store::write`] does.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Store::write`].
     pub async fn write<T: Send + 'static>(
         &self,
         job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
@@ -85,10 +85,10 @@ impl Ctx {
         self.store.write(job).await
     }
 
-    /// Runs a job that only reads; see [`Store::read`].
+    /// Runs a job that only reads, as [`Store::read`] does.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Store::read`].
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl Fn(&mut Tx) -> Result<T> + Send + 'static,
@@ -96,15 +96,17 @@ impl Ctx {
         self.store.read(job).await
     }
 
-    /// Waits until it was tried once to learn what the kept password hashes cost; whether they are known by then.
+    /// Waits for one attempt to learn the costs of the stored password hashes, and returns whether they are
+    /// known.
     ///
-    /// It reads all users: the start does not wait for it, the first passwords do, all for the same attempt.
+    /// The attempt reads all users. The start does not wait for it, but the first passwords do, all for the
+    /// same attempt.
     pub async fn learn_costs(&self) -> bool {
         *self.costs.get_or_init(|| self.learn_costs_now()).await
     }
 
-    /// Learns what the kept password hashes cost, so that an unknown address costs as much time as the dearest of them;
-    /// whether that went well.
+    /// Learns the costs of the stored password hashes, so that an unknown address takes as long as the most
+    /// expensive of them. Returns whether this succeeded.
     pub async fn learn_costs_now(&self) -> bool {
         match self.read(users::hash_parameters).await {
             Ok(parameters) => {
@@ -121,36 +123,36 @@ impl Ctx {
         }
     }
 
-    /// Wakes the courier: there may be something to send.
+    /// Wakes the courier, since there may be something to send.
     pub fn nudge_courier(&self) {
         self.courier.notify_one();
     }
 }
 
-/// The whole server but its doors; clones share it.
+/// The whole server, except for its HTTP interface. Clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Ctx>);
 
 impl App {
-    /// What flows work with.
+    /// Returns what flows work with.
     pub fn ctx(&self) -> &Ctx {
         &self.0
     }
 
-    /// What wakes the courier.
+    /// Returns the signal that wakes the courier.
     pub fn courier_wake(&self) -> Arc<Notify> {
         Arc::clone(&self.0.courier)
     }
 
-    /// What the courier tells how it does.
+    /// Returns the place where the courier reports whether it can send.
     pub fn courier_health(&self) -> Arc<Health> {
         Arc::clone(&self.0.health)
     }
 
-    /// Calls a flow. A panic in it is a fault of this call, and nobody else's.
+    /// Calls a flow. A panic in it becomes a fault of this call only.
     ///
     /// # Errors
-    /// What the flow refuses, and faults.
+    /// Returns the flow's refusals and faults.
     pub async fn call<T, F>(&self, flow: F) -> Result<T>
     where
         F: AsyncFnOnce(&Ctx) -> Result<T>,
@@ -161,12 +163,12 @@ impl App {
         }
     }
 
-    /// The public keys that verify our tokens now.
+    /// Returns the public keys that verify access tokens now.
     pub fn jwks(&self) -> Vec<PublicKey> {
         self.0.vault.jwks(self.0.now())
     }
 
-    /// Asks the operator, in the log, for a new signing key when the newest is old.
+    /// Logs a warning if the newest signing key is old.
     pub fn remind_of_keys(&self) {
         let days = self.0.settings.signing_key_days;
         let due = self
@@ -183,7 +185,7 @@ impl App {
     }
 }
 
-/// An error of the store or the vault, for the operator at the start.
+/// Turns an error of the store or the vault into one for the operator.
 fn said(error: crate::model::Error) -> anyhow::Error {
     match error {
         crate::model::Error::Fault(fault) => fault.cause,

@@ -1,4 +1,4 @@
-//! Backups, and the way back from one: what was spent, sent or signed in before does not come alive again.
+//! Backups, and restoring one without reviving what was used, sent or signed in before.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -16,19 +16,20 @@ use crate::store::backup::{self, Learned, Restoring};
 use crate::store::epoch::{Beginning, Begun};
 use crate::vault::{Vault, absolute, make_folder, private};
 
-/// What became of a restored database.
+/// The result of restoring a database.
 pub struct Restored {
     /// What the new epoch ended.
     pub begun: Begun,
-    /// What was learned from the database that was replaced; none where there was none, or it told nothing.
+    /// What was learned from the database that was replaced; `None` if there was none, or it could not be
+    /// read.
     pub learned: Option<Learned>,
-    /// Why nothing was learned from it, where it was there.
+    /// Why nothing was learned from the replaced database, if there was one.
     pub unread: Option<String>,
     /// Where the replaced database is now.
     pub aside: Option<PathBuf>,
 }
 
-/// The settings with whole paths: whoever reads a message may be in another folder by then.
+/// Returns the settings with absolute paths, since the reader of a message may be in another folder.
 pub fn with_whole_paths(settings: &Settings) -> Settings {
     let database_url = match &settings.database_url {
         DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(absolute(path)),
@@ -41,10 +42,12 @@ pub fn with_whole_paths(settings: &Settings) -> Settings {
     }
 }
 
-/// Copies the SQLite database into a new file, while the server runs or not. The file's whole path.
+/// Copies the SQLite database into a new file, whether or not the server runs. Returns the file's absolute
+/// path.
 ///
 /// # Errors
-/// When the database is PostgreSQL's, the file is there already, or one of them cannot be used.
+/// Returns an error for a PostgreSQL database, if the file already exists, or if one of the two cannot be
+/// used.
 pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Result<PathBuf> {
     let to = absolute(to);
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
@@ -68,11 +71,11 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
         .and_then(|()| Ok(File::open(&draft)?.sync_all()?))
         .and_then(|()| put(&draft, &to));
     if copied.is_err() {
-        // Half a copy is no backup; the first error is the one to tell.
+        // Half a copy is not a backup. The first error is the one to report.
         drop(fs::remove_file(&draft));
     }
     copied?;
-    // From now on the copy is an older state of the database, and known as one.
+    // The database gets a new mark, so the copy is recognised as an older state from now on.
     let fresh = beginning(settings, chance, Clock::System.now(), None).fresh;
     if let Some(mark) = backup::mark(&engine(settings)?, &fresh)? {
         MarkFile::of(settings).keep(&mark);
@@ -80,7 +83,7 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
     Ok(to)
 }
 
-/// Says why a backup cannot be written there, before anything is.
+/// Checks that a backup can be written there, before anything is written.
 fn judge_new_file(to: &Path) -> anyhow::Result<()> {
     if to.is_dir() {
         bail!("{} is a folder: name a new file in it", to.display());
@@ -98,12 +101,12 @@ fn judge_new_file(to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Replaces the SQLite database by a backup, and begins a new epoch in it. The server must
-/// not run; the replaced database is kept aside.
+/// Replaces the SQLite database by a backup, and begins a new epoch in it. The server must not run. The
+/// replaced database is kept under another name.
 ///
 /// # Errors
-/// When the backup is no whole database of ours, is of other keys, or the server runs: then everything
-/// is as it was.
+/// Returns an error, with nothing changed, if the backup is damaged or not a database of Countersign, if it
+/// belongs to other keys, or if the server runs.
 pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Result<Restored> {
     let from = &absolute(from);
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
@@ -121,7 +124,7 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
             from.display()
         );
     }
-    // A database that cannot be read is replaced all the same: that is what backups are for.
+    // A database that cannot be read is replaced too. Backups are made for this case.
     let replaced = there.then(|| backup::check(database));
     if let Some(Ok(())) = replaced {
         backup::close(database)?;
@@ -135,7 +138,7 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
     let restored = prepare(settings, from, &draft, replaced, keep_codes)
         .and_then(|restored| Ok((exchange(database, &draft)?, restored)));
     if restored.is_err() {
-        // What stopped it is what is told.
+        // The first error is the one to report.
         drop(remove(&draft));
     }
     let (aside, restored) = restored?;
@@ -143,7 +146,7 @@ pub fn restore(settings: &Settings, from: &Path, keep_codes: bool) -> anyhow::Re
     Ok(Restored { aside, ..restored })
 }
 
-/// Makes sure that a file is a backup, and whole.
+/// Checks that a file is a complete backup.
 fn judge_backup(from: &Path) -> anyhow::Result<()> {
     if !from.try_exists()? {
         bail!("there is no file {}: name a backup", from.display());
@@ -160,7 +163,7 @@ fn judge_backup(from: &Path) -> anyhow::Result<()> {
     backup::check(from).with_context(told)
 }
 
-/// Makes the backup ready in a file of its own, so that the database is replaced in one moment.
+/// Prepares the backup in a separate file, so that the database can be replaced in one step.
 fn prepare(
     settings: &Settings,
     from: &Path,
@@ -205,7 +208,7 @@ fn prepare(
     })
 }
 
-/// Whether a database that is about to be replaced is not the last state of the one that was seen.
+/// Whether the database to be replaced is not the last state that was seen.
 fn is_older(database: &Path, seen: &Mark) -> anyhow::Result<bool> {
     let came = backup::came(database)?;
     Ok(came.is_none_or(|came| came != *seen && came.went_back(seen)))
@@ -214,7 +217,7 @@ fn is_older(database: &Path, seen: &Mark) -> anyhow::Result<bool> {
 /// Begins a new epoch in a database that was restored by other means.
 ///
 /// # Errors
-/// When the database cannot be reached, or is of other keys.
+/// Returns an error if the database cannot be reached or belongs to other keys.
 pub fn already_restored(settings: &Settings, keep_codes: bool) -> anyhow::Result<Restored> {
     let (chance, now) = (Chance::system(), Clock::System.now());
     let mark = MarkFile::of(settings);
@@ -245,7 +248,7 @@ fn open(settings: &Settings, chance: &Chance, draft: &Path) -> anyhow::Result<Re
     Ok(restoring)
 }
 
-/// A backup of other keys is of no use: nothing in it could be opened.
+/// Checks that a backup belongs to these keys. With other keys, its sealed values could not be opened.
 fn check_keys(
     settings: &Settings,
     chance: &Chance,
@@ -265,10 +268,10 @@ fn check_keys(
     restoring.judge(|tx| settle(tx, &vault, &[]))
 }
 
-/// Replaces the database by the draft. The old one is kept; the answer is its new name.
+/// Replaces the database by the draft. Returns the new name of the old database, if there was one.
 fn exchange(database: &Path, draft: &Path) -> anyhow::Result<Option<PathBuf>> {
     let aside = unused(database)?;
-    // A log that was left behind, even without its database, would be taken for one of the new file.
+    // A log file left behind would be taken for a log of the new database, even if its own database is gone.
     for end in ["-wal", "-shm", "-journal"] {
         let left = beside(database, end);
         if left.try_exists()? {
@@ -284,7 +287,7 @@ fn exchange(database: &Path, draft: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(there.then_some(aside))
 }
 
-/// A name beside the database that nobody has.
+/// Returns an unused name beside the database.
 fn unused(database: &Path) -> io::Result<PathBuf> {
     for number in 1_u32.. {
         let name = beside(database, &format!(".replaced-{number}"));
@@ -295,7 +298,7 @@ fn unused(database: &Path) -> io::Result<PathBuf> {
     Err(io::Error::from(ErrorKind::AlreadyExists))
 }
 
-/// Renames a file and sees to it that the new name is on the disk.
+/// Renames a file, and makes sure that the new name is on the disk.
 fn put(draft: &Path, to: &Path) -> anyhow::Result<()> {
     fs::rename(draft, to).with_context(|| format!("cannot write {}", to.display()))?;
     File::open(folder(to))?.sync_all()?;
@@ -309,14 +312,14 @@ fn folder(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// An empty file for the owner alone.
+/// Creates an empty file that only its owner can read.
 fn empty(path: &Path) -> anyhow::Result<()> {
     let made = private(OpenOptions::new().write(true).create_new(true)).open(path);
     made.with_context(|| format!("cannot make {}", path.display()))?;
     Ok(())
 }
 
-/// Removes a database file and its log files, as far as they are there.
+/// Removes a database file and its log files, if they exist.
 fn remove(path: &Path) -> io::Result<()> {
     for end in ["", "-wal", "-shm", "-journal"] {
         match fs::remove_file(beside(path, end)) {

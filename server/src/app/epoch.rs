@@ -1,4 +1,4 @@
-//! Noticing a database that went back: its mark beside the key file says how far it had come.
+//! Detects a database that went back to an older state. A mark beside the key file says how far it had come.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -18,8 +18,9 @@ use crate::model::mark::Mark;
 use crate::store::epoch::{self, Beginning, Begun};
 use crate::vault::private;
 
-/// The file beside the key file, and what this process knows of it. It has a mark for each place where a
-/// database was used with these keys: a copy that somebody looks at elsewhere says nothing of the one in use.
+/// The mark file beside the key file, and the mark that this process has seen. It has a mark for each place
+/// where a database was used with these keys, so a copy that somebody opens elsewhere does not affect the one
+/// in use.
 pub(super) struct MarkFile {
     path: PathBuf,
     key_file: PathBuf,
@@ -27,33 +28,34 @@ pub(super) struct MarkFile {
     seen: Mutex<Option<Mark>>,
 }
 
-/// How the name of a mark ends that is not yet in its place.
+/// The ending of a mark file that is still being written.
 const DRAFT: &str = ".new";
 
-/// How old such a file is at least when whoever wrote it is gone.
+/// The age after which the writer of such a file must be gone.
 const DRAFT_LIVES: Duration = Duration::from_secs(60);
 
-/// What the file holds, by where the database is.
+/// The contents of the file, by the place of the database.
 type Marks = BTreeMap<String, Kept>;
 
-/// What is kept of a database.
+/// What the file has about one database.
 #[derive(Clone, Serialize, Deserialize)]
 struct Kept {
     #[serde(flatten)]
     mark: Mark,
-    /// The `public_url` of the server that last began to serve it.
+    /// The `public_url` of the server that last served it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_url: Option<String>,
 }
 
-/// Where the database is: the file's whole path, or the server and the name on it, without who signs in there.
+/// Returns where the database is: the absolute path, or the server and the database's name, without the
+/// credentials.
 fn place(settings: &Settings) -> String {
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => {
             let folder = path
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
-            // The file may not be there now; its folder is.
+            // The file may not exist yet, but its folder does.
             let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
             let whole = folder.map(|folder| folder.join(path.file_name().unwrap_or_default()));
             whole.unwrap_or_else(|_| path.clone()).display().to_string()
@@ -71,7 +73,7 @@ fn place(settings: &Settings) -> String {
 }
 
 impl MarkFile {
-    /// The mark of the database that the settings name, beside their key file.
+    /// Returns the mark file for the database and the key file that the settings name.
     pub(super) fn of(settings: &Settings) -> Self {
         let mut name = settings.key_file.as_os_str().to_owned();
         name.push(".mark");
@@ -83,7 +85,7 @@ impl MarkFile {
         }
     }
 
-    /// How far the database had come when this process last saw it, else whoever wrote the file.
+    /// Returns how far the database had come when this process last saw it. If it has not, the file says it.
     pub(super) fn seen(&self) -> Option<Mark> {
         let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = || {
@@ -93,7 +95,7 @@ impl MarkFile {
         known.clone().or_else(kept)
     }
 
-    /// What the file says. One that says nothing is no reason to refuse a start: the next mark mends it.
+    /// Reads the file. An unreadable file does not stop a start, since the next mark replaces it.
     fn read(&self) -> Option<Marks> {
         let read = match fs::read_to_string(&self.path) {
             Ok(text) => serde_json::from_str(&text).map_err(io::Error::from),
@@ -104,8 +106,8 @@ impl MarkFile {
             .ok()
     }
 
-    /// Keeps a mark; another process may have kept a later one. A folder that cannot be written is
-    /// said once: then nobody notices a database that went back.
+    /// Stores a mark, unless another process has stored a later one. If the file cannot be written, this logs
+    /// one warning: going back will not be detected.
     pub(super) fn keep(&self, mark: &Mark) {
         let mut known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let first = known.is_none();
@@ -132,9 +134,10 @@ impl MarkFile {
         }
     }
 
-    /// Keeps by which `public_url` the database is served from now on; the one of before, if it was another.
+    /// Stores the `public_url` that the database is now served with. Returns the one before, if it was
+    /// different.
     fn serve(&self, public_url: &str) -> Option<String> {
-        // Whoever keeps a mark meanwhile would write over it.
+        // The lock keeps another thread from overwriting this with a mark.
         let _known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut marks = self.read()?;
         let kept = marks.get_mut(&self.place)?;
@@ -142,7 +145,7 @@ impl MarkFile {
         if before.as_deref() == Some(public_url) {
             return None;
         }
-        // A folder that cannot be written was told when the mark was kept.
+        // If the file cannot be written, that was logged when the mark was stored.
         drop(self.write(&marks));
         before
     }
@@ -153,7 +156,7 @@ impl MarkFile {
         let draft = PathBuf::from(draft);
         let mut options = OpenOptions::new();
         let mut file = private(options.write(true).create(true).truncate(true)).open(&draft)?;
-        // An operator may be another user than the server, who has to read it next time.
+        // The operator may be another user than the server, which must be able to read the file later.
         owned_like(&draft, &self.key_file);
         let written = serde_json::to_vec(marks)
             .map_err(io::Error::from)
@@ -161,14 +164,14 @@ impl MarkFile {
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&draft, &self.path));
         if written.is_err() {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             drop(fs::remove_file(&draft));
         }
         self.sweep();
         written
     }
 
-    /// Removes the drafts of those who were killed while they wrote: nobody writes for so long.
+    /// Removes drafts whose writers were killed. Nobody takes this long to write one.
     fn sweep(&self) {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let folder = self.path.parent().map(fs::read_dir);
@@ -181,7 +184,7 @@ impl MarkFile {
         };
         let found = folder.into_iter().flatten().flatten().flatten();
         for draft in found.filter(left_over) {
-            // Another process may have been faster.
+            // Another process may have removed it first.
             drop(fs::remove_file(draft.path()));
         }
     }
@@ -191,17 +194,17 @@ impl MarkFile {
     }
 }
 
-/// Gives a file to whoever has another one, if we may: only the administrator of the machine may.
+/// Gives a file to the owner of another one, if this process may: only root may.
 pub(super) fn owned_like(path: &Path, other: &Path) {
     #[cfg(unix)]
     if let Ok(metadata) = fs::metadata(other) {
         use std::os::unix::fs::{MetadataExt, chown};
-        // Who may not has made it for themselves already.
+        // A process that may not has created the file for its own user anyway.
         drop(chown(path, Some(metadata.uid()), Some(metadata.gid())));
     }
 }
 
-/// What a new epoch is begun with at `now`.
+/// Returns what a new epoch at `now` begins with.
 pub(super) fn beginning(
     settings: &Settings,
     chance: &Chance,
@@ -224,11 +227,11 @@ fn fresh_id(chance: &Chance) -> String {
 }
 
 impl App {
-    /// Marks how far the database has come, there and beside the key file. One that went back since it
-    /// was last seen begins a new epoch: somebody restored it and did not say so.
+    /// Stores a new mark in the database and beside the key file. If the database went back since it was last
+    /// seen, a new epoch begins: somebody restored it without `countersign restore`.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// Returns an error if the database does not answer.
     pub async fn mark(&self) -> anyhow::Result<()> {
         let ctx = &self.0;
         let seen = ctx.mark.seen();
@@ -249,8 +252,8 @@ impl App {
         Ok(())
     }
 
-    /// Says in the log that the server which last served this database told its clients another
-    /// `public_url`. Each takes only tokens of its own, and a client of both would not learn why.
+    /// Logs a warning if the server that last served this database had another `public_url`. Each server
+    /// accepts only its own tokens, and clients of both would not learn why.
     pub fn tell_other_url(&self) {
         let here = &self.0.settings.public_url;
         if let Some(other) = self.0.mark.serve(here) {
@@ -262,10 +265,10 @@ impl App {
         }
     }
 
-    /// Says in the log that a new epoch began, if no start has said so yet.
+    /// Logs that a new epoch began, unless an earlier start has done so.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// Returns an error if the database does not answer.
     pub async fn tell_epoch(&self) -> anyhow::Result<()> {
         if let Some(began) = self.0.write(epoch::tell).await.map_err(said)? {
             tracing::warn!(

@@ -1,4 +1,4 @@
-//! Forgetting what is over: small writes between those of others, each of them progress.
+//! Deletes what has expired, in small writes between those of others.
 
 use std::time::{Duration, Instant};
 
@@ -8,28 +8,29 @@ use super::App;
 use crate::model::Result;
 use crate::store::forget::{self, Permission, Times, Walk};
 
-/// How long counters of wrong passwords are kept after the last try.
+/// How long counters of wrong passwords are kept after the last try, in seconds.
 const KEEP_PASSWORD_ATTEMPTS: i64 = 86_400;
-/// Rows that are looked at, and forgotten, at once: as many as the database manages in a moment.
+/// The least and the greatest number of rows to read and delete at once.
 const ROWS: std::ops::RangeInclusive<usize> = 25..=1000;
-/// How many at first.
+/// The number of rows at first.
 const FIRST: usize = 400;
-/// A write that took longer is followed by one of half the rows: others wait for it.
+/// After a write that took longer, the number of rows is halved, since others wait for it.
 const LONG: Duration = Duration::from_millis(15);
-/// One that took less, by one of twice as many.
+/// After a write that took less, it is doubled.
 const SHORT: Duration = Duration::from_millis(5);
-/// What others have to themselves between two writes, at least.
+/// The shortest pause between two writes, for others.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How often in a row the database may fail before the walk is left to the next purge.
+/// After more failures of the database in a row, the rest is left to the next purge.
 const FAILURES: u32 = 5;
-/// How long it is left alone after a failure.
+/// The pause after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Forgets what is over, unless the clock just jumped ahead: by a wrong clock, everything is.
+    /// Deletes what has expired. If the clock just jumped ahead, nothing is deleted, since by a wrong clock
+    /// everything has expired.
     ///
     /// # Errors
-    /// A fault when the database does not answer; what was forgotten before stays so.
+    /// Returns a fault if the database does not answer. What was deleted before stays deleted.
     pub async fn purge(&self) -> Result<()> {
         let now = self.0.now();
         let permission = self.0.write(move |tx| forget::permission(tx, now)).await?;
@@ -72,15 +73,15 @@ impl App {
         }
     }
 
-    /// One step of the walk: where it goes on, and how long its write took, if there was something to
-    /// forget; `None` at the end.
+    /// Makes one step. Returns where to continue, and how long the write took if there was something to
+    /// delete; `None` at the end.
     async fn step(
         &self,
         walk: Walk,
         times: Times,
         rows: usize,
     ) -> Result<Option<(Walk, Option<Duration>)>> {
-        // Found by a reader, since most rows of a table live; deleted by the writer.
+        // A reader finds the rows, since most rows of a table are alive. The writer deletes them.
         let look = move |tx: &mut _| forget::look(tx, &walk, &times, rows);
         let Some(stretch) = self.0.read(look).await? else {
             return Ok(None);
@@ -101,7 +102,7 @@ impl App {
     }
 }
 
-/// How many rows the next write takes, after one of `rows` that took so long.
+/// Returns the number of rows for the next write, after one of `rows` took this long.
 fn fitting(rows: usize, took: Duration) -> usize {
     let fitting = if took > LONG {
         rows / 2

@@ -1,4 +1,4 @@
-//! Readiness: whether this process can serve, and what else somebody should know.
+//! Readiness: whether this process can serve, and what an operator should know.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::model::{Error, Time};
 use crate::store::conn::SchemaState;
 use crate::store::{limits, notices};
 
-/// How long it is known whether a write goes well: whoever asks all the time causes no more of them.
+/// How long the result of a test write is reused, so that frequent checks cause no further writes.
 const KNOWN_FOR: Duration = Duration::from_secs(3);
 
-/// Whether the parts are well: `ok`, or one word on what is wrong.
+/// The state of each part: `ok`, or one word that says what is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Readiness {
     /// `ok`, `unreachable` or `unwritable`.
@@ -22,9 +22,9 @@ pub struct Readiness {
     pub migrations: &'static str,
     /// `ok` or `degraded`.
     pub courier: &'static str,
-    /// The first thing that is not well, in a sentence; none when all is.
+    /// The first problem, as a sentence; `None` if there is none.
     pub reason: Option<&'static str>,
-    /// Whether a courier that is not well counts.
+    /// Whether a degraded courier makes the server unready.
     pub needs_courier: bool,
 }
 
@@ -36,15 +36,15 @@ impl Readiness {
     }
 }
 
-/// What is known of writes: when the last one was tried, and whether it went well.
+/// The last test write: when it was tried, and whether it succeeded.
 pub(super) struct Probe {
-    /// The row that this process writes, for itself: it waits for no other replica's write.
+    /// A row that only this process writes, so that it waits for no other replica.
     row: [u8; 16],
     tried: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Probe {
-    /// A probe that has tried nothing; `row` is nobody else's.
+    /// Returns a probe that has tried nothing. No other process may use `row`.
     pub(super) fn new(row: [u8; 16]) -> Self {
         Self {
             row,
@@ -52,7 +52,7 @@ impl Probe {
         }
     }
 
-    /// Whether a write goes well. One caller at a time tries, the others wait for what it finds.
+    /// Whether the database accepts writes. One caller tries, and the others wait for its result.
     async fn is_writable(&self, ctx: &Ctx) -> bool {
         let mut tried = self.tried.lock().await;
         if let Some((at, well)) = *tried
@@ -79,7 +79,7 @@ impl Probe {
 }
 
 impl App {
-    /// Asks the parts how they are.
+    /// Asks all parts for their state.
     pub async fn readiness(&self) -> Readiness {
         let ctx = self.ctx();
         let (schema, queued, writable) = tokio::join!(

@@ -1,4 +1,4 @@
-//! The start: what is looked at before anything is made, and what is made then, in which order.
+//! The start: first checks everything that can be checked, then creates what is missing, in a fixed order.
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
@@ -29,21 +29,21 @@ use crate::vault::{
 const NEWER: &str = "the database was migrated by a newer version of Countersign; start that one, or restore a backup";
 
 impl App {
-    /// Opens keys and database, and makes what is not there; starts the threads that hash and store.
-    /// Nothing is made before all that can be seen is known to be well.
+    /// Opens the keys and the database, creates what is missing, and starts the threads for hashing and the
+    /// database. Nothing is created before all checks have passed.
     ///
     /// # Errors
-    /// When any of them cannot be opened, or the key ring is not the one of this database.
+    /// Returns an error if the keys or the database cannot be opened, or if they do not belong together.
     pub async fn open(settings: Settings, clock: Clock, chance: Chance) -> anyhow::Result<Self> {
         let app = Self::start(settings, clock, chance, |_, _| Ok(()))?;
         app.mark().await?;
         Ok(app)
     }
 
-    /// Opens keys and database that are there; makes nothing.
+    /// Opens keys and a database that exist. Creates nothing.
     ///
     /// # Errors
-    /// As [`App::open`]; and when there is no database of this version, or no key file.
+    /// As [`App::open`]. Also returns an error if there is no database of this version, or no key file.
     pub async fn open_existing(
         settings: Settings,
         clock: Clock,
@@ -54,11 +54,12 @@ impl App {
         Ok(app)
     }
 
-    /// Brings the database to this version, and makes it where there is none; needs no keys, and makes
-    /// none. Says what it made.
+    /// Brings the database to this version, and creates it if there is none. It needs no keys and creates
+    /// none. Returns what it created, one sentence each.
     ///
     /// # Errors
-    /// When it cannot be reached, is newer than this version, or a migration fails.
+    /// Returns an error if the database cannot be reached or is newer than this version, or a migration
+    /// fails.
     pub fn migrate(settings: &Settings) -> anyhow::Result<Vec<String>> {
         let engine = engine(settings)?;
         let there = see(settings, &engine)?;
@@ -67,7 +68,7 @@ impl App {
         Ok(database_made(settings, &there).into_iter().collect())
     }
 
-    /// What the start made, a sentence each.
+    /// Returns what the start created, one sentence each.
     pub fn made(&self) -> &[String] {
         &self.0.made
     }
@@ -79,7 +80,7 @@ impl App {
         judge: impl FnOnce(&Settings, &Look) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let engine = engine(&settings)?;
-        // The database first: where it knows keys, their file was there before.
+        // The database comes first. If it knows keys, a key file existed before.
         let there = see(&settings, &engine)?;
         judge(&settings, &there)?;
         let mut vault = Vault::find(&settings, &chance)?;
@@ -91,7 +92,7 @@ impl App {
             None => return Err(keys_are_missing(&settings)),
         }
         let hasher = Hasher::start(&settings, &chance)?;
-        // From here on things are made.
+        // From here on, things are created.
         make_database_file(&settings)?;
         let mut made: Vec<String> = database_made(&settings, &there).into_iter().collect();
         let options = Options {
@@ -125,13 +126,14 @@ impl App {
         })))
     }
 
-    /// Makes sure that the key ring is this database's: each sealing key opens what it sealed here
-    /// before, and none that sealed is missing. A new one is known here from now on.
+    /// Checks that the key ring belongs to this database: each key opens what it sealed here, and no key that
+    /// sealed something is missing. The database then also knows the new keys.
     ///
     /// # Errors
-    /// It is not, or the database does not answer.
+    /// Returns an error if the check fails or the database does not answer.
     pub async fn check_keys(&self) -> anyhow::Result<()> {
-        // Somebody may have rotated since the file was read: what the database knows is in it by now.
+        // The keys may have been rotated since the file was read. The file now has all keys that the database
+        // knows.
         self.0.vault.reload_if_changed()?;
         let canaries = self.0.vault.canaries().map_err(said)?;
         let vault = self.0.vault.clone();
@@ -142,7 +144,7 @@ impl App {
     }
 }
 
-/// Which database the settings name, and how it is reached.
+/// Returns which database the settings name, and how it is reached.
 pub(super) fn engine(settings: &Settings) -> anyhow::Result<Engine> {
     Ok(match &settings.database_url {
         DatabaseUrl::Sqlite(path) => {
@@ -156,7 +158,7 @@ pub(super) fn engine(settings: &Settings) -> anyhow::Result<Engine> {
     })
 }
 
-/// Looks at the database, and whether it could be made where there is none.
+/// Reads the state of the database, and checks that it could be created if there is none.
 fn see(settings: &Settings, engine: &Engine) -> anyhow::Result<Look> {
     if let DatabaseUrl::Sqlite(path) = &settings.database_url {
         if path.exists() {
@@ -184,8 +186,8 @@ fn see(settings: &Settings, engine: &Engine) -> anyhow::Result<Look> {
     }
 }
 
-/// Where there is no database there is nobody to help; a new one would only hide that this is the wrong
-/// folder, or the wrong server.
+/// Checks that the database and the key file exist. A new database would only hide that this is the wrong
+/// folder or the wrong server.
 fn must_exist(settings: &Settings, there: &Look) -> anyhow::Result<()> {
     let run = "run this where the server runs, or say --data-dir or --database-url; `countersign serve` and `countersign migrate` make one";
     match (there.schema, &settings.database_url) {
@@ -214,9 +216,9 @@ fn keys_are_missing(settings: &Settings) -> anyhow::Error {
     )
 }
 
-/// Settles which keys are this database's, while no other process does. A key file is made only where
-/// no key is known, and is on the disk before anybody can use it; it is never taken away again. Who was
-/// killed half-way left a file that the next one takes, as nothing was sealed yet.
+/// Agrees on this database's keys, while no other process does so. A key file is created only if the database
+/// knows no key. It is on the disk before it is used, and never deleted. If a process is killed half-way, the
+/// next one uses its file, since nothing was sealed yet.
 fn agree(
     tx: &mut Tx,
     found: Option<Vault>,
@@ -241,7 +243,7 @@ fn agree(
     Ok((vault, new))
 }
 
-/// Judges the key ring by what the database knows of it, and has the database know all of it.
+/// Checks the key ring against the keys that the database knows, and then stores the new ones there.
 pub(super) fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow::Result<()> {
     let known = notices::canaries(tx).map_err(said)?;
     judge_keys(vault, &known)?;
@@ -255,7 +257,7 @@ pub(super) fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow:
                 held.letters
             );
         }
-        // Whoever retired it was killed before it was forgotten here.
+        // `keys retire` was killed before it removed the key here.
         notices::forget_canary(tx, key).map_err(said)?;
     }
     for canary in canaries {
@@ -266,7 +268,7 @@ pub(super) fn settle(tx: &mut Tx, vault: &Vault, canaries: &[Canary]) -> anyhow:
     Ok(())
 }
 
-/// That the ring has every key that sealed something to be known by, unless it says that it was retired.
+/// Checks that the ring has all keys that sealed something, except those it lists as retired.
 fn judge_keys(vault: &Vault, known: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
     known
         .iter()
@@ -294,7 +296,7 @@ fn shown(path: &Path) -> String {
     )
 }
 
-/// Makes the file of the database, empty and for the owner alone, unless it is there.
+/// Creates an empty database file that only its owner can read, unless it exists.
 fn make_database_file(settings: &Settings) -> anyhow::Result<()> {
     let DatabaseUrl::Sqlite(path) = &settings.database_url else {
         return Ok(());
@@ -312,7 +314,7 @@ fn make_database_file(settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
-/// Others may not be able to read the database, or its log files, which take its mode.
+/// Refuses a database that others can read. Its log files are checked too, since they get its mode.
 fn judge_database_file(path: &Path) -> anyhow::Result<()> {
     for end in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
@@ -320,7 +322,7 @@ fn judge_database_file(path: &Path) -> anyhow::Result<()> {
         let told = || format!("the database file {}", shown(Path::new(&name)));
         match fs::metadata(&name) {
             Ok(metadata) => match refuse_open_to_others(&metadata, &told())? {
-                // The log files have its mode, and need no word of their own.
+                // The log files have the same mode, so one warning is enough.
                 Some(mode) if end.is_empty() => warn_of_group(mode, &told()),
                 Some(_) | None => {}
             },

@@ -1,4 +1,4 @@
-//! How each method proves a person: what a code is compared with, and what the comparison says.
+//! How each method proves a person: what a code is compared with, and the result.
 
 use crate::model::challenge::Challenge;
 use crate::model::factor::Factor;
@@ -14,7 +14,8 @@ pub mod sent_code;
 pub mod sms;
 pub mod totp;
 
-/// A code as typed, and the same less what people put between its signs or paste along.
+/// A typed code, in two forms: as typed, and cleaned of what people put between its characters or paste with
+/// it.
 #[derive(Clone, Debug)]
 pub struct Code {
     typed: Secret<String>,
@@ -30,68 +31,68 @@ impl Code {
         }
     }
 
-    /// The code.
+    /// Returns the cleaned code.
     pub fn expose(&self) -> &str {
         self.plain.expose()
     }
 
-    /// What was typed, or pasted, with its dashes: a link's token has some.
+    /// Returns what was typed, with its dashes. The token of a link contains dashes.
     pub fn as_typed(&self) -> &str {
         self.typed.expose()
     }
 }
 
-/// What the comparison of a code said.
+/// The result of comparing a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It fits, and now it is used.
+    /// The code is right, and is now used.
     Right,
-    /// It does not fit.
+    /// The code is wrong.
     Wrong,
-    /// It fits and was used before.
+    /// The code is right, but was used before.
     Used {
         /// Seconds until the authenticator shows a code that was not used.
         retry_after: u32,
     },
 }
 
-/// What a code was found to be of: for each authenticator the time step, or for a sent code a zero.
+/// Where a code was found to be right: for each authenticator the time step, for a sent code a zero.
 pub struct Fit(Vec<Option<i64>>);
 
 impl Fit {
-    /// Whether the code is right, if nobody used it before.
+    /// Whether the code is right, unless it was used before.
     pub fn is_any(&self) -> bool {
         self.0.iter().any(Option::is_some)
     }
 }
 
-/// What a challenge's code is compared with: worked out before the write, so that no secret is
-/// unsealed while others wait for the writer.
+/// What a challenge's code is compared with. It is prepared before the write, so that no secret is unsealed
+/// while others wait for the database's writer.
 pub enum Expected {
-    /// Any of these authenticators; one try covers them all.
+    /// Any of these authenticators. One try covers them all.
     Authenticators(Vec<totp::Authenticator>),
     /// The code that was sent for this challenge.
     Sent(Box<sent_code::SentCode>, Stand),
-    /// No code fits: the method has none, or only a recovery code does.
+    /// No code is right: the method has none, or only a recovery code may answer.
     Nothing,
 }
 
-/// Why a code that was sent counts.
+/// Why a code that was sent still counts.
 pub enum Stand {
-    /// This factor stands where it was seen.
+    /// This factor, if it still exists.
     Factor(Box<Factor>),
-    /// A policy makes the proved mailbox a factor; or it is the account's own act that is confirmed.
+    /// A policy makes the proved mailbox a factor, or the code confirms an act of the account.
     Policy,
-    /// Nothing does any more.
+    /// It does not count: its factor is gone.
     Gone,
 }
 
 impl Expected {
-    /// Works out what fits a challenge. `candidates` are the factors it may be answered with;
-    /// `by_policy` says that the mailbox needs none of them.
+    /// Prepares the comparison for a challenge. `candidates` are the factors that may answer it. With
+    /// `by_policy`, the mailbox needs none of them.
     ///
     /// # Errors
-    /// A fault when a secret cannot be unsealed.
+    /// Returns a fault if a secret cannot be unsealed.
     pub fn of(
         vault: &Vault,
         challenge: &Challenge,
@@ -119,7 +120,7 @@ impl Expected {
         }
     }
 
-    /// Compares a code, before the write: nobody waits for the writer meanwhile.
+    /// Compares a code, before the write, so that nobody waits for the database's writer meanwhile.
     pub fn fit(&self, code: &Code, policy: &Policy, now: Time) -> Fit {
         Fit(match self {
             Self::Authenticators(all) => all
@@ -131,10 +132,10 @@ impl Expected {
         })
     }
 
-    /// Marks what fits as used. Only after the attempt was taken.
+    /// Marks a right code as used. Call it only after the try was taken.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn accept(&self, tx: &mut Tx, fit: &Fit, now: Time) -> Result<Verdict> {
         match self {
             Self::Authenticators(all) => totp::accept(tx, all.iter().zip(&fit.0), now),
@@ -155,7 +156,7 @@ impl Expected {
         }
     }
 
-    /// Whether this is the code that was sent: looked at before an attempt is taken, only to tell it
+    /// Whether this is the code that was sent. It is checked before a try is taken, only to distinguish it
     /// from a scratch code of the same length.
     pub fn is_sent(&self, code: &Code, policy: &Policy, now: Time) -> bool {
         match self {
@@ -164,11 +165,11 @@ impl Expected {
         }
     }
 
-    /// How far the clock of the device is off whose code this is, in seconds, positive when it is
-    /// ahead; `None` when the code fits no time within ten minutes.
+    /// Returns how many seconds the device's clock is ahead (negative if behind), or `None` if the code is
+    /// not right for any time within ten minutes.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
         let Self::Authenticators(all) = self else {
             return Ok(None);

@@ -1,8 +1,8 @@
-//! Passkeys: what is asked of an authenticator, and whether its answer is right (WebAuthn level 3).
+//! Passkeys: builds the options for an authenticator, and judges its answer (WebAuthn Level 3).
 //!
-//! The library keeps the state of a ceremony; we keep that state as JSON in the database, where it is
-//! taken before an answer is looked at, so that no answer is ever judged twice. The challenge (32
-//! bytes) is the one random value in this server that `Chance` does not draw.
+//! The library hands out the state of a ceremony. It is stored as JSON in the database, and taken from there
+//! before an answer is read, so that no answer is judged twice. The WebAuthn challenge (32 bytes) is the only
+//! random value in this server that `Chance` does not draw.
 
 use serde_json::{Value, json};
 use webauthn_rs::prelude::{
@@ -26,15 +26,16 @@ use ceremony::{
     begun, library, milliseconds, parse, print, public_key, set, unknown_library, value,
 };
 
-/// How long a device has to answer, in seconds (WebAuthn Level 3 §15.1); less where its challenge ends before.
+/// The longest time a device has to answer, in seconds (WebAuthn Level 3 §15.1). It is less if its challenge
+/// ends earlier.
 pub const CEREMONY_SECONDS: u32 = 300;
 
-/// How strongly the authenticator is asked to check who holds it.
+/// Whether the authenticator must verify its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// It must: where the passkey stands alone, and where a session is lifted.
+    /// It must: when the passkey is the only proof, and at step-up.
     Required,
-    /// If it can: after a password. One that did at registration has to from then on.
+    /// It should if it can: after a password. A passkey that did so at registration must always do so.
     Preferred,
 }
 
@@ -50,25 +51,25 @@ impl Verification {
 /// A ceremony that was begun.
 #[derive(Clone, Debug)]
 pub struct Begun {
-    /// What the browser's `create` or `get` takes as `publicKey` (WebAuthn §5.4, §5.5).
+    /// The options that the browser passes to `create` or `get` as `publicKey` (WebAuthn §5.4, §5.5).
     pub options: Value,
-    /// What the answer will be judged by: for the database alone, used once.
+    /// The state that the answer is judged with. It stays in the database, and is used once.
     pub state: String,
 }
 
-/// What became of an authenticator's answer.
+/// The judgement of an authenticator's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judged<T> {
-    /// It is right.
+    /// The answer is right.
     Right(T),
-    /// It is not.
+    /// The answer is wrong.
     Wrong,
-    /// It would be, but its counter went back: the key may have been copied (WebAuthn §6.1.1).
+    /// The answer is right, but its counter went back: the key may have been copied (WebAuthn §6.1.1).
     RolledBack,
 }
 
 impl<T> Judged<T> {
-    /// The same of what an answer that is right proves.
+    /// Converts what a right answer proves.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Judged<U> {
         match self {
             Self::Right(proved) => Judged::Right(make(proved)),
@@ -78,29 +79,29 @@ impl<T> Judged<T> {
     }
 }
 
-/// A new passkey.
+/// A newly registered passkey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
-    /// Its id, unique over all users.
+    /// The credential's id, unique over all users.
     pub credential_id: Vec<u8>,
-    /// The credential as JSON: public, for the factor's row.
+    /// The credential as JSON, for the factor's row. It contains no secret.
     pub credential: String,
-    /// Its counter.
+    /// The signature counter.
     pub sign_count: i64,
 }
 
 /// A passkey that was used.
 #[derive(Clone, Debug)]
 pub struct Used {
-    /// The factor it stands for, as it was before.
+    /// The factor, as it was before this use.
     pub factor: Factor,
-    /// The credential after this use.
+    /// The credential after this use, as JSON.
     pub credential: String,
-    /// Its counter after this use.
+    /// The signature counter after this use.
     pub sign_count: i64,
 }
 
-/// A passkey as its factor's row holds it.
+/// A passkey as it is stored in its factor's row.
 pub struct Key {
     factor: Factor,
     passkey: Passkey,
@@ -110,27 +111,27 @@ impl Key {
     /// Reads the credential of a factor.
     ///
     /// # Errors
-    /// A fault when it holds none.
+    /// Returns a fault if the factor has none.
     pub fn read(factor: Factor) -> Result<Self> {
         let passkey = parse(factor.credential.as_deref().unwrap_or_default())?;
         Ok(Self { factor, passkey })
     }
 
-    /// Reads those of several.
+    /// Reads the credentials of several factors.
     ///
     /// # Errors
-    /// A fault when one holds none.
+    /// Returns a fault if one of them has none.
     pub fn read_all(factors: Vec<Factor>) -> Result<Vec<Self>> {
         factors.into_iter().map(Self::read).collect()
     }
 
-    /// The credential's id.
+    /// Returns the credential's id.
     pub fn id(&self) -> &[u8] {
         self.passkey.cred_id()
     }
 
-    /// The key, with what it says now about whether it may be synchronised: a passkey can learn to be,
-    /// and be put on a device that is not.
+    /// Returns the key with a new value for whether it may be synchronised. A passkey can gain or lose this
+    /// ability.
     fn saying(self, backup_eligible: bool) -> Result<Self> {
         let mut passkey = value(&self.passkey)?;
         set(&mut passkey, "/cred/backup_eligible", backup_eligible)?;
@@ -140,7 +141,7 @@ impl Key {
         })
     }
 
-    /// Whether it said so when it was used last.
+    /// Whether it said at its last use that it may be synchronised.
     fn backup_eligible(&self) -> Result<bool> {
         let flag = value(&self.passkey)?
             .pointer("/cred/backup_eligible")
@@ -148,11 +149,11 @@ impl Key {
         Ok(flag.ok_or_else(unknown_library)?)
     }
 
-    /// The key after a use that was right, unless its counter stood still or went back.
+    /// Returns the key after a right answer, or `RolledBack` if its counter did not go up.
     fn used(mut self, result: &AuthenticationResult) -> Result<Judged<Used>> {
         let before = self.factor.sign_count.unwrap_or(0);
         let sign_count = i64::from(result.counter());
-        // Authenticators that do not count say 0 each time.
+        // Authenticators without a counter send 0 each time.
         if sign_count <= before && (sign_count, before) != (0, 0) {
             return Ok(Judged::RolledBack);
         }
@@ -165,32 +166,32 @@ impl Key {
     }
 }
 
-/// Us, as authenticators know us: a domain, and the pages on it.
+/// This server as authenticators know it: a domain and its pages.
 pub struct RelyingParty {
     library: Webauthn,
-    /// The pages, and apps, whose answers are taken.
+    /// The origins of pages and apps whose answers are accepted.
     origins: Vec<String>,
-    /// Whether a passkey may say another thing about being synchronised than when it was made.
+    /// Whether a passkey may change what it says about being synchronised.
     backup_may_change: bool,
 }
 
 impl RelyingParty {
-    /// The one that the settings say.
+    /// Builds the relying party from the settings.
     ///
     /// # Errors
-    /// Refuses with `otherwise` where passkeys are turned off, and where clients know this server by an
-    /// IP address, which passkeys cannot be bound to.
+    /// Refuses with `otherwise` if passkeys are turned off, or if clients know this server by an IP address,
+    /// which passkeys cannot be bound to.
     pub fn of(settings: &Settings, otherwise: Refusal) -> Result<Self> {
         let origins = settings.passkey_pages();
         if origins.is_empty() {
             return Err(otherwise.into());
         }
-        // Origins are compared here, letter by letter; the library compares them as URLs.
+        // Origins are compared here as strings. The library compares them as URLs.
         let mut pages = Vec::new();
         for origin in &origins {
             pages.push(Url::parse(origin).map_err(Fault::bug)?);
         }
-        // It wants a page of the domain first, which apps are not.
+        // The library needs a page of the domain first. Apps have none.
         let page = format!("https://{}", settings.passkey_rp_id);
         let page = Url::parse(&page).map_err(Fault::bug)?;
         let builder = WebauthnBuilder::new(&settings.passkey_rp_id, &page).map_err(library)?;
@@ -206,7 +207,7 @@ impl RelyingParty {
         })
     }
 
-    /// Whether an answer comes from a page or an app of ours: the string, exactly (WebAuthn §7.1, §7.2).
+    /// Checks that an answer comes from one of our pages or apps: the exact string (WebAuthn §7.1, §7.2).
     fn ours<T>(&self, given: Given<T>) -> std::result::Result<Given<T>, Flaw> {
         if self.origins.contains(&given.origin) {
             Ok(given)
@@ -215,10 +216,11 @@ impl RelyingParty {
         }
     }
 
-    /// Begins registering a passkey of `user`, who has `known` ones, for so many seconds from now on.
+    /// Begins to register a passkey of `user`, who already has the passkeys `known`. The device has `seconds`
+    /// from now on.
     ///
     /// # Errors
-    /// A fault when the library is not the one we know.
+    /// Returns a fault if the library prints another format than expected.
     pub fn begin_registration(
         &self,
         user: &User,
@@ -235,9 +237,9 @@ impl RelyingParty {
             .start_passkey_registration(user.id.uuid(), &user.email, shown, Some(excluded))
             .map_err(library)?;
         let mut options = public_key(&options)?;
-        // The library discourages discoverable credentials, without which nobody signs in by passkey
-        // alone, and asks for ones that never work without user verification, which after a password
-        // they may; alone they must not be found without it (CTAP 2.1 §12.1).
+        // The library discourages discoverable credentials, but signing in with a passkey alone needs them.
+        // It also asks for passkeys that never work without user verification. Here they may do so after a
+        // password, but a passkey alone must not be found without verification (CTAP 2.1 §12.1).
         let preferred = Verification::Preferred.word();
         set(
             &mut options,
@@ -259,10 +261,10 @@ impl RelyingParty {
         begun(options, state, now, seconds)
     }
 
-    /// Judges the answer to a registration's options.
+    /// Judges the answer to the options of a registration.
     ///
     /// # Errors
-    /// A fault when the state cannot be read.
+    /// Returns a fault if the state cannot be read.
     pub fn finish_registration(&self, state: &str, answer: Value) -> Result<Judged<Registered>> {
         let state: PasskeyRegistration = parse(state)?;
         let answer = answer::registration::<RegisterPublicKeyCredential>(answer);
@@ -278,7 +280,7 @@ impl RelyingParty {
             Err(error) => return Ok(wrong(&error)),
         };
         let (credential_id, credential) = (passkey.cred_id().clone(), value(&passkey)?);
-        // Kept beside the credential too, where a statement can compare it.
+        // The counter is also stored beside the credential, where a statement can compare it.
         let counter = credential.pointer("/cred/counter").and_then(Value::as_i64);
         Ok(Judged::Right(Registered {
             credential_id,
@@ -287,10 +289,10 @@ impl RelyingParty {
         }))
     }
 
-    /// Asks for one of these passkeys, for so many seconds from now on.
+    /// Asks for one of these passkeys. The device has `seconds` from now on.
     ///
     /// # Errors
-    /// Refuses when there is none: an empty list would ask for any passkey of this domain.
+    /// Refuses an empty list, since that would ask for any passkey of this domain.
     pub fn begin_assertion(
         &self,
         keys: &[Key],
@@ -313,10 +315,10 @@ impl RelyingParty {
         begun(options, state, now, seconds)
     }
 
-    /// Judges the answer of one of `user`'s passkeys; `keys` are those that count now.
+    /// Judges the answer of one of `user`'s passkeys. `keys` are those that count now.
     ///
     /// # Errors
-    /// A fault when the state cannot be read.
+    /// Returns a fault if the state cannot be read.
     pub fn finish_assertion(
         &self,
         user: UserId,
@@ -342,7 +344,7 @@ impl RelyingParty {
             Ok(both) => both,
             Err(flaw) => return Ok(flawed(flaw)),
         };
-        // As it is now: it may have been used since it was asked for.
+        // The key is as it is now. It may have been used since it was asked for.
         let known = value(&key.passkey)?.pointer("/cred").cloned();
         set(&mut state, "/ast/credentials", json!([known]))?;
         let state: PasskeyAuthentication = serde_json::from_value(state).map_err(Fault::bug)?;
@@ -355,8 +357,8 @@ impl RelyingParty {
         }
     }
 
-    /// Looks at what is the same for every sign-in: where it was asked for, and what the passkey says
-    /// about being synchronised; the key as it has to be judged.
+    /// Checks what is common to all sign-ins: the page that asked, and what the passkey says about being
+    /// synchronised. Returns the key to judge the answer with.
     fn unchanged<T>(
         &self,
         given: Given<T>,
@@ -376,17 +378,17 @@ impl RelyingParty {
         Ok(Ok((given, key)))
     }
 
-    /// Asks for any passkey of this domain, whoever holds it.
+    /// Asks for any passkey of this domain, without naming a user.
     ///
     /// # Errors
-    /// A fault when the library is not the one we know.
+    /// Returns a fault if the library prints another format than expected.
     pub fn begin_discoverable(&self) -> Result<Begun> {
         let (options, state) = self
             .library
             .start_discoverable_authentication()
             .map_err(library)?;
-        // Beside them the library asks for the passkey to be offered while a form is being filled in:
-        // whether it is, or is asked for by a button, is for the page to say.
+        // The library also asks the browser to offer passkeys while a form is filled in. That is left out:
+        // the page decides whether to do so or to show a button.
         let mut options = public_key(&options)?;
         set(&mut options, "/timeout", milliseconds(CEREMONY_SECONDS))?;
         Ok(Begun {
@@ -395,10 +397,10 @@ impl RelyingParty {
         })
     }
 
-    /// Judges the answer of the passkey that was found by [`identify`].
+    /// Judges the answer of the passkey that [`identify`] found.
     ///
     /// # Errors
-    /// A fault when the state cannot be read.
+    /// Returns a fault if the state cannot be read.
     pub fn finish_discoverable(
         &self,
         key: Key,
@@ -422,7 +424,7 @@ impl RelyingParty {
     }
 }
 
-/// Whether a ceremony asks for this passkey.
+/// Whether the ceremony asks for this passkey.
 fn asks_for(state: &Value, key: &Key) -> bool {
     let known = state.pointer("/ast/credentials").and_then(Value::as_array);
     known.into_iter().flatten().any(|credential| {
@@ -435,7 +437,7 @@ fn asks_for(state: &Value, key: &Key) -> bool {
 #[derive(Clone, Debug)]
 pub struct Found(Given<PublicKeyCredential>);
 
-/// Reads whose passkey it is by its own account, and its credential id; nothing of it is proved.
+/// Reads which user and which credential id the answer names. Nothing of it is proved yet.
 pub fn identify(answer: Value) -> Option<(Found, UserId, Vec<u8>)> {
     let given = answer::assertion::<PublicKeyCredential>(answer);
     let given = given.inspect_err(refused).ok()?;
@@ -444,12 +446,13 @@ pub fn identify(answer: Value) -> Option<(Found, UserId, Vec<u8>)> {
     Some((Found(given), UserId::new(user), credential_id))
 }
 
-/// What stands against an answer goes to the log alone: its sender learns that it is wrong.
+/// Turns the library's error into a judgement. The reason is only logged, and the client learns only that the
+/// answer is wrong.
 fn wrong<T>(error: &WebauthnError) -> Judged<T> {
     refused(error);
     match error {
         WebauthnError::CredentialPossibleCompromise => Judged::RolledBack,
-        // Every other one of the library's.
+        // All other errors of the library.
         _ => Judged::Wrong,
     }
 }

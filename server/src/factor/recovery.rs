@@ -1,4 +1,4 @@
-//! Recovery codes and Veeam's scratch codes: printed once, read forgivingly, compared by one slow hash.
+//! Recovery codes and Veeam's scratch codes: drawn, read as people type them, and compared by a slow hash.
 
 use crate::chance::Chance;
 use crate::factor::Code;
@@ -8,23 +8,23 @@ use crate::model::{Result, Secret, Time};
 use crate::store::{Tx, code_sets};
 use crate::vault::{Vault, same};
 
-/// Crockford's base32 symbols: no I, L, O and U.
+/// The symbols of Crockford's base32: no I, L, O and U.
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Symbols of a recovery code: 80 bits, where NIST SP 800-63B-4 §4.2.1.1 asks for 64.
+/// Symbols of a recovery code: 80 bits. NIST SP 800-63B-4 §4.2.1.1 asks for 64.
 const RECOVERY_SYMBOLS: usize = 16;
-/// Symbols of one printed group.
+/// Symbols per printed group.
 const GROUP: usize = 4;
-/// Codes of a recovery set.
+/// Codes per recovery set.
 const RECOVERY_CODES: usize = 10;
-/// Digits of a scratch code (seed 003).
+/// Digits of a scratch code.
 pub const SCRATCH_DIGITS: u32 = 8;
-/// Codes of a scratch set (seed 003).
+/// Codes per scratch set.
 const SCRATCH_CODES: usize = 5;
 
-/// The domain of the pepper.
+/// The purpose that the pepper is derived for.
 const DOMAIN: &str = "recovery code";
 
-/// Draws the codes of a new set, as they are printed; no two of them alike.
+/// Draws the codes of a new set, as they are printed. No two are equal.
 pub fn draw(chance: &Chance, kind: CodeSetKind) -> Vec<Secret<String>> {
     let (count, one): (usize, fn(&Chance) -> Secret<String>) = match kind {
         CodeSetKind::Recovery => (RECOVERY_CODES, recovery_code),
@@ -40,10 +40,10 @@ pub fn draw(chance: &Chance, kind: CodeSetKind) -> Vec<Secret<String>> {
     codes
 }
 
-/// 80 random bits as four groups of four symbols.
+/// Draws 80 random bits and prints them as four groups of four symbols.
 fn recovery_code(chance: &Chance) -> Secret<String> {
     let mut printed = String::with_capacity(RECOVERY_SYMBOLS + RECOVERY_SYMBOLS / GROUP);
-    // The bound is a power of two: every symbol is equally likely, and worth five bits.
+    // The bound is a power of two, so all symbols are equally likely, with five bits each.
     for place in 0..RECOVERY_SYMBOLS {
         if place > 0 && place % GROUP == 0 {
             printed.push('-');
@@ -54,8 +54,8 @@ fn recovery_code(chance: &Chance) -> Secret<String> {
     Secret::new(printed)
 }
 
-/// The one form of a code that is hashed: no spaces and dashes, upper case, and what looks like a
-/// digit is that digit.
+/// Returns the form of a code that is hashed: upper case, without spaces and dashes, and with digits in place
+/// of letters that look like them.
 fn normalized(typed: &Secret<String>) -> Secret<String> {
     let symbol = |c: char| match c.to_ascii_uppercase() {
         'I' | 'L' => '1',
@@ -66,8 +66,8 @@ fn normalized(typed: &Secret<String>) -> Secret<String> {
     Secret::new(code.expose().chars().map(symbol).collect())
 }
 
-/// Which kind of set a typed code could be of, by its form alone. Eight digits are one only with
-/// `scratch`: the other APIs know no scratch codes.
+/// Returns the kind of set that a typed code could belong to, by its form alone. Eight digits count only with
+/// `scratch`, since most APIs have no scratch codes.
 pub fn looks_like(typed: &Secret<String>, scratch: bool) -> Option<CodeSetKind> {
     let code = normalized(typed);
     let code = code.expose().as_bytes();
@@ -83,18 +83,18 @@ pub fn looks_like(typed: &Secret<String>, scratch: bool) -> Option<CodeSetKind> 
     }
 }
 
-/// What is hashed for a code: its keyed hash, so that the database alone is not enough to guess
-/// eight digits.
+/// Returns what is hashed for a code: its keyed hash. So the database alone is not enough to guess eight
+/// digits.
 pub fn peppered(vault: &Vault, typed: &Secret<String>) -> Secret<String> {
     let keyed = vault.keyed_hash(DOMAIN, &[normalized(typed).expose().as_bytes()]);
     Secret::new(data_encoding::HEXLOWER.encode(&keyed))
 }
 
-/// Uses up the code of a standing set whose hash this is; `false` when there is none, or it was used.
-/// Only after the attempt was taken.
+/// Uses up the code with this hash, in a set that has not ended. Returns `false` if there is none, or it was
+/// used. Call it only after the try was taken.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn spend(tx: &mut Tx, set: &CodeSet, hash: &[u8; 32], now: Time) -> Result<bool> {
     let mut found = None;
     // All rows are compared, each in constant time.

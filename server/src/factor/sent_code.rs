@@ -1,4 +1,4 @@
-//! Codes that are sent: bound to their challenge, kept as a keyed hash only.
+//! Codes that are sent: each is bound to its challenge, and only its keyed hash is stored.
 
 use crate::factor::Code;
 use crate::model::challenge::Challenge;
@@ -10,38 +10,38 @@ use crate::vault::{self, Vault};
 
 const DOMAIN: &str = "sent code";
 
-/// The keyed hash of a code sent for the row with this id: six digits alone would be found from a
-/// plain hash at once, and a code of one challenge must not fit another (ASVS 6.6.2).
+/// Returns the keyed hash of a code for the row with this id. Six digits could be found from a plain hash at
+/// once. The id makes sure that a code fits one challenge only (ASVS 6.6.2).
 pub fn hash(vault: &Vault, row: &[u8; 16], code: &Secret<String>) -> Vec<u8> {
     vault
         .keyed_hash(DOMAIN, &[row, code.expose().as_bytes()])
         .to_vec()
 }
 
-/// Whether `code` is the one whose hash was kept for this row.
+/// Whether `code` is the one whose hash was stored for this row.
 pub fn fits(vault: &Vault, row: &[u8; 16], kept: &[u8], code: &Code) -> bool {
     let typed = vault.keyed_hash(DOMAIN, &[row, code.expose().as_bytes()]);
     vault::same(&typed, kept)
 }
 
-/// A code and the link that goes with it in one letter: the code follows from the link's secret, so
-/// that the link's page can show it and the database holds neither.
+/// A code and the link that goes with it. The code is derived from the link's secret, so that the link's page
+/// can show it although the database has neither.
 #[derive(Clone)]
 pub struct Sending {
     challenge: ChallengeId,
     link: Secret<[u8; 32]>,
-    /// The code, decimal digits.
+    /// The code, in decimal digits.
     pub code: Secret<String>,
 }
 
 impl Sending {
-    /// The code of this challenge and this link, of `digits` digits.
+    /// Derives the code of this challenge and this link, with `digits` digits.
     pub fn new(vault: &Vault, challenge: ChallengeId, link: Secret<[u8; 32]>, digits: u32) -> Self {
         let parts: &[&[u8]] = &[challenge.as_bytes(), link.expose()];
         let hash = vault.keyed_hash("code of a link", parts);
         let mut eight = [0; 8];
         eight.copy_from_slice(&hash[..8]);
-        // 64 bits over 10^10 at most: the codes differ in likelihood by less than 1 in 10^9.
+        // 64 bits modulo at most 10^10: the probabilities of the codes differ by less than 1 in 10^9.
         let number = u64::from_be_bytes(eight) % 10_u64.pow(digits.min(10));
         Self {
             challenge,
@@ -50,17 +50,17 @@ impl Sending {
         }
     }
 
-    /// What the database keeps of the code.
+    /// Returns the hash of the code, for the database.
     pub fn code_hash(&self, vault: &Vault) -> Vec<u8> {
         hash(vault, self.challenge.as_bytes(), &self.code)
     }
 
-    /// What the database keeps of the link.
+    /// Returns the hash of the link's secret, for the database.
     pub fn link_hash(&self) -> Vec<u8> {
         vault::digest(self.link.expose()).to_vec()
     }
 
-    /// The link's token.
+    /// Returns the link's token.
     pub fn token(&self, user: UserId) -> Secret<String> {
         Reference::new(user, self.challenge, self.link.clone()).print(ReferenceKind::MagicLink)
     }
@@ -78,7 +78,7 @@ pub struct SentCode {
 }
 
 impl SentCode {
-    /// The one of this challenge.
+    /// Reads the code of this challenge.
     pub fn of(vault: &Vault, challenge: &Challenge) -> Self {
         Self {
             vault: vault.clone(),
@@ -91,11 +91,11 @@ impl SentCode {
         }
     }
 
-    /// Whether the code, or the token of the link that went with it, fits and is not past its
-    /// lifetime (NIST SP 800-63B-4 §3.1.3.2).
+    /// Whether this is the code, or the token of the link that went with it, and it has not expired (NIST SP
+    /// 800-63B-4 §3.1.3.2).
     pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
         if self.sent_at.is_some_and(|sent| sent.is_to_come(now)) {
-            // The clock went back since: that must not lengthen the life of what was sent.
+            // The clock has gone back since. That must not lengthen the life of what was sent.
             return false;
         }
         if let Some(link) = Reference::parse(ReferenceKind::MagicLink, code.as_typed()) {

@@ -1,4 +1,4 @@
-//! Codes by text message: which numbers may be sent one.
+//! Codes by SMS: which phone numbers they may be sent to.
 
 use phonenumber::country;
 use phonenumber::metadata::DATABASE;
@@ -6,26 +6,26 @@ use phonenumber::{Metadata, Mode, Type};
 
 use crate::model::typed;
 
-/// The digits of a number that make its prefix: country, area, and who sold it.
+/// How many digits make a number's prefix: country, area and operator.
 const PREFIX: usize = 7;
 
-/// A number that text messages can be sent to, in E.164: `+` and digits, nothing else.
+/// A phone number that text messages can be sent to, in E.164: `+`, then digits only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Phone(String);
 
-/// Why we do not send to a number.
+/// Why no text message is sent to a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It is no phone number in international form.
+    /// It is not a phone number in international form.
     NoNumber,
-    /// It is one that is dearer than a text message to a person, or reaches no person.
+    /// It costs more than a text message to a person, or does not reach a person.
     NoPerson,
-    /// Its country is not on the list.
+    /// Its country is not allowed.
     Country,
 }
 
 impl Flaw {
-    /// What to do about it.
+    /// Returns a sentence that says what to do.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoNumber => {
@@ -40,10 +40,10 @@ impl Flaw {
 }
 
 impl Phone {
-    /// Reads a number as typed: a plus sign first, and whatever people put between digits.
+    /// Reads a number as people type it: a plus sign, then digits with anything usual between them.
     ///
     /// # Errors
-    /// Why we do not send to it.
+    /// Returns why no text message is sent to it.
     pub fn parse(text: &str, countries: &[country::Id]) -> Result<Self, Flaw> {
         let plain = typed::plain(text);
         let number = match plain.get(..SCHEME.len()) {
@@ -55,7 +55,7 @@ impl Phone {
             .filter(|c| !matches!(c, '.' | '(' | ')' | '/'))
             .collect();
         let digits = bare.strip_prefix('+').ok_or(Flaw::NoNumber)?;
-        // E.164 §6.2.1: fifteen digits at most.
+        // At most fifteen digits (E.164 §6.2.1).
         let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         if !fits {
             return Err(Flaw::NoNumber);
@@ -74,20 +74,21 @@ impl Phone {
         Ok(Self(found.number))
     }
 
-    /// The number.
+    /// Returns the number in E.164.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a number begins with in a link (RFC 3966).
+/// The beginning of a phone number in a link (RFC 3966).
 const SCHEME: &str = "tel:";
 
-/// A number that the library's table knows. The library's own reader takes zeros away that are part
-/// of a number in some countries, so the table is asked about the digits as they stand first.
+/// A number that the library's table knows. The library's own parser removes zeros that belong to the number
+/// in some countries, so the table is asked first.
 struct Found {
     number: String,
-    /// The countries that have it, and as what: some share a code, and a few a range of numbers.
+    /// The countries that have it, and its kind in each. Some countries share a code, and a few even a range
+    /// of numbers.
     kinds: Vec<(country::Id, Type)>,
 }
 
@@ -101,7 +102,7 @@ impl Found {
             .collect();
         let known = !kinds.is_empty();
         let named = kinds.into_iter().filter_map(|(region, kind)| {
-            // Numbers of the whole world are no country's.
+            // Worldwide numbers belong to no country.
             Some((region.id().parse().ok()?, kind))
         });
         known.then(|| Self {
@@ -110,7 +111,7 @@ impl Found {
         })
     }
 
-    /// People write the zero in brackets that is dialled at home.
+    /// Reads a number without the zero that is dialled only inside the country. People write it in brackets.
     fn without_trunk(digits: &str) -> Option<Self> {
         let (code, regions, national) = split(digits)?;
         let trunk = regions.first()?.national_prefix()?;
@@ -118,7 +119,8 @@ impl Found {
         Self::as_it_stands(&format!("{code}{rest}"))
     }
 
-    /// Some countries write mobile numbers in another way at home: the library knows how.
+    /// Reads a number in its domestic form, which differs for mobile phones in some countries. The library
+    /// knows these forms.
     fn as_dialled_at_home(bare: &str) -> Option<Self> {
         let number = phonenumber::parse(None, bare).ok()?;
         let number = number.format().mode(Mode::E164).to_string();
@@ -126,9 +128,9 @@ impl Found {
     }
 }
 
-/// The country code, the regions that have it, and the rest.
+/// Splits digits into the country code, the regions that have it, and the rest.
 fn split(digits: &str) -> Option<(u16, Vec<&'static Metadata>, &str)> {
-    // No code is the beginning of another.
+    // No country code is the beginning of another.
     (1..=3).find_map(|length| {
         let (code, national) = digits.split_at_checked(length)?;
         let code = code.parse().ok().filter(|_| !code.starts_with('0'))?;
@@ -136,7 +138,7 @@ fn split(digits: &str) -> Option<(u16, Vec<&'static Metadata>, &str)> {
     })
 }
 
-/// What a number is in a region, by the library's order: the dearest first.
+/// Returns the kind of a number in a region, checked in the library's order: the most expensive first.
 fn kind(region: &Metadata, national: &str) -> Type {
     let all = region.descriptors();
     let order = [
@@ -177,7 +179,7 @@ const fn is_of_a_person(kind: Type) -> bool {
     }
 }
 
-/// The beginning that numbers of one range have in common.
+/// Returns the first digits, which all numbers of one range share.
 pub fn prefix(number: &str) -> &str {
     let digits = number.trim_start_matches('+');
     digits.get(..PREFIX).unwrap_or(digits)
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn other_countries_are_refused() {
-        // Canada and the Caymans share +1 with the United States.
+        // Canada and the Cayman Islands share +1 with the United States.
         for text in ["+16137827274", "+13459492311", "+33631966543"] {
             assert_eq!(read(text), Err(Flaw::Country), "{text}");
         }

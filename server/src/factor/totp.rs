@@ -1,4 +1,4 @@
-//! Authenticator apps: time-based one-time passwords (RFC 6238), SHA-1, six digits, thirty seconds.
+//! Authenticator apps: time-based one-time passwords (RFC 6238) with SHA-1, six digits and thirty seconds.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,16 +12,16 @@ use crate::model::{Fault, Result, Secret, Time};
 use crate::store::{Tx, factors, sealed};
 use crate::vault::{Place, Vault};
 
-/// Seconds of one time step.
+/// Seconds per time step.
 const STEP: i64 = 30;
-/// How far a device's clock may be off and still be told so, in steps: ten minutes.
+/// The greatest clock error that users are told about, in steps: ten minutes.
 const TELL_STEPS: i64 = 20;
 
 /// An authenticator with its secret unsealed.
 pub struct Authenticator {
     factor: Factor,
     totp: Totp,
-    /// The secret sealed with the newest key, where an older one sealed it.
+    /// The secret sealed with the newest key, if an older key sealed it.
     anew: Option<Vec<u8>>,
 }
 
@@ -29,7 +29,7 @@ impl Authenticator {
     /// Unseals the factor's secret.
     ///
     /// # Errors
-    /// A fault when there is none, or it does not open here.
+    /// Returns a fault if it has none, or it cannot be opened with these keys.
     pub fn unseal(vault: &Vault, factor: Factor) -> Result<Self> {
         let sealed = factor
             .sealed_secret
@@ -46,7 +46,7 @@ impl Authenticator {
         Ok(Self { factor, totp, anew })
     }
 
-    /// Keeps the secret as the newest key sealed it, so that an older key can be retired some day.
+    /// Stores the secret as the newest key sealed it, so that the older key can be retired one day.
     fn keep_anew(&self, tx: &mut Tx) -> Result<()> {
         match (&self.anew, &self.factor.sealed_secret) {
             (Some(anew), Some(sealed)) => {
@@ -57,37 +57,37 @@ impl Authenticator {
         }
     }
 
-    /// The accepted step whose code this is, newest first (RFC 6238 §5.2).
+    /// Returns the accepted time step that this code is for, the newest first (RFC 6238 §5.2).
     pub(super) fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
         let current = step(now);
         let newest = newest_step(policy, now);
         (current - 1..=newest).rev().find(|step| {
-            // Before 1970 no step fits.
+            // Times before 1970 have no code.
             u64::try_from(step * STEP)
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
         })
     }
 }
 
-/// The time step of a moment: what a code accepted now is of.
+/// Returns the time step of a moment.
 pub fn step(now: Time) -> i64 {
     now.seconds().div_euclid(STEP)
 }
 
 impl Authenticator {
-    /// How far the device's clock is off, in seconds, if the code is one of the ten minutes around;
-    /// positive when it is ahead. A code of a time to come is told once and then worth nothing, or a
-    /// guesser would only have to wait for it.
+    /// Returns how many seconds the device's clock is ahead (negative if behind), if the code is right within
+    /// ten minutes of now. The step of a code from the future is stored, so that this is told once only and
+    /// the code does not work later. Otherwise an attacker could guess a code and wait for its time.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
         let current = step(now);
         let fits = |offset: &i64| {
             u64::try_from((current + offset) * STEP)
                 .is_ok_and(|time| self.totp.check(code.expose(), time).is_some())
         };
-        // The nearest first, so that a chance match far away does not hide the true one.
+        // The nearest step comes first, so that a distant match by chance does not hide the true one.
         let nearest = (1..=TELL_STEPS).flat_map(|steps| [-steps, steps]);
         let Some(found) = nearest.into_iter().find(fits) else {
             return Ok(None);
@@ -99,11 +99,11 @@ impl Authenticator {
     }
 }
 
-/// Marks the time step of the authenticator whose code it is as used. With each authenticator comes the step that its
-/// code was found to be of.
+/// Marks the time step of a right code as used. `all` has each authenticator with the step that its code was
+/// found for.
 ///
 /// # Errors
-/// A fault when the database does not answer.
+/// Returns a fault if the database does not answer.
 pub fn accept<'a>(
     tx: &mut Tx,
     all: impl Iterator<Item = (&'a Authenticator, &'a Option<i64>)>,
@@ -127,33 +127,33 @@ pub fn accept<'a>(
     Ok(verdict)
 }
 
-/// The newest step whose code is accepted at `now` (RFC 6238 §5.2).
+/// Returns the newest step whose code is accepted at `now` (RFC 6238 §5.2).
 pub fn newest_step(policy: &Policy, now: Time) -> i64 {
     step(now) + i64::from(policy.totp_accept_next_step)
 }
 
-/// What a person puts into an authenticator app.
+/// What a person enters into an authenticator app.
 pub struct Provisioning {
-    /// The secret in base32, for typing.
+    /// The secret in base32, to be typed.
     pub secret: Secret<String>,
-    /// The same as an `otpauth://` URI.
+    /// The secret as an `otpauth://` URI.
     pub otpauth_url: Secret<String>,
-    /// The URI as a QR code: a PNG as a data URI.
+    /// That URI as a QR code: a PNG in a data URI.
     pub qr_code: Secret<String>,
 }
 
-/// Prints a new secret in the three forms that apps take.
+/// Prints a new secret in the three forms that apps accept.
 ///
 /// # Errors
-/// A fault when the account or the issuer cannot stand in a URI.
+/// Returns a fault if no URI or QR code can be made of it.
 pub fn provision(secret: &Secret<Vec<u8>>, issuer: &str, account: &str) -> Result<Provisioning> {
-    // A colon ends the issuer in the label (Key URI Format), so neither part may hold one.
+    // In the label, a colon separates issuer and account (Key URI Format), so neither may contain one.
     let plain = |text: &str, most: usize| {
         let shown = text.chars().take(most).collect::<String>();
         shown.replace(':', " ")
     };
-    // An address is shown whole, or its owner could not tell whose code it is; it is short enough
-    // (RFC 5321 §4.5.3.1). A name may be as long, and in signs that take nine in a URI.
+    // An address is shown in full, so that its owner recognises the account. It is short enough (RFC 5321
+    // §4.5.3.1). A name can be as long, and its characters may take nine bytes each in a URI.
     let most = if account.contains('@') {
         usize::MAX
     } else {
@@ -174,7 +174,7 @@ pub fn provision(secret: &Secret<Vec<u8>>, issuer: &str, account: &str) -> Resul
     })
 }
 
-/// A text as a QR code: a PNG, which every device can show.
+/// Draws a text as a QR code, in a PNG, which all devices can show.
 fn picture(text: &str) -> Result<Vec<u8>> {
     let failed = |error| Fault::bug(anyhow::anyhow!("a QR code: {error}"));
     let code = QrCode::new(text).map_err(|error| failed(error.to_string()))?;
@@ -205,9 +205,9 @@ fn picture(text: &str) -> Result<Vec<u8>> {
     Ok(image)
 }
 
-/// Characters of an issuer, or of a name that is no address, in an app: more would not fit into a QR code.
+/// Most characters of an issuer, or of a name that is not an address. More would not fit into a QR code.
 const LABEL: usize = 64;
-/// Modules of the white margin around a QR code (ISO/IEC 18004).
+/// Width of the white margin around a QR code, in modules (ISO/IEC 18004).
 const QUIET_ZONE: usize = 4;
-/// Pixels of a module's side: large enough for a camera, at some 300 pixels in all.
+/// Side of a module, in pixels. This gives about 300 pixels in all, enough for a camera.
 const MODULE_PIXELS: usize = 5;

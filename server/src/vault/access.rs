@@ -1,4 +1,4 @@
-//! Files that hold secrets: made for their owner alone, and refused where others can read them.
+//! Files that contain secrets: created for their owner only, and refused if others can read them.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// The folder of a file.
+/// Returns the folder of a file.
 pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -14,11 +14,11 @@ pub(crate) fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Makes a folder that only its owner may enter, and those above it; one that is there stays as it is.
-/// What is put into it is not lost with it: each folder that was made is on the disk.
+/// Creates a folder that only its owner may enter, and those above it. An existing folder stays as it is. The
+/// new folders are on the disk afterwards, so files in them are not lost with them.
 ///
 /// # Errors
-/// The system's.
+/// Returns the system's error.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = path
         .ancestors()
@@ -32,17 +32,17 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     missing.into_iter().try_for_each(sync_folder)
 }
 
-/// Lets nobody but the owner read what will be made.
+/// Makes the file to be created readable by its owner only.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-/// Whether a file can be made at `path`, as far as that is seen without making anything.
+/// Checks whether a file can be created at `path`, without creating anything.
 ///
 /// # Errors
-/// The folder that it would be made in, or the next one above that exists, and what is wrong with it.
+/// Returns an error that names the nearest existing folder, and what is wrong with it.
 pub(crate) fn can_be_made(path: &Path) -> Result<()> {
     let existing = folder(path).ancestors().find_map(|folder| {
         let folder = if folder.as_os_str().is_empty() {
@@ -75,26 +75,26 @@ fn may_be_written(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The whole path, so that it can be found from anywhere.
+/// Returns the absolute path, so that the file can be found from anywhere.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // `./` says nothing in a whole path.
+    // `./` means nothing in an absolute path.
     whole.components().collect()
 }
 
-/// Writes what a file's folder knows of it to the disk.
+/// Writes the entry of a file in its folder to the disk.
 ///
 /// # Errors
-/// The system's.
+/// Returns the system's error.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-/// The same for a file that somebody else may have made a moment ago. A file system that takes no
-/// writes has nothing to write.
+/// Writes a file and its folder's entry to the disk, if another process may just have created it. A file
+/// system that cannot be written needs no such write.
 ///
 /// # Errors
-/// The system's, when it tried.
+/// Returns the system's error, if it tried.
 pub(super) fn sync_found(path: &Path, file: &File) -> io::Result<()> {
     let tried = file.sync_all().and_then(|()| sync_folder(path));
     match tried {
@@ -113,11 +113,11 @@ fn cannot_be_synced(kind: ErrorKind) -> bool {
     )
 }
 
-/// Judges who may read a file; `what` names it. That a group may is allowed where the file is ours, as
-/// a mounted volume has it: then the mode is returned, for [`warn_of_group`].
+/// Checks who can read a file. `what` names it in the error. If its group can read it, this is allowed for a
+/// file of this process, as in a mounted volume. Then the mode is returned, for [`warn_of_group`].
 ///
 /// # Errors
-/// Everybody may read or change it, or a group that this process has nothing to do with.
+/// Returns an error if everybody can read or change it, or a group that this process is not in.
 pub(crate) fn refuse_open_to_others(metadata: &Metadata, what: &str) -> Result<Option<u32>> {
     match openness(metadata) {
         None => Ok(None),
@@ -129,7 +129,7 @@ pub(crate) fn refuse_open_to_others(metadata: &Metadata, what: &str) -> Result<O
     }
 }
 
-/// A word to the operator about a file that its group may read.
+/// Warns the operator that a file can be read by its group.
 pub(crate) fn warn_of_group(mode: u32, what: &str) {
     let mode = format!("{mode:04o}");
     tracing::warn!(
@@ -138,12 +138,12 @@ pub(crate) fn warn_of_group(mode: u32, what: &str) {
     );
 }
 
-/// What is wider than "the owner alone" about a file.
+/// The rights on a file beyond its owner's.
 struct Openness {
     mode: u32,
-    /// Whether everybody has a right on it.
+    /// Whether everybody has any right on it.
     others: bool,
-    /// Whether this process owns it, or is of its group.
+    /// Whether this process owns it, or is in its group.
     ours: bool,
 }
 
@@ -170,11 +170,10 @@ fn openness(_: &Metadata) -> Option<Openness> {
     None
 }
 
-/// Gives a new file the rights, owner and group of the one whose place it takes, so that whoever reads
-/// that one reads this one.
+/// Gives a new file the rights, owner and group of the one it replaces, so that the same users can read it.
 ///
 /// # Errors
-/// The owner or the group is not ours to give.
+/// Returns an error if this process may not set the owner or the group.
 #[cfg(unix)]
 pub(super) fn inherit(new: &File, old: &Metadata) -> Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -192,7 +191,7 @@ pub(super) fn inherit(new: &File, old: &Metadata) -> Result<()> {
     Ok(new.set_permissions(fs::Permissions::from_mode(mode | 0o600))?)
 }
 
-/// Gives a new file the rights of the one whose place it takes: here there are none.
+/// Does nothing: this system has no such rights.
 #[cfg(not(unix))]
 pub(super) fn inherit(_: &File, _: &Metadata) -> Result<()> {
     Ok(())

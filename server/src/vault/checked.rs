@@ -1,31 +1,31 @@
-//! Which tokens' signatures were found right a moment ago: checking one costs more than all else that a bearer is
-//! judged by.
+//! A cache of tokens whose signatures were right. Checking a signature costs more than all other checks of a
+//! bearer.
 
 use quick_cache::sync::Cache;
 
 use crate::vault::digest;
 
-/// Tokens that are remembered at most, about a megabyte of them.
+/// The greatest number of cached tokens, about one megabyte.
 const MOST: usize = 8192;
 
-/// Tokens whose signature is right, by their SHA-256, with the place of the key that signed them.
+/// Tokens with a right signature, by their SHA-256, each with the index of the key that signed it.
 ///
-/// Nothing else is remembered: whether the key still counts, the times, the session and its user are judged on each
-/// call. It belongs to one key ring, so that nothing of it outlives a key's removal.
+/// Only the signature is cached. Whether the key is still accepted, the times, the session and its user are
+/// checked on each call. The cache belongs to one key ring, so that nothing in it outlives a removed key.
 pub(super) struct Checked(Cache<[u8; 32], usize>);
 
 impl Checked {
-    /// Remembers nothing yet.
+    /// Creates an empty cache.
     pub(super) fn new() -> Self {
         Self(Cache::new(MOST))
     }
 
-    /// The place of the key that signed exactly these bytes, if that was seen.
+    /// Returns the index of the key that signed exactly these bytes, if it is cached.
     pub(super) fn signer(&self, token: &str) -> Option<usize> {
         self.0.get(&digest(token.as_bytes()))
     }
 
-    /// Remembers a token whose signature was found right.
+    /// Caches a token whose signature was right.
     pub(super) fn remember(&self, token: &str, key: usize) {
         self.0.insert(digest(token.as_bytes()), key);
     }

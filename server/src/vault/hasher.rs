@@ -1,4 +1,4 @@
-//! `Hasher`: password hashes on threads of their own, with a bounded queue and memory that is kept.
+//! `Hasher`: hashes passwords on its own threads, with a bounded queue and reused memory.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -30,34 +30,34 @@ mod queue;
 #[path = "hasher_tests.rs"]
 mod tests;
 
-/// How long a password waits for a slot; past it the caller is told to come back.
+/// How long a job waits for a thread. After that, the caller is told to try again.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// What a caller who came too late is told to wait, in seconds.
+/// The seconds after which that caller may try again.
 const RETRY_AFTER: u32 = 2;
 
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-/// What a derived hash costs: the least that the settings allow. It is fixed, since all hashes of a set must be
-/// made alike however the settings change: memory in KiB, passes, lanes.
+/// The cost of a derived hash: memory in KiB, passes, lanes. It is the least that the settings allow, and
+/// fixed, since all hashes of a code set must be made alike, whatever the settings are.
 const DERIVED_COSTS: (u32, u32, u32) = (19_456, 2, 1);
 
-/// What a comparison says.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verified {
-    /// Another password.
+    /// The password is wrong.
     Wrong,
-    /// The password.
+    /// The password is right.
     Right {
-        /// Whether the hash was made with other parameters than are set now, so that a new one is
-        /// wanted.
+        /// Whether the hash was made with other parameters than the present ones, so that a new one is
+        /// needed.
         outdated: bool,
     },
 }
 
-/// A typed password, hashed as the kept one was, which nobody has looked at yet: the slow part of a
-/// comparison, done before the try is taken. What it says is asked for once the try is taken.
+/// A typed password, hashed like the stored one. This slow part is done before the try is taken. The result
+/// may be read only after it.
 pub struct Comparison {
     hash: Zeroizing<Vec<u8>>,
     expected: Zeroizing<Vec<u8>>,
@@ -65,7 +65,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the password was right.
+    /// Returns whether the password was right.
     pub fn verdict(&self) -> Verified {
         match same(&self.hash, &self.expected) {
             true => Verified::Right {
@@ -76,11 +76,11 @@ impl Comparison {
     }
 }
 
-/// The pool of hashing threads. Clones share it; it ends with the last of them.
+/// The pool of hashing threads. Clones share it, and it ends with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
     pool: Arc<Pool>,
-    /// Whose jobs it takes.
+    /// The network whose jobs this clone queues.
     network: IpAddr,
 }
 
@@ -88,9 +88,9 @@ pub struct Hasher {
 struct Pool {
     queue: Arc<Queue>,
     decoy: PasswordHash,
-    /// The work of the dearest hash that is in use, in KiB written: every comparison does as much.
+    /// The cost of the most expensive hash in use, in KiB written. Every comparison does this much work.
     dearest: Arc<AtomicU64>,
-    /// Outdated hashes that somebody makes anew at this moment.
+    /// Outdated hashes that are being replaced right now.
     renewing: Mutex<HashSet<String>>,
 }
 
@@ -107,7 +107,7 @@ enum Task {
     Judge(Rule),
 }
 
-/// Whether a password may be set, by a rule that takes its time.
+/// A slow rule that decides whether a password may be set.
 type Rule = Box<dyn Fn(&str) -> bool + Send>;
 
 enum Done {
@@ -120,18 +120,19 @@ enum Done {
 struct Job {
     password: Secret<String>,
     task: Task,
-    /// Set by whoever is first: the thread that begins, or the caller who will wait no longer.
+    /// Set by whoever is first: the thread that starts the job, or the caller who stops waiting.
     claimed: Arc<AtomicBool>,
     reply: oneshot::Sender<Result<Done>>,
     network: IpAddr,
 }
 
-/// How far hashing steps back when processors are short: its share is about a quarter of another thread's.
+/// The niceness of hashing threads. If processors are short, they get about a quarter of another thread's
+/// share.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 6;
 
-/// Lets everything else of the server go first: a flood of passwords must not hold up second steps, which cost a
-/// thousandth. On Linux a priority is a thread's own (setpriority(2), "C library/kernel differences").
+/// Lowers this thread's priority. A flood of passwords must not delay second steps, which cost a thousandth.
+/// On Linux, each thread has its own priority (setpriority(2), "C library/kernel differences").
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) =
@@ -145,7 +146,7 @@ impl Hasher {
     /// Starts the threads.
     ///
     /// # Errors
-    /// The system gives no thread, or the parameters are none argon2 knows.
+    /// Returns an error if a thread cannot be started, or argon2 does not accept the parameters.
     pub fn start(settings: &Settings, chance: &Chance) -> anyhow::Result<Self> {
         let params = Params::new(
             settings.argon2_memory_kib,
@@ -179,8 +180,7 @@ impl Hasher {
         })
     }
 
-    /// The same pool, for jobs that come from here: when more wait than there is room for, networks
-    /// share the room.
+    /// Returns the same pool, for jobs from this source. If the queue is full, networks share it.
     #[must_use]
     pub fn of(&self, source: Source) -> Self {
         Self {
@@ -192,7 +192,7 @@ impl Hasher {
     /// Hashes a password (argon2id, RFC 9106).
     ///
     /// # Errors
-    /// [`Refusal::Busy`] when the queue is full or the wait too long; a fault of the library.
+    /// Returns [`Refusal::Busy`] if the queue is full or the wait too long, and a fault if the library fails.
     pub async fn hash(&self, password: Secret<String>, salt: [u8; 16]) -> Result<PasswordHash> {
         match self.run(password, Task::Hash(salt)).await? {
             Done::Hashed(hash) => Ok(hash),
@@ -200,11 +200,11 @@ impl Hasher {
         }
     }
 
-    /// Hashes a password as `phc` was, to be compared with it; whatever `phc` was made with, the work is
-    /// that of the dearest hash in use, so that the time tells nothing about it (ASVS 6.3.8).
+    /// Hashes a password with the parameters of `phc`, to be compared with it. The work is always that of the
+    /// most expensive hash in use, so the time reveals nothing about `phc` (ASVS 6.3.8).
     ///
     /// # Errors
-    /// As [`Hasher::hash`]; a fault when `phc` is no hash.
+    /// As [`Hasher::hash`]. Also returns a fault if `phc` is not a hash.
     pub async fn compare(&self, password: Secret<String>, phc: PasswordHash) -> Result<Comparison> {
         match self.run(password, Task::Compare(phc)).await? {
             Done::Compared(comparison) => Ok(comparison),
@@ -212,8 +212,8 @@ impl Hasher {
         }
     }
 
-    /// Hashes a right password anew whose hash `old` is outdated; `None` when somebody else is
-    /// at it, or there is no room for it now: the next sign-in makes it.
+    /// Hashes a right password again, whose hash `old` is outdated. Returns `None` if another caller is doing
+    /// so, or the queue is full. Then the next sign-in does it.
     pub async fn renew(
         &self,
         password: Secret<String>,
@@ -224,8 +224,8 @@ impl Hasher {
         self.hash(password, salt).await.ok()
     }
 
-    /// Learns with what parameters the kept hashes were made, as their PHC strings say it
-    /// (`m=19456,t=2,p=1`): the decoy is to cost as much as the dearest of them.
+    /// Learns the parameters of the stored hashes (`m=19456,t=2,p=1`, as in their PHC strings), so that all
+    /// comparisons cost as much as the most expensive of them.
     pub fn learn<'a>(&self, parameters: impl IntoIterator<Item = &'a str>) {
         for text in parameters {
             if let Some(work) = work_of(text) {
@@ -234,8 +234,8 @@ impl Hasher {
         }
     }
 
-    /// The argon2id hash of a secret under a salt that several secrets share: always at the least
-    /// cost that the settings allow, so that one hash compares with all that were made under this salt.
+    /// Returns the argon2id hash of a secret with a salt that several secrets share. The cost is always the
+    /// same, so that one hash can be compared with all that were made with this salt.
     ///
     /// # Errors
     /// As [`Hasher::hash`].
@@ -246,8 +246,8 @@ impl Hasher {
         }
     }
 
-    /// Judges a new password by a rule that takes its time: here, where slow work has its own
-    /// threads and a bounded queue.
+    /// Judges a new password by a slow rule. It runs here, since slow work has its own threads and a bounded
+    /// queue.
     ///
     /// # Errors
     /// As [`Hasher::hash`].
@@ -262,8 +262,8 @@ impl Hasher {
         }
     }
 
-    /// A hash that no password fits: what is compared for an unknown address, so that it takes as long
-    /// as a known one (ASVS 6.3.8).
+    /// Returns a hash that no password matches. It is compared for an unknown address, so that this takes as
+    /// long as a known one (ASVS 6.3.8).
     pub fn decoy(&self) -> PasswordHash {
         self.pool.decoy.clone()
     }
@@ -283,7 +283,7 @@ impl Hasher {
         }
         let answered = match timeout(WAIT, &mut answer).await {
             Ok(answered) => answered,
-            // Not begun in time: the claim makes the thread pass it over.
+            // The job was not started in time. The claim makes the thread skip it.
             Err(_) if !claimed.swap(true, Ordering::AcqRel) => return Err(busy()),
             Err(_) => answer.await,
         };
@@ -304,12 +304,12 @@ fn gone() -> Error {
     Fault::bug(anyhow!("the hashing threads have ended")).into()
 }
 
-/// The one form of a password that is hashed: NFC (NIST SP 800-63B-4 §3.1.1.2).
+/// Returns the form of a password that is hashed: NFC (NIST SP 800-63B-4 §3.1.1.2).
 fn normalized(password: &Secret<String>) -> Secret<String> {
     Secret::new(password.expose().nfc().collect())
 }
 
-/// An outdated hash that is being made anew; dropping this ends it.
+/// Marks an outdated hash that is being replaced, until it is dropped.
 struct Renewing<'a> {
     all: &'a Mutex<HashSet<String>>,
     old: &'a PasswordHash,
@@ -319,7 +319,7 @@ impl<'a> Renewing<'a> {
     fn begin(all: &'a Mutex<HashSet<String>>, old: &'a PasswordHash) -> Option<Self> {
         let mut renewing = all.lock().unwrap_or_else(PoisonError::into_inner);
         let first = renewing.insert(old.as_str().to_owned());
-        // Made only by who is first: dropping one ends it.
+        // Only the first caller makes one, since dropping it removes the mark.
         first.then(|| Self { all, old })
     }
 }
@@ -331,12 +331,12 @@ impl Drop for Renewing<'_> {
     }
 }
 
-/// One hashing thread's own: the parameters set now, and the memory it keeps between jobs.
+/// What one hashing thread owns: the present parameters, and the memory it reuses.
 struct Slot {
     params: Params,
     memory: Vec<Block>,
     dearest: Arc<AtomicU64>,
-    /// What the comparisons so far have cost, for the test that they all cost the same.
+    /// What the comparisons so far have cost, for the test that all cost the same.
     #[cfg(test)]
     worked: u64,
 }
@@ -361,7 +361,7 @@ impl Slot {
             // A bug in one job must not cost the pool a thread.
             let done = catch_unwind(AssertUnwindSafe(|| self.run(&job.password, &job.task)));
             let done = done.unwrap_or_else(|_| Err(anyhow!("hashing a password panicked")));
-            // The caller may have gone meanwhile; nobody is left to tell.
+            // The caller may have stopped waiting.
             drop(job.reply.send(done.map_err(Error::from)));
         }
     }
@@ -382,7 +382,7 @@ impl Slot {
     }
 
     fn compare(&mut self, password: &[u8], phc: &PasswordHash) -> anyhow::Result<Comparison> {
-        // What the parser has to say may quote the hash.
+        // The parser's message may quote the hash.
         let told = || anyhow!("a stored password hash is not one");
         let stored = phc::PasswordHash::new(phc.as_str()).map_err(|_| told())?;
         let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(|_| told())?;
@@ -406,8 +406,8 @@ impl Slot {
         })
     }
 
-    /// Does what is missing to the work of the dearest hash in use: a cheap hash, which was made before
-    /// the settings were raised, must not tell by its time that there is an account.
+    /// Does the work that is missing to the most expensive hash in use. A cheap hash, from before the
+    /// settings were raised, must not show by its time that there is an account.
     fn make_up(&mut self, done: u64, password: &[u8], salt: &[u8]) -> anyhow::Result<()> {
         let dearest = self.dearest.fetch_max(done, Ordering::Relaxed);
         let missing = dearest.saturating_sub(done);
@@ -415,7 +415,7 @@ impl Slot {
         let passes = u32::try_from(missing / u64::from(memory)).unwrap_or(u32::MAX);
         let rest = u32::try_from(missing % u64::from(memory)).unwrap_or(0);
         for (memory, passes) in [(memory, passes), (rest, 1)] {
-            // Less than argon2 can do is less than anybody can measure.
+            // Work below argon2's minimum is too short to be measured.
             if passes == 0 || memory < Params::MIN_M_COST {
                 continue;
             }
@@ -451,7 +451,7 @@ impl Slot {
         }
         let needed = argon2.params().block_count();
         let usual = self.params.block_count();
-        // Taken at the first job, not at the start: a server at rest, or a subcommand, needs none.
+        // The memory is taken at the first job, since an idle server or a subcommand needs none.
         if self.memory.is_empty() {
             self.memory.resize(usual, Block::new());
         }
@@ -460,7 +460,7 @@ impl Slot {
             let memory = self.memory.as_mut_slice();
             argon2.hash_password_into_with_memory(password, salt, &mut hash, memory)
         } else {
-            // A hash from a time with more memory set: made for it alone, not kept.
+            // The hash was made with more memory than is set now. This memory is not kept.
             argon2.hash_password_into(password, salt, &mut hash)
         };
         computed.map_err(|error| anyhow!("argon2: {error}"))?;
@@ -472,13 +472,13 @@ const fn costs(params: &Params) -> (u32, u32, u32) {
     (params.m_cost(), params.t_cost(), params.p_cost())
 }
 
-/// What a hash with these parameters costs: KiB written, over all passes. Lanes make no difference, as
-/// one thread works on all of them.
+/// Returns the cost of a hash with these parameters: KiB written, over all passes. Lanes make no difference,
+/// since one thread works on all of them.
 fn work(params: &Params) -> u64 {
     u64::from(params.m_cost()) * u64::from(params.t_cost())
 }
 
-/// The same from the parameters of a PHC string; `None` for a text that has none.
+/// Returns the cost from the parameters of a PHC string; `None` if the text has none.
 fn work_of(parameters: &str) -> Option<u64> {
     let number = |name: &str| -> Option<u64> {
         let mut all = parameters.split(',');
@@ -487,7 +487,7 @@ fn work_of(parameters: &str) -> Option<u64> {
     number("m=")?.checked_mul(number("t=")?)
 }
 
-/// The PHC string of an argon2id hash.
+/// Returns the PHC string of an argon2id hash.
 fn print(params: &Params, salt: &[u8], hash: &[u8]) -> PasswordHash {
     let (memory, passes, lanes) = costs(params);
     PasswordHash::new(format!(

@@ -1,4 +1,4 @@
-//! Tests of the hashing pool: right, wrong, outdated, busy, and jobs nobody waits for.
+//! Tests of the hashing pool: right, wrong and outdated hashes, a full queue, and abandoned jobs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn every_comparison_costs_as_much_as_the_dearest() {
     let dearest = Arc::new(AtomicU64::new(work(&params(32, 5))));
     let mut slot = Slot::new(params(32, 5), Arc::clone(&dearest));
     let mut costs = Vec::new();
-    // Cheaper by passes, by memory, by a little of both; as set now; and dearer, twice.
+    // Cheaper by passes, by memory, and by a little of both; as set now; and more expensive, twice.
     let kept = [
         (32, 2),
         (16, 1),
@@ -100,7 +100,7 @@ async fn a_password_is_right_wrong_or_outdated() {
         .hash(secret(password), [4; 16])
         .await
         .expect("hashed");
-    // A hash with more memory than is set now (the setting went down) still opens.
+    // A hash with more memory than is set now (the setting was lowered) still works.
     assert_eq!(verdict(&hasher, secret(password), &strong).await, outdated);
 }
 

@@ -1,4 +1,5 @@
-//! The key file on the disk: made once, private to its owner, replaced as a whole, noticed when changed.
+//! The key file on the disk: created once, readable by its owner only, replaced as a whole, and checked for
+//! changes.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,11 +14,11 @@ use super::access::{
     warn_of_group,
 };
 
-/// How the name of a file ends that is not yet in its place.
+/// The ending of a file that is still being written.
 const DRAFT: &str = ".new";
 use crate::model::typed;
 
-/// What tells one state of the file from the next without reading it.
+/// What distinguishes two states of the file without reading it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
@@ -35,14 +36,14 @@ impl Stamp {
     }
 }
 
-/// The present state of the file at `path`.
+/// Returns the present state of the file at `path`.
 pub(super) fn stamp(path: &Path) -> Result<Stamp> {
     let metadata = fs::metadata(path).with_context(|| at(path))?;
     Ok(Stamp::of(&metadata))
 }
 
-/// Reads the file, unless others than its owner may read it. What is read is on the disk: who made the
-/// file may have been killed before it was, and what its keys seal must not outlive them.
+/// Reads the file, unless others than its owner can read it. It is on the disk afterwards: its creator may
+/// have been killed before that, and what its keys seal must not outlive them.
 pub(super) fn read(path: &Path) -> Result<(Zeroizing<String>, Stamp)> {
     let file = File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => anyhow!(
@@ -63,7 +64,7 @@ fn read_open(path: &Path, mut file: &File) -> Result<(Zeroizing<String>, Stamp)>
     }
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).with_context(|| at(path))?;
-    // Some editors write one at the head of a file that they save.
+    // Some editors save a byte-order mark at the start of a file.
     if text.starts_with(typed::BYTE_ORDER_MARK) {
         text.remove(0);
     }
@@ -73,14 +74,14 @@ fn read_open(path: &Path, mut file: &File) -> Result<(Zeroizing<String>, Stamp)>
 /// Whether there is a file at `path`.
 pub(super) fn exists(path: &Path) -> Result<bool> {
     match path.try_exists() {
-        // Whoever makes it is told what is in the way.
+        // The later attempt to create the file says what is in the way.
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
         exists => exists.with_context(|| at(path)),
     }
 }
 
-/// Makes the file with what `text` yields unless there is one, and says whether it did; of several
-/// servers that start at once one wins, and all read what the winner wrote.
+/// Creates the file with the result of `text`, unless there is one, and returns whether it did. Of several
+/// servers that start at once, one creates it, and all read it.
 pub(super) fn create(
     path: &Path,
     unique: &str,
@@ -91,11 +92,11 @@ pub(super) fn create(
     }
     make_folder(folder(path)).with_context(|| at(path))?;
     let draft = write_draft(path, &text()?, unique, None).with_context(|| at(path))?;
-    // A link, unlike a rename, never replaces what is there, and appears only when all is written.
+    // A link never replaces a file, unlike a rename, and appears only when the file is complete.
     let linked = fs::hard_link(&draft, path);
     match fs::remove_file(&draft) {
         Ok(()) => {}
-        // Whoever found the file that was made first has swept the draft away.
+        // Another server may have found the file that came first, and removed this draft.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| at(path)),
     }
@@ -109,8 +110,8 @@ pub(super) fn create(
     }
 }
 
-/// Replaces the content by what `change` makes of it; two changes at once happen one after the other.
-/// Of a link it is the file that is replaced, which is what others read.
+/// Replaces the content by the result of `change`. Two changes at once happen one after the other. If `path`
+/// is a link, the file behind it is replaced, which is what others read.
 pub(super) fn change(
     path: &Path,
     unique: &str,
@@ -124,14 +125,14 @@ pub(super) fn change(
     let metadata = locked.metadata().with_context(|| at(path))?;
     let draft = write_draft(path, &new, unique, Some(&metadata)).with_context(|| at(path))?;
     if let Err(error) = fs::rename(&draft, path) {
-        // It holds keys; the first error is the one to tell.
+        // The draft contains keys. The first error is the one to report.
         drop(fs::remove_file(&draft));
         return Err(error).with_context(|| at(path));
     }
     sync_folder(path).with_context(|| at(path))
 }
 
-/// Locks the file that is at `path` now: who waited may hold one that was replaced meanwhile.
+/// Locks the file that is at `path` now. While this waits for the lock, the file may be replaced.
 fn lock(path: &Path) -> Result<File> {
     loop {
         let file = File::open(path).with_context(|| at(path))?;
@@ -163,17 +164,17 @@ fn write_draft(
         .and_then(|()| Ok(file.write_all(text.as_bytes())?))
         .and_then(|()| Ok(file.sync_all()?));
     if let Err(error) = written {
-        // Half a draft is no use to anyone; the first error is the one to tell.
+        // Half a draft is useless. The first error is the one to report.
         drop(fs::remove_file(&draft));
         return Err(error);
     }
     Ok(draft)
 }
 
-/// Removes the drafts of those who were killed while they changed the file: they hold keys. Whoever is
-/// changing it now keeps theirs, and sweeps by themselves.
+/// Removes drafts of processes that were killed while they changed the file. They contain keys. If a process
+/// is changing the file now, its draft stays, and that process removes the others.
 pub(super) fn sweep(path: &Path) {
-    // Nobody waits for it: a folder that cannot be read or written is swept by nobody.
+    // Nothing depends on this, so a folder that cannot be read or written is skipped.
     let Ok(path) = fs::canonicalize(path) else {
         return;
     };
@@ -188,8 +189,8 @@ pub(super) fn sweep(path: &Path) {
     }
 }
 
-/// The same, by the one who has locked the file. Of a server that is making the first file it may take
-/// the draft as well, once there is a file: that server reads the file then.
+/// Removes drafts, for the process that has locked the file. This may include the draft of a server that is
+/// just creating the first file. Since there is a file now, that server reads it.
 fn sweep_locked(path: &Path) {
     for draft in drafts(path) {
         match fs::remove_file(&draft) {
@@ -203,7 +204,7 @@ fn sweep_locked(path: &Path) {
     }
 }
 
-/// The drafts beside the file, by their names: the file's, who wrote it, a random number.
+/// Returns the drafts beside the file. Their names have the file's name, the process id and a random number.
 fn drafts(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_draft = |found: &str| {
@@ -226,7 +227,7 @@ fn at(path: &Path) -> String {
     format!("the key file {} (setting key_file)", path.display())
 }
 
-/// Which file it is, and when anything about it changed last, its mode and owner included.
+/// The file's identity, and when anything about it last changed, including its mode and owner.
 #[cfg(unix)]
 type Inode = (u64, i64, i64);
 

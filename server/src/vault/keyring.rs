@@ -1,4 +1,4 @@
-//! The key ring: one key for hashes, keys that seal, keys that sign, each with its id and its time.
+//! The key ring: one key for hashes, keys that seal, and keys that sign, each with its id and its times.
 
 use anyhow::{Context, Result, anyhow, bail};
 use aws_lc_rs::hmac;
@@ -19,21 +19,20 @@ use crate::model::Time;
 
 const VERSION: u32 = 1;
 
-/// The ring as the file has it. Keys are base64; times are seconds since 1970.
+/// The ring as it is in the file. Keys are in base64, times in seconds since 1970.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RingFile {
     version: u32,
     hash_key: Encoded,
     sealing: Vec<SealingEntry>,
-    /// The ids of sealing keys that were here and are no more, so that a ring without them is known to
-    /// be a later state of the one with them.
+    /// The ids of sealing keys that were removed, so that a ring without them is recognised as a later state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<String>,
     signing: Vec<SigningEntry>,
 }
 
-/// Key bytes in base64, wiped when dropped.
+/// Key bytes in base64, erased when dropped.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct Encoded(String);
@@ -48,7 +47,7 @@ impl Encoded {
         bytes.map_err(|_| anyhow!("a key is not base64"))
     }
 
-    /// Decodes a key of 256 bits; no weaker one is taken.
+    /// Decodes a key of 256 bits. Shorter keys are refused.
     fn decode_256(&self) -> Result<Zeroizing<[u8; 32]>> {
         let bytes = self.decode()?;
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new);
@@ -76,14 +75,14 @@ struct SigningEntry {
     id: String,
     algorithm: String,
     created: i64,
-    /// Published from `created` on, it signs from this moment on.
+    /// It is published from `created` on, and signs from this time on.
     signs_from: i64,
-    /// PKCS#8.
+    /// The private key, in PKCS#8.
     private: Encoded,
 }
 
 impl RingFile {
-    /// A new ring whose keys are in use at once.
+    /// Returns a new ring whose keys are used at once.
     pub(super) fn fresh(algorithm: SigningAlgorithm, chance: &Chance, now: Time) -> Result<Self> {
         let mut ring = Self {
             version: VERSION,
@@ -97,7 +96,7 @@ impl RingFile {
         Ok(ring)
     }
 
-    /// Reads the text of a file.
+    /// Reads the text of a key file.
     pub(super) fn parse(text: &str) -> Result<Self> {
         // The parser's message may quote the text, and so a key.
         let told = |error: serde_json::Error| {
@@ -113,13 +112,13 @@ impl RingFile {
         Ok(ring)
     }
 
-    /// The text to write.
+    /// Returns the text for a key file.
     pub(super) fn print(&self) -> Result<Zeroizing<String>> {
         let text = serde_json::to_string_pretty(self).context("printing the key ring")?;
         Ok(Zeroizing::new(text))
     }
 
-    /// Adds a sealing key, which seals from now on; older ones go on opening what they sealed.
+    /// Adds a sealing key, which seals from now on. The older ones still open what they sealed.
     pub(super) fn add_sealing(&mut self, chance: &Chance, now: Time) -> String {
         let id = name("seal", chance);
         self.sealing.push(SealingEntry {
@@ -130,7 +129,8 @@ impl RingFile {
         id
     }
 
-    /// Removes a sealing key for good: what it sealed opens no more. The newest stays, since it seals.
+    /// Removes a sealing key for good. What it sealed cannot be opened any more. The newest stays, since it
+    /// seals.
     pub(super) fn retire_sealing(&mut self, id: &str) -> Result<()> {
         let older = self.sealing.len().saturating_sub(1);
         let at = self.sealing.iter().take(older).position(|key| key.id == id);
@@ -159,12 +159,13 @@ impl RingFile {
         Ok(id)
     }
 
-    /// Removes all signing keys: every token they signed is refused from now on.
+    /// Removes all signing keys. Their tokens are refused from now on.
     pub(super) fn remove_signing(&mut self) {
         self.signing.clear();
     }
 
-    /// Removes signing keys whose tokens were over at `now`, `life` seconds after a younger key took over.
+    /// Removes signing keys whose last tokens have expired: a newer key began to sign `life` seconds before
+    /// `now`.
     pub(super) fn forget_retired(&mut self, life: i64, now: Time) {
         let starts: Vec<i64> = self.signing.iter().map(|key| key.signs_from).collect();
         self.signing
@@ -172,7 +173,7 @@ impl RingFile {
     }
 }
 
-/// Whether a key's tokens are over: the first younger key began to sign more than `life` seconds ago.
+/// Whether a key's last tokens have expired: the next newer key began to sign at least `life` seconds ago.
 fn retired(signs_from: i64, starts: &[i64], life: i64, now: Time) -> bool {
     let successor = starts.iter().filter(|&&start| start > signs_from).min();
     successor.is_some_and(|start| start.saturating_add(life) <= now.seconds())
@@ -189,7 +190,7 @@ fn new_private_key(algorithm: SigningAlgorithm, chance: &Chance) -> Result<Zeroi
         SigningAlgorithm::EdDsa => {
             Ed25519KeyPair::from_seed_unchecked(chance.secret().expose())?.to_pkcs8()?
         }
-        // The library draws this one itself; it takes no seed.
+        // The library draws this key itself. It accepts no seed.
         SigningAlgorithm::Es256 => {
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?
         }
@@ -197,48 +198,48 @@ fn new_private_key(algorithm: SigningAlgorithm, chance: &Chance) -> Result<Zeroi
     Ok(Zeroizing::new(document.as_ref().to_vec()))
 }
 
-/// The ring in use: keys parsed once, so that no call parses one.
+/// The ring in use. Its keys are parsed once, not on each call.
 pub(super) struct Ring {
-    /// For keyed hashes; the same for as long as the database lives.
+    /// The key for keyed hashes. It stays the same as long as the database exists.
     pub(super) hash_key: hmac::Key,
-    /// Oldest first; the last one seals.
+    /// The sealing keys, oldest first. The last one seals.
     pub(super) sealing: Vec<SealingKey>,
     /// The ids of sealing keys that were retired.
     pub(super) retired: Vec<String>,
-    /// In the order in which they begin to sign.
+    /// The signing keys, in the order in which they begin to sign.
     signing: Vec<SigningKey>,
-    /// Seconds that a key's tokens outlive its last signature, leeway included.
+    /// For how many seconds a token may be accepted after it was signed: its lifetime and the leeway.
     life: i64,
 }
 
 /// A key that seals.
 pub(super) struct SealingKey {
-    /// Its id, which every sealed value names.
+    /// The key's id, which every sealed value contains.
     pub(super) id: String,
-    /// When it was made.
+    /// When it was created.
     pub(super) created: Time,
-    /// The cipher with the key in it.
+    /// The cipher with this key.
     pub(super) cipher: XChaCha20Poly1305,
 }
 
-/// A key that signs, or signed, or will.
+/// A key that signs, did sign, or will sign.
 pub(super) struct SigningKey {
-    /// Its id, the tokens' `kid`.
+    /// The key's id, `kid` in tokens.
     pub(super) id: String,
-    /// From when on it signs.
+    /// When it begins to sign, in seconds since 1970.
     signs_from: i64,
-    /// The key itself.
+    /// The private and the public key.
     pub(super) pair: Pair,
 }
 
 impl Ring {
-    /// From when on the newest signing key signs, in seconds since 1970.
+    /// Returns when the newest signing key begins to sign, in seconds since 1970.
     pub(super) fn newest_signs_from(&self) -> i64 {
         self.signing.last().map_or(0, |key| key.signs_from)
     }
 }
 
-/// A private key with its public half.
+/// A private key with its public key.
 pub(super) enum Pair {
     /// Ed25519.
     Ed(Ed25519KeyPair),
@@ -247,7 +248,7 @@ pub(super) enum Pair {
 }
 
 impl Pair {
-    /// Which algorithm it is for.
+    /// Returns the algorithm of the key.
     pub(super) const fn algorithm(&self) -> SigningAlgorithm {
         match self {
             Self::Ed(_) => SigningAlgorithm::EdDsa,
@@ -255,7 +256,7 @@ impl Pair {
         }
     }
 
-    /// The public half: 32 bytes, or 65 of an uncompressed point.
+    /// Returns the public key: 32 bytes, or an uncompressed point of 65 bytes.
     pub(super) fn public(&self) -> &[u8] {
         match self {
             Self::Ed(pair) => pair.public_key().as_ref(),
@@ -263,7 +264,7 @@ impl Pair {
         }
     }
 
-    /// Signs in the form that a JWS carries (RFC 7518 §3.4, RFC 8037 §3.1).
+    /// Signs in the form that a JWS contains (RFC 7518 §3.4, RFC 8037 §3.1).
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         let signature = match self {
             Self::Ed(pair) => pair.try_sign(message)?,
@@ -274,7 +275,7 @@ impl Pair {
 }
 
 impl Ring {
-    /// Makes the keys of a file ready for use.
+    /// Prepares the keys of a file for use.
     pub(super) fn open(file: &RingFile, life: i64) -> Result<Self> {
         if file.sealing.is_empty() || file.signing.is_empty() {
             bail!("it has no sealing key or no signing key");
@@ -283,7 +284,7 @@ impl Ring {
         let ids: Vec<&String> = sealing
             .chain(file.signing.iter().map(|entry| &entry.id))
             .collect();
-        // Of two keys with one id, one would seal what the other cannot open.
+        // With two keys of the same id, one could seal what the other cannot open.
         if let Some(id) = (1..ids.len()).find_map(|at| ids[..at].iter().find(|id| **id == ids[at]))
         {
             bail!("two keys have the id {id}");
@@ -301,20 +302,22 @@ impl Ring {
         })
     }
 
-    /// The key that signs at `now`: the youngest that may.
+    /// Returns the key that signs at `now`: the newest that may.
     pub(super) fn signer(&self, now: Time) -> Option<&SigningKey> {
         let ready = |key: &&SigningKey| key.signs_from <= now.seconds();
-        // A clock before all keys has gone back: the oldest key is the one every replica knows.
+        // If the clock is before all keys, it has gone back. Then the oldest key signs, which every replica
+        // knows.
         let youngest = self.signing.iter().rev().find(ready);
         youngest.or_else(|| self.signing.first())
     }
 
-    /// All signing keys, the retired ones too.
+    /// Returns all signing keys, retired ones too.
     pub(super) fn all_signing(&self) -> impl Iterator<Item = &SigningKey> {
         self.signing.iter()
     }
 
-    /// The keys whose tokens count at `now`: those that will sign, that do, and that did a short while ago.
+    /// Returns the keys whose tokens are accepted at `now`: those that sign, will sign, or did until
+    /// recently.
     pub(super) fn published(&self, now: Time) -> impl Iterator<Item = &SigningKey> {
         let starts: Vec<i64> = self.signing.iter().map(|key| key.signs_from).collect();
         let current = move |key: &&SigningKey| !retired(key.signs_from, &starts, self.life, now);

@@ -1,4 +1,5 @@
-//! `Vault`: everything that needs a key: keyed hashes, sealed values, access tokens; and password hashing.
+//! `Vault`: everything that needs a key, such as keyed hashes, sealed values and access tokens; and password
+//! hashing.
 
 mod access;
 mod checked;
@@ -36,28 +37,28 @@ use keyring::{Ring, RingFile};
 use sealing::Unopened;
 use tokens::TokenKey;
 
-/// How much longer than an access token's life a new signing key is published before it signs.
+/// For how many seconds more than an access token's life a new signing key is published before it signs.
 const OVERLAP_SECONDS: i64 = 600;
 
-/// How long after a new sealing key was made another server may still seal with the one before, in
-/// seconds: it has to see the new key file, and to end what it was about to write.
+/// For how many seconds after a new sealing key another server may still seal with the old one. It must first
+/// notice the new key file, and finish its writes.
 const SEALS_ON_SECONDS: i64 = 20;
 
-/// A sealed known value: a ring that cannot open it is not the ring of this database.
+/// A known value, sealed. A ring that cannot open it does not belong to this database.
 #[derive(Clone, Debug)]
 pub struct Canary {
-    /// The sealing key it is for.
+    /// The sealing key that sealed it.
     pub key_id: String,
-    /// The value.
+    /// The sealed value.
     pub sealed: Vec<u8>,
 }
 
 /// A key that was added.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// Its id.
+    /// The key's id.
     pub id: String,
-    /// From when on it is used.
+    /// When it begins to be used.
     pub from: Time,
 }
 
@@ -71,12 +72,12 @@ struct Inner {
     rules: Rules,
     keys: RwLock<Arc<Keys>>,
     clocks: Clocks,
-    /// The state of the file that was looked at last, taken or refused; nothing when it could not be
-    /// looked at.
+    /// The state of the key file when it was last checked, whether it was accepted or not; `None` if it could
+    /// not be checked.
     seen: Mutex<Option<Stamp>>,
 }
 
-/// The ring, and its signing keys made ready for tokens.
+/// The ring, with its signing keys prepared for tokens.
 struct Keys {
     ring: Ring,
     tokens: Vec<TokenKey>,
@@ -90,17 +91,18 @@ struct Rules {
     leeway_seconds: i64,
 }
 
-/// How far clocks may differ, and when it was last told that they differ more.
+/// How far clocks may differ, and when a greater difference was last logged.
 struct Clocks {
     leeway_seconds: i64,
     told: AtomicI64,
 }
 
 impl Vault {
-    /// Opens the key file, or makes it when there is none.
+    /// Opens the key file, or creates it if there is none.
     ///
     /// # Errors
-    /// The file cannot be made or read, others may read it, or it is no key file: one clear line.
+    /// Returns an error, in one clear line, if the file cannot be created or read, if others can read it, or
+    /// if it is not a key file.
     pub fn open(settings: &Settings, clock: &Clock, chance: &Chance) -> anyhow::Result<Self> {
         Self::make(settings, clock, chance)?;
         Self::read(settings, chance)
@@ -117,7 +119,7 @@ impl Vault {
         Self::read(settings, chance).map(Some)
     }
 
-    /// Makes the key file unless there is one; says whether it did. It is on the disk then.
+    /// Creates the key file unless there is one, and returns whether it did. The file is on the disk then.
     ///
     /// # Errors
     /// As [`Vault::open`].
@@ -151,16 +153,17 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Removes what those left beside the key file who were killed while they changed it: it holds keys.
+    /// Removes drafts of processes that were killed while they changed the key file. They contain keys.
     pub fn sweep(&self) {
         keyfile::sweep(&self.0.path);
     }
 
-    /// Reads the key file again if it changed; says whether its keys are in use now. A state of the
-    /// file that was refused is not looked at a second time.
+    /// Reads the key file again if it changed, and returns whether its keys are in use now. A state of the
+    /// file that was refused is not read a second time.
     ///
     /// # Errors
-    /// The file cannot be read, or is not a later state of this ring; the keys in use stay.
+    /// Returns an error if the file cannot be read, or is not a later state of this ring. The keys in use
+    /// stay.
     pub fn reload_if_changed(&self) -> anyhow::Result<bool> {
         let path = &self.0.path;
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +171,7 @@ impl Vault {
             Ok(there) => there,
             Err(error) => return seen.take().map_or(Ok(false), |_| Err(error)),
         };
-        // Noted before the file is read: what happens to it from here on is another change.
+        // This is stored before the file is read, so that a later change is noticed.
         if seen.replace(there) == Some(there) {
             return Ok(false);
         }
@@ -178,8 +181,8 @@ impl Vault {
         Ok(true)
     }
 
-    /// That a ring has the hash key of the one in use, and every sealing key that was not retired since.
-    /// Keys of another ring would lock everybody out, and what they sealed opens for nobody once the
+    /// Checks that a ring has the hash key of the present one, and each of its sealing keys that was not
+    /// retired. Keys of another ring would lock everybody out. What they sealed could not be opened once the
     /// right ones are back.
     fn check_succession(&self, ring: &Ring) -> anyhow::Result<()> {
         let keys = self.keys();
@@ -202,10 +205,10 @@ impl Vault {
         Ok(())
     }
 
-    /// Publishes a new signing key at once; it signs after the overlap.
+    /// Publishes a new signing key at once. It begins to sign after the overlap.
     ///
     /// # Errors
-    /// The file cannot be read or replaced; so for the other changes.
+    /// Returns an error if the file cannot be read or replaced.
     pub fn rotate_signing(&self, now: Time) -> anyhow::Result<NewKey> {
         let Rules {
             algorithm,
@@ -219,7 +222,7 @@ impl Vault {
         })
     }
 
-    /// Removes all signing keys and signs with a new one at once: every access token dies.
+    /// Removes all signing keys, and signs with a new one at once. All access tokens become invalid.
     ///
     /// # Errors
     /// As [`Vault::rotate_signing`].
@@ -232,7 +235,7 @@ impl Vault {
         })
     }
 
-    /// Adds a sealing key that seals from now on; old ones go on opening.
+    /// Adds a sealing key, which seals from now on. The older ones still open what they sealed.
     ///
     /// # Errors
     /// As [`Vault::rotate_signing`].
@@ -243,7 +246,8 @@ impl Vault {
         })
     }
 
-    /// The sealing keys that seal no more, oldest first, and since when none of them does, on any server.
+    /// Returns the sealing keys before the newest, oldest first, and the time from which on no server seals
+    /// with them.
     pub fn older_sealing(&self) -> (Vec<String>, Time) {
         let keys = self.keys();
         let Some((newest, older)) = keys.ring.sealing.split_last() else {
@@ -253,20 +257,21 @@ impl Vault {
         (ids, newest.created.plus_seconds(SEALS_ON_SECONDS))
     }
 
-    /// Removes a sealing key: what it sealed opens no more. The caller knows that there is nothing.
+    /// Removes a sealing key. What it sealed cannot be opened any more, so the caller must make sure that
+    /// nothing is left.
     ///
     /// # Errors
-    /// As [`Vault::rotate_signing`]; and it is not an older sealing key.
+    /// As [`Vault::rotate_signing`]. Also returns an error if it is not an older sealing key.
     pub fn retire_sealing(&self, id: &str, now: Time) -> anyhow::Result<()> {
         self.change(now, |file, _| file.retire_sealing(id))
     }
 
-    /// Whether the key file says that there was a sealing key of this id, which was retired.
+    /// Whether the key file lists a sealing key with this id as retired.
     pub fn is_retired(&self, id: &str) -> bool {
         self.keys().ring.retired.iter().any(|retired| retired == id)
     }
 
-    /// Changes the file, and uses what it is then.
+    /// Changes the file, and then uses its new keys.
     fn change<T>(
         &self,
         now: Time,
@@ -291,16 +296,16 @@ impl Vault {
         done.context("the key file was not changed")
     }
 
-    /// HMAC-SHA-256 under the ring's hash key. `domain` keeps the uses apart, and every part goes in
-    /// with its length, so that no two lists of parts are hashed alike.
+    /// Returns the HMAC-SHA-256 of `parts` with the ring's hash key. `domain` separates the uses. Each part
+    /// is preceded by its length, so that no two lists of parts have the same input.
     pub fn keyed_hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         hash_with(&self.keys().ring, domain, parts)
     }
 
-    /// Seals `plain` so that it opens in this `place` only. A nonce must never come twice.
+    /// Seals `plain` so that it opens in this `place` only. A nonce must never be used twice.
     ///
     /// # Errors
-    /// A fault when the cipher refuses: only values of many gigabytes are too long for it.
+    /// Returns a fault if the cipher fails: only values of many gigabytes are too long for it.
     pub fn seal(&self, place: &Place, nonce: [u8; 24], plain: &[u8]) -> Result<Vec<u8>> {
         let keys = self.keys();
         let key = keys.ring.sealing.last();
@@ -311,11 +316,11 @@ impl Vault {
     /// Opens what was sealed in this `place`.
     ///
     /// # Errors
-    /// A fault when it was sealed elsewhere, changed, or its key is not in the ring.
+    /// Returns a fault if it was sealed in another place or changed, or its key is not in the ring.
     pub fn unseal(&self, place: &Place, sealed: &[u8]) -> Result<Secret<Vec<u8>>> {
         let opened = sealing::unseal(&self.keys().ring.sealing, place, sealed);
         let opened = match opened {
-            // Another replica may have rotated a moment ago.
+            // Another replica may have rotated the keys a moment ago.
             Err(Unopened::UnknownKey(_)) if self.reloaded() => {
                 sealing::unseal(&self.keys().ring.sealing, place, sealed)
             }
@@ -324,7 +329,7 @@ impl Vault {
         opened.map_err(|unopened| Fault::bug(unopened.explain(place)).into())
     }
 
-    /// Seals a value anew that an older key sealed; `None` when the newest did.
+    /// Seals a value of an older key with the newest key; `None` if the newest key sealed it already.
     ///
     /// # Errors
     /// As [`Vault::unseal`] and [`Vault::seal`].
@@ -339,23 +344,23 @@ impl Vault {
             .map(Some)
     }
 
-    /// What each value begins with that the key of this id sealed.
+    /// Returns the bytes that each value sealed by this key begins with.
     ///
     /// # Errors
-    /// A fault when no key can have such an id.
+    /// Returns a fault if no key can have this id.
     pub fn sealed_beginning(&self, key_id: &str) -> Result<Vec<u8>> {
         Ok(sealing::beginning(key_id)?)
     }
 
     fn reloaded(&self) -> bool {
         self.reload_if_changed().unwrap_or_else(|error| {
-            // Told here, since who looks next finds nothing new.
+            // This is logged here, since the next check finds no change.
             tracing::error!(error = format!("{error:#}"), "the old keys stay");
             false
         })
     }
 
-    /// A canary for each sealing key, to be kept in the database.
+    /// Returns a canary for each sealing key, to be stored in the database.
     ///
     /// # Errors
     /// As [`Vault::seal`].
@@ -373,10 +378,10 @@ impl Vault {
         keys.ring.sealing.iter().map(canary).collect()
     }
 
-    /// Checks a canary of the database against the ring, its hash key included.
+    /// Checks a canary of the database against the ring and its hash key.
     ///
     /// # Errors
-    /// The key file is not the one this database was used with.
+    /// Returns an error if the key file does not belong to this database.
     pub fn check_canary(&self, key_id: &str, sealed: &[u8]) -> anyhow::Result<()> {
         if !opens(&self.keys().ring, key_id, sealed) {
             bail!(
@@ -387,37 +392,37 @@ impl Vault {
         Ok(())
     }
 
-    /// Signs an access token with the key whose turn it is at its `iat`.
+    /// Signs an access token with the key that signs at its `iat`.
     ///
     /// # Errors
-    /// A fault of the key or the library.
+    /// Returns a fault if the key or the library fails.
     pub fn sign(&self, claims: &AccessClaims) -> Result<Secret<String>> {
         let keys = self.keys();
         tokens::sign(&keys.ring, &keys.tokens, claims)
     }
 
-    /// Judges an access token at `now`: signature, type, issuer, audience, times. The session's row is
-    /// for the caller to judge.
+    /// Checks an access token at `now`: signature, type, issuer, audience and times. The caller must check
+    /// the session.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn verify(&self, token: &str, now: Time) -> std::result::Result<AccessClaims, TokenFlaw> {
         let keys = self.keys();
         let clocks = &self.0.clocks;
         tokens::verify(&keys, token, clocks, now)
     }
 
-    /// When the newest signing key began to sign, or will.
+    /// Returns when the newest signing key began to sign, or will begin.
     pub fn signs_since(&self) -> Time {
         Time::from_seconds(self.keys().ring.newest_signs_from())
     }
 
-    /// The issuer, which is the audience too (`iss` and `aud` of [`AccessClaims`]).
+    /// Returns the issuer, which is also the audience (`iss` and `aud` of [`AccessClaims`]).
     pub fn issuer(&self) -> &str {
         &self.0.rules.issuer
     }
 
-    /// The public keys whose tokens count at `now` or will.
+    /// Returns the public keys whose tokens are accepted at `now`, or will be.
     pub fn jwks(&self, now: Time) -> Vec<PublicKey> {
         let keys = self.keys();
         keys.ring.published(now).map(tokens::public_key).collect()
@@ -429,12 +434,12 @@ impl Vault {
     }
 }
 
-/// SHA-256: for secrets of 256 bits, which need no key and no slow hash.
+/// Returns the SHA-256, for secrets of 256 bits, which need no key and no slow hash.
 pub fn digest(secret: &[u8]) -> [u8; 32] {
     copy_32(sha::digest(&sha::SHA256, secret).as_ref())
 }
 
-/// Compares in constant time (ASVS 11.2.4); the lengths are no secret.
+/// Compares in constant time (ASVS 11.2.4). The lengths are not secret.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
@@ -458,7 +463,7 @@ fn load(path: &Path, rules: &Rules) -> anyhow::Result<(Keys, Stamp)> {
     Ok((keys, stamp))
 }
 
-/// A name for a draft that no other process draws.
+/// Returns a draft's name that no other process uses.
 fn unique(chance: &Chance) -> String {
     let mut bytes = [0; 8];
     chance.fill(&mut bytes);
@@ -478,20 +483,20 @@ fn length(part: &[u8]) -> [u8; 8] {
     (part.len() as u64).to_be_bytes()
 }
 
-/// The 32 bytes of a SHA-256 output.
+/// Copies the 32 bytes of a SHA-256 output.
 fn copy_32(bytes: &[u8]) -> [u8; 32] {
     let mut copy = [0; 32];
     copy.copy_from_slice(bytes);
     copy
 }
 
-/// Whether the canary of a sealing key opens under this ring, and holds what it holds there.
+/// Whether this ring opens the canary of a sealing key, and it has the expected value.
 fn opens(ring: &Ring, key_id: &str, sealed: &[u8]) -> bool {
     sealing::unseal(&ring.sealing, &Place::CANARY, sealed)
         .is_ok_and(|plain| same(plain.expose(), &canary_value(ring, key_id)))
 }
 
-/// What a canary holds: a keyed hash, so that it proves the hash key as well.
+/// Returns the value of a canary: a keyed hash, so that it also proves the hash key.
 fn canary_value(ring: &Ring, key_id: &str) -> [u8; 32] {
     hash_with(ring, "canary", &[key_id.as_bytes()])
 }

@@ -1,4 +1,4 @@
-//! Sealed values: encrypted, authenticated, and bound to the row they stand in (ASVS 11.3.3).
+//! Sealed values: encrypted, authenticated, and bound to their row (ASVS 11.3.3).
 
 use anyhow::{Context, anyhow};
 use chacha20poly1305::XNonce;
@@ -9,33 +9,33 @@ use crate::model::ids::Id;
 use crate::model::{FactorId, NoticeId, Secret, UserId};
 use crate::vault::keyring::SealingKey;
 
-/// The form of a sealed value: this byte, the key's id with its length, the nonce, the ciphertext.
+/// The version of the form: this byte, the length of the key's id, the id, the nonce, the ciphertext.
 const SEAL_VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
-/// Where a sealed value stands. It opens nowhere else, so rows cannot be swapped (App. C).
+/// The row and column of a sealed value. It opens nowhere else, so rows cannot be swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Table and column.
+    /// The table and the column.
     column: &'static str,
     user: Uuid,
     row: Uuid,
 }
 
 impl Place {
-    /// A canary, which belongs to nobody.
+    /// The place of a canary, which belongs to no row.
     pub(super) const CANARY: Self = Self {
         column: "key_canaries.sealed",
         user: Uuid::nil(),
         row: Uuid::nil(),
     };
 
-    /// The secret of a factor.
+    /// The place of a factor's secret.
     pub const fn factor_secret(user: UserId, factor: FactorId) -> Self {
         Self::new("factors.sealed_secret", user, factor)
     }
 
-    /// The letter of a notice.
+    /// The place of a notice's letter.
     pub const fn letter(user: UserId, notice: NoticeId) -> Self {
         Self::new("notices.sealed_letter", user, notice)
     }
@@ -49,9 +49,9 @@ impl Place {
     }
 }
 
-/// Why a sealed value was not opened.
+/// Why a sealed value could not be opened.
 pub(super) enum Unopened {
-    /// It has not the form of a sealed value.
+    /// It does not have the form of a sealed value.
     Malformed,
     /// Its key is not in the ring.
     UnknownKey(String),
@@ -60,7 +60,7 @@ pub(super) enum Unopened {
 }
 
 impl Unopened {
-    /// For the log: which value, which key, never the value.
+    /// Returns an error for the log, with the place and the key, but never the value.
     pub(super) fn explain(self, place: &Place) -> anyhow::Error {
         let Place { column, user, row } = place;
         let why = match self {
@@ -94,7 +94,7 @@ pub(super) fn seal(
     Ok(sealed)
 }
 
-/// Opens a sealed value with the key it names, in its `place`.
+/// Opens a sealed value in its `place`, with the key that it names.
 pub(super) fn unseal(
     keys: &[SealingKey],
     place: &Place,
@@ -112,18 +112,18 @@ pub(super) fn unseal(
     plain.map(Secret::new).map_err(|_| Unopened::Changed)
 }
 
-/// The id of the key that a value was sealed with; `None` when it has not the form of a sealed value.
+/// Returns the id of the key that sealed a value; `None` if it does not have the form of a sealed value.
 pub(super) fn key_of(sealed: &[u8]) -> Option<&str> {
     split(sealed).map(|(id, ..)| id)
 }
 
-/// What each value begins with that the key of this id sealed.
+/// Returns the bytes that each value sealed by this key begins with.
 pub(super) fn beginning(key_id: &str) -> anyhow::Result<Vec<u8>> {
     let id_length = u8::try_from(key_id.len()).context("a sealing key's id is too long")?;
     Ok([&[SEAL_VERSION, id_length], key_id.as_bytes()].concat())
 }
 
-/// Key id, nonce and ciphertext of a sealed value.
+/// Splits a sealed value into the key's id, the nonce and the ciphertext.
 fn split(sealed: &[u8]) -> Option<(&str, [u8; NONCE_BYTES], &[u8])> {
     let (&[version, id_length], rest) = sealed.split_first_chunk()?;
     let (id, rest) = rest.split_at_checked(usize::from(id_length))?;
@@ -132,7 +132,7 @@ fn split(sealed: &[u8]) -> Option<(&str, [u8; NONCE_BYTES], &[u8])> {
     (version == SEAL_VERSION).then_some((id, *nonce, ciphertext))
 }
 
-/// What a sealed value is bound to beside its key.
+/// Returns what a sealed value is bound to, in addition to its key.
 fn associated_data(place: &Place, key_id: &str) -> Vec<u8> {
     let mut data = vec![SEAL_VERSION];
     for part in [

@@ -1,4 +1,4 @@
-//! Access tokens: signed and strictly judged JWTs (RFC 9068), and the keys that others verify them with.
+//! Access tokens: JWTs that are signed and strictly checked (RFC 9068), and the public keys to verify them.
 
 use std::sync::atomic::Ordering;
 
@@ -13,49 +13,49 @@ use crate::model::{self, Secret, Time};
 use crate::vault::keyring::{Ring, SigningKey};
 use crate::vault::{Clocks, Keys};
 
-/// The one type of token we sign and take (RFC 9068 §2.1, RFC 8725 §3.11).
+/// The only type of token that this server signs and accepts (RFC 9068 §2.1, RFC 8725 §3.11).
 const TYPE: &str = "at+jwt";
 
-/// The longest token that is looked at, in bytes; ours have about 700.
+/// The greatest length of a token that is read, in bytes. Ours have about 700.
 const TOKEN_MAX: usize = 4096;
 
-/// What an access token says (RFC 9068 §2.2). Times are seconds since 1970.
+/// The claims of an access token (RFC 9068 §2.2). Times are in seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// Who issued it: the server's public address.
+    /// The issuer: the server's public URL.
     pub iss: String,
-    /// For whom: the same.
+    /// The audience: the same.
     pub aud: String,
-    /// The user.
+    /// The user's id.
     pub sub: String,
-    /// Which client it was issued to.
+    /// The client that it was issued to.
     pub client_id: String,
-    /// When it ends.
+    /// When it expires.
     pub exp: i64,
     /// When it was issued.
     pub iat: i64,
-    /// Its own id.
+    /// The token's id.
     pub jti: String,
-    /// When the user signed in.
+    /// When the person last proved who they are.
     pub auth_time: i64,
-    /// The assurance of the session.
+    /// How strongly the person was authenticated.
     pub acr: String,
-    /// How the user signed in (RFC 8176).
+    /// The authentication methods (RFC 8176).
     pub amr: Vec<String>,
-    /// The session.
+    /// The session's id.
     pub sid: String,
 }
 
-/// What is wrong with a token.
+/// Why a token is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFlaw {
-    /// Not a token of ours for us, or not yet one.
+    /// It is not a token of this server, or not valid yet.
     Invalid,
-    /// It was one, and is over.
+    /// It has expired.
     Expired,
 }
 
-/// A public key as the JWK set publishes it: public members only (RFC 7517 §9).
+/// A public key as the JWK set publishes it, with public members only (RFC 7517 §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     /// The key's id.
@@ -66,13 +66,13 @@ pub struct PublicKey {
     pub alg: &'static str,
     /// `Ed25519` or `P-256`.
     pub crv: &'static str,
-    /// The key, or the first coordinate, in base64url.
+    /// The key, or its first coordinate, in base64url.
     pub x: String,
-    /// The second coordinate; none for Ed25519.
+    /// The second coordinate, in base64url; `None` for Ed25519.
     pub y: Option<String>,
 }
 
-/// What a token that is shown to us may hold beside what we put into ours.
+/// The claims of a token that a client sends, which may have `nbf` too.
 #[derive(Deserialize)]
 struct Presented {
     #[serde(flatten)]
@@ -87,7 +87,7 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// A signing key with all that signing and judging needs, made once.
+/// A signing key, prepared once for signing and checking tokens.
 pub(super) struct TokenKey {
     kid: String,
     header: String,
@@ -108,12 +108,12 @@ impl TokenKey {
                 DecodingKey::from_ec_der(key.pair.public()),
             ),
         };
-        // The algorithm is the key's, never the token's (RFC 8725 §3.1).
+        // The algorithm comes from the key, never from the token (RFC 8725 §3.1).
         let mut validation = Validation::new(algorithm);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[issuer]);
-        // The library would ask the system's clock; `judge_times` asks ours.
+        // The library would use the system's clock. `judge_times` uses ours.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let header = Header {
@@ -131,7 +131,7 @@ impl TokenKey {
     }
 }
 
-/// Signs `claims` with the key whose turn it is at their `iat`.
+/// Signs `claims` with the key that signs at their `iat`.
 pub(super) fn sign(
     ring: &Ring,
     keys: &[TokenKey],
@@ -147,14 +147,14 @@ pub(super) fn sign(
     let payload = serde_json::to_vec(claims).context("printing a token's claims")?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-    // Not `jsonwebtoken::encode`: it parses the private key anew for each token.
+    // `jsonwebtoken::encode` would parse the private key again for each token.
     let signature = key.pair.sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Ok(Secret::new(token))
 }
 
-/// Judges a token at `now`, strictly (RFC 9068 §4, RFC 8725 §3).
+/// Checks a token strictly at `now` (RFC 9068 §4, RFC 8725 §3).
 pub(super) fn verify(
     keys: &Keys,
     token: &str,
@@ -187,11 +187,11 @@ pub(super) fn verify(
     Ok(presented.claims)
 }
 
-/// The place of the key that a token says it was signed with.
+/// Returns the index of the key that a token names.
 fn signer_of(keys: &Keys, token: &str) -> Result<usize, TokenFlaw> {
     let header = decode_header(token).map_err(|_| TokenFlaw::Invalid)?;
-    // `jku`, `jwk`, `x5u` and `x5c` are not looked at: keys come from the ring alone (RFC 8725 §3.10). `crit` names
-    // what we cannot do (RFC 7515 §4.1.11).
+    // `jku`, `jwk`, `x5u` and `x5c` are ignored, since keys come from the ring only (RFC 8725 §3.10). `crit`
+    // lists extensions that this server does not have (RFC 7515 §4.1.11).
     if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
         return Err(TokenFlaw::Invalid);
     }
@@ -200,7 +200,7 @@ fn signer_of(keys: &Keys, token: &str) -> Result<usize, TokenFlaw> {
     named.ok_or(TokenFlaw::Invalid)
 }
 
-/// What a token says whose signature, issuer and audience were found right.
+/// Reads the claims of a token whose signature, issuer and audience were already checked.
 fn payload(token: &str) -> Result<Presented, TokenFlaw> {
     let part = token.split('.').nth(1).ok_or(TokenFlaw::Invalid)?;
     let json = URL_SAFE_NO_PAD.decode(part);
@@ -208,7 +208,7 @@ fn payload(token: &str) -> Result<Presented, TokenFlaw> {
     serde_json::from_slice(&json).map_err(|_| TokenFlaw::Invalid)
 }
 
-/// `iat`, `nbf` and `exp` against our clock (RFC 7519 §4.1.4–4.1.6).
+/// Checks `iat`, `nbf` and `exp` against our clock (RFC 7519 §4.1.4–4.1.6).
 fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), TokenFlaw> {
     let now = now.seconds();
     let begun = |moment: i64| moment <= now.saturating_add(leeway);
@@ -221,8 +221,8 @@ fn judge_times(presented: &Presented, leeway: i64, now: Time) -> Result<(), Toke
     }
 }
 
-/// Says, once a minute, by how much the clock of the replica that signed a token is ahead of ours: the
-/// signature is ours, so nobody else can have us say so.
+/// Logs, at most once a minute, that a token was signed in the future, by how much. The signature is ours, so
+/// nobody else can cause this.
 fn tell_of_clocks(presented: &Presented, clocks: &Clocks, now: Time) {
     let Clocks {
         leeway_seconds: allowed,
@@ -242,7 +242,7 @@ fn tell_of_clocks(presented: &Presented, clocks: &Clocks, now: Time) {
     );
 }
 
-/// The public half of a key.
+/// Returns the public part of a key.
 pub(super) fn public_key(key: &SigningKey) -> PublicKey {
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let public = key.pair.public();
@@ -250,7 +250,7 @@ pub(super) fn public_key(key: &SigningKey) -> PublicKey {
     let (kty, crv, x, y) = match algorithm {
         SigningAlgorithm::EdDsa => ("OKP", "Ed25519", text(public), None),
         SigningAlgorithm::Es256 => {
-            // An uncompressed point: one byte of form, then the two coordinates (SEC 1 §2.3.3).
+            // An uncompressed point: one byte for the form, then the two coordinates (SEC 1 §2.3.3).
             let (x, y) = public.get(1..).unwrap_or_default().split_at(32);
             ("EC", "P-256", text(x), Some(text(y)))
         }

@@ -1,5 +1,5 @@
-//! What an authenticator's answer says of itself, read before the library judges it: what WebAuthn
-//! refuses and the library lets pass is refused here.
+//! Reads an authenticator's answer before the library judges it, and refuses what WebAuthn forbids but the
+//! library accepts.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
@@ -7,40 +7,40 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_cbor_2::{Deserializer, Value as Cbor};
 use serde_json::Value;
 
-/// The longest credential id (WebAuthn §7.1, step 25).
+/// The greatest length of a credential id, in bytes (WebAuthn §7.1, step 25).
 const ID_MAX: usize = 1023;
 
-/// Where the flags stand in authenticator data: after the hash of the domain (WebAuthn §6.1).
+/// Where the flags are in the authenticator data: after the hash of the domain (WebAuthn §6.1).
 const FLAGS_AT: usize = 32;
-/// Where what was made begins: after the flags and the counter.
+/// Where the new credential begins: after the flags and the counter.
 const MADE_AT: usize = FLAGS_AT + 5;
-/// Bytes of the authenticator's model, after which the length of the id stands.
+/// Bytes of the authenticator's model id. The length of the credential id follows.
 const MODEL: usize = 16;
 /// The flag of a passkey that may be synchronised.
 const BACKUP_ELIGIBLE: u8 = 0b0000_1000;
-/// The flag of one that is.
+/// The flag of a passkey that is synchronised.
 const BACKED_UP: u8 = 0b0001_0000;
-/// The flag of extensions after the key.
+/// The flag that extensions follow the key.
 const EXTENSIONS: u8 = 0b1000_0000;
 
-/// Why an answer is refused; for the log alone.
+/// Why an answer is refused. For the log only.
 pub(super) type Flaw = &'static str;
 
-/// An answer that can be read; nothing of it is proved.
+/// An answer that can be read. Nothing of it is proved yet.
 #[derive(Clone, Debug)]
 pub(super) struct Given<T> {
-    /// What the library judges.
+    /// The answer for the library to judge.
     pub credential: T,
-    /// The page that says it asked, letter by letter.
+    /// The origin that the client says it is from, as an exact string.
     pub origin: String,
     /// Whether the passkey may be synchronised.
     pub backup_eligible: bool,
 }
 
-/// Reads the answer to a registration's options.
+/// Reads the answer to the options of a registration.
 ///
 /// # Errors
-/// Why it is refused.
+/// Returns why it is refused.
 pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, Flaw> {
     let answer = plain(answer)?;
     let object = bytes(&answer, "/response/attestationObject")?;
@@ -58,13 +58,13 @@ pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T
     given(answer, &data)
 }
 
-/// Reads the answer to a sign-in's options.
+/// Reads the answer to the options of a sign-in.
 ///
 /// # Errors
-/// Why it is refused.
+/// Returns why it is refused.
 pub(super) fn assertion<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, Flaw> {
     let mut answer = plain(answer)?;
-    // Some clients send an empty string where there is none.
+    // Some clients send an empty string in place of no value.
     if let Some(handle) = answer.pointer_mut("/response/userHandle")
         && handle == ""
     {
@@ -74,7 +74,7 @@ pub(super) fn assertion<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, 
     given(answer, &data)
 }
 
-/// What the authenticator attests.
+/// The attestation of a new passkey.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Attestation {
@@ -83,7 +83,7 @@ struct Attestation {
     auth_data: Cbor,
 }
 
-/// What the browser says it was asked, as far as the library does not look at it.
+/// The parts of the client data that the library does not check.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClientData {
@@ -98,7 +98,7 @@ fn given<T: DeserializeOwned>(answer: Value, data: &[u8]) -> Result<Given<T>, Fl
     let client_data: ClientData =
         serde_json::from_slice(&bytes(&answer, "/response/clientDataJSON")?)
             .map_err(|_| "its client data cannot be read")?;
-    // Nobody of ours asks in a frame of another origin's page (WebAuthn §7.1, §7.2).
+    // None of our pages asks inside a frame of another origin (WebAuthn §7.1, §7.2).
     if client_data.cross_origin == Some(true) || client_data.top_origin.is_some() {
         return Err("it was given in a frame of another page");
     }
@@ -116,7 +116,7 @@ fn given<T: DeserializeOwned>(answer: Value, data: &[u8]) -> Result<Given<T>, Fl
     })
 }
 
-/// The id of the passkey that was made, if nothing stands after its key that is not announced.
+/// Returns the id of the new passkey, if only announced data follow its key.
 fn credential_id(data: &[u8]) -> Result<&[u8], Flaw> {
     let early = "its authenticator data end early";
     let flags = data.get(FLAGS_AT).ok_or(early)?;
@@ -138,7 +138,7 @@ fn credential_id(data: &[u8]) -> Result<&[u8], Flaw> {
     }
 }
 
-/// What follows one CBOR item.
+/// Returns what follows one CBOR item.
 fn after_one(data: &[u8]) -> Result<&[u8], Flaw> {
     let mut items = Deserializer::from_slice(data);
     IgnoredAny::deserialize(&mut items).map_err(|_| "its key cannot be read")?;
@@ -146,8 +146,8 @@ fn after_one(data: &[u8]) -> Result<&[u8], Flaw> {
         .ok_or("its key cannot be read")
 }
 
-/// The answer in one alphabet, if its id is its raw id: some clients write the standard alphabet of
-/// base64 where WebAuthn has the URL-safe one.
+/// Returns the answer in the URL-safe alphabet of base64, and checks that its two ids are equal. Some clients
+/// use the standard alphabet.
 fn plain(mut answer: Value) -> Result<Value, Flaw> {
     url_safe(answer.get_mut("id"));
     url_safe(answer.get_mut("rawId"));
@@ -174,7 +174,7 @@ fn url_safe(field: Option<&mut Value>) {
     }
 }
 
-/// The bytes of a field.
+/// Decodes a base64url field.
 fn bytes(answer: &Value, pointer: &str) -> Result<Vec<u8>, Flaw> {
     let text = answer.pointer(pointer).and_then(Value::as_str);
     BASE64URL_NOPAD

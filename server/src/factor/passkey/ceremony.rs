@@ -1,5 +1,5 @@
-//! What the library keeps of a ceremony, and prints: read, changed where it differs from what we ask, and
-//! kept with the time that the device was given.
+//! The options and the state that the library prints for a ceremony: read, adapted where this server needs
+//! other values, and stored with the time by which the device must answer.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,18 +9,17 @@ use webauthn_rs::prelude::WebauthnError;
 use super::Begun;
 use crate::model::{Fault, Result, Time};
 
-/// Where the end of the time stands that the device was given, in microseconds: beside what the library
-/// keeps, which passes it over.
+/// The field for that time, in UTC microseconds. It stands beside the library's fields, which ignore it.
 const UNTIL: &str = "until";
 
-/// Whether the time is not over that a device was given when this was kept.
+/// Whether the device may still answer the ceremony with this state.
 pub fn in_time(state: &str, now: Time) -> bool {
     let state: Value = serde_json::from_str(state).unwrap_or_default();
     let until = state.get(UNTIL).and_then(Value::as_i64);
     until.is_some_and(|until| Time::from_micros(until) > now)
 }
 
-/// What was begun, with the time that the device is given: what is said to it and what counts are one.
+/// Builds a ceremony. The same time limit goes into the options for the device and into the state.
 pub(super) fn begun(
     mut options: Value,
     mut state: Value,
@@ -61,13 +60,13 @@ pub(super) fn value(what: &impl Serialize) -> Result<Value> {
     Ok(serde_json::to_value(what).map_err(Fault::bug)?)
 }
 
-/// What the browser takes as `publicKey`.
+/// Returns what the browser takes as `publicKey`.
 pub(super) fn public_key(options: &impl Serialize) -> Result<Value> {
     let found = value(options)?.get_mut("publicKey").map(Value::take);
     Ok(found.ok_or_else(unknown_library)?)
 }
 
-/// Changes what the library says.
+/// Replaces a value that the library has set.
 pub(super) fn set(within: &mut Value, pointer: &str, what: impl Into<Value>) -> Result<()> {
     let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
     let field = within

@@ -1,4 +1,4 @@
-//! Tests of what is asked of an authenticator, and of what is no answer.
+//! Tests of the options for an authenticator, and of answers that must be refused.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ fn alice() -> User {
     }
 }
 
-/// A passkey as the library writes it: nobody has its private half.
+/// A passkey in the library's format. Nobody has its private key.
 fn key() -> Key {
     let credential = json!({ "cred": {
         "cred_id": "AAECAwQFBgcICQoLDA0ODw",
@@ -111,7 +111,7 @@ fn an_assertion_asks_for_what_is_there_and_judges_by_what_it_asked() {
         );
         assert_eq!(options["userVerification"], verification.word());
         assert_eq!(state["ast"]["policy"], verification.word());
-        // What the device was told is what counts.
+        // The server applies the time limit that the device was told.
         assert_eq!(options["timeout"], 120_000);
         assert!(in_time(&begun.state, NOW.plus_seconds(119)));
         assert!(!in_time(&begun.state, NOW.plus_seconds(120)));
@@ -141,7 +141,7 @@ fn what_is_no_answer_is_a_wrong_one() {
     let response = json!({
         "clientDataJSON": BASE64URL_NOPAD.encode(br#"{"type":"","challenge":"","origin":""}"#),
         "authenticatorData": BASE64URL_NOPAD.encode(&[0; 37]), "signature": "e30",
-        // The standard alphabet, and padding, as some clients write it.
+        // Some clients use the standard alphabet of base64, with padding.
         "userHandle": "AAAAAAAAAAAAAAAAAAAABw==",
     });
     let answer = json!({

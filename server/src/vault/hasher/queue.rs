@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Job, busy};
 
-/// The jobs that wait, the oldest first.
+/// The jobs that wait, oldest first.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
@@ -20,7 +20,7 @@ struct Waiting {
 }
 
 impl Queue {
-    /// A queue with room for so many.
+    /// Creates a queue for at most `room` jobs.
     pub(super) const fn new(room: usize) -> Self {
         Self {
             waiting: Mutex::new(Waiting {
@@ -33,12 +33,12 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing is left half done under this lock.
+        // No code can panic half-way through a change under this lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a job in. In a full queue it displaces one whose network has more waiting; `false` when there
-    /// is none.
+    /// Adds a job. In a full queue, it displaces one whose network has more jobs waiting; `false` if there is
+    /// none.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut waiting = self.lock();
         let displaced = match waiting.jobs.len() < self.room {
@@ -52,13 +52,13 @@ impl Queue {
         drop(waiting);
         self.wake.notify_one();
         if let Some(displaced) = displaced {
-            // Its caller may have gone meanwhile.
+            // Its caller may have stopped waiting.
             drop(displaced.reply.send(Err(busy())));
         }
         true
     }
 
-    /// The next job, waited for; `None` when no more will come.
+    /// Waits for the next job; `None` once the queue is closed and empty.
     pub(super) fn next(&self) -> Option<Job> {
         let mut waiting = self.lock();
         loop {
@@ -73,7 +73,7 @@ impl Queue {
         }
     }
 
-    /// Lets those who wait for a job go once there is none.
+    /// Ends the threads that wait for a job, once none is left.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_all();
@@ -81,8 +81,8 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Takes out what is waited for no more, or else the newest job of the network with the most, if
-    /// that is more than this network would have.
+    /// Removes a job that nobody waits for, otherwise the newest job of the network with the most, if it has
+    /// more than this network would have.
     fn displace(&mut self, network: IpAddr) -> Option<Job> {
         let over = |job: &Job| job.reply.is_closed() || job.claimed.load(Ordering::Acquire);
         if let Some(at) = self.jobs.iter().position(over) {

@@ -20,7 +20,7 @@ use crate::model::ids::Id;
 
 const NOW: Time = Time::from_seconds(1_800_000_000);
 
-/// A folder of its own for each test, gone with it.
+/// A folder for one test, deleted at its end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -221,7 +221,7 @@ fn what_killed_changes_left_is_removed() {
         names.sort();
         names
     };
-    // What is not ours by its name is nobody's to remove.
+    // Files with other names are not drafts, and must stay.
     for name in ["keys.json.of-2025", "keys.json.backup-1.new", "other-1.new"] {
         fs::write(folder.0.join(name), "{}").expect("written");
     }
@@ -384,7 +384,7 @@ fn a_new_sealing_key_seals_at_once_and_old_ones_go_on_opening() {
     let added = vault.rotate_sealing(NOW).expect("rotated");
     let after = vault.seal(&place, [2; 24], b"new").expect("sealed");
     assert_eq!(&after[2..2 + added.id.len()], added.id.as_bytes());
-    // The replica has not re-read the file: it does when it meets the unknown key.
+    // The replica has not read the file again. It does so when it meets the unknown key.
     assert_eq!(
         replica.unseal(&place, &after).expect("opened").expose(),
         b"new"

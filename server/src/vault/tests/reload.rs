@@ -1,4 +1,5 @@
-//! Tests of a key file that changes while it is in use: what is taken over, what is refused, and how often it is told.
+//! Tests of a key file that changes while it is in use: what is accepted, what is refused, and how often that
+//! is logged.
 
 use std::fs;
 
@@ -21,7 +22,7 @@ fn refused(vault: &Vault) -> String {
     format!("{error:#}")
 }
 
-/// Replaces the key file as an operator would: whole, and private.
+/// Replaces the key file as an operator would: as a whole, and private.
 fn replace(folder: &Folder, text: &str) {
     let path = folder.0.join("keys.json");
     let draft = folder.0.join("keys.json.draft");

@@ -1,4 +1,4 @@
-//! Tests of access tokens: what is read back, and what must not pass.
+//! Tests of access tokens: which are read back, and which are refused.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -9,7 +9,7 @@ use super::{Folder, NOW, claims, token};
 use crate::config::SigningAlgorithm;
 use crate::vault::{TokenFlaw, Vault};
 
-/// A token of any header and claims, signed with the ring's own key.
+/// Returns a token with any header and claims, signed with the ring's own key.
 fn forge(vault: &Vault, header: &Value, claims: &Value) -> String {
     let keys = vault.keys();
     let text = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
