@@ -24,7 +24,6 @@ pub fn judge(act: &Act, caller: &Caller) -> Result<()> {
 ///
 /// # Errors
 /// As [`judge`].
-/// As [`judge`].
 pub fn judge_for_others(act: &Act, caller: &Caller) -> Result<()> {
     let max_age = act.policy().fresh_for_factors_seconds;
     if caller.factor_on() && !caller.session.passed_second_step() {

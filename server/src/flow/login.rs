@@ -190,7 +190,6 @@ pub struct Switch {
 ///
 /// # Errors
 /// Refuses a method that is not on or is locked, and a challenge that is over.
-/// Refuses a method that is not on or is stopped, and a challenge that is over.
 pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let act = Act::begin(ctx, command.source);
     let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;

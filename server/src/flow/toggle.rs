@@ -144,7 +144,6 @@ fn switch_on(tx: &mut Tx, act: &Act, caller: &Caller, kind: FactorKind) -> Resul
 ///
 /// # Errors
 /// Returns a fault if the database does not answer.
-/// A fault when the database does not answer.
 pub fn turned_on(
     tx: &mut Tx,
     act: &Act,
