@@ -156,7 +156,7 @@ impl Mailed {
 }
 
 /// Stores the registration, and queues its mail: the code or the link, or a notice that the address has an
-/// account. In the latter case no code is right: `nothing` is stored, which is the hash of no code.
+/// account. In the latter case no code is right: `nothing` is stored in place of its hash.
 fn remember(
     tx: &mut Tx,
     act: &Act,

@@ -45,9 +45,9 @@ pub struct Opening {
     pub purpose: Purpose,
     /// The method whose answer it waits for.
     pub kind: FactorKind,
-    /// The factor that is set up or turned off, if one.
+    /// The factor that is set up or turned off, if any.
     pub factor_id: Option<FactorId>,
-    /// The session that asks, if one.
+    /// The session that asks, if any.
     pub session_id: Option<SessionId>,
     /// Its lifetime, in seconds.
     pub seconds: u32,

@@ -14,8 +14,8 @@ use crate::model::{Refusal, Result, Secret, UserId};
 use crate::store::{Tx, limits, users};
 use crate::vault::{Comparison, Vault, Verified};
 
-/// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). Its lists have the 30,000
-/// most common ones, and this covers them in every spelling that zxcvbn knows.
+/// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). zxcvbn's lists have the
+/// 30,000 most common ones, and this covers them in every spelling it knows.
 const COMMON_BELOW_LOG10: f64 = 6.0;
 /// The number of pieces to judge. If they are all easy to guess, the rest does not help.
 const PIECES: usize = 4;
@@ -31,7 +31,7 @@ const PIECE: usize = 20;
 /// There is no rule about kinds of characters.
 ///
 /// # Errors
-/// Refuses with a sentence about the field `password`, and as busy if hashing is.
+/// Refuses with a sentence about the field `password`, and as busy if the hashing queue is full.
 pub async fn judge_new(
     ctx: &Ctx,
     act: &Act,
@@ -135,7 +135,8 @@ pub struct Checked {
 /// that hangs up, or a restart) is not a wrong password.
 ///
 /// # Errors
-/// Refuses without hashing while a wait after wrong passwords lasts, and as busy if hashing is.
+/// Refuses without hashing while a wait after wrong passwords lasts, and as busy if the hashing queue is
+/// full.
 pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) -> Result<Checked> {
     ctx.learn_costs().await;
     let typed = address_as_typed(email);

@@ -30,7 +30,7 @@ pub struct SetDraft {
 /// Draws a set and hashes its codes. It counts against the account that asks.
 ///
 /// # Errors
-/// Refuses past `code_sets_per_hour`, and as busy if hashing is.
+/// Refuses past `code_sets_per_hour`, and as busy if the hashing queue is full.
 pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Result<SetDraft> {
     count(ctx, act, asks, Count::Look).await?;
     let now = act.now;
@@ -129,8 +129,8 @@ impl SetDraft {
 /// Makes ten new recovery codes. The old ones stop working.
 ///
 /// # Errors
-/// Refuses if sign-in asks for no second factor, and a caller without fresh proof. Refuses as busy if hashing
-/// is.
+/// Refuses if sign-in asks for no second factor, and a caller without fresh proof. Refuses as busy if the
+/// hashing queue is full.
 pub async fn regenerate(ctx: &Ctx, caller: Caller, source: Source) -> Result<Vec<Secret<String>>> {
     let act = Act::begin(ctx, source);
     if !caller.factor_on() {
@@ -162,8 +162,8 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
             FactorState::On => factor.enabled_at,
             FactorState::Ready | FactorState::Pending => None,
         });
-    // A session without a second step is only left if it is the one that turned on the first method. All
-    // others ended then.
+    // If the session passed no second step, it is the one that turned on the first method: all others ended
+    // then.
     let set_it_up = |at: Time| {
         let ends = at.plus_seconds(i64::from(act.policy().fresh_for_factors_seconds));
         let session = &caller.session;
@@ -190,7 +190,7 @@ pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32>
 /// committed.
 ///
 /// # Errors
-/// Refuses as busy if hashing is. Returns a fault if the stored salt does not have 16 bytes.
+/// Refuses as busy if the hashing queue is full. Returns a fault if the stored salt does not have 16 bytes.
 pub async fn hash_try(
     ctx: &Ctx,
     act: &Act,

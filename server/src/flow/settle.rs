@@ -292,7 +292,7 @@ impl Seen {
     /// Checks that the challenge has a try left.
     ///
     /// # Errors
-    /// Refuses if it has none, with the seconds until a new challenge is accepted.
+    /// Refuses if it has none. If the method waits, the refusal says for how long.
     pub fn judge_tries(&self, act: &Act) -> Result<()> {
         if self.challenge.attempts_remaining(act.policy()) == 0 {
             return Err(exhausted(act, &self.attempts).into());

@@ -17,7 +17,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Whether a database with this mark is another one than was `seen`, or an older state of it. Each mark
+    /// Whether a database with this mark is a different one from `seen`, or an older state of it. Each mark
     /// increases the sequence, so an equal mark is older too.
     pub fn went_back(&self, seen: &Self) -> bool {
         self.database_id != seen.database_id

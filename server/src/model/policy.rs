@@ -25,7 +25,7 @@ pub struct Policy {
     pub wait_max_seconds: u32,
     /// Wrong codes since the last right one that lock the method.
     pub hard_limit: u32,
-    /// Live challenges per account. Past that, the oldest ends.
+    /// Live challenges of each session, and of an account's sign-ins together. Past that, the oldest ends.
     pub challenges_per_account: u32,
     /// Wrong passwords per address and network before waits begin.
     pub password_free_tries: u32,

@@ -116,8 +116,8 @@ pub struct Registration {
     pub last_name: Option<String>,
     /// Hash of the password that the account will have.
     pub password_hash: PasswordHash,
-    /// Keyed hash of the mailed code. It is `None` if the address already has an account: then no code is
-    /// right.
+    /// Keyed hash of the mailed code; `None` if a link is mailed. If the address has an account, this is
+    /// random, so that no code is right.
     pub code_hash: Option<Vec<u8>>,
     /// Tries used so far.
     pub attempts: i32,
@@ -127,7 +127,7 @@ pub struct Registration {
     pub expires_at: Time,
     /// When it became an account.
     pub consumed_at: Option<Time>,
-    /// SHA-256 of the secret in the mailed link, if a link was mailed.
+    /// SHA-256 of the secret in the mailed link; `None` if a code is mailed or the address has an account.
     pub link_hash: Option<Vec<u8>>,
     /// The organisation that the account will found.
     pub organisation_name: Option<String>,

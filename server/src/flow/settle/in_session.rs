@@ -8,8 +8,8 @@ use crate::model::notice::Message;
 use crate::model::{Refusal, Result, SessionId};
 use crate::store::{Tx, limits, sessions};
 
-/// The wrong answers in a row that end a session: those of two challenges. A guess at six digits is right
-/// once in 333,333 times, and each further session costs a whole sign-in.
+/// The wrong answers in a row that end a session: those of two challenges. A guess is right at most once in
+/// 333,333 times, and each further session costs a whole sign-in.
 const MOST: u32 = 10;
 
 const NAME: &str = "wrong_answers_of_session";

@@ -94,7 +94,7 @@ fn find(tx: &mut Tx, caller: &Caller, target: Target) -> Result<Option<User>> {
     user.ok_or(Refusal::UnknownUser.into()).map(Some)
 }
 
-/// Returns why an administrator of an organisation may not act on this member.
+/// Returns why a caller who administers an organisation may not act on this member.
 const fn beyond(user: &User) -> Refusal {
     match user.role {
         Role::Administrator => Refusal::BeyondServerAdministrator,
