@@ -10,6 +10,7 @@
 
 mod across;
 mod at_once;
+mod bounds;
 mod budgets;
 mod clocks;
 mod complaints;
@@ -127,6 +128,7 @@ fn all() -> Vec<Test> {
     let modules = [
         across::tests(),
         at_once::tests(),
+        bounds::tests(),
         budgets::tests(),
         clocks::tests(),
         complaints::tests(),

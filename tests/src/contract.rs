@@ -11,10 +11,12 @@ use crate::coverage::{self, Triple};
 use crate::schema::{compile, translated};
 
 mod envelope;
+mod request;
 #[cfg(test)]
 mod tests;
 
 pub use envelope::check_error;
+pub use request::{Parameter, Request};
 
 /// The API that answers for paths that belong to none.
 const FIRST: &str = "identity";
@@ -65,6 +67,10 @@ pub struct Operation {
     pub security: Security,
     /// Its request body's schema, references followed one step.
     pub body: Option<Value>,
+    /// Its request body as a whole, if it takes one.
+    pub request: Option<Request>,
+    /// What its path and query may carry.
+    pub parameters: Vec<Parameter>,
     /// Whether the body is a form, not JSON.
     pub body_is_form: bool,
     /// Whether the body may be left out.
@@ -235,7 +241,16 @@ impl Operation {
                 Declared::read(document, components, follow(document, answer)),
             )
         });
+        let parameters = [
+            &document["paths"][path]["parameters"],
+            &operation["parameters"],
+        ];
+        let parameters = parameters.into_iter().filter_map(Value::as_array).flatten();
         Self {
+            request: content.map(|(_, media)| Request::read(document, media, components)),
+            parameters: parameters
+                .map(|one| Parameter::read(document, follow(document, one), components))
+                .collect(),
             api,
             id: operation["operationId"]
                 .as_str()
@@ -280,6 +295,22 @@ impl Operation {
                 true => nobody,
                 false => segment,
             });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// The same with this value for one of its parameters.
+    pub fn path_with(&self, parameter: &str, value: &str) -> String {
+        let ours = self.path.split('/');
+        let segments = ours.zip(
+            self.sample_path()
+                .split('/')
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        );
+        let segments = segments.map(|(our, sample)| match our == format!("{{{parameter}}}") {
+            true => value.to_owned(),
+            false => sample,
+        });
         segments.collect::<Vec<_>>().join("/")
     }
 

@@ -329,6 +329,9 @@ pub struct ProveByLink {
 /// Refuses a link that is unknown, used or expired, and a password that may not be set.
 pub async fn prove_by_link(ctx: &Ctx, command: ProveByLink) -> Result<()> {
     let act = Act::begin(ctx, command.source);
+    if let Some(password) = &command.password {
+        password::judge_length(ctx, password)?;
+    }
     let reference = Reference::parse(ReferenceKind::RegistrationLink, command.token.expose())
         .ok_or(Refusal::RegistrationTokenInvalid)?;
     let id = reference.user();

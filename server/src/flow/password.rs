@@ -38,29 +38,36 @@ pub async fn judge_new(
     password: &Secret<String>,
     words: Vec<String>,
 ) -> Result<()> {
-    let policy = &ctx.settings.policy;
-    let text = password.expose();
-    let points = text.chars().count();
-    let refuse = |sentence: Cow<'static, str>| Err(Refusal::field("password", sentence).into());
-    let (least, most) = (policy.password_min, policy.password_max);
-    if points < least as usize {
-        return refuse(Cow::Owned(format!(
-            "The password is too short. Use at least {least} characters, such as a few words in a row."
-        )));
-    }
-    if points > most as usize {
-        return refuse(Cow::Owned(format!(
-            "The password is too long. Use at most {most} characters."
-        )));
-    }
+    judge_length(ctx, password)?;
     let common = ctx
         .hasher
         .of(act.source)
         .judge(password.clone(), move |text| is_common(text, &words))
         .await?;
     if common {
-        return refuse(Cow::Borrowed(
-            "This password is too common. Choose another one.",
+        let sentence = "This password is too common. Choose another one.";
+        return Err(Refusal::field("password", sentence).into());
+    }
+    Ok(())
+}
+
+/// Checks the length of a password that is about to be set, in code points (NIST SP 800-63B-4 §3.1.1.2).
+///
+/// # Errors
+/// Refuses with a sentence about the field `password`.
+pub fn judge_length(ctx: &Ctx, password: &Secret<String>) -> Result<()> {
+    let policy = &ctx.settings.policy;
+    let points = password.expose().chars().count();
+    let refuse = |sentence: String| Err(Refusal::field("password", Cow::Owned(sentence)).into());
+    let (least, most) = (policy.password_min, policy.password_max);
+    if points < least as usize {
+        return refuse(format!(
+            "The password is too short. Use at least {least} characters, such as a few words in a row."
+        ));
+    }
+    if points > most as usize {
+        return refuse(format!(
+            "The password is too long. Use at most {most} characters."
         ));
     }
     Ok(())

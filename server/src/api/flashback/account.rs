@@ -147,10 +147,10 @@ pub struct RegisterRequest {
     #[validate(length(max = 100), custom(function = "harmless_name"))]
     #[schema(max_length = 100, nullable = false)]
     company_name: Option<String>,
-    #[serde(default, deserialize_with = "present", rename = "companyWebsite")]
+    #[serde(default, deserialize_with = "present")]
     #[validate(length(max = 200))]
     #[schema(max_length = 200, nullable = false)]
-    _company_website: Option<String>,
+    company_website: Option<String>,
     #[serde(default, deserialize_with = "present", rename = "isBusiness")]
     #[schema(nullable = false)]
     _is_business: Option<bool>,

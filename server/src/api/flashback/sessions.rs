@@ -90,7 +90,7 @@ pub async fn refresh(
     let body = body.into_inner();
     let token = body
         .refresh_token
-        .or(body.snake)
+        .or(body._refresh_token)
         .ok_or_else(|| Refusal::field("refreshToken", "This field is required."))?;
     let signed_in = app
         .call(async |ctx| session::refresh(ctx, token.into_secret(), source).await)
@@ -307,7 +307,7 @@ pub struct RefreshRequest {
     #[serde(default, deserialize_with = "present", rename = "refresh_token")]
     #[validate(length(min = 1, max = 200))]
     #[schema(ignore)]
-    snake: Option<SecretText>,
+    _refresh_token: Option<SecretText>,
 }
 
 /// The next pair of tokens.

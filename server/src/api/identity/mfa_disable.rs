@@ -70,7 +70,12 @@ pub struct MfaDisableRequest {
     password: SecretText,
     #[serde(default, deserialize_with = "present")]
     #[validate(length(min = 1, max = 64))]
-    #[schema(min_length = 1, max_length = 64, nullable = false)]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        nullable = false,
+        pattern = "^factor-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    )]
     factor_id: Option<String>,
 }
 

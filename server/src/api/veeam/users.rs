@@ -226,7 +226,7 @@ pub struct AddUserRequest {
     #[schema(min_length = 1, max_length = 254)]
     name: String,
     #[validate(length(max = 1000))]
-    #[schema(max_length = 1000, nullable = false)]
+    #[schema(max_length = 1000)]
     description: Option<String>,
     #[schema(value_type = String, min_length = 15, max_length = 256)]
     password: SecretText,
@@ -247,9 +247,9 @@ impl AddUserRequest {
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct UpdateUserRequest {
     #[validate(length(max = 1000))]
-    #[schema(max_length = 1000, nullable = false)]
+    #[schema(max_length = 1000)]
     description: Option<String>,
-    #[schema(value_type = Option<String>, min_length = 15, max_length = 256, nullable = false)]
+    #[schema(value_type = Option<String>, min_length = 15, max_length = 256)]
     password: Option<SecretText>,
 }
 

@@ -233,8 +233,12 @@ fn sentence(error: &ValidationError) -> Cow<'static, str> {
     Cow::Borrowed(sentence)
 }
 
-/// The JSON name of a field: every API writes `firstName` for `first_name`.
+/// The JSON name of a field: every API writes `firstName` for `first_name`. A field that begins with an underscore is
+/// the exception: what follows is its name as the API writes it.
 fn camel_case(name: &str) -> String {
+    if let Some(written) = name.strip_prefix('_') {
+        return written.to_owned();
+    }
     let mut result = String::with_capacity(name.len());
     let mut upper = false;
     for letter in name.chars() {
