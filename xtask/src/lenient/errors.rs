@@ -90,7 +90,7 @@ fn name(schema: &serde_json::Value) -> Option<String> {
     target.strip_prefix(SCHEMAS).map(str::to_owned)
 }
 
-/// Makes an answer refer to a union. Returns the union's name if it already referred to one.
+/// Makes an answer with a single error refer to a union. Returns the name of the answer's union.
 fn point_to_union(spec: &serde_json::Value, media: &mut Value) -> Option<String> {
     let schema = media.get_mut("schema")?;
     let target = schema.get("$ref")?.as_str()?.strip_prefix(SCHEMAS)?;
