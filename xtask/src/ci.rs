@@ -28,8 +28,8 @@ const CODE: [Step; 6] = [
 
 /// Checks that the server does what the documents say.
 ///
-/// Only a few generators are tried, since the others need Java, Go and 300 MB of tools. `cargo
-/// xtask generators --check` tries all.
+/// Only a few generators are tried, since the others need Java, Go and 300 MB of tools.
+/// `cargo xtask generators --check` tries all.
 const CONTRACT: [Step; 10] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),

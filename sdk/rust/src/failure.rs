@@ -68,8 +68,8 @@ pub trait Problem: Error {
 
 /// An error of any operation, for code that does not care which one.
 ///
-/// `?` converts every operation's error into it. `Display` is one line, such as `429
-/// TOO_MANY_MFA_ATTEMPTS: Too many wrong codes. (request 01a2…)`.
+/// `?` converts every operation's error into it. `Display` is one line, such as
+/// `429 TOO_MANY_MFA_ATTEMPTS: Too many wrong codes. (request 01a2…)`.
 ///
 /// ```no_run
 /// use countersign_sdk::{Client, Failure};

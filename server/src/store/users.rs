@@ -146,8 +146,8 @@ fn insert_as(
     Ok(Some(user))
 }
 
-/// Claims the address for the user. Returns `false` if somebody has it. The enum cannot express `ON
-/// CONFLICT`.
+/// Claims the address for the user. Returns `false` if somebody has it. The enum cannot express
+/// ON CONFLICT.
 fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
     let row = (
         addresses::address.eq(address),

@@ -113,8 +113,8 @@ fn one_sided(difference: &Difference, place: &str, value: &Value, side: &str) ->
     }
 }
 
-/// Formats `operations / POST /x / answers / 200 / headers / retry-after` as `POST /x, answer 200,
-/// header retry-after`.
+/// Formats `operations / POST /x / answers / 200 / headers / retry-after` as
+/// `POST /x, answer 200, header retry-after`.
 fn words(place: &[String]) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut keys = place.iter().peekable();

@@ -30,7 +30,7 @@
 //!     }
 //! }
 //!
-//! /// What every error has; the document replaces `code` by the one value of each schema.
+//! /// The fields of every error; the document replaces `code` by the one value of each schema.
 //! #[derive(Serialize, ToSchema)]
 //! #[serde(rename_all = "camelCase")]
 //! pub struct ErrorResponse {
@@ -49,8 +49,9 @@
 //! ```
 //!
 //! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`, and `code()` calls
-//! `problem::describe::<Acme>(&mut document)`. A handler's file says `refuses!(GetThing: WITH_BODY,
-//! Validation, TokenInvalid, TokenExpired);` and names `GetThing` among its `responses(…)`.
+//! `problem::describe::<Acme>(&mut document)`. A handler's file says
+//! `refuses!(GetThing: WITH_BODY, Validation, TokenInvalid, TokenExpired);` and names `GetThing`
+//! among its `responses(…)`.
 //!
 //! If the vendor's page documents another status or media type, set `status` or `MEDIA` in
 //! `Wording`. If it documents a further field for one code, give `Common` that field as an `Option`
