@@ -1,4 +1,5 @@
-//! `Chance`: the one source of random bytes, the system's or a seeded one in tests.
+//! `Chance`: the only source of random bytes. It is the system's generator, or a seeded one in
+//! tests.
 
 use std::fmt;
 use std::process;
@@ -11,10 +12,10 @@ use zeroize::Zeroize;
 use crate::model::ids::Id;
 use crate::model::{Secret, Time};
 
-/// Bytes of a TOTP secret: 160 bits (RFC 4226 §4 R6).
+/// Length of a TOTP secret in bytes: 160 bits (RFC 4226 §4 R6).
 const TOTP_SECRET_BYTES: usize = 20;
 
-/// Where random bytes come from; handed to everything that draws some.
+/// A source of random bytes. It is passed to all code that draws some.
 #[derive(Clone)]
 pub struct Chance(Source);
 
@@ -27,21 +28,21 @@ enum Source {
 }
 
 impl Chance {
-    /// The operating system's generator.
+    /// Uses the operating system's generator.
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A generator that yields the same bytes for the same seed: for tests only.
+    /// Makes a generator that yields the same bytes for the same seed. For tests only.
     pub fn seeded(seed: u64) -> Self {
         let generator = ChaCha20Rng::seed_from_u64(seed);
         Self(Source::Seeded(Arc::new(Mutex::new(generator))))
     }
 
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     ///
-    /// When the system has no random bytes to give, the process aborts: no request could be served
-    /// safely, none after it either, and a supervisor sees the exit (fail closed).
+    /// Aborts the process if the system has no random bytes: no request could be served safely any
+    /// more, and a supervisor sees the exit (fail closed).
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
             Source::System => {
@@ -58,7 +59,7 @@ impl Chance {
         }
     }
 
-    /// A 256-bit secret, as references carry it.
+    /// Draws a 256-bit secret for a reference.
     pub fn secret(&self) -> Secret<[u8; 32]> {
         let mut bytes = self.bytes();
         let secret = Secret::new(bytes);
@@ -66,48 +67,52 @@ impl Chance {
         secret
     }
 
-    /// A nonce for one sealing with XChaCha20-Poly1305: long enough to be drawn at random (ASVS 11.3.4).
+    /// Draws a nonce for sealing once with XChaCha20-Poly1305. It is long enough to be random (ASVS
+    /// 11.3.4).
     pub fn nonce(&self) -> [u8; 24] {
         self.bytes()
     }
 
-    /// A salt for one password hash (RFC 9106 §4).
+    /// Draws a salt for one password hash (RFC 9106 §4).
     pub fn salt(&self) -> [u8; 16] {
         self.bytes()
     }
 
-    /// The id of a row made at `now`: UUIDv7, the microseconds of its time leading, 62 random bits.
+    /// Draws the id of a row made at `now`: a UUIDv7 that begins with the time in microseconds and
+    /// has 62 random bits.
     pub fn id<K>(&self, now: Time) -> Id<K> {
         let micros = u64::try_from(now.micros()).unwrap_or(0);
         let (millis, part) = (micros / 1000, micros % 1000);
         let mut bytes: [u8; 10] = self.bytes();
-        // RFC 9562 §6.2, method 3: the twelve bits after the milliseconds are their fraction, so
-        // rows of one millisecond stay in order.
+        // RFC 9562 §6.2, method 3: the twelve bits after the milliseconds hold their fraction, so
+        // that rows of the same millisecond stay in order.
         let fraction = u16::try_from(part * 4096 / 1000).unwrap_or(0);
         bytes[..2].copy_from_slice(&fraction.to_be_bytes());
         Id::new(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 
-    /// A code of `digits` decimal digits, every one equally likely, leading zeros kept (NIST SP 800-63B-4 §3.1.3.2).
+    /// Draws a code of `digits` decimal digits, all equally likely, with leading zeros (NIST SP
+    /// 800-63B-4 §3.1.3.2).
     pub fn code(&self, digits: u32) -> Secret<String> {
         let width = digits as usize;
         let number = self.below(10_u64.saturating_pow(digits));
         Secret::new(format!("{number:0width$}"))
     }
 
-    /// A fresh TOTP secret of 160 bits.
+    /// Draws a TOTP secret of 160 bits.
     pub fn totp_secret(&self) -> Secret<Vec<u8>> {
         let mut bytes = vec![0; TOTP_SECRET_BYTES];
         self.fill(&mut bytes);
         Secret::new(bytes)
     }
 
-    /// A number below `bound`, every one equally likely; 0 when `bound` is 0.
+    /// Draws a number below `bound`, all equally likely; 0 if `bound` is 0.
     pub fn below(&self, bound: u64) -> u64 {
         if bound == 0 {
             return 0;
         }
-        // Numbers of the last, incomplete round would favour small remainders: drawn again.
+        // The last, incomplete round of numbers would favour small remainders, so it is drawn
+        // again.
         let whole_rounds = u64::MAX - u64::MAX % bound;
         loop {
             let drawn = u64::from_le_bytes(self.bytes());
@@ -161,7 +166,7 @@ mod tests {
             first[usize::from(digits[0] - b'0')] += 1;
             last[usize::from(digits[5] - b'0')] += 1;
         }
-        // Chi-square with 9 degrees of freedom stays below 27.9 with probability 0.999.
+        // With 9 degrees of freedom, chi-square stays below 27.9 with probability 0.999.
         for counts in [first, last] {
             let chi: f64 = counts
                 .iter()

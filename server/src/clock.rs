@@ -1,4 +1,4 @@
-//! `Clock`: the one place that reads the system's time, or a held one in tests.
+//! `Clock`: the only place that reads the system's time. In tests, it can be held still.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,25 +6,25 @@ use std::time::SystemTime;
 
 use crate::model::Time;
 
-/// Where the server's time comes from; handed to everything that needs to know what time it is.
+/// The source of the server's time. It is passed to all code that needs the time.
 ///
-/// Nothing else reads a clock, the database included, so that one server has one time and a
-/// test can hold it still.
+/// Nothing else reads a clock, not even the database. One server therefore has one time, and a test
+/// can hold it still.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The system's clock.
     System,
-    /// A clock that moves only when told to: microseconds since the epoch, shared by all clones.
+    /// A clock that moves only when set: microseconds since 1970, shared by all clones.
     Held(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `time`.
+    /// Makes a clock that stands at `time`.
     pub fn held(time: Time) -> Self {
         Self::Held(Arc::new(AtomicI64::new(time.micros())))
     }
 
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> Time {
         match self {
             Self::System => system_time(),
@@ -32,8 +32,7 @@ impl Clock {
         }
     }
 
-    /// Moves a held clock by `seconds` (back when negative); the system's clock is not ours to move,
-    /// so on [`Clock::System`] this does nothing.
+    /// Moves a held clock by `seconds`, back if negative. Does nothing on [`Clock::System`].
     pub fn advance(&self, seconds: i64) {
         self.set(self.now().plus_seconds(seconds));
     }
@@ -52,7 +51,7 @@ impl Clock {
     reason = "the one place that reads the system's clock"
 )]
 fn system_time() -> Time {
-    // A clock before 1970 is a broken clock, but no reason to panic.
+    // A clock before 1970 is broken, but no reason to panic.
     let micros = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
         Err(before) => {

@@ -1,4 +1,4 @@
-//! Countersign: self-hosted multi-factor authentication with a contract first.
+//! Countersign: a self-hosted, contract-first server for multi-factor authentication.
 
 pub mod api;
 pub mod app;

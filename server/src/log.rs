@@ -1,4 +1,5 @@
-//! The log: lines wait in a queue, and a thread of its own writes them, so that nobody waits for whoever reads them.
+//! The log. Lines wait in a queue and a thread of its own writes them, so that a slow reader of the
+//! log delays nobody.
 
 mod json;
 
@@ -19,22 +20,22 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::config::{LogFormat, Settings};
 
-/// Lines that wait at most: room for a burst, and a few megabytes when the reader hangs.
+/// How many lines may wait: room for a burst, and a few megabytes if the reader hangs.
 const QUEUE: usize = 8192;
 
-/// How often dropped lines are told while more of them are dropped.
+/// How often dropped lines are reported while more are dropped.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the end of the process waits for lines that nobody reads.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long to wait when standard error is a pipe that does not block and has no room.
+/// The pause if standard error is a non-blocking pipe without room.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The log of this process, once it was started.
+/// The log of this process, once started.
 static LOG: OnceLock<Queue> = OnceLock::new();
 
-/// The way to the thread that writes. As a writer it takes whole lines, and never blocks.
+/// The queue to the writing thread. As a writer, it takes whole lines and never blocks.
 #[derive(Clone)]
 struct Queue {
     entries: flume::Sender<Entry>,
@@ -43,26 +44,26 @@ struct Queue {
 
 enum Entry {
     Line(Vec<u8>),
-    /// Asks to be told when all lines before it are written.
+    /// Asks for a signal when all lines before it are written.
     Flush(flume::Sender<()>),
 }
 
-/// Standard error without the lock that others would wait for.
+/// Standard error without its lock, which others would wait for.
 #[derive(Clone)]
 struct Out(Arc<File>);
 
-/// How lines look.
+/// The style of log lines.
 #[derive(Clone, Copy)]
 struct Style {
     format: LogFormat,
     ansi: bool,
 }
 
-/// Starts the log of this process. Lines go to standard error; who does not read them loses them, and
-/// nothing else. Panics become lines, too.
+/// Starts the log of this process. Lines go to standard error; a reader that is too slow loses
+/// lines, and nothing else happens. Panics are logged, too.
 ///
 /// # Errors
-/// It was started before, or the thread cannot be started.
+/// Fails if it was started before, or the thread cannot be started.
 pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let error = io::stderr();
     let style = Style {
@@ -93,26 +94,27 @@ pub fn start(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a line that is no log line, after the log lines before it: through the queue, since standard
-/// error may hang. `false` when no log was started, and the line is the caller's to write.
+/// Writes a line that is not a log line, after all log lines before it. It goes through the queue,
+/// since standard error may hang. Returns `false` if no log was started; the caller then writes the
+/// line.
 pub fn say(line: &str) -> bool {
     let Some(queue) = LOG.get() else {
         return false;
     };
     let line = Entry::Line(format!("{line}\n").into_bytes());
-    // Lost if nobody makes room in time: nobody reads it then.
+    // The line is lost if there is no room in time: nobody is reading then.
     drop(queue.entries.send_timeout(line, FAREWELL));
     true
 }
 
-/// Waits until what is queued is written, or a second is over.
+/// Waits until the queue is written, but no longer than a second.
 pub fn finish() {
     let Some(queue) = LOG.get() else { return };
     let deadline = Instant::now() + FAREWELL;
     let (done, written) = flume::bounded(1);
     let asked = queue.entries.send_deadline(Entry::Flush(done), deadline);
     if asked.is_ok() {
-        // Late or never: what nobody reads is lost.
+        // If it is late, nobody reads, and the lines are lost.
         let _late = written.recv_deadline(deadline);
     }
 }
@@ -132,7 +134,7 @@ impl Write for Queue {
 }
 
 impl Write for Out {
-    /// Writes all of it, however long that takes.
+    /// Writes all of the line, however long that takes.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut rest = line;
         while !rest.is_empty() {
@@ -176,19 +178,19 @@ fn write_loop(queued: &flume::Receiver<Entry>, dropped: &AtomicU64, out: &Out, s
             }
             Entry::Flush(done) => Some(done),
         };
-        // Lines are dropped while the queue is full, so the last of it stands before the gap.
+        // Lines are dropped while the queue is full, so the last queued line comes before the gap.
         if asked.is_some() || queued.is_empty() || told.elapsed() >= TELL_EVERY {
             tell(dropped.swap(0, Ordering::Relaxed), out, style);
             told = Instant::now();
         }
         if let Some(done) = asked {
-            // Whoever asked may have given up.
+            // The caller may have given up.
             let _gone = done.send(());
         }
     }
 }
 
-/// Says how many lines were dropped: past the queue, which may be full again.
+/// Reports how many lines were dropped. Bypasses the queue, which may be full again.
 fn tell(dropped: u64, out: &Out, style: Style) {
     if dropped == 0 {
         return;

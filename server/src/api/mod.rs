@@ -1,4 +1,5 @@
-//! The APIs, each in a folder of its own: how it speaks. A further one is its folder, its file in `openapi/` and one line here.
+//! The APIs, each in a folder of its own that holds its wire format. To add one, add its folder,
+//! its file in `openapi/` and one line here.
 
 pub mod flashback;
 pub mod identity;
@@ -12,7 +13,7 @@ use crate::http::contract::Envelope;
 use crate::http::docs::Text;
 use crate::http::operations::Listing;
 
-/// The texts of a document: its file's, and the same as JSON, which the build script writes.
+/// The text of a document: its YAML file, and the JSON that the build script writes from it.
 macro_rules! text {
     ($stem:literal) => {
         $crate::http::docs::Text {
@@ -24,24 +25,24 @@ macro_rules! text {
 
 pub(crate) use text;
 
-/// One API: its document as written by hand, and how the code mounts and describes it.
+/// One API: its hand-written document, its routes, and the document made from its code.
 #[derive(Clone, Copy)]
 pub struct Document {
     /// The stem of its file: `identity` for `openapi/identity.yaml`.
     pub name: &'static str,
     /// The hand-written document, OpenAPI 3.0.3.
     pub strict: Text,
-    /// Its lenient twin, which `cargo xtask openapi` makes.
+    /// Its lenient twin, made by `cargo xtask openapi`.
     pub lenient: Text,
-    /// The document that the code yields, OpenAPI 3.1, for `cargo xtask drift`.
+    /// Makes the document from the code, OpenAPI 3.1, for `cargo xtask drift`.
     pub code: fn() -> utoipa::openapi::OpenApi,
     /// Mounts its operations.
     pub routes: Listing,
-    /// How it words what no handler sees.
+    /// Words the errors that no handler produced.
     pub envelope: Envelope,
 }
 
-/// Every API. The first one answers for paths that belong to none.
+/// Returns every API. The first one answers for paths that belong to none.
 pub const fn documents() -> &'static [Document] {
     &[
         identity::DOCUMENT,

@@ -1,4 +1,4 @@
-//! That the documents and the code say the same of errors, sentence by sentence.
+//! Tests that the documents and the code agree on errors, sentence by sentence.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::http::problem::Problem;
 use crate::http::status::{Media, Rejected};
 use crate::model::Refusal;
 
-/// What stands for one request in an error, and is another in the next.
+/// Fields of an error that differ for each request.
 const OF_ONE_REQUEST: [&str; 2] = ["requestId", "traceId"];
 
-/// Every rejection: one for each problem, and those that say another sentence under the same code.
+/// Every rejection: one for each problem, and those with another sentence under the same code.
 fn rejections() -> impl Iterator<Item = Rejected> {
     let others = [
         Rejected::from(Refusal::UsedMfaCode {
@@ -29,13 +29,14 @@ fn rejections() -> impl Iterator<Item = Rejected> {
     Problem::ALL.iter().map(|one| one.sample()).chain(others)
 }
 
-/// The members of this object under these names.
+/// Returns the members of an object that have these names.
 fn only(body: &Value, names: &[String]) -> BTreeMap<String, Value> {
     let wanted = names.iter().map(|name| (name.clone(), body[name].clone()));
     wanted.filter(|(_, value)| !value.is_null()).collect()
 }
 
-/// The members that every error of a document has, those of one request aside.
+/// Returns the members that every error of a document has, except those that differ for each
+/// request.
 fn common(contract: &Value) -> Vec<String> {
     let properties = &contract["components"]["schemas"]["ErrorResponse"]["properties"];
     let names = properties.as_object().expect("an ErrorResponse").keys();
@@ -45,14 +46,14 @@ fn common(contract: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Everything in a document that is an example of an error: it has a code and the name of a request.
+/// Collects all examples of errors in a document: objects with a code and the id of a request.
 fn examples<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
     let is_error =
         value["code"].is_string() && OF_ONE_REQUEST.iter().any(|name| value[*name].is_string());
     match value {
         Value::Object(_) if is_error => into.push(value),
         Value::Object(members) => {
-            // What a client reads when it meets a code newer than itself is said by no server of today.
+            // The example of `ErrorResponse` has a newer code, which this server never answers.
             let known = members.iter().filter(|(name, _)| *name != "ErrorResponse");
             known.for_each(|(_, member)| examples(member, into));
         }
@@ -61,7 +62,7 @@ fn examples<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
     }
 }
 
-/// What the server says under each code, in the words of this API.
+/// Returns what the server says under each code, in the words of this API.
 fn said(document: &Document, names: &[String]) -> BTreeMap<String, Vec<BTreeMap<String, Value>>> {
     let mut said: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for rejected in rejections() {

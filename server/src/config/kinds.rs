@@ -1,4 +1,4 @@
-//! The kinds of values a setting can have: how each is read, and what it allows.
+//! The kinds of values that settings can have: how each is parsed, and what it allows.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -16,16 +16,16 @@ use url::Url;
 use crate::config::postgres_url;
 use crate::model::{Secret, typed};
 
-/// Which database, as its URL says it.
+/// The database that a URL names.
 #[derive(Clone)]
 pub enum DatabaseUrl {
-    /// SQLite, in the file of this path.
+    /// SQLite, in the file at this path.
     Sqlite(PathBuf),
-    /// PostgreSQL: the whole URL, which may carry a password.
+    /// PostgreSQL: the whole URL, which may contain a password.
     Postgres(Secret<String>),
 }
 
-/// Shows which database, never the URL of a server.
+/// Shows which database it is, but never a server's URL.
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -35,7 +35,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// What signs access tokens.
+/// The algorithm that signs access tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningAlgorithm {
     /// Ed25519 (RFC 8037).
@@ -45,7 +45,7 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
-    /// The `alg` value, and what the setting and the key file say.
+    /// The `alg` value, as in the setting and the key file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EdDsa => "EdDSA",
@@ -54,38 +54,38 @@ impl SigningAlgorithm {
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people.
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// Reads the text of one kind of value.
+/// Parses one kind of value from text.
 pub(super) trait Kind {
-    /// What the text becomes.
+    /// The parsed type.
     type Value;
 
-    /// Reads `text`; the error is a sentence that says what is allowed, without the text itself.
+    /// Parses `text`. The error is a sentence that says what is allowed, without quoting the text.
     fn read(&self, text: &str) -> Result<Self::Value, String>;
 
-    /// What is allowed, to follow "it takes" and for the table.
+    /// Says what is allowed, to follow "it takes" and for the table.
     fn allowed(&self) -> String;
 
-    /// Whether the text may hold a secret, and so must never be shown.
+    /// Tells whether the text may contain a secret, and so must never be shown.
     fn secret(&self) -> bool {
         false
     }
 
-    /// The error of a text that is simply not of this kind.
+    /// Returns the error for a text that is not of this kind.
     fn refused(&self) -> String {
         format!("it takes {}", self.allowed())
     }
 }
 
-/// A whole number between two bounds, both allowed.
+/// A whole number between two bounds, inclusive.
 pub(super) struct Whole(pub u32, pub u32);
 
 impl Kind for Whole {
@@ -102,10 +102,10 @@ impl Kind for Whole {
     }
 }
 
-/// One of a few words.
+/// One word of a list.
 pub(super) struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
 
-/// On or off.
+/// `true` or `false`.
 pub(super) const SWITCH: Choice<bool> = Choice(&[("true", true), ("false", false)]);
 
 impl<T: Copy> Kind for Choice<T> {
@@ -154,10 +154,10 @@ impl Kind for Origin {
     }
 }
 
-/// What an Android app is known by, before the hash of the certificate that signed it.
+/// The prefix of an Android app's origin. The hash of its signing certificate follows.
 const ANDROID_APP: &str = "android:apk-key-hash:";
 
-/// Where passkeys may be used: origins, and Android apps, separated by commas.
+/// Where passkeys may be used: origins and Android apps, separated by commas.
 pub(super) struct PasskeyOrigins;
 
 impl PasskeyOrigins {
@@ -165,7 +165,7 @@ impl PasskeyOrigins {
         let Some(hash) = text.strip_prefix(ANDROID_APP) else {
             return Origin.read(text).ok();
         };
-        // SHA-256, in base64url.
+        // A SHA-256 hash, in base64url.
         let bytes = BASE64URL_NOPAD.decode(hash.as_bytes()).ok()?;
         (bytes.len() == 32).then(|| text.to_owned())
     }
@@ -207,7 +207,8 @@ impl Kind for Origins {
     }
 }
 
-/// A domain: what passkeys are bound to. Never an address, which browsers refuse (WebAuthn §5.1.2).
+/// The domain that passkeys are bound to. Never an IP address, which browsers refuse (WebAuthn
+/// §5.1.2).
 pub(super) struct Domain;
 
 impl Kind for Domain {
@@ -229,7 +230,7 @@ impl Kind for Domain {
     }
 }
 
-/// A file or a folder.
+/// The path of a file or a folder.
 pub(super) struct Place;
 
 impl Kind for Place {
@@ -246,7 +247,7 @@ impl Kind for Place {
     }
 }
 
-/// Where the data is.
+/// The database's URL.
 pub(super) struct Database;
 
 impl Kind for Database {
@@ -260,8 +261,8 @@ impl Kind for Database {
         }
         let rest = text.strip_prefix("sqlite:").ok_or_else(|| self.refused())?;
         let path = rest.strip_prefix("//").unwrap_or(rest);
-        // Each connection to ":memory:" would be a database of its own; "file:" would be SQLite's own
-        // kind of URL, and mean another file than the one that we make private.
+        // Each connection to ":memory:" would have its own database. "file:" is SQLite's own kind
+        // of URL and could mean another file than the one that we protect.
         let url = path
             .get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case("file:"));
@@ -278,7 +279,7 @@ impl Kind for Database {
     }
 }
 
-/// The mail server; nothing means that mail is written to files.
+/// The mail server. Empty means that mail is written to files.
 pub(super) struct Smtp;
 
 impl Kind for Smtp {
@@ -289,14 +290,14 @@ impl Kind for Smtp {
         }
         let (scheme, rest) = text.split_once("://").ok_or_else(|| self.refused())?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-        // Programs read such a URL in different ways, and some would call another server.
+        // Programs read such a URL in different ways, and some would connect to another server.
         if rest.matches('@').count() > usize::from(authority.contains('@')) {
             return Err(
                 "in user and password, @ is written %40, / is written %2F, ? is written %3F, # is written %23"
                     .to_owned(),
             );
         }
-        // The library's errors may quote the URL, and so the password: none of them is shown.
+        // The library's errors may quote the URL, and so the password. None of them is shown.
         AsyncSmtpTransport::<Tokio1Executor>::from_url(text).map_err(|_| self.refused())?;
         let host = authority
             .rsplit_once('@')
@@ -317,7 +318,7 @@ impl Kind for Smtp {
     }
 }
 
-/// Who mail comes from.
+/// The sender of mail.
 pub(super) struct Sender;
 
 impl Kind for Sender {
@@ -334,13 +335,13 @@ impl Kind for Sender {
     }
 }
 
-/// The name of this service in authenticator apps.
+/// The service's name in authenticator apps.
 pub(super) struct Label;
 
 impl Kind for Label {
     type Value = String;
     fn read(&self, text: &str) -> Result<String, String> {
-        // A colon separates the issuer from the account in an otpauth URI.
+        // A colon separates issuer and account in an otpauth URI.
         let odd = |c: char| c == ':' || typed::is_harmful(c);
         if !typed::shows(text) || text.chars().count() > 64 || text.chars().any(odd) {
             Err(self.refused())
@@ -376,7 +377,7 @@ impl Kind for Networks {
     }
 }
 
-/// Which log lines are written.
+/// The filter for log lines.
 pub(super) struct Filter;
 
 impl Kind for Filter {
@@ -393,12 +394,12 @@ impl Kind for Filter {
     }
 }
 
-/// Libraries that call it an error when a stranger sends something malformed. For the operator it is no error:
-/// anybody could fill the log with it.
+/// Libraries that log an error if a stranger sends something malformed. It is no error for the
+/// operator: anybody could fill the log with it.
 const OF_STRANGERS: [&str; 2] = ["actix_http", "webauthn_rs_core"];
 
-/// The filter, by which their lines are shown only where their DEBUG lines are, or where the operator
-/// names them.
+/// Adds to the filter that lines of [`OF_STRANGERS`] appear only where their DEBUG lines do, or
+/// where the operator names them.
 fn without_strangers(text: &str) -> String {
     let mut filter = text.to_owned();
     for library in OF_STRANGERS {
@@ -410,7 +411,7 @@ fn without_strangers(text: &str) -> String {
     filter
 }
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; `None` when it has another form.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. Returns `None` for any other form.
 fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -438,14 +439,14 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
         .map(|port| (host, Some(port)))
 }
 
-/// Whether a host name or address means this machine.
+/// Tells whether a host name or address means this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The host of an origin, as [`Origin`] reads it.
+/// Returns the host of an origin, as [`Origin`] parses it.
 pub(super) fn origin_host(origin: &str) -> &str {
     origin
         .split_once("://")
@@ -453,23 +454,23 @@ pub(super) fn origin_host(origin: &str) -> &str {
         .map_or("", |(host, _)| host)
 }
 
-/// Whether an origin (as [`Origin`] reads it) means this machine.
+/// Tells whether an origin (as [`Origin`] parses it) is on this machine.
 pub(super) fn origin_is_loopback(origin: &str) -> bool {
     is_loopback(origin_host(origin))
 }
 
-/// Whether an origin is an Android app.
+/// Tells whether an origin is an Android app.
 pub(super) fn origin_is_app(origin: &str) -> bool {
     origin.starts_with(ANDROID_APP)
 }
 
-/// Whether browsers offer passkeys on pages of this origin: with TLS, or on this machine (a secure
-/// context, WebAuthn §5).
+/// Tells whether browsers offer passkeys on pages of this origin: with TLS, or on this machine (a
+/// secure context, WebAuthn §5).
 pub(super) fn origin_is_secure(origin: &str) -> bool {
     !origin.starts_with("http://") || origin_is_loopback(origin)
 }
 
-/// An origin as browsers write it: without a port that is the scheme's own.
+/// Returns an origin as browsers write it: without its scheme's default port.
 pub(super) fn origin_as_sent(origin: &str) -> String {
     let written = Url::parse(origin).map(|url| url.origin());
     match written {
@@ -478,8 +479,8 @@ pub(super) fn origin_as_sent(origin: &str) -> String {
     }
 }
 
-/// Whether the passkeys of `domain` may be used on pages of this origin: on the domain itself and
-/// below it (WebAuthn §5.1.2).
+/// Tells whether passkeys of `domain` may be used on pages of this origin: the domain itself and
+/// its subdomains (WebAuthn §5.1.2).
 pub(super) fn origin_is_of(origin: &str, domain: &str) -> bool {
     let host = origin_host(origin);
     host.parse::<IpAddr>().is_err()

@@ -1,15 +1,17 @@
-//! Environment variables that begin as ours do and are no settings: those of other programs, and those that service links make.
+//! Recognises environment variables that begin like ours but are not settings: those of other
+//! programs, and those of Kubernetes service links.
 
 use crate::config::table::PREFIX;
 
-/// What our own clients and tests read.
+/// Variables that our own clients and tests read.
 const OURS: [&str; 3] = ["URL", "OUTBOX", "TEST_DATABASE_URL"];
 
-/// Whether a variable is another program's: it is passed over, while any other unknown name is taken for
-/// a setting that is misspelt.
+/// Tells whether a variable belongs to another program. It is then ignored, while any other unknown
+/// name counts as a misspelt setting.
 ///
-/// Kubernetes gives every container variables of every service of its namespace ("Service", "Environment
-/// variables"). For a service named `countersign`, or `countersign-web`, they begin as our settings do.
+/// Kubernetes gives every container variables for each service of its namespace ("Service",
+/// "Environment variables"). For a service named `countersign` or `countersign-web`, they begin
+/// like our settings.
 pub(super) fn is_foreign(key: &str, text: &str) -> bool {
     let Some(name) = key.strip_prefix(PREFIX) else {
         return false;
@@ -17,7 +19,7 @@ pub(super) fn is_foreign(key: &str, text: &str) -> bool {
     if OURS.contains(&name) {
         return true;
     }
-    // Of a service with a longer name, the rest of the name comes first.
+    // If the service has a longer name, the rest of its name comes first.
     let ends = |end: &str| {
         name.strip_suffix(end)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
@@ -29,14 +31,14 @@ pub(super) fn is_foreign(key: &str, text: &str) -> bool {
         || is_port(name)
 }
 
-/// `SERVICE_PORT_HTTP`: the number of a port with a name.
+/// Matches `SERVICE_PORT_HTTP`: the number of a named port.
 fn is_named_port(name: &str) -> bool {
     let named = |at: usize| at == 0 || name.get(..at).is_some_and(|rest| rest.ends_with('_'));
     let mut found = name.match_indices("SERVICE_PORT_");
     found.any(|(at, part)| named(at) && name.len() > at + part.len())
 }
 
-/// `PORT_8080_TCP`, and the same with `_PROTO`, `_PORT` or `_ADDR`.
+/// Matches `PORT_8080_TCP`, also with `_PROTO`, `_PORT` or `_ADDR`.
 fn is_port(name: &str) -> bool {
     let ends = ["_PROTO", "_PORT", "_ADDR"];
     let name = ends
@@ -54,7 +56,7 @@ fn is_port(name: &str) -> bool {
     digits && (before == "PORT" || before.ends_with("_PORT"))
 }
 
-/// `tcp://10.0.0.1:8080`.
+/// Matches `tcp://10.0.0.1:8080`.
 fn is_address(text: &str) -> bool {
     ["tcp://", "udp://", "sctp://"]
         .iter()

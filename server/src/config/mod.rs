@@ -1,4 +1,5 @@
-//! Settings: one table that flags, environment, file, help and `server/OPERATING.md` all come from, checked at the start.
+//! Settings: one table yields flags, environment variables, file keys, help and
+//! `server/OPERATING.md`. All settings are checked at the start.
 
 mod kinds;
 mod links;
@@ -25,9 +26,9 @@ use kinds::{
 };
 use sources::Found;
 
-/// Why the server does not start: one line that names the setting, where it came from, and what is allowed.
+/// Why the server does not start: one line with the setting, its source and what is allowed.
 ///
-/// It never holds the value of a setting that can carry a secret.
+/// It never contains the value of a setting that can hold a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SettingsError(String);
 
@@ -39,14 +40,17 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// What the command line gave: names of settings (as in the file) with their texts, and `config`.
+/// The flags of the command line: names of settings (as in the file) with their texts, and
+/// `config`.
 pub type Flags = Vec<(String, String)>;
 
 impl Settings {
-    /// Reads all settings: a flag wins over the environment, that over the file, that over the default.
+    /// Reads all settings. A flag wins over the environment, the environment over the file, and the
+    /// file over the default.
     ///
     /// # Errors
-    /// An unknown `COUNTERSIGN_` variable, an unknown key of the file, or a value that is not allowed.
+    /// Fails for an unknown `COUNTERSIGN_` variable, an unknown key of the file, or a value that is
+    /// not allowed.
     pub fn load(
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -56,11 +60,11 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Everything at its default with the data in `dir` and any free port, whatever the environment
-    /// says: for integrators' tests.
+    /// Returns all settings at their defaults, with the data in `dir` and any free port. Ignores
+    /// the environment. For integrators' tests.
     ///
     /// # Errors
-    /// None that is known: a test proves that the defaults are allowed.
+    /// A test proves that the defaults are valid, so no error is expected.
     pub fn for_test(dir: &Path) -> Result<Self, SettingsError> {
         let mut settings = Self::read(&Found::nothing())?;
         settings.listen.set_port(0);
@@ -71,7 +75,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// What is allowed, and worth a word to the operator at the start.
+    /// Returns warnings for settings that are allowed but deserve the operator's attention at the
+    /// start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let blocks = u64::from(self.hash_slots) * u64::from(self.argon2_memory_kib);
@@ -119,20 +124,21 @@ impl Settings {
         warnings
     }
 
-    /// The host that clients know this server by: a domain, or an IP address without brackets.
+    /// Returns the host under which clients know this server: a domain, or an IP address without
+    /// brackets.
     pub fn public_host(&self) -> &str {
         origin_host(&self.public_url)
     }
 
-    /// Whether clients know this server by an address of this machine: only then is whoever comes from
-    /// here its operator.
+    /// Tells whether clients know this server by an address of this machine. Only then is a client
+    /// on this machine its operator.
     pub fn is_for_this_machine(&self) -> bool {
         origin_is_loopback(&self.public_url)
     }
 
-    /// The origins of the pages and apps where passkeys may be used, as they name themselves; none when
-    /// passkeys are turned off, or clients know this server by an IP address, which passkeys cannot be
-    /// bound to.
+    /// Returns the origins of the pages and apps where passkeys may be used, as browsers write
+    /// them. The list is empty if passkeys are off, or if clients know this server by an IP
+    /// address, to which passkeys cannot be bound.
     pub fn passkey_pages(&self) -> Vec<String> {
         let offered = [&self.public_url].into_iter().filter(|_| self.passkeys);
         let further = self.passkey_origins.iter().filter(|_| self.passkeys);
@@ -149,7 +155,7 @@ impl Settings {
         app || origin_is_of(origin, domain)
     }
 
-    /// Rules that concern two settings at once.
+    /// Checks rules that concern two settings at once.
     fn check(&self) -> Result<(), SettingsError> {
         let policy = &self.policy;
         let rules = [
@@ -230,7 +236,7 @@ impl Settings {
     }
 }
 
-/// The machine's memory in KiB, where the system tells (proc(5)).
+/// Returns the machine's memory in KiB, if the system tells it (proc(5)).
 fn memory_kib() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/meminfo").ok()?;
     let total = told
@@ -239,7 +245,7 @@ fn memory_kib() -> Option<u64> {
     total.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// All settings as a markdown table: what `server/OPERATING.md` shows.
+/// Returns all settings as the markdown table in `server/OPERATING.md`.
 pub fn table() -> String {
     let mut text = "| Setting (key in the file) | Flag | Environment | Default | Allowed | Meaning |\n|---|---|---|---|---|---|\n".to_owned();
     for row in rows() {

@@ -1,12 +1,13 @@
-//! The URL of a PostgreSQL server, held to the form before the driver sees it: the driver's complaints quote what they are about.
+//! Checks the URL of a PostgreSQL server before the driver parses it, since the driver's errors
+//! quote parts of it.
 
 use std::net::Ipv6Addr;
 
-/// Why a URL is refused, in words that hold nothing of it; `None` when the driver will understand it
-/// as it was meant.
+/// Returns why a URL is refused, without quoting it; `None` if the driver will read it as it was
+/// meant.
 ///
-/// The form is libpq's (its manual, "Connection URIs"), less what it reads in another way than people
-/// do: an `@`, `/` or `?` in a password.
+/// The form is libpq's (its manual, "Connection URIs"), without what libpq reads differently from
+/// people: an `@`, `/` or `?` in a password.
 pub(super) fn flaw(url: &str) -> Option<&'static str> {
     let rest = url
         .strip_prefix("postgres://")
@@ -22,7 +23,7 @@ pub(super) fn flaw(url: &str) -> Option<&'static str> {
             "a % in it is not followed by two hexadecimal digits; % itself is written %25",
         );
     }
-    // The driver looks for the end of user and password up to the first slash.
+    // The driver searches for the end of user and password up to the first slash.
     let end = rest.find(['@', '/']).unwrap_or(rest.len());
     let (user, server) = match rest.split_at(end) {
         (user, server) if server.starts_with('@') => (user, &server[1..]),
@@ -47,7 +48,7 @@ pub(super) fn flaw(url: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether every `%` begins the code of a byte that is not NUL.
+/// Tells whether every `%` begins the code of a byte other than NUL.
 fn percent_encoded(text: &str) -> bool {
     let mut parts = text.split('%');
     parts.next();
@@ -57,7 +58,8 @@ fn percent_encoded(text: &str) -> bool {
     })
 }
 
-/// Whether this is a name, an address, an encoded folder of a socket, or nothing, and a port or none.
+/// Tells whether this is a host, with or without a port. The host is a name, an address, an encoded
+/// socket folder, or empty.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(text) => {

@@ -1,4 +1,4 @@
-//! The kinds of values that the settings of text messages have.
+//! The kinds of values for the settings of text messages.
 
 use std::str::FromStr;
 
@@ -8,16 +8,16 @@ use url::Url;
 use crate::config::kinds::{Kind, is_loopback};
 use crate::model::Secret;
 
-/// Who a text message comes from, as Twilio's Messages resource tells them apart.
+/// The sender of a text message. Twilio's Messages resource has a field for each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TwilioSender {
-    /// `From`: a number in E.164, a short code or an alphanumeric sender id.
+    /// For `From`: a number in E.164, a short code or an alphanumeric sender id.
     From(String),
-    /// `MessagingServiceSid`.
+    /// For `MessagingServiceSid`.
     Service(String),
 }
 
-/// Countries, separated by commas; nothing means that there are no text messages.
+/// Countries, separated by commas. Empty means that there are no text messages.
 pub(super) struct Countries;
 
 impl Kind for Countries {
@@ -37,7 +37,7 @@ impl Kind for Countries {
     }
 }
 
-/// Where codes are handed over: encrypted, or on this machine.
+/// Parses the URL that codes are sent to: it must be encrypted, or on this machine.
 fn endpoint(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?;
@@ -53,7 +53,7 @@ fn endpoint(text: &str) -> Option<Url> {
 
 const ENDPOINT: &str = "an https address (http on this machine only)";
 
-/// The base of an API: no query, and no `/` at its end.
+/// The base URL of an API: no query, and no `/` at its end.
 pub(super) struct Base;
 
 impl Kind for Base {
@@ -66,13 +66,13 @@ impl Kind for Base {
     fn allowed(&self) -> String {
         ENDPOINT.to_owned()
     }
-    /// A refused one may hold a password.
+    /// A refused URL may contain a password.
     fn secret(&self) -> bool {
         true
     }
 }
 
-/// The address of one operation. It may hold a secret in its path or query.
+/// The URL of one operation. Its path or query may contain a secret.
 pub(super) struct Hook;
 
 impl Kind for Hook {
@@ -92,7 +92,7 @@ impl Kind for Hook {
     }
 }
 
-/// A secret text of visible ASCII characters, at least this many.
+/// A secret of visible ASCII characters, with this minimum length.
 pub(super) struct Visible(pub usize);
 
 impl Kind for Visible {
@@ -114,13 +114,13 @@ impl Kind for Visible {
     }
 }
 
-/// A Twilio SID: two letters and 32 hexadecimal digits (Twilio, "String Identifier").
+/// Checks a Twilio SID: two letters and 32 hexadecimal digits (Twilio, "String Identifier").
 fn is_sid(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix)
         .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// A Twilio account.
+/// The SID of a Twilio account.
 pub(super) struct Account;
 
 impl Kind for Account {
@@ -137,7 +137,7 @@ impl Kind for Account {
     }
 }
 
-/// Who text messages come from.
+/// The sender of text messages.
 pub(super) struct Originator;
 
 impl Kind for Originator {
@@ -153,7 +153,8 @@ impl Kind for Originator {
             (3..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
         };
         let number = text.strip_prefix('+').is_some_and(|rest| digits(rest, 15));
-        // Twilio, "Alphanumeric Sender ID": up to 11 letters, digits and spaces, a letter among them.
+        // Twilio, "Alphanumeric Sender ID": up to 11 letters, digits and spaces, with at least one
+        // letter.
         let name = text.len() <= 11
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ')
             && text.bytes().any(|b| b.is_ascii_alphabetic());

@@ -1,4 +1,5 @@
-//! Where the texts of settings come from: flags, environment, file; and what to say about a bad one.
+//! Collects the texts of settings from flags, environment and file, and words the errors about
+//! them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,17 +11,17 @@ use crate::config::table::{CONFIG, PREFIX, rows, variable};
 use crate::config::{Flags, SettingsError};
 use crate::model::typed;
 
-/// The text of a setting, and where it came from, in words.
+/// The text of a setting, with its source in words.
 struct Text {
     text: String,
     origin: String,
 }
 
-/// The texts of all settings that were given, the strongest source of each.
+/// The texts of all given settings, each from its strongest source.
 pub(super) struct Found(BTreeMap<String, Text>);
 
 impl Found {
-    /// No setting was given.
+    /// Holds no setting.
     pub(super) const fn nothing() -> Self {
         Self(BTreeMap::new())
     }
@@ -44,7 +45,7 @@ impl Found {
         Ok(found)
     }
 
-    /// Reads a setting that has no fixed default; `None` when it was not given.
+    /// Reads a setting without a fixed default; `None` if it was not given.
     pub(super) fn given<K: Kind>(
         &self,
         name: &str,
@@ -66,7 +67,7 @@ impl Found {
         kind.read(text).map(Some).map_err(told)
     }
 
-    /// Reads a setting, or its default.
+    /// Reads a setting, or uses its default.
     pub(super) fn value<K: Kind>(
         &self,
         name: &str,
@@ -80,7 +81,8 @@ impl Found {
         kind.read(default).map_err(told)
     }
 
-    /// Notes a text; an empty one says nothing, whatever the setting: tools that fill in a form leave it.
+    /// Stores a text. An empty text counts as not given, whatever the setting: tools that fill in a
+    /// form leave it empty.
     fn add(&mut self, name: &str, text: String, origin: String) {
         if !text.is_empty() {
             self.0.insert(name.to_owned(), Text { text, origin });
@@ -121,7 +123,7 @@ impl Found {
         let text = fs::read_to_string(path)
             .map_err(|error| refuse(format!("{error}: name a file that can be read")))?;
         let text = typed::without_mark(&text);
-        // The parser's own display quotes the line, which may hold a password.
+        // The parser's own error quotes the line, which may contain a password.
         let document: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
@@ -145,7 +147,7 @@ impl Found {
     }
 }
 
-/// The text of a TOML value; a list becomes its members with commas between.
+/// Returns the text of a TOML value. The members of a list are joined with commas.
 fn plain(value: toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text),

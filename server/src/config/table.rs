@@ -1,4 +1,4 @@
-//! The table of all settings: name, kind with its bounds, default and meaning, each said once.
+//! The table of all settings: name, kind with its bounds, default and meaning, each written once.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,42 +19,42 @@ use crate::config::sources::Found;
 use crate::model::Secret;
 use crate::model::policy::Policy;
 
-/// What every environment variable of ours begins with.
+/// The prefix of all our environment variables.
 pub(super) const PREFIX: &str = "COUNTERSIGN_";
 
-/// The name of the one setting that is not in the file: the file.
+/// The only setting that is not in the file: the path of the file.
 pub(super) const CONFIG: &str = "config";
 
-/// The environment variable of a setting.
+/// Returns the environment variable of a setting.
 pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
 }
 
-/// One setting, as help and `server/OPERATING.md` show it.
+/// One setting, as shown in help and `server/OPERATING.md`.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The key in the file; flag and environment variable follow from it.
+    /// The key in the file. Flag and environment variable follow from it.
     pub name: &'static str,
-    /// What it is when nobody says anything; empty for nothing.
+    /// The default; empty if there is none.
     pub default: String,
-    /// What it may be.
+    /// The allowed values.
     pub allowed: String,
-    /// What it is for.
+    /// What the setting is for.
     pub help: &'static str,
 }
 
 impl Row {
-    /// The flag, without its dashes.
+    /// Returns the flag, without its dashes.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// The environment variable.
+    /// Returns the environment variable.
     pub fn variable(&self) -> String {
         variable(self.name)
     }
 
-    /// The default, or `none`.
+    /// Returns the default, or `none`.
     pub fn default_shown(&self) -> &str {
         if self.default.is_empty() {
             "none"
@@ -68,7 +68,7 @@ fn processors() -> u32 {
     thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
 }
 
-/// Reads one setting: its fixed default is a text like any other; a derived one is computed.
+/// Reads one setting. A fixed default is parsed like any other text; a derived one is computed.
 macro_rules! read {
     ($found:ident, $name:ident, $kind:expr, $shown:literal) => {
         $found.value(stringify!($name), &$kind, $shown)?
@@ -81,8 +81,8 @@ macro_rules! read {
     };
 }
 
-/// Declares the settings; from each line come a field, a flag, an environment variable, a key of the
-/// file, its default and bounds, and a row of help.
+/// Declares the settings. Each line yields a field, a flag, an environment variable, a key of the
+/// file, a default with bounds, and a row of help.
 macro_rules! settings {
     (
         $($(#[doc = $help:literal])+ $name:ident: $type:ty = $kind:expr, $shown:literal $(=> $derived:expr)?;)+
@@ -107,7 +107,7 @@ macro_rules! settings {
             }
         }
 
-        /// All settings, in their order.
+        /// Returns all settings, in order.
         pub fn rows() -> Vec<Row> {
             let limits = Policy::default();
             vec![

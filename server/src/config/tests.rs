@@ -1,4 +1,4 @@
-//! Tests of settings: precedence, bounds, and the one clear line that never shows a secret.
+//! Tests of settings: precedence, bounds, and errors of one clear line that never show a secret.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ fn refused(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> String {
     line
 }
 
-/// A settings file of its own for each test.
+/// Makes a settings file of its own for each test.
 fn file(name: &str, text: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("countersign-{name}-{}.toml", std::process::id()));
     std::fs::write(&path, text).expect("written");
@@ -168,8 +168,8 @@ fn an_empty_text_is_none_whatever_the_setting() {
     assert_eq!(settings.listen.port(), 2, "an empty flag hides nothing");
 }
 
-/// What Kubernetes gives to each container of the namespace of a service that is named as we are, or
-/// begins so, and what our own clients read.
+/// The variables that Kubernetes gives to each container of a namespace with a service whose name
+/// is, or begins like, ours; and those that our own clients read.
 #[test]
 fn variables_of_other_programs_are_passed_over() {
     let plain = format!("{:?}", load(&[], &[]).expect("defaults"));
@@ -300,7 +300,7 @@ fn passkeys_are_bound_to_the_host_of_public_url_or_above_it() {
     ] {
         assert!(refused(&[url, ("passkey_origins", bad)], &[]).contains("android"));
     }
-    // As browsers write it: they leave the port out that goes without saying.
+    // Browsers leave out the default port.
     let with_port = load(&[("public_url", "https://MFA.example.com:443")], &[]).expect("good");
     assert_eq!(with_port.passkey_pages(), ["https://mfa.example.com"]);
     let by_number = [("public_url", "http://10.0.0.1"), ("passkey_origins", app)];

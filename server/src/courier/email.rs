@@ -1,4 +1,4 @@
-//! Mail: a letter as a message, and the ways it leaves: a mail server, or a folder of files.
+//! Delivers mail: makes a message from a letter, and sends it to a mail server or into a folder.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -20,26 +20,26 @@ use crate::model::user::canonical_address;
 use crate::model::{NoticeId, Time};
 use crate::vault::{make_folder, private};
 
-/// What became of a try to deliver.
+/// The result of one try to deliver.
 pub(super) enum Delivery {
-    /// Handed over; where to, for the log.
+    /// Handed over. The path of the file, for the log.
     Done(Option<PathBuf>),
-    /// The receiver will never take it: no sense in trying again. Why, for the log.
+    /// The receiver will never accept it, so it is not tried again. The reason, for the log.
     Refused(String),
-    /// Not now. Why, for the log.
+    /// Not possible now. The reason, for the log.
     Failed(String),
 }
 
-/// How mail leaves.
+/// How mail is delivered.
 pub(super) enum Post {
     /// To a mail server.
     Smtp(Box<Smtp>),
-    /// Into files of this folder: the default, for trying things out.
+    /// Into files in this folder: the default, for trying things out.
     Outbox(PathBuf),
 }
 
 impl Post {
-    /// Gets ready what the settings ask for.
+    /// Prepares the delivery that the settings ask for.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         let Some(url) = &settings.smtp_url else {
             return Ok(Self::Outbox(settings.data_dir.join("outbox")));
@@ -49,7 +49,7 @@ impl Post {
         Ok(Self::Smtp(Box::new(smtp.context("smtp_url")?)))
     }
 
-    /// Tries to deliver.
+    /// Tries to deliver once.
     pub(super) async fn deliver(
         &self,
         id: NoticeId,
@@ -66,8 +66,8 @@ impl Post {
     }
 }
 
-/// The message of a letter. A second one for the same notice is equal but for its date, so that a
-/// receiver sees them as one.
+/// Makes the message of a letter. A second one for the same notice differs only in its date, so
+/// that a receiver treats both as one.
 pub(super) fn message(
     notice: &Notice,
     letter: &Letter,
@@ -75,13 +75,13 @@ pub(super) fn message(
     service: &str,
     now: Time,
 ) -> Result<Message> {
-    // Never parsed as a mailbox: that would read more into it than an address.
+    // Not parsed as a mailbox: that could read more into it than an address.
     let (local, domain) = letter
         .to
         .split_once('@')
         .context("the letter has no address")?;
-    // The library takes the marks of some scripts for no letters: what is an address by our own rule,
-    // which lets nothing pass that ends a line or a part, is one.
+    // The library refuses letters with marks of some scripts. An address that passes our own rule
+    // is accepted: that rule allows nothing that could end a line or a part.
     let ours = canonical_address(&letter.to).as_ref() == Some(&letter.to);
     let to = match Address::new(local, domain) {
         Ok(to) => to,
@@ -89,7 +89,7 @@ pub(super) fn message(
         Err(_) => bail!("no mail can be sent to this address"),
     };
     let written = write(letter, service);
-    // Said, since the library would read it out of the headers by the same rule.
+    // Set explicitly: the library would derive it from the headers by the same strict rule.
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()])?;
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
     Message::builder()
@@ -108,8 +108,8 @@ pub(super) fn message(
         .context("composing the mail")
 }
 
-/// The text as it stands where it can be sent so: a link that an encoding folds cannot be copied out of
-/// a file. The lines are shorter than the 998 octets of RFC 5322 §2.1.1.
+/// Sends the text unencoded if possible, since an encoding may fold a link so that it cannot be
+/// copied from a file. Lines must have at most 998 octets (RFC 5322 §2.1.1).
 fn unfolded(text: String) -> Body {
     let long = text.lines().any(|line| line.len() > 998);
     if !text.is_ascii() || long {
@@ -119,7 +119,7 @@ fn unfolded(text: String) -> Body {
     Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }
 
-/// The time for a `Date` header, which knows the years 1970 to 9999 only.
+/// Returns the time for a `Date` header, which only allows the years 1970 to 9999.
 fn moment(time: Time) -> SystemTime {
     let seconds = u64::try_from(time.seconds())
         .unwrap_or(0)
@@ -137,7 +137,7 @@ pub(super) async fn keep(path: PathBuf, bytes: Vec<u8>) -> Delivery {
     }
 }
 
-/// Writes a file that appears only when it is whole, readable by the owner alone.
+/// Writes a file that only its owner can read and that appears only when complete.
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("the outbox has no folder")?;
     let draft = path.with_extension("new");

@@ -1,54 +1,56 @@
-//! Whether messages leave: since when none of a channel did though some wait, told once in the log.
+//! Watches whether messages leave. If none of a channel did for a minute though some wait, the log
+//! says so once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::Time;
 use crate::model::notice::{Channel, Lane};
 
-/// How long nothing may leave, in seconds, before somebody should know.
+/// For how many seconds no message may leave before the operator should know.
 const PATIENCE: i64 = 60;
 
-/// How the courier of this process does, for readiness and for the log. What is known of a channel ends
-/// with the first message that leaves, and when none waits any more.
+/// The state of this process's courier, for readiness and the log. A channel's failures are
+/// forgotten when a message leaves, or when none waits any more.
 #[derive(Default)]
 pub struct Health {
     mail: Mutex<Pulse>,
     text: Mutex<Pulse>,
 }
 
-/// What is known of one channel.
+/// The state of one channel.
 #[derive(Default)]
 struct Pulse {
-    /// When the first try since the last message that left began, and why the last one failed.
+    /// When the first failed try since the last success began, and why the latest one failed.
     failing: Option<(Time, String)>,
-    /// Whether the log says so.
+    /// Whether this was logged.
     told: bool,
 }
 
 impl Health {
-    /// The channel by which nothing has left for a minute though something waits, if there is one.
+    /// Returns a channel through which nothing has left for a minute though something waits, if
+    /// there is one.
     pub fn stuck(&self, now: Time) -> Option<Channel> {
         let stuck = |channel: &Channel| self.pulse(*channel).stuck_for(now).is_some();
         [Channel::Mail, Channel::Text].into_iter().find(stuck)
     }
 
-    /// A message left; `None` for the channel of a letter that nobody can read.
+    /// Records that a message left. The channel is `None` for a letter that cannot be read.
     pub(super) fn sent(&self, channel: Option<Channel>) {
         if let Some(channel) = channel {
             self.pulse(channel).well(channel);
         }
     }
 
-    /// A message did not leave; the try began at `began`.
+    /// Records that a message did not leave. The try began at `began`.
     pub(super) fn failed(&self, channel: Option<Channel>, began: Time, why: &str) {
         let Some(channel) = channel else { return };
         let mut pulse = self.pulse(channel);
         let since = pulse.failing.take().map_or(began, |(since, _)| since);
-        // A clock that went back must not make it wait for longer.
+        // A clock that went back must not prolong the minute.
         pulse.failing = Some((since.min(began), why.to_owned()));
     }
 
-    /// Looks at all channels, of which something waits in these lanes, and tells the log what is new.
+    /// Checks the channels against the lanes in which something waits, and logs what has changed.
     pub(super) fn judge(&self, waiting: &[Lane], now: Time) {
         for channel in [Channel::Mail, Channel::Text] {
             let mut pulse = self.pulse(channel);
@@ -79,7 +81,7 @@ impl Health {
 }
 
 impl Pulse {
-    /// For how many seconds nothing has left, and why, if that is too long.
+    /// Returns for how many seconds nothing has left, and why, if that is too long.
     fn stuck_for(&self, now: Time) -> Option<(i64, &str)> {
         let (since, why) = self.failing.as_ref()?;
         let seconds = now.seconds() - since.seconds();

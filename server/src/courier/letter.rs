@@ -1,20 +1,21 @@
-//! What a letter says: the template of its message, filled in.
+//! Writes the text of a letter by filling in the template of its message.
 
 use crate::model::Time;
 use crate::model::kinds::FactorKind;
 use crate::model::notice::{Letter, Message};
 
-/// The most characters of a line.
+/// The longest line, in characters.
 const LINE: usize = 72;
 
-/// A letter's subject and text, lines ended by `\n`.
+/// A letter's subject and text. Lines end with `\n`.
 pub(super) struct Written {
     pub(super) subject: String,
     pub(super) text: String,
 }
 
-/// Writes a letter in the name of `service`. The minute stands in the subject: mail programs hide a newer
-/// mail below an older one of the same subject, and so a newer code.
+/// Writes a letter in the name of `service`. The subject contains the time to the minute, because
+/// mail programs hide a newer mail below an older one with the same subject, and with it a newer
+/// code.
 pub(super) fn write(letter: &Letter, service: &str) -> Written {
     let (code, minutes) = code(&letter.message);
     let lifetime = lifetime(minutes);
@@ -40,7 +41,7 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
     }
 }
 
-/// So many minutes, in whole hours where they are.
+/// Returns a number of minutes in words, in whole hours if possible.
 fn lifetime(minutes: u32) -> String {
     match minutes {
         1 => "1 minute".to_owned(),
@@ -50,7 +51,8 @@ fn lifetime(minutes: u32) -> String {
     }
 }
 
-/// A line, broken between words to be read without scrolling (RFC 5322 §2.1.1: 78 at most).
+/// Breaks a line between words so that it can be read without scrolling (RFC 5322 §2.1.1: at most
+/// 78 characters).
 fn wrapped(line: &str) -> String {
     let mut text = String::new();
     let mut column = 0;
@@ -70,7 +72,7 @@ fn wrapped(line: &str) -> String {
     text
 }
 
-/// The template: its first line is the subject.
+/// Returns the template. Its first line is the subject.
 const fn template(message: &Message) -> &'static str {
     match message {
         Message::RegistrationCode { .. } => include_str!("templates/registration_code.txt"),
@@ -110,7 +112,7 @@ const fn template(message: &Message) -> &'static str {
     }
 }
 
-/// The code and its minutes, of a message that has one.
+/// Returns the code of a message and its lifetime in minutes, if it has one.
 pub(super) fn code(message: &Message) -> (&str, u32) {
     match message {
         Message::RegistrationCode { code, minutes }
@@ -145,7 +147,7 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
     }
 }
 
-/// The lines that offer the link, of a message that has one.
+/// Returns the lines that offer the message's link, if it has one.
 fn link(message: &Message) -> String {
     match message {
         Message::SetupCode {
@@ -169,7 +171,7 @@ fn link(message: &Message) -> String {
             ..
         } => {
             let works = match link_minutes {
-                // A letter of an older server does not say.
+                // A letter written by an older server does not say how long.
                 0 => String::new(),
                 minutes => format!(" The link works for {}.", lifetime(*minutes)),
             };
@@ -180,7 +182,7 @@ fn link(message: &Message) -> String {
     }
 }
 
-/// The act that a code confirms, as the client named it.
+/// Returns the action that a code confirms, as the client named it.
 fn action(message: &Message) -> &str {
     match message {
         Message::ActionCode { action, .. } => action,
@@ -188,7 +190,7 @@ fn action(message: &Message) -> &str {
     }
 }
 
-/// What the message is about is called: a key, an account, a role.
+/// Returns the name of what the message is about: a key, an account, a role.
 fn name(message: &Message) -> &str {
     match message {
         Message::ApiKeyMade { name }
@@ -199,7 +201,7 @@ fn name(message: &Message) -> &str {
     }
 }
 
-/// How many recovery codes are left, of the message that says so.
+/// Returns how many recovery codes are left, if the message says so.
 fn remaining(message: &Message) -> String {
     match message {
         Message::RecoveryCodeUsed { remaining } => remaining.to_string(),
@@ -207,7 +209,8 @@ fn remaining(message: &Message) -> String {
     }
 }
 
-/// The methods a message is about, separated by commas in it, in words that begin a sentence.
+/// Returns the methods that a message is about, in words that begin a sentence. The message
+/// separates them by commas.
 fn method(message: &Message) -> String {
     match message {
         Message::FactorEnabled { method }
@@ -231,19 +234,19 @@ fn one_method(word: &str) -> &str {
         Some(FactorKind::Passkey) => "Passkeys",
         Some(FactorKind::RecoveryCode) => "Recovery codes",
         Some(FactorKind::ScratchCode) => "Scratch codes",
-        // A word of a newer server: as it stands.
+        // A method that only a newer server knows is shown as it is.
         None => word,
     }
 }
 
-/// `2026-11-22 14:15 UTC`.
+/// Formats a time as `2026-11-22 14:15 UTC`.
 fn when(time: Time) -> String {
     let text = time.to_string();
     let (day, rest) = text.split_once('T').unwrap_or((&text, ""));
     format!("{day} {} UTC", rest.get(..5).unwrap_or(rest))
 }
 
-/// Where it came from, in words.
+/// Returns in words where the call came from.
 fn source(source: &str) -> String {
     match source {
         "console" => "the server's command line".to_owned(),
@@ -251,7 +254,7 @@ fn source(source: &str) -> String {
     }
 }
 
-/// Puts the fields into a template, in one pass: what a field brings is never filled again.
+/// Fills the fields into a template in one pass: the content of a field is never filled again.
 fn fill(template: &str, fields: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() + 256);
     let mut rest = template;

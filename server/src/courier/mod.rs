@@ -1,4 +1,4 @@
-//! The courier: takes notices from the queue and delivers them, whatever happens, once or rarely twice.
+//! The courier takes notices from the queue and delivers each one once, in rare cases twice.
 
 mod email;
 mod health;
@@ -35,8 +35,8 @@ pub use health::Health;
 use sms::Texts;
 pub use sms::warnings;
 
-/// How many deliveries of a lane are under way at once. Each lane has its own, so that a server that
-/// hangs holds up nothing but what goes to it, and notices hold up no codes.
+/// How many deliveries of a lane run at once. Lanes have separate limits, so that a server that
+/// hangs delays only its own messages, and notices never delay codes.
 const fn at_once(lane: Lane) -> usize {
     match lane {
         Lane::MailCodes | Lane::Texts => 4,
@@ -44,19 +44,20 @@ const fn at_once(lane: Lane) -> usize {
     }
 }
 
-/// How long a courier holds a notice; what a courier that died held is free after this. No delivery takes as long.
+/// How long a courier leases a notice, in seconds. After that, a notice of a courier that died is
+/// free again. No delivery takes that long.
 const LEASE_SECONDS: i64 = 60;
 
-/// How often the queue is looked at when nobody says that there is something new.
+/// How often the queue is read if nobody signals new notices.
 const POLL: Duration = Duration::from_secs(2);
 
-/// The wait before the second try; it doubles with each further one.
+/// The wait before the second try, in seconds. It doubles with each further one.
 const RETRY_SECONDS: i64 = 5;
 
 /// The longest wait between two tries, in seconds.
 const RETRY_MAX_SECONDS: i64 = 3600;
 
-/// How long a notice may wait. Each wait may be a quarter longer, see [`Courier::next_try`].
+/// The longest waits of a notice. Each may be a quarter longer, see [`Courier::next_try`].
 const WAITS: Waits = Waits {
     lease: LEASE_SECONDS,
     first: RETRY_SECONDS * 1_250_000,
@@ -64,7 +65,8 @@ const WAITS: Waits = Waits {
     longest: RETRY_MAX_SECONDS * 1_250_000,
 };
 
-/// Delivers notices. Several servers may each have one; no notice is taken by two at a time.
+/// Delivers notices. Several servers may each run one; a lease prevents that two deliver the same
+/// notice.
 #[derive(Clone)]
 pub struct Courier(Arc<Inner>);
 
@@ -83,20 +85,21 @@ struct Inner {
 }
 
 impl Courier {
-    /// Whether a courier could get ready with these settings; nothing is made.
+    /// Checks whether a courier can work with these settings. Creates nothing.
     ///
     /// # Errors
-    /// As [`Courier::new`].
+    /// Fails as [`Courier::new`] does.
     pub fn check(settings: &Settings) -> anyhow::Result<()> {
         Post::new(settings)?;
         Texts::new(settings)?;
         Ok(())
     }
 
-    /// Gets ready to deliver; `wake` tells that there may be something new, `health` is told how it goes.
+    /// Prepares a courier. `wake` signals that there may be new notices, and `health` records
+    /// successes and failures.
     ///
     /// # Errors
-    /// The mail server's URL, or what sends text messages, cannot be used.
+    /// Fails if the mail server's URL, or the configured way for text messages, cannot be used.
     pub fn new(
         settings: &Settings,
         store: Store,
@@ -120,8 +123,8 @@ impl Courier {
         })))
     }
 
-    /// Delivers until `stop` is over; then lets what is under way come to its end, which takes
-    /// no longer than a delivery may.
+    /// Delivers until `stop` is over. Then lets running deliveries finish, each of which has a time
+    /// limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut under_way = JoinSet::new();
@@ -140,13 +143,13 @@ impl Courier {
         }
     }
 
-    /// The lanes in which more may be under way, and how much.
+    /// Returns the lanes with free places, and how many each has.
     fn room(&self) -> impl Iterator<Item = (Lane, usize)> {
         let free = |(lane, slots): &(Lane, Arc<Semaphore>)| (*lane, slots.available_permits());
         self.0.slots.iter().map(free).filter(|&(_, free)| free > 0)
     }
 
-    /// Takes as many due notices as may be under way, and begins to deliver them.
+    /// Takes as many due notices as there are free places, and starts their delivery.
     async fn begin(&self, under_way: &mut JoinSet<()>) {
         match self.take(self.room().collect()).await {
             Ok(notices) => {
@@ -155,17 +158,18 @@ impl Courier {
                     let courier = self.clone();
                     under_way.spawn(async move {
                         courier.deliver(notice).await;
-                        // Given back by a panic, too.
+                        // Freed after a panic, too.
                         drop(slot);
                     });
                 }
             }
-            // Looked at again at the next poll; who cannot reach the database sees it in readyz too.
+            // The next poll reads it again. `/readyz` also reports a database that cannot be
+            // reached.
             Err(error) => tracing::warn!(?error, "the courier cannot read its queue"),
         }
     }
 
-    /// One of the places of a notice's lane, of which there is one: nobody else takes any.
+    /// Takes a place in the notice's lane. There is one, since only this task takes any.
     fn slot(&self, notice: &Notice) -> Option<OwnedSemaphorePermit> {
         let of_it = |(lane, _): &&(Lane, Arc<Semaphore>)| lane.as_str() == notice.lane;
         let (_, slots) = self.0.slots.iter().find(of_it)?;
@@ -173,7 +177,7 @@ impl Courier {
     }
 
     async fn take(&self, room: Vec<(Lane, usize)>) -> Result<Vec<Notice>> {
-        // A look costs no write, and most looks find nothing.
+        // A read costs no write, and most reads find nothing.
         let waiting = self.0.store.read(notices::waiting).await?;
         let now = self.0.clock.now();
         self.0.health.judge(&waiting, now);
@@ -195,12 +199,12 @@ impl Courier {
         self.0.store.write(take).await
     }
 
-    /// Delivers one notice, and says in the queue what became of it.
+    /// Delivers one notice, and records the result in the queue.
     async fn deliver(&self, notice: Notice) {
         let id = notice.id;
         let kind = notice.kind.clone();
         if let Err(error) = self.attempt(notice).await {
-            // The lease runs out and it is tried again; the receiver may get it twice.
+            // The lease expires and the notice is tried again. The receiver may get it twice.
             tracing::error!(?error, %id, kind, "what became of a mail could not be stored");
         }
     }
@@ -272,7 +276,7 @@ impl Courier {
                 Err(error) => Delivery::Refused(format!("{error:#}")),
             }
         };
-        // Mail servers like to repeat the address; the log gets it masked.
+        // Mail servers often repeat the address. The log shows it masked.
         let hide = |why: String| why.replace(&letter.to, &masked(&letter.to));
         match delivery {
             Delivery::Done(place) => Delivery::Done(place),
@@ -289,8 +293,8 @@ impl Courier {
             .await
     }
 
-    /// When to try again after `tries` earlier tries: 5 s, 10 s, 20 s …, each up to a quarter sooner
-    /// or later, so that what failed together does not come back together.
+    /// Returns when to try again after `tries` earlier tries: 5 s, 10 s, 20 s …, each varied by up
+    /// to a quarter, so that notices that failed together do not return together.
     fn next_try(&self, tries: i32) -> Time {
         let doublings = u32::try_from(tries).unwrap_or(0).min(20);
         let wait = (RETRY_SECONDS << doublings).min(RETRY_MAX_SECONDS) * 1_000_000;
@@ -303,7 +307,7 @@ impl Courier {
 
 fn note_end(ended: std::result::Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        // Its lease runs out, and the next try may do better.
+        // Its lease expires, and the next try may succeed.
         tracing::error!(%error, "delivering a mail panicked");
     }
 }

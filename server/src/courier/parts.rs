@@ -1,18 +1,20 @@
-//! How many messages a text costs, as phone networks count (3GPP TS 23.038, GSM 7-bit default alphabet).
+//! Counts how many text messages a text takes on phone networks (3GPP TS 23.038, GSM 7-bit default
+//! alphabet).
 
-/// The characters of the default alphabet but for the escape.
+/// The characters of the default alphabet, without the escape.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 
-/// Those of its extension, which take the place of two.
+/// The characters of its extension. Each takes two places.
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
-/// Whether a text can be sent in the alphabet that has room for 160 characters.
+/// Tells whether a text fits the alphabet in which a message has 160 characters.
 pub(super) fn is_plain(text: &str) -> bool {
     text.chars()
         .all(|c| BASIC.contains(c) || EXTENDED.contains(c))
 }
 
-/// How many messages a text is sent as. A message of several has less room, for their number.
+/// Returns how many messages a text is sent as. Joined messages each have less room, because of
+/// their numbering.
 pub(super) fn parts(text: &str) -> usize {
     let (units, alone, joined) = if is_plain(text) {
         let extended = text.chars().filter(|&c| EXTENDED.contains(c)).count();
@@ -50,6 +52,6 @@ mod tests {
         assert!(is_plain("Ünïcode".replace('ï', "i").as_str()) && !is_plain("Ünïcode"));
     }
 
-    /// 128 places less the escape.
+    /// 128 places, without the escape.
     const BASIC_LENGTH: usize = 127;
 }

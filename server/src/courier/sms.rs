@@ -1,4 +1,4 @@
-//! Text messages: what they say, and the ways they leave: Twilio, a webhook, or a folder of files.
+//! Writes text messages and sends them: by Twilio, to a webhook, or into a folder.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,26 +18,26 @@ use crate::config::{Settings, TwilioSender};
 use crate::model::notice::{Letter, Message};
 use crate::model::{NoticeId, Secret, Time};
 
-/// The most of an error's body that is read.
+/// The most bytes of an error's body that are read.
 const MOST: usize = 16 * 1024;
 
-/// Text messages: what they say of us, and how they leave.
+/// Sends text messages, with the site that browsers bind a code to.
 pub(super) struct Texts {
     way: Way,
     site: Option<String>,
 }
 
-/// How text messages leave.
+/// How text messages are sent.
 enum Way {
-    /// By Twilio's Messages resource.
+    /// With Twilio's Messages resource.
     Twilio(Box<Twilio>),
     /// To a webhook.
     Webhook(Box<Webhook>),
-    /// Into files of this folder, beside the mails: the default, for trying things out.
+    /// Into files in this folder, beside the mails: the default, for trying things out.
     Outbox(PathBuf),
 }
 
-/// Twilio (<https://www.twilio.com/docs/messaging/api/message-resource>).
+/// Access to Twilio (<https://www.twilio.com/docs/messaging/api/message-resource>).
 struct Twilio {
     http: Client,
     url: String,
@@ -46,14 +46,14 @@ struct Twilio {
     sender: TwilioSender,
 }
 
-/// A webhook, signed as <https://www.standardwebhooks.com> says.
+/// Access to a webhook. Calls are signed as <https://www.standardwebhooks.com> specifies.
 struct Webhook {
     http: Client,
     url: Secret<String>,
     key: hmac::Key,
 }
 
-/// What a webhook gets.
+/// The body of a call to a webhook.
 #[derive(Serialize)]
 struct Handed<'a> {
     to: &'a str,
@@ -62,17 +62,17 @@ struct Handed<'a> {
     id: String,
 }
 
-/// What Twilio answers instead of a message.
+/// Twilio's answer if it refuses a message.
 #[derive(Deserialize)]
 struct TwilioError {
     code: Option<u32>,
 }
 
 impl Texts {
-    /// Gets ready what the settings ask for.
+    /// Prepares what the settings ask for.
     ///
     /// # Errors
-    /// TLS cannot be set up, or the webhook's secret is no base64.
+    /// Fails if TLS cannot be set up, or the webhook's secret is not base64.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {
             way: Way::new(settings)?,
@@ -80,7 +80,7 @@ impl Texts {
         })
     }
 
-    /// Tries to deliver.
+    /// Tries to deliver once.
     pub(super) async fn deliver(
         &self,
         id: NoticeId,
@@ -136,7 +136,7 @@ impl Way {
 fn client(patience: Duration) -> Result<Client> {
     Client::builder()
         .timeout(patience)
-        // A code goes where the settings say, nowhere else.
+        // A code is sent to the configured address and nowhere else.
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
@@ -144,11 +144,12 @@ fn client(patience: Duration) -> Result<Client> {
         .context("TLS cannot be set up with the system's root certificates")
 }
 
-/// The key in a webhook's secret: the bytes of base64 after `whsec_`, or else the text itself.
+/// Returns the key in a webhook's secret: the bytes of the base64 after `whsec_`, otherwise the
+/// text itself.
 fn key(secret: &Secret<String>) -> Result<hmac::Key> {
     let text = secret.expose();
     let decoded = match text.strip_prefix("whsec_") {
-        // The error would quote a symbol of the secret.
+        // The decoder's error would quote a character of the secret.
         Some(base64) => STANDARD.decode(base64).ok().context("it is no base64")?,
         None => text.clone().into_bytes(),
     };
@@ -173,18 +174,19 @@ impl Twilio {
             Ok(answer) => answer,
             Err(why) => return Delivery::Failed(why),
         };
-        // Its message may quote the number, so only the code is told; twilio.com explains it.
+        // Twilio's message may quote the number, so only the code is logged. twilio.com explains
+        // it.
         let error: Option<TwilioError> = serde_json::from_slice(&body).ok();
         let code = error.and_then(|error| error.code);
         let why = match code {
             Some(code) => format!("Twilio answered {status}, error {code}"),
             None => format!("Twilio answered {status}"),
         };
-        // <https://www.twilio.com/docs/api/errors>: some say more than the status they come with.
+        // <https://www.twilio.com/docs/api/errors>: some codes say more than their status.
         match code {
-            // The receiver: no number, no phone, out of reach, or unsubscribed.
+            // The receiver's fault: not a number, no phone, out of reach, or unsubscribed.
             Some(21211 | 21217 | 21610 | 21612 | 21614) => Delivery::Refused(why),
-            // Our sender, which the operator can mend, or its queue, which runs empty.
+            // Our sender, which the operator can correct, or its queue, which will empty.
             Some(21212 | 21603 | 21606 | 21611 | 21659 | 21660) => Delivery::Failed(why),
             Some(_) | None => judge(status, why),
         }
@@ -224,14 +226,15 @@ impl Webhook {
     }
 }
 
-/// Sends a request: status and, of an error, the begin of the body. The error says why there is no answer.
+/// Sends a request. Returns the status and, for an error, the beginning of the body. The error says
+/// why there is no answer.
 async fn ask(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), String> {
-    // The address may hold a secret.
+    // The URL may contain a secret.
     let told = |error: reqwest::Error| format!("{:#}", anyhow::Error::new(error.without_url()));
     let mut answer = request.send().await.map_err(told)?;
     let status = answer.status();
     let mut body = Vec::new();
-    // Taken is taken, whatever the body is.
+    // A success needs no body: the message is accepted.
     while !status.is_success() && body.len() < MOST {
         match answer.chunk().await.map_err(told)? {
             Some(chunk) => body.extend_from_slice(&chunk),
@@ -241,9 +244,9 @@ async fn ask(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), String> {
     Ok((status, body))
 }
 
-/// What an answer means. What speaks of our own credentials and address (401, 403, 404) is not the
-/// receiver's doing, and may be mended while the code lives; other refusals, as Twilio's 21211 for a
-/// number that is none, would come again.
+/// Interprets a status. One about our credentials or URL (401, 403, 404) is not the receiver's
+/// fault and may be corrected while the code is valid. Other refusals would come again, such as
+/// Twilio's 21211 for an invalid number.
 fn judge(status: StatusCode, why: String) -> Delivery {
     match status.as_u16() {
         200..=299 => Delivery::Done(None),
@@ -253,9 +256,9 @@ fn judge(status: StatusCode, why: String) -> Delivery {
     }
 }
 
-/// What a text message says: one part of 160 characters, the code first, where a locked screen looks for
-/// it, and last the line by which browsers fill it in on our pages alone
-/// (<https://wicg.github.io/sms-one-time-codes/>). `None` for what is told by mail only.
+/// Returns what a text message says, in one part of 160 characters. The code comes first, where a
+/// locked screen shows it. The last line lets browsers fill the code in on our pages only
+/// (<https://wicg.github.io/sms-one-time-codes/>). `None` for messages that are sent by mail only.
 fn text(message: &Message, service: &str, site: Option<&str>) -> Option<String> {
     let (code, minutes) = code(message);
     let what = match message.word() {
@@ -271,7 +274,7 @@ fn text(message: &Message, service: &str, site: Option<&str>) -> Option<String> 
     ))
 }
 
-/// The host to which browsers bind a code: the form has no place for a port, and means https.
+/// Returns the host to which browsers bind a code. The format has no port and implies https.
 fn site(public_url: &str) -> Option<String> {
     let url = Url::parse(public_url).ok()?;
     match url.host()? {
@@ -282,7 +285,7 @@ fn site(public_url: &str) -> Option<String> {
     }
 }
 
-/// What is allowed, and worth a word to the operator at the start: text messages that cost more than one.
+/// Returns warnings for the operator at the start: texts that need more than one message.
 pub fn warnings(settings: &Settings) -> Vec<String> {
     if settings.sms_countries.is_empty() {
         return Vec::new();

@@ -1,4 +1,5 @@
-//! A mail server: one connection for each mail, so that no mail meets what another left behind.
+//! Sends mail to a mail server, over one connection for each mail, so that no mail is affected by
+//! an earlier one.
 
 use std::error::Error as _;
 use std::net::IpAddr;
@@ -17,21 +18,22 @@ use url::Url;
 
 use super::email::Delivery;
 
-/// Why a mail was not handed over, by where the conversation ended.
+/// Why a mail was not accepted, by the point at which the conversation ended.
 enum Stopped {
-    /// Before this mail was spoken of: any other would fare the same.
+    /// Before this mail was mentioned. Any other mail would fail the same way.
     Before(Error),
-    /// At its sender, who is always the same.
+    /// At the sender, which is always the same.
     Sender(Error),
-    /// At its recipient or its content.
+    /// At the recipient or the content.
     Mail(Error),
-    /// The server cannot take a mail like this.
+    /// The server cannot accept a mail of this form.
     Unfit(&'static str),
 }
 
 impl Stopped {
-    /// A refusal for good ends a mail, if it is the mail that was refused. What refuses our address, our
-    /// name and password or our way of speaking is the operator's to mend, and is tried again meanwhile.
+    /// A permanent refusal ends a mail only if it concerns this mail. If the server refuses our
+    /// address, our credentials or our protocol, the operator has to act, and the mail is tried
+    /// again meanwhile.
     fn judge(self) -> Delivery {
         let (error, of_this_mail) = match self {
             Self::Unfit(why) => return Delivery::Refused(why.to_owned()),
@@ -42,7 +44,7 @@ impl Stopped {
             }
             Self::Mail(error) => (error, true),
         };
-        // RFC 4954 §6: these ask for name and password wherever they come.
+        // RFC 4954 §6: these ask for authentication, whenever they come.
         let status = error.status().map(u16::from);
         let ours = status.is_some_and(|status| matches!(status, 530 | 534 | 535 | 538));
         let refused = error.is_permanent() && of_this_mail && !ours;
@@ -55,7 +57,7 @@ impl Stopped {
     }
 }
 
-/// Whether an answer to MAIL is about the message that comes: too large (RFC 1870 §6.1), or in a form
+/// Tells whether an answer to MAIL is about the message: too large (RFC 1870 §6.1), or in a form
 /// that cannot be passed on (RFC 3463 §3.7, X.6.x).
 fn is_of_content(error: &Error) -> bool {
     let enhanced = error.source().map(ToString::to_string);
@@ -63,7 +65,7 @@ fn is_of_content(error: &Error) -> bool {
         || enhanced.is_some_and(|text| text.starts_with("5.6."))
 }
 
-/// How we greet: a domain, or an address literal (RFC 5321 §4.1.3).
+/// Returns our name for the greeting: a domain, or an address literal (RFC 5321 §4.1.3).
 fn hello(ourselves: &str) -> ClientId {
     match ourselves.parse() {
         Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
@@ -72,7 +74,7 @@ fn hello(ourselves: &str) -> ClientId {
     }
 }
 
-/// The part of the conversation that is about one mail.
+/// Runs the part of the conversation that is about one mail.
 async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), Stopped> {
     let (envelope, text) = (message.envelope(), message.formatted());
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
@@ -114,14 +116,15 @@ async fn talk(connection: &mut AsyncSmtpConnection, message: &Message) -> Result
 #[path = "smtp_tests.rs"]
 mod tests;
 
-/// The longest one delivery may take in all; with the farewell less than a lease, so that nobody else
-/// sends it meanwhile.
+/// The longest that one delivery may take. Together with [`FAREWELL`] it is less than a lease, so
+/// that nobody else sends the mail meanwhile.
 const LONGEST: Duration = Duration::from_secs(45);
 
-/// How long the answer to a QUIT is waited for: the mail is taken by then, whatever it is.
+/// How long to wait for the answer to QUIT. The mail is already accepted by then, whatever the
+/// answer is.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Where mail is handed over, and how.
+/// A mail server, and how to reach it.
 pub(super) struct Smtp {
     server: (String, u16),
     tls: Tls,
@@ -132,10 +135,12 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    /// Reads the URL of a mail server; `ourselves` is whom we say we are, a domain or an IP address.
+    /// Parses the URL of a mail server. `ourselves` is our name for the greeting: a domain or an IP
+    /// address.
     ///
     /// # Errors
-    /// The URL is none, or the system has no root certificates. They hold nothing of the URL.
+    /// Fails if the URL is invalid, or if the system has no root certificates. Errors never quote
+    /// the URL.
     pub(super) fn new(url: &str, ourselves: &str, patience: Duration) -> Result<Self> {
         let url = Url::parse(url).map_err(|_| anyhow!("it is no URL"))?;
         let host = url.host_str().context("it names no host")?;
@@ -169,17 +174,17 @@ impl Smtp {
             hello: hello(ourselves),
             credentials,
             patience,
-            // One step may take `patience`; a server that is slow at every step is not waited for.
+            // One step may take `patience`, but a server that is slow at every step is given up.
             longest: (patience * 3).min(LONGEST),
         })
     }
 
-    /// Hands a mail over.
+    /// Sends a mail.
     pub(super) async fn send(&self, message: &Message) -> Delivery {
-        // A conversation that is given up takes its connection with it.
+        // Giving up a conversation closes its connection.
         match timeout(self.longest, self.hand_over(message)).await {
             Ok(Ok(mut connection)) => {
-                // Taken is taken, however the conversation ends.
+                // The mail is accepted, however the conversation ends.
                 drop(timeout(FAREWELL, connection.quit()).await);
                 Delivery::Done(None)
             }
@@ -213,7 +218,7 @@ impl Smtp {
             Tls::None | Tls::Wrapper(_) => None,
         };
         if let Some(parameters) = upgrade {
-            // An error when the server does not offer it: nothing is sent in plain text then.
+            // Fails if the server does not offer it. Nothing is sent in plain text then.
             connection.starttls(parameters.clone(), &self.hello).await?;
         }
         if let Some(credentials) = &self.credentials {

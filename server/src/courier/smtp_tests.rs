@@ -1,4 +1,4 @@
-//! Tests of handing over: what a broken conversation leaves behind, and how the URL is read.
+//! Tests of the SMTP client: broken conversations, and the mail server's URL.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,8 +13,9 @@ use lettre::transport::smtp::client::Tls;
 use super::Smtp;
 use crate::courier::email::Delivery;
 
-/// A mail server with one conversation after the other, each with its answers to the end of a message
-/// and to QUIT; an empty one is silence. It hands over the commands of each conversation.
+/// Starts a mail server that has one conversation after the other. Each has its answers to the end
+/// of a message and to QUIT; an empty answer means silence. Returns a channel with the commands of
+/// each conversation.
 fn mail_server(conversations: &'static [(&'static str, &'static str)]) -> (Smtp, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("smtp://{}", listener.local_addr().expect("an address"));
@@ -33,7 +34,7 @@ fn mail_server(conversations: &'static [(&'static str, &'static str)]) -> (Smtp,
     (smtp, commands)
 }
 
-/// The first words of the commands up to the first that is met with silence, or to the end.
+/// Returns the first words of the commands, up to one that gets no answer, or to the end.
 fn converse(mut stream: &TcpStream, (message, farewell): (&str, &str)) -> Option<String> {
     let lines = BufReader::new(stream.try_clone().ok()?).lines();
     let mut lines = lines.map_while(Result::ok);

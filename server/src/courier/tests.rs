@@ -1,4 +1,5 @@
-//! Tests of the courier: the outbox, a mail server that takes, refuses or hangs up, and giving up in time.
+//! Tests of the courier: the outbox, mail servers that accept, refuse or hang up, and notices that
+//! are given up.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -24,7 +25,7 @@ use crate::vault::{Place, Vault};
 
 const NOW: Time = Time::from_seconds(1_800_000_000);
 
-/// Room in every lane.
+/// Returns free places in every lane.
 fn everywhere() -> Vec<(Lane, usize)> {
     Lane::ALL.map(|lane| (lane, 16)).into()
 }
@@ -63,7 +64,7 @@ impl Desk {
         }
     }
 
-    /// Queues a code for `to`, and returns the notice's id.
+    /// Queues a code for `to`. Returns the notice's id.
     async fn queue(&self, to: &str) -> NoticeId {
         let inner = &self.courier.0;
         let (user_id, id): (UserId, NoticeId) = (inner.chance.id(NOW), inner.chance.id(NOW));
@@ -100,7 +101,7 @@ impl Desk {
         id
     }
 
-    /// Takes what is due and waits until all of it was tried; how many there were.
+    /// Takes what is due and waits until all of it was tried. Returns how many notices there were.
     async fn round(&self) -> usize {
         let taken = self.courier.take(everywhere()).await.expect("taken");
         let count = taken.len();
@@ -132,7 +133,8 @@ impl Drop for Desk {
     }
 }
 
-/// A mail server that answers RCPT as told, one answer for each, and hands over what it was sent.
+/// Starts a mail server that answers RCPT with these answers, one after the other. Returns a
+/// channel with what it received.
 fn mail_server(answers: &[&'static str]) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("smtp://{}", listener.local_addr().expect("an address"));
@@ -153,7 +155,7 @@ fn mail_server(answers: &[&'static str]) -> (String, Receiver<String>) {
     (url, received)
 }
 
-/// Speaks SMTP until a mail was taken; `None` when the conversation is over.
+/// Speaks SMTP until a mail is accepted; returns `None` when the conversation is over.
 fn converse(stream: &TcpStream, answer: &dyn Fn() -> &'static str) -> Option<String> {
     let say = |text: &str| (&*stream).write_all(format!("{text}\r\n").as_bytes()).ok();
     let mut lines = BufReader::new(stream.try_clone().ok()?)

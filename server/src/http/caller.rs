@@ -1,4 +1,5 @@
-//! Who is calling: the bearer of a request and the session it belongs to.
+//! Extractors for the caller of a request: its bearer token and the session that the token belongs
+//! to.
 
 use std::marker::PhantomData;
 
@@ -12,11 +13,11 @@ use crate::http::input::{ErrorOf, app};
 use crate::http::status::Rejected;
 use crate::model::{Refusal, Secret, session};
 
-/// The caller of a secured operation, refused in the words of the API whose error type is `E`.
+/// The caller of a secured operation. A refusal is worded by the API whose error type is `E`.
 pub struct Caller<E>(session::Caller, PhantomData<E>);
 
 impl<E> Caller<E> {
-    /// Who it is.
+    /// Returns the caller.
     pub fn into_inner(self) -> session::Caller {
         self.0
     }
@@ -35,11 +36,12 @@ impl<E: ErrorOf> FromRequest for Caller<E> {
     }
 }
 
-/// The caller of an operation that takes a bearer but needs none: no header is nobody, a bad one 401.
+/// The caller of an operation that accepts a bearer but does not need one. No header means no
+/// caller; a bad one is refused with 401.
 pub struct MaybeCaller<E>(Option<session::Caller>, PhantomData<E>);
 
 impl<E> MaybeCaller<E> {
-    /// Who it is, if anybody.
+    /// Returns the caller, if there is one.
     pub fn into_inner(self) -> Option<session::Caller> {
         self.0
     }
@@ -61,12 +63,12 @@ impl<E: ErrorOf> FromRequest for MaybeCaller<E> {
     }
 }
 
-/// A sign-in that waits for its second step, named by a reference that comes as the bearer: only on
-/// operations that finish or abandon one.
+/// A sign-in that waits for its second step. Its reference is sent as the bearer. Only operations
+/// that finish or abandon a sign-in accept it.
 pub struct Pending<E>(session::Pending, PhantomData<E>);
 
 impl<E> Pending<E> {
-    /// Which sign-in.
+    /// Returns the sign-in.
     pub fn into_inner(self) -> session::Pending {
         self.0
     }
@@ -85,19 +87,19 @@ impl<E: ErrorOf> FromRequest for Pending<E> {
     }
 }
 
-/// Who sent a bearer, where a sign-in that waits for its second step may ask as well.
+/// The sender of a bearer, on operations that also accept a sign-in that waits for its second step.
 pub enum Who {
     /// A signed-in user.
     Caller(Box<session::Caller>),
-    /// A sign-in that waits.
+    /// A sign-in that waits for its second step.
     Pending(Box<session::Pending>),
 }
 
-/// Either of them, told apart by the reference's prefix.
+/// Either kind of bearer. The reference's prefix tells which one it is.
 pub struct CallerOrPending<E>(Who, PhantomData<E>);
 
 impl<E> CallerOrPending<E> {
-    /// Which of them.
+    /// Returns the sender.
     pub fn into_inner(self) -> Who {
         self.0
     }
@@ -121,13 +123,13 @@ impl<E: ErrorOf> FromRequest for CallerOrPending<E> {
     }
 }
 
-/// The bearer, which has to be there.
+/// Returns the bearer, or refuses if there is none.
 fn sent(request: &HttpRequest) -> Result<Secret<String>, Rejected> {
     let token = bearer(request.headers()).map_err(Rejected::from)?;
     token.ok_or(Rejected::Refused(Refusal::TokenInvalid { sent: false }))
 }
 
-/// Which sign-in a reference names.
+/// Finds the sign-in that a reference names.
 async fn pending(
     request: &HttpRequest,
     token: Secret<String>,
@@ -138,10 +140,10 @@ async fn pending(
         .await?)
 }
 
-/// Who a bearer is.
+/// Finds the caller that a bearer belongs to.
 ///
 /// # Errors
-/// The refusals and faults of `flow::session::authenticate`.
+/// Returns the refusals and faults of `flow::session::authenticate`.
 pub async fn authenticate(
     request: &HttpRequest,
     token: Secret<String>,
@@ -151,10 +153,11 @@ pub async fn authenticate(
     Ok(caller.await?)
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` when the header was not sent.
+/// Returns the token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` if the header was not
+/// sent.
 ///
 /// # Errors
-/// Refuses another scheme, a header sent twice, and what cannot be a token.
+/// Refuses another scheme, a header that was sent twice, and a value that cannot be a token.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION);
     let Some(value) = values.next() else {
@@ -170,7 +173,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
         return Err(Refusal::TokenInvalid { sent: false });
     }
     let token = token.trim_matches(' ');
-    // A value that is a string is ASCII.
+    // A header value that converts to a string is ASCII.
     if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return Err(flawed);
     }

@@ -1,11 +1,14 @@
-//! Connections: what each is doing, how long it may keep us waiting, and which one gives way when there is no room.
+//! Watches connections: what each one is doing, how long it may keep us waiting, and which one is
+//! closed when there is no room.
 //!
-//! The framework times the first head of a connection and the idle time after an answer. It does not time the
-//! head of a second request, nor an answer that nobody takes; both are timed here. Bodies are timed where
-//! they are read, since they are refused in the words of an API.
+//! The framework limits the time for the first head of a connection and the idle time after an
+//! answer. It limits neither the head of a second request nor an answer that the client does not
+//! read. Both are limited here. Bodies are limited where they are read, since each API words that
+//! refusal itself.
 //!
-//! Memory is bounded for all connections of a worker together, since the framework reads up to 128 KiB of a head
-//! from each: past [`Lines`]' limit the connection that sent most without an answer gives way.
+//! Memory is bounded for all connections of a worker together, since the framework reads up to 128
+//! KiB of a head from each. Beyond the limit of [`Lines`], the connection with the most unanswered
+//! bytes is closed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,43 +23,43 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Nothing of the next request has come.
+    /// No byte of the next request has arrived.
     Idle,
-    /// The head of a request is coming.
+    /// The head of a request is arriving.
     Head,
-    /// The body of a request is coming.
+    /// The body of a request is arriving.
     Body,
-    /// A request is answered.
+    /// A request is being answered.
     Busy,
 }
 
-/// How long a connection may keep us waiting.
+/// How long a connection may keep us waiting in each state.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a head, once it has begun.
+    /// For a head, from its first byte on.
     pub head: Duration,
     /// For the next request.
     pub idle: Duration,
-    /// For a client that takes nothing of its answer.
+    /// For a client that reads nothing of its answer.
     pub write: Duration,
 }
 
-/// What is known of one connection; its requests carry it as connection data.
+/// The state of one connection. Its requests carry it as connection data.
 pub struct Line {
     phase: Cell<Phase>,
     since: Cell<Instant>,
-    /// When the client last took some of an answer.
+    /// When the client last read part of an answer.
     took: Cell<Instant>,
     given_up: Cell<bool>,
     task: RefCell<Option<Waker>>,
-    /// Bytes that came and belong to no answered request.
+    /// Bytes that have arrived and belong to no answered request.
     unanswered: Cell<usize>,
     /// Bytes of the request that is being answered.
     handled: Cell<usize>,
-    /// The unanswered bytes of all connections of this worker.
+    /// Unanswered bytes of all connections of this worker.
     of_all: Rc<Cell<usize>>,
 }
 
@@ -75,12 +78,12 @@ impl Line {
         }
     }
 
-    /// What it is doing.
+    /// Returns the connection's phase.
     pub fn phase(&self) -> Phase {
         self.phase.get()
     }
 
-    /// That it is doing something else now.
+    /// Changes the connection's phase.
     pub fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
@@ -89,25 +92,26 @@ impl Line {
         }
     }
 
-    /// That so many of the bytes that came belong to the request that is being answered.
+    /// Counts this many of the bytes that arrived as part of the request that is being answered.
     pub fn handle(&self, bytes: usize) {
         self.handled.set(self.handled.get() + bytes);
     }
 
-    /// What is left after an answer is the beginning of the next request, unless it is too little to be more
-    /// than the imprecision of counting heads.
+    /// What is left after an answer is the beginning of the next request. A remainder below
+    /// [`IMPRECISION`] is ignored.
     fn answered(&self) {
         let left = self.unanswered.get().saturating_sub(self.handled.take());
         self.hold(if left < IMPRECISION { 0 } else { left });
     }
 
-    /// That it holds so many unanswered bytes now.
+    /// Sets the number of unanswered bytes.
     fn hold(&self, bytes: usize) {
         let before = self.unanswered.replace(bytes);
         self.of_all.set(self.of_all.get() - before + bytes);
     }
 
-    /// When it is given up unless more of a request comes; `None` where others watch.
+    /// Returns when the connection is closed unless more of a request arrives; `None` if other code
+    /// limits the time.
     fn end(&self, patience: Patience) -> Option<Instant> {
         let since = self.since.get();
         match self.phase() {
@@ -118,7 +122,7 @@ impl Line {
         }
     }
 
-    /// Ends it at its next turn, and gives it that turn.
+    /// Marks the connection to be closed, and wakes its task to do so.
     fn give_up(&self) {
         self.given_up.set(true);
         self.hold(0);
@@ -132,13 +136,13 @@ impl Line {
     }
 }
 
-/// Bytes of a head that may be counted wrongly: spaces around values, the version, the ends of lines.
+/// How many bytes of a head may be miscounted: spaces around values, the version, line ends.
 const IMPRECISION: usize = 1024;
 
-/// The connections of one worker, so many at most.
+/// The connections of one worker, up to a maximum.
 pub struct Lines {
     most: usize,
-    /// Bytes of requests without an answer at most, of all connections together.
+    /// The most bytes of unanswered requests, for all connections together.
     most_bytes: usize,
     unanswered: Rc<Cell<usize>>,
     patience: Patience,
@@ -147,7 +151,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// None yet.
+    /// Starts without connections.
     pub fn new(most: usize, most_bytes: usize, patience: Patience) -> Rc<Self> {
         Rc::new(Self {
             most,
@@ -159,8 +163,9 @@ impl Lines {
         })
     }
 
-    /// Takes one more. Past the most, the one that has sent nothing for longest gives way: first among
-    /// those that wait for a request, then among those that owe a body. One that is answered never does.
+    /// Adds a connection. At the maximum, the connection that has sent nothing for the longest time
+    /// is closed: first among those that wait for a request, then among those that still have to
+    /// send a body. A connection whose request is being answered is never closed.
     pub fn admit(self: &Rc<Self>, io: TcpStream) -> Stream {
         self.make_room();
         let (number, line) = (
@@ -194,8 +199,8 @@ impl Lines {
 }
 
 impl Lines {
-    /// Counts what came of a request; past the most, the connections that hold most give way. One that is answered
-    /// never does.
+    /// Counts bytes of a request. Beyond the limit, the connections with the most unanswered bytes
+    /// are closed. A connection whose request is being answered is never closed.
     fn count(&self, line: &Line, bytes: usize) {
         line.hold(line.unanswered.get() + bytes);
         while self.unanswered.get() > self.most_bytes {
@@ -210,25 +215,26 @@ impl Lines {
     }
 }
 
-/// A connection's bytes.
+/// The byte stream of a connection.
 pub struct Stream {
     io: TcpStream,
     line: Rc<Line>,
     number: u64,
     lines: Rc<Lines>,
-    /// Until when the next bytes are waited for.
+    /// The deadline for the next bytes.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// Until when the client may leave an answer untaken.
+    /// The deadline for the client to read part of its answer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
-    /// What is known of it.
+    /// Returns the connection's state.
     pub fn line(&self) -> &Rc<Line> {
         &self.line
     }
 
-    /// Whether it has kept us waiting for too long; if not yet, this task is woken when it has.
+    /// Tells whether the connection has kept us waiting for too long. If not yet, wakes this task
+    /// when it has.
     fn is_too_late(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(end) = self.line.end(self.lines.patience) else {
             self.waiting = None;
@@ -246,7 +252,7 @@ impl Stream {
         timer.is_some_and(|(_, timer)| timer.as_mut().poll(cx).is_ready())
     }
 
-    /// Whether the client has taken nothing of its answer for too long.
+    /// Tells whether the client has read nothing of its answer for too long.
     fn is_stalled(&mut self, cx: &mut Context<'_>) -> bool {
         let patience = self.lines.patience.write;
         let timer = self
@@ -282,7 +288,7 @@ impl Drop for Stream {
 }
 
 impl AsyncRead for Stream {
-    /// The end of the stream once it is given up: the framework then closes it.
+    /// Reports the end of the stream once the connection is given up. The framework then closes it.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,5 @@
-//! What the documents say of paths: which API owns one, which methods it takes, which codes it can answer.
+//! Reads from the OpenAPI documents which API owns a path, which methods the path takes, and which
+//! codes it can answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,33 +11,33 @@ use serde_json::Value;
 use crate::http::status::Rejected;
 use crate::model::Refusal;
 
-/// How an API words what no handler of it has seen.
+/// How an API words an answer that none of its handlers produced.
 pub type Envelope = fn(Rejected) -> HttpResponse;
 
-/// What this table needs to know of a document.
+/// What this table needs from a document.
 #[derive(Clone, Copy)]
 pub struct Source {
-    /// The document's name, for errors at the start.
+    /// The document's name, for error messages at the start.
     pub name: &'static str,
     /// The document as JSON.
     pub json: &'static str,
-    /// How its API words refusals.
+    /// How its API words errors that no handler produced.
     pub envelope: Envelope,
 }
 
-/// The paths of all documents. The first document's API answers for paths that nobody owns.
+/// The paths of all documents. The first document's API answers for paths that belong to none.
 pub struct Contract(Vec<Api>);
 
 struct Api {
     envelope: Envelope,
     paths: Vec<Path>,
-    /// Beginnings of paths, each with the one that answers for it.
+    /// Prefixes of paths, each with the prefix that answers for it.
     also_served: Vec<(String, String)>,
 }
 
 struct Path {
     pattern: String,
-    /// Upper-case method → the codes its errors can carry.
+    /// Upper-case method → the codes that its errors can have.
     methods: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -44,7 +45,8 @@ impl Contract {
     /// Reads the documents.
     ///
     /// # Errors
-    /// When one is no JSON; the documents are compiled in, so that is a broken build.
+    /// Fails if a document is not JSON. The documents are compiled in, so that would be a broken
+    /// build.
     pub fn read(sources: &[Source]) -> anyhow::Result<Self> {
         let apis = sources.iter().map(|source| {
             let document: Value = serde_json::from_str(source.json)
@@ -64,7 +66,8 @@ impl Contract {
         Ok(Self(apis.collect::<anyhow::Result<_>>()?))
     }
 
-    /// The path that answers for this one, if a document says so of its beginning.
+    /// Returns the path that answers for this one, if a document lists its prefix in
+    /// `x-also-served`.
     pub fn served_for(&self, path: &str) -> Option<String> {
         let mut all = self.0.iter().flat_map(|api| &api.also_served);
         all.find_map(|(asked, served)| {
@@ -73,7 +76,8 @@ impl Contract {
         })
     }
 
-    /// What to answer where no operation fits: the method is wrong, or else the path.
+    /// Returns the error for a request that no operation matches: a wrong method if the path is
+    /// known, otherwise a wrong path.
     pub fn unmatched(&self, path: &str) -> Rejected {
         let known = self
             .0
@@ -83,7 +87,7 @@ impl Contract {
         match known {
             Some(known) => {
                 let methods = known.methods.keys().map(|method| match method.as_str() {
-                    // Wherever GET is (RFC 9110 §9.1).
+                    // A path that takes GET takes HEAD too (RFC 9110 §9.1).
                     "GET" => "GET, HEAD",
                     method => method,
                 });
@@ -95,8 +99,8 @@ impl Contract {
         }
     }
 
-    /// The wording of the API that owns a path: the one with a path that fits, else with one that begins
-    /// most like it, else the first.
+    /// Returns the wording of the API that owns a path: the one with a matching path, otherwise the
+    /// one that shares the most leading segments, otherwise the first.
     pub fn envelope(&self, path: &str) -> Option<Envelope> {
         let mut best = self.0.first().map(|api| (api.envelope, 0));
         for api in &self.0 {
@@ -113,7 +117,8 @@ impl Contract {
         best.map(|(envelope, _)| envelope)
     }
 
-    /// Whether the operation at this pattern can answer this code; `true` where there is none.
+    /// Tells whether the operation at this pattern declares this code; `true` if there is no
+    /// operation.
     pub fn declares(&self, method: &Method, pattern: &str, code: &str) -> bool {
         let known = self
             .0
@@ -127,7 +132,8 @@ impl Contract {
 }
 
 impl Path {
-    /// Whether a path is one of this pattern; `{name}` stands for one segment that is not empty.
+    /// Tells whether a path matches this pattern. `{name}` stands for one segment that is not
+    /// empty.
     fn fits(&self, path: &str) -> bool {
         let mut wanted = self.pattern.split('/');
         let mut given = path.split('/');
@@ -141,8 +147,8 @@ impl Path {
         }
     }
 
-    /// How many segments a path has in common with the beginning of this pattern. Versions are alike: who
-    /// asks for one that there is not asks the same API.
+    /// Counts the leading segments that a path shares with this pattern. All versions count as
+    /// equal: a request for an unknown version still belongs to that API.
     fn shared(&self, path: &str) -> usize {
         let both = self.pattern.split('/').zip(path.split('/'));
         both.skip(1)
@@ -153,7 +159,7 @@ impl Path {
     }
 }
 
-/// Whether a segment is a version, such as `v1` or `v8.1`.
+/// Tells whether a segment is a version, such as `v1` or `v8.1`.
 fn is_version(segment: &str) -> bool {
     segment.strip_prefix('v').is_some_and(|number| {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|one| one.is_ascii_digit());
@@ -168,7 +174,7 @@ fn methods(document: &Value, item: &Value) -> BTreeMap<String, BTreeSet<String>>
         .collect()
 }
 
-/// The codes of all errors of an operation.
+/// Returns the codes of all errors of an operation.
 fn codes(document: &Value, operation: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (_, answer) in members(&operation["responses"]) {

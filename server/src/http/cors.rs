@@ -1,6 +1,7 @@
-//! Pages of other origins: those that the operator names may call the APIs from a browser (Fetch §3.3).
+//! CORS: pages of origins that the operator names may call the APIs from a browser (Fetch §3.3).
 //!
-//! Tokens travel in headers and never in cookies, so credentials in the sense of Fetch are not allowed to anybody.
+//! Tokens travel in headers, never in cookies. Credentials in the sense of Fetch are therefore
+//! allowed to nobody.
 
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -10,17 +11,17 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
-/// What a page may send beside what it always may.
+/// Request headers that a page may send besides those that are always allowed.
 const REQUEST_HEADERS: &str = "Authorization, X-API-Key, Content-Type, X-Request-Id, traceparent";
 
-/// What a page may read beside what it always may.
+/// Answer headers that a page may read besides those that are always allowed.
 const ANSWER_HEADERS: &str =
     "X-Request-Id, Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy";
 
-/// Seconds that a browser may keep the answer to its question.
+/// How many seconds a browser may cache the answer to a preflight request.
 const MAX_AGE: u32 = 600;
 
-/// The origin of a request, if it is one of these, exactly.
+/// Returns the origin of a request if it is exactly one of those allowed.
 pub fn origin(headers: &HeaderMap, allowed: &[String]) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     let named = allowed
@@ -29,7 +30,7 @@ pub fn origin(headers: &HeaderMap, allowed: &[String]) -> Option<HeaderValue> {
     named.then(|| origin.clone())
 }
 
-/// As browsers write it.
+/// Removes a default port, as browsers do.
 fn without_default_port(origin: &str) -> &str {
     let port = match origin.starts_with("https://") {
         true => ":443",
@@ -38,12 +39,12 @@ fn without_default_port(origin: &str) -> &str {
     origin.strip_suffix(port).unwrap_or(origin)
 }
 
-/// Whether a browser asks what a page may do, before it does it.
+/// Tells whether this is a preflight request: a browser asks what a page may do before it does it.
 pub fn is_question(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The answer to that question, at a path that takes these methods.
+/// Answers a preflight request for a path that takes these methods.
 pub fn answer(allow: &str) -> HttpResponse {
     let mut answer: HttpResponseBuilder = HttpResponse::NoContent();
     answer
@@ -53,7 +54,8 @@ pub fn answer(allow: &str) -> HttpResponse {
         .finish()
 }
 
-/// The headers of every answer, once any origin is named at all: a cache must not give the answer to one origin to another.
+/// Sets the headers of every answer once any origin is allowed: a cache must not give one origin's
+/// answer to another.
 pub fn dress(headers: &mut HeaderMap, origin: Option<&HeaderValue>) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {

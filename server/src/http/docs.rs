@@ -1,4 +1,5 @@
-//! The documents as bytes, and Swagger UI that reads them: vendored, offline, under a strict policy.
+//! Serves the OpenAPI documents, and Swagger UI to read them: vendored, offline, under a strict
+//! content policy.
 
 use std::sync::Arc;
 
@@ -12,11 +13,11 @@ use crate::http::pages::escaped;
 
 const UI: &str = "/swagger-ui/";
 
-/// What Swagger UI needs and nothing more. It sets styles from its script, hence 'unsafe-inline'
-/// there; no script runs but its own files, and nothing is asked of another server.
+/// Allows what Swagger UI needs and nothing more. Its script sets styles, hence 'unsafe-inline'
+/// there. Only its own scripts run, and nothing is requested from another server.
 pub const UI_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The files of Swagger UI as it is published; its page is ours.
+/// The files of Swagger UI as published. Its page is our own.
 const VENDORED: [&str; 7] = [
     "swagger-ui.css",
     "index.css",
@@ -30,20 +31,20 @@ const VENDORED: [&str; 7] = [
 /// One document to serve.
 #[derive(Clone, Copy)]
 pub struct Page {
-    /// Its name, as in `/openapi/NAME.yaml`.
+    /// The document's name, as in `/openapi/NAME.yaml`.
     pub name: &'static str,
-    /// What it says.
+    /// The document's text.
     pub strict: Text,
-    /// What its lenient twin says, as in `/openapi/lenient/NAME.yaml`.
+    /// The text of its lenient twin, served at `/openapi/lenient/NAME.yaml`.
     pub lenient: Text,
 }
 
-/// A document in both of its forms.
+/// A document in both formats.
 #[derive(Clone, Copy)]
 pub struct Text {
     /// As it was written.
     pub yaml: &'static str,
-    /// The same as JSON, with its keys in their order.
+    /// The same as JSON, with the keys in the same order.
     pub json: &'static str,
 }
 
@@ -52,7 +53,7 @@ impl Page {
         format!("/openapi/{}.yaml", self.name)
     }
 
-    /// What the document calls itself, or else its name.
+    /// Returns the document's title, or its name if it has none.
     fn title(&self) -> &'static str {
         let title = |line: &'static str| line.strip_prefix("  title: ");
         self.strict
@@ -63,12 +64,12 @@ impl Page {
     }
 }
 
-/// Whether a path belongs to Swagger UI.
+/// Tells whether a path belongs to Swagger UI.
 pub fn is_ui(path: &str) -> bool {
     path.starts_with(UI)
 }
 
-/// The documents and their lenient twins, each as it was written and as JSON.
+/// Returns the files of the documents and their lenient twins, each as YAML and as JSON.
 pub fn documents(pages: &[Page]) -> impl Iterator<Item = File> {
     pages.iter().flat_map(|page| {
         [("", page.strict), ("lenient/", page.lenient)]
@@ -77,7 +78,7 @@ pub fn documents(pages: &[Page]) -> impl Iterator<Item = File> {
     })
 }
 
-/// A document at two paths.
+/// Returns a document's files at its two paths.
 fn both(stem: String, text: Text) -> [File; 2] {
     let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
     [
@@ -86,22 +87,23 @@ fn both(stem: String, text: Text) -> [File; 2] {
     ]
 }
 
-/// The files of Swagger UI, which shows these documents in the name of a service.
+/// Returns the files of Swagger UI, which shows these documents under the service's name.
 ///
 /// # Errors
-/// When a file is not where the library keeps it, which is a broken build.
+/// Fails if a file is not where the library keeps it, which would be a broken build.
 pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Result<Vec<File>> {
     let paths: Vec<String> = pages.iter().map(Page::path).collect();
-    // The selector shows names; the first document is the one that is shown first.
+    // The selector shows titles. The first document is shown first.
     let urls = pages.iter().zip(&paths).enumerate();
     let urls = urls.map(|(index, (page, path))| Url::with_primary(page.title(), path, index == 0));
     let behaviour = Config::new(urls)
         .try_it_out_enabled(true)
         .persist_authorization(keep_authorization)
         .display_request_duration(true)
-        // Every operation shows its schemas; at the foot they are a hundred names without an order.
+        // Every operation shows its schemas. A list at the foot would be a hundred names without
+        // any order.
         .default_models_expand_depth(-1)
-        // No document leaves for validator.swagger.io.
+        // Sends no document to validator.swagger.io.
         .validator_url("none");
     let behaviour = Arc::new(behaviour);
     let html = include_str!("docs/index.html")
@@ -125,7 +127,7 @@ pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Re
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// The documents, for browsers without JavaScript.
+/// Links to the documents, for browsers without JavaScript.
 fn links(pages: &[Page]) -> String {
     let link = |page: &Page| {
         let (path, title) = (page.path(), escaped(page.title()));
@@ -134,7 +136,7 @@ fn links(pages: &[Page]) -> String {
     pages.iter().map(link).collect::<Vec<_>>().join(", ")
 }
 
-/// Leads from where people look first to Swagger UI.
+/// Redirects the paths where people look first to Swagger UI.
 pub fn routes(config: &mut web::ServiceConfig) {
     for from in ["/", "/swagger-ui"] {
         config.service(web::resource(from).route(web::get().to(|| redirect(UI))));

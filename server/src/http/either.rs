@@ -1,12 +1,13 @@
-//! Requests that need one of several fields, in the document that the code yields: `utoipa` has no attribute for it.
+//! Describes requests that need one of several fields in the document made from the code: `utoipa`
+//! has no attribute for that.
 
 use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::{OpenApi, RefOr, Schema};
 
-/// Says of a component that one of these fields is required; the request itself judges it.
+/// States that a component requires one of these fields. The request type does the actual check.
 ///
-/// A component that is not there stays away, and the drift check names what is missing then.
+/// A missing component is not added. The drift check then reports it.
 pub fn require_either(document: &mut OpenApi, component: &str, fields: &[&str]) {
     let schemas = &mut document.components.get_or_insert_default().schemas;
     let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(component) else {

@@ -1,7 +1,8 @@
-//! Files that stay the same while the server runs: sent compressed to who can read that, and not again to who has them.
+//! Serves files that do not change while the server runs: compressed for clients that accept it,
+//! and not again to clients that have them.
 //!
-//! Nothing else is ever compressed: the length of a compressed answer tells of what is in it, and answers of
-//! the APIs hold secrets beside what a client chose (BREACH).
+//! Nothing else is ever compressed. The length of a compressed answer reveals its content, and
+//! answers of the APIs contain secrets next to what a client chose (BREACH).
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -15,10 +16,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Bytes below which compression saves no packet.
+/// Below this many bytes compression saves no packet.
 const WORTH_IT: usize = 1024;
 
-/// A file.
+/// A file to serve.
 pub struct File {
     path: String,
     media: String,
@@ -29,13 +30,13 @@ pub struct File {
 }
 
 impl File {
-    /// The file at a path, of a media type.
+    /// Makes a file at a path, with a media type.
     pub fn new(path: impl Into<String>, media: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self::made(path, media, move || bytes)
     }
 
-    /// The file at a path, of a media type, whose bytes are made when it is first asked for.
+    /// Makes a file at a path, with a media type, whose bytes are computed on the first request.
     pub fn made(
         path: impl Into<String>,
         media: impl Into<String>,
@@ -51,7 +52,7 @@ impl File {
         }
     }
 
-    /// The same file, of which nobody keeps a copy, not even to ask whether it is still good.
+    /// Makes the file uncacheable: nobody stores a copy, not even for revalidation.
     pub fn unkept(self) -> Self {
         Self {
             keep: "no-store",
@@ -59,7 +60,7 @@ impl File {
         }
     }
 
-    /// The file, or 304 when the client has it.
+    /// Answers with the file, or with 304 if the client has it.
     fn answer(&self, headers: &HeaderMap) -> HttpResponse {
         let packed = takes_gzip(headers).then(|| self.packed()).flatten();
         let tag = self
@@ -89,7 +90,7 @@ impl File {
         }
     }
 
-    /// The file as gzip, made when it is first asked for; `None` where that is no shorter.
+    /// Returns the file as gzip, made on the first request; `None` if that is not shorter.
     fn packed(&self) -> Option<&Bytes> {
         let make = || {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -104,7 +105,7 @@ impl File {
     }
 }
 
-/// Mounts files at their paths.
+/// Mounts the files at their paths.
 pub fn routes(config: &mut web::ServiceConfig, files: &Arc<[File]>) {
     for (index, file) in files.iter().enumerate() {
         let files = Arc::clone(files);
@@ -118,13 +119,13 @@ pub fn routes(config: &mut web::ServiceConfig, files: &Arc<[File]>) {
     }
 }
 
-/// Whether the client has what this tag names (RFC 9110 §13.1.2).
+/// Tells whether the client has the version with this tag (RFC 9110 §13.1.2).
 fn has(headers: &HeaderMap, tag: &str) -> bool {
     let same = |one: &str| one == "*" || one.trim_start_matches("W/") == tag;
     listed(headers, &IF_NONE_MATCH).any(same)
 }
 
-/// Whether the client reads gzip (RFC 9110 §12.5.3).
+/// Tells whether the client accepts gzip (RFC 9110 §12.5.3).
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let wanted = |one: &str| {
         let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
@@ -135,7 +136,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     listed(headers, &ACCEPT_ENCODING).any(wanted)
 }
 
-/// The members of a header that is a list, over all its lines.
+/// Returns the members of a list header, over all its lines.
 fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim)

@@ -1,12 +1,12 @@
-//! Readiness as load balancers ask for it.
+//! Readiness checks for load balancers.
 
 use crate::app::App;
 use crate::http::status::{Checks, Rejected};
 
-/// How the parts are that the server needs.
+/// Checks the parts that the server depends on.
 ///
 /// # Errors
-/// Rejects when this process cannot serve.
+/// Rejects if this process cannot serve.
 pub async fn readiness(app: &App) -> Result<Checks, Rejected> {
     let readiness = app.readiness().await;
     let checks = Checks {

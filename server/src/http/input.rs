@@ -1,4 +1,5 @@
-//! Reading requests: bodies and queries become checked values, or a refusal that names the field and never its value.
+//! Reads requests: bodies, forms, paths and queries become checked values, or a refusal that names
+//! the field and never repeats its value.
 
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ mod flaw;
 
 pub use flaw::{harmless_name, name};
 
-/// What an API's error type must be able to do.
+/// What an API's error type must implement.
 pub trait ErrorOf: From<Rejected> + Into<actix_web::Error> + 'static {}
 impl<E: From<Rejected> + Into<actix_web::Error> + 'static> ErrorOf for E {}
 
@@ -32,11 +33,11 @@ impl<E: From<Rejected> + Into<actix_web::Error> + 'static> ErrorOf for E {}
 pub trait Input: DeserializeOwned + Validate + 'static {}
 impl<T: DeserializeOwned + Validate + 'static> Input for T {}
 
-/// A JSON body; refused in the words of the API whose error type is `E`.
+/// A JSON body. A refusal is worded by the API whose error type is `E`.
 pub struct Body<T, E>(T, PhantomData<E>);
 
 impl<T, E> Body<T, E> {
-    /// The value that was sent.
+    /// Returns the value that was sent.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -57,11 +58,11 @@ impl<T: Input, E: ErrorOf> FromRequest for Body<T, E> {
     }
 }
 
-/// A JSON body that may be left out; an empty one was left out, whatever its media type.
+/// A JSON body that may be left out. An empty body counts as left out, whatever its media type.
 pub struct OptionalBody<T, E>(Option<T>, PhantomData<E>);
 
 impl<T, E> OptionalBody<T, E> {
-    /// The value, if one was sent.
+    /// Returns the value, if one was sent.
     pub fn into_inner(self) -> Option<T> {
         self.0
     }
@@ -85,12 +86,13 @@ impl<T: Input, E: ErrorOf> FromRequest for OptionalBody<T, E> {
     }
 }
 
-/// A form (`application/x-www-form-urlencoded`): names of fields in any case, read as lower case; a field
-/// that is empty was left out, and one given twice is refused (RFC 6749 §3.2). All values are strings.
+/// A form (`application/x-www-form-urlencoded`). Field names may be in any case and are read as
+/// lower case. An empty field counts as left out, and a repeated one is refused (RFC 6749 §3.2).
+/// All values are strings.
 pub struct Form<T, E>(T, PhantomData<E>);
 
 impl<T, E> Form<T, E> {
-    /// The value that was sent.
+    /// Returns the value that was sent.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -111,13 +113,13 @@ impl<T: Input, E: ErrorOf> FromRequest for Form<T, E> {
     }
 }
 
-/// The parameters of a path; what cannot be read is refused as `path`.
+/// The parameters of a path. One that cannot be read is refused as `path`.
 ///
-/// A parameter that is text and looked up by the flow needs no more than `Path<String, E>`.
+/// For a text parameter that the flow looks up, `Path<String, E>` is enough.
 pub struct Path<T, E>(T, PhantomData<E>);
 
 impl<T, E> Path<T, E> {
-    /// The value that was sent.
+    /// Returns the value that was sent.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -137,11 +139,11 @@ impl<T: DeserializeOwned + 'static, E: ErrorOf> FromRequest for Path<T, E> {
     }
 }
 
-/// The query of a URL; unknown and repeated parameters are refused like unknown fields.
+/// The query of a URL. Unknown and repeated parameters are refused, as unknown fields are.
 pub struct Query<T, E>(T, PhantomData<E>);
 
 impl<T, E> Query<T, E> {
-    /// The value that was sent.
+    /// Returns the value that was sent.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -158,10 +160,10 @@ impl<T: Input, E: ErrorOf> FromRequest for Query<T, E> {
     }
 }
 
-/// Two extractors, the second only after the first let the request in.
+/// Two extractors. The second one runs only if the first one succeeds.
 ///
-/// The framework polls a handler's extractors side by side; a secured operation must answer 401
-/// before it looks at anything else that was sent.
+/// The framework polls a handler's extractors side by side, but a secured operation must answer 401
+/// before it looks at anything else.
 pub struct Then<A, B>(pub A, pub B);
 
 impl<A, B, E> FromRequest for Then<A, B>
@@ -183,17 +185,17 @@ where
     }
 }
 
-/// The application, which every request carries.
+/// Returns the application, which every request carries.
 ///
 /// # Errors
-/// A fault when the server was put together without one.
+/// Returns a fault if the server was built without one.
 pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
     let app = request.app_data::<Data<App>>().cloned();
     app.ok_or_else(|| Rejected::Fault(Fault::bug(anyhow::anyhow!("no application in the request"))))
 }
 
-/// Whether the media type is the one that the body must have, and the body is UTF-8 and as it is: we
-/// unpack nothing, and read no other charset.
+/// Checks that the media type is the required one, that the body is not encoded, and that its
+/// charset is UTF-8. We decompress nothing and read no other charset.
 fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     let mut codings = request.headers().get_all(CONTENT_ENCODING);
     if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -224,7 +226,8 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     }
 }
 
-/// The body, unless it is in UTF-16 or UTF-32, whatever its head says: their marks begin nothing else.
+/// Returns the body, unless it is in UTF-16 or UTF-32, whatever the header says. No other text
+/// begins with their byte-order marks.
 fn readable(bytes: &[u8]) -> Result<&[u8], Rejected> {
     let marks: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
     if marks.iter().any(|mark| bytes.starts_with(mark)) {
@@ -233,11 +236,11 @@ fn readable(bytes: &[u8]) -> Result<&[u8], Rejected> {
     Ok(bytes)
 }
 
-/// Bytes of a body that must come in a second, once it has begun.
+/// Bytes of a body that must arrive per second, on average, once it has begun.
 const LEAST_PER_SECOND: u64 = 500;
 
-/// The whole body, as far as it keeps within `body_limit_bytes` and its time. It takes memory as its bytes
-/// come, whatever length was announced.
+/// Reads the whole body within `body_limit_bytes` and its time limit. Memory is allocated as bytes
+/// arrive, whatever length was announced.
 async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejected> {
     let line = request.conn_data::<Rc<Line>>();
     line.inspect(|line| line.enter(Phase::Body));
@@ -275,10 +278,11 @@ async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut,
     }
 }
 
-/// Reads an optional field that may be left out but not be null: absent is the one way to say nothing.
+/// Reads an optional field that may be absent but not null: there is only one way to leave a field
+/// out.
 ///
 /// # Errors
-/// The deserializer's.
+/// Returns the deserializer's error.
 pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -287,18 +291,18 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// A secret string of a request: a password, a code, a token.
+/// A secret string in a request: a password, a code, a token.
 #[derive(Deserialize)]
 #[serde(from = "String")]
 pub struct SecretText(Secret<String>);
 
 impl SecretText {
-    /// The secret.
+    /// Returns the secret.
     pub fn into_secret(self) -> Secret<String> {
         self.0
     }
 
-    /// How many characters it has.
+    /// Counts the characters of the secret.
     pub fn characters(&self) -> u64 {
         self.0.expose().chars().count() as u64
     }
@@ -316,7 +320,8 @@ impl ValidateLength<u64> for SecretText {
     }
 }
 
-/// `validator` keeps a copy of each value it finds fault with: of a secret, only whether it is empty.
+/// `validator` keeps a copy of each value that it rejects. Of a secret, the copy tells only whether
+/// it is empty.
 impl Serialize for SecretText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let empty = self.0.expose().is_empty();

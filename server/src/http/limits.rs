@@ -1,4 +1,4 @@
-//! Where a request comes from: the peer, or what a trusted proxy says of it, and nothing else.
+//! Finds the network address of a request's client: the peer, or what a trusted proxy says.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -13,8 +13,8 @@ use ipnet::IpNet;
 use crate::app::App;
 use crate::model::source::Source;
 
-/// Where a request comes from (ASVS 4.1.3): the address of the peer or, only if the peer is a trusted
-/// proxy, the last address of `X-Forwarded-For` that is not a trusted proxy itself.
+/// Returns the source of a request (ASVS 4.1.3). It is the peer's address. Only if the peer is a
+/// trusted proxy, it is the last address in `X-Forwarded-For` that is not a trusted proxy itself.
 pub fn source(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Source {
     // A peer without an address is a Unix socket or a test.
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| {
@@ -23,7 +23,7 @@ pub fn source(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> S
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut nearest = peer;
     for hop in forwarded(headers) {
-        // What stands further left was written by somebody we have no reason to believe.
+        // Entries further left were written by hosts that we do not trust.
         if !is_trusted(nearest) {
             break;
         }
@@ -33,7 +33,8 @@ pub fn source(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> S
     Source::Client(nearest)
 }
 
-/// The hops of `X-Forwarded-For` from right to left; `None` for one that is no address.
+/// Returns the hops of `X-Forwarded-For` from right to left; `None` for an entry that is not an
+/// address.
 fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines: Vec<_> = headers.get_all("X-Forwarded-For").collect();
     lines.into_iter().rev().flat_map(|line| {
@@ -42,7 +43,8 @@ fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     })
 }
 
-/// `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`.
+/// Parses `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1`, `[2001:db8::1]` or
+/// `[2001:db8::1]:4711`.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let bare = hop
         .strip_prefix('[')
@@ -54,7 +56,7 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
         .ok()
 }
 
-/// Handlers take the source as an argument.
+/// Lets handlers take the source as an argument.
 impl FromRequest for Source {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

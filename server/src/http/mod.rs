@@ -1,4 +1,5 @@
-//! What every request needs, whichever API it speaks: reading it, knowing the caller, tracing it, refusing it.
+//! The HTTP layer that all APIs share: reading requests, identifying callers, tracing, and
+//! refusing.
 
 pub mod caller;
 pub mod connection;

@@ -1,15 +1,15 @@
-//! How a request is called: by the caller's own `X-Request-Id`, and by the trace that it is a part of.
+//! Reads a request's own id, `X-Request-Id`, and the id of the trace that it belongs to.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use uuid::Uuid;
 
-/// The name of a request, in its answer and, if the caller gave it one, in the request.
+/// The header with a request's id: in its answer and, if the caller chose one, in the request.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The caller's name for the request: one UUID, as ours are. Anything else is passed over, so that nobody
-/// writes into the log or an answer what they like.
+/// Returns the caller's id for the request if it is exactly one UUID, as our own are. Anything else
+/// is ignored, so that nobody can write arbitrary text into the log or an answer.
 pub fn id(headers: &HeaderMap) -> Option<Uuid> {
     let mut sent = headers.get_all(X_REQUEST_ID);
     let (only, None) = (sent.next()?, sent.next()) else {
@@ -19,7 +19,8 @@ pub fn id(headers: &HeaderMap) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|id| !id.is_nil())
 }
 
-/// The trace that the request is a part of (W3C Trace Context, §3.2): 32 hexadecimal digits.
+/// Returns the id of the trace that the request belongs to: 32 hexadecimal digits (W3C Trace
+/// Context §3.2).
 pub fn trace(headers: &HeaderMap) -> Option<String> {
     let mut sent = headers.get_all(TRACEPARENT);
     let (only, None) = (sent.next()?, sent.next()) else {
@@ -28,7 +29,7 @@ pub fn trace(headers: &HeaderMap) -> Option<String> {
     let mut parts = only.to_str().ok()?.splitn(5, '-');
     let (version, trace, parent, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    // Later versions may have more parts; the first has just these.
+    // Later versions may have more parts; version 00 has exactly these.
     let well = hex(version, 2)
         && version != "ff"
         && (version != "00" || parts.next().is_none())

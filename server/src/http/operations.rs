@@ -1,4 +1,5 @@
-//! Where an API lists its operations: once, for the server that mounts them and for the document that describes them.
+//! Lets an API list its operations once, for both the server that mounts them and the document that
+//! describes them.
 
 use actix_web::App;
 use actix_web::dev::HttpServiceFactory;
@@ -7,18 +8,19 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::service_config::ServiceConfig as Describing;
 use utoipa_actix_web::{AppExt, OpenApiFactory};
 
-/// What takes the operations of an API.
+/// Receives the operations of an API.
 ///
-/// The server only mounts them: describing them would take ten megabytes at each start, which stay with the process.
+/// The server only mounts them. Describing them would take ten megabytes at each start, which the
+/// process never returns.
 pub enum Operations<'a, 'b> {
     /// The server.
     Mounted(&'a mut ServiceConfig),
-    /// A document that is made of the code.
+    /// A document made from the code.
     Described(&'a mut Describing<'b>),
 }
 
 impl Operations<'_, '_> {
-    /// Takes one operation.
+    /// Adds one operation.
     pub fn service<F>(&mut self, operation: F) -> &mut Self
     where
         F: HttpServiceFactory + OpenApiFactory + 'static,
@@ -35,16 +37,16 @@ impl Operations<'_, '_> {
     }
 }
 
-/// Lists the operations of one API.
+/// A function that lists the operations of one API.
 pub type Listing = fn(&mut Operations<'_, '_>);
 
-/// Mounts the operations that are listed.
+/// Mounts the listed operations.
 pub fn mount(listing: Listing) -> impl FnOnce(&mut ServiceConfig) {
     move |config| listing(&mut Operations::Mounted(config))
 }
 
-/// What the operations that are listed say of themselves, collected in an application of its own so that equal names
-/// of two APIs do not meet.
+/// Returns the document of the listed operations. It is collected in an application of its own, so
+/// that equal names of two APIs do not clash.
 pub fn described(listing: Listing) -> OpenApi {
     let app = App::new().into_utoipa_app();
     let app = app.configure(|config| listing(&mut Operations::Described(config)));

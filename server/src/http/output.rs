@@ -1,22 +1,22 @@
-//! How answers are written: the one place where a secret leaves in a body.
+//! Writes secrets into answers. This is the only place where a secret leaves in a body.
 
 use serde::Serializer;
 
 use crate::model::Secret;
 
-/// Writes a secret into an answer, for `#[serde(serialize_with = "exposed")]` on the few fields that
-/// hand one to its owner. Every answer is `Cache-Control: no-store`.
+/// Writes a secret into an answer. Use `#[serde(serialize_with = "exposed")]` on the few fields
+/// that give a secret to its owner. Every answer is `Cache-Control: no-store`.
 ///
 /// # Errors
-/// The serializer's.
+/// Returns the serializer's error.
 pub fn exposed<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
 }
 
-/// The same for several.
+/// Writes several secrets, as [`exposed`] writes one.
 ///
 /// # Errors
-/// The serializer's.
+/// Returns the serializer's error.
 pub fn exposed_all<S: Serializer>(
     secrets: &[Secret<String>],
     serializer: S,
@@ -24,10 +24,10 @@ pub fn exposed_all<S: Serializer>(
     serializer.collect_seq(secrets.iter().map(Secret::expose))
 }
 
-/// The same for one that may not be there, beside `skip_serializing_if`.
+/// Writes an optional secret, as [`exposed`] does. Use it with `skip_serializing_if`.
 ///
 /// # Errors
-/// The serializer's.
+/// Returns the serializer's error.
 pub fn exposed_if<S: Serializer>(
     secret: &Option<Secret<String>>,
     serializer: S,

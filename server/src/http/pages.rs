@@ -1,33 +1,33 @@
-//! The pages behind mailed links: without effect until their button is pressed.
+//! The web pages behind mailed links. Opening one has no effect until its button is pressed.
 //!
-//! The token stands in the fragment of the link, which browsers send to nobody. A small script takes it
-//! out of the address line and posts it when the button is pressed, so that mail scanners that open
-//! links do nothing by it, and no log or referrer ever holds it.
+//! The token is in the fragment of the link, which browsers send to no server. A small script
+//! removes it from the address bar and posts it when the button is pressed. Mail scanners that open
+//! links therefore trigger nothing, and no log or referrer ever contains the token.
 
 use actix_web::web::Bytes;
 
 use crate::config::Settings;
 use crate::http::files::File;
 
-/// Nothing runs and nothing is loaded but the files below, and the script talks to this server only.
+/// Only the files below are loaded or run, and the script talks to this server only.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page that shows the code of a mailed link, for the device that asked.
+/// The page that shows the code of a mailed link, to be typed on the device that asked for it.
 pub const MAGIC_LINK: &str = "/magic-link";
 
-/// The page that proves a new account's address.
+/// The page that proves the address of a new account.
 pub const VERIFY_EMAIL: &str = "/verify-email";
 
 const SCRIPT: &str = "/pages/link.js";
 const STYLE: &str = "/pages/page.css";
 const ICON: &str = "/pages/icon.svg";
 
-/// Whether a path belongs to the pages.
+/// Tells whether a path belongs to the pages.
 pub fn is_page(path: &str) -> bool {
     [MAGIC_LINK, VERIFY_EMAIL, SCRIPT, STYLE, ICON].contains(&path)
 }
 
-/// The pages, in the name of this service, and what they load.
+/// Returns the pages, in the name of this service, and the files that they load.
 pub fn files(settings: &Settings) -> [File; 5] {
     let fixed = |path: &str, media: &str, text: &'static str| {
         File::new(path, media, Bytes::from_static(text.as_bytes()))
@@ -53,7 +53,7 @@ pub fn files(settings: &Settings) -> [File; 5] {
     ]
 }
 
-/// A page, which no browser keeps: it may show a code.
+/// Makes a page. Browsers must not store it, since it may show a code.
 fn page(settings: &Settings, path: &str, html: &str) -> File {
     let least = settings.policy.password_min.to_string();
     let text = html
@@ -62,7 +62,7 @@ fn page(settings: &Settings, path: &str, html: &str) -> File {
     File::new(path, "text/html; charset=utf-8", text).unkept()
 }
 
-/// A text as it stands in HTML, between tags or in quotation marks.
+/// Escapes a text for HTML, between tags or in quotation marks.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,4 +1,5 @@
-//! Refusals and faults on the wire: class to status, once, and the headers that go with them.
+//! Maps refusals and faults to HTTP: the status of each class, once, and the headers that go with
+//! it.
 
 use std::fmt;
 
@@ -9,41 +10,41 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use crate::model::refusal::Class;
 use crate::model::{Error, Fault, Refusal};
 
-/// Seconds after which to try again when something we depend on failed: about as long as a database
-/// needs to come back after a restart.
+/// Retry-After in seconds when a dependency has failed: about as long as a database takes to
+/// restart.
 const DEPENDENCY_RETRY_SECONDS: u32 = 2;
 
-/// Seconds after which to ask again for readiness.
+/// Retry-After in seconds when the server is not ready.
 const READINESS_RETRY_SECONDS: u32 = 5;
 
-/// Why a request gets no good answer. Each API turns it into an error type of its own.
+/// Why a request is not answered with success. Each API turns it into its own error type.
 #[derive(Debug)]
 pub enum Rejected {
-    /// The caller may not, or must do otherwise.
+    /// The caller is not allowed to do this, or has to do something else first.
     Refused(Refusal),
-    /// Ours to mend, or a dependency's.
+    /// Something is broken here, or in a dependency.
     Fault(Fault),
     /// The body is larger than the setting allows.
     TooLarge,
-    /// The body did not come, or too slowly.
+    /// The body did not arrive, or arrived too slowly.
     TooSlow,
-    /// The body is not said to be what it must be.
+    /// The body does not have the required media type.
     MediaType(Media),
-    /// The body is packed, or in a charset that is not UTF-8.
+    /// The body is encoded, or in a charset other than UTF-8.
     Encoded,
-    /// The path exists, but not with this method.
+    /// The path exists, but does not take this method.
     Method {
-        /// The methods it takes, separated by commas.
+        /// The methods that it takes, separated by commas.
         allow: String,
     },
-    /// A part that the server needs is not well.
+    /// A part that the server depends on does not work.
     NotReady {
-        /// Which.
+        /// The state of each part.
         checks: Checks,
     },
 }
 
-/// What a body can be.
+/// The media types that a body can have.
 #[derive(Clone, Copy, Debug)]
 pub enum Media {
     /// `application/json`.
@@ -53,7 +54,7 @@ pub enum Media {
 }
 
 impl Media {
-    /// As a header says it.
+    /// Returns the media type as in a header.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -62,7 +63,7 @@ impl Media {
     }
 }
 
-/// How the parts are that the server needs: `ok`, or one word for what is wrong.
+/// The state of the parts that the server depends on: `ok`, or one word for what is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
     /// `ok`, `unreachable` or `unwritable`.
@@ -71,16 +72,16 @@ pub struct Checks {
     pub migrations: &'static str,
     /// `ok` or `degraded`.
     pub courier: &'static str,
-    /// The first thing that is not well, in a sentence; none when all is.
+    /// The first problem, in a sentence; `None` if there is none.
     pub reason: Option<&'static str>,
 }
 
-/// Marks an answer that an API's error type made, by the code it carries, so that the outer
-/// middleware can tell it from an empty one of the framework and hold it against the contract.
+/// Marks an answer as made by an API's error type, with the code it carries. The outer middleware
+/// can thus tell it from an empty error of the framework, and check it against the contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Told(pub &'static str);
 
-/// The status of a class of refusals; an API's `error.rs` may differ where its document does.
+/// Returns the status of a class of refusals. An API's `error.rs` may differ if its document does.
 pub const fn of(class: Class) -> StatusCode {
     match class {
         Class::Invalid => StatusCode::BAD_REQUEST,
@@ -94,7 +95,7 @@ pub const fn of(class: Class) -> StatusCode {
 }
 
 impl Rejected {
-    /// The status.
+    /// Returns the HTTP status.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => of(refusal.class()),
@@ -112,7 +113,7 @@ impl Rejected {
         }
     }
 
-    /// The stable machine code of the native API.
+    /// Returns the stable machine-readable code of the native API.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
@@ -130,7 +131,7 @@ impl Rejected {
         }
     }
 
-    /// One sentence that tells the caller what to do.
+    /// Returns one sentence that tells the caller what to do.
     pub const fn sentence(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.sentence(),
@@ -164,7 +165,8 @@ impl Rejected {
         }
     }
 
-    /// Seconds to wait, for the header Retry-After and bodies that repeat it; on 429 and 503 only.
+    /// Returns the seconds to wait, for the header Retry-After and for bodies that repeat it. Only
+    /// statuses 429 and 503 have it.
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Refused(refusal) => match header(refusal) {
@@ -186,9 +188,9 @@ impl Rejected {
         }
     }
 
-    /// Begins the answer: status, the headers that belong to it, and the mark [`Told`].
+    /// Starts the answer: status, headers and the mark [`Told`].
     ///
-    /// Logs a fault, so it is called once for each answer.
+    /// Logs a fault, so call it once for each answer.
     pub fn answer(&self) -> HttpResponseBuilder {
         let mut answer = HttpResponse::build(self.status());
         answer.extensions_mut().insert(Told(self.code()));
@@ -208,7 +210,7 @@ impl Rejected {
                 answer.insert_header((ALLOW, allow.as_str()));
             }
             Self::Encoded => {
-                // RFC 9110 §12.5.3: which codings a body may have.
+                // RFC 9110 §12.5.3: the encodings that a body may have.
                 answer.insert_header((ACCEPT_ENCODING, "identity"));
             }
             Self::TooLarge | Self::TooSlow | Self::MediaType(_) | Self::NotReady { .. } => {}
@@ -217,7 +219,7 @@ impl Rejected {
     }
 }
 
-/// A dependency's fault says the same as a full queue.
+/// A dependency's fault is answered like a full queue.
 const BUSY: Refusal = Refusal::Busy { retry_after: 0 };
 
 /// The header that a refusal needs.
@@ -226,15 +228,15 @@ enum Header {
     RetryAfter(u32),
     /// WWW-Authenticate.
     Bearer(Challenge),
-    /// None.
+    /// No header.
     Nothing,
 }
 
-/// What a WWW-Authenticate header says (RFC 6750 §3, RFC 9470 §3).
+/// The content of a WWW-Authenticate header (RFC 6750 §3, RFC 9470 §3).
 enum Challenge {
-    /// Nothing was sent, or nothing that a bearer is: the scheme alone.
+    /// No bearer was sent, or something that is not one: only the scheme.
     Plain,
-    /// The token is no good.
+    /// The token is not valid.
     InvalidToken,
     /// The sign-in is older than this many seconds, or too weak.
     TooOld(u32),
@@ -269,7 +271,7 @@ const fn header(refusal: &Refusal) -> Header {
             Header::Bearer(Challenge::TooOld(*max_age))
         }
         Refusal::InsufficientScope { scope } => Header::Bearer(Challenge::Scope(scope.as_str())),
-        // RFC 6585 §4: a 429 may say when to come back; a new challenge is let in at once.
+        // RFC 6585 §4: a 429 may say when to retry. A new challenge is accepted at once.
         Refusal::MfaChallengeUsedUp => Header::RetryAfter(1),
         Refusal::TooManyMfaAttempts { retry_after }
         | Refusal::TooManyMfaEmails { retry_after }

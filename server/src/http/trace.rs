@@ -1,4 +1,5 @@
-//! The one outer middleware: a name for every request, the headers every answer has, and answers to what no handler sees.
+//! The outer middleware: gives every request an id and every answer its headers, and answers where
+//! no handler does.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -37,10 +38,10 @@ use crate::model::ids::Id;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
 
-/// An answer is data, never a page.
+/// Answers are data, never pages.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// The codes of the refusals that those headers foretell.
+/// The codes of the refusals that the RateLimit headers announce.
 const LIMITED: [&str; 2] = ["TOO_MANY_REQUESTS", "TOO_MANY_MFA_EMAILS"];
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -49,16 +50,16 @@ tokio::task_local! {
     static REQUEST: Uuid;
 }
 
-/// Marks the id of a request.
+/// Marker type for the id of a request.
 enum RequestRow {}
 
-/// The name of the request that is being answered: in its log lines, its header X-Request-Id and its
-/// errors. Nil outside of one.
+/// Returns the id of the request that is being answered. It appears in log lines, the header
+/// X-Request-Id and errors. Nil outside a request.
 pub fn request_id() -> Uuid {
     REQUEST.try_with(|id| *id).unwrap_or(Uuid::nil())
 }
 
-/// What the middleware needs to know; one for each server, shared by its workers.
+/// What the middleware needs. Each server has one, shared by its workers.
 pub struct Edge {
     app: App,
     contract: Arc<Contract>,
@@ -66,7 +67,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of a server that serves `app` under `contract`.
+    /// Creates the middleware's state for a server that serves `app` under `contract`.
     pub fn new(app: App, contract: Arc<Contract>) -> Self {
         Self {
             app,
@@ -75,25 +76,26 @@ impl Edge {
         }
     }
 
-    /// How many answers carried a code that their operation does not declare: bugs, all of them.
+    /// Counts the answers with a code that their operation does not declare. Each one is a bug.
     pub fn undeclared(&self) -> usize {
         self.undeclared.load(Ordering::Relaxed)
     }
 }
 
-/// What is known of a request before it is handed on.
+/// What is noted about a request before it is handled.
 struct Line {
     method: Method,
     path: String,
     source: Source,
     started: Instant,
     connection: Option<Rc<Connection>>,
-    /// The page that asks, if it is one of another origin and may.
+    /// The origin of the calling page, if it is another one and is allowed.
     origin: Option<HeaderValue>,
 }
 
 impl Line {
-    /// The method that the request is handled as: HEAD is GET, without the body of its answer (RFC 9110 §9.3.2).
+    /// Returns the method to handle the request as: HEAD is GET without the body of the answer (RFC
+    /// 9110 §9.3.2).
     fn handled_as(&self) -> Method {
         match self.method {
             Method::HEAD => Method::GET,
@@ -102,17 +104,19 @@ impl Line {
     }
 }
 
-/// About how many bytes the head of a request took: its ends of lines, too.
+/// Estimates the bytes of a request's head, including line ends.
 fn head_bytes(request: &ServiceRequest) -> usize {
     let lines = request.headers().iter();
     let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + 4);
     request.uri().path().len() + request.query_string().len() + lines.sum::<usize>()
 }
 
-/// Names the request, hands it on, and sees to it that there is an answer with all its headers.
+/// Gives the request an id, passes it on, and makes sure that there is an answer with all its
+/// headers.
 ///
 /// # Errors
-/// Where no handler came to an end, the finished answer, since the request it belongs to is gone.
+/// If no handler finished, returns the finished answer as an error, since the request it belongs to
+/// is gone.
 pub async fn trace<B: MessageBody + 'static>(
     edge: Arc<Edge>,
     mut request: ServiceRequest,
@@ -140,7 +144,7 @@ pub async fn trace<B: MessageBody + 'static>(
         one.handle(head_bytes(&request));
         one.enter(Phase::Busy);
     });
-    // Whatever the filter lets through, it says of which request it is.
+    // Whatever the log filter passes, each line names its request.
     let span = tracing::error_span!("request", id = %id, trace_id);
     let handled = handle(&edge, &line, request, next).instrument(span);
     let answered = REQUEST.scope(id, Ledger::default().of(handled)).await;
@@ -177,7 +181,8 @@ async fn handle<B: MessageBody + 'static>(
     }
 }
 
-/// Why a request was not answered in time: its body was still coming, or it is our fault.
+/// Returns why a request was not answered in time: either its body was still arriving, or it is our
+/// fault.
 fn late(line: &Line, limit: Duration) -> Rejected {
     let coming = line.connection.as_ref();
     if coming.is_some_and(|one| one.phase() == Phase::Body) {
@@ -187,7 +192,7 @@ fn late(line: &Line, limit: Duration) -> Rejected {
     Rejected::Fault(Fault::dependency(fault))
 }
 
-/// The answer with its headers; an empty error of the framework gets the API's words first.
+/// Adds the headers to an answer. An empty error of the framework gets the API's wording first.
 fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceResponse {
     let pattern = response.request().match_pattern();
     let mut response = match unspoken(edge, line, &response) {
@@ -205,7 +210,7 @@ fn finished(edge: &Edge, line: &Line, response: ServiceResponse) -> ServiceRespo
     response
 }
 
-/// The answer where no handler came to an end.
+/// Makes the answer if no handler finished.
 fn broken(edge: &Edge, line: &Line, rejected: Rejected) -> actix_web::Error {
     let mut response = worded(edge, line, rejected);
     dress(edge, line, response.headers_mut());
@@ -220,7 +225,7 @@ fn worded(edge: &Edge, line: &Line, rejected: Rejected) -> HttpResponse {
     }
 }
 
-/// What an error of the framework means, which has no body that a client could read.
+/// Interprets an error of the framework, which has no body that a client could read.
 fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Rejected> {
     let status = response.status();
     let spoken = response.response().extensions().contains::<Told>();
@@ -230,7 +235,7 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
     Some(match status {
         StatusCode::NOT_FOUND => edge.contract.unmatched(&line.path),
         StatusCode::METHOD_NOT_ALLOWED => match edge.contract.unmatched(&line.path) {
-            // No document has the path: one of the pages, which are only ever read.
+            // The path is in no document. It is one of the pages, which can only be read.
             Rejected::Refused(Refusal::NotFound) => Rejected::Method {
                 allow: "GET, HEAD".to_owned(),
             },
@@ -245,7 +250,7 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
     })
 }
 
-/// Counts an answer that the contract does not foresee: the client gets it, and we hear of it.
+/// Counts and logs an answer that the contract does not declare. The client gets it all the same.
 fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
     let told = response.extensions().get::<Told>().copied();
     let Some(Told(code)) = told else { return };
@@ -255,7 +260,7 @@ fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
     }
 }
 
-/// The headers of every answer (ASVS 3.4.1, 3.4.4 and 3.4.5).
+/// Adds the headers that every answer has (ASVS 3.4.1, 3.4.4 and 3.4.5).
 fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
     if let Ok(id) = HeaderValue::from_str(&request_id().to_string()) {
         headers.insert(X_REQUEST_ID, id);
@@ -283,8 +288,8 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
     }
 }
 
-/// What is left of the limits that counted this request, where they can refuse it: a sign-in that may be sent
-/// no code begins all the same.
+/// Adds what is left of the limits that counted this request, if the operation can refuse because
+/// of them. A sign-in does not: it begins even if no code may be sent.
 fn tell_limits(edge: &Edge, line: &Line, route: &str, headers: &mut HeaderMap) {
     let declares = |code| edge.contract.declares(&line.handled_as(), route, code);
     if !LIMITED.into_iter().any(declares) {
@@ -300,7 +305,7 @@ fn tell_limits(edge: &Edge, line: &Line, route: &str, headers: &mut HeaderMap) {
     }
 }
 
-/// One line for each request, without anything the client chose but the method and its address.
+/// Logs one line for each request. The client chose nothing in it but the method and its address.
 fn log(line: &Line, route: &str, status: StatusCode) {
     let Line {
         method,
@@ -310,7 +315,7 @@ fn log(line: &Line, route: &str, status: StatusCode) {
     } = line;
     let ms = started.elapsed().as_millis();
     let code = status.as_u16();
-    // Supervisors and balancers ask all the time: only a bad answer is news.
+    // Supervisors and balancers ask all the time: only a failure is news.
     if matches!(route, "/healthz" | "/readyz") && status.is_success() {
         tracing::debug!(%method, route, status = code, ms, %source, "request");
     } else {

@@ -1,4 +1,5 @@
-//! Versions of an API that are served as another one: a request is led to that one's path, and keeps what it asked for.
+//! Serves some versions of an API as another version: a request is routed to that version's path,
+//! and keeps the path it asked for.
 
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
@@ -8,10 +9,10 @@ use actix_web::http::uri::PathAndQuery;
 
 use crate::http::contract::Contract;
 
-/// The path that a request asked for, where another one answers for it.
+/// The path that a request asked for, if another path answers for it.
 struct Asked(String);
 
-/// Leads a request to the path that answers for the one it asks for.
+/// Routes a request to the path that answers for the one it asks for.
 pub(super) fn lead(contract: &Contract, request: &mut ServiceRequest) {
     let Some(uri) = contract
         .served_for(request.path())
@@ -25,7 +26,8 @@ pub(super) fn lead(contract: &Contract, request: &mut ServiceRequest) {
     request.head_mut().uri = uri;
 }
 
-/// The same URI with another path. What was a path stays one, so there is always an answer.
+/// Returns the same URI with another path. A valid path is replaced by a valid path, so there is
+/// always a result.
 fn with_path(uri: &Uri, path: String) -> Option<Uri> {
     let whole = match uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -36,7 +38,7 @@ fn with_path(uri: &Uri, path: String) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// The path that the client wrote, for links that lead to the version it speaks.
+/// Returns the path that the client wrote, for links to the version that it uses.
 pub fn asked_for(request: &HttpRequest) -> String {
     match request.extensions().get::<Asked>() {
         Some(Asked(path)) => path.clone(),

@@ -1,4 +1,5 @@
-//! A log line as a JSON object, flat enough to be searched: the request's id stands once, numbers are numbers.
+//! Writes a log line as a JSON object that is flat enough to search: the request's id appears once,
+//! and numbers are numbers.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The span that every request has.
+/// The name of the span of each request.
 const REQUEST: &str = "request";
 
 /// Writes events as JSON, one a line.
@@ -22,10 +23,10 @@ struct Line<'a> {
     timestamp: &'a str,
     level: &'a str,
     target: &'a str,
-    /// The same in all lines of a request, its answer's X-Request-Id.
+    /// The id of the request, as in its answer's X-Request-Id.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<Value>,
-    /// The caller's trace, where the request came with one (W3C Trace Context).
+    /// The caller's trace id, if the request had one (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<Value>,
     fields: Map<String, Value>,
@@ -60,7 +61,7 @@ where
     }
 }
 
-/// What names the request that an event belongs to, if it belongs to one.
+/// Returns the ids of the request that an event belongs to, if there is one.
 fn request<S, N>(context: &FmtContext<'_, S, N>) -> Option<Map<String, Value>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -106,7 +107,8 @@ impl Visit for Fields {
         self.keep(field, value);
     }
 
-    /// As a duration's milliseconds come: a number as long as JSON's readers can hold it.
+    /// Durations come as milliseconds of this type. A number that JSON readers cannot hold becomes
+    /// text.
     fn record_u128(&mut self, field: &Field, value: u128) {
         match u64::try_from(value) {
             Ok(value) => self.keep(field, value),

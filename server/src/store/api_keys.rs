@@ -1,4 +1,4 @@
-//! API keys.
+//! Queries for API keys.
 
 use diesel::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::model::api_key::ApiKey;
 use crate::model::{ApiKeyId, Result, Time, UserId};
 use crate::schema::api_keys;
 
-/// The key with this id.
+/// Returns the key with this id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<Option<ApiKey>> {
     Ok(on!(tx, |conn| api_keys::table
         .find((user_id, id))
@@ -20,7 +20,7 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<Option<ApiKey>
     .optional()?)
 }
 
-/// Remembers a key.
+/// Stores a new key.
 pub fn insert(tx: &mut Tx, key: &ApiKey) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(api_keys::table)
         .values(key)
@@ -28,8 +28,8 @@ pub fn insert(tx: &mut Tx, key: &ApiKey) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the secret of a key whose time is over: a clock that goes back does not bring it back, and
-/// what the key was is still listed.
+/// Clears the secret of an expired key. A clock that goes back cannot revive the key, and the list
+/// still shows it.
 pub fn end_over(tx: &mut Tx, user_id: UserId, id: ApiKeyId, now: Time) -> Result<()> {
     let none: &[u8] = &[];
     on!(tx, |conn| diesel::update(
@@ -42,7 +42,7 @@ pub fn end_over(tx: &mut Tx, user_id: UserId, id: ApiKeyId, now: Time) -> Result
     Ok(())
 }
 
-/// How many keys of a user still work.
+/// Counts the keys of a user that still work.
 pub fn count_live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<i64> {
     Ok(on!(tx, |conn| api_keys::table
         .filter(api_keys::user_id.eq(user_id))
@@ -51,7 +51,7 @@ pub fn count_live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<i64> {
         .get_result(conn))?)
 }
 
-/// One page of all users' keys, newest first, and how many there are.
+/// Returns one page of all users' keys, newest first, and the number of all keys.
 pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<ApiKey>, i64)> {
     let page = on!(tx, |conn| api_keys::table
         .order(api_keys::id.desc())
@@ -63,7 +63,7 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<ApiKey>, i64)> 
     Ok((page, total))
 }
 
-/// Forgets a key, whosever it is; whose it was and what it was called, or `None`.
+/// Deletes a key of any user. Returns its owner and its name, or `None` if there is no such key.
 pub fn delete(tx: &mut Tx, id: ApiKeyId) -> Result<Option<(UserId, String)>> {
     Ok(on!(tx, |conn| diesel::delete(
         api_keys::table.filter(api_keys::id.eq(id))

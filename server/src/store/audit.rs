@@ -1,4 +1,4 @@
-//! The audit trail: appended only.
+//! Writes the audit trail. Events are only ever appended.
 
 use diesel::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::schema::audit_events;
 /// Appends an event.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn append(tx: &mut Tx, event: &AuditEvent) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(audit_events::table)
         .values(event)

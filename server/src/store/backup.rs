@@ -1,4 +1,5 @@
-//! Copies of an SQLite database: made while it is in use, and put back with what the database that they replace still tells.
+//! Copies an SQLite database while it is in use, and restores a copy without losing what the
+//! replaced database still knows.
 
 use std::path::Path;
 
@@ -14,10 +15,10 @@ use super::{Engine, Tx, notices};
 use crate::model::Time;
 use crate::model::mark::Mark;
 
-/// Copies the database into the empty file `to`, as it is at one moment, while others read and write.
+/// Copies the database into the empty file `to`, as of one moment, while others read and write.
 ///
 /// # Errors
-/// When the database cannot be read, or the file not be written.
+/// Fails if the database cannot be read or the file cannot be written.
 pub fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
     let mut conn = sqlite(database, "PRAGMA busy_timeout = 5000")?;
     sql_query("VACUUM INTO ?")
@@ -28,13 +29,13 @@ pub fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
     check(to).with_context(|| format!("the copy {} cannot be used", to.display()))
 }
 
-/// Makes sure that a file is a whole database of ours.
+/// Checks that a file is a complete Countersign database.
 ///
 /// # Errors
-/// It is not, or cannot be read.
+/// Fails if it is not one, or if it cannot be read.
 pub fn check(file: &Path) -> anyhow::Result<()> {
     let told = "it is no database of Countersign that is whole";
-    // SQLite would make a file that is not there.
+    // SQLite would create a missing file.
     if !file.try_exists()? {
         bail!("there is no file {}", file.display());
     }
@@ -51,11 +52,11 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Marks the database once more, so that the copy that was just made is behind it; nothing where it
-/// was made by an older version. How far it has come.
+/// Marks the database once more, so that the copy just made is older than it. Returns the new mark,
+/// or `None` without marking if another version's schema is in place.
 ///
 /// # Errors
-/// When the database does not answer.
+/// Fails if the database does not answer.
 pub fn mark(engine: &Engine, fresh: &str) -> anyhow::Result<Option<Mark>> {
     let mut conn = conn::open(engine, Use::Checkpoint)?;
     if conn::schema_state(&mut conn)? != conn::SchemaState::Current {
@@ -66,10 +67,10 @@ pub fn mark(engine: &Engine, fresh: &str) -> anyhow::Result<Option<Mark>> {
         .map_err(cause)
 }
 
-/// Makes sure that nobody has the database open, and leaves it as one file.
+/// Checks that nobody has the database open, and turns it into a single file.
 ///
 /// # Errors
-/// When somebody has, or it cannot be read.
+/// Fails if somebody has it open, or if it cannot be read.
 pub fn close(database: &Path) -> anyhow::Result<()> {
     let mut conn = sqlite(database, "PRAGMA busy_timeout = 500")?;
     let closed: Result<Mode, _> = sql_query("PRAGMA journal_mode = DELETE").get_result(&mut conn);
@@ -83,20 +84,20 @@ pub fn close(database: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// What the database that is replaced told of the time after the backup.
+/// What the replaced database recorded after the backup was made.
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
-    /// Recovery and scratch codes used since; they stay used.
+    /// Recovery and scratch codes that were used since. They stay used.
     pub codes_used: usize,
-    /// Sets of them ended since; they stay ended.
+    /// Sets of such codes that ended since. They stay ended.
     pub sets_ended: usize,
-    /// API keys deleted since; they stay deleted.
+    /// API keys that were deleted since. They stay deleted.
     pub keys_deleted: usize,
-    /// Addresses whose password is another since; the one of the backup counts again.
+    /// Addresses of users whose password changed since. The backup's password counts again.
     pub passwords: Vec<String>,
-    /// Addresses of whom a factor was removed since; it is there again.
+    /// Addresses of users who had a factor removed since. The factor is there again.
     pub factors: Vec<String>,
-    /// Addresses of accounts that were deleted since; they are there again.
+    /// Addresses of accounts that were deleted since. They are there again.
     pub accounts: Vec<String>,
 }
 
@@ -107,10 +108,10 @@ pub struct Restoring {
 }
 
 impl Restoring {
-    /// Opens the copy and brings it up to this version.
+    /// Opens the copy and brings its schema up to this version.
     ///
     /// # Errors
-    /// When it cannot be opened, is newer than this version, or a migration fails.
+    /// Fails if it cannot be opened, is newer than this version, or a migration fails.
     pub fn open(engine: Engine) -> anyhow::Result<Self> {
         let mut conn = conn::open(&engine, Use::Write)?;
         conn::migrate(&mut conn)?;
@@ -120,18 +121,18 @@ impl Restoring {
         })
     }
 
-    /// The sealing keys that sealed something in it, each with its canary.
+    /// Returns the sealing keys that were used in this database, each with its canary.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails if the database cannot be read.
     pub fn canaries(&mut self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         notices::canaries(&mut self.tx).map_err(cause)
     }
 
-    /// Judges what is in it.
+    /// Lets `judge` check what is in the database.
     ///
     /// # Errors
-    /// The judge's.
+    /// Returns the error of `judge`.
     pub fn judge<T>(
         &mut self,
         judge: impl FnOnce(&mut Tx) -> anyhow::Result<T>,
@@ -139,11 +140,11 @@ impl Restoring {
         judge(&mut self.tx)
     }
 
-    /// Learns what happened since the backup from the database that it replaces. What can only be
-    /// used once stays used; what was changed otherwise is only told.
+    /// Copies from the database that is replaced what happened since the backup. Whatever can be
+    /// used only once stays used. Other changes are only reported.
     ///
     /// # Errors
-    /// When that database cannot be read: nothing is learned then.
+    /// Fails if that database cannot be read. Nothing is copied then.
     pub fn learn(&mut self, from: &Path, now: Time) -> anyhow::Result<Learned> {
         let conn::Conn::Sqlite(conn) = &mut self.tx.conn else {
             bail!("only an SQLite database can be learned from");
@@ -166,17 +167,17 @@ impl Restoring {
     /// Begins the new epoch.
     ///
     /// # Errors
-    /// When the database does not keep it.
+    /// Fails if the database cannot store it.
     pub fn begin(self, beginning: &Beginning) -> anyhow::Result<Begun> {
         let (begun, _tx) = epoch::begin_on(self.tx, &self.engine, beginning)?;
         begun.context("the database went back, and began no epoch")
     }
 }
 
-/// How far a database had come, if it says so; it is left as it is.
+/// Returns how far a database had come, if it records that. Does not change the database.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Fails if it cannot be read.
 pub fn came(database: &Path) -> anyhow::Result<Option<Mark>> {
     let mut conn = sqlite(
         database,
@@ -194,7 +195,7 @@ pub fn came(database: &Path) -> anyhow::Result<Option<Mark>> {
 
 fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
     let since = "SELECT 1 FROM after.";
-    // Of a code, a step and a passkey's counter the later state is the one that counts.
+    // For codes, time steps and passkey counters, the later state counts.
     let codes_used = sql_query(format!(
         "UPDATE main.recovery_codes SET used_at = {now} WHERE used_at IS NULL AND EXISTS ({since}recovery_codes AS then_ \
          WHERE then_.user_id = recovery_codes.user_id AND then_.set_id = recovery_codes.set_id \
@@ -222,7 +223,7 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
         ))
         .execute(conn)?;
     }
-    // Wrong codes count on: a restore gives nobody more guesses.
+    // Wrong codes keep counting: a restore gives nobody more guesses.
     sql_query(
         "INSERT INTO main.factor_attempts (user_id, kind, failures, next_try_at) \
          SELECT user_id, kind, failures, next_try_at FROM after.factor_attempts AS then_ \

@@ -1,5 +1,5 @@
-//! Statements that keep their prepared form: diesel caches no UPDATE by itself, and parsing one anew
-//! costs more than running it.
+//! Keeps the prepared form of statements. Diesel caches no UPDATE of its own accord, and parsing a
+//! statement again costs more than running it.
 
 use std::marker::PhantomData;
 
@@ -9,14 +9,14 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Integer;
 use diesel::{PgConnection, QueryResult, RunQueryDsl, SqliteConnection, define_sql_function};
 
-/// A statement whose SQL is the same every time, whatever is bound: `M` stands for that SQL, so each
-/// statement needs a marker of its own.
+/// A statement whose SQL is always the same, whatever values are bound. `M` stands for that SQL, so
+/// each statement needs a marker of its own.
 pub(super) struct Cached<M, T> {
     statement: T,
     marker: PhantomData<fn() -> M>,
 }
 
-/// Has the statement's prepared form kept under the marker `M`.
+/// Caches the statement's prepared form under the marker `M`.
 pub(super) fn cached<M, T>(statement: T) -> Cached<M, T> {
     Cached {
         statement,
@@ -49,8 +49,8 @@ where
 
 impl<M, T, Conn> RunQueryDsl<Conn> for Cached<M, T> {}
 
-/// Wraps a statement that returns rows, so that its prepared form is kept; to be written where the
-/// statement stands, as each place is one statement.
+/// Wraps a statement that returns rows, so that its prepared form is cached. Use it where the
+/// statement is written, since each place in the code counts as one statement.
 macro_rules! kept {
     ($statement:expr) => {{
         enum Here {}
@@ -58,7 +58,7 @@ macro_rules! kept {
     }};
 }
 
-/// Three statements that return nothing, sent to PostgreSQL as one: each message costs a turn of both sides.
+/// Three statements without results, sent to PostgreSQL together: each message costs a round trip.
 #[derive(QueryId)]
 pub(super) struct Together<A, B, C>(pub(super) A, pub(super) B, pub(super) C);
 
@@ -80,10 +80,10 @@ where
 
 impl<A, B, C> RunQueryDsl<PgConnection> for Together<A, B, C> {}
 
-/// Runs a query on whichever database it is.
+/// Runs a query on either database.
 ///
-/// Each arm builds the query for its own database. Built for the enum over both, its SQL is written anew each
-/// time, only to ask whether its prepared form is kept.
+/// Each arm builds the query for its own database. A query built for the enum over both would write
+/// its SQL anew each time, just to look up its prepared form.
 macro_rules! on {
     ($tx:expr, |$conn:ident| $query:expr) => {
         match &mut $tx.conn {
@@ -93,7 +93,8 @@ macro_rules! on {
     };
 }
 
-/// A statement that returns no rows, run as one that returns some: of those that do, diesel keeps the prepared form.
+/// A statement without rows, run as one that returns rows: diesel caches the prepared form of those
+/// only.
 pub(super) struct Silent<T>(pub(super) T);
 
 impl<T> Query for Silent<T> {
@@ -111,20 +112,22 @@ where
 }
 
 define_sql_function! {
-    /// How many rows SQLite's last INSERT, UPDATE or DELETE changed.
+    /// Number of rows that SQLite's last INSERT, UPDATE or DELETE changed.
     fn changes() -> Integer;
 }
 
-/// How many rows the last statement of this connection changed.
+/// Returns how many rows the last statement of this connection changed.
 pub(super) fn changed(conn: &mut SqliteConnection) -> QueryResult<usize> {
     let rows: i32 = diesel::select(changes()).get_result(conn)?;
     Ok(usize::try_from(rows).unwrap_or(0))
 }
 
-/// Runs a statement that returns no rows, and keeps its prepared form; how many rows it changed.
+/// Runs a statement that returns no rows, and caches its prepared form. Returns how many rows it
+/// changed.
 ///
-/// It is not run by diesel's `execute`, which takes a reference on the way and so loses what [`Cached`] says. On
-/// PostgreSQL it returns a one for each row. SQLite would keep those in a temporary table: there the rows are counted.
+/// Diesel's `execute` does not serve here: it takes the statement by reference and loses what
+/// [`Cached`] says. On PostgreSQL the statement returns a one for each row. SQLite would store
+/// those in a temporary table, so there the rows are counted.
 macro_rules! run_kept {
     ($tx:expr, $statement:expr) => {{
         use $crate::store::cached::{Silent, cached, changed};

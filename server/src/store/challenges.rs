@@ -1,4 +1,4 @@
-//! Challenges: flows that wait for a code.
+//! Queries for challenges: flows that wait for an answer.
 
 use diesel::prelude::*;
 
@@ -11,10 +11,10 @@ use crate::model::user::User;
 use crate::model::{ChallengeId, Result, SessionId, Time, UserId};
 use crate::schema::{challenges, users};
 
-/// The challenge with this id.
+/// Returns the challenge with this id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn find(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<Option<Challenge>> {
     Ok(on!(tx, |conn| challenges::table
         .find((user_id, id))
@@ -23,7 +23,7 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: ChallengeId) -> Result<Option<Chal
     .optional()?)
 }
 
-/// The challenge with this id, and its user, in one statement.
+/// Returns the challenge with this id and its user, in one statement.
 pub fn find_with_user(
     tx: &mut Tx,
     user_id: UserId,
@@ -38,7 +38,7 @@ pub fn find_with_user(
     .optional()?)
 }
 
-/// Remembers a challenge.
+/// Stores a new challenge.
 pub fn insert(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(challenges::table)
         .values(challenge)
@@ -46,8 +46,8 @@ pub fn insert(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// The live challenges of a user, newest first. One that was begun in a time to come is none: the clock went
-/// back since.
+/// Returns the live challenges of a user, newest first. A challenge that began in the future does
+/// not count: the clock has gone back since.
 pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
     Ok(on!(tx, |conn| challenges::table
         .filter(challenges::user_id.eq(user_id))
@@ -59,8 +59,9 @@ pub fn live(tx: &mut Tx, user_id: UserId, now: Time) -> Result<Vec<Challenge>> {
         .load(conn))?)
 }
 
-/// Takes one try of a challenge that still waits for the same method: how many are taken now,
-/// or `None` when none is left, or it is over or was switched.
+/// Takes one try of a challenge that still waits for the same method. Returns how many tries are
+/// taken now, or `None` if none is left, or the challenge is over or was switched to another
+/// method.
 pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<Option<i32>> {
     Ok(on!(tx, |conn| kept!(
         diesel::update(
@@ -78,7 +79,8 @@ pub fn reserve(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Res
     .optional()?)
 }
 
-/// Takes one try and uses the challenge up by it; `false` when it is over, was switched, or has no try left.
+/// Takes one try and ends the challenge with it. Returns `false` if it is over, was switched, or
+/// has no try left.
 pub fn take_and_spend(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -98,7 +100,7 @@ pub fn take_and_spend(tx: &mut Tx, challenge: &Challenge, tries: u32, now: Time)
     Ok(rows == 1)
 }
 
-/// Takes back what [`take_and_spend`] did, in the same write.
+/// Undoes [`take_and_spend`], in the same write.
 pub fn take_back(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     let never: Option<Time> = None;
     run_kept!(
@@ -111,7 +113,7 @@ pub fn take_back(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// Gives back a try that was not compared.
+/// Gives back a try whose code was not compared.
 pub fn give_back(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     run_kept!(
         tx,
@@ -125,7 +127,7 @@ pub fn give_back(tx: &mut Tx, challenge: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// Uses the challenge up; `false` when somebody did already.
+/// Uses the challenge up. Returns `false` if another call already has.
 pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -139,7 +141,8 @@ pub fn spend(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result
     Ok(rows == 1)
 }
 
-/// Ends a challenge whose time is over, and that of its link: a clock that goes back brings neither back.
+/// Ends a challenge that has expired and whose link, if any, has expired too. A clock that goes back
+/// then revives neither.
 pub fn end_over(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Result<()> {
     run_kept!(
         tx,
@@ -159,7 +162,7 @@ pub fn end_over(tx: &mut Tx, user_id: UserId, id: ChallengeId, now: Time) -> Res
     Ok(())
 }
 
-/// What a session began that is over and was not ended.
+/// Returns the ids of a session's challenges that have expired and were not ended.
 pub fn over(
     tx: &mut Tx,
     user_id: UserId,
@@ -175,22 +178,23 @@ pub fn over(
         .load(conn))?)
 }
 
-/// What a challenge waits for after a mail was sent for it.
+/// What a challenge waits for after a message was sent for it.
 pub struct Sent {
-    /// The method it waits for now.
+    /// The method that it waits for now.
     pub kind: FactorKind,
-    /// Keyed hash of the code that was sent.
+    /// Keyed hash of the code in the message.
     pub code_hash: Vec<u8>,
-    /// Hash of the secret of the link that went with it, if one did.
+    /// Hash of the link's secret, if the message has a link.
     pub link_hash: Option<Vec<u8>>,
-    /// Until when the link is good.
+    /// When the link expires.
     pub link_expires_at: Option<Time>,
-    /// The network address that asked.
+    /// Network address of the client that asked for the message.
     pub source: String,
 }
 
-/// Replaces the code by that of a new mail; the old one stops working. Takes a resend slot unless this is the
-/// challenge's first mail. It is `false` when somebody sent meanwhile, or the challenge is over.
+/// Replaces the code by that of a new message; the old one stops working. Takes a resend slot
+/// unless this is the challenge's first message. Returns `false` if another message was sent
+/// meanwhile, or the challenge is over.
 pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<bool> {
     let unsent = before.last_sent_at.is_none();
     let never: Option<Time> = None;
@@ -217,7 +221,7 @@ pub fn send(tx: &mut Tx, before: &Challenge, sent: &Sent, now: Time) -> Result<b
     Ok(rows == 1)
 }
 
-/// Lets the challenge wait for another method, of which nothing is sent; `false` when it is over.
+/// Switches the challenge to a method that sends no message. Returns `false` if it is over.
 pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -231,8 +235,9 @@ pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool>
     Ok(rows == 1)
 }
 
-/// Voids the links of a user's other challenges: sign-ins have one that is live, and so has each session,
-/// so that what a session begins voids nothing that its owner signs in by.
+/// Voids the links of a user's other challenges of the same group: sign-ins have one live link
+/// together, and so has each session. A challenge in a session therefore voids no link of a
+/// sign-in.
 pub fn drop_other_links(tx: &mut Tx, new: &Challenge) -> Result<()> {
     let none: Option<Vec<u8>> = None;
     let others = challenges::table
@@ -255,8 +260,8 @@ pub fn drop_other_links(tx: &mut Tx, new: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// Lets a challenge live until the end that `seen` has, that of its link; `false` when it is over, or
-/// the link is another one by now.
+/// Extends a challenge to the end that `seen` has, which is that of its link. Returns `false` if it
+/// is over, or its link was replaced.
 pub fn go_on(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -271,8 +276,8 @@ pub fn go_on(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Opens the link of a challenge, whose code stays good from now on for as long as one that was
-/// just sent; `false` when the link was replaced, or the challenge is over.
+/// Opens the link of a challenge. Its code now stays valid for as long as one that was just sent.
+/// Returns `false` if the link was replaced, or the challenge is over.
 pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -290,8 +295,8 @@ pub fn open_link(tx: &mut Tx, before: &Challenge, now: Time) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Ends what waits for a code by SMS, but not set-ups; a sign-in that was sent one and waits for another
-/// method by now goes on as if it had been sent none.
+/// Ends challenges that wait for a code by SMS, except set-ups. A sign-in that was sent such a code
+/// and has since switched to another method continues as if no code had been sent.
 pub fn end_of_texts(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
     run_kept!(
         tx,
@@ -312,7 +317,7 @@ pub fn end_of_texts(tx: &mut Tx, user_id: UserId, now: Time) -> Result<()> {
                 .filter(challenges::user_id.eq(user_id))
                 .filter(challenges::kind.ne(FactorKind::Sms))
                 .filter(challenges::purpose.eq(Purpose::Login))
-                // What a sign-in is sent by mail has a link.
+                // Only a code that was sent by mail has a link.
                 .filter(challenges::link_expires_at.is_null())
                 .filter(challenges::consumed_at.is_null()),
         )

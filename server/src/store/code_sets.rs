@@ -1,4 +1,4 @@
-//! Sets of single-use codes, and the codes in them.
+//! Queries for sets of single-use codes and the codes in them.
 
 use diesel::prelude::*;
 
@@ -13,11 +13,11 @@ use crate::schema::{code_sets, factors, recovery_codes};
 #[path = "code_sets_tests.rs"]
 mod tests;
 
-/// Remembers a set and its codes. Sets of the same kind that wait for the proof of a factor that is
-/// gone are forgotten.
+/// Stores a set and its codes. Deletes sets of the same kind that wait for the proof of a factor
+/// that no longer exists.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn insert(tx: &mut Tx, set: &CodeSet, codes: &[RecoveryCode]) -> Result<()> {
     forget_orphans(tx, set.user_id, set.kind)?;
     on!(tx, |conn| diesel::insert_into(code_sets::table)
@@ -57,7 +57,7 @@ fn forget_orphans(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()>
     Ok(())
 }
 
-/// The set of this kind that counts, if one does.
+/// Returns the set of this kind that counts, if there is one.
 pub fn live(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<Option<CodeSet>> {
     Ok(on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
@@ -70,7 +70,8 @@ pub fn live(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<Option<Co
     .optional()?)
 }
 
-/// The set that waits for this factor's proof, or came to count by it, unless it ended.
+/// Returns the set that waits for this factor's proof, or became valid with it, unless it has
+/// ended.
 pub fn of_factor(tx: &mut Tx, user_id: UserId, factor_id: FactorId) -> Result<Option<CodeSet>> {
     Ok(on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
@@ -82,7 +83,7 @@ pub fn of_factor(tx: &mut Tx, user_id: UserId, factor_id: FactorId) -> Result<Op
     .optional()?)
 }
 
-/// The codes of a set.
+/// Returns the codes of a set.
 pub fn codes(tx: &mut Tx, set: &CodeSet) -> Result<Vec<RecoveryCode>> {
     Ok(on!(tx, |conn| recovery_codes::table
         .filter(recovery_codes::user_id.eq(set.user_id))
@@ -92,7 +93,7 @@ pub fn codes(tx: &mut Tx, set: &CodeSet) -> Result<Vec<RecoveryCode>> {
         .load(conn))?)
 }
 
-/// How many codes of the set that counts were not used; 0 when none counts.
+/// Counts the unused codes of the set that counts; 0 if there is none.
 pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32> {
     let Some(set) = live(tx, user_id, kind)? else {
         return Ok(0);
@@ -100,7 +101,7 @@ pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32>
     unused(tx, &set)
 }
 
-/// How many codes of a set were not used.
+/// Counts the unused codes of a set.
 pub fn unused(tx: &mut Tx, set: &CodeSet) -> Result<u32> {
     let left: i64 = on!(tx, |conn| recovery_codes::table
         .filter(recovery_codes::user_id.eq(set.user_id))
@@ -111,9 +112,9 @@ pub fn unused(tx: &mut Tx, set: &CodeSet) -> Result<u32> {
     Ok(u32::try_from(left).unwrap_or(u32::MAX))
 }
 
-/// Uses up a code, unless it was used or its set has ended: then `false`.
+/// Uses up a code. Returns `false` if it was used, or its set has ended.
 pub fn spend(tx: &mut Tx, set: &CodeSet, ordinal: i32, now: Time) -> Result<bool> {
-    // Holds the set's row: whoever ends the set waits, or is seen.
+    // Locks the set's row: a call that ends the set waits for this one, or is noticed by it.
     let standing = run_kept!(
         tx,
         diesel::update(
@@ -138,9 +139,9 @@ pub fn spend(tx: &mut Tx, set: &CodeSet, ordinal: i32, now: Time) -> Result<bool
     Ok(spent == 1)
 }
 
-/// Makes the set that waits for this factor's proof count, if one does, and ends the older one of its
-/// kind. Recovery codes that were made meanwhile stay: their owner was told that they count. Wrong
-/// codes are counted for each set: a new one begins without any.
+/// Makes the set that waits for this factor's proof count, if there is one, and ends the older set
+/// of its kind. Recovery codes that were made meanwhile stay valid, since their owner was told so.
+/// Wrong codes are counted for each set: a new set starts at zero.
 pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -> Result<()> {
     let Some(set) = of_factor(tx, user_id, factor_id)?.filter(|set| set.live_at.is_none()) else {
         return Ok(());
@@ -163,7 +164,7 @@ pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -
     super::factors::reset_attempts(tx, user_id, set.kind.method())
 }
 
-/// Ends the set of this kind that counts: its codes are worth nothing from now on.
+/// Ends the set of this kind that counts. Its codes are worthless from now on.
 pub fn end(tx: &mut Tx, user_id: UserId, kind: CodeSetKind, now: Time) -> Result<()> {
     let ended: Vec<CodeSetId> = on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))
@@ -182,7 +183,7 @@ pub fn end(tx: &mut Tx, user_id: UserId, kind: CodeSetKind, now: Time) -> Result
     Ok(())
 }
 
-/// Forgets every set of a user, of all kinds and in every state.
+/// Deletes every set of a user, of all kinds and in every state.
 pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         recovery_codes::table.filter(recovery_codes::user_id.eq(user_id))
@@ -195,7 +196,7 @@ pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the sets of one kind of a user, those that count and those that wait.
+/// Deletes a user's sets of one kind, both those that count and those that wait.
 pub fn delete_kind(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<()> {
     let sets: Vec<CodeSetId> = on!(tx, |conn| code_sets::table
         .filter(code_sets::user_id.eq(user_id))

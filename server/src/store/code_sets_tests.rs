@@ -1,4 +1,4 @@
-//! Tests of code sets: pending, live, replaced, spent once.
+//! Tests of code sets: pending, live and replaced sets, and codes that work once.
 
 use uuid::Uuid;
 
@@ -116,7 +116,7 @@ fn a_set_whose_factor_is_gone_is_forgotten_by_the_next_one() {
     assert!(gone.expect("read").is_none());
 }
 
-/// Walks over everything, two rows at a time.
+/// Forgets expired rows in all tables, two rows at a time.
 fn forget_before(tx: &mut Tx, before: Time) {
     let times = Times {
         now: before,

@@ -21,44 +21,44 @@ pub use super::migrate::{SchemaState, migrate, schema_state};
 use crate::model::ids::Id;
 use crate::schema::IdSql;
 
-/// A connection to either database. Which one is chosen by the URL, once, in [`open`].
+/// A connection to either database. The URL decides which one, once, in [`open`].
 #[derive(diesel::MultiConnection)]
 pub enum Conn {
-    /// A SQLite file.
+    /// An SQLite file.
     Sqlite(diesel::SqliteConnection),
     /// A PostgreSQL server.
     Postgres(diesel::PgConnection),
 }
 
-/// Which database, and where.
+/// Which database, and where it is.
 #[derive(Clone)]
 pub enum Engine {
-    /// A SQLite file, by path.
+    /// An SQLite file, by its path.
     Sqlite(String),
-    /// A PostgreSQL server, by URL.
+    /// A PostgreSQL server, by its URL.
     Postgres(String),
-    /// The same, through a pooler that gives each transaction another session of the server, so that
-    /// nothing outlives a transaction: no prepared statement and no setting.
+    /// A PostgreSQL server behind a pooler that may give each transaction a different session of
+    /// the server. Nothing outlives a transaction: no prepared statement and no setting.
     Pooled(String),
 }
 
-/// What a connection is for: it decides how SQLite is set up.
+/// What a connection is for. This decides how SQLite is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// The one that writes.
+    /// The connection that writes.
     Write,
-    /// One of those that only read.
+    /// A connection that only reads.
     Read,
-    /// The one that sees what is there before anything is changed.
+    /// The connection that inspects the database before anything is changed.
     Look,
-    /// The one that moves the write-ahead log into the file.
+    /// The connection that moves the write-ahead log into the file.
     Checkpoint,
 }
 
 /// Opens a connection.
 ///
 /// # Errors
-/// When the database cannot be reached or set up.
+/// Fails if the database cannot be reached or set up.
 pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
     match engine {
         Engine::Sqlite(path) => {
@@ -77,7 +77,8 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
             Ok(Conn::Postgres(conn))
         }
         Engine::Pooled(url) => {
-            // The driver's first settings are no transaction yet: their parts may reach two sessions.
+            // The driver's first settings are not sent in a transaction: parts of them may reach
+            // two sessions.
             let mut conn = connect(url).or_else(|_| connect(url))?;
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
             Ok(Conn::Postgres(conn))
@@ -85,8 +86,8 @@ pub fn open(engine: &Engine, purpose: Use) -> anyhow::Result<Conn> {
     }
 }
 
-/// How a transaction begins on this engine. Where no setting outlives one, each brings its own: a
-/// statement that hangs must not hold its user's rows for ever.
+/// The statement that begins a transaction on this engine. Behind a pooler each transaction brings
+/// its own settings: a statement that hangs must not lock its user's rows for ever.
 pub(super) const fn begin(engine: &Engine) -> &'static str {
     match engine {
         Engine::Sqlite(_) => "BEGIN IMMEDIATE",
@@ -106,9 +107,10 @@ fn connect(url: &str) -> anyhow::Result<diesel::PgConnection> {
         )
 }
 
-/// What the driver is asked so that a connection is given up whose other end is gone without a word,
-/// as behind a firewall that forgot it: an idle one after 11 seconds, one that waits for an answer
-/// after 5 (libpq's manual, "Parameter Key Words"; seconds, but `tcp_user_timeout` milliseconds).
+/// Makes the driver give up a connection whose other end has vanished silently, for example behind
+/// a firewall that dropped it. An idle connection ends after 11 seconds, one that waits for an
+/// answer after 5 (libpq's manual, "Parameter Key Words"; in seconds, but `tcp_user_timeout` in
+/// milliseconds).
 const WATCH: [(&str, &str); 6] = [
     ("keepalives", "1"),
     ("keepalives_idle", "5"),
@@ -118,7 +120,7 @@ const WATCH: [(&str, &str); 6] = [
     ("connect_timeout", "5"),
 ];
 
-/// The URL with [`WATCH`], as far as it says nothing of its own.
+/// Adds to the URL the settings of [`WATCH`] that it does not set itself.
 fn watched(url: &str) -> String {
     let (_, query) = url.split_once('?').unwrap_or((url, ""));
     let said = |name: &str| {
@@ -137,8 +139,9 @@ fn watched(url: &str) -> String {
     watched
 }
 
-/// The driver's message if it is about the server. What it has to say about the URL quotes pieces of
-/// it, and so perhaps of the password; the settings have refused what it cannot read.
+/// Returns the driver's message if it is about the server. A message about the URL quotes parts of
+/// it, and perhaps of the password. URLs that the driver cannot read were refused with the
+/// settings.
 fn fit_to_show(message: &str) -> &str {
     let about_the_server = [
         "connection to server",
@@ -156,11 +159,11 @@ fn fit_to_show(message: &str) -> &str {
     }
 }
 
-/// How long a start waits for another one that is making the same database.
+/// How long a starting server waits for another one that is creating the same database.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sets a connection up. A file that others are just making is waited for: the change to a write-ahead
-/// log is refused while they have it, however long statements may wait.
+/// Sets a connection up. Waits while another process creates the file: SQLite then refuses the
+/// change to a write-ahead log at once, whatever the busy timeout is.
 fn set_up_sqlite(conn: &mut diesel::SqliteConnection, purpose: Use) -> QueryResult<()> {
     let begun = Instant::now();
     loop {
@@ -177,7 +180,7 @@ fn is_locked(error: &diesel::result::Error) -> bool {
     error.to_string().contains("database is locked")
 }
 
-/// What SQLite says of a file, with its name, the setting, and what mends it.
+/// Explains SQLite's message about a file: adds the file's name, the setting, and how to mend it.
 fn sqlite_flaw(path: &str, told: &str) -> anyhow::Error {
     const MENDS: [(&str, &str); 6] = [
         (
@@ -208,7 +211,8 @@ fn sqlite_flaw(path: &str, told: &str) -> anyhow::Error {
     )
 }
 
-/// What stopped a start, with the name of the database's file and what mends it, where it is one.
+/// Explains an error that stopped the start. For SQLite, adds the name of the file and how to mend
+/// it.
 pub fn explained(engine: &Engine, error: anyhow::Error) -> anyhow::Error {
     match (engine, error.downcast_ref::<diesel::result::Error>()) {
         (Engine::Sqlite(path), Some(told)) => sqlite_flaw(path, &told.to_string()),
@@ -216,8 +220,8 @@ pub fn explained(engine: &Engine, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// `synchronous=FULL`: a lost commit would be a used code that works again. Checkpoints are another
-/// thread's work, since in the writer they are its longest pauses.
+/// `synchronous=FULL`: a lost commit would make a used code valid again. A thread of its own does
+/// the checkpoints, as they would be the writer's longest pauses.
 fn sqlite_pragmas(purpose: Use) -> &'static str {
     match purpose {
         Use::Write => {
@@ -236,19 +240,19 @@ fn sqlite_pragmas(purpose: Use) -> &'static str {
     }
 }
 
-/// Any number will do, as long as every replica takes the same one, and no migration does.
+/// An arbitrary number. Every replica uses the same one, and no migration uses it.
 const ALONE_LOCK: &str = "5146021918";
 
-/// How long SQLite waits for a lock while others start, and how long after.
+/// How long SQLite waits for a lock while others start, and how long afterwards.
 pub(super) const PATIENT: &str = "PRAGMA busy_timeout = 60000";
 pub(super) const IMPATIENT: &str = "PRAGMA busy_timeout = 5000";
 
-/// Does something in a transaction in which there is one process at a time; others wait for up to a
+/// Runs work in a transaction that only one process enters at a time. Others wait for up to a
 /// minute.
 ///
 /// # Errors
-/// When the database does not answer, another process does not end, or the work fails: then nothing of
-/// it stays in the database.
+/// Fails if the database does not answer, another process takes too long, or the work fails. Then
+/// nothing of the work stays in the database.
 pub fn alone<T>(
     tx: &mut super::Tx,
     work: impl FnOnce(&mut super::Tx) -> anyhow::Result<T>,
@@ -268,7 +272,7 @@ pub fn alone<T>(
         .and_then(|()| work(tx))
         .and_then(|done| Ok(tx.conn.batch_execute("COMMIT").map(|()| done)?));
     if result.is_err() {
-        // There may be no transaction to undo; the first error is the one to tell.
+        // There may be no transaction to undo. The first error is the one to report.
         let _undone = tx.conn.batch_execute("ROLLBACK");
     }
     if let Conn::Sqlite(conn) = &mut tx.conn {
@@ -283,10 +287,10 @@ struct Tables {
     found: i64,
 }
 
-/// Whether the first migration was here, so that there is a database of Countersign's.
+/// Tells whether the first migration has run, so that this is a Countersign database.
 ///
 /// # Errors
-/// When the database does not answer.
+/// Fails if the database does not answer.
 pub fn is_made(conn: &mut Conn) -> anyhow::Result<bool> {
     let found: Tables = match conn {
         Conn::Sqlite(conn) => sql_query(
@@ -300,10 +304,10 @@ pub fn is_made(conn: &mut Conn) -> anyhow::Result<bool> {
     Ok(found.found > 0)
 }
 
-/// The name of the database that the server has us in; of a file there is none.
+/// Returns the name of the database on its server; `None` for a file.
 ///
 /// # Errors
-/// When the database does not answer.
+/// Fails if the database does not answer.
 pub fn name(conn: &mut Conn) -> anyhow::Result<Option<String>> {
     let Conn::Postgres(conn) = conn else {
         return Ok(None);
@@ -318,7 +322,7 @@ struct Name {
     found: String,
 }
 
-// `Id` is one type on both engines: sixteen bytes on the wire, `uuid` to PostgreSQL.
+// `Id` is one type on both engines: sixteen bytes on the wire, `uuid` for PostgreSQL.
 
 impl HasSqlType<IdSql> for MultiBackend {
     fn metadata(lookup: &mut Self::MetadataLookup) -> Self::TypeMetadata {

@@ -1,4 +1,5 @@
-//! Epochs: a database that went back to an older state begins a new one, in which nothing counts that was spent, sent or signed in before.
+//! Epochs: a database that went back to an older state begins a new epoch. What was spent, sent or
+//! signed in before no longer counts in it.
 
 use anyhow::{Context, anyhow};
 use diesel::connection::SimpleConnection;
@@ -18,7 +19,7 @@ use crate::schema::{
     registrations, server_state, sessions,
 };
 
-/// The key of the one row.
+/// The key of the only row.
 const ONE: i64 = 1;
 /// The columns of a mark.
 const MARK: (
@@ -31,11 +32,11 @@ const MARK: (
     server_state::sequence,
 );
 
-/// Marks the database once more: how far it has come. A database that was never marked gets `fresh`
-/// as its id.
+/// Marks the database once more and returns how far it has come. A database without a mark gets
+/// `fresh` as its id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
     let insert = diesel::insert_into(server_state::table)
         .values((
@@ -46,7 +47,8 @@ pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
             server_state::told.eq(true),
         ))
         .on_conflict_do_nothing();
-    // Of two first servers one gives the id. The enum cannot say ON CONFLICT.
+    // If two servers start first together, one of them gives the id. The enum cannot express ON
+    // CONFLICT.
     match &mut tx.conn {
         Conn::Sqlite(conn) => insert.execute(conn)?,
         Conn::Postgres(conn) => insert.execute(conn)?,
@@ -59,7 +61,7 @@ pub fn advance(tx: &mut Tx, fresh: &str) -> Result<Mark> {
     .get_result(conn))?)
 }
 
-/// The epoch that no start has told of yet, if there is one; it counts as told from now on.
+/// Returns the epoch that no start has reported yet, if there is one, and marks it as reported.
 pub fn tell(tx: &mut Tx) -> Result<Option<Time>> {
     let told = diesel::update(
         server_state::table
@@ -73,23 +75,25 @@ pub fn tell(tx: &mut Tx) -> Result<Option<Time>> {
     Ok(told.map(Time::from_micros))
 }
 
-/// What a new epoch is begun with.
+/// The input for a new epoch.
 #[derive(Clone, Debug)]
 pub struct Beginning {
-    /// When.
+    /// When it begins.
     pub now: Time,
-    /// The newest time step of an authenticator whose code may have been accepted.
+    /// The newest time step for which an authenticator's code may have been accepted.
     pub newest_step: i64,
-    /// How far the database had come when it was last seen, if that is known.
+    /// How far the database had come when this server last saw it, if known.
     pub seen: Option<Mark>,
-    /// What was found when it was noticed that the database went back; another replica may have begun
-    /// the epoch since, and then there is nothing to do.
+    /// The mark that was found when the server noticed that the database went back. Another replica
+    /// may have begun the epoch since; then there is nothing to do.
     pub found: Option<Mark>,
-    /// Whether recovery codes that seem unused go on: when it is known which were used.
+    /// Whether recovery codes that seem unused stay valid: true if it is known which ones were
+    /// used.
     pub keep_codes: bool,
-    /// The id of a database that was never marked.
+    /// The id for a database that was never marked.
     pub fresh: String,
-    /// The ids under which the audit trail keeps, for each whom it touches, that sessions and codes ended.
+    /// The ids of the audit events: for each affected user one event about sessions and one about
+    /// codes.
     pub records: [AuditId; 2],
 }
 
@@ -98,30 +102,31 @@ pub struct Beginning {
 pub struct Begun {
     /// How far the database has come now.
     pub mark: Mark,
-    /// Open sessions.
+    /// Number of sessions that were open.
     pub sessions: usize,
-    /// Challenges and registrations: flows that waited for a code, a link or a passkey.
+    /// Number of challenges and registrations: flows that waited for a code, a link or a passkey.
     pub challenges: usize,
-    /// Authenticators, of which no code up to the moment is taken.
+    /// Number of authenticators. They accept no code from before this moment.
     pub authenticators: usize,
-    /// Sets of recovery and scratch codes.
+    /// Number of sets of recovery and scratch codes.
     pub code_sets: usize,
 }
 
-/// Begins a new epoch over a connection of its own, in one transaction without a time-out: it touches
-/// every session. `None` when another replica has begun one since the database was found to be back.
+/// Begins a new epoch over a connection of its own. It is one transaction without a time-out, since
+/// it touches every session. Returns `None` if another replica has begun an epoch since the server
+/// noticed that the database went back.
 ///
 /// # Errors
-/// When the database cannot be reached, or does not keep it.
+/// Fails if the database cannot be reached, or cannot store the epoch.
 pub fn begin(engine: &Engine, beginning: &Beginning) -> anyhow::Result<Option<Begun>> {
     let conn = conn::open(engine, Use::Write)?;
     begin_on(Tx { conn }, engine, beginning).map(|(begun, _)| begun)
 }
 
-/// The same on a connection that is open, and is given back.
+/// Begins a new epoch on an open connection, and gives the connection back.
 ///
 /// # Errors
-/// As [`begin`].
+/// Fails as [`begin`] does.
 pub(super) fn begin_on(
     mut tx: Tx,
     engine: &Engine,
@@ -144,7 +149,7 @@ pub(super) fn begin_on(
 }
 
 fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
-    // Holds the row: of several replicas that notice, the second sees what the first did.
+    // Locks the row: if several replicas notice, the second one sees what the first one did.
     let marked = advance(tx, &beginning.fresh)?;
     let begun_since = |found: &Mark| found.epoch != marked.epoch;
     if beginning.found.as_ref().is_some_and(begun_since) {
@@ -156,7 +161,8 @@ fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
         .set((
             server_state::epoch.eq(beginning.now.micros().max(past(|mark| mark.epoch))),
             server_state::sequence.eq(past(|mark| mark.sequence)),
-            // Who noticed it says so at once; a restore is told by the next start.
+            // A running server reports the epoch at once. After a restore, the next start reports
+            // it.
             server_state::told.eq(beginning.found.is_some()),
         ))
         .returning(MARK)
@@ -177,7 +183,7 @@ fn turn(tx: &mut Tx, beginning: &Beginning) -> Result<Option<Begun>> {
     }))
 }
 
-/// The columns of the audit trail that an epoch fills.
+/// The columns of the audit trail that an epoch's events fill.
 const RECORD: (
     audit_events::user_id,
     audit_events::id,
@@ -192,7 +198,8 @@ const RECORD: (
     audit_events::at,
 );
 
-/// Records the end of their sessions for everybody who has one, by one statement: an id is one of its user.
+/// Records the end of sessions for everybody who has one, in one statement. Ids need to be unique
+/// for each user only.
 fn record_sessions(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
     let whose = sessions::table
         .filter(sessions::ended_at.is_null())
@@ -212,7 +219,7 @@ fn record_sessions(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
     Ok(())
 }
 
-/// The same of their recovery and scratch codes.
+/// Records the end of recovery and scratch codes in the same way.
 fn record_code_sets(tx: &mut Tx, beginning: &Beginning) -> Result<()> {
     let whose = code_sets::table
         .filter(code_sets::live_at.is_not_null())
@@ -241,7 +248,8 @@ fn end_sessions(tx: &mut Tx, now: Time) -> Result<usize> {
     )
 }
 
-/// Challenges, registrations and ceremonies, and the letters that would still bring their codes.
+/// Deletes challenges, registrations and ceremonies, and wipes queued letters that carry their
+/// codes or links.
 fn forget_what_waits(tx: &mut Tx, now: Time) -> Result<usize> {
     let with_a_secret = notices::kind
         .like("%\\_code")
@@ -263,7 +271,7 @@ fn forget_what_waits(tx: &mut Tx, now: Time) -> Result<usize> {
         + diesel::delete(registrations::table).execute(&mut tx.conn)?)
 }
 
-/// No code of an authenticator up to this step is taken any more; a later one that was, stays so.
+/// Makes authenticators refuse codes up to this step. Those that accepted a later one keep that.
 fn pass_steps(tx: &mut Tx, newest: i64) -> Result<usize> {
     let before = factors::last_step
         .is_null()
@@ -287,7 +295,7 @@ fn end_code_sets(tx: &mut Tx, now: Time) -> Result<usize> {
     .execute(&mut tx.conn)?)
 }
 
-/// What went wrong, for the operator.
+/// Turns an error into a cause for the operator.
 pub(super) fn cause(error: Error) -> anyhow::Error {
     match error {
         Error::Fault(fault) => fault.cause,

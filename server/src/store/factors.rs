@@ -1,4 +1,4 @@
-//! Factors, and the counters of wrong codes.
+//! Queries for factors and the counters of wrong codes.
 
 use diesel::prelude::*;
 
@@ -11,10 +11,10 @@ use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::{FactorId, Result, Time, UserId};
 use crate::schema::{factor_attempts, factors};
 
-/// All factors of a user, oldest first.
+/// Returns all factors of a user, oldest first.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<Factor>> {
     Ok(on!(tx, |conn| factors::table
         .filter(factors::user_id.eq(user_id))
@@ -23,7 +23,7 @@ pub fn of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<Factor>> {
         .load(conn))?)
 }
 
-/// The factors of several users.
+/// Returns the factors of several users.
 pub fn of_users(tx: &mut Tx, user_ids: &[UserId]) -> Result<Vec<Factor>> {
     Ok(on!(tx, |conn| factors::table
         .filter(factors::user_id.eq_any(user_ids.iter().copied()))
@@ -32,7 +32,7 @@ pub fn of_users(tx: &mut Tx, user_ids: &[UserId]) -> Result<Vec<Factor>> {
         .load(conn))?)
 }
 
-/// Remembers a factor.
+/// Stores a new factor.
 pub fn insert(tx: &mut Tx, factor: &Factor) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(factors::table)
         .values(factor)
@@ -40,7 +40,7 @@ pub fn insert(tx: &mut Tx, factor: &Factor) -> Result<()> {
     Ok(())
 }
 
-/// Turns a pending factor on; `false` when it is gone or not pending.
+/// Turns a pending factor on. Returns `false` if it is gone or not pending.
 pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -57,8 +57,9 @@ pub fn enable(tx: &mut Tx, user_id: UserId, id: FactorId, now: Time) -> Result<b
     Ok(rows == 1)
 }
 
-/// Accepts a code of `step` from a factor that stands where it was seen, unless one of this or of a
-/// later step was accepted, or its owner was told of it: then `false` (RFC 6238 §5.2).
+/// Accepts a code of the time step `step`. Returns `false` if the factor has changed its state, has
+/// accepted a code of this or a later step (RFC 6238 §5.2), or if the caller was told of this step
+/// by [`tell_step`].
 pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -82,8 +83,8 @@ pub fn accept_step(tx: &mut Tx, factor: &Factor, step: i64, now: Time) -> Result
     Ok(rows == 1)
 }
 
-/// Remembers the step of a code that was told to be of a time to come: who guessed it has no use of
-/// knowing when.
+/// Remembers the step of a code about which the caller was told that it is from the future.
+/// Somebody who guessed it cannot use it when its time comes.
 pub fn tell_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<()> {
     run_kept!(
         tx,
@@ -93,7 +94,7 @@ pub fn tell_step(tx: &mut Tx, factor: &Factor, step: i64) -> Result<()> {
     Ok(())
 }
 
-/// Remembers that a factor proved its owner, unless it no longer stands where it was seen: then `false`.
+/// Records that a factor proved its owner. Returns `false` if its state has changed.
 pub fn used(tx: &mut Tx, factor: &Factor, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -107,7 +108,7 @@ pub fn used(tx: &mut Tx, factor: &Factor, now: Time) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Forgets a user's factors of one kind in one state; how many there were.
+/// Deletes a user's factors of one kind in one state. Returns how many there were.
 pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState) -> Result<usize> {
     let gone = on!(tx, |conn| diesel::delete(
         factors::table
@@ -122,7 +123,7 @@ pub fn delete(tx: &mut Tx, user_id: UserId, kind: FactorKind, state: FactorState
     Ok(gone)
 }
 
-/// Forgets one factor.
+/// Deletes one factor.
 pub fn delete_one(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         factors::table.find((user_id, id))
@@ -131,8 +132,8 @@ pub fn delete_one(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
     passkeys::forget_gone(tx, user_id)
 }
 
-/// Has sign-in ask for a proved factor from `now` on, or no longer, in which case it is not the
-/// primary one any more.
+/// Makes sign-in ask for a proved factor from `now` on, or stop asking for it. In the second case
+/// it is no longer the primary one.
 pub fn set_state(
     tx: &mut Tx,
     user_id: UserId,
@@ -156,7 +157,7 @@ pub fn set_state(
     Ok(())
 }
 
-/// Makes one factor the primary one, and no other.
+/// Makes this factor the user's only primary one.
 pub fn set_primary(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
     run_kept!(
         tx,
@@ -166,7 +167,7 @@ pub fn set_primary(tx: &mut Tx, user_id: UserId, id: FactorId) -> Result<()> {
     Ok(())
 }
 
-/// Names a factor.
+/// Sets a factor's name.
 pub fn rename(tx: &mut Tx, user_id: UserId, id: FactorId, name: &str) -> Result<()> {
     run_kept!(
         tx,
@@ -175,7 +176,7 @@ pub fn rename(tx: &mut Tx, user_id: UserId, id: FactorId, name: &str) -> Result<
     Ok(())
 }
 
-/// Forgets all factors of a user.
+/// Deletes all factors of a user.
 pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         factors::table.filter(factors::user_id.eq(user_id))
@@ -184,7 +185,7 @@ pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
     passkeys::forget_gone(tx, user_id)
 }
 
-/// How many wrong codes of this kind there were; a counter that counted nothing need not exist.
+/// Returns the counter of wrong codes of this kind. A counter without a row is at zero.
 pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<FactorAttempts> {
     Ok(on!(tx, |conn| factor_attempts::table
         .find((user_id, kind))
@@ -194,7 +195,7 @@ pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<Factor
     .unwrap_or(FactorAttempts::none(user_id, kind)))
 }
 
-/// All counters of a user.
+/// Returns all counters of a user.
 pub fn all_attempts(tx: &mut Tx, user_id: UserId) -> Result<Vec<FactorAttempts>> {
     Ok(on!(tx, |conn| factor_attempts::table
         .filter(factor_attempts::user_id.eq(user_id))
@@ -202,7 +203,7 @@ pub fn all_attempts(tx: &mut Tx, user_id: UserId) -> Result<Vec<FactorAttempts>>
         .load(conn))?)
 }
 
-/// The counters that reached this many wrong codes.
+/// Returns the counters that have reached this many wrong codes.
 pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<FactorAttempts>> {
     Ok(on!(tx, |conn| factor_attempts::table
         .filter(factor_attempts::user_id.eq(user_id))
@@ -211,15 +212,15 @@ pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<Fact
         .load(conn))?)
 }
 
-/// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
-/// `false`, and the caller reads and judges again.
+/// Takes one try: replaces `before` by `after`. Returns `false` if another call took one meanwhile;
+/// the caller then reads and judges again.
 pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
     let replaced = replace(tx, before, after)?;
     if replaced || before.failures > 0 {
         return Ok(replaced);
     }
-    // No row yet: the first try of this user makes it, and of two at once one makes it. The enum
-    // cannot say ON CONFLICT.
+    // There is no row yet: the user's first try makes it. Of two at once only one does. The enum
+    // cannot express ON CONFLICT.
     let insert = diesel::insert_into(factor_attempts::table)
         .values(after)
         .on_conflict_do_nothing();
@@ -230,7 +231,7 @@ pub fn reserve(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
     Ok(rows == 1)
 }
 
-/// Replaces the counter `before` by `after`; `false` when it is another one by now, or there is none.
+/// Replaces the counter `before` by `after`. Returns `false` if it has changed, or does not exist.
 pub fn replace(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -248,7 +249,8 @@ pub fn replace(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
     Ok(rows == 1)
 }
 
-/// A right code: the counter of this kind, and no other, begins anew (NIST SP 800-63B-4 §3.2.2).
+/// Resets the counter of this kind after a right code, and no other counter (NIST SP 800-63B-4
+/// §3.2.2).
 pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<()> {
     run_kept!(
         tx,
@@ -260,8 +262,8 @@ pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<
     Ok(())
 }
 
-/// Takes back accepted steps later than `step`, which a clock that was ahead has left: until they pass,
-/// no code of their app would be taken.
+/// Takes back accepted steps later than `step`, which a clock that was ahead has left. Until they
+/// pass, the app's codes would be refused.
 pub fn forget_later_steps(tx: &mut Tx, user_id: UserId, step: i64) -> Result<()> {
     run_kept!(
         tx,
@@ -275,7 +277,7 @@ pub fn forget_later_steps(tx: &mut Tx, user_id: UserId, step: i64) -> Result<()>
     Ok(())
 }
 
-/// Lifts all waits and stops of a user.
+/// Lifts all waits and locks of a user.
 pub fn reset_all_attempts(tx: &mut Tx, user_id: UserId) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         factor_attempts::table.filter(factor_attempts::user_id.eq(user_id))

@@ -1,5 +1,5 @@
-//! Forgetting what is over: one table after the other is walked by its key, a few rows at a time, so that no step
-//! is long however many rows there are.
+//! Deletes expired rows. Each table is walked by its key, a few rows at a time, so that no step is
+//! long, however many rows there are.
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -11,32 +11,33 @@ use super::conn::Conn;
 use crate::model::{Result, Time};
 use crate::schema::server_state;
 
-/// How many seconds may lie between two looks at the clock: more is a jump.
+/// A gap in seconds between two looks at the clock. A larger one is a jump.
 const JUMP: i64 = 86_400;
-/// How many seconds a jump must have lasted before anything is forgotten by it.
+/// How many seconds a jump must have lasted before anything is deleted because of it.
 const HOLD: i64 = 86_400;
 
-/// What decides when a table's rows are over.
+/// The times before which a table's rows are over.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Limits whose window ended before are over, and sign-ins that nobody finished.
+    /// For limits: their window ended before. For sign-ins that nobody finished: they expired
+    /// before.
     pub now: Time,
-    /// Counters of wrong passwords that were idle since before are.
+    /// For counters of wrong passwords: they were idle since before.
     pub idle: Time,
-    /// Challenges, registrations, notices and code sets that ended before are.
+    /// For challenges, registrations, notices and code sets: they ended before.
     pub ended: Time,
-    /// Sessions and API keys that expired before are.
+    /// For sessions and API keys: they expired before.
     pub sessions: Time,
-    /// Audit events from before are.
+    /// For audit events: they are from before.
     pub audit: Time,
 }
 
-/// One table's part.
+/// How one table is walked.
 struct Ground {
     table: &'static str,
-    /// The columns that it is walked by: its key, or the beginning of it.
+    /// The columns of the walk: the table's key, or the beginning of it.
     key: &'static [(&'static str, Column)],
-    /// What is over, with `{}` for the time.
+    /// The condition for a row that is over, with `{}` for the time.
     over: &'static str,
     time: fn(&Times) -> Time,
 }
@@ -50,7 +51,8 @@ enum Column {
 
 const USER_AND_ID: &[(&str, Column)] = &[("user_id", Column::Id), ("id", Column::Id)];
 
-/// All of them. What belongs to a session or a set goes after it, found by its absence.
+/// All tables. A table whose rows belong to a session or a set comes after it: its rows are over
+/// once their parent is gone.
 const GROUNDS: [Ground; 13] = [
     Ground {
         table: "limits",
@@ -151,19 +153,19 @@ type Key = Vec<String>;
 #[derive(Clone, Debug)]
 pub struct Stretch {
     from: Walk,
-    /// The last of them; none when the table ends here.
+    /// The key of the last row; `None` if the table ends here.
     last: Option<Key>,
-    /// Whether any of them is over.
+    /// Whether any of the rows is over.
     over: bool,
 }
 
 impl Stretch {
-    /// Whether any of its rows is over.
+    /// Tells whether any of its rows is over.
     pub const fn is_over(&self) -> bool {
         self.over
     }
 
-    /// The walk as it goes on behind this stretch.
+    /// Returns the walk that continues after this stretch.
     pub fn behind(self) -> Walk {
         match self.last {
             Some(last) => Walk {
@@ -188,10 +190,11 @@ struct Row {
     gone: bool,
 }
 
-/// Looks at the next rows of a walk, at most `rows` of one table; `None` when every table was walked.
+/// Reads the next rows of a walk, at most `rows` of one table. Returns `None` when every table was
+/// walked.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn look(tx: &mut Tx, walk: &Walk, times: &Times, rows: usize) -> Result<Option<Stretch>> {
     let Some(ground) = GROUNDS.get(walk.ground) else {
         return Ok(None);
@@ -227,7 +230,7 @@ pub fn look(tx: &mut Tx, walk: &Walk, times: &Times, rows: usize) -> Result<Opti
     }))
 }
 
-/// Forgets what is over in a stretch; how many rows.
+/// Deletes what is over in a stretch. Returns how many rows that were.
 pub fn forget(tx: &mut Tx, stretch: &Stretch, times: &Times) -> Result<usize> {
     let Some(ground) = GROUNDS.get(stretch.from.ground) else {
         return Ok(0);
@@ -264,8 +267,8 @@ impl Ground {
     }
 }
 
-/// How keys are printed and read. They are hexadecimal digits on the way, so that nothing of a row
-/// becomes part of a statement.
+/// How keys are printed and read in SQL. They travel as hexadecimal digits, so that no content of a
+/// row becomes part of a statement.
 #[derive(Clone, Copy)]
 enum Dialect {
     Sqlite,
@@ -301,7 +304,7 @@ impl Dialect {
         }
     }
 
-    /// The key of a row beside this one, in the order of the key.
+    /// A condition that compares a row's key with this one, column by column.
     fn compared(self, ground: &Ground, sign: &str, key: &Key) -> String {
         let values: Vec<String> = ground
             .key
@@ -313,22 +316,22 @@ impl Dialect {
     }
 }
 
-/// Whether anything may be forgotten now.
+/// Whether rows may be deleted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// Yes.
     Given,
-    /// Not before this moment: the clock jumped ahead, or is looked at for the first time.
+    /// Not before this moment: the clock jumped ahead, or this is the first look at it.
     NotBefore {
-        /// When.
+        /// The moment.
         until: Time,
-        /// Whether a jump was found just now.
+        /// Whether the jump was found just now.
         jumped: bool,
     },
 }
 
-/// Whether the clock may be wrong: it is ahead of the last look by more than a day, or that was so less
-/// than a day ago. What is over by such a clock is refused, but not ended.
+/// Tells whether the clock may be wrong: it is ahead of the last look by more than a day, or was so
+/// less than a day ago. What has expired by such a clock is refused, but not ended.
 pub fn clock_is_in_doubt(tx: &mut Tx, now: Time) -> Result<bool> {
     let row: Option<(Option<Time>, Option<Time>)> = server_state::table
         .select((server_state::seen_at, server_state::hold_until))
@@ -339,9 +342,9 @@ pub fn clock_is_in_doubt(tx: &mut Tx, now: Time) -> Result<bool> {
     Ok(jumped || hold.is_some_and(|until| until > now))
 }
 
-/// Looks at the clock: one that is ahead of the last look by more than a day may be wrong, and by a
-/// wrong clock everything is over. It must go on for a day before anything is forgotten by it. One
-/// that went back forgets less, never more, so it needs no proof.
+/// Looks at the clock. One that is ahead of the last look by more than a day may be wrong, and then
+/// everything seems over. Nothing is deleted until it has run on for a day. A clock that went back
+/// deletes less, never more, so it is trusted.
 pub fn permission(tx: &mut Tx, now: Time) -> Result<Permission> {
     let row: Option<(Option<Time>, Option<Time>)> = server_state::table
         .select((server_state::seen_at, server_state::hold_until))

@@ -1,4 +1,4 @@
-//! Counters that bound how often: fixed windows, and wrong passwords.
+//! Counters for limits: fixed windows, and wrong passwords.
 
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -13,20 +13,20 @@ use crate::model::time::SKEW;
 use crate::model::{Refusal, Result, Time, UserId};
 use crate::schema::{limits, password_attempts, user_limits};
 
-/// How often something may happen in a window that begins with the first time.
+/// How often something may happen in a window. The window begins with the first use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     /// Its name in the table.
     pub name: &'static str,
-    /// How often.
+    /// Uses in one window.
     pub most: u32,
-    /// The window's length, in seconds.
+    /// Length of the window, in seconds.
     pub window_seconds: u32,
 }
 
-/// One statement takes one use and says whether there was one to take: it inserts a counter at one,
-/// begins a new window at one, or adds one; and touches no row when the window is used up. A window
-/// that ends later than one that began now is over: the clock went back since it began.
+/// One statement takes one use and says whether there was one to take. It inserts a counter at one,
+/// begins a new window at one, or adds one. It touches no row when the window is used up. A window
+/// that ends later than one that would begin now is over: the clock has gone back since it began.
 macro_rules! take {
     ($tx:expr, $table:ident, $key:expr, $columns:expr, $limit:expr, $now:expr) => {{
         let ends = $now.plus_seconds(i64::from($limit.window_seconds));
@@ -52,7 +52,7 @@ macro_rules! take {
                     .eq(case_when(over(), ends.into_sql::<BigInt>())
                         .otherwise($table::window_ends_at)),
             ));
-        // Said in full, as `QueryDsl` has a `filter` too.
+        // The full path is needed, as `QueryDsl` has a `filter` too.
         let upsert = diesel::query_dsl::methods::FilterDsl::filter(
             upsert,
             over().or($table::used.lt($limit.most.cast_signed())),
@@ -61,10 +61,11 @@ macro_rules! take {
     }};
 }
 
-/// Takes one use of a user's limit: `None` when there was one, else the seconds until the next.
+/// Takes one use of a user's limit. Returns `None` if there was one, otherwise the seconds until
+/// the next.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn take_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Result<Option<u32>> {
     let taken = take!(
         tx,
@@ -80,7 +81,7 @@ pub fn take_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Re
     wait_of_user(tx, user_id, limit, now)
 }
 
-/// Seconds until a user's limit has a use left; `None` when it has one now.
+/// Returns the seconds until a user's limit has a use left; `None` if it has one now.
 pub fn wait_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Result<Option<u32>> {
     let row: Option<(i32, Time)> = on!(tx, |conn| user_limits::table
         .find((user_id, limit.name))
@@ -90,8 +91,8 @@ pub fn wait_of_user(tx: &mut Tx, user_id: UserId, limit: Limit, now: Time) -> Re
     Ok(row.and_then(|row| wait(row, limit, now)))
 }
 
-/// Takes one use of a limit of what belongs to no user: `None` when there was one, else the seconds
-/// until the next. `subject` is a keyed hash.
+/// Takes one use of a limit that is not a user's. Returns `None` if there was one, otherwise the
+/// seconds until the next. `subject` is a keyed hash.
 pub fn take(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Option<u32>> {
     let taken = take!(
         tx,
@@ -107,7 +108,7 @@ pub fn take(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Opti
     wait_of(tx, subject, limit, now)
 }
 
-/// How much of a user's limit is left, without taking any of it.
+/// Returns how much of a user's limit is left, without taking any of it.
 pub fn standing_of_user(
     tx: &mut Tx,
     user_id: UserId,
@@ -122,7 +123,7 @@ pub fn standing_of_user(
     Ok(standing(row, limit, now))
 }
 
-/// How much of a limit of what belongs to no user is left, without taking any of it.
+/// Returns how much of a limit that is not a user's is left, without taking any of it.
 pub fn standing_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Allowance> {
     let row: Option<(i32, Time)> = on!(tx, |conn| limits::table
         .find((subject, limit.name))
@@ -146,8 +147,8 @@ fn standing(row: Option<(i32, Time)>, limit: Limit, now: Time) -> Allowance {
     }
 }
 
-/// Counts one more of what has no window, up to `most`; `false` when there were as many. The row is kept
-/// until `kept_until`.
+/// Counts one more of something without a window, up to `most`. Returns `false` if `most` was
+/// reached before. The row is kept until `kept_until`.
 pub fn count_up(
     tx: &mut Tx,
     subject: &[u8],
@@ -171,7 +172,7 @@ pub fn count_up(
     Ok(rows == 1)
 }
 
-/// How many were counted so.
+/// Returns the count of [`count_up`].
 pub fn used(tx: &mut Tx, subject: &[u8], name: &str) -> Result<u32> {
     let used: Option<i32> = on!(tx, |conn| limits::table
         .find((subject, name))
@@ -181,7 +182,7 @@ pub fn used(tx: &mut Tx, subject: &[u8], name: &str) -> Result<u32> {
     Ok(used.map_or(0, i32::unsigned_abs))
 }
 
-/// Gives one use of a limit back that was taken.
+/// Gives back one use of a limit.
 pub fn give_back(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
     run_kept!(
         tx,
@@ -195,7 +196,7 @@ pub fn give_back(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Begins a limit anew.
+/// Deletes a limit's counter, so that it starts again.
 pub fn delete(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         limits::table.find((subject, name))
@@ -204,7 +205,8 @@ pub fn delete(tx: &mut Tx, subject: &[u8], name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes a row that means nothing, to know whether writes go well; `row` is the asking process's own.
+/// Writes a row without meaning, to check that writing works. `row` belongs to the process that
+/// asks.
 pub fn probe(tx: &mut Tx, row: &[u8], now: Time) -> Result<()> {
     let limit = Limit {
         name: "readiness",
@@ -214,7 +216,7 @@ pub fn probe(tx: &mut Tx, row: &[u8], now: Time) -> Result<()> {
     take(tx, row, limit, now).map(|_| ())
 }
 
-/// Seconds until a limit of what belongs to no user has a use left; `None` when it has one now.
+/// Returns the seconds until a limit that is not a user's has a use left; `None` if it has one now.
 pub fn wait_of(tx: &mut Tx, subject: &[u8], limit: Limit, now: Time) -> Result<Option<u32>> {
     let row: Option<(i32, Time)> = on!(tx, |conn| limits::table
         .find((subject, limit.name))
@@ -229,7 +231,7 @@ fn wait((used, ends): (i32, Time), limit: Limit, now: Time) -> Option<u32> {
     (seconds > 0 && used.unsigned_abs() >= limit.most).then_some(seconds)
 }
 
-/// Lifts the limits of a user.
+/// Lifts all limits of a user.
 pub fn delete_of_user(tx: &mut Tx, user_id: UserId) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         user_limits::table.filter(user_limits::user_id.eq(user_id))
@@ -238,7 +240,7 @@ pub fn delete_of_user(tx: &mut Tx, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Wrong passwords since the last right one, for one address as typed from one network.
+/// Wrong passwords since the last right one, for one address as typed and one network.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = password_attempts, treat_none_as_default_value = false)]
 pub struct PasswordAttempts {
@@ -248,14 +250,14 @@ pub struct PasswordAttempts {
     pub source_hash: Vec<u8>,
     /// Tries taken since the last success.
     pub failures: i32,
-    /// When the next try is compared.
+    /// When the next try will be compared.
     pub next_try_at: Time,
-    /// When the last one was taken.
+    /// When the last try was taken.
     pub updated_at: Time,
 }
 
 impl PasswordAttempts {
-    /// A counter that has counted nothing.
+    /// Returns a counter at zero.
     pub fn none(address_hash: &[u8], source_hash: &[u8]) -> Self {
         Self {
             address_hash: address_hash.to_vec(),
@@ -266,7 +268,7 @@ impl PasswordAttempts {
         }
     }
 
-    /// Judges whether a try may be taken now.
+    /// Decides whether a try may be taken now.
     ///
     /// # Errors
     /// Refuses until the wait is over.
@@ -278,12 +280,13 @@ impl PasswordAttempts {
         }
     }
 
-    /// The counter after one more try.
+    /// Returns the counter after one more try.
     #[must_use]
     pub fn after_try(&self, policy: &Policy, now: Time) -> Self {
         let failures = self.failures.saturating_add(1);
         let next_try_at = match wait_after(failures, policy) {
-            // Without a wait there is no end: "now" would lie ahead of a call that began a moment before.
+            // No wait is stored as zero: "now" would lie ahead of a call that began a moment
+            // earlier.
             0 => Time::from_micros(0),
             wait => now.plus_seconds(i64::from(wait)),
         };
@@ -296,7 +299,7 @@ impl PasswordAttempts {
     }
 }
 
-/// The wait that so many wrong passwords in a row earn, in seconds.
+/// Returns the wait in seconds after this many wrong passwords in a row.
 fn wait_after(failures: i32, policy: &Policy) -> u32 {
     growing_wait(
         failures.unsigned_abs(),
@@ -306,7 +309,7 @@ fn wait_after(failures: i32, policy: &Policy) -> u32 {
     )
 }
 
-/// The counter for an address and a network; one that counted nothing need not exist.
+/// Returns the counter for an address and a network. A counter without a row is at zero.
 pub fn password_attempts(
     tx: &mut Tx,
     address_hash: &[u8],
@@ -320,8 +323,8 @@ pub fn password_attempts(
     .unwrap_or_else(|| PasswordAttempts::none(address_hash, source_hash)))
 }
 
-/// Takes one try: replaces `before` by `after`, unless somebody took one meanwhile: then
-/// `false`, and the caller reads and judges again.
+/// Takes one try: replaces `before` by `after`. Returns `false` if another call took one meanwhile;
+/// the caller then reads and judges again.
 pub fn reserve_password(
     tx: &mut Tx,
     before: &PasswordAttempts,
@@ -343,7 +346,8 @@ pub fn reserve_password(
     if changed == 1 || before.failures > 0 {
         return Ok(changed == 1);
     }
-    // No row yet: of two first tries at once one makes it. The enum cannot say ON CONFLICT.
+    // There is no row yet: of two first tries at once only one makes it. The enum cannot express ON
+    // CONFLICT.
     let insert = diesel::insert_into(password_attempts::table)
         .values(after)
         .on_conflict_do_nothing();
@@ -354,7 +358,7 @@ pub fn reserve_password(
     Ok(made == 1)
 }
 
-/// A right password: the counter begins anew.
+/// Resets the counter after a right password.
 pub fn reset_password(tx: &mut Tx, address_hash: &[u8], source_hash: &[u8]) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         password_attempts::table.find((address_hash, source_hash))
@@ -363,7 +367,7 @@ pub fn reset_password(tx: &mut Tx, address_hash: &[u8], source_hash: &[u8]) -> R
     Ok(())
 }
 
-/// Lifts the waits of an address, from every network.
+/// Lifts the waits of an address for every network.
 pub fn reset_password_of_address(tx: &mut Tx, address_hash: &[u8]) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         password_attempts::table.filter(password_attempts::address_hash.eq(address_hash)),

@@ -1,24 +1,24 @@
-//! What there is where a database should be, seen before anything is made or changed.
+//! Inspects the place where the database should be, before anything is created or changed.
 
 use super::conn::{self, Conn, Engine, SchemaState, Use};
 use super::{Tx, notices};
 use crate::model::Error;
 
-/// What was seen.
+/// What was found.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// How its schema stands beside this version's; `None` when there is no database of Countersign's.
+    /// The state of its schema; `None` if there is no Countersign database.
     pub schema: Option<SchemaState>,
-    /// What was sealed with each of its keys to know it by: the key's id, and the sealed value.
+    /// The canaries of the sealing keys: each key's id, and the known value that it sealed.
     pub canaries: Vec<(String, Vec<u8>)>,
-    /// The name of the database on its server; of a file there is none.
+    /// The name of the database on its server; `None` for a file.
     pub name: Option<String>,
 }
 
-/// Looks. Nothing is made, neither a file nor a table.
+/// Inspects the database. Creates neither a file nor a table.
 ///
 /// # Errors
-/// When there is something that cannot be opened or read.
+/// Fails if there is something that cannot be opened or read.
 pub fn look(engine: &Engine) -> anyhow::Result<Look> {
     let mut seen = Look {
         schema: None,
@@ -47,10 +47,10 @@ fn read(tx: &mut Tx, seen: &mut Look) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings a database to this version's schema, and makes it where there is none.
+/// Brings a database to this version's schema, and creates it if there is none.
 ///
 /// # Errors
-/// As [`conn::migrate`].
+/// Fails as [`conn::migrate`] does.
 pub fn migrate(engine: &Engine) -> anyhow::Result<()> {
     let mut conn: Conn = conn::open(engine, Use::Write)?;
     conn::migrate(&mut conn).map_err(|error| conn::explained(engine, error))

@@ -1,4 +1,5 @@
-//! The schema: its migrations, and whether one that another version made can be worked with.
+//! Migrates the schema, and decides whether this version can work with the schema of another
+//! version.
 
 use anyhow::{Context, anyhow, bail};
 use diesel::backend::Backend;
@@ -11,7 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::conn::{Conn, IMPATIENT, PATIENT};
 use crate::schema::schema_floors;
 
-/// Gives the embedded migrations anew: the harness takes them by value.
+/// Makes the embedded migrations: the harness takes them by value.
 type Embedded = fn() -> EmbeddedMigrations;
 
 fn sqlite_migrations() -> EmbeddedMigrations {
@@ -24,14 +25,15 @@ fn postgres_migrations() -> EmbeddedMigrations {
     MIGRATIONS
 }
 
-/// Any number will do, as long as every replica takes the same one.
+/// An arbitrary number. Every replica uses the same one.
 const MIGRATION_LOCK: &str = "5146021917";
 
-/// Brings the schema up to this version's, one process at a time: all of it, or nothing.
+/// Brings the schema up to this version's, one process at a time. Either all of it is done, or
+/// nothing.
 ///
 /// # Errors
-/// When the database cannot hold our text, the schema is newer and not marked as one that this version
-/// can work with, or a migration fails.
+/// Fails if the database cannot store our text, if the schema is newer and not marked as one that
+/// this version can work with, or if a migration fails.
 pub fn migrate(conn: &mut Conn) -> anyhow::Result<()> {
     match conn {
         Conn::Sqlite(conn) => {
@@ -59,16 +61,16 @@ where
     if done.is_ok() {
         AnsiTransactionManager::commit_transaction(conn)?;
     } else {
-        // What went wrong first is what is told.
+        // The first error is the one to report.
         drop(AnsiTransactionManager::rollback_transaction(conn));
     }
     done
 }
 
-/// The lock ends with the transaction, as everything else that a pooler takes away then.
+/// The lock ends with the transaction, as does everything behind a pooler.
 fn migrate_postgres(conn: &mut diesel::PgConnection) -> anyhow::Result<()> {
     refuse_other_encodings(conn)?;
-    // Waiting for another replica's migration may take longer than a statement may.
+    // Waiting for another replica's migration may take longer than the statement timeout.
     conn.batch_execute(&format!(
         "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
          SET LOCAL idle_in_transaction_session_timeout = 0; \
@@ -83,7 +85,7 @@ struct Shown {
     encoding: String,
 }
 
-/// In any other encoding there are names that the database cannot hold; SQLite holds every text.
+/// In any other encoding there are names that the database cannot store. SQLite stores every text.
 fn refuse_other_encodings(conn: &mut diesel::PgConnection) -> anyhow::Result<()> {
     let query = "SELECT current_setting('server_encoding') AS encoding";
     let Shown { encoding } = diesel::sql_query(query).get_result(conn)?;
@@ -96,7 +98,7 @@ fn refuse_other_encodings(conn: &mut diesel::PgConnection) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Where the schema stands beside this version's.
+/// How the schema relates to this version's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaState {
     /// They agree.
@@ -105,14 +107,14 @@ pub enum SchemaState {
     Newer,
     /// Migrations of this version are missing.
     Behind,
-    /// The schema has migrations this version does not know, and may not be able to work with.
+    /// The schema has migrations that this version does not know, and may not be able to work with.
     Ahead,
 }
 
 /// Compares the schema with this version's.
 ///
 /// # Errors
-/// When the database does not answer.
+/// Fails if the database does not answer.
 pub fn schema_state(conn: &mut Conn) -> anyhow::Result<SchemaState> {
     match conn {
         Conn::Sqlite(conn) => state(conn, sqlite_migrations),
@@ -183,13 +185,16 @@ where
     })
 }
 
-/// Reads what newer migrations left in `schema_floors`: with which servers the schema still works.
+/// Reads from `schema_floors`, which newer migrations fill, which servers the schema still works
+/// with.
 trait Floors {
-    /// Whether each of these migrations works with a server that knows all up to `newest`.
+    /// Tells whether each of these migrations works with a server that knows all migrations up to
+    /// `newest`.
     fn allow(&mut self, unknown: &[String], newest: &str) -> anyhow::Result<bool>;
 }
 
-/// The same query on either driver. Versions are dates and numbers of one length, so text compares.
+/// The same query for either driver. Versions are dates and numbers of equal length, so they
+/// compare as text.
 macro_rules! floors {
     ($($conn:ty),+) => {$(
         impl Floors for $conn {

@@ -1,4 +1,4 @@
-//! What is remembered: the only place with SQL, and the threads that run it.
+//! The database layer: the only place with SQL, and the threads that run it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -39,29 +39,30 @@ pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 use epoch::{Beginning, Begun};
 
-/// How long a job may run once it has its turn; with the wait before, five seconds by default.
+/// How long a job may run once its turn has come. With the wait before, that makes five seconds by
+/// default.
 const RUN: Duration = Duration::from_secs(2);
 
-/// What a job works on: a connection inside a write, or one that only reads.
+/// The connection a job works on: inside a write, or only for reading.
 ///
-/// Whatever a job does, it does through the functions of this module's children, so that it may run
-/// again: it touches nothing but this.
+/// A job acts only through the functions of this module's children and touches nothing but this. It
+/// may therefore run again.
 pub struct Tx {
     conn: Conn,
 }
 
-/// How many threads and how long queues.
+/// How many connections there are, and how long the queues are.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Connections: readers on SQLite, all on PostgreSQL.
+    /// Number of connections: readers for SQLite, all of them for PostgreSQL.
     pub connections: usize,
-    /// Jobs waiting at most; more are refused as busy.
+    /// How many jobs may wait. More are refused as busy.
     pub queue: usize,
     /// How long a job may wait for its turn.
     pub acquire: Duration,
 }
 
-/// The database: a cheap handle to the threads that own its connections.
+/// A handle to the database: cheap to clone, it reaches the threads that own the connections.
 #[derive(Clone)]
 pub struct Store {
     writes: flume::Sender<Box<dyn Job>>,
@@ -74,16 +75,16 @@ impl Store {
     /// Opens the database, migrates it, and starts the threads.
     ///
     /// # Errors
-    /// When it cannot be reached, is newer than this version, or a migration fails.
+    /// Fails if it cannot be reached, is newer than this version, or a migration fails.
     pub fn open(engine: &Engine, options: Options) -> anyhow::Result<Self> {
         Self::open_agreed(engine, options, |_| Ok(()))
     }
 
-    /// The same, with something to be settled before the first job: `agree` runs in one process at a
-    /// time, and those that start meanwhile wait for it.
+    /// Opens the database as [`Store::open`] does, and runs `agree` before the first job. `agree`
+    /// runs in one process at a time; others that start meanwhile wait for it.
     ///
     /// # Errors
-    /// As [`Store::open`], and what `agree` refuses.
+    /// Fails as [`Store::open`] does, or if `agree` fails.
     pub fn open_agreed(
         engine: &Engine,
         options: Options,
@@ -114,22 +115,24 @@ impl Store {
         })
     }
 
-    /// Begins a new epoch beside the jobs that run, over a connection of its own; see [`epoch::begin`].
+    /// Begins a new epoch over a connection of its own, while jobs run; see [`epoch::begin`].
     ///
     /// # Errors
-    /// As there.
+    /// Fails as [`epoch::begin`] does.
     pub async fn begin_epoch(&self, beginning: Beginning) -> anyhow::Result<Option<Begun>> {
         let engine = self.engine.clone();
         tokio::task::spawn_blocking(move || epoch::begin(&engine, &beginning)).await?
     }
 
-    /// Runs a job in one transaction: `Ok` and a refusal commit, a fault and a panic roll back.
+    /// Runs a job in one transaction. `Ok` and a refusal commit it, a fault and a panic roll it
+    /// back.
     ///
-    /// The job may run again (a broken batch, a serialization failure), so it takes its ids, times
-    /// and random bytes from outside.
+    /// The job may run again (after a broken batch or a serialization failure), so it gets its ids,
+    /// times and random bytes from outside.
     ///
     /// # Errors
-    /// What the job refuses; busy when the queue is full or slow; a fault when the commit fails.
+    /// Returns what the job refuses. Refuses as busy if the queue is full or slow. Returns a fault
+    /// if the commit fails.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
@@ -138,10 +141,11 @@ impl Store {
         self.send(&self.writes, true, job).await
     }
 
-    /// Runs a job that only reads, outside any transaction: each statement sees its own moment.
+    /// Runs a job that only reads, outside any transaction. Each statement sees the database at its
+    /// own moment.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// Fails as [`Store::write`] does.
     pub async fn read<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
@@ -172,7 +176,7 @@ impl Store {
         queue
             .try_send(Box::new(work))
             .map_err(|_| Refusal::Busy { retry_after: 1 })?;
-        // A database that hangs must not make callers hang. What it does after all is as if its
+        // A database that hangs must not make callers hang. Whatever it still does counts as if its
         // answer had been lost on the way.
         match tokio::time::timeout(self.acquire + RUN, answer).await {
             Ok(Ok(result)) => result,
@@ -185,10 +189,10 @@ impl Store {
         }
     }
 
-    /// Where the schema stands beside this version's.
+    /// Returns how the schema relates to this version's.
     ///
     /// # Errors
-    /// A fault when the database does not answer.
+    /// Returns a fault if the database does not answer.
     pub async fn schema_state(&self) -> Result<SchemaState> {
         self.read(|tx| {
             conn::schema_state(&mut tx.conn).map_err(|error| Fault::dependency(error).into())
@@ -197,7 +201,7 @@ impl Store {
     }
 }
 
-/// A connection to the database after its migration.
+/// Opens a connection to the database after migrating it.
 fn migrated(engine: &Engine) -> anyhow::Result<Conn> {
     let open = || -> anyhow::Result<Conn> {
         let mut first = conn::open(engine, Use::Write)?;
@@ -213,40 +217,41 @@ fn migrated(engine: &Engine) -> anyhow::Result<Conn> {
     })
 }
 
-/// What to do when a pooler stands between.
+/// What the operator does if a pooler stands in between.
 const POOLER: &str = "database_url leads through a pooler that gives each transaction another session: set database_statement_cache=off";
 
-/// Whether PostgreSQL's message is about a prepared statement that is another session's (42P05, 26000).
+/// Tells whether PostgreSQL's message is about a prepared statement of another session (42P05,
+/// 26000).
 fn is_of_a_pooler(message: &str) -> bool {
     message.contains("prepared statement \"")
 }
 
-/// What became of a job's run.
+/// The result of a job's run.
 enum Ran {
-    /// Its writes stay.
+    /// Its writes are committed.
     Keep,
-    /// Its writes go; `again` when the database asks for another run (40001, 40P01).
+    /// Its writes are undone. `again` is true if the database asks for another run (40001, 40P01).
     Undo { again: bool },
 }
 
-/// A job in a queue, whatever it returns.
+/// A job in a queue, whatever type it returns.
 trait Job: Send {
-    /// Whether it needs a transaction.
+    /// Tells whether it needs a transaction.
     fn writes(&self) -> bool;
-    /// Whether nobody waits for it any more, or it waited too long: it must not run then.
+    /// Tells whether nobody waits for it any more, or it has waited too long. It must not run then.
     fn stale(&self) -> bool;
-    /// Forgets the result of a run whose writes are gone.
+    /// Drops the result of a run whose writes were undone.
     fn forget(&mut self);
-    /// Runs it and keeps its result until [`Job::answer`].
+    /// Runs it and stores its result until [`Job::answer`].
     fn run(&mut self, tx: &mut Tx) -> Ran;
-    /// Hands the result to the caller, or what kept it from being committed.
+    /// Gives the caller the result, or the reason why it was not committed.
     fn answer(self: Box<Self>, committed: std::result::Result<(), Error>);
 }
 
 struct Work<F, T> {
     job: F,
     writes: bool,
-    /// Whoever asked: what the job logs, the audit trail's events among it, is theirs.
+    /// The span of the call that asked: what the job logs, including audit events, belongs to it.
     span: tracing::Span,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
@@ -271,7 +276,7 @@ where
     }
 
     fn run(&mut self, tx: &mut Tx) -> Ran {
-        // The job holds no state of its own, and its transaction is rolled back.
+        // The job has no state of its own, and its transaction is rolled back.
         let job = || self.span.in_scope(|| (self.job)(tx));
         let result = catch_unwind(AssertUnwindSafe(job))
             .unwrap_or_else(|_| Err(Fault::bug(anyhow::anyhow!("a database job panicked")).into()))
@@ -289,17 +294,17 @@ where
     fn answer(self: Box<Self>, committed: std::result::Result<(), Error>) {
         let result = match (committed, self.result) {
             (Ok(()), Some(result)) => result,
-            // A fault explains itself better than the commit that did not happen because of it.
+            // The job's own fault says more than the commit that failed because of it.
             (Err(_), Some(Err(Error::Fault(fault)))) => Err(fault.into()),
             (Err(error), _) => Err(error),
             (Ok(()), None) => Err(Refusal::Busy { retry_after: 1 }.into()),
         };
-        // The caller may have hung up: then nobody wants the answer.
+        // The caller may have hung up and want no answer.
         let _ = self.reply.send(result);
     }
 }
 
-/// A fault with what to do about it, if it is one of a pooler.
+/// Adds advice to a fault if a pooler caused it.
 fn explained(error: Error) -> Error {
     match error {
         Error::Fault(fault) if is_of_a_pooler(&format!("{:#}", fault.cause)) => Fault {
@@ -311,19 +316,19 @@ fn explained(error: Error) -> Error {
     }
 }
 
-/// Serialization failures (40001) and deadlocks (40P01) are answered by running the job again.
+/// Serialization failures (40001) and deadlocks (40P01) make the job run again.
 fn asks_for_another_run(fault: &Fault) -> bool {
     use diesel::result::DatabaseErrorKind;
     use diesel::result::Error as Diesel;
     match fault.cause.downcast_ref::<Diesel>() {
         Some(Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-        // The driver has no kind of its own for 40P01.
+        // The driver has no error kind for 40P01.
         Some(Diesel::DatabaseError(_, info)) => info.message().starts_with("deadlock detected"),
         _ => false,
     }
 }
 
-/// A commit that did not happen, for every job in it.
+/// The error of a failed commit, for every job in it.
 fn not_committed(error: &diesel::result::Error) -> Error {
     Fault::dependency(anyhow::anyhow!("not committed: {error}")).into()
 }

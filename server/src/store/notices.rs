@@ -1,4 +1,4 @@
-//! The courier's queue, and the canaries of the sealing keys.
+//! Queries for the courier's queue and for the canaries of the sealing keys.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use crate::schema::{key_canaries, notices};
 /// Queues a notice.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn insert(tx: &mut Tx, notice: &Notice) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(notices::table)
         .values(notice)
@@ -23,7 +23,7 @@ pub fn insert(tx: &mut Tx, notice: &Notice) -> Result<()> {
     Ok(())
 }
 
-/// How many notices wait.
+/// Counts the notices that wait.
 pub fn queued(tx: &mut Tx) -> Result<i64> {
     Ok(on!(tx, |conn| notices::table
         .filter(notices::state.eq(state::QUEUED))
@@ -31,32 +31,33 @@ pub fn queued(tx: &mut Tx) -> Result<i64> {
         .get_result(conn))?)
 }
 
-/// In which lanes notices wait.
+/// Returns the lanes in which notices wait.
 pub fn waiting(tx: &mut Tx) -> Result<Vec<Lane>> {
     let words: Vec<String> = on!(tx, |conn| notices::table
         .filter(notices::state.eq(state::QUEUED))
         .select(notices::lane)
         .distinct()
         .load(conn))?;
-    // A lane of a newer server is that server's.
+    // A lane that this version does not know is left to a newer server.
     Ok(words.iter().filter_map(|word| Lane::parse(word)).collect())
 }
 
-/// How long a notice may be made to wait at most, by a courier's rules.
+/// The longest times that a notice may have to wait by the courier's rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
-    /// For who leased it, in seconds.
+    /// How long a lease lasts, in seconds.
     pub lease: i64,
-    /// After the first try, in microseconds; it doubles with each further one.
+    /// Wait after the first try, in microseconds. It doubles with each further try.
     pub first: i64,
-    /// How many tries it grows for.
+    /// For how many tries the wait grows.
     pub growing: u32,
-    /// After those, in microseconds.
+    /// Wait after those tries, in microseconds.
     pub longest: i64,
 }
 
-/// Leases what is due in a lane: nobody else gets it for as long as a lease is, which a courier that died
-/// does not prolong. What would wait for longer than it may is due: the clock went back since.
+/// Leases the notices that are due in a lane. Nobody else gets them during the lease, and a courier
+/// that died does not prolong it. A notice that would wait longer than the rules allow is due: the
+/// clock has gone back since.
 pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Result<Vec<Notice>> {
     let leased_until = now.plus_seconds(waits.lease);
     let latest = leased_until.plus_seconds(SKEW);
@@ -66,7 +67,8 @@ pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Resu
         longest,
         ..
     } = waits;
-    // How long a next try may wait after the tries so far. The query builder cannot shift; both databases can.
+    // The longest wait after the tries so far. The query builder has no shift operator, but both
+    // databases do.
     let latest_try = sql::<BigInt>("")
         .bind::<BigInt, _>(now.plus_seconds(SKEW).micros())
         .sql(&format!(
@@ -88,7 +90,7 @@ pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Resu
         )
         .order(notices::next_try_at)
         .limit(limit);
-    // Two couriers must not wait for each other's rows; the enum cannot say SKIP LOCKED.
+    // Two couriers must not wait for each other's rows. The enum cannot express SKIP LOCKED.
     let found: Vec<Notice> = match &mut tx.conn {
         Conn::Sqlite(conn) => kept!(due.select(Notice::as_select())).load(conn)?,
         Conn::Postgres(conn) => {
@@ -107,12 +109,12 @@ pub fn due(tx: &mut Tx, lane: Lane, now: Time, waits: Waits, limit: i64) -> Resu
     Ok(found)
 }
 
-/// The notice was handed over: its letter is wiped.
+/// Marks a notice as handed over and wipes its letter.
 pub fn sent(tx: &mut Tx, id: NoticeId, now: Time) -> Result<()> {
     end(tx, id, state::SENT, now)
 }
 
-/// The notice is given up: its letter is wiped.
+/// Gives a notice up and wipes its letter.
 pub fn abandon(tx: &mut Tx, id: NoticeId, now: Time) -> Result<()> {
     end(tx, id, state::ABANDONED, now)
 }
@@ -129,7 +131,7 @@ fn end(tx: &mut Tx, id: NoticeId, state: &str, now: Time) -> Result<()> {
     Ok(())
 }
 
-/// The notice could not be handed over now: it is given back for a later try.
+/// Puts a notice that could not be handed over back into the queue for a later try.
 pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
     run_kept!(
         tx,
@@ -141,7 +143,7 @@ pub fn retry(tx: &mut Tx, id: NoticeId, next_try_at: Time) -> Result<()> {
     Ok(())
 }
 
-/// The canaries: ids of sealing keys, and the known value that each sealed.
+/// Returns the canaries: ids of sealing keys, each with the known value that it sealed.
 pub fn canaries(tx: &mut Tx) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(on!(tx, |conn| key_canaries::table
         .select((key_canaries::key_id, key_canaries::sealed))
@@ -149,14 +151,14 @@ pub fn canaries(tx: &mut Tx) -> Result<Vec<(String, Vec<u8>)>> {
         .load(conn))?)
 }
 
-/// Forgets the canary of a sealing key that was retired.
+/// Deletes the canary of a sealing key that was retired.
 pub fn forget_canary(tx: &mut Tx, key_id: &str) -> Result<()> {
     on!(tx, |conn| diesel::delete(key_canaries::table.find(key_id))
         .execute(conn))?;
     Ok(())
 }
 
-/// Keeps the canary of a new sealing key; another replica may have kept it already.
+/// Stores the canary of a new sealing key. Another replica may have stored it already.
 pub fn keep_canary(tx: &mut Tx, key_id: &str, sealed: &[u8]) -> Result<()> {
     let insert = diesel::insert_into(key_canaries::table)
         .values((

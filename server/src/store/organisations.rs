@@ -1,4 +1,4 @@
-//! Organisations, and who is in them.
+//! Queries for organisations and their members.
 
 use diesel::prelude::*;
 
@@ -10,10 +10,10 @@ use crate::model::user::User;
 use crate::model::{OrganisationId, Result, UserId};
 use crate::schema::{organisations, users};
 
-/// The organisation with this id.
+/// Returns the organisation with this id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn find(tx: &mut Tx, id: OrganisationId) -> Result<Option<Organisation>> {
     Ok(on!(tx, |conn| organisations::table
         .find(id)
@@ -22,7 +22,7 @@ pub fn find(tx: &mut Tx, id: OrganisationId) -> Result<Option<Organisation>> {
     .optional()?)
 }
 
-/// Founds one.
+/// Stores a new organisation.
 pub fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(organisations::table)
         .values(organisation)
@@ -30,7 +30,8 @@ pub fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
     Ok(())
 }
 
-/// Demands a second factor of its members, or no longer; `false` when it was so already.
+/// Makes an organisation demand a second factor of its members, or stop demanding it. Returns
+/// `false` if it did so already.
 pub fn enforce(tx: &mut Tx, id: OrganisationId, enforced: bool) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -44,7 +45,7 @@ pub fn enforce(tx: &mut Tx, id: OrganisationId, enforced: bool) -> Result<bool> 
     Ok(rows == 1)
 }
 
-/// Who owns it.
+/// Returns the owners of an organisation.
 pub fn owners(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
     Ok(on!(tx, |conn| users::table
         .filter(users::organisation_id.eq(id))
@@ -53,7 +54,7 @@ pub fn owners(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
         .load(conn))?)
 }
 
-/// Everybody in it, oldest account first.
+/// Returns all members, oldest account first.
 pub fn members(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
     Ok(on!(tx, |conn| users::table
         .filter(users::organisation_id.eq(id))
@@ -62,7 +63,7 @@ pub fn members(tx: &mut Tx, id: OrganisationId) -> Result<Vec<User>> {
         .load(conn))?)
 }
 
-/// Makes the user a member in this role, of no other organisation from now on.
+/// Makes the user a member in this role. They leave any other organisation.
 pub fn admit(
     tx: &mut Tx,
     user: UserId,

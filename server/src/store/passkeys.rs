@@ -1,4 +1,4 @@
-//! Passkeys: whose they are, what their authenticators counted, and ceremonies under way.
+//! Queries for passkeys: their owners, their signature counters, and ceremonies under way.
 
 use diesel::prelude::*;
 
@@ -12,10 +12,10 @@ use crate::model::passkey::{Ceremony, Credential};
 use crate::model::{CeremonyId, FactorId, Result, Time, UserId};
 use crate::schema::{ceremonies, challenges, credentials, factors};
 
-/// Whose passkey this is.
+/// Returns the owner of a passkey.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn owner(tx: &mut Tx, credential_id: &[u8]) -> Result<Option<Credential>> {
     Ok(on!(tx, |conn| credentials::table
         .find(credential_id)
@@ -24,8 +24,8 @@ pub fn owner(tx: &mut Tx, credential_id: &[u8]) -> Result<Option<Credential>> {
     .optional()?)
 }
 
-/// Makes a credential id this factor's; `false` when another factor has it, of any user. An entry that
-/// outlived its factor does not count.
+/// Assigns a credential id to this factor. Returns `false` if another factor of any user has it. An
+/// entry whose factor is gone does not count.
 pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
     if let Some(old) = owner(tx, &credential.credential_id)? {
         let stands = factors::table.find((old.user_id, old.factor_id));
@@ -36,7 +36,7 @@ pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
         }
         forget(tx, &old)?;
     }
-    // Of two at once one is first. The enum cannot say ON CONFLICT.
+    // Of two at once only one succeeds. The enum cannot express ON CONFLICT.
     let insert = diesel::insert_into(credentials::table)
         .values(credential)
         .on_conflict_do_nothing();
@@ -47,7 +47,7 @@ pub fn claim(tx: &mut Tx, credential: &Credential) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Frees a credential id, if it is still this factor's.
+/// Frees a credential id if it still belongs to this factor.
 fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
     on!(tx, |conn| diesel::delete(
         credentials::table
@@ -59,7 +59,7 @@ fn forget(tx: &mut Tx, credential: &Credential) -> Result<()> {
     Ok(())
 }
 
-/// Frees the credential ids of a user's factors that are gone.
+/// Frees the credential ids of a user's deleted factors.
 pub fn forget_gone(tx: &mut Tx, user_id: UserId) -> Result<()> {
     let standing: Vec<FactorId> = on!(tx, |conn| factors::table
         .filter(factors::user_id.eq(user_id))
@@ -75,7 +75,8 @@ pub fn forget_gone(tx: &mut Tx, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Gives a pending factor its passkey; `false` when it is gone, not pending, or has one.
+/// Stores the passkey of a pending factor. Returns `false` if the factor is gone, is not pending,
+/// or has one already.
 pub fn fill(tx: &mut Tx, factor: &Factor, credential: &str, sign_count: i64) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -93,8 +94,9 @@ pub fn fill(tx: &mut Tx, factor: &Factor, credential: &str, sign_count: i64) -> 
     Ok(rows == 1)
 }
 
-/// Keeps a use of a passkey that stands where it was seen: `false` when it does not, or a use with this
-/// or a greater count was kept meanwhile, unless it never counts (WebAuthn §6.1.1).
+/// Records a use of a passkey. Returns `false` if the factor's state has changed, or if a use with
+/// this or a greater counter was recorded meanwhile. A passkey whose counter is always 0 passes
+/// (WebAuthn §6.1.1).
 pub fn keep_use(
     tx: &mut Tx,
     factor: &Factor,
@@ -102,7 +104,7 @@ pub fn keep_use(
     sign_count: i64,
     now: Time,
 ) -> Result<bool> {
-    // One that counted must have counted on; one that says 0 must never have said more.
+    // A counter above 0 must have grown. A counter of 0 is valid only if it was never above 0.
     let bound = sign_count.max(1);
     let rows = run_kept!(
         tx,
@@ -121,8 +123,8 @@ pub fn keep_use(
     Ok(rows == 1)
 }
 
-/// Has a challenge wait for a passkey's answer to these options, and no longer to older ones; `false`
-/// when it is over.
+/// Makes a challenge wait for a passkey's answer to these options, and no longer to older ones.
+/// Returns `false` if it is over.
 pub fn await_answer(tx: &mut Tx, challenge: &Challenge, state: &str, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -140,8 +142,8 @@ pub fn await_answer(tx: &mut Tx, challenge: &Challenge, state: &str, now: Time) 
     Ok(rows == 1)
 }
 
-/// Takes what a challenge's answer will be judged by: `false` when it was taken or replaced since it
-/// was seen, so that no answer is judged twice.
+/// Takes the state that a challenge's answer is judged by. Returns `false` if it was taken or
+/// replaced since it was read, so that no answer is judged twice.
 pub fn take_of_challenge(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
     let Some(state) = &seen.ceremony else {
         return Ok(false);
@@ -159,7 +161,7 @@ pub fn take_of_challenge(tx: &mut Tx, seen: &Challenge) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Remembers a sign-in that names no user.
+/// Stores a sign-in that names no user.
 pub fn begin(tx: &mut Tx, ceremony: &Ceremony) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(ceremonies::table)
         .values(ceremony)
@@ -167,8 +169,8 @@ pub fn begin(tx: &mut Tx, ceremony: &Ceremony) -> Result<()> {
     Ok(())
 }
 
-/// Takes a sign-in that names no user: what its answer is judged by, and until when it was good;
-/// nothing when it was taken, or never was.
+/// Takes a sign-in that names no user. Returns the state that its answer is judged by and when it
+/// expires, or `None` if it was taken or never existed.
 pub fn take(tx: &mut Tx, id: CeremonyId, secret_hash: &[u8]) -> Result<Option<(String, Time)>> {
     Ok(on!(tx, |conn| kept!(
         diesel::delete(

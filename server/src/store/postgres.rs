@@ -1,4 +1,5 @@
-//! PostgreSQL's threads: a few connections, one transaction per job, another run where the server asks.
+//! PostgreSQL's threads: a few connections, one transaction for each job, another run if the server
+//! asks for it.
 
 use diesel::connection::SimpleConnection;
 use diesel::result::QueryResult;
@@ -7,10 +8,10 @@ use super::conn::{self, Engine, Use};
 use super::{Job, Ran, Tx, not_committed, spawn};
 use crate::model::{Error, Fault};
 
-/// Runs of one job at most, when the server answers 40001 or 40P01.
+/// How often one job may run if the server answers 40001 or 40P01.
 const RUNS: u32 = 5;
 
-/// Starts the threads; each owns one connection.
+/// Starts the threads. Each owns one connection.
 pub(super) fn start(
     engine: &Engine,
     first: Tx,
@@ -48,7 +49,7 @@ fn work_loop(engine: &Engine, tx: Tx, jobs: &flume::Receiver<Box<dyn Job>>) {
                 if done.is_err() {
                     tx = None;
                 }
-                // Nothing was changed by a read: once more, on a new connection.
+                // A read has changed nothing: run it once more, on a new connection.
                 if done.is_err()
                     && !writes
                     && !job.stale()
@@ -73,14 +74,14 @@ fn attempt(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     }
 }
 
-/// Whether a job runs in a transaction. Through a pooler all do: outside of one, two messages of the
-/// same statement may reach two sessions of the server.
+/// Tells whether a job runs in a transaction. Behind a pooler all do: outside a transaction, two
+/// messages of one statement may reach two sessions of the server.
 fn transacts(engine: &Engine, job: &dyn Job) -> bool {
     job.writes() || matches!(engine, Engine::Pooled(_))
 }
 
-/// A connection with the transaction begun if one is wanted; a dead one is replaced once, as nothing
-/// has run on it yet.
+/// Returns a connection, with a transaction begun if one is wanted. A dead connection is replaced
+/// once, as nothing has run on it yet.
 fn begun<'a>(engine: &Engine, tx: &'a mut Option<Tx>, wanted: bool) -> Option<&'a mut Tx> {
     let begin = |tx: &mut Tx| !wanted || tx.conn.batch_execute(conn::begin(engine)).is_ok();
     if !tx.as_mut().is_some_and(begin) {
@@ -106,14 +107,15 @@ fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     for _ in 0..2 {
         match job.run(tx) {
             Ran::Keep => break,
-            // Was it the job, or is the connection gone? Reading again costs nothing.
+            // Did the job fail, or is the connection gone? A read can run again at no cost.
             Ran::Undo { .. } => tx.conn.batch_execute("SELECT 1")?,
         }
     }
     Ok(())
 }
 
-/// Runs the job in the transaction that has begun, and again in a new one where the server asks.
+/// Runs the job in the transaction that has begun, and again in a new one if the server asks for
+/// it.
 fn write(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     for run in 1.. {
         match job.run(tx) {
@@ -133,7 +135,7 @@ fn write(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     Ok(())
 }
 
-/// A commit that fails so is known not to have happened.
+/// Tells whether a commit failed in a way that is known to have changed nothing.
 fn is_serialization_failure(error: &diesel::result::Error) -> bool {
     use diesel::result::DatabaseErrorKind::SerializationFailure;
     matches!(

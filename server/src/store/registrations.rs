@@ -1,4 +1,4 @@
-//! Registrations under way.
+//! Queries for registrations under way.
 
 use diesel::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::model::user::Registration;
 use crate::model::{Result, Time, UserId};
 use crate::schema::registrations;
 
-/// The registration with this id.
+/// Returns the registration with this id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<Registration>> {
     Ok(on!(tx, |conn| registrations::table
         .find(id)
@@ -20,7 +20,7 @@ pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<Registration>> {
     .optional()?)
 }
 
-/// Remembers a registration.
+/// Stores a new registration.
 pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(registrations::table)
         .values(registration)
@@ -28,7 +28,7 @@ pub fn insert(tx: &mut Tx, registration: &Registration) -> Result<()> {
     Ok(())
 }
 
-/// Makes this link the one that proves its address; with none, no link does.
+/// Sets the link that proves its address. With `None`, no link does.
 pub fn renew_link(tx: &mut Tx, id: UserId, link_hash: Option<&[u8]>) -> Result<()> {
     run_kept!(
         tx,
@@ -37,7 +37,7 @@ pub fn renew_link(tx: &mut Tx, id: UserId, link_hash: Option<&[u8]>) -> Result<(
     Ok(())
 }
 
-/// Takes one try; `false` when none is left, or it is over.
+/// Takes one try. Returns `false` if none is left, or the registration is over.
 pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -54,7 +54,7 @@ pub fn reserve(tx: &mut Tx, id: UserId, tries: u32, now: Time) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Ends one whose time is over: a clock that goes back does not bring it back.
+/// Ends an expired registration, so that a clock that goes back does not revive it.
 pub fn end_over(tx: &mut Tx, id: UserId, now: Time) -> Result<()> {
     run_kept!(
         tx,
@@ -70,7 +70,7 @@ pub fn end_over(tx: &mut Tx, id: UserId, now: Time) -> Result<()> {
     Ok(())
 }
 
-/// Uses it up; `false` when somebody did already.
+/// Uses a registration up. Returns `false` if another call already has.
 pub fn spend(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,

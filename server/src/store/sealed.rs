@@ -1,4 +1,5 @@
-//! Sealed values, wherever they stand: found by the key that sealed them, and replaced when sealed anew.
+//! Queries for sealed values in all tables: they are found by the key that sealed them, and
+//! replaced when sealed anew.
 
 use diesel::define_sql_function;
 use diesel::prelude::*;
@@ -11,29 +12,29 @@ use crate::model::{FactorId, NoticeId, Result, UserId};
 use crate::schema::{factors, notices};
 
 define_sql_function! {
-    /// Some bytes of a value: `start` counts from 1.
+    /// Part of a binary value. `start` counts from 1.
     fn substr(value: Nullable<Binary>, start: Integer, count: Integer) -> Nullable<Binary>;
 }
 
-/// What a key holds.
+/// How many values are sealed with a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Secrets of authenticator apps.
     pub factors: i64,
-    /// Mails and text messages that wait.
+    /// Queued mails and text messages.
     pub letters: i64,
 }
 
-/// The sealed secret of a factor.
+/// The sealed secret of a factor: user, factor, sealed bytes.
 pub type FactorSecret = (UserId, FactorId, Vec<u8>);
 
-/// A sealed letter: whose, and of which notice.
+/// A sealed letter: user, notice, sealed bytes.
 pub type SealedLetter = (UserId, NoticeId, Vec<u8>);
 
-/// What is sealed with the key whose sealed values begin so.
+/// Counts the values that begin with these bytes, and so were sealed with this key.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn held(tx: &mut Tx, beginning: &[u8]) -> Result<Held> {
     let length = i32::try_from(beginning.len()).unwrap_or(i32::MAX);
     Ok(Held {
@@ -48,7 +49,7 @@ pub fn held(tx: &mut Tx, beginning: &[u8]) -> Result<Held> {
     })
 }
 
-/// How many sealed values there are.
+/// Counts all sealed values.
 pub fn count(tx: &mut Tx) -> Result<i64> {
     let secrets: i64 = factors::table
         .filter(factors::sealed_secret.is_not_null())
@@ -61,7 +62,7 @@ pub fn count(tx: &mut Tx) -> Result<i64> {
     Ok(secrets + letters)
 }
 
-/// Some sealed secrets of factors, those after the given one in their order.
+/// Returns some sealed secrets of factors: those that follow the given one in order.
 pub fn secrets(
     tx: &mut Tx,
     after: Option<(UserId, FactorId)>,
@@ -86,7 +87,7 @@ pub fn secrets(
     Ok(rows.load(&mut tx.conn)?)
 }
 
-/// Some sealed letters, those after the given notice in their order.
+/// Returns some sealed letters: those that follow the given notice in order.
 pub fn letters(tx: &mut Tx, after: Option<NoticeId>, limit: i64) -> Result<Vec<SealedLetter>> {
     let mut rows = notices::table
         .filter(notices::sealed_letter.is_not_null())
@@ -104,7 +105,7 @@ pub fn letters(tx: &mut Tx, after: Option<NoticeId>, limit: i64) -> Result<Vec<S
     Ok(rows.load(&mut tx.conn)?)
 }
 
-/// Replaces the sealed secret of a factor, unless it is another one by now.
+/// Replaces the sealed secret of a factor, unless it has changed.
 pub fn replace_secret(
     tx: &mut Tx,
     (user_id, id, old): (UserId, FactorId, &[u8]),
@@ -122,7 +123,7 @@ pub fn replace_secret(
     Ok(())
 }
 
-/// Replaces a sealed letter that waits, unless it is another one by now.
+/// Replaces a sealed letter that waits, unless it has changed.
 pub fn replace_letter(tx: &mut Tx, (id, old): (NoticeId, &[u8]), new: &[u8]) -> Result<()> {
     run_kept!(
         tx,

@@ -1,4 +1,4 @@
-//! Sessions and their refresh tokens.
+//! Queries for sessions and their refresh tokens.
 
 use diesel::prelude::*;
 
@@ -12,10 +12,10 @@ use crate::model::user::User;
 use crate::model::{RefreshId, Result, SessionId, Time, UserId};
 use crate::schema::{audit_events, refresh_tokens, sessions, users};
 
-/// The session with this id.
+/// Returns the session with this id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn find(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<Option<Session>> {
     Ok(on!(tx, |conn| sessions::table
         .find((user_id, id))
@@ -24,7 +24,7 @@ pub fn find(tx: &mut Tx, user_id: UserId, id: SessionId) -> Result<Option<Sessio
     .optional()?)
 }
 
-/// The session with this id, and its user, in one statement.
+/// Returns the session with this id and its user, in one statement.
 pub fn find_with_user(
     tx: &mut Tx,
     user_id: UserId,
@@ -39,7 +39,7 @@ pub fn find_with_user(
     .optional()?)
 }
 
-/// Begins a session: its row, its first refresh token, and the event that tells of it.
+/// Stores a new session with its first refresh token and its audit event.
 pub fn begin(
     tx: &mut Tx,
     session: &Session,
@@ -62,7 +62,7 @@ pub fn begin(
     Ok(())
 }
 
-/// Notes that the session is in use; never moves it back.
+/// Records that the session is in use. Never moves the time back.
 pub fn touch(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<()> {
     run_kept!(
         tx,
@@ -76,7 +76,7 @@ pub fn touch(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<(
     Ok(())
 }
 
-/// Keeps what a session proved once more; `false` when it has ended.
+/// Records the new proof of a session after a step-up. Returns `false` if it has ended.
 pub fn lift(tx: &mut Tx, lifted: &Session) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -97,7 +97,7 @@ pub fn lift(tx: &mut Tx, lifted: &Session) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Ends one session; `false` when it had ended.
+/// Ends one session. Returns `false` if it had ended already.
 pub fn end(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,
@@ -111,7 +111,7 @@ pub fn end(tx: &mut Tx, user_id: UserId, id: SessionId, now: Time) -> Result<boo
     Ok(rows == 1)
 }
 
-/// Ends all sessions of a user but one, or all.
+/// Ends all sessions of a user, except `but` if given.
 pub fn end_others(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Time) -> Result<()> {
     let open = sessions::table
         .filter(sessions::user_id.eq(user_id))
@@ -126,7 +126,7 @@ pub fn end_others(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Tim
     Ok(())
 }
 
-/// Ends the sessions of a user that never passed a second step, but one.
+/// Ends the sessions of a user that never passed a second step, except `but` if given.
 pub fn end_weak(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Time) -> Result<()> {
     let weak = sessions::table
         .filter(sessions::user_id.eq(user_id))
@@ -142,7 +142,7 @@ pub fn end_weak(tx: &mut Tx, user_id: UserId, but: Option<SessionId>, now: Time)
     Ok(())
 }
 
-/// The refresh token with this id.
+/// Returns the refresh token with this id.
 pub fn find_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId) -> Result<Option<RefreshToken>> {
     Ok(on!(tx, |conn| refresh_tokens::table
         .find((user_id, id))
@@ -151,7 +151,7 @@ pub fn find_refresh(tx: &mut Tx, user_id: UserId, id: RefreshId) -> Result<Optio
     .optional()?)
 }
 
-/// Remembers a refresh token.
+/// Stores a new refresh token.
 pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
     on!(tx, |conn| diesel::insert_into(refresh_tokens::table)
         .values(token)
@@ -159,7 +159,8 @@ pub fn insert_refresh(tx: &mut Tx, token: &RefreshToken) -> Result<()> {
     Ok(())
 }
 
-/// Exchanges a refresh token for the one with the id `next`; `false` when it was exchanged already.
+/// Exchanges a refresh token for the one with the id `next`. Returns `false` if it was exchanged
+/// already.
 pub fn replace_refresh(
     tx: &mut Tx,
     old: &RefreshToken,
@@ -183,7 +184,8 @@ pub fn replace_refresh(
     Ok(rows == 1)
 }
 
-/// Notes that a refresh token that was exchanged came again; `false` when it did before.
+/// Records that an exchanged refresh token was sent again. Returns `false` if that was recorded
+/// before.
 pub fn repeat_refresh(tx: &mut Tx, old: &RefreshToken, now: Time) -> Result<bool> {
     let rows = run_kept!(
         tx,

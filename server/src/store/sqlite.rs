@@ -9,11 +9,12 @@ use diesel::result::QueryResult;
 use super::conn::{self, Engine, Use};
 use super::{Job, Ran, Tx, not_committed, spawn};
 
-/// Jobs in one commit at most: past it a caller waits longer than the commit saves.
+/// How many jobs share one commit at most. Beyond that, callers wait longer than the shared commit
+/// saves.
 const BATCH: usize = 256;
 /// How long the checkpointer lets the log grow before it moves it into the file.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
-/// A log this large is cut, though the writer waits for it.
+/// A log of this many bytes is cut even though the writer has to wait.
 const LOG_LIMIT: u64 = 1 << 30;
 
 /// Starts the threads of one database file.
@@ -47,14 +48,14 @@ pub(super) fn start(
     })
 }
 
-/// Takes one job, then whatever came meanwhile: batches form by themselves while the previous commit
-/// is on its way to the disk, and a lone job never waits for company.
+/// Takes one job, then whatever came meanwhile. Batches form naturally while the previous commit is
+/// on its way to the disk, and a lone job never waits for company.
 fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::Sender<()>) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
     while let Ok(first) = queue.recv() {
         let came = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
         for job in came {
-            // Nobody waits for it any more: it must not run, and says so.
+            // Nobody waits for this job any more: it must not run, and its answer says so.
             if job.stale() {
                 job.answer(Ok(()));
             } else {
@@ -66,7 +67,7 @@ fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::
         } else if let Some(job) = batch.pop() {
             write_alone(&mut tx, job);
         }
-        // A full channel means the checkpointer knows already.
+        // If the channel is full, the checkpointer knows already.
         let _ = wrote.try_send(());
     }
 }
@@ -75,7 +76,7 @@ fn write_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>, wrote: &flume::
 fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
     let mut ran = run_batch(tx, batch, Savepoints::None);
     if let Ok(Whole::Undo) = ran {
-        // Something failed in one job: the others run again, and its writes alone go.
+        // One job failed: the others run again, and only its writes are undone.
         let undone = tx.conn.batch_execute("ROLLBACK");
         ran = undone.and_then(|()| run_batch(tx, batch, Savepoints::Each));
     }
@@ -83,8 +84,8 @@ fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
         Ok(_) => match tx.conn.batch_execute("COMMIT") {
             Ok(()) => batch.drain(..).for_each(|job| job.answer(Ok(()))),
             Err(error) => {
-                // Nothing of it is on disk; who asked is told so, since a second run might meet a
-                // commit that did happen after all.
+                // Nothing of the batch is on disk. The callers are told so. A second run could meet
+                // a commit that did happen after all.
                 let _ = tx.conn.batch_execute("ROLLBACK");
                 batch
                     .drain(..)
@@ -98,18 +99,18 @@ fn write_batch(tx: &mut Tx, batch: &mut Vec<Box<dyn Job>>) {
     }
 }
 
-/// Whether each job of a batch has a savepoint, so that its writes can go without the others'. Nearly all jobs go
-/// well, and a savepoint copies every page that its job changes.
+/// Whether each job of a batch gets a savepoint, so that its writes can be undone without the
+/// others'. Nearly all jobs succeed, and a savepoint copies every page that its job changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Savepoints {
     None,
     Each,
 }
 
-/// What becomes of a batch that was run.
+/// What to do with a batch that has run.
 enum Whole {
     Keep,
-    /// A job's writes must go, and no savepoint has kept them apart.
+    /// One job's writes must be undone, and no savepoint separates them from the others'.
     Undo,
 }
 
@@ -159,7 +160,7 @@ fn read_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Moves the log into the file soon after writes, and cuts it when it is idle or has grown too large.
+/// Moves the log into the file soon after writes, and cuts it when it is idle or too large.
 fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Path) {
     let mut behind = false;
     loop {
@@ -187,7 +188,7 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Pat
 }
 
 fn checkpoint(tx: &mut Tx, how: &str) {
-    // A checkpoint that finds the file busy or full is tried again after the next write.
+    // If the file is busy or full, the next write brings another checkpoint.
     if let Err(error) = tx
         .conn
         .batch_execute(&format!("PRAGMA wal_checkpoint({how})"))

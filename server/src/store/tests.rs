@@ -1,4 +1,5 @@
-//! The statements of a sign-in step keep their prepared form: parsing one anew costs more than running it.
+//! Tests that the statements of a sign-in step keep their prepared form: parsing one again costs
+//! more than running it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::model::kinds::{Assurance, FactorKind, FactorState, Purpose};
 use crate::model::session::{RefreshToken, Session};
 use crate::model::{Fault, Result, Time};
 
-/// What a step reads and writes, in its order.
+/// Runs what a step reads and writes, in its order.
 fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
     let now = Time::from_seconds(10);
     let user = challenge.user_id;
@@ -25,7 +26,7 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
     let before = factors::all_attempts(tx, user)?.remove(0);
     assert!(challenges::take_and_spend(tx, challenge, 5, now)?);
     assert!(factors::replace(tx, &before, &before)?);
-    // The longer way, of a code that is not right.
+    // The longer path, for a wrong code.
     challenges::take_back(tx, challenge)?;
     factors::attempts(tx, user, FactorKind::Authenticator)?;
     challenges::reserve(tx, challenge, 5, now)?;
@@ -149,8 +150,8 @@ struct Compiled {
     compile_options: String,
 }
 
-/// With the planner's stability guarantee, SQLite parses no statement again because another value is bound
-/// to it, as it does for each `LIMIT ?`: three statements of every sign-in step were.
+/// With the planner's stability guarantee, SQLite parses no statement again because another value
+/// is bound to it. Without it, each `LIMIT ?` did so, in three statements of every sign-in step.
 #[test]
 fn no_statement_is_parsed_again_for_another_value() {
     use diesel::RunQueryDsl;
@@ -165,8 +166,8 @@ fn no_statement_is_parsed_again_for_another_value() {
     assert!(built("ENABLE_QPSG") && built("THREADSAFE=2"));
 }
 
-/// A job whose run was undone with its batch, and which is too late for another, was not done: it must not be answered
-/// as if it had been.
+/// A job whose run was undone with its batch, and which is too late for another run, was not done.
+/// The answer must not say that it was.
 #[test]
 fn what_was_undone_is_not_answered_as_done() {
     use diesel::connection::SimpleConnection;
@@ -185,7 +186,7 @@ fn what_was_undone_is_not_answered_as_done() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        // While this one holds the writer, the next two gather in a batch.
+        // While this job occupies the writer, the next two gather in a batch.
         let (begun, begins) = std::sync::mpsc::channel();
         let other = store.clone();
         let first = tokio::spawn(async move {
@@ -202,7 +203,7 @@ fn what_was_undone_is_not_answered_as_done() {
             std::thread::sleep(Duration::from_millis(800));
             Ok(())
         });
-        // As SQLite does on its own when a disk fails: the whole transaction goes.
+        // SQLite does the same when a disk fails: the whole transaction is undone.
         let broken = store.write::<(), _>(|tx| {
             tx.conn.batch_execute("ROLLBACK").expect("a transaction");
             Err(Fault::dependency(anyhow::anyhow!("the disk fails")).into())

@@ -1,4 +1,4 @@
-//! Users, their addresses and their numbers.
+//! Queries for users, their addresses and their numbers.
 
 use diesel::prelude::*;
 
@@ -14,10 +14,10 @@ use crate::schema::{
     user_numbers, users,
 };
 
-/// The user with this id.
+/// Returns the user with this id.
 ///
 /// # Errors
-/// A fault when the database does not answer; so for every function here.
+/// Returns a fault if the database does not answer. So does every function in this file.
 pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     Ok(on!(tx, |conn| users::table
         .find(id)
@@ -26,7 +26,7 @@ pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     .optional()?)
 }
 
-/// The user whose proved address this is.
+/// Returns the user who has proved this address.
 pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
     let id: Option<UserId> = on!(tx, |conn| addresses::table
         .find(address)
@@ -39,7 +39,7 @@ pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
     }
 }
 
-/// The user with this number.
+/// Returns the user with this number.
 pub fn by_number(tx: &mut Tx, number: i64) -> Result<Option<User>> {
     let id: Option<UserId> = on!(tx, |conn| user_numbers::table
         .find(number)
@@ -52,7 +52,7 @@ pub fn by_number(tx: &mut Tx, number: i64) -> Result<Option<User>> {
     }
 }
 
-/// Whether the user's organisation, if they are in one, demands a second factor.
+/// Tells whether the user's organisation, if there is one, demands a second factor.
 pub fn enforced(tx: &mut Tx, user: &User) -> Result<bool> {
     let Some(organisation) = user.organisation_id else {
         return Ok(false);
@@ -65,7 +65,7 @@ pub fn enforced(tx: &mut Tx, user: &User) -> Result<bool> {
     .unwrap_or(false))
 }
 
-/// Whether the address belongs to a user.
+/// Tells whether the address belongs to a user.
 pub fn address_taken(tx: &mut Tx, address: &str) -> Result<bool> {
     Ok(on!(tx, |conn| diesel::select(diesel::dsl::exists(
         addresses::table.find(address)
@@ -73,29 +73,29 @@ pub fn address_taken(tx: &mut Tx, address: &str) -> Result<bool> {
     .get_result(conn))?)
 }
 
-/// What a new user consists of.
+/// The data of a new user.
 pub struct NewUser {
     /// The id, drawn at registration.
     pub id: UserId,
     /// The canonical, proved address.
     pub email: String,
-    /// Given name, if told.
+    /// Given name, if known.
     pub first_name: Option<String>,
-    /// Family name, if told.
+    /// Family name, if known.
     pub last_name: Option<String>,
-    /// What they may do.
+    /// What the user may do.
     pub role: Role,
-    /// Their password's hash.
+    /// Hash of the password.
     pub password_hash: PasswordHash,
 }
 
-/// Makes the user, unless the address belongs to one already: then nothing, and `None`.
+/// Creates the user. Returns `None`, and creates nothing, if the address belongs to another user.
 pub fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<Option<User>> {
     insert_as(tx, new, &new.email, now, |_| ())
 }
 
-/// Makes a user without a mailbox, who signs in by a name (`new.email`), unless somebody has the name:
-/// then nothing, and `None`. `key` is the form of the name that is compared.
+/// Creates a user without a mailbox, who signs in by the name in `new.email`. Returns `None`, and
+/// creates nothing, if the name is taken. `key` is the form of the name that is compared.
 pub fn insert_named(
     tx: &mut Tx,
     new: &NewUser,
@@ -146,7 +146,8 @@ fn insert_as(
     Ok(Some(user))
 }
 
-/// Takes the address for the user; `false` when somebody has it. The enum cannot say `ON CONFLICT`.
+/// Claims the address for the user. Returns `false` if somebody has it. The enum cannot express
+/// ON CONFLICT.
 fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
     let row = (
         addresses::address.eq(address),
@@ -184,9 +185,10 @@ pub fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<()> 
     Ok(())
 }
 
-/// The parameters that kept hashes were made with, each once, as PHC strings say them.
+/// Returns the parameters of all stored hashes, each once, as written in PHC strings.
 pub fn hash_parameters(tx: &mut Tx) -> Result<Vec<String>> {
-    // After `$argon2id$v=19$`. Neither database says "up to the next $" as the other does.
+    // The part after `$argon2id$v=19$`. The two databases have different functions for "up to the
+    // next $".
     let found = match &mut tx.conn {
         Conn::Sqlite(conn) => diesel::sql_query(
             "SELECT DISTINCT substr(substr(password_hash, 16), 1, instr(substr(password_hash, 16), '$') - 1) AS parameters FROM users",
@@ -206,7 +208,7 @@ struct Parameters {
     parameters: String,
 }
 
-/// Sets what is written about the user.
+/// Sets the description of the user.
 pub fn set_description(tx: &mut Tx, id: UserId, description: &str) -> Result<()> {
     run_kept!(
         tx,
@@ -215,8 +217,8 @@ pub fn set_description(tx: &mut Tx, id: UserId, description: &str) -> Result<()>
     Ok(())
 }
 
-/// How many administrators there are beside this user. Their rows are held until the write ends, so
-/// that of two who delete each other one is counted.
+/// Counts the administrators other than this user. Their rows stay locked until the write ends, so
+/// that two who delete each other cannot both succeed.
 pub fn other_administrators(tx: &mut Tx, id: UserId) -> Result<usize> {
     let held: Vec<UserId> = on!(tx, |conn| kept!(
         diesel::update(
@@ -231,7 +233,7 @@ pub fn other_administrators(tx: &mut Tx, id: UserId) -> Result<usize> {
     Ok(held.iter().filter(|other| **other != id).count())
 }
 
-/// Forgets a user: every row that carries their id, in every table but the audit trail.
+/// Deletes a user: every row with their id, in every table but the audit trail.
 pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
     macro_rules! forget {
         ($($table:ident),+ $(,)?) => {$(
@@ -268,7 +270,7 @@ pub fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
     Ok(())
 }
 
-/// One page of all users, oldest first, and how many there are.
+/// Returns one page of all users, oldest first, and the number of all users.
 pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
     let page = on!(tx, |conn| users::table
         .order(users::number)
@@ -280,7 +282,7 @@ pub fn page(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<User>, i64)> {
     Ok((page, total))
 }
 
-/// The number of the administrator who is the oldest one.
+/// Returns the number of the oldest administrator.
 pub fn first_administrator(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(on!(tx, |conn| users::table
         .filter(users::role.eq(Role::Administrator))
@@ -288,8 +290,8 @@ pub fn first_administrator(tx: &mut Tx) -> Result<Option<i64>> {
         .get_result(conn))?)
 }
 
-/// Holds the user's row until the write ends, so that what is counted and then added to is counted
-/// by one write at a time. On SQLite every write is alone anyway.
+/// Locks the user's row until the write ends, so that only one write at a time counts rows and then
+/// adds one. On SQLite only one write runs at a time anyway.
 pub fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
     run_kept!(
         tx,

@@ -1,4 +1,4 @@
-//! Making an account, and looking at one's own.
+//! Operations to create an account, and to read one's own.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Json;
@@ -24,7 +24,7 @@ use crate::outcome::Registered;
 
 refuses!(RegisterUser: WITH_BODY, Validation, NameTaken, TooManyRequests);
 
-/// Begins a registration.
+/// Starts a registration.
 #[utoipa::path(operation_id = "registerUser", tag = "Account", request_body = RegisterRequest,
     responses((status = 201, body = RegisterResponse), RegisterUser))]
 #[post("/user/register")]
@@ -43,7 +43,7 @@ pub async fn register_user(
 
 refuses!(ResendVerification: WITHOUT_BODY, Validation, TooManyRequests);
 
-/// Mails the link of a registration once more.
+/// Mails the link of a registration again.
 #[utoipa::path(operation_id = "resendVerification", tag = "Account",
     params(("id" = String, Path, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
     responses((status = 200, body = MessageResponse), ResendVerification))]
@@ -61,7 +61,7 @@ pub async fn resend_verification(
 }
 
 fn registration_id(text: &str) -> Result<UserId, Refusal> {
-    // Written as this API writes it.
+    // The id must be written exactly as this API prints it.
     let id = Uuid::try_parse(text)
         .ok()
         .filter(|id| id.to_string() == text);
@@ -71,7 +71,7 @@ fn registration_id(text: &str) -> Result<UserId, Refusal> {
 
 refuses!(PreVerifyEmail: WITH_BODY, Validation, RegistrationTokenInvalid, RegistrationTokenExpired);
 
-/// Tells whether a link is good, and uses nothing up.
+/// Tells whether a link is valid, without using it up.
 #[utoipa::path(operation_id = "preVerifyEmail", tag = "Account", request_body = PreVerifyEmailRequest,
     responses((status = 200, body = PreVerifyEmailAnswer), PreVerifyEmail))]
 #[post("/user/pre-verify-email")]
@@ -88,7 +88,7 @@ pub async fn pre_verify_email(
 
 refuses!(VerifyEmail: WITH_BODY, Validation, RegistrationTokenInvalid, RegistrationTokenExpired);
 
-/// Proves the address and makes the account.
+/// Proves the address and creates the account.
 #[utoipa::path(operation_id = "verifyEmail", tag = "Account", request_body = VerifyEmailRequest,
     responses((status = 200, body = MessageResponse), VerifyEmail))]
 #[post("/user/verify-email")]
@@ -111,7 +111,7 @@ pub async fn verify_email(
 
 refuses!(GetProfile: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
-/// Answers the account of the bearer.
+/// Returns the account of the bearer.
 #[utoipa::path(operation_id = "getProfile", tag = "Account",
     security(("bearerAuth" = []), ("pendingAuth" = [])),
     responses((status = 200, body = ProfileResponse), GetProfile))]
@@ -198,7 +198,7 @@ pub struct PreVerifyEmailRequest {
     token: SecretText,
 }
 
-/// The link is good.
+/// Says that the link is valid.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreVerifyEmailAnswer {
@@ -210,7 +210,7 @@ pub struct PreVerifyEmailAnswer {
 }
 
 impl PreVerifyEmailAnswer {
-    /// Nobody registers here but with a password of their own.
+    /// The same for everybody: each new account has a password of its own.
     const GOOD: Self = Self {
         success: true,
         message: "This link is good. Confirm to prove your address.",
@@ -219,7 +219,7 @@ impl PreVerifyEmailAnswer {
     };
 }
 
-/// Who judges the password, in Flashback's words.
+/// Who checks the password, in Flashback's words.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AuthMethod {
@@ -242,7 +242,7 @@ pub struct ProfileResponse {
     data: Profile,
 }
 
-/// An account, and what it is in its organisation.
+/// An account, with its place in an organisation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
@@ -276,21 +276,21 @@ pub enum OrgRole {
     Owner,
 }
 
-/// Flashback's numbers of the roles that there are here, the least first.
+/// Flashback's numbers of the roles that exist here, lowest first.
 const NUMBERS: [u32; 3] = [0x00, 0xfe, 0xff];
 
 /// A role in an organisation, as Flashback's pages write it.
 pub struct Place {
-    /// Its word.
+    /// The role's word.
     pub word: OrgRole,
-    /// Its number.
+    /// The role's number.
     pub number: u32,
-    /// The numbers of what it includes, the least first, and its own.
+    /// The numbers of all roles that it includes, lowest first, with its own last.
     pub includes: Vec<u32>,
 }
 
 impl Place {
-    /// How a role is written.
+    /// Returns how a role is written.
     pub fn of(role: OrganisationRole) -> Self {
         let (word, number) = match role {
             OrganisationRole::Member => (OrgRole::User, 0x00),

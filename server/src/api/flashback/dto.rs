@@ -1,4 +1,4 @@
-//! What several operations send or answer: methods, messages, credentials, moments.
+//! Types that several operations share: methods, messages, credentials, times.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use crate::http::input::present;
 use crate::model::kinds::FactorKind;
 use crate::model::{Error, Refusal, Time};
 
-/// What this API can carry of a second step: its mail goes out at `/mfa/magic-link/send`.
+/// The methods that a second step can use in this API. Its mail is sent by `/mfa/magic-link/send`.
 pub const CARRIED: &[FactorKind] = &[
     FactorKind::Authenticator,
     FactorKind::Email,
@@ -25,7 +25,7 @@ pub enum MfaType {
 }
 
 impl MfaType {
-    /// The method that this API calls so; none for one that it does not know.
+    /// Returns this API's name for a method; `None` if it has none.
     pub const fn of(kind: FactorKind) -> Option<Self> {
         match kind {
             FactorKind::Authenticator => Some(Self::GoogleAuth),
@@ -35,21 +35,22 @@ impl MfaType {
         }
     }
 
-    /// Those of several that this API knows.
+    /// Returns those of several methods that this API knows.
     pub fn all_of(kinds: &[FactorKind]) -> Vec<Self> {
         kinds.iter().filter_map(|kind| Self::of(*kind)).collect()
     }
 }
 
-/// A method, in requests: any word is readable, so that an unknown one is refused as what it is.
+/// A method, in requests. Any word can be read, so that an unknown one is refused as an unknown
+/// method.
 #[derive(Clone, Copy)]
 pub struct Method(Option<FactorKind>);
 
 impl Method {
-    /// The method.
+    /// Returns the method.
     ///
     /// # Errors
-    /// Refuses a word that is no method.
+    /// Refuses a word that is not a method.
     pub fn known(self) -> Result<FactorKind, Refusal> {
         self.0.ok_or(Refusal::InvalidMfaMethod)
     }
@@ -73,13 +74,13 @@ pub struct MfaTypeRequest {
     pub mfa_type: Method,
 }
 
-/// The query of a list that takes no parameters. A filter that it does not know is refused,
-/// since the caller would take the whole list for the part that was asked for.
+/// The query of a list without parameters. An unknown filter is refused, since the caller would
+/// mistake the whole list for the filtered one.
 #[derive(Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
 
-/// It is done.
+/// Says that the operation succeeded.
 #[derive(Serialize, ToSchema)]
 pub struct MessageResponse {
     success: bool,
@@ -87,7 +88,7 @@ pub struct MessageResponse {
 }
 
 impl MessageResponse {
-    /// A sentence for the user.
+    /// Makes the answer from a sentence for the user.
     pub const fn new(message: &'static str) -> Self {
         Self {
             success: true,
@@ -96,22 +97,22 @@ impl MessageResponse {
     }
 }
 
-/// Whole seconds since 1970.
+/// Returns whole seconds since 1970.
 pub fn moment(time: Time) -> u64 {
     u64::try_from(time.seconds()).unwrap_or(0)
 }
 
-/// A refusal of a sign-in step, as it reads to who sent its reference as a bearer.
+/// Converts a refusal of a sign-in step for a client that sent its reference as a bearer.
 pub fn of_pending(error: Error) -> Error {
     match error {
-        // What was demanded at sign-in is demanded no more: nothing to finish it with.
+        // Nothing is demanded any more, so no method can finish the sign-in.
         Error::Refused(Refusal::MfaNotEnabled) => Refusal::MfaMethodNotEnabled.into(),
         error => crate::flow::session::as_bearer(error),
     }
 }
 
-/// A refusal of a set-up's proof, in words of an API whose clients hold no reference to it: what
-/// somebody else's call changed meanwhile reads as a set-up that is gone.
+/// Converts a refusal of a set-up's proof for an API whose clients hold no reference to the set-up.
+/// If another call changed the account meanwhile, the set-up reads as gone.
 pub fn of_setup(error: Error) -> Error {
     match error {
         Error::Refused(Refusal::AuthenticatorNotConfigured | Refusal::MfaAlreadyEnabled) => {
@@ -123,7 +124,7 @@ pub fn of_setup(error: Error) -> Error {
     }
 }
 
-/// The same for who holds the link of its mail, which is all that is judged.
+/// Converts such a refusal for a client with the mailed link, which is all that is checked.
 pub fn of_link(error: Error) -> Error {
     match error {
         Error::Refused(Refusal::MfaAlreadyEnabled | Refusal::InvalidMfaCode { .. }) => {
@@ -149,7 +150,7 @@ pub struct RegistrationCredential {
 }
 
 impl RegistrationCredential {
-    /// The challenge that the browser signed for, in base64url; none when that cannot be read.
+    /// Returns the challenge that the browser signed, in base64url; `None` if it cannot be read.
     pub fn challenge(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct ClientData {
@@ -225,7 +226,7 @@ pub struct AssertionResponse {
     user_handle: Option<String>,
 }
 
-/// The bytes of base64 or base64url, padded or not.
+/// Decodes base64 or base64url, padded or not.
 pub fn base64url(text: &str) -> Option<Vec<u8>> {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -236,7 +237,7 @@ pub fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(plain).ok()
 }
 
-/// The same bytes in base64, as the pages of this API print them.
+/// Encodes bytes in base64, as the pages of this API print them.
 pub fn base64(bytes: &[u8]) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;

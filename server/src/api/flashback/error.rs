@@ -15,7 +15,7 @@ pub type Error = problem::Error<Flashback>;
 /// How this API words its errors.
 pub enum Flashback {}
 
-/// What its page calls a sign-in that failed: one word for all reasons (ASVS 6.3.8).
+/// This API's code for a failed sign-in: one word for all reasons (ASVS 6.3.8).
 const INVALID_PASSWORD: &str = "INVALID_PASSWORD";
 
 impl Wording for Flashback {
@@ -53,7 +53,8 @@ impl Wording for Flashback {
     }
 }
 
-/// The sentences of its pages, and ours where theirs would speak of what its clients do not see.
+/// The sentences of the vendor's pages, and our own where the default would mention what clients of
+/// this API do not see.
 const fn sentence(rejected: &Rejected) -> Option<&'static str> {
     let Rejected::Refused(refusal) = rejected else {
         return None;
@@ -79,7 +80,8 @@ const fn sentence(rejected: &Rejected) -> Option<&'static str> {
     })
 }
 
-/// What every error has; by itself, what a client reads when it meets a code newer than itself.
+/// The fields of every error. On its own, it is what a client reads if it does not know a newer
+/// code.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorResponse {
@@ -94,7 +96,7 @@ pub struct ErrorResponse {
     error_code: Option<&'static str>,
 }
 
-/// Declares which errors an operation can answer: a ground, and what is its own.
+/// Declares which errors an operation can answer: a ground, and the operation's own errors.
 macro_rules! refuses {
     ($($what:tt)*) => {
         $crate::http::problem::refuses! { $crate::api::flashback::error::Flashback; $($what)* }

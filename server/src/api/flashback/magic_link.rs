@@ -1,4 +1,4 @@
-//! The mailbox as second factor: a link, and the code beside it.
+//! The mailbox as a second factor: a link, and the code beside it.
 
 use actix_web::post;
 use actix_web::web::Json;

@@ -1,4 +1,4 @@
-//! Which methods there are, and turning on and off those that were proved.
+//! Operations to list the methods, and to turn proved ones on and off.
 
 use actix_web::web::Json;
 use actix_web::{get, post};
@@ -44,7 +44,7 @@ pub async fn get_mfa_status(who: CallerOrPending) -> Answer<MfaStatusResponse> {
 
 refuses!(GetMfaMethods: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
-/// Lists the methods of this API, and where the account stands with each.
+/// Lists the methods of this API and their state in the account.
 #[utoipa::path(operation_id = "getMfaMethods", tag = "MFA",
     security(("bearerAuth" = []), ("pendingAuth" = [])),
     responses((status = 200, body = MfaMethodsResponse), GetMfaMethods))]
@@ -63,7 +63,7 @@ pub async fn get_mfa_methods(who: CallerOrPending) -> Answer<MfaMethodsResponse>
 refuses!(EnableMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotConfigured, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication);
 
-/// Turns on what was proved.
+/// Turns a proved method on.
 #[utoipa::path(operation_id = "enableMfa", tag = "MFA", request_body = MfaTypeRequest,
     security(("bearerAuth" = [])),
     responses((status = 200, body = MessageResponse), EnableMfa))]
@@ -82,7 +82,7 @@ pub async fn enable_mfa(
 refuses!(DisableMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, MfaEnforced);
 
-/// Asks for a method no more, and keeps its proof.
+/// Stops asking for a method, and keeps its proof.
 #[utoipa::path(operation_id = "disableMfa", tag = "MFA", request_body = MfaTypeRequest,
     security(("bearerAuth" = [])),
     responses((status = 200, body = MessageResponse), DisableMfa))]
@@ -101,7 +101,7 @@ pub async fn disable_mfa(
 refuses!(SetPrimaryMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication);
 
-/// Lets sign-in begin with a method.
+/// Chooses the method that sign-in begins with.
 #[utoipa::path(operation_id = "setPrimaryMfa", tag = "MFA", request_body = MfaTypeRequest,
     security(("bearerAuth" = [])),
     responses((status = 200, body = MessageResponse), SetPrimaryMfa))]
@@ -148,7 +148,7 @@ pub async fn reset_mfa(
     Ok(Json(MessageResponse::new("MFA reset successfully")))
 }
 
-/// The caller's own account.
+/// A command for the caller's own account.
 const fn own(caller: session::Caller, source: Source) -> Toggle {
     Toggle {
         caller,
@@ -157,13 +157,13 @@ const fn own(caller: session::Caller, source: Source) -> Toggle {
     }
 }
 
-/// The methods of this API, and where an account stands with each.
+/// Lists the methods of this API and their state in an account.
 fn methods(user: &User, factors: &[Factor], demanded: &[FactorKind]) -> Vec<MfaMethodInfo> {
     let info = |kind: &FactorKind| MfaMethodInfo::of(*kind, user, factors, demanded.contains(kind));
     CARRIED.iter().filter_map(info).collect()
 }
 
-/// An id as this API prints it, or as the native one does.
+/// Parses an id as this API prints it, or as the native one does.
 fn user_id(text: &str) -> Result<UserId, Refusal> {
     let bare = text.strip_prefix("user-").unwrap_or(text);
     let id = Uuid::try_parse(bare).map_err(|_| Refusal::UnknownUser)?;
@@ -176,7 +176,7 @@ pub struct MfaStatusResponse {
     data: MfaStatus,
 }
 
-/// Whether sign-in asks for a second factor, and for which.
+/// Whether sign-in asks for a second factor, and for which methods.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaStatus {
@@ -197,12 +197,13 @@ impl MfaStatus {
         factors: &[Factor],
         session_verified: bool,
     ) -> Self {
-        // The chosen one or the first in order; while a policy stands in for factors, what it demands.
+        // The chosen method, or the first one in order. Without factors, the method that the policy
+        // demands.
         let begins_with = starting(factors).map(|factor| factor.kind);
         let begins_with = begins_with.or_else(|| demanded.first().copied());
         Self {
             is_enabled: !demanded.is_empty(),
-            // The organisation is the only one who can demand it.
+            // Only an organisation can require it.
             is_required: enforced,
             is_enforced: enforced,
             enabled_methods: MfaType::all_of(demanded),
@@ -218,7 +219,7 @@ pub struct MfaMethodsResponse {
     data: Vec<MfaMethodInfo>,
 }
 
-/// A method, and where the account stands with it.
+/// A method and its state in the account.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaMethodInfo {

@@ -1,4 +1,5 @@
-//! Flashback's API, `/mfa/*`, `/user/*` and `/organization/*`, on our users, factors and sessions.
+//! Flashback's API, `/mfa/*`, `/user/*` and `/organization/*`, on top of our users, factors and
+//! sessions.
 
 mod account;
 mod dto;
@@ -19,7 +20,7 @@ use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Flashback};
 
-/// Flashback's API.
+/// The document and routes of Flashback's API.
 pub const DOCUMENT: Document = Document {
     name: "flashback",
     strict: text!("flashback"),
@@ -67,7 +68,7 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(account::get_profile);
 }
 
-/// What the mounted handlers say of themselves, collected in an application of its own.
+/// Builds the document from the mounted handlers, in an application of its own.
 fn code() -> OpenApi {
     let mut document = described(routes);
     problem::describe::<Flashback>(&mut document);

@@ -1,4 +1,4 @@
-//! Who is in an organisation, and a second factor for all of them.
+//! The members of an organisation, and its demand for a second factor.
 
 use actix_web::web::Json;
 use actix_web::{get, post};
@@ -19,7 +19,7 @@ use crate::model::user::User;
 refuses!(EnforceOrganizationMfa: WITH_BODY, Validation, NoOrganisation, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden);
 
-/// Demands a second factor of every member, or no longer.
+/// Makes the organisation demand a second factor of every member, or stop demanding it.
 #[utoipa::path(operation_id = "enforceOrganizationMfa", tag = "Organisation", request_body = EnforceMfaRequest,
     security(("bearerAuth" = [])),
     responses((status = 200, body = MessageResponse), EnforceOrganizationMfa))]
@@ -56,7 +56,7 @@ pub async fn list_organization_users(
     Ok(Json(members.into()))
 }
 
-/// Everybody in an organisation.
+/// All members of an organisation.
 #[derive(Serialize, ToSchema)]
 pub struct ListOrganizationUsersAnswer {
     success: bool,
@@ -74,7 +74,7 @@ impl From<Vec<User>> for ListOrganizationUsersAnswer {
     }
 }
 
-/// Somebody in an organisation.
+/// A member of an organisation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationUser {

@@ -1,4 +1,4 @@
-//! Passkeys: options for a sign-in, and the end of a set-up.
+//! Passkeys: options for a sign-in, and the completion of a set-up.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -23,7 +23,7 @@ use crate::model::{Fault, Refusal, session};
 refuses!(GetPasskeyAuthOptions: WITHOUT_BODY, MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaMethodLocked,
     TooManyMfaAttempts);
 
-/// Answers what the browser needs to ask for a passkey.
+/// Returns what the browser needs to ask for a passkey.
 #[utoipa::path(operation_id = "getPasskeyAuthOptions", tag = "Passkey", security(("pendingAuth" = [])),
     responses((status = 200, body = PasskeyAuthOptionsResponse), GetPasskeyAuthOptions))]
 #[post("/mfa/passkey/auth-options")]
@@ -54,7 +54,7 @@ pub async fn get_passkey_auth_options(
 refuses!(CompletePasskeyRegistration: WITH_BODY, Validation, MfaMethodNotConfigured, MfaTokenInvalid, PasskeyRefused,
     TokenInvalid, TokenExpired, MfaMethodLocked, TooManyMfaAttempts);
 
-/// Ends the set-up of a passkey.
+/// Completes the set-up of a passkey.
 #[utoipa::path(operation_id = "completePasskeyRegistration", tag = "Passkey",
     request_body = CompletePasskeyRegistrationRequest, security(("bearerAuth" = [])),
     responses((status = 200, body = MessageResponse), CompletePasskeyRegistration))]
@@ -67,7 +67,7 @@ pub async fn complete_passkey_registration(
     complete(&app, caller.into_inner(), body.into_inner(), source).await
 }
 
-/// The same at its second path.
+/// Completes the set-up of a passkey, at its second path.
 #[utoipa::path(operation_id = "completePasskeyRegistrationAlias", tag = "Passkey",
     request_body = CompletePasskeyRegistrationRequest, security(("bearerAuth" = [])),
     responses((status = 200, body = MessageResponse), CompletePasskeyRegistration))]
@@ -86,7 +86,8 @@ async fn complete(
     body: CompletePasskeyRegistrationRequest,
     source: Source,
 ) -> Answer<MessageResponse> {
-    // What was signed is compared with the stored challenge; what is said beside it only has to agree.
+    // The signed challenge is compared with the stored one. The `challenge` field only has to agree
+    // with it.
     let signed = body.credential.challenge().as_deref().and_then(base64url);
     if signed.is_none() || signed != base64url(&body.challenge) {
         let sentence = "This must be the challenge that the credential was made for.";
@@ -150,10 +151,11 @@ pub struct AllowedCredential {
 }
 
 impl PasskeyAuthOptions {
-    /// Milliseconds that the browser may ask, where the options do not say.
+    /// How many milliseconds the browser may ask, unless the options say so.
     const TIMEOUT: u32 = 60_000;
 
-    /// From what a browser would be given as it is, with the challenge in base64 as the page has it.
+    /// Converts the options meant for a browser. The challenge is in base64 here, as the vendor's
+    /// page has it.
     fn of(options: Value) -> Result<Self, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! Signing in, in one step or two, staying signed in, signing out.
+//! Operations to sign in, in one step or two, to refresh tokens, and to sign out.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -50,7 +50,7 @@ pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer
 refuses!(VerifyMfaLogin: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodNotEnabled, InvalidMfaCode,
     PasskeyRefused, TokenInvalid, TokenExpired, MfaMethodLocked, TooManyMfaAttempts);
 
-/// Judges the second factor, and begins the session.
+/// Checks the second factor and starts the session.
 #[utoipa::path(operation_id = "verifyMfaLogin", tag = "Sessions", request_body = VerifyMfaLoginRequest,
     security(("pendingAuth" = [])),
     responses((status = 200, body = VerifyMfaLoginAnswer), VerifyMfaLogin))]
@@ -64,7 +64,7 @@ pub async fn verify_mfa_login(
     let method = body.mfa_type.known()?;
     let command = flow::login::Verify {
         mfa_token: pending.mfa_token,
-        // Where no method can travel here, a recovery code comes under the name of any.
+        // If no method can be used in this API, a recovery code may come under any method's name.
         method: (pending.method != FactorKind::RecoveryCode).then_some(method),
         answer: body.answer()?,
         scratch: false,
@@ -78,7 +78,7 @@ pub async fn verify_mfa_login(
 
 refuses!(RefreshToken: WITH_BODY, Validation, TokenInvalid, TokenExpired);
 
-/// Trades the refresh token for a new pair.
+/// Exchanges the refresh token for a new pair of tokens.
 #[utoipa::path(operation_id = "refreshToken", tag = "Sessions", request_body = RefreshRequest,
     responses((status = 200, body = RefreshResponse), RefreshToken))]
 #[post("/user/refresh")]
@@ -100,7 +100,7 @@ pub async fn refresh(
 
 refuses!(Logout: WITH_BODY, Validation, TokenInvalid, TokenExpired);
 
-/// Ends the session of the bearer, or the sign-in that it began.
+/// Ends the session of the bearer, or the sign-in that is waiting.
 #[utoipa::path(operation_id = "logout", tag = "Sign-out", request_body = Option<LogoutRequest>,
     security(("bearerAuth" = []), ("pendingAuth" = [])),
     responses((status = 200, body = MessageResponse), Logout))]
@@ -181,7 +181,7 @@ impl From<MfaRequired> for LoginAnswer {
         let token_id = reference.map_or_else(String::new, |known| known.row.to_string());
         Self {
             success: true,
-            // Opens what finishes or abandons the sign-in, and nothing else.
+            // Can only finish or abandon the sign-in.
             access_token: required.mfa_token,
             refresh_token: Secret::new(String::new()),
             token_id,
@@ -193,7 +193,7 @@ impl From<MfaRequired> for LoginAnswer {
     }
 }
 
-/// Whose account it is.
+/// The user who signed in.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginUser {
@@ -237,7 +237,8 @@ pub struct VerifyMfaLoginRequest {
 }
 
 impl VerifyMfaLoginRequest {
-    /// The answer in the field that fits the method; a recovery code is a `code` with any of them.
+    /// Returns the answer from the field that fits the method. A recovery code is a `code` with any
+    /// method.
     fn answer(self) -> Result<flow::Answer, Error> {
         let missing = |field| Err(Refusal::field(field, "This field is required.").into());
         let code = |text: SecretText| flow::Answer::Code(text.into_secret());
@@ -260,12 +261,12 @@ impl VerifyMfaLoginRequest {
     }
 }
 
-/// A value that was read is also writable: what else is a fault of ours.
+/// A value that was read can also be written. Anything else is a fault of ours.
 pub fn fault(error: serde_json::Error) -> Error {
     crate::model::Error::from(Fault::bug(error)).into()
 }
 
-/// The sign-in is finished.
+/// Says that the sign-in is finished.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyMfaLoginAnswer {
@@ -303,14 +304,15 @@ pub struct RefreshRequest {
     #[validate(length(min = 1, max = 200))]
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200)]
     refresh_token: Option<SecretText>,
-    // As the vendor's client library spells it. Two spellings in a document break most generators.
+    // The vendor's client library spells it this way. Two spellings in a document break most
+    // generators.
     #[serde(default, deserialize_with = "present", rename = "refresh_token")]
     #[validate(length(min = 1, max = 200))]
     #[schema(ignore)]
     _refresh_token: Option<SecretText>,
 }
 
-/// The next pair of tokens.
+/// The new pair of tokens.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshResponse {
@@ -339,7 +341,7 @@ impl From<SignedIn> for RefreshResponse {
     }
 }
 
-/// What the client library sends; the bearer says which session, so it is not looked at.
+/// What the client library sends. The bearer names the session, so this is not read.
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct LogoutRequest {
     #[serde(default, deserialize_with = "present", rename = "refresh_token")]

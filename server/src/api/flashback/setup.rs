@@ -1,4 +1,4 @@
-//! Setting up a method: begun here, and proved here or with its link.
+//! Operations to set up a method and to prove it, by code or by its link.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -26,7 +26,7 @@ use crate::outcome::{SetupBegun, SetupNeeds};
 refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable, MfaAlreadyEnabled, TokenInvalid,
     TokenExpired, InsufficientUserAuthentication, TooManyMfaEmails, TooManyRequests);
 
-/// Begins setting up a method.
+/// Starts setting up a method.
 #[utoipa::path(operation_id = "setupMfa", tag = "MFA", request_body = SetupMfaRequest,
     security(("bearerAuth" = [])),
     responses((status = 200, body = SetupMfaAnswer), SetupMfa))]
@@ -91,7 +91,7 @@ pub struct SetupMfaRequest {
     device_info: Option<DeviceInfo>,
 }
 
-/// The device; of what clients tell, only its name is kept.
+/// The client's device. Only its name is stored.
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct DeviceInfo {
     #[serde(default, deserialize_with = "present")]
@@ -110,7 +110,7 @@ pub struct DeviceInfo {
 impl SetupMfaRequest {
     fn command(self, caller: session::Caller, source: Source) -> Result<setup::Begin, Error> {
         let method = self.mfa_type.known()?;
-        // Links go to the proved address, wherever a request would like them to go.
+        // Links are sent to the proved address only, whatever address a request names.
         let own = |email: &str| canonical_address(email).as_deref() == Some(&*caller.user.email);
         if self.email.as_deref().is_some_and(|email| !own(email)) {
             let sentence = "This must be the address of your account, or be left out.";
@@ -265,7 +265,7 @@ impl SetupPasskeyData {
     }
 }
 
-/// A bug of ours.
+/// Makes a fault of ours.
 fn unforeseen(what: &'static str) -> Error {
     crate::model::Error::from(Fault::bug(anyhow::anyhow!(what))).into()
 }

@@ -1,4 +1,4 @@
-//! Making an account, and looking at one's own.
+//! Operations to create an account, and to read one's own.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Json;
@@ -19,7 +19,7 @@ use crate::outcome::{Person, Registered, SessionView};
 
 refuses!(RegisterUser: WITH_BODY, Validation, TooManyRequests);
 
-/// Begins a registration.
+/// Starts a registration.
 #[utoipa::path(operation_id = "registerUser", tag = "Account", request_body = RegisterRequest,
     responses((status = 202, body = RegisterResponse), RegisterUser))]
 #[post("/identity/register")]
@@ -38,7 +38,7 @@ pub async fn register_user(
 refuses!(VerifyRegistration: WITH_BODY, Validation, RegistrationTokenInvalid, RegistrationTokenExpired,
     InvalidRegistrationCode, TooManyRegistrationAttempts);
 
-/// Proves the address and makes the account.
+/// Proves the address and creates the account.
 #[utoipa::path(operation_id = "verifyRegistration", tag = "Account", request_body = RegisterVerifyRequest,
     responses((status = 201, body = TokenResponse), VerifyRegistration))]
 #[post("/identity/register/verify")]
@@ -56,7 +56,7 @@ pub async fn verify_registration(
 
 refuses!(GetCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
-/// Answers the account of the bearer.
+/// Returns the account of the bearer.
 #[utoipa::path(operation_id = "getCurrentUser", tag = "Account", security(("bearerAuth" = [])),
     responses((status = 200, body = GetCurrentUserAnswer), GetCurrentUser))]
 #[get("/identity/me")]
@@ -137,7 +137,8 @@ impl RegisterVerifyRequest {
     }
 }
 
-/// The fields of `User`, and the session: written out, since the contract has them in one object.
+/// The fields of `User` and the session. They are written out, since the contract has them in one
+/// object.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GetCurrentUserAnswer {

@@ -1,4 +1,4 @@
-//! Keys for services, made by administrators.
+//! API keys for services. Administrators create them.
 
 use std::future::{Ready, ready};
 
@@ -27,7 +27,7 @@ use crate::outcome::{KeyMade, KeyView, Page};
 refuses!(CreateApiKey: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
     Forbidden, ApiKeyLimit);
 
-/// Makes a key.
+/// Creates a key.
 #[utoipa::path(operation_id = "createApiKey", tag = "API Keys", request_body = CreateApiKeyRequest,
     security(("bearerAuth" = [])), responses((status = 201, body = CreateApiKeyAnswer), CreateApiKey))]
 #[post("/identity/api-keys")]
@@ -65,7 +65,7 @@ pub async fn list_api_keys(
 refuses!(DeleteApiKey: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
     Forbidden, ApiKeyNotFound);
 
-/// Ends a key at once.
+/// Revokes a key at once.
 #[utoipa::path(operation_id = "deleteApiKey", tag = "API Keys", params(("id" = String, Path, max_length = 64,
         pattern = "^api-key-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
     security(("bearerAuth" = [])), responses((status = 204), DeleteApiKey))]
@@ -129,7 +129,7 @@ impl From<KeyScope> for Scope {
     }
 }
 
-/// By hand, since serde's own would also take the object `{"users:read": null}` for the word.
+/// Written by hand, since serde's own would accept the object `{"users:read": null}` for the word.
 impl<'de> Deserialize<'de> for KeyScope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
@@ -205,7 +205,8 @@ impl From<KeyView> for ApiKey {
     }
 }
 
-/// The fields of `ApiKeyInfo`, and the key: written out, since the contract has them in one object.
+/// The fields of `ApiKeyInfo` and the key. They are written out, since the contract has them in one
+/// object.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateApiKeyAnswer {

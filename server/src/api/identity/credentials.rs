@@ -1,4 +1,5 @@
-//! Operations that take a bearer or an API key: which of the two was sent, and that it is good.
+//! Extractors for operations that take a bearer or an API key: they find out which was sent, and
+//! check it.
 
 use std::marker::PhantomData;
 
@@ -19,38 +20,39 @@ use crate::model::{Refusal, Secret, session};
 /// The header that carries an API key.
 pub const X_API_KEY: &str = "X-API-Key";
 
-/// A scope, as a type: what an operation asks of a key.
+/// A scope, as a type: what an operation requires of a key.
 pub trait Opens: 'static {
     /// The scope.
     const SCOPE: Scope;
 }
 
-/// `tokens:validate`.
+/// The scope `tokens:validate`.
 pub enum TokensValidate {}
 
 impl Opens for TokensValidate {
     const SCOPE: Scope = Scope::TokensValidate;
 }
 
-/// `users:read`.
+/// The scope `users:read`.
 pub enum UsersRead {}
 
 impl Opens for UsersRead {
     const SCOPE: Scope = Scope::UsersRead;
 }
 
-/// A good API key with the scope `S`, or else a good bearer. Where a key is sent, the key counts.
+/// A valid API key with the scope `S`, or otherwise a valid bearer. If a key is sent, the key
+/// counts.
 pub enum KeyOrCaller<S> {
-    /// A key; the bearer that was sent beside it, if any, was not looked at.
+    /// A key. A bearer sent beside it was not checked.
     Key {
-        /// Whose key.
+        /// The key and its owner.
         key: ApiKeyCaller,
-        /// The bearer.
+        /// The bearer that was sent beside it, if any.
         bearer: Option<Secret<String>>,
-        /// The scope.
+        /// Stands for the scope.
         scope: PhantomData<S>,
     },
-    /// A bearer alone.
+    /// A bearer without a key.
     Caller(Box<session::Caller>),
 }
 
@@ -82,7 +84,7 @@ impl<S: Opens> FromRequest for KeyOrCaller<S> {
     }
 }
 
-/// The key of `X-API-Key`; `None` when the header was not sent.
+/// Returns the key of `X-API-Key`; `None` if the header was not sent.
 fn api_key(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
     let mut values = headers.get_all(X_API_KEY);
     let Some(value) = values.next() else {

@@ -1,4 +1,4 @@
-//! What several operations send or answer: methods, users, sessions, tokens, pages.
+//! Types that several operations share: methods, users, sessions, tokens, pages.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -10,7 +10,7 @@ use crate::model::kinds::{self, Assurance, FactorKind};
 use crate::model::{FactorId, Refusal, Secret};
 use crate::outcome::{Person, SessionView, SignedIn};
 
-/// The message with every mailed code.
+/// The message of an answer after a code was mailed.
 pub const CODE_SENT: &str = "Email verification code sent. Please check your inbox.";
 
 /// A method, in answers.
@@ -20,7 +20,7 @@ pub enum MfaMethod {
     Email,
     Authenticator,
     Sms,
-    /// Only in requests, where it is another name for the mailbox.
+    /// Only in requests, as another name for the mailbox.
     #[expect(
         dead_code,
         reason = "part of the contract, read by `Method`, never answered"
@@ -42,19 +42,20 @@ impl From<FactorKind> for MfaMethod {
     }
 }
 
-/// Methods, in answers.
+/// Converts methods for an answer.
 pub fn methods(kinds: &[FactorKind]) -> Vec<MfaMethod> {
     kinds.iter().map(|kind| MfaMethod::from(*kind)).collect()
 }
 
-/// A method, in requests: any word is readable, so that an unknown one is refused as what it is.
+/// A method, in requests. Any word can be read, so that an unknown one is refused as an unknown
+/// method.
 pub struct Method(Option<FactorKind>);
 
 impl Method {
-    /// The method.
+    /// Returns the method.
     ///
     /// # Errors
-    /// Refuses a word that is no method, and those of codes, which are no factors.
+    /// Refuses a word that is not a method, and the names of code sets, which are not factors.
     pub fn known(self) -> Result<FactorKind, Refusal> {
         match self.0 {
             Some(
@@ -73,7 +74,7 @@ impl Method {
 impl<'de> Deserialize<'de> for Method {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
-        // The mailbox is one factor: its mails carry both a code and a link.
+        // The mailbox is one factor. Its mails carry both a code and a link.
         Ok(Self(match word.as_str() {
             "magic_link" => Some(FactorKind::Email),
             word => FactorKind::parse(word),
@@ -81,10 +82,10 @@ impl<'de> Deserialize<'de> for Method {
     }
 }
 
-/// The id of a factor, as requests write it.
+/// Parses the id of a factor, as requests write it.
 ///
 /// # Errors
-/// Refuses what is no id, under the name of the field.
+/// Refuses anything else, under the name of the field.
 pub fn factor_id(field: &str, written: &str) -> Result<FactorId, Refusal> {
     let uuid = written
         .strip_prefix("factor-")
@@ -94,7 +95,7 @@ pub fn factor_id(field: &str, written: &str) -> Result<FactorId, Refusal> {
         .ok_or_else(|| Refusal::field(field, "This is not the id of an MFA method."))
 }
 
-/// What to do for a code of this method, of which one was `sent` or could not be.
+/// Returns the sentence that asks for a code of this method. `sent` says whether one could be sent.
 pub const fn asks_for(kind: FactorKind, sent: bool) -> &'static str {
     match kind {
         FactorKind::Email | FactorKind::Sms if !sent => {
@@ -169,7 +170,7 @@ pub enum Acr {
     Aal2,
 }
 
-/// How a session was signed in.
+/// A session, and how it was signed in.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
@@ -210,7 +211,7 @@ pub enum TokenType {
     Bearer,
 }
 
-/// The `status` of an answer that is a session.
+/// The `status` of an answer with a session.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionStatus {
@@ -224,7 +225,7 @@ pub enum ChallengeStatus {
     MfaRequired,
 }
 
-/// The `status` of an answer that is a session with fresh proof.
+/// The `status` of an answer with a session that has fresh proof.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepUpStatus {
@@ -262,7 +263,7 @@ impl From<SignedIn> for TokenResponse {
     }
 }
 
-/// Which part of a list.
+/// The part of a list that is asked for.
 #[derive(Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -276,23 +277,24 @@ pub struct Paging {
 }
 
 impl Paging {
-    /// How many entries to answer at most.
+    /// Returns how many entries to answer at most.
     pub fn limit(&self) -> i64 {
         self.limit.unwrap_or(30)
     }
 
-    /// How many entries to skip.
+    /// Returns how many entries to skip.
     pub fn offset(&self) -> i64 {
         self.offset.unwrap_or(0)
     }
 }
 
-/// The query of a list that is always whole: nothing. Who asks for less is told, not answered with all.
+/// The empty query of a list that is always complete. A request for a part is refused, not answered
+/// with the whole.
 #[derive(Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct WholeList {}
 
-/// How many entries there are over all pages.
+/// Returns the number of entries on all pages.
 pub fn total(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

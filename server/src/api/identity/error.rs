@@ -26,7 +26,8 @@ impl Wording for Identity {
     }
 }
 
-/// What every error has; by itself, what a client reads when it meets a code newer than itself.
+/// The fields of every error. On its own, it is what a client reads if it does not know a newer
+/// code.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorResponse {
@@ -38,7 +39,7 @@ pub struct ErrorResponse {
     request_id: Uuid,
 }
 
-/// Declares which errors an operation can answer: a ground, and what is its own.
+/// Declares which errors an operation can answer: a ground, and the operation's own errors.
 macro_rules! refuses {
     ($($what:tt)*) => {
         $crate::http::problem::refuses! { $crate::api::identity::error::Identity; $($what)* }

@@ -1,4 +1,4 @@
-//! What the page of a mailed link calls: it shows the code, and approves nothing.
+//! The operation behind the page of a mailed link. It shows the code, and approves nothing.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -18,7 +18,7 @@ use crate::outcome::LinkOpened;
 
 refuses!(OpenMagicLink: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired);
 
-/// Answers the code to type.
+/// Returns the code to type.
 #[utoipa::path(operation_id = "openMagicLink", tag = "Magic Link", request_body = MagicLinkRequest,
     responses((status = 200, body = MagicLinkResponse), OpenMagicLink))]
 #[post("/identity/mfa/magic-link")]

@@ -1,4 +1,4 @@
-//! Turning a method off: begin, then confirm with a code of it.
+//! Operations to turn a method off: begin, then confirm with a code of that method.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -23,7 +23,7 @@ refuses!(DisableMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, M
     MfaMethodNotEnabled, TokenInvalid, TokenExpired, MfaEnforced, FactorNotFound, TooManyPasswordAttempts,
     TooManyMfaEmails, TooManyMfaSms, TooManyRequests);
 
-/// Begins to turn a method off.
+/// Starts turning a method off.
 #[utoipa::path(operation_id = "disableMfa", tag = "MFA Disable", request_body = MfaDisableRequest,
     security(("bearerAuth" = [])), responses((status = 200, body = MfaDisableInitResponse), DisableMfa))]
 #[post("/identity/mfa/disable")]
@@ -86,7 +86,7 @@ impl MfaDisableRequest {
         source: Source,
     ) -> Result<flow::disable::Begin, Refusal> {
         let method = match self.method.known()? {
-            // It has no code to be turned off with: its owner removes it from the list.
+            // A passkey has no code to confirm with. Its owner removes it from the list instead.
             FactorKind::Passkey => return Err(Refusal::InvalidMfaMethod),
             other => other,
         };

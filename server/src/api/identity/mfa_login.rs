@@ -21,7 +21,7 @@ refuses!(SwitchMfaMethod: WITH_BODY, Validation, InvalidMfaMethod, MfaTokenInval
     MfaWrongPurpose, MfaNotEnabled, MfaMethodNotEnabled, MfaMethodLocked, UserNotFound, TooManyMfaEmails,
     TooManyMfaSms, TooManyRequests, TooManyMfaAttempts);
 
-/// Lets the user finish this sign-in by another method.
+/// Switches this sign-in to another method.
 #[utoipa::path(operation_id = "switchMfaMethod", tag = "MFA Login", request_body = MfaSwitchMethodRequest,
     responses((status = 200, body = MfaSwitchResponse), SwitchMfaMethod))]
 #[post("/identity/mfa/login/switch")]
@@ -96,7 +96,8 @@ impl From<Waiting> for MfaSwitchResponse {
     }
 }
 
-/// The fields of `TokenResponse`, and a sentence: written out, since the contract has them in one object.
+/// The fields of `TokenResponse` and a sentence. They are written out, since the contract has them
+/// in one object.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaLoginVerifyResponse {

@@ -1,4 +1,5 @@
-//! The methods of an account: listed, named, chosen first, removed; and recovery codes.
+//! Operations to list, rename, prefer and remove the methods of an account, and to make recovery
+//! codes.
 
 use std::future::{Ready, ready};
 
@@ -43,7 +44,7 @@ pub async fn list_mfa_methods(
 refuses!(RenameMfaMethod: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, FactorNotFound);
 
-/// Gives a method another name.
+/// Renames a method.
 #[utoipa::path(operation_id = "renameMfaMethod", tag = "MFA Methods", request_body = RenameMfaMethodRequest,
     params(("factorId" = String, Path, max_length = 64,
         pattern = "^factor-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")), security(("bearerAuth" = [])),
@@ -86,7 +87,7 @@ pub async fn delete_mfa_method(
 refuses!(SetPrimaryMfaMethod: WITHOUT_BODY, Validation, MfaMethodNotEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, FactorNotFound);
 
-/// Makes a method the first one asked for.
+/// Makes a method the primary one, which sign-in asks for first.
 #[utoipa::path(operation_id = "setPrimaryMfaMethod", tag = "MFA Methods",
     params(("factorId" = String, Path, max_length = 64,
         pattern = "^factor-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")), security(("bearerAuth" = [])),
@@ -107,7 +108,7 @@ pub async fn set_primary_mfa_method(
 refuses!(GenerateRecoveryCodes: WITHOUT_BODY, MfaNotEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, TooManyRequests);
 
-/// Makes new recovery codes.
+/// Creates new recovery codes, which replace the old ones.
 #[utoipa::path(operation_id = "generateRecoveryCodes", tag = "MFA Methods", security(("bearerAuth" = [])),
     responses((status = 201, body = RecoveryCodesResponse), GenerateRecoveryCodes))]
 #[post("/identity/mfa/recovery-codes")]
@@ -123,7 +124,7 @@ pub async fn generate_recovery_codes(
     Ok((Json(codes.into()), StatusCode::CREATED))
 }
 
-/// A change of the caller's own account.
+/// A command for the caller's own account.
 fn own(caller: Caller, source: Source) -> Toggle {
     Toggle {
         caller: caller.into_inner(),
@@ -262,7 +263,7 @@ impl From<Vec<Secret<String>>> for RecoveryCodesResponse {
     }
 }
 
-/// Writes codes into the one answer that hands them to their owner.
+/// Writes the codes into the only answer that gives them to their owner.
 fn all_exposed<S: Serializer>(codes: &[Secret<String>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(codes.iter().map(Secret::expose))
 }

@@ -1,4 +1,4 @@
-//! Another mail, when the first did not arrive.
+//! The operation to send another code, if the first did not arrive.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -20,7 +20,7 @@ refuses!(ResendMfaCode: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired,
     UserNotFound, ResendCooldown, MaxResendLimit, TooManyMfaEmails, TooManyMfaSms, TooManyRequests,
     TooManyMfaAttempts);
 
-/// Mails a new code.
+/// Sends a new code.
 #[utoipa::path(operation_id = "resendMfaCode", tag = "MFA Resend", request_body = MfaResendRequest,
     responses((status = 200, body = MfaResendResponse), ResendMfaCode))]
 #[post("/identity/mfa/resend")]

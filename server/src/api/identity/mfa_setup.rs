@@ -1,4 +1,4 @@
-//! Turning a method on: begin, then prove it.
+//! Operations to turn a method on: begin, then prove it.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -24,7 +24,7 @@ refuses!(SetupMfa: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, Mfa
     MfaMethodUnavailable, TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyPasswordAttempts,
     TooManyMfaEmails, TooManyMfaSms, TooManyRequests);
 
-/// Begins to turn a method on.
+/// Starts turning a method on.
 #[utoipa::path(operation_id = "setupMfa", tag = "MFA Setup", request_body = MfaSetupRequest,
     security(("bearerAuth" = [])), responses((status = 200, body = MfaSetupResponse), SetupMfa))]
 #[post("/identity/mfa/setup")]
@@ -226,7 +226,7 @@ impl From<SetupBegun> for MfaSetupResponse {
     }
 }
 
-/// A challenge and the code that answers it: at set-up, sign-in, disable and step-up.
+/// A challenge and the code that answers it, for set-up, sign-in, turning off and step-up.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MfaVerifyRequest {
@@ -239,7 +239,7 @@ pub struct MfaVerifyRequest {
 }
 
 impl MfaVerifyRequest {
-    /// The command that turns a method on.
+    /// Makes the command that turns a method on.
     pub fn setup(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
         flow::setup::Verify {
             by: flow::setup::By::Token(self.mfa_token.into_secret()),
@@ -250,7 +250,7 @@ impl MfaVerifyRequest {
         }
     }
 
-    /// The command that turns a method off.
+    /// Makes the command that turns a method off.
     pub fn disable(self, caller: Option<session::Caller>, source: Source) -> flow::disable::Verify {
         flow::disable::Verify {
             mfa_token: self.mfa_token.into_secret(),
@@ -260,7 +260,7 @@ impl MfaVerifyRequest {
         }
     }
 
-    /// The command that finishes a step-up.
+    /// Makes the command that finishes a step-up.
     pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
         flow::step_up::Verify {
             mfa_token: self.mfa_token.into_secret(),
@@ -270,7 +270,7 @@ impl MfaVerifyRequest {
         }
     }
 
-    /// The command that finishes a sign-in.
+    /// Makes the command that finishes a sign-in.
     pub fn login(self, source: Source) -> flow::login::Verify {
         flow::login::Verify {
             mfa_token: self.mfa_token.into_secret(),

@@ -1,4 +1,5 @@
-//! The native API, `/identity/*`: Synswi's documented operations, and everything of our own in the same style.
+//! The native API, `/identity/*`: Synswi's documented operations, and all our own operations in the
+//! same style.
 
 mod account;
 mod api_keys;
@@ -26,7 +27,7 @@ use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Identity};
 
-/// The native API.
+/// The document and routes of the native API.
 pub const DOCUMENT: Document = Document {
     name: "identity",
     strict: text!("identity"),
@@ -83,8 +84,8 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(operations::get_readiness);
 }
 
-/// What the mounted handlers say of themselves, collected in an application of its own so that equal
-/// schema names of other APIs stay apart.
+/// Builds the document from the mounted handlers. They are collected in an application of its own,
+/// so that schemas of other APIs with the same names stay apart.
 fn code() -> OpenApi {
     let mut document = described(routes);
     problem::describe::<Identity>(&mut document);

@@ -1,4 +1,4 @@
-//! For operators, and for services that verify tokens off line.
+//! Operations for operators, and for services that verify tokens offline.
 
 use actix_web::http::header::CacheControl;
 use actix_web::http::header::CacheDirective::{MaxAge, Public};
@@ -12,12 +12,12 @@ use super::{Answer, App};
 use crate::http::health;
 use crate::http::problem::ReadinessChecks;
 
-/// Seconds that a service may cache the keys: fewer than the overlap of a key rotation.
+/// How many seconds a service may cache the keys: fewer than the overlap of a key rotation.
 const KEYS_MAX_AGE: u32 = 300;
 
 refuses!(GetJsonWebKeySet: ALONE,);
 
-/// The public signature keys.
+/// Returns the public signature keys.
 #[utoipa::path(operation_id = "getJsonWebKeySet", tag = "Operations",
     responses((status = 200, body = JsonWebKeySet), GetJsonWebKeySet))]
 #[get("/.well-known/jwks.json")]
@@ -39,7 +39,7 @@ pub async fn get_json_web_key_set(app: App) -> HttpResponse {
 
 refuses!(GetHealth: ALONE,);
 
-/// Answers as long as the process does.
+/// Answers as long as the process runs.
 #[utoipa::path(operation_id = "getHealth", tag = "Operations",
     responses((status = 200, body = HealthResponse), GetHealth))]
 #[get("/healthz")]
@@ -51,7 +51,7 @@ pub async fn get_health() -> Json<HealthResponse> {
 
 refuses!(GetReadiness: ALONE, NotReady);
 
-/// Looks at what the server needs.
+/// Checks the parts that the server depends on.
 #[utoipa::path(operation_id = "getReadiness", tag = "Operations",
     responses((status = 200, body = ReadinessResponse), GetReadiness))]
 #[get("/readyz")]

@@ -1,4 +1,4 @@
-//! Passkeys: set up, used as a second factor, and used alone.
+//! Passkeys: set-up, use as a second factor, and sign-in without a password.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -45,7 +45,7 @@ pub async fn verify_passkey_setup(
 refuses!(GetPasskeyOptions: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, MfaWrongPurpose,
     MfaMethodNotEnabled, MfaMethodLocked, UserNotFound, TooManyMfaAttempts);
 
-/// Answers what the browser needs to finish a sign-in with a passkey.
+/// Returns what the browser needs to finish a sign-in with a passkey.
 #[utoipa::path(operation_id = "getPasskeyOptions", tag = "MFA Login", request_body = PasskeyOptionsRequest,
     responses((status = 200, body = PasskeyOptionsResponse), GetPasskeyOptions))]
 #[post("/identity/mfa/login/passkey-options")]
@@ -86,7 +86,7 @@ pub async fn verify_passkey_login(
 
 refuses!(GetSignInPasskeyOptions: WITHOUT_BODY, MfaMethodUnavailable, TooManyRequests);
 
-/// Answers what the browser needs to sign in by a passkey alone.
+/// Returns what the browser needs to sign in with a passkey alone.
 #[utoipa::path(operation_id = "getSignInPasskeyOptions", tag = "Passkeys",
     responses((status = 200, body = SignInPasskeyOptionsResponse), GetSignInPasskeyOptions))]
 #[post("/identity/passkey/options")]
@@ -102,7 +102,7 @@ pub async fn get_sign_in_passkey_options(
 
 refuses!(SignInWithPasskey: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, PasskeyRefused);
 
-/// Signs in by a passkey alone.
+/// Signs in with a passkey alone.
 #[utoipa::path(operation_id = "signInWithPasskey", tag = "Passkeys", request_body = SignInPasskeyRequest,
     responses((status = 200, body = TokenResponse), SignInWithPasskey))]
 #[post("/identity/passkey/login")]
@@ -123,7 +123,8 @@ pub async fn sign_in_with_passkey(
     Ok(Json(signed_in.into()))
 }
 
-/// What WebAuthn returned, as a browser prints it. Open, since browsers add to it.
+/// The result of WebAuthn, as a browser prints it. It accepts unknown fields, since browsers add
+/// some.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PasskeyCredential {
@@ -160,7 +161,7 @@ impl From<PasskeyCredential> for Value {
     }
 }
 
-/// The one type of credentials there is (WebAuthn §5.8.2).
+/// The only type of credential that exists (WebAuthn §5.8.2).
 const PUBLIC_KEY: &str = "public-key";
 
 #[derive(Serialize, ToSchema)]
@@ -169,7 +170,7 @@ pub enum CredentialType {
     PublicKey,
 }
 
-/// By hand, since serde's own would also take the object `{"public-key": null}` for the word.
+/// Written by hand, since serde's own would accept the object `{"public-key": null}` for the word.
 impl<'de> Deserialize<'de> for CredentialType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
@@ -179,7 +180,7 @@ impl<'de> Deserialize<'de> for CredentialType {
     }
 }
 
-/// A challenge and what the browser returned.
+/// A challenge and the browser's answer to it.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PasskeyVerifyRequest {
@@ -191,7 +192,7 @@ pub struct PasskeyVerifyRequest {
 }
 
 impl PasskeyVerifyRequest {
-    /// The command that turns a passkey on.
+    /// Makes the command that turns a passkey on.
     fn setup(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
         flow::setup::Verify {
             by: flow::setup::By::Token(self.mfa_token.into_secret()),
@@ -202,7 +203,7 @@ impl PasskeyVerifyRequest {
         }
     }
 
-    /// The command that finishes a sign-in.
+    /// Makes the command that finishes a sign-in.
     fn login(self, source: Source) -> flow::login::Verify {
         flow::login::Verify {
             mfa_token: self.mfa_token.into_secret(),
@@ -213,7 +214,7 @@ impl PasskeyVerifyRequest {
         }
     }
 
-    /// The command that finishes a step-up.
+    /// Makes the command that finishes a step-up.
     pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
         flow::step_up::Verify {
             mfa_token: self.mfa_token.into_secret(),

@@ -1,4 +1,4 @@
-//! Signing in, staying signed in, signing out, and judging tokens for others.
+//! Operations to sign in, refresh tokens, sign out, and validate tokens for services.
 
 use actix_web::web::Json;
 use actix_web::{HttpResponse, post};
@@ -36,7 +36,7 @@ pub async fn login(app: App, source: Source, body: Body<LoginRequest>) -> Answer
 refuses!(ValidateToken: WITH_BODY, Validation, TokenInvalid, TokenExpired, ApiKeyInvalid, Forbidden,
     InsufficientScope);
 
-/// Judges a token.
+/// Validates a token.
 #[utoipa::path(operation_id = "validateToken", tag = "Sessions", request_body = Option<ValidateTokenRequest>,
     security(("bearerAuth" = []), ("apiKeyAuth" = [])),
     responses((status = 200, body = ValidateTokenAnswer), ValidateToken))]
@@ -50,7 +50,8 @@ pub async fn validate_token(
     Ok(Json(judged.into()))
 }
 
-/// With a key, the token in the body is judged; otherwise the bearer itself, and a bad one is refused.
+/// With a key, validates the token in the body. Otherwise validates the bearer itself, and refuses
+/// a bad one.
 async fn judge(
     app: &App,
     who: KeyOrCaller<TokensValidate>,
@@ -88,7 +89,7 @@ async fn judge(
 
 refuses!(RefreshToken: WITH_BODY, Validation, TokenInvalid, TokenExpired);
 
-/// Trades the refresh token for a new pair.
+/// Exchanges the refresh token for a new pair of tokens.
 #[utoipa::path(operation_id = "refreshToken", tag = "Sessions", request_body = RefreshTokenRequest,
     responses((status = 200, body = TokenResponse), RefreshToken))]
 #[post("/identity/token/refresh")]
@@ -128,10 +129,10 @@ pub struct LoginRequest {
     password: SecretText,
 }
 
-/// What is said instead of "sent".
+/// The message if no code could be sent.
 const UNSENT: &str = "No code could be sent now: too many were. Ask for one later, or use another method or a recovery code.";
 
-/// Every method travels by this API.
+/// This API can use every method.
 const CARRIES: flow::login::Carries = flow::login::Carries {
     methods: &[
         FactorKind::Authenticator,
@@ -225,7 +226,7 @@ pub enum TokenReason {
     Expired,
 }
 
-/// The verdict on a token.
+/// The result of validating a token.
 #[derive(Serialize, ToSchema)]
 pub struct ValidateTokenAnswer {
     valid: bool,

@@ -1,4 +1,4 @@
-//! Proving oneself once more within a session that is open (RFC 9470).
+//! Step-up: fresh proof in an open session (RFC 9470).
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -26,7 +26,7 @@ refuses!(BeginStepUp: WITH_BODY, Validation, InvalidMfaMethod, InvalidPassword, 
     TokenInvalid, TokenExpired, MfaNotEnabled, MfaMethodTooNew, MfaMethodLocked, TooManyPasswordAttempts, TooManyMfaEmails,
     TooManyMfaSms, TooManyRequests);
 
-/// Begins to lift the session of the bearer.
+/// Starts a step-up of the bearer's session.
 #[utoipa::path(operation_id = "beginStepUp", tag = "Step-up", request_body = Option<StepUpRequest>,
     security(("bearerAuth" = [])), responses((status = 200, body = StepUpResponse), BeginStepUp))]
 #[post("/identity/step-up")]
@@ -111,7 +111,7 @@ impl StepUpRequest {
     }
 }
 
-/// A challenge, or the lifted session.
+/// A challenge, or the session with fresh proof.
 #[derive(Serialize, ToSchema)]
 #[schema(discriminator(property_name = "status", mapping(("mfa_required" = "#/components/schemas/StepUpChallengeResponse"), ("stepped_up" = "#/components/schemas/StepUpCompleteResponse"))))]
 #[serde(untagged)]

@@ -1,4 +1,4 @@
-//! Who has an account, for administrators and for services with a key.
+//! The list of accounts, for administrators and for services with a key.
 
 use actix_web::get;
 use actix_web::web::Json;

@@ -1,4 +1,4 @@
-//! What administrators do to other accounts.
+//! Operations of administrators on other accounts.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -16,7 +16,7 @@ use crate::model::source::Source;
 refuses!(DisableMfaOfProfile: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
     Forbidden, MfaEnforced, UserNotFound);
 
-/// Asks an account for no second factor any more.
+/// Turns the second factor of an account off.
 #[utoipa::path(operation_id = "disableMfaOfProfile", tag = "Administration", security(("bearerAuth" = [])),
     params(("profileId" = i32, Path, minimum = 1)),
     responses((status = 200, body = DisableMfaOfProfileAnswer), DisableMfaOfProfile))]
@@ -32,7 +32,7 @@ pub async fn disable_mfa_of_profile(
 refuses!(DisableMfaOfAuthorizedUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden, MfaEnforced, UserNotFound);
 
-/// The same for an authorized user, who has an account like any other.
+/// Turns it off for an authorized user, who has an account like any other.
 #[utoipa::path(operation_id = "disableMfaOfAuthorizedUser", tag = "Administration", security(("bearerAuth" = [])),
     params(("profileId" = i32, Path, minimum = 1)),
     responses((status = 200, body = DisableMfaOfProfileAnswer), DisableMfaOfAuthorizedUser))]
@@ -45,7 +45,7 @@ pub async fn disable_mfa_of_authorized_user(
     disable(&app, source, caller, number).await
 }
 
-/// The number of a profile, from one on.
+/// The number of a profile, starting at one.
 #[derive(Deserialize)]
 #[serde(try_from = "i32")]
 pub struct ProfileId(u32);

@@ -1,4 +1,4 @@
-//! Signing in, with a second factor where one is on.
+//! Operations to sign in, with a second factor if one is on.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -19,7 +19,7 @@ use crate::model::source::Source;
 use crate::model::{self, Refusal, Secret};
 use crate::outcome::{self, LoggedIn, SignedIn};
 
-/// What this API can carry of a second step.
+/// The methods that a second step can use in this API.
 const CARRIES: Carries = Carries {
     methods: &[
         FactorKind::Authenticator,
@@ -64,7 +64,7 @@ pub async fn complete_authentication(
     Ok(Json(signed_in.into()))
 }
 
-/// Finishes a sign-in; what was demanded when it began and is demanded no more leaves it nothing to finish with.
+/// Finishes a sign-in. If nothing is demanded any more, no method can finish it.
 pub async fn finish(ctx: &Ctx, command: login::Verify) -> model::Result<SignedIn> {
     login::verify(ctx, command)
         .await
@@ -74,7 +74,7 @@ pub async fn finish(ctx: &Ctx, command: login::Verify) -> model::Result<SignedIn
         })
 }
 
-/// The command that finishes a sign-in.
+/// Makes the command that finishes a sign-in.
 pub fn verify(mfa_token: Secret<String>, code: Secret<String>, source: Source) -> login::Verify {
     login::Verify {
         mfa_token,
@@ -85,7 +85,7 @@ pub fn verify(mfa_token: Secret<String>, code: Secret<String>, source: Source) -
     }
 }
 
-/// A sign-in name, by one of three fields, and the password.
+/// A sign-in name in one of three fields, and the password.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthRequest {
@@ -124,7 +124,7 @@ impl AuthRequest {
     }
 }
 
-/// The unfinished sign-in, and the code that finishes it.
+/// The unfinished sign-in and the code that finishes it.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteAuthRequest {
@@ -153,7 +153,7 @@ impl CompleteAuthRequest {
     }
 }
 
-/// A session, or the second step that comes before one.
+/// A session, or the second step that is needed first.
 #[derive(Serialize, ToSchema)]
 #[schema(discriminator(property_name = "status", mapping(("success" = "#/components/schemas/AuthSuccessResponse"), ("mfaRequired" = "#/components/schemas/AuthMfaRequiredResponse"))))]
 #[serde(untagged)]

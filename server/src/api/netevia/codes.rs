@@ -1,4 +1,4 @@
-//! Codes that are sent for a named action, and proving them.
+//! Operations to send a code for a named action, and to check it.
 
 use actix_web::post;
 use actix_web::web::Json;
@@ -99,7 +99,7 @@ pub async fn check_verification_code(
     Ok(Json(checked.into()))
 }
 
-/// What a right code led to.
+/// The result of a right code.
 enum Checked {
     SignedIn(Box<SignedIn>),
     TurnedOn(FactorChanged),
@@ -128,7 +128,7 @@ async fn check(
             };
             let changed = setup::verify(ctx, command).await;
             changed.map(Checked::TurnedOn).map_err(|error| match error {
-                // Begun by an administrator, for somebody else than who asks.
+                // An administrator began the set-up for another user than the caller.
                 Error::Refused(Refusal::Forbidden) => Refusal::MfaTokenInvalid.into(),
                 error => error,
             })
@@ -146,7 +146,7 @@ async fn check(
     }
 }
 
-/// What a code is for, as the page spells it.
+/// What a code is for, spelled as on the vendor's page.
 #[derive(Clone, Copy, PartialEq, Eq, ToSchema)]
 pub enum ShortMessageType {
     #[schema(rename = "UNKNOWN")]
@@ -191,7 +191,7 @@ impl ShortMessageType {
     }
 }
 
-/// In any case, and with or without underscores: the page itself mixes them.
+/// Accepts any case, with or without underscores: the vendor's page mixes them.
 impl<'de> Deserialize<'de> for ShortMessageType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
@@ -207,9 +207,9 @@ impl<'de> Deserialize<'de> for ShortMessageType {
 enum Subject {
     /// An unfinished sign-in.
     SignIn(Secret<String>),
-    /// A channel that is being proved.
+    /// A method that is being set up.
     Channel(Secret<String>),
-    /// An act of the bearer's.
+    /// An action of the bearer.
     Action(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! What several operations send or answer: methods, and the words of their states.
+//! Types that several operations share: methods, and the words for their states.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ pub enum MfaMethod {
 }
 
 impl MfaMethod {
-    /// The method that this API calls so; none for one that it does not know.
+    /// Returns this API's name for a method; `None` if it has none.
     pub const fn of(kind: FactorKind) -> Option<Self> {
         match kind {
             FactorKind::Sms => Some(Self::Sms),
@@ -27,15 +27,16 @@ impl MfaMethod {
     }
 }
 
-/// A method of this API, in requests: any word is readable, so that an unknown one is refused as what it is.
+/// A method of this API, in requests. Any word can be read, so that an unknown one is refused as an
+/// unknown method.
 #[derive(Clone, Copy)]
 pub struct Method(Option<FactorKind>);
 
 impl Method {
-    /// The method.
+    /// Returns the method.
     ///
     /// # Errors
-    /// Refuses a word that is no method.
+    /// Refuses a word that is not a method.
     pub fn known(self) -> Result<FactorKind, Refusal> {
         self.0.ok_or(Refusal::InvalidMfaMethod)
     }
@@ -52,7 +53,7 @@ impl<'de> Deserialize<'de> for Method {
     }
 }
 
-/// What a sign-in can ask for.
+/// The methods that a sign-in can ask for.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignInMethod {
@@ -70,13 +71,13 @@ impl From<FactorKind> for SignInMethod {
             FactorKind::Email => Self::Email,
             FactorKind::Authenticator => Self::Authenticator,
             FactorKind::Passkey => Self::Passkey,
-            // A scratch code is asked for by Veeam's API alone.
+            // Only Veeam's API asks for scratch codes.
             FactorKind::RecoveryCode | FactorKind::ScratchCode => Self::RecoveryCode,
         }
     }
 }
 
-/// Declares a `status` that has one word.
+/// Declares a `status` type that has a single word.
 macro_rules! only {
     ($($name:ident)+) => {$(
         #[derive(Clone, Copy, Serialize, ToSchema)]

@@ -28,7 +28,7 @@ impl Wording for Netevia {
     }
 }
 
-/// Our sentences where the others would speak of what its clients do not see.
+/// Our own sentences, where the default would mention what clients of this API do not see.
 const fn sentence(rejected: &Rejected) -> Option<&'static str> {
     match rejected {
         Rejected::Refused(Refusal::InvalidMfaMethod) => {
@@ -44,7 +44,8 @@ const fn sentence(rejected: &Rejected) -> Option<&'static str> {
     }
 }
 
-/// What every error has; by itself, what a client reads when it meets a code newer than itself.
+/// The fields of every error. On its own, it is what a client reads if it does not know a newer
+/// code.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorResponse {
@@ -55,7 +56,7 @@ pub struct ErrorResponse {
     request_id: Uuid,
 }
 
-/// Declares which errors an operation can answer: a ground, and what is its own.
+/// Declares which errors an operation can answer: a ground, and the operation's own errors.
 macro_rules! refuses {
     ($($what:tt)*) => {
         $crate::http::problem::refuses! { $crate::api::netevia::error::Netevia; $($what)* }

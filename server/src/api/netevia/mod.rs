@@ -1,5 +1,5 @@
-//! Netevia's API, `/settings/MfaSignIn`, `/api/auth/v2*`, `/api/CodeVerification/*` and `/netevia/disablemfa/*`, on
-//! our users, factors and sessions.
+//! Netevia's API, `/settings/MfaSignIn`, `/api/auth/v2*`, `/api/CodeVerification/*` and
+//! `/netevia/disablemfa/*`, on top of our users, factors and sessions.
 
 mod administration;
 mod auth;
@@ -18,7 +18,7 @@ use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Netevia};
 
-/// Netevia's API.
+/// The document and routes of Netevia's API.
 pub const DOCUMENT: Document = Document {
     name: "netevia",
     strict: text!("netevia"),
@@ -48,7 +48,7 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(administration::disable_mfa_of_authorized_user);
 }
 
-/// What the mounted handlers say of themselves, collected in an application of its own.
+/// Builds the document from the mounted handlers, in an application of its own.
 fn code() -> OpenApi {
     let mut document = described(routes);
     problem::describe::<Netevia>(&mut document);

@@ -1,4 +1,4 @@
-//! Whether the user's own sign-ins ask for a second factor.
+//! Operations to turn the second factor of the user's own sign-ins on and off.
 
 use actix_web::web::Json;
 use actix_web::{delete, post};
@@ -21,7 +21,7 @@ use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
 refuses!(EnableMfaSignIn: WITH_BODY, Validation, InvalidMfaMethod, MfaMethodUnavailable,
     TokenInvalid, TokenExpired, InsufficientUserAuthentication, TooManyMfaSms, TooManyRequests);
 
-/// Turns a method on: at once if it was proved, else once it is.
+/// Turns a method on: at once if it was proved before, otherwise once it is proved.
 #[utoipa::path(operation_id = "enableMfaSignIn", tag = "Settings", request_body = Option<EnableMfaSignInRequest>,
     security(("bearerAuth" = [])), responses((status = 200, body = EnableMfaSignInAnswer), EnableMfaSignIn))]
 #[post("/settings/MfaSignIn")]
@@ -40,7 +40,7 @@ pub async fn enable_mfa_sign_in(
 
 refuses!(DisableMfaSignIn: WITHOUT_BODY, TokenInvalid, TokenExpired, InsufficientUserAuthentication, MfaEnforced);
 
-/// Asks for no second factor any more; a body is ignored.
+/// Turns the second factor off. Ignores a body.
 #[utoipa::path(operation_id = "disableMfaSignIn", tag = "Settings", security(("bearerAuth" = [])),
     responses((status = 200, body = DisableMfaSignInAnswer), DisableMfaSignIn))]
 #[delete("/settings/MfaSignIn")]
@@ -64,7 +64,7 @@ pub async fn disable_mfa_sign_in(
     }))
 }
 
-/// Which method; what is not said is the user's default.
+/// The method and its channel. For missing fields, the user's defaults apply.
 #[derive(Default, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnableMfaSignInRequest {
@@ -93,7 +93,7 @@ impl EnableMfaSignInRequest {
     }
 }
 
-/// On, or waiting for its proof.
+/// Says that the method is on, or waits for its proof.
 #[derive(Serialize, ToSchema)]
 #[schema(discriminator(property_name = "status", mapping(("enabled" = "#/components/schemas/MfaSignInEnabledResponse"), ("pending" = "#/components/schemas/MfaSignInPendingResponse"))))]
 #[serde(untagged)]
@@ -202,12 +202,12 @@ fn pending(begun: SetupBegun, asked: bool) -> model::Result<MfaSignInPendingResp
     Ok(answer)
 }
 
-/// A method that this API never turns on or sets up.
+/// The fault for a method that this API never turns on or sets up.
 fn unknown() -> Fault {
     Fault::bug(anyhow::anyhow!("a method that Netevia's API does not know"))
 }
 
-/// It is off.
+/// Says that the second factor is off.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DisableMfaSignInAnswer {

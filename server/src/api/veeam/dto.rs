@@ -1,4 +1,5 @@
-//! What several operations send or answer: the number in the path, users, links, roles; each as v1 and as v8.1 has it.
+//! Types that several operations share: the number in the path, users, links and roles, each in the
+//! form of v1 and of v8.1.
 
 use std::future::{Ready, ready};
 
@@ -23,7 +24,8 @@ impl FromRequest for Number {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let written = request.match_info().get("id").unwrap_or_default();
-        // Written as this API writes it: no sign, no zeros before it.
+        // The number must be written exactly as this API prints it: without a sign or leading
+        // zeros.
         let read = |number: &i64| *number > 0 && number.to_string() == written;
         let number = written.parse().ok().filter(read);
         let refused = || Refusal::field("id", "This is not the id of a user.").into();
@@ -31,7 +33,7 @@ impl FromRequest for Number {
     }
 }
 
-/// Where the users of the version that was asked for are found.
+/// The path of the users, in the version that was asked for.
 pub struct Place(String);
 
 impl FromRequest for Place {
@@ -65,7 +67,7 @@ impl From<Role> for PortalRole {
     }
 }
 
-/// Where an account came from: no identity provider here.
+/// Where an account came from. There is no identity provider here.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub enum UserType {
     Internal,
@@ -87,7 +89,7 @@ pub struct User {
 }
 
 impl User {
-    /// As this API shows an account.
+    /// Makes the form of an account that this API shows.
     pub fn new(account: Account, place: &Place) -> Self {
         let Account {
             person,
@@ -137,7 +139,7 @@ impl From<User> for UserV81 {
     }
 }
 
-/// Where something is.
+/// The links of a resource.
 #[derive(Serialize, ToSchema)]
 pub struct Links {
     #[serde(rename = "self")]
@@ -145,7 +147,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// Below the list of users.
+    /// Makes a link to `rest` below the list of users.
     pub fn to(Place(users): &Place, rest: &str) -> Self {
         let href = format!("{users}{rest}");
         Self {

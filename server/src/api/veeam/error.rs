@@ -21,7 +21,7 @@ impl Wording for Veeam {
     fn common(told: &Told<'_>) -> ErrorResponse {
         ErrorResponse {
             r#type: "about:blank",
-            // RFC 9457 §4.2.1: with about:blank, the phrase of the status.
+            // RFC 9457 §4.2.1: with about:blank, the title is the status phrase.
             title: told.status.canonical_reason().unwrap_or("Error"),
             status: told.status.as_u16(),
             detail: fitting(told),
@@ -31,7 +31,8 @@ impl Wording for Veeam {
     }
 }
 
-/// The sentence, in the words of this API where its client knows a thing by another name or has another way out.
+/// Returns the sentence, in this API's words where its clients know a thing by another name or have
+/// another way out.
 fn fitting(told: &Told<'_>) -> &'static str {
     match told.code {
         "INSUFFICIENT_USER_AUTHENTICATION" => {
@@ -55,7 +56,8 @@ fn fitting(told: &Told<'_>) -> &'static str {
     }
 }
 
-/// What every error has; by itself, what a client reads when it meets a code newer than itself.
+/// The fields of every error. On its own, it is what a client reads if it does not know a newer
+/// code.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorResponse {
@@ -69,7 +71,7 @@ pub struct ErrorResponse {
     code: &'static str,
 }
 
-/// Declares which errors an operation can answer: a ground, and what is its own.
+/// Declares which errors an operation can answer: a ground, and the operation's own errors.
 macro_rules! refuses {
     ($($what:tt)*) => {
         $crate::http::problem::refuses! { $crate::api::veeam::error::Veeam; $($what)* }

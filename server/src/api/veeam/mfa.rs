@@ -1,4 +1,4 @@
-//! A user's authenticator: enabled, accepted, disabled.
+//! Operations to enable, accept and disable a user's authenticator.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use crate::model::source::Source;
 refuses!(EnableMfa: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden, UserNotFound, TooManyRequests);
 
-/// Begins with an authenticator; nothing is on before `acceptMfa`.
+/// Starts setting up an authenticator. It is not on before `acceptMfa`.
 #[utoipa::path(operation_id = "enableMfa", tag = "MFA", params(("id" = i64, Path, minimum = 1)),
     request_body = Option<EnableMfaRequest>, security(("bearerAuth" = [])),
     responses((status = 200, body = EnableMfaAnswer), EnableMfa))]
@@ -34,7 +34,7 @@ pub async fn enable_mfa(
     Ok(Utf8Json(answer))
 }
 
-/// What both versions do; the same holds for its neighbours below.
+/// Does the work for both versions, as do its neighbours below.
 pub(super) async fn enable(
     app: &App,
     source: Source,
@@ -130,7 +130,7 @@ pub struct EnableMfaRequest {
     recreate: Flag,
 }
 
-/// True or false, also as a string, as later samples have it.
+/// A boolean, also accepted as a string, as later samples of the vendor have it.
 #[derive(Clone, Copy, Default)]
 struct Flag(bool);
 
@@ -190,7 +190,7 @@ pub struct EnableMfaAnswer {
     token: Secret<String>,
 }
 
-/// The same as v8.1 answers it.
+/// The same answer in the form of v8.1.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnableMfaAnswerV81 {

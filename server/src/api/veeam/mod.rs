@@ -20,7 +20,7 @@ use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use error::{Error, Veeam};
 
-/// The Veeam API.
+/// The document and routes of the Veeam API.
 pub const DOCUMENT: Document = Document {
     name: "veeam",
     strict: text!("veeam"),
@@ -38,7 +38,7 @@ type Query<T> = input::Query<T, Error>;
 type Caller = caller::Caller<Error>;
 type Answer<T> = Result<Utf8Json<T>, Error>;
 
-/// An answer with the `Content-Type` that the published pages give (seed 003).
+/// An answer with the `Content-Type` that the published pages give.
 struct Utf8Json<T>(T);
 
 impl<T: Serialize> Responder for Utf8Json<T> {
@@ -68,8 +68,8 @@ fn routes(config: &mut Operations<'_, '_>) {
     v8_1::routes(config);
 }
 
-/// What the mounted handlers say of themselves, collected in an application of its own so that equal
-/// schema names of other APIs stay apart.
+/// Builds the document from the mounted handlers. They are collected in an application of its own,
+/// so that schemas of other APIs with the same names stay apart.
 fn code() -> OpenApi {
     let mut document = described(routes);
     problem::describe::<Veeam>(&mut document);

@@ -1,4 +1,5 @@
-//! What the server says of itself; clients ask for it without a token to find out which versions of the API are served.
+//! The server's version. Clients also ask for it without a token: 401 tells them that this version
+//! of the API is served, 404 that it is not.
 
 use actix_web::get;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::{Answer, Caller, Utf8Json};
 
 refuses!(GetAbout: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
-/// The server's version.
+/// Returns the server's version.
 #[utoipa::path(operation_id = "getAbout", tag = "System", security(("bearerAuth" = [])),
     responses((status = 200, body = SystemInfo), GetAbout))]
 #[get("/api/v1/system/about")]
@@ -19,7 +20,7 @@ pub async fn get_about(_caller: Caller) -> Answer<SystemInfo> {
 
 refuses!(GetAboutV81: WITHOUT_BODY, TokenInvalid, TokenExpired);
 
-/// The server's version.
+/// Returns the server's version.
 #[utoipa::path(operation_id = "getAboutV81", tag = "System", security(("bearerAuth" = [])),
     responses((status = 200, body = SystemInfo), GetAboutV81))]
 #[get("/api/v8.1/system/about")]

@@ -1,4 +1,5 @@
-//! Signing in, finishing a sign-in and refreshing: one operation, three grants; and signing out.
+//! One operation with three grants to sign in, finish a sign-in and refresh tokens; and one to sign
+//! out.
 
 use actix_web::{HttpResponse, delete, post};
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,10 @@ use crate::model::source::Source;
 use crate::model::{Refusal, Secret, Time};
 use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
 
-/// What `.issued` and `.expires` say while there is no token.
+/// The value of `.issued` and `.expires` if there is no token.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// What this API's `mfa_code` can carry.
+/// The methods that this API's `mfa_code` can be used for.
 const CARRIES: Carries = Carries {
     methods: &[
         FactorKind::Authenticator,
@@ -34,7 +35,7 @@ refuses!(RequestToken: WITH_BODY, Validation, MfaTokenInvalid, MfaTokenExpired, 
     InvalidMfaCode, MfaMethodNotEnabled, InvalidCredentials, TokenInvalid, TokenExpired, MfaMethodLocked,
     UserNotFound, TooManyMfaAttempts, TooManyPasswordAttempts);
 
-/// Signs in, finishes a sign-in, or refreshes.
+/// Signs in, finishes a sign-in, or refreshes tokens.
 #[utoipa::path(operation_id = "requestToken", tag = "Authentication",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = TokenResponse), RequestToken))]
@@ -93,7 +94,7 @@ pub async fn logout(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What clients say of themselves when they sign out; it changes nothing.
+/// What clients send when they sign out. It has no effect.
 #[derive(Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -104,7 +105,7 @@ pub struct SignOut {
     api_version: Option<String>,
 }
 
-/// The form, its names in lower case.
+/// The form, with its names in lower case.
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct TokenRequest {
     #[validate(length(max = 64))]
@@ -127,7 +128,7 @@ pub struct TokenRequest {
     mfa_code: Option<SecretText>,
 }
 
-/// What is asked for.
+/// The kind of request.
 enum Grant {
     Password {
         name: String,
@@ -174,7 +175,7 @@ pub enum TokenType {
     Bearer,
 }
 
-/// A session, or the demand for a second step: clients look which of the two tokens is there.
+/// A session, or the demand for a second step. Clients look at which of the two tokens is there.
 #[derive(Serialize, ToSchema)]
 pub struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed_if")]
@@ -252,7 +253,7 @@ impl TokenResponse {
         }
     }
 
-    /// What both answers say.
+    /// Makes the fields that both kinds of answer share.
     fn tokenless(person: Person) -> Self {
         Self {
             access_token: None,
@@ -275,7 +276,7 @@ impl TokenResponse {
     }
 }
 
-/// Which code is asked for.
+/// The kind of code that is asked for.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AskedMethod {

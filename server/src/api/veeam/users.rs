@@ -1,4 +1,4 @@
-//! Who has an account: one's own, or for administrators everybody's.
+//! Operations on accounts: one's own or, for administrators, everybody's.
 
 use actix_web::{HttpResponse, delete, get, post, put};
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,9 @@ use crate::http::input::{SecretText, Then, name};
 use crate::model::session;
 use crate::model::source::Source;
 
-/// Entries of a page that nobody said the length of, as the documented example has it.
+/// Entries on a page if the request does not say, as in the documented example.
 const PAGE: i64 = 30;
-/// Entries of a page at most.
+/// The most entries on a page.
 const LONGEST_PAGE: i64 = 100;
 
 refuses!(ListUsers: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
@@ -33,7 +33,7 @@ pub async fn list_users(
     Ok(Utf8Json(list))
 }
 
-/// What both versions do; the same holds for its neighbours below.
+/// Does the work for both versions, as do its neighbours below.
 pub(super) async fn list(
     app: &App,
     place: &Place,
@@ -59,7 +59,7 @@ pub(super) async fn list(
 refuses!(AddUser: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden);
 
-/// Adds a user who signs in by a name.
+/// Adds a user who signs in by name.
 #[utoipa::path(operation_id = "addUser", tag = "Users", request_body = AddUserRequest,
     security(("bearerAuth" = [])), responses((status = 200, body = User), AddUser))]
 #[post("/api/v1/users")]
@@ -89,7 +89,7 @@ pub(super) async fn add(
 
 refuses!(GetUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
 
-/// One account.
+/// Returns one account.
 #[utoipa::path(operation_id = "getUser", tag = "Users", params(("id" = i64, Path, minimum = 1)),
     security(("bearerAuth" = [])), responses((status = 200, body = User), GetUser))]
 #[get("/api/v1/users/{id}")]
@@ -118,7 +118,7 @@ pub(super) async fn get(
 refuses!(UpdateUser: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
     Forbidden, UserNotFound);
 
-/// Changes what is written about a user, or their password.
+/// Changes a user's description or password.
 #[utoipa::path(operation_id = "updateUser", tag = "Users", params(("id" = i64, Path, minimum = 1)),
     request_body = UpdateUserRequest, security(("bearerAuth" = [])),
     responses((status = 200, body = User), UpdateUser))]
@@ -175,8 +175,8 @@ pub(super) async fn delete(
     Ok(done.await?)
 }
 
-/// Which users, and which part of the list. Of bodies, this API passes over what it does not know; here that
-/// would answer users that nobody asked for.
+/// Which users, and which part of the list. In bodies, this API ignores unknown fields. An ignored
+/// filter would return users that nobody asked for, so unknown parameters are refused.
 #[derive(Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

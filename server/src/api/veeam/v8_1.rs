@@ -1,4 +1,5 @@
-//! The users of v8.1: what v1 does, with ids as strings, a `type`, and 201 and 204 among the answers.
+//! The users of v8.1: the same as v1, but with ids as strings, a `type`, and the statuses 201 and
+//! 204.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
@@ -45,7 +46,7 @@ async fn list_users(
 refuses!(AddUserV81: WITH_BODY, Validation, NameTaken, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden);
 
-/// Adds a user who signs in by a name.
+/// Adds a user who signs in by name.
 #[utoipa::path(operation_id = "addUserV81", tag = "Users", request_body = AddUserRequest,
     security(("bearerAuth" = [])), responses((status = 201, body = UserV81), AddUserV81))]
 #[post("/api/v8.1/users")]
@@ -61,7 +62,7 @@ async fn add_user(
 
 refuses!(GetUserV81: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, Forbidden, UserNotFound);
 
-/// One account.
+/// Returns one account.
 #[utoipa::path(operation_id = "getUserV81", tag = "Users", params(("id" = String, Path, pattern = "^[1-9][0-9]{0,17}$")),
     security(("bearerAuth" = [])), responses((status = 200, body = UserV81), GetUserV81))]
 #[get("/api/v8.1/users/{id}")]
@@ -77,7 +78,7 @@ async fn get_user(
 refuses!(UpdateUserV81: WITH_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
     Forbidden, UserNotFound);
 
-/// Changes what is written about a user, or their password.
+/// Changes a user's description or password.
 #[utoipa::path(operation_id = "updateUserV81", tag = "Users", params(("id" = String, Path, pattern = "^[1-9][0-9]{0,17}$")),
     request_body = UpdateUserRequest, security(("bearerAuth" = [])),
     responses((status = 200, body = UserV81), UpdateUserV81))]
@@ -111,7 +112,7 @@ async fn delete_user(
 refuses!(EnableMfaV81: WITH_BODY, Validation, MfaAlreadyEnabled, TokenInvalid, TokenExpired,
     InsufficientUserAuthentication, Forbidden, UserNotFound, TooManyRequests);
 
-/// Begins with an authenticator; nothing is on before `acceptMfa`.
+/// Starts setting up an authenticator. It is not on before `acceptMfa`.
 #[utoipa::path(operation_id = "enableMfaV81", tag = "MFA", params(("id" = String, Path, pattern = "^[1-9][0-9]{0,17}$")),
     request_body = Option<EnableMfaRequest>, security(("bearerAuth" = [])),
     responses((status = 200, body = EnableMfaAnswerV81), EnableMfaV81))]
@@ -158,7 +159,7 @@ async fn disable_mfa(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A user that was made: 201.
+/// The answer 201 with the user that was added.
 struct Made(UserV81);
 
 impl Responder for Made {

@@ -1,4 +1,4 @@
-//! What is wrong with an input, field by field, in our own sentences.
+//! Describes what is wrong with an input, field by field, in our own sentences.
 
 use std::borrow::Cow;
 
@@ -34,15 +34,15 @@ const CONTROL: &str = "This field must not contain control characters, or signs 
 const BLANK: &str = "This field must contain something that can be seen.";
 const UNREADABLE: &str = "This field cannot be read. Check it against the API description.";
 
-/// The longest name of an unknown field that is repeated to the caller.
+/// The longest name of an unknown field that is repeated to the caller, in characters.
 const NAME_MAX: usize = 64;
 
-/// A body that is no JSON object at all.
+/// Refuses a body that is not a JSON object.
 pub(super) fn no_json() -> Refusal {
     Refusal::field("body", NO_JSON)
 }
 
-/// A path with a parameter of another type.
+/// Refuses a path whose parameter has another type.
 pub(super) fn no_path() -> Refusal {
     Refusal::field("path", NO_PATH)
 }
@@ -50,7 +50,7 @@ pub(super) fn no_path() -> Refusal {
 /// Reads and checks a JSON object.
 pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
     let bytes = without_mark(bytes);
-    // serde would take a list for a struct, its members in order.
+    // serde would accept a list for a struct, with the members in order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(no_json());
     }
@@ -68,7 +68,7 @@ pub(super) fn decode<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
     checked(value, camel_case)
 }
 
-/// A body without the byte-order mark that it may begin with (RFC 8259 §8.1).
+/// Returns the body without a byte-order mark at its beginning (RFC 8259 §8.1).
 fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
@@ -84,12 +84,12 @@ pub(super) fn decode_form<T: Input>(bytes: &[u8]) -> Result<T, Refusal> {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.to_lowercase(), value));
     let mut form = url::form_urlencoded::Serializer::new(String::new());
-    // It may carry a password.
+    // The form may contain a password.
     let form = Secret::new(form.extend_pairs(fields).finish());
     checked(pairs("body", form.expose())?, str::to_owned)
 }
 
-/// What is url-encoded in a `whole`, as a query is.
+/// Reads url-encoded text. `whole` names it in errors: a query or a body.
 fn pairs<T: Input>(whole: &str, text: &str) -> Result<T, Refusal> {
     if let Some(field) = nul::in_pairs(text) {
         return Err(Refusal::field(&shortened(&field), NUL));
@@ -100,7 +100,7 @@ fn pairs<T: Input>(whole: &str, text: &str) -> Result<T, Refusal> {
     }
 }
 
-/// Keeps the path of an error, which the reader of queries would drop.
+/// Keeps the path of an error, which the query reader would drop.
 struct Tracked<T>(Result<T, Refusal>);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Tracked<T> {
@@ -112,8 +112,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Tracked<T> {
     }
 }
 
-/// Turns serde's message into a field and a sentence. The message repeats values, so nothing of it
-/// is shown but the names of fields; what serde says first is fixed (`serde::de::Error`).
+/// Turns serde's message into a field and a sentence. The message repeats values, so only names of
+/// fields are taken from it. serde's messages begin with fixed words (`serde::de::Error`).
 fn described(path: &serde_path_to_error::Path, message: &str) -> Refusal {
     let quoted = || message.split('`').nth(1).unwrap_or_default();
     if message.starts_with("missing field") {
@@ -158,7 +158,7 @@ fn wrong_type(expected: &str) -> &'static str {
     }
 }
 
-/// The name of a field of the object that `path` leads to.
+/// Returns the full name of a field of the object at `path`.
 fn joined(path: &serde_path_to_error::Path, name: &str) -> String {
     if path.iter().len() == 0 {
         name.to_owned()
@@ -167,7 +167,7 @@ fn joined(path: &serde_path_to_error::Path, name: &str) -> String {
     }
 }
 
-/// The field as the caller wrote it, but no longer than a name can be.
+/// Returns the field as the caller wrote it, cut to the longest possible name.
 fn shortened(field: &str) -> String {
     match field {
         "." => "body".to_owned(),
@@ -175,7 +175,7 @@ fn shortened(field: &str) -> String {
     }
 }
 
-/// Checks a value; `wire` gives the name on the wire of a field.
+/// Validates a value. `wire` gives the name that a field has on the wire.
 fn checked<T: Input>(value: T, wire: fn(&str) -> String) -> Result<T, Refusal> {
     match value.validate() {
         Ok(()) => Ok(value),
@@ -198,7 +198,7 @@ fn collect(
         let field = format!("{prefix}{}", wire(name));
         match kind {
             ValidationErrorsKind::Field(list) => {
-                // The first is enough: a field that is empty need not be told anything else.
+                // The first error is enough: for an empty field, the others say nothing new.
                 errors.extend(list.first().map(|error| FieldError {
                     field,
                     message: sentence(error),
@@ -233,7 +233,7 @@ fn sentence(error: &ValidationError) -> Cow<'static, str> {
     Cow::Borrowed(sentence)
 }
 
-/// The JSON name of a field: every API writes `firstName` for `first_name`. A field that begins with an underscore is
+/// Returns the JSON name of a field: every API writes `firstName` for `first_name`. A field that begins with an underscore is
 /// the exception: what follows is its name as the API writes it.
 fn camel_case(name: &str) -> String {
     if let Some(written) = name.strip_prefix('_') {
@@ -254,11 +254,12 @@ fn camel_case(name: &str) -> String {
     result
 }
 
-/// Refuses what a name that people will see in lists and letters must not hold (ASVS 1.3.11 and 16.4.1): control
-/// characters, and signs that turn the text around them or hide in it; and one that shows nothing.
+/// Checks a name that people will see in lists and mails (ASVS 1.3.11 and 16.4.1). Refuses control
+/// characters, characters that reorder the text around them or are invisible, and a name without
+/// any visible character.
 ///
 /// # Errors
-/// With the sentence for it.
+/// Returns the sentence for the flaw.
 pub fn name(text: &str) -> Result<(), ValidationError> {
     harmless_name(text)?;
     if !typed::shows(text) && !text.is_empty() {
@@ -267,10 +268,10 @@ pub fn name(text: &str) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// The same for a name that was left out where it shows nothing.
+/// Checks a name as [`name`] does. Here a name without any visible character counts as left out.
 ///
 /// # Errors
-/// With the sentence for it.
+/// Returns the sentence for the flaw.
 pub fn harmless_name(text: &str) -> Result<(), ValidationError> {
     if text.chars().any(typed::is_harmful) {
         return Err(ValidationError::new("control").with_message(Cow::Borrowed(CONTROL)));

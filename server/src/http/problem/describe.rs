@@ -1,4 +1,5 @@
-//! The errors in the document that the code yields: components, and the answers of each operation.
+//! Describes errors in the document made from the code: their components, and the error answers of
+//! each operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +12,11 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, S
 
 use super::{Problem, Wording};
 
-/// What operations of a kind can all answer, for `refuses!`.
+/// Errors that all operations of a kind can answer, for `refuses!`.
 pub mod grounds {
     use super::Problem;
 
-    /// What every operation with a body and the database can answer.
+    /// For operations with a body that use the database.
     pub const WITH_BODY: &[Problem] = &[
         Problem::RequestTimeout,
         Problem::PayloadTooLarge,
@@ -24,18 +25,18 @@ pub mod grounds {
         Problem::ServiceUnavailable,
     ];
 
-    /// What every operation with the database and no body can answer.
+    /// For operations without a body that use the database.
     pub const WITHOUT_BODY: &[Problem] = &[Problem::Internal, Problem::ServiceUnavailable];
 
-    /// What an operation can answer that needs nothing.
+    /// For operations that depend on nothing.
     pub const ALONE: &[Problem] = &[Problem::Internal];
 }
 
-/// What every API answers where none of its operations fits.
+/// What every API answers if none of its operations matches.
 const NOWHERE: &[Problem] = &[Problem::NotFound, Problem::MethodNotAllowed];
 
-/// The unions that stand at many operations have names of their own; every other one is named by its
-/// operation and status. A client that reads them wants one type for one meaning.
+/// Unions that many operations share have names of their own. Every other union is named after its
+/// operation and status. A client wants one type for one meaning.
 const SHARED: &[(&str, &[Problem])] = &[
     (
         "UnauthorizedError",
@@ -71,9 +72,10 @@ const SHARED: &[(&str, &[Problem])] = &[
     ),
 ];
 
-/// Declares which errors an operation can answer, in the wording of its API: a ground, and what is its own.
+/// Declares which errors an operation can answer, in the wording of its API: a ground, and the
+/// operation's own errors.
 ///
-/// The type stands among the `responses(…)` of the operation's `#[utoipa::path]`.
+/// The type is listed in the `responses(…)` of the operation's `#[utoipa::path]`.
 macro_rules! refuses {
     ($wording:ty; $name:ident: $ground:ident, $($problem:ident),* $(,)?) => {
         #[doc = concat!("The errors of ", stringify!($name), ".")]
@@ -92,7 +94,8 @@ macro_rules! refuses {
 }
 pub(crate) use refuses;
 
-/// The answers of an operation: one for each status, with one schema or a `oneOf`, which [`describe`] names.
+/// Returns the error answers of an operation, one for each status. Each has one schema, or a
+/// `oneOf` that [`describe`] names.
 pub fn answers<W: Wording>(problems: &[&[Problem]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
     for problem in problems.iter().copied().flatten() {
@@ -121,8 +124,8 @@ fn one_of(problems: &[Problem]) -> RefOr<Schema> {
     }
 }
 
-/// Registers the schemas of the errors that operations name, and the headers that the outer
-/// middleware and `Rejected::answer` give to every answer of a status.
+/// Registers the schemas of the errors that operations name. Adds the headers that the outer
+/// middleware and `Rejected::answer` set on every answer of a status.
 pub fn describe<W: Wording>(document: &mut OpenApi) {
     let mut named: BTreeSet<String> = NOWHERE
         .iter()
@@ -159,7 +162,8 @@ pub fn describe<W: Wording>(document: &mut OpenApi) {
     }
 }
 
-/// Puts a reference where an answer has several errors; the name and the union that it leads to.
+/// Replaces the union of an answer with several errors by a reference. Returns the union's name and
+/// schema.
 fn name_union(id: &str, status: &str, answer: &mut Response) -> Option<(String, RefOr<Schema>)> {
     let (_, RefOr::T(content)) = answer.content.iter_mut().next()? else {
         return None;
@@ -198,7 +202,7 @@ fn leads_to(target: &Ref, problem: Problem) -> bool {
     target.ref_location == Ref::from_schema_name(problem.name()).ref_location
 }
 
-/// The union with `code` as what tells its members apart.
+/// Makes `code` the discriminator of a union.
 fn told_apart(mut union: OneOf, problems: &BTreeSet<Problem>) -> RefOr<Schema> {
     let mapping = problems.iter().map(|problem| {
         let target = Ref::from_schema_name(problem.name()).ref_location;
@@ -208,7 +212,7 @@ fn told_apart(mut union: OneOf, problems: &BTreeSet<Problem>) -> RefOr<Schema> {
     Schema::OneOf(union).into()
 }
 
-/// The components that the bodies of an answer are.
+/// Collects the names of the components in an answer's bodies.
 fn names(answer: &Response, into: &mut BTreeSet<String>) {
     for content in answer.content.values() {
         let RefOr::T(content) = content else { continue };
@@ -224,7 +228,7 @@ fn names(answer: &Response, into: &mut BTreeSet<String>) {
     }
 }
 
-/// The common fields with this error's code, and its extras.
+/// Builds the schema of an error: the common fields with its code, and its extras.
 fn schema<W: Wording>(problem: Problem) -> RefOr<Schema> {
     let mut schema = object(W::Common::schema());
     let code = ObjectBuilder::new()
@@ -249,12 +253,12 @@ fn schema<W: Wording>(problem: Problem) -> RefOr<Schema> {
 fn object(schema: RefOr<Schema>) -> Object {
     match schema {
         RefOr::T(Schema::Object(object)) => object,
-        // Seen by the drift check at once: the schema has no fields.
+        // The drift check notices this at once: the schema has no fields.
         _no_object => Object::default(),
     }
 }
 
-/// Whether an operation counts its calls, and refuses when there were too many.
+/// Tells whether an operation counts its calls and refuses when there are too many.
 fn is_limited(answer: &RefOr<Response>) -> bool {
     let RefOr::T(answer) = answer else {
         return false;

@@ -1,10 +1,10 @@
-//! From a rejection to the typed extras of its body.
+//! Maps a rejection to the typed extra fields of its body.
 
 use super::table::{Extras, ReadinessChecks, Reason, extra};
 use crate::http::status::Rejected;
 use crate::model::{Fault, Refusal};
 
-/// The typed extras of a rejection.
+/// Returns the typed extras of a rejection.
 pub(super) fn of(rejected: &Rejected) -> Extras {
     let retry_after = rejected.retry_after().unwrap_or(0);
     match rejected {
@@ -29,7 +29,8 @@ pub(super) fn of(rejected: &Rejected) -> Extras {
     }
 }
 
-/// Matches a refusal: `Key` alone has no extras, `Key { field }` passes fields on under their names.
+/// Matches a refusal. `Key` has no extras; `Key { field }` passes its fields on under the same
+/// names.
 macro_rules! same_names {
     ($refusal:expr; $($key:ident $({ $($field:ident),+ })?),+; $($pattern:pat => $extras:expr,)+) => {
         match $refusal {

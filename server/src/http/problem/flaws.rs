@@ -1,4 +1,4 @@
-//! The refused fields of a request, in the shapes that APIs print them.
+//! The refused fields of a request, in the two shapes in which APIs print them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::refusal::FieldError;
 
-/// `[{"field": "email", "message": "…"}]`
+/// Prints `[{"field": "email", "message": "…"}]`.
 #[derive(Serialize)]
 pub struct FlawList(Vec<FieldFlaw>);
 
@@ -36,7 +36,7 @@ impl PartialSchema for FlawList {
     }
 }
 
-/// `{"email": ["…"]}`
+/// Prints `{"email": ["…"]}`.
 #[derive(Serialize)]
 pub struct FlawMap(BTreeMap<String, Vec<Cow<'static, str>>>);
 

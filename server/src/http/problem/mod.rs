@@ -1,9 +1,10 @@
-//! Errors on the wire, for every API: one table of problems, and what each API says differently.
+//! Errors on the wire, for every API: one table of problems, and the wording of each API.
 //!
-//! What went wrong is told once, in [`table`]: for each code the name of its schema and its typed
-//! extras (`attemptsRemaining`, `retryAfter`, …). An API declares how it prints the fields that all its errors
-//! have ([`Wording`]), and each operation which problems it can answer (`refuses!`); status, headers, body
-//! and document follow from that. The document gets a schema for each problem that an operation names.
+//! What went wrong is described once, in [`table`]: for each code the name of its schema and its
+//! typed extras (`attemptsRemaining`, `retryAfter`, …). An API declares how it prints the fields
+//! that all its errors have ([`Wording`]), and each operation declares which problems it can answer
+//! (`refuses!`). Status, headers, body and document follow from that. The document gets a schema
+//! for each problem that an operation names.
 //!
 //! # The `error.rs` of a new API
 //!
@@ -29,7 +30,7 @@
 //!     }
 //! }
 //!
-//! /// What every error has; the document replaces `code` by the one value of each schema.
+//! /// The fields of every error; the document replaces `code` by the one value of each schema.
 //! #[derive(Serialize, ToSchema)]
 //! #[serde(rename_all = "camelCase")]
 //! pub struct ErrorResponse {
@@ -47,13 +48,18 @@
 //! pub(super) use refuses;
 //! ```
 //!
-//! Its `mod.rs` has `envelope: problem::envelope::<Acme>` in its `DOCUMENT` and calls
-//! `problem::describe::<Acme>(&mut document)` in `code()`; a handler's file says
-//! `refuses!(GetThing: WITH_BODY, Validation, TokenInvalid, TokenExpired);` and names `GetThing` among its `responses(…)`.
-//! Where a page documents another status or media type, `Wording` has `status` and `MEDIA`; where it documents a further
-//! field for one code, `Common` has it as an `Option` that is skipped when absent and `#[schema(ignore)]`d, and
-//! `Wording::amend` adds it to that code's schema. A new code is a row in `model/refusal.rs`, in `table.rs` and `extras.rs` here,
-//! and a schema in each document that can say it.
+//! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`, and `code()` calls
+//! `problem::describe::<Acme>(&mut document)`. A handler's file says
+//! `refuses!(GetThing: WITH_BODY, Validation, TokenInvalid, TokenExpired);` and names `GetThing`
+//! among its `responses(…)`.
+//!
+//! If the vendor's page documents another status or media type, set `status` or `MEDIA` in
+//! `Wording`. If it documents a further field for one code, give `Common` that field as an `Option`
+//! that is skipped when absent and `#[schema(ignore)]`d, and let `Wording::amend` add it to that
+//! code's schema.
+//!
+//! A new code is a row in `model/refusal.rs`, in `table.rs` and in `extras.rs`, and a schema in
+//! each document that can answer it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -85,35 +91,35 @@ pub trait Wording: 'static {
     /// The media type of an error.
     const MEDIA: &'static str = "application/json";
 
-    /// The fields that every error has, a `code` among them.
+    /// The fields that every error has, including `code`.
     type Common: Serialize + ToSchema;
 
-    /// How the refused fields of a request are listed, under `errors`.
+    /// How the refused fields of a request are listed under `errors`.
     type Flaws: Serialize + PartialSchema + From<Vec<FieldError>>;
 
     /// Fills the fields that every error has.
     fn common(told: &Told<'_>) -> Self::Common;
 
-    /// The status of an error.
+    /// Returns the status of an error.
     fn status(rejected: &Rejected) -> StatusCode {
         rejected.status()
     }
 
-    /// Changes the schema of one error, where it has more than its extras.
+    /// Changes the schema of an error that has more fields than its extras.
     fn amend(_problem: Problem, _schema: &mut Object) {}
 }
 
-/// What an error says, for [`Wording::common`] to lay out.
+/// The parts of an error, for [`Wording::common`] to arrange.
 pub struct Told<'a> {
-    /// The machine code.
+    /// The machine-readable code.
     pub code: &'static str,
     /// One sentence that tells the caller what to do.
     pub message: &'static str,
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// The name of the request.
+    /// The id of the request.
     pub request_id: Uuid,
-    /// All of it.
+    /// The rejection itself.
     pub rejected: &'a Rejected,
 }
 
@@ -180,7 +186,7 @@ impl<W: Wording> ResponseError for Error<W> {
     }
 }
 
-/// How an API words what none of its handlers sees.
+/// Words an error that no handler produced, as the API does it.
 pub fn envelope<W: Wording>(rejected: Rejected) -> HttpResponse {
     Error::<W>::from(rejected).error_response()
 }

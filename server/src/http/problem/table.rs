@@ -1,4 +1,5 @@
-//! The problems: key, name of the schema, typed extras, and a rejection that says it.
+//! The table of problems. Each row has a key, the schema's name, the typed extras and a sample
+//! rejection.
 
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
@@ -8,35 +9,35 @@ use crate::http::status::{Checks, Media, Rejected};
 use crate::model::kinds::Scope;
 use crate::model::{Fault, Refusal};
 
-/// Declares the errors: key, name of the schema, typed extras, and a rejection that says it, from
-/// which the document takes code and status, so that neither is written twice.
+/// Declares the problems. Each has a key, the schema's name, the typed extras and a sample
+/// rejection. The document takes code and status from the sample, so neither is written twice.
 macro_rules! problems {
     ($($key:ident $schema:literal $({ $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? })? = $sample:expr;)+) => {
-        /// An error; `refuses!` lists those that an operation can answer.
+        /// A problem. `refuses!` lists those that an operation can answer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Problem { $(#[doc = concat!("`", $schema, "`.")] $key,)+ }
 
         impl Problem {
-            /// All of them.
+            /// All problems.
             pub const ALL: &'static [Self] = &[$(Self::$key,)+];
 
-            /// The name of its schema.
+            /// Returns the name of its schema.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$key => $schema,)+ }
             }
 
-            /// A rejection that says it.
+            /// Returns a rejection with this problem.
             pub fn sample(self) -> Rejected {
                 match self { $(Self::$key => Rejected::from($sample),)+ }
             }
 
-            /// The schema of its extras.
+            /// Returns the schema of its extras.
             pub(super) fn extras(self) -> RefOr<Schema> {
                 match self { $(Self::$key => <extra::$key as PartialSchema>::schema(),)+ }
             }
         }
 
-        /// What each error has beside the common fields.
+        /// The extra fields of each error, besides the common ones.
         pub(super) mod extra {
             use super::*;
             $(
@@ -53,7 +54,7 @@ macro_rules! problems {
 }
 
 problems! {
-    // Its `errors` are laid out by each API: see `Wording::Flaws`.
+    // Each API arranges its `errors`: see `Wording::Flaws`.
     Validation "ValidationErrorResponse" = Refusal::Validation { errors: Vec::new() };
     InvalidPassword "InvalidPasswordErrorResponse" = Refusal::InvalidPassword;
     MfaAlreadyEnabled "MfaAlreadyEnabledErrorResponse" = Refusal::MfaAlreadyEnabled;
@@ -150,14 +151,14 @@ problems! {
     } = Rejected::NotReady { checks: Checks { database: "", migrations: "", courier: "", reason: None } };
 }
 
-/// Why a code that is right is refused all the same.
+/// Why a right code is refused nevertheless.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     AlreadyUsed,
 }
 
-/// How the parts of the server are.
+/// The state of each part that the server depends on.
 #[derive(Serialize, ToSchema)]
 pub struct ReadinessChecks {
     database: &'static str,

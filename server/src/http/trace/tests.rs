@@ -1,4 +1,5 @@
-//! What the outer middleware makes of handlers that do not come to an end, and of answers nobody worded.
+//! Tests what the outer middleware does if a handler does not finish, and with errors of the
+//! framework.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ paths:
   /a/told: { get: { responses: {} } }
 ";
 
-/// A folder of its own for one test, gone afterwards.
+/// A temporary folder for one test, deleted afterwards.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -36,7 +37,7 @@ impl Drop for Folder {
     }
 }
 
-/// An edge whose only API says the code and the id of the request.
+/// Makes middleware whose only API answers with the code and the id of the request.
 async fn edge(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Arc<Edge> {
     let mut settings = Settings::for_test(&folder.0).expect("the defaults");
     change(&mut settings);
@@ -71,7 +72,7 @@ async fn tells() -> impl Responder {
     Rejected::from(Refusal::Forbidden).answer().finish()
 }
 
-/// Status, headers and body of a GET, as the client would see them.
+/// Returns status, headers and body of a GET, as the client would see them.
 async fn get(edge: &Arc<Edge>, path: &str) -> (StatusCode, HeaderMap, Value) {
     let shared = Arc::clone(edge);
     let web = Web::new()

@@ -1,17 +1,19 @@
-//! U+0000 is no text: PostgreSQL cannot hold it, SQLite would, and nobody can type it. Where it is in what was sent.
+//! Finds U+0000 in requests. It is refused: PostgreSQL cannot store it, SQLite could, and nobody
+//! can type it.
 
 use serde_json::Value;
 use url::form_urlencoded;
 
-/// The field of a JSON body that holds it, in its value or deeper, or in its name; `body` for a name.
+/// Returns the field of a JSON body that contains it in its value, at any depth; `body` if a name
+/// contains it.
 ///
-/// A body in which it is not even written is not read for this.
+/// A body that does not contain the escape sequence is not parsed.
 pub(super) fn in_json(bytes: &[u8]) -> Option<String> {
     const WRITTEN: &[u8] = b"\\u0000";
     if !bytes.windows(WRITTEN.len()).any(|part| part == WRITTEN) {
         return None;
     }
-    // What cannot be read is refused for that.
+    // A body that cannot be parsed is refused elsewhere.
     find("", &serde_json::from_slice(bytes).ok()?)
 }
 
@@ -38,7 +40,8 @@ fn find(path: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// The field of a query or a form that holds it; the whole of it for a name.
+/// Returns the name of the field of a query or a form that contains it, in its value or its name. The
+/// returned name has U+0000 removed.
 pub(super) fn in_pairs(text: &str) -> Option<String> {
     form_urlencoded::parse(text.as_bytes()).find_map(|(name, value)| {
         let there = name.contains('\0') || value.contains('\0');

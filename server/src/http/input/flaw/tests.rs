@@ -1,4 +1,4 @@
-//! What a client is told about inputs that cannot be read.
+//! Tests what a client is told about inputs that cannot be read.
 
 use std::borrow::Cow;
 
