@@ -20,7 +20,7 @@ use crate::vault::{Hasher, PublicKey, Vault};
 pub mod backup;
 mod epoch;
 mod forget;
-mod readiness;
+pub mod readiness;
 
 use epoch::MarkFile;
 use readiness::Probe;

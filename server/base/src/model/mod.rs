@@ -6,6 +6,7 @@ pub mod audit;
 pub mod challenge;
 pub mod code_set;
 pub mod factor;
+pub mod fault;
 pub mod ids;
 pub mod kinds;
 pub mod mark;
@@ -22,10 +23,11 @@ pub mod time;
 pub mod typed;
 pub mod user;
 
+pub use fault::{Error, Fault, Result};
 pub use ids::{
     ApiKeyId, AuditId, CeremonyId, ChallengeId, CodeSetId, FactorId, NoticeId, OrganisationId,
     RefreshId, SessionId, UserId,
 };
-pub use refusal::{Error, Fault, Refusal, Result};
+pub use refusal::Refusal;
 pub use secret::Secret;
 pub use time::Time;

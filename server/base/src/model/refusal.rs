@@ -1,12 +1,24 @@
-//! Every refusal, declared once with code, class and sentence; and the fault, which is the server's own
-//! failure.
+//! Every reason to refuse, declared once: variant, fields, code, class and sentence. What an error is on the wire
+//! follows from its row.
+//!
+//! A variant's fields are what its error has beside the fields of all errors, `attempts_remaining` as
+//! `attemptsRemaining`; a few types stay on the server (see [`extra::Extra`]). Several rows may share a code: then they
+//! are one error to clients, with the fields that all rows have required, and the others optional.
+//!
+//! A new refusal is one row here, a mention in the `refuses!` of each operation that answers it, and its schema in each
+//! document. The headers that go with it follow from its class and its fields (`http/status.rs`).
 
 use std::borrow::Cow;
-use std::fmt;
+
+use serde_json::{Map, Value};
 
 use crate::model::kinds::Scope;
 
-/// What kind of refusal it is. `http/status.rs` maps each class to one status.
+pub mod extra;
+
+use extra::{Checks, Extra, Field, Reason};
+
+/// What a refusal means to the caller. `http/status.rs` maps it to a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// The request cannot be accepted as it is.
@@ -17,11 +29,21 @@ pub enum Class {
     Forbidden,
     /// What the request names does not exist.
     Missing,
+    /// The address does not take this method.
+    Method,
+    /// The body did not come in time.
+    Late,
     /// It conflicts with the present state.
     Conflict,
-    /// Too many calls. The answer says when to try again.
+    /// The body is too large.
+    TooLarge,
+    /// The body is of another media type or encoding.
+    MediaType,
+    /// Too many calls. The error says when to try again.
     TooMany,
-    /// The server cannot do it right now. The answer says when to try again.
+    /// The server failed.
+    Internal,
+    /// Not possible right now. The error says when to try again.
     Unavailable,
 }
 
@@ -46,19 +68,62 @@ macro_rules! refusals {
         }
 
         impl Refusal {
-            /// Returns the stable code for programs.
-            pub const fn code(&self) -> &'static str {
-                match self { $(Self::$name $({ $($field: _),+ })? => $code,)+ }
+            /// Returns its row.
+            pub const fn kind(&self) -> Kind {
+                match self { $(Self::$name $({ $($field: _),+ })? => Kind::$name,)+ }
             }
 
-            /// Returns the class, which decides the status.
-            pub const fn class(&self) -> Class {
-                match self { $(Self::$name $({ $($field: _),+ })? => Class::$class,)+ }
+            /// Returns what its error has beside the fields of all errors, by the names on the wire.
+            pub fn extras(&self) -> Map<String, Value> {
+                match self {
+                    $(Self::$name $({ $($field),+ })? => extra::members([
+                        $($((stringify!($field), $field.value())),+)?
+                    ]),)+
+                }
+            }
+        }
+
+        /// The rows of the table: refusals without the values of their fields.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Kind {
+            /// All rows.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable machine code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
             }
 
-            /// Returns one sentence that says what to do.
-            pub const fn sentence(&self) -> &'static str {
-                match self { $(Self::$name $({ $($field: _),+ })? => $sentence,)+ }
+            /// What it means to the caller.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$name => Class::$class,)+ }
+            }
+
+            /// One sentence that tells the caller what to do.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)+ }
+            }
+
+            /// Returns a refusal of this row, for documents and tests.
+            pub fn sample(self) -> Refusal {
+                match self {
+                    $(Self::$name => Refusal::$name $({ $($field: <$type as Extra>::sample()),+ })?,)+
+                }
+            }
+
+            /// The fields of the row that clients see.
+            pub fn fields(self) -> impl Iterator<Item = Field> {
+                let fields: &[Field] = match self {
+                    $(Self::$name => &[$($(Field {
+                        name: stringify!($field),
+                        shape: <$type as Extra>::SHAPE,
+                    }),+)?],)+
+                };
+                fields.iter().copied().filter(Field::is_seen)
             }
         }
     };
@@ -91,6 +156,8 @@ refusals! {
     } "INVALID_MFA_CODE" Invalid "The code is not correct. Check it and try again.";
     /// The code is right but was already used (RFC 6238 §5.2).
     UsedMfaCode {
+        /// Why it is refused although it is right.
+        reason: Reason,
         /// Tries left for this challenge.
         attempts_remaining: u32,
         /// Seconds until the authenticator shows a code that was not used.
@@ -179,7 +246,10 @@ refusals! {
     /// The caller already has the greatest number of live API keys.
     ApiKeyLimit "API_KEY_LIMIT" Conflict "You have reached the limit of live API keys. Delete one that is no longer needed and try again.";
     /// All tries of the challenge are used. A new challenge can be started at once.
-    MfaChallengeUsedUp "TOO_MANY_MFA_ATTEMPTS" TooMany "All tries of this mfaToken are used up. Please start again.";
+    MfaChallengeUsedUp {
+        /// Seconds until a new challenge is accepted, which is at once: RFC 6585 §4 lets a 429 say so.
+        retry_after: u32
+    } "TOO_MANY_MFA_ATTEMPTS" TooMany "All tries of this mfaToken are used up. Please start again.";
     /// The method accepts no codes for now.
     TooManyMfaAttempts {
         /// Seconds until it does again.
@@ -225,9 +295,69 @@ refusals! {
         /// Seconds after which to try again.
         retry_after: u32
     } "SERVICE_UNAVAILABLE" Unavailable "The service is busy. Wait for the time given in retryAfter and try again.";
+    /// A part that the server needs does not work.
+    NotReady {
+        /// How each part is.
+        checks: Checks,
+        /// What is wrong, as a sentence.
+        reason: &'static str,
+        /// Seconds after which to ask again.
+        retry_after: u32
+    } "NOT_READY" Unavailable "The service is not ready. See checks for the part that is not, and ask again after retryAfter.";
+    /// A fault of this server. Only the edge says it: below, a fault is a [`Fault`](super::Fault).
+    Internal "INTERNAL" Internal "Something went wrong on our side. Try again, and report the requestId if it happens again.";
+    /// The path exists, but not with this method.
+    MethodNotAllowed {
+        /// The methods it takes, for the header Allow.
+        allow: String
+    } "METHOD_NOT_ALLOWED" Method "This address does not take this method. Use one of those named in the Allow header.";
+    /// The body is larger than the setting allows.
+    PayloadTooLarge "PAYLOAD_TOO_LARGE" TooLarge "The request body is too large. Send a smaller one.";
+    /// The body did not come, or too slowly.
+    RequestTimeout "REQUEST_TIMEOUT" Late "The request body did not come in time. Send the request again, with its whole body.";
+    /// The body must be JSON and is not marked as such.
+    UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" MediaType "The request body must be JSON. Send it with Content-Type: application/json.";
+    /// The body must be a form and is not marked as such.
+    NoForm "UNSUPPORTED_MEDIA_TYPE" MediaType "The request body must be a form. Send it with Content-Type: application/x-www-form-urlencoded.";
+    /// The body is compressed, or in a charset that is not UTF-8.
+    Encoded "UNSUPPORTED_MEDIA_TYPE" MediaType "The request body must be plain UTF-8. Send it without Content-Encoding and without another charset.";
+}
+
+impl Kind {
+    /// Returns the errors as clients tell them apart: the first row of each code.
+    pub fn codes() -> impl Iterator<Item = Self> {
+        let all = Self::ALL.iter().copied();
+        all.filter(|one| one.same().next() == Some(*one))
+    }
+
+    /// Returns the rows that share its code.
+    pub fn same(self) -> impl Iterator<Item = Self> {
+        let all = Self::ALL.iter().copied();
+        all.filter(move |other| other.code() == self.code())
+    }
+
+    /// Returns the name of its schema: `InvalidMfaCodeErrorResponse` for `INVALID_MFA_CODE`.
+    pub fn schema_name(self) -> String {
+        extra::camel(&self.code().to_ascii_lowercase(), true) + "ErrorResponse"
+    }
 }
 
 impl Refusal {
+    /// The stable machine code.
+    pub const fn code(&self) -> &'static str {
+        self.kind().code()
+    }
+
+    /// What it means to the caller.
+    pub const fn class(&self) -> Class {
+        self.kind().class()
+    }
+
+    /// One sentence that tells the caller what to do.
+    pub const fn sentence(&self) -> &'static str {
+        self.kind().sentence()
+    }
+
     /// Returns the refusal of one field.
     pub fn field(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Validation {
@@ -236,92 +366,5 @@ impl Refusal {
                 message: message.into(),
             }],
         }
-    }
-}
-
-/// A failure of the server or of a part it depends on. It is rolled back, logged once, and never shown to
-/// clients.
-#[derive(Debug)]
-pub struct Fault {
-    /// Whether a dependency failed (503, try again) and not the server's own code (500).
-    pub dependency: bool,
-    /// What happened, for the log only.
-    pub cause: anyhow::Error,
-}
-
-impl Fault {
-    /// A bug of this server: status 500.
-    pub fn bug(cause: impl Into<anyhow::Error>) -> Self {
-        Self {
-            dependency: false,
-            cause: cause.into(),
-        }
-    }
-
-    /// A dependency that fails: status 503.
-    pub fn dependency(cause: impl Into<anyhow::Error>) -> Self {
-        Self {
-            dependency: true,
-            cause: cause.into(),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.cause)
-    }
-}
-
-/// Why an operation failed. A refusal commits what was written before it, a fault rolls it back.
-#[derive(Debug)]
-pub enum Error {
-    /// The caller may not do this, or must do it differently.
-    Refused(Refusal),
-    /// The server or a part it depends on failed.
-    Fault(Fault),
-}
-
-/// What flows, factors and the store return.
-pub type Result<T> = std::result::Result<T, Error>;
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<anyhow::Error> for Error {
-    fn from(cause: anyhow::Error) -> Self {
-        Self::Fault(Fault::bug(cause))
-    }
-}
-
-impl From<diesel::result::Error> for Error {
-    fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::DatabaseErrorKind as Kind;
-        use diesel::result::Error as Diesel;
-        let dependency = match &error {
-            // Both drivers report a lock, a full disk, an I/O error and a server that is shutting down as
-            // `Unknown`.
-            Diesel::DatabaseError(
-                Kind::ClosedConnection
-                | Kind::UnableToSendCommand
-                | Kind::SerializationFailure
-                | Kind::ReadOnlyTransaction
-                | Kind::Unknown,
-                _,
-            )
-            | Diesel::BrokenTransactionManager => true,
-            _ => false,
-        };
-        let cause = anyhow::Error::new(error).context("database");
-        Self::Fault(Fault { dependency, cause })
     }
 }

@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 
 use super::{App, Ctx};
 use crate::model::notice::Channel;
+use crate::model::refusal::extra::Checks;
 use crate::model::{Error, Time};
 use crate::store::conn::SchemaState;
 use crate::store::{limits, notices};
@@ -13,15 +14,11 @@ use crate::store::{limits, notices};
 /// How long the result of a test write is reused, so that frequent checks cause no further writes.
 const KNOWN_FOR: Duration = Duration::from_secs(3);
 
-/// The state of each part: `ok`, or one word that says what is wrong.
+/// Whether this process can serve, and why not.
 #[derive(Clone, Copy, Debug)]
 pub struct Readiness {
-    /// `ok`, `unreachable` or `unwritable`.
-    pub database: &'static str,
-    /// `ok`, `behind` or `ahead`.
-    pub migrations: &'static str,
-    /// `ok` or `degraded`.
-    pub courier: &'static str,
+    /// The state of each part.
+    pub checks: Checks,
     /// The first problem, as a sentence; `None` if there is none.
     pub reason: Option<&'static str>,
     /// Whether a degraded courier makes the server unready.
@@ -31,8 +28,8 @@ pub struct Readiness {
 impl Readiness {
     /// Whether this process can serve.
     pub fn is_ready(&self) -> bool {
-        let courier = self.courier == "ok" || !self.needs_courier;
-        [self.database, self.migrations] == ["ok"; 2] && courier
+        let courier = self.checks.courier == "ok" || !self.needs_courier;
+        [self.checks.database, self.checks.migrations] == ["ok"; 2] && courier
     }
 }
 
@@ -122,9 +119,11 @@ impl App {
             (_, None) => ("ok", None),
         };
         Readiness {
-            database: database.0,
-            migrations: migrations.0,
-            courier: courier.0,
+            checks: Checks {
+                database: database.0,
+                migrations: migrations.0,
+                courier: courier.0,
+            },
             reason: database.1.or(migrations.1).or(courier.1),
             needs_courier: ctx.settings.ready_needs_courier,
         }

@@ -14,6 +14,7 @@ use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::notice::Message;
+use crate::model::refusal::extra::Reason;
 use crate::model::{Refusal, Result, Secret};
 use crate::store::{Tx, challenges, code_sets, factors};
 
@@ -157,6 +158,7 @@ where
             Verdict::Used { retry_after } => (
                 Event::CodeReused,
                 Refusal::UsedMfaCode {
+                    reason: Reason::AlreadyUsed,
                     attempts_remaining,
                     retry_after,
                 },
@@ -477,7 +479,7 @@ impl Seen {
 /// is over.
 fn exhausted(act: &Act, attempts: &FactorAttempts) -> Refusal {
     match attempts.wait(act.policy(), act.now) {
-        0 => Refusal::MfaChallengeUsedUp,
+        0 => Refusal::MfaChallengeUsedUp { retry_after: 1 },
         retry_after => Refusal::TooManyMfaAttempts { retry_after },
     }
 }

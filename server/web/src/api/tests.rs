@@ -7,26 +7,15 @@ use serde_json::Value;
 
 use super::{Document, documents};
 use crate::http::problem::Problem;
-use crate::http::status::{Media, Rejected};
-use crate::model::Refusal;
+use crate::http::status::Rejected;
 
 /// Fields of an error that differ for each request.
 const OF_ONE_REQUEST: [&str; 2] = ["requestId", "traceId"];
 
-/// Every rejection: one for each problem, and those with another sentence under the same code.
+/// Every rejection: one for each row of the table of refusals.
 fn rejections() -> impl Iterator<Item = Rejected> {
-    let others = [
-        Rejected::from(Refusal::UsedMfaCode {
-            attempts_remaining: 0,
-            retry_after: 0,
-        }),
-        Rejected::from(Refusal::UnknownUser),
-        Rejected::from(Refusal::MfaChallengeUsedUp),
-        Rejected::from(Refusal::BeyondServerAdministrator),
-        Rejected::from(Refusal::BeyondOwner),
-        Rejected::MediaType(Media::Form),
-    ];
-    Problem::ALL.iter().map(|one| one.sample()).chain(others)
+    let rows = Problem::ALL.iter();
+    rows.map(|row| Rejected::from(row.sample()))
 }
 
 /// Returns the members of an object that have these names.

@@ -91,9 +91,8 @@ impl Contract {
                     "GET" => "GET, HEAD",
                     method => method,
                 });
-                Rejected::Method {
-                    allow: methods.collect::<Vec<_>>().join(", "),
-                }
+                let allow = methods.collect::<Vec<_>>().join(", ");
+                Refusal::MethodNotAllowed { allow }.into()
             }
             None => Rejected::Refused(Refusal::NotFound),
         }
@@ -292,7 +291,7 @@ components: { schemas: { Bad: { properties: { code: { enum: [BAD] } } } } }
 
     fn allowed(path: &str) -> Option<String> {
         match contract().unmatched(path) {
-            Rejected::Method { allow } => Some(allow),
+            Rejected::Refused(Refusal::MethodNotAllowed { allow }) => Some(allow),
             Rejected::Refused(Refusal::NotFound) => None,
             other => panic!("{other:?}"),
         }

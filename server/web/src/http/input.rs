@@ -18,8 +18,8 @@ use validator::{Validate, ValidateLength};
 
 use crate::app::App;
 use crate::http::connection::{Line, Phase};
-use crate::http::status::{Media, Rejected};
-use crate::model::{Fault, Secret};
+use crate::http::status::Rejected;
+use crate::model::{Fault, Refusal, Secret};
 
 mod flaw;
 
@@ -194,12 +194,37 @@ pub fn app(request: &HttpRequest) -> Result<Data<App>, Rejected> {
     app.ok_or_else(|| Rejected::Fault(Fault::bug(anyhow::anyhow!("no application in the request"))))
 }
 
+/// What a body must be.
+#[derive(Clone, Copy)]
+enum Media {
+    Json,
+    Form,
+}
+
+impl Media {
+    /// Returns the media type as in a header.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+
+    /// Returns the refusal of a body that is not said to be one.
+    const fn missing(self) -> Refusal {
+        match self {
+            Self::Json => Refusal::UnsupportedMediaType,
+            Self::Form => Refusal::NoForm,
+        }
+    }
+}
+
 /// Checks that the media type is the required one, that the body is not encoded, and that its
 /// charset is UTF-8. We decompress nothing and read no other charset.
 fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     let mut codings = request.headers().get_all(CONTENT_ENCODING);
     if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Rejected::Encoded);
+        return Err(Refusal::Encoded.into());
     }
     let said = request
         .headers()
@@ -209,7 +234,7 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
         .and_then(|said| said.split(';').next())
         .unwrap_or_default();
     if !essence.trim().eq_ignore_ascii_case(wanted.as_str()) {
-        return Err(Rejected::MediaType(wanted));
+        return Err(wanted.missing().into());
     }
     let parameters = said.unwrap_or_default().split(';').skip(1);
     let charsets = parameters.filter_map(|parameter| {
@@ -222,7 +247,7 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
     if charsets.all(|charset| known.contains(&charset.as_str())) {
         Ok(())
     } else {
-        Err(Rejected::Encoded)
+        Err(Refusal::Encoded.into())
     }
 }
 
@@ -231,7 +256,7 @@ fn said_to_be(request: &HttpRequest, wanted: Media) -> Result<(), Rejected> {
 fn readable(bytes: &[u8]) -> Result<&[u8], Rejected> {
     let marks: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
     if marks.iter().any(|mark| bytes.starts_with(mark)) {
-        return Err(Rejected::Encoded);
+        return Err(Refusal::Encoded.into());
     }
     Ok(bytes)
 }
@@ -259,7 +284,7 @@ async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut,
     let announced = request.headers().get(CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limit as u64) {
-        return Err(Rejected::TooLarge);
+        return Err(Refusal::PayloadTooLarge.into());
     }
     let begun = Instant::now();
     let grace = Duration::from_secs(u64::from(settings.header_timeout_seconds));
@@ -267,12 +292,12 @@ async fn gather(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut,
     loop {
         let earned = Duration::from_secs(body.len() as u64 / LEAST_PER_SECOND);
         let next = timeout_at(begun + grace + earned, payload.next()).await;
-        let Some(chunk) = next.map_err(|_late| Rejected::TooSlow)? else {
+        let Some(chunk) = next.map_err(|_late| Refusal::RequestTimeout)? else {
             return Ok(body);
         };
         let chunk = chunk.map_err(|_| flaw::no_json())?;
         if body.len() + chunk.len() > limit {
-            return Err(Rejected::TooLarge);
+            return Err(Refusal::PayloadTooLarge.into());
         }
         body.extend_from_slice(&chunk);
     }

@@ -1,5 +1,4 @@
-//! Maps refusals and faults to HTTP: the status of each class, once, and the headers that go with
-//! it.
+//! Refusals and faults on the wire: maps each class to a status, and adds the headers that go with it.
 
 use std::fmt;
 
@@ -10,12 +9,16 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use crate::model::refusal::Class;
 use crate::model::{Error, Fault, Refusal};
 
-/// Retry-After in seconds when a dependency has failed: about as long as a database takes to
-/// restart.
+/// Seconds after which to try again when a dependency has failed: about as long as a database takes to restart.
 const DEPENDENCY_RETRY_SECONDS: u32 = 2;
 
-/// Retry-After in seconds when the server is not ready.
-const READINESS_RETRY_SECONDS: u32 = 5;
+/// What a dependency's fault says: the same as a full queue.
+static BUSY: Refusal = Refusal::Busy {
+    retry_after: DEPENDENCY_RETRY_SECONDS,
+};
+
+/// What a fault of this server says.
+static INTERNAL: Refusal = Refusal::Internal;
 
 /// Why a request is not answered with success. Each API turns it into its own error type.
 #[derive(Debug)]
@@ -24,56 +27,6 @@ pub enum Rejected {
     Refused(Refusal),
     /// Something is broken here, or in a dependency.
     Fault(Fault),
-    /// The body is larger than the setting allows.
-    TooLarge,
-    /// The body did not arrive, or arrived too slowly.
-    TooSlow,
-    /// The body does not have the required media type.
-    MediaType(Media),
-    /// The body is encoded, or in a charset other than UTF-8.
-    Encoded,
-    /// The path exists, but does not take this method.
-    Method {
-        /// The methods that it takes, separated by commas.
-        allow: String,
-    },
-    /// A part that the server depends on does not work.
-    NotReady {
-        /// The state of each part.
-        checks: Checks,
-    },
-}
-
-/// The media types that a body can have.
-#[derive(Clone, Copy, Debug)]
-pub enum Media {
-    /// `application/json`.
-    Json,
-    /// `application/x-www-form-urlencoded`.
-    Form,
-}
-
-impl Media {
-    /// Returns the media type as in a header.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Form => "application/x-www-form-urlencoded",
-        }
-    }
-}
-
-/// The state of the parts that the server depends on: `ok`, or one word for what is wrong.
-#[derive(Clone, Copy, Debug)]
-pub struct Checks {
-    /// `ok`, `unreachable` or `unwritable`.
-    pub database: &'static str,
-    /// `ok`, `behind` or `ahead`.
-    pub migrations: &'static str,
-    /// `ok` or `degraded`.
-    pub courier: &'static str,
-    /// The first problem, in a sentence; `None` if there is none.
-    pub reason: Option<&'static str>,
 }
 
 /// Marks an answer as made by an API's error type, with the code it carries. The outer middleware
@@ -88,241 +41,94 @@ pub const fn of(class: Class) -> StatusCode {
         Class::Unauthenticated => StatusCode::UNAUTHORIZED,
         Class::Forbidden => StatusCode::FORBIDDEN,
         Class::Missing => StatusCode::NOT_FOUND,
+        Class::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Class::Late => StatusCode::REQUEST_TIMEOUT,
         Class::Conflict => StatusCode::CONFLICT,
+        Class::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Class::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Class::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
 impl Rejected {
+    /// Returns what it says to the caller.
+    pub fn said(&self) -> &Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Fault(fault) if fault.dependency => &BUSY,
+            Self::Fault(_) => &INTERNAL,
+        }
+    }
+
     /// Returns the HTTP status.
-    pub const fn status(&self) -> StatusCode {
-        match self {
-            Self::Refused(refusal) => of(refusal.class()),
-            Self::Fault(Fault {
-                dependency: true, ..
-            })
-            | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Fault(Fault {
-                dependency: false, ..
-            }) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::MediaType(_) | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        }
+    pub fn status(&self) -> StatusCode {
+        of(self.said().class())
     }
 
-    /// Returns the stable machine-readable code of the native API.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Refused(refusal) => refusal.code(),
-            Self::Fault(Fault {
-                dependency: true, ..
-            }) => BUSY.code(),
-            Self::Fault(Fault {
-                dependency: false, ..
-            }) => "INTERNAL",
-            Self::TooLarge => "PAYLOAD_TOO_LARGE",
-            Self::TooSlow => "REQUEST_TIMEOUT",
-            Self::MediaType(_) | Self::Encoded => "UNSUPPORTED_MEDIA_TYPE",
-            Self::Method { .. } => "METHOD_NOT_ALLOWED",
-            Self::NotReady { .. } => "NOT_READY",
-        }
-    }
-
-    /// Returns one sentence that tells the caller what to do.
-    pub const fn sentence(&self) -> &'static str {
-        match self {
-            Self::Refused(refusal) => refusal.sentence(),
-            Self::Fault(Fault {
-                dependency: true, ..
-            }) => BUSY.sentence(),
-            Self::Fault(Fault {
-                dependency: false, ..
-            }) => {
-                "Something went wrong on our side. Try again, and report the requestId if it happens again."
-            }
-            Self::TooLarge => "The request body is too large. Send a smaller one.",
-            Self::TooSlow => {
-                "The request body did not come in time. Send the request again, with its whole body."
-            }
-            Self::MediaType(Media::Json) => {
-                "The request body must be JSON. Send it with Content-Type: application/json."
-            }
-            Self::MediaType(Media::Form) => {
-                "The request body must be a form. Send it with Content-Type: application/x-www-form-urlencoded."
-            }
-            Self::Encoded => {
-                "The request body must be plain UTF-8. Send it without Content-Encoding and without another charset."
-            }
-            Self::Method { .. } => {
-                "This address does not take this method. Use one of those named in the Allow header."
-            }
-            Self::NotReady { .. } => {
-                "The service is not ready. See checks for the part that is not, and ask again after retryAfter."
-            }
-        }
-    }
-
-    /// Returns the seconds to wait, for the header Retry-After and for bodies that repeat it. Only
-    /// statuses 429 and 503 have it.
-    pub const fn retry_after(&self) -> Option<u32> {
-        match self {
-            Self::Refused(refusal) => match header(refusal) {
-                Header::RetryAfter(seconds) => Some(seconds),
-                Header::Bearer(_) | Header::Nothing => None,
-            },
-            Self::Fault(Fault {
-                dependency: true, ..
-            }) => Some(DEPENDENCY_RETRY_SECONDS),
-            Self::NotReady { .. } => Some(READINESS_RETRY_SECONDS),
-            Self::Fault(Fault {
-                dependency: false, ..
-            })
-            | Self::TooLarge
-            | Self::TooSlow
-            | Self::MediaType(_)
-            | Self::Encoded
-            | Self::Method { .. } => None,
-        }
-    }
-
-    /// Starts the answer: status, headers and the mark [`Told`].
+    /// Starts the answer: the status, its headers, and the mark [`Told`].
     ///
-    /// Logs a fault, so call it once for each answer.
+    /// Call it once per answer, since it logs a fault.
     pub fn answer(&self) -> HttpResponseBuilder {
+        let said = self.said();
         let mut answer = HttpResponse::build(self.status());
-        answer.extensions_mut().insert(Told(self.code()));
-        if let Some(seconds) = self.retry_after() {
+        answer.extensions_mut().insert(Told(said.code()));
+        if let Some(seconds) = retry_after(said) {
             answer.insert_header((RETRY_AFTER, seconds));
         }
+        if let Some(challenge) = challenge(said) {
+            answer.insert_header((WWW_AUTHENTICATE, challenge));
+        }
         match self {
-            Self::Refused(refusal) => {
-                if let Header::Bearer(challenge) = header(refusal) {
-                    answer.insert_header((WWW_AUTHENTICATE, challenge.print()));
-                }
-            }
             Self::Fault(Fault { dependency, cause }) => {
                 tracing::error!(dependency, cause = format!("{cause:#}"), "fault");
             }
-            Self::Method { allow } => {
+            Self::Refused(Refusal::MethodNotAllowed { allow }) => {
                 answer.insert_header((ALLOW, allow.as_str()));
             }
-            Self::Encoded => {
-                // RFC 9110 §12.5.3: the encodings that a body may have.
+            Self::Refused(Refusal::Encoded) => {
+                // RFC 9110 §12.5.3: which codings a body may have.
                 answer.insert_header((ACCEPT_ENCODING, "identity"));
             }
-            Self::TooLarge | Self::TooSlow | Self::MediaType(_) | Self::NotReady { .. } => {}
+            Self::Refused(_) => {}
         }
         answer
     }
 }
 
-/// A dependency's fault is answered like a full queue.
-const BUSY: Refusal = Refusal::Busy { retry_after: 0 };
-
-/// The header that a refusal needs.
-enum Header {
-    /// Retry-After, in seconds (RFC 9110 §10.2.3).
-    RetryAfter(u32),
-    /// WWW-Authenticate.
-    Bearer(Challenge),
-    /// No header.
-    Nothing,
-}
-
-/// The content of a WWW-Authenticate header (RFC 6750 §3, RFC 9470 §3).
-enum Challenge {
-    /// No bearer was sent, or something that is not one: only the scheme.
-    Plain,
-    /// The token is not valid.
-    InvalidToken,
-    /// The sign-in is older than this many seconds, or too weak.
-    TooOld(u32),
-    /// This scope is missing.
-    Scope(&'static str),
-}
-
-impl Challenge {
-    fn print(&self) -> String {
-        match self {
-            Self::Plain => "Bearer".to_owned(),
-            Self::InvalidToken => "Bearer error=\"invalid_token\"".to_owned(),
-            Self::TooOld(seconds) => {
-                format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{seconds}\"")
-            }
-            Self::Scope(scope) => {
-                format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")
-            }
-        }
+/// Returns the seconds to wait, for the header Retry-After (RFC 9110 §10.2.3). Only 429 and 503 have it.
+fn retry_after(refusal: &Refusal) -> Option<u64> {
+    match refusal.class() {
+        Class::TooMany | Class::Unavailable => refusal.extras().get("retryAfter")?.as_u64(),
+        _without => None,
     }
 }
 
-const fn header(refusal: &Refusal) -> Header {
-    match refusal {
-        Refusal::InvalidCredentials
-        | Refusal::ApiKeyInvalid
-        | Refusal::TokenInvalid { sent: false } => Header::Bearer(Challenge::Plain),
+/// Returns the header WWW-Authenticate (RFC 6750 §3, RFC 9470 §3). Every 401 has it.
+fn challenge(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
         Refusal::TokenInvalid { sent: true } | Refusal::TokenExpired => {
-            Header::Bearer(Challenge::InvalidToken)
+            "Bearer error=\"invalid_token\"".to_owned()
         }
         Refusal::InsufficientUserAuthentication { max_age } => {
-            Header::Bearer(Challenge::TooOld(*max_age))
+            format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{max_age}\"")
         }
-        Refusal::InsufficientScope { scope } => Header::Bearer(Challenge::Scope(scope.as_str())),
-        // RFC 6585 §4: a 429 may say when to retry. A new challenge is accepted at once.
-        Refusal::MfaChallengeUsedUp => Header::RetryAfter(1),
-        Refusal::TooManyMfaAttempts { retry_after }
-        | Refusal::TooManyMfaEmails { retry_after }
-        | Refusal::TooManyMfaSms { retry_after }
-        | Refusal::MaxResendLimit { retry_after }
-        | Refusal::ResendCooldown { retry_after }
-        | Refusal::TooManyPasswordAttempts { retry_after }
-        | Refusal::TooManyRegistrationAttempts { retry_after }
-        | Refusal::TooManyRequests { retry_after }
-        | Refusal::Busy { retry_after } => Header::RetryAfter(*retry_after),
-        Refusal::Validation { .. }
-        | Refusal::InvalidPassword
-        | Refusal::MfaAlreadyEnabled
-        | Refusal::MfaNotEnabled
-        | Refusal::MfaMethodNotEnabled
-        | Refusal::MfaTokenInvalid
-        | Refusal::MfaTokenExpired
-        | Refusal::MfaWrongPurpose
-        | Refusal::InvalidMfaCode { .. }
-        | Refusal::UsedMfaCode { .. }
-        | Refusal::AuthenticatorNotConfigured
-        | Refusal::InvalidMfaMethod
-        | Refusal::ResendOnlyForEmail
-        | Refusal::RegistrationTokenInvalid
-        | Refusal::RegistrationTokenExpired
-        | Refusal::InvalidRegistrationCode { .. }
-        | Refusal::Forbidden
-        | Refusal::BeyondServerAdministrator
-        | Refusal::BeyondOwner
-        | Refusal::MfaMethodLocked
-        | Refusal::MfaMethodTooNew
-        | Refusal::UserNotFound
-        | Refusal::UnknownUser
-        | Refusal::ApiKeyNotFound
-        | Refusal::NotFound
-        | Refusal::MfaMethodNotConfigured
-        | Refusal::MfaMethodUnavailable
-        | Refusal::PasskeyRefused { .. }
-        | Refusal::AuthenticatorClockOff { .. }
-        | Refusal::NoOrganisation
-        | Refusal::NameTaken
-        | Refusal::MfaEnforced
-        | Refusal::FactorNotFound
-        | Refusal::LastAdministrator
-        | Refusal::ApiKeyLimit => Header::Nothing,
-    }
+        Refusal::InsufficientScope { scope } => {
+            format!(
+                "Bearer error=\"insufficient_scope\", scope=\"{}\"",
+                scope.as_str()
+            )
+        }
+        // No token was sent, or nothing of the kind: the scheme alone.
+        other if other.class() == Class::Unauthenticated => "Bearer".to_owned(),
+        _without => return None,
+    })
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
+        f.write_str(self.said().code())
     }
 }
 
@@ -345,6 +151,7 @@ impl From<Error> for Rejected {
 mod tests {
     use super::*;
     use crate::model::kinds::Scope;
+    use crate::model::refusal::extra::Reason;
 
     fn header_of(refusal: Refusal, name: &str) -> Option<String> {
         let answer = Rejected::from(refusal).answer().finish();
@@ -382,14 +189,15 @@ mod tests {
         let refusal = Refusal::ResendCooldown { retry_after: 42 };
         assert_eq!(header_of(refusal, "Retry-After").as_deref(), Some("42"));
         let used = Refusal::UsedMfaCode {
+            reason: Reason::AlreadyUsed,
             attempts_remaining: 4,
             retry_after: 17,
         };
         assert_eq!(header_of(used, "Retry-After"), None);
         let fault = Fault::dependency(anyhow::anyhow!("gone"));
         assert_eq!(
-            Rejected::Fault(fault).retry_after(),
-            Some(DEPENDENCY_RETRY_SECONDS)
+            retry_after(Rejected::Fault(fault).said()),
+            Some(u64::from(DEPENDENCY_RETRY_SECONDS))
         );
     }
 }

@@ -31,7 +31,7 @@ use crate::http::docs;
 use crate::http::limits;
 use crate::http::named::{self, X_REQUEST_ID};
 use crate::http::pages;
-use crate::http::status::{Media, Rejected, Told};
+use crate::http::status::{Rejected, Told};
 use crate::http::versions;
 use crate::model::allowance::Ledger;
 use crate::model::ids::Id;
@@ -160,7 +160,8 @@ async fn handle<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if line.origin.is_some()
         && cors::is_question(&line.method, request.headers())
-        && let Rejected::Method { allow } = edge.contract.unmatched(&line.path)
+        && let Rejected::Refused(Refusal::MethodNotAllowed { allow }) =
+            edge.contract.unmatched(&line.path)
     {
         let answered = request.into_response(cors::answer(&allow));
         return Ok(finished(edge, line, answered));
@@ -186,7 +187,7 @@ async fn handle<B: MessageBody + 'static>(
 fn late(line: &Line, limit: Duration) -> Rejected {
     let coming = line.connection.as_ref();
     if coming.is_some_and(|one| one.phase() == Phase::Body) {
-        return Rejected::TooSlow;
+        return Refusal::RequestTimeout.into();
     }
     let fault = anyhow!("the request was not answered within {limit:?}");
     Rejected::Fault(Fault::dependency(fault))
@@ -236,13 +237,14 @@ fn unspoken(edge: &Edge, line: &Line, response: &ServiceResponse) -> Option<Reje
         StatusCode::NOT_FOUND => edge.contract.unmatched(&line.path),
         StatusCode::METHOD_NOT_ALLOWED => match edge.contract.unmatched(&line.path) {
             // The path is in no document. It is one of the pages, which can only be read.
-            Rejected::Refused(Refusal::NotFound) => Rejected::Method {
+            Rejected::Refused(Refusal::NotFound) => Refusal::MethodNotAllowed {
                 allow: "GET, HEAD".to_owned(),
-            },
+            }
+            .into(),
             rejected => rejected,
         },
-        StatusCode::PAYLOAD_TOO_LARGE => Rejected::TooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Rejected::MediaType(Media::Json),
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::PayloadTooLarge.into(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Refusal::UnsupportedMediaType.into(),
         status if status.is_client_error() => {
             Refusal::field("path", "The path cannot be read.").into()
         }

@@ -6,7 +6,6 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use uuid::Uuid;
 
 use crate::http::problem::{self, FlawList, Problem, Told, Wording};
-use crate::http::status::Rejected;
 use crate::model::Refusal;
 
 /// The error type of every handler and extractor of this API.
@@ -23,15 +22,15 @@ impl Wording for Flashback {
     type Flaws = FlawList;
 
     fn common(told: &Told<'_>) -> ErrorResponse {
-        let sentence = sentence(told.rejected).unwrap_or(told.message);
+        let sentence = sentence(told.refusal).unwrap_or(told.message);
         ErrorResponse {
             success: false,
             error: sentence,
             message: sentence,
             code: told.code,
             request_id: told.request_id,
-            error_code: match told.rejected {
-                Rejected::Refused(Refusal::InvalidCredentials) => Some(INVALID_PASSWORD),
+            error_code: match told.refusal {
+                Refusal::InvalidCredentials => Some(INVALID_PASSWORD),
                 _without => None,
             },
         }
@@ -55,10 +54,7 @@ impl Wording for Flashback {
 
 /// The sentences of the vendor's pages, and our own where the default would mention what clients of
 /// this API do not see.
-const fn sentence(rejected: &Rejected) -> Option<&'static str> {
-    let Rejected::Refused(refusal) = rejected else {
-        return None;
-    };
+const fn sentence(refusal: &Refusal) -> Option<&'static str> {
     Some(match refusal {
         Refusal::InvalidMfaMethod => "Invalid MFA type specified.",
         Refusal::MfaTokenInvalid => {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::error::refuses;
 use super::{Answer, App};
 use crate::http::health;
-use crate::http::problem::ReadinessChecks;
+use crate::model::refusal::extra::Checks;
 
 /// How many seconds a service may cache the keys: fewer than the overlap of a key rotation.
 const KEYS_MAX_AGE: u32 = 300;
@@ -56,11 +56,11 @@ refuses!(GetReadiness: ALONE, NotReady);
     responses((status = 200, body = ReadinessResponse), GetReadiness))]
 #[get("/readyz")]
 pub async fn get_readiness(app: App) -> Answer<ReadinessResponse> {
-    let checks = health::readiness(&app).await?;
+    let readiness = health::readiness(&app).await?;
     Ok(Json(ReadinessResponse {
         status: Ready::Ready,
-        checks: checks.into(),
-        reason: checks.reason,
+        checks: readiness.checks.into(),
+        reason: readiness.reason,
     }))
 }
 
@@ -104,6 +104,24 @@ pub struct ReadinessResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<&'static str>,
+}
+
+/// How the parts of the server are.
+#[derive(Serialize, ToSchema)]
+pub struct ReadinessChecks {
+    database: &'static str,
+    migrations: &'static str,
+    courier: &'static str,
+}
+
+impl From<Checks> for ReadinessChecks {
+    fn from(checks: Checks) -> Self {
+        Self {
+            database: checks.database,
+            migrations: checks.migrations,
+            courier: checks.courier,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]

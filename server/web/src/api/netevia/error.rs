@@ -5,7 +5,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::problem::{self, FlawList, Told, Wording};
-use crate::http::status::Rejected;
 use crate::model::Refusal;
 
 /// The error type of every handler and extractor of this API.
@@ -22,22 +21,22 @@ impl Wording for Netevia {
         ErrorResponse {
             status: "error",
             code: told.code,
-            message: sentence(told.rejected).unwrap_or(told.message),
+            message: sentence(told.refusal).unwrap_or(told.message),
             request_id: told.request_id,
         }
     }
 }
 
 /// Our own sentences, where the default would mention what clients of this API do not see.
-const fn sentence(rejected: &Rejected) -> Option<&'static str> {
-    match rejected {
-        Rejected::Refused(Refusal::InvalidMfaMethod) => {
+const fn sentence(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::InvalidMfaMethod => {
             Some("This MFA method does not exist. Use sms, email or authenticator.")
         }
-        Rejected::Refused(Refusal::MfaTokenInvalid) => Some(
+        Refusal::MfaTokenInvalid => Some(
             "This code or mfaToken is not valid or was already used. Please ask for a new one.",
         ),
-        Rejected::Refused(Refusal::MfaTokenExpired) => {
+        Refusal::MfaTokenExpired => {
             Some("This code or mfaToken has expired. Please ask for a new one.")
         }
         _as_everywhere => None,

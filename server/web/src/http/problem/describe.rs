@@ -11,6 +11,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
 
 use super::{Problem, Wording};
+use crate::model::refusal::extra::Shape;
 
 /// Errors that all operations of a kind can answer, for `refuses!`.
 pub mod grounds {
@@ -22,11 +23,11 @@ pub mod grounds {
         Problem::PayloadTooLarge,
         Problem::UnsupportedMediaType,
         Problem::Internal,
-        Problem::ServiceUnavailable,
+        Problem::Busy,
     ];
 
     /// For operations without a body that use the database.
-    pub const WITHOUT_BODY: &[Problem] = &[Problem::Internal, Problem::ServiceUnavailable];
+    pub const WITHOUT_BODY: &[Problem] = &[Problem::Internal, Problem::Busy];
 
     /// For operations that depend on nothing.
     pub const ALONE: &[Problem] = &[Problem::Internal];
@@ -99,7 +100,7 @@ pub(crate) use refuses;
 pub fn answers<W: Wording>(problems: &[&[Problem]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
     for problem in problems.iter().copied().flatten() {
-        let status = W::status(&problem.sample()).as_str().to_owned();
+        let status = W::status(*problem).as_str().to_owned();
         by_status.entry(status).or_default().push(*problem);
     }
     by_status
@@ -113,7 +114,7 @@ pub fn answers<W: Wording>(problems: &[&[Problem]]) -> BTreeMap<String, RefOr<Re
 }
 
 fn one_of(problems: &[Problem]) -> RefOr<Schema> {
-    let reference = |problem: &Problem| RefOr::Ref(Ref::from_schema_name(problem.name()));
+    let reference = |problem: &Problem| RefOr::Ref(Ref::from_schema_name(problem.schema_name()));
     match problems {
         [only] => reference(only),
         several => {
@@ -129,7 +130,7 @@ fn one_of(problems: &[Problem]) -> RefOr<Schema> {
 pub fn describe<W: Wording>(document: &mut OpenApi) {
     let mut named: BTreeSet<String> = NOWHERE
         .iter()
-        .map(|problem| problem.name().to_owned())
+        .map(|problem| problem.schema_name())
         .collect();
     let mut unions = Vec::new();
     for item in document.paths.paths.values_mut() {
@@ -155,9 +156,9 @@ pub fn describe<W: Wording>(document: &mut OpenApi) {
     let schemas = &mut document.components.get_or_insert_default().schemas;
     schemas.extend(unions);
     schemas.insert("ErrorResponse".to_owned(), W::Common::schema());
-    for problem in Problem::ALL {
-        if named.contains(problem.name()) {
-            schemas.insert(problem.name().to_owned(), schema::<W>(*problem));
+    for problem in Problem::codes() {
+        if named.contains(&problem.schema_name()) {
+            schemas.insert(problem.schema_name(), schema::<W>(problem));
         }
     }
 }
@@ -175,10 +176,9 @@ fn name_union(id: &str, status: &str, answer: &mut Response) -> Option<(String, 
         .items
         .iter()
         .filter_map(|item| match item {
-            RefOr::Ref(target) => Problem::ALL.iter().find(|one| leads_to(target, **one)),
+            RefOr::Ref(target) => Problem::codes().find(|one| leads_to(target, *one)),
             RefOr::T(_) => None,
         })
-        .copied()
         .collect();
     let shared = SHARED
         .iter()
@@ -199,14 +199,14 @@ fn union_name(id: &str, status: &str) -> String {
 }
 
 fn leads_to(target: &Ref, problem: Problem) -> bool {
-    target.ref_location == Ref::from_schema_name(problem.name()).ref_location
+    target.ref_location == Ref::from_schema_name(problem.schema_name()).ref_location
 }
 
 /// Makes `code` the discriminator of a union.
 fn told_apart(mut union: OneOf, problems: &BTreeSet<Problem>) -> RefOr<Schema> {
     let mapping = problems.iter().map(|problem| {
-        let target = Ref::from_schema_name(problem.name()).ref_location;
-        (problem.sample().code(), target)
+        let target = Ref::from_schema_name(problem.schema_name()).ref_location;
+        (problem.code(), target)
     });
     union.discriminator = Some(Discriminator::with_mapping("code", mapping));
     Schema::OneOf(union).into()
@@ -233,13 +233,22 @@ fn schema<W: Wording>(problem: Problem) -> RefOr<Schema> {
     let mut schema = object(W::Common::schema());
     let code = ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some([problem.sample().code()]));
+        .enum_values(Some([problem.code()]));
     schema
         .properties
         .insert("code".to_owned(), Schema::Object(code.build()).into());
-    let extras = object(problem.extras());
-    schema.properties.extend(extras.properties);
-    schema.required.extend(extras.required);
+    for field in problem.same().flat_map(Problem::fields) {
+        let name = field.wire_name();
+        if problem
+            .same()
+            .all(|row| row.fields().any(|one| one == field))
+        {
+            schema.required.push(name.clone());
+        }
+        schema.properties.insert(name, shape(field.shape));
+    }
+    schema.required.sort();
+    schema.required.dedup();
     if problem == Problem::Validation {
         schema
             .properties
@@ -248,6 +257,20 @@ fn schema<W: Wording>(problem: Problem) -> RefOr<Schema> {
     }
     W::amend(problem, &mut schema);
     Schema::Object(schema).into()
+}
+
+fn shape(shape: Shape) -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let schema = match shape {
+        Shape::Count => return u32::schema(),
+        Shape::Number => return i32::schema(),
+        Shape::Text | Shape::Hidden => text(),
+        Shape::Word(words) => text().enum_values(Some(words.iter().copied())),
+        Shape::Texts(names) => names.iter().fold(ObjectBuilder::new(), |object, name| {
+            object.property(*name, text()).required(*name)
+        }),
+    };
+    Schema::Object(schema.build()).into()
 }
 
 fn object(schema: RefOr<Schema>) -> Object {
@@ -267,7 +290,7 @@ fn is_limited(answer: &RefOr<Response>) -> bool {
     names(answer, &mut named);
     [Problem::TooManyRequests, Problem::TooManyMfaEmails]
         .iter()
-        .any(|problem| named.contains(problem.name()))
+        .any(|problem| named.contains(&problem.schema_name()))
 }
 
 fn headers(status: &str, answer: &mut Response, limited: bool) {

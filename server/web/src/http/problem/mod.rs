@@ -1,7 +1,7 @@
-//! Errors on the wire, for every API: one table of problems, and the wording of each API.
+//! Errors on the wire, for every API: from the table of refusals, and the wording of each API.
 //!
-//! What went wrong is described once, in [`table`]: for each code the name of its schema and its
-//! typed extras (`attemptsRemaining`, `retryAfter`, …). An API declares how it prints the fields
+//! What went wrong is described once, in [`crate::model::refusal`]: code, class, sentence, and typed extras
+//! (`attemptsRemaining`, `retryAfter`, …). An API declares how it prints the fields
 //! that all its errors have ([`Wording`]), and each operation declares which problems it can answer
 //! (`refuses!`). Status, headers, body and document follow from that. The document gets a schema
 //! for each problem that an operation names.
@@ -58,8 +58,8 @@
 //! that is skipped when absent and `#[schema(ignore)]`d, and let `Wording::amend` add it to that
 //! code's schema.
 //!
-//! A new code is a row in `model/refusal.rs`, in `table.rs` and in `extras.rs`, and a schema in
-//! each document that can answer it.
+//! A new code is
+//! a row in `model/refusal.rs`, and a schema in each document that can say it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -67,24 +67,23 @@ use std::marker::PhantomData;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::openapi::schema::Object;
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use crate::http::status::Rejected;
+use crate::http::status::{self, Rejected};
 use crate::http::trace::request_id;
 use crate::model::refusal::FieldError;
 use crate::model::{self, Refusal};
 
 mod describe;
-mod extras;
 mod flaws;
-mod table;
 
+pub use crate::model::refusal::Kind as Problem;
 pub(crate) use describe::refuses;
 pub use describe::{answers, describe, grounds};
 pub use flaws::{FlawList, FlawMap};
-pub use table::{Problem, ReadinessChecks};
 
 /// How an API words its errors.
 pub trait Wording: 'static {
@@ -101,8 +100,8 @@ pub trait Wording: 'static {
     fn common(told: &Told<'_>) -> Self::Common;
 
     /// Returns the status of an error.
-    fn status(rejected: &Rejected) -> StatusCode {
-        rejected.status()
+    fn status(problem: Problem) -> StatusCode {
+        status::of(problem.class())
     }
 
     /// Changes the schema of an error that has more fields than its extras.
@@ -120,7 +119,7 @@ pub struct Told<'a> {
     /// The id of the request.
     pub request_id: Uuid,
     /// The rejection itself.
-    pub rejected: &'a Rejected,
+    pub refusal: &'a Refusal,
 }
 
 /// The error type of the handlers and extractors of the API that words errors as `W`.
@@ -158,29 +157,27 @@ impl<W> From<model::Error> for Error<W> {
 
 impl<W: Wording> ResponseError for Error<W> {
     fn status_code(&self) -> StatusCode {
-        W::status(&self.0)
+        W::status(self.0.said().kind())
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Self(rejected, _) = self;
-        let status = W::status(rejected);
+        let refusal = self.0.said();
+        let status = self.status_code();
         let common = W::common(&Told {
-            code: rejected.code(),
-            message: rejected.sentence(),
+            code: refusal.code(),
+            message: refusal.sentence(),
             status,
             request_id: request_id(),
-            rejected,
+            refusal,
         });
-        let errors = match rejected {
-            Rejected::Refused(Refusal::Validation { errors }) => {
-                Some(W::Flaws::from(errors.clone()))
-            }
+        let errors = match refusal {
+            Refusal::Validation { errors } => Some(W::Flaws::from(errors.clone())),
             _other => None,
         };
-        let mut answer = rejected.answer();
+        let mut answer = self.0.answer();
         answer.status(status).content_type(W::MEDIA).json(Body {
             common,
-            extras: extras::of(rejected),
+            extras: refusal.extras(),
             errors,
         })
     }
@@ -196,7 +193,7 @@ struct Body<C, F> {
     #[serde(flatten)]
     common: C,
     #[serde(flatten)]
-    extras: table::Extras,
+    extras: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<F>,
 }

@@ -45,7 +45,7 @@ async fn edge(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Arc<Edge> 
         .await
         .expect("opened");
     let envelope = |rejected: Rejected| {
-        let body = json!({ "code": rejected.code(), "id": request_id() });
+        let body = json!({ "code": rejected.said().code(), "id": request_id() });
         rejected.answer().json(body)
     };
     let document: serde_json::Value = yaml_serde::from_str(YAML).expect("YAML");
