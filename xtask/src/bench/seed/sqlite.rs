@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use countersign::vault;
+use countersign_vault as vault;
 use rusqlite::{Connection, params};
 
 use super::{Common, users};

@@ -1,0 +1,221 @@
+//! Who is calling: the bearer of a request and the session it belongs to.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use crate::flow;
+use crate::input::{ErrorOf, app};
+use crate::model::{Refusal, Secret, session};
+use crate::status::Rejected;
+
+/// The caller of a secured operation, refused in the words of the API whose error type is `E`.
+pub struct Caller<E>(session::Caller, PhantomData<E>);
+
+impl<E> Caller<E> {
+    /// Who it is.
+    pub fn into_inner(self) -> session::Caller {
+        self.0
+    }
+}
+
+impl<E: ErrorOf> FromRequest for Caller<E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = sent(&request)?;
+            Ok(Self(authenticate(&request, token).await?, PhantomData))
+        })
+    }
+}
+
+/// The caller of an operation that takes a bearer but needs none: no header is nobody, a bad one 401.
+pub struct MaybeCaller<E>(Option<session::Caller>, PhantomData<E>);
+
+impl<E> MaybeCaller<E> {
+    /// Who it is, if anybody.
+    pub fn into_inner(self) -> Option<session::Caller> {
+        self.0
+    }
+}
+
+impl<E: ErrorOf> FromRequest for MaybeCaller<E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let Some(token) = bearer(request.headers()).map_err(Rejected::from)? else {
+                return Ok(Self(None, PhantomData));
+            };
+            let caller = authenticate(&request, token).await?;
+            Ok(Self(Some(caller), PhantomData))
+        })
+    }
+}
+
+/// A sign-in that waits for its second step, named by a reference that comes as the bearer: only on
+/// operations that finish or abandon one.
+pub struct Pending<E>(session::Pending, PhantomData<E>);
+
+impl<E> Pending<E> {
+    /// Which sign-in.
+    pub fn into_inner(self) -> session::Pending {
+        self.0
+    }
+}
+
+impl<E: ErrorOf> FromRequest for Pending<E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = sent(&request)?;
+            Ok(Self(pending(&request, token).await?, PhantomData))
+        })
+    }
+}
+
+/// Who sent a bearer, where a sign-in that waits for its second step may ask as well.
+pub enum Who {
+    /// A signed-in user.
+    Caller(Box<session::Caller>),
+    /// A sign-in that waits.
+    Pending(Box<session::Pending>),
+}
+
+/// Either of them, told apart by the reference's prefix.
+pub struct CallerOrPending<E>(Who, PhantomData<E>);
+
+impl<E> CallerOrPending<E> {
+    /// Which of them.
+    pub fn into_inner(self) -> Who {
+        self.0
+    }
+}
+
+impl<E: ErrorOf> FromRequest for CallerOrPending<E> {
+    type Error = E;
+    type Future = LocalBoxFuture<'static, Result<Self, E>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = sent(&request)?;
+            let who = if flow::session::is_pending(&token) {
+                Who::Pending(Box::new(pending(&request, token).await?))
+            } else {
+                Who::Caller(Box::new(authenticate(&request, token).await?))
+            };
+            Ok(Self(who, PhantomData))
+        })
+    }
+}
+
+/// The bearer, which has to be there.
+fn sent(request: &HttpRequest) -> Result<Secret<String>, Rejected> {
+    let token = bearer(request.headers()).map_err(Rejected::from)?;
+    token.ok_or(Rejected::Refused(Refusal::TokenInvalid { sent: false }))
+}
+
+/// Which sign-in a reference names.
+async fn pending(
+    request: &HttpRequest,
+    token: Secret<String>,
+) -> Result<session::Pending, Rejected> {
+    let app = app(request)?;
+    Ok(app
+        .call(async |ctx| flow::session::pending(ctx, token).await)
+        .await?)
+}
+
+/// Who a bearer is.
+///
+/// # Errors
+/// The refusals and faults of `flow::session::authenticate`.
+pub async fn authenticate(
+    request: &HttpRequest,
+    token: Secret<String>,
+) -> Result<session::Caller, Rejected> {
+    let app = app(request)?;
+    let caller = app.call(async |ctx| flow::session::authenticate(ctx, token.expose()).await);
+    Ok(caller.await?)
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` when the header was not sent.
+///
+/// # Errors
+/// Refuses another scheme, a header sent twice, and what cannot be a token.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let flawed = Refusal::TokenInvalid { sent: true };
+    if values.next().is_some() {
+        return Err(flawed);
+    }
+    let value = value.to_str().map_err(|_| flawed.clone())?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(Refusal::TokenInvalid { sent: false });
+    }
+    let token = token.trim_matches(' ');
+    // A value that is a string is ASCII.
+    if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return Err(flawed);
+    }
+    Ok(Some(Secret::new(token.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+    use super::bearer;
+    use crate::model::Refusal;
+
+    fn read(values: &[&'static [u8]]) -> Result<Option<String>, Refusal> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            let value = HeaderValue::from_bytes(value).expect("a header");
+            headers.append(AUTHORIZATION, value);
+        }
+        Ok(bearer(&headers)?.map(|token| token.expose().clone()))
+    }
+
+    #[test]
+    fn only_one_bearer_is_a_bearer() {
+        assert_eq!(read(&[]), Ok(None));
+        for good in ["Bearer abc", "bearer abc", "BEARER   abc "] {
+            assert_eq!(
+                read(&[good.as_bytes()]),
+                Ok(Some("abc".to_owned())),
+                "{good}"
+            );
+        }
+        let sent = Refusal::TokenInvalid { sent: true };
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Bearer a\tb",
+            "Bearer \u{e4}",
+        ] {
+            assert_eq!(read(&[bad.as_bytes()]), Err(sent.clone()), "{bad}");
+        }
+        assert_eq!(read(&[b"Bearer abc", b"Bearer abc"]), Err(sent));
+        let nothing = Refusal::TokenInvalid { sent: false };
+        assert_eq!(read(&[b"Basic YTpi"]), Err(nothing.clone()));
+        assert_eq!(read(&[b""]), Err(nothing));
+    }
+}
