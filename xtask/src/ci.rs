@@ -7,20 +7,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    bench, compat, drift, generators, layers, lenient, linters, migrations, package, process,
-    released, schemathesis, sdk, semver, test, tools, workspace,
+    bench, compat, drift, generators, lenient, linters, migrations, package, process, released,
+    schemathesis, sdk, semver, test, tools, workspace,
 };
 
 /// A check and its name.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Checks of the code alone.
-const CODE: [Step; 6] = [
+const CODE: [Step; 5] = [
     ("fmt", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
     }),
     ("clippy", clippy),
-    ("layers", layers::run),
     ("migrations", migrations::run),
     ("package", package::run),
     ("semver", semver::run),

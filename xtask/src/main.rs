@@ -6,7 +6,6 @@ mod compat;
 mod documents;
 mod drift;
 mod generators;
-mod layers;
 mod lenient;
 mod linters;
 mod migrations;
@@ -64,8 +63,6 @@ enum Task {
         #[arg(long, conflicts_with_all = ["check", "only"])]
         few: bool,
     },
-    /// Checks who imports whom in the server.
-    Layers,
     /// Checks the documents in openapi/ with the rules of Redocly's linter and of Spectral.
     Linters,
     /// Checks that the migrations of both databases match, and runs SQLite's up, down and up.
@@ -122,7 +119,6 @@ fn run(task: Task) -> Result<bool> {
         Task::Drift => drift::run()?,
         Task::Generators { few: true, .. } => generators::few()?,
         Task::Generators { check, only, .. } => generators::run(check, only.as_deref())?,
-        Task::Layers => layers::run()?,
         Task::Linters => linters::run()?,
         Task::Migrations => migrations::run()?,
         Task::Openapi { check } => lenient::run(check)?,

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use countersign::clock::Clock;
+use countersign_base::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use totp_rs::Totp;

@@ -5,6 +5,7 @@ pub mod factor;
 pub mod flow;
 pub mod outcome;
 
-use countersign_base::{chance, clock, config, health, model};
+use countersign_base::{chance, clock, config, health};
+use countersign_model as model;
 use countersign_store as store;
 use countersign_vault as vault;

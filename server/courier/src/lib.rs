@@ -22,11 +22,10 @@ use tokio::time::sleep;
 
 use countersign_base::chance::Chance;
 use countersign_base::clock::Clock;
-use countersign_base::config::Settings;
+use countersign_base::config::{self, Settings};
 use countersign_base::health::Health;
-use countersign_base::model::notice::{Lane, Letter, Notice, masked};
-use countersign_base::model::{Result, Time};
-use countersign_base::{config, model};
+use countersign_model::notice::{Lane, Letter, Notice, masked};
+use countersign_model::{self as model, Result, Time};
 use countersign_store as store;
 use countersign_vault as vault;
 use store::Store;

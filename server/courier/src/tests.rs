@@ -21,7 +21,7 @@ use crate::store::{Engine, Options, Store, notices};
 use crate::vault::{Place, Vault};
 use countersign_base::chance::Chance;
 use countersign_base::clock::Clock;
-use countersign_base::schema;
+use countersign_model::schema;
 
 const NOW: Time = Time::from_seconds(1_800_000_000);
 

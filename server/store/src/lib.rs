@@ -5,8 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use countersign_base::model::{Error, Fault, Refusal, Result};
-use countersign_base::{model, schema};
+use countersign_model::{self as model, Error, Fault, Refusal, Result, schema};
 use tokio::sync::oneshot;
 
 pub mod api_keys;

@@ -22,8 +22,8 @@ use aws_lc_rs::{constant_time, digest as sha, hmac};
 use countersign_base::chance::Chance;
 use countersign_base::clock::Clock;
 use countersign_base::config::{Settings, SigningAlgorithm};
-use countersign_base::model::{Fault, Result, Secret, Time};
-use countersign_base::{chance, config, model};
+use countersign_base::{chance, config};
+use countersign_model::{self as model, Fault, Result, Secret, Time};
 
 pub use access::{
     absolute, can_be_made, make_folder, private, refuse_open_to_others, warn_of_group,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use countersign::config::Settings;
+use countersign_base::config::Settings;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use countersign::config::Settings;
+use countersign_base::config::Settings;
 
 use super::Sizes;
 use super::bare;

@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, anyhow};
-use countersign::model::Secret;
-use countersign::model::ids::Id;
-use countersign::model::reference::{Reference, ReferenceKind};
-use countersign::vault;
+use countersign_model::Secret;
+use countersign_model::ids::Id;
+use countersign_model::reference::{Reference, ReferenceKind};
+use countersign_vault as vault;
 use totp_rs::{Builder, Totp};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use countersign::clock::Clock;
+use countersign_base::clock::Clock;
 use totp_rs::Totp;
 
 use crate::server::Server;

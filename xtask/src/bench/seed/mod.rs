@@ -9,12 +9,12 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
-use countersign::chance::Chance;
-use countersign::clock::Clock;
-use countersign::config::Settings;
-use countersign::model::Secret;
-use countersign::model::ids::Id;
-use countersign::vault::{Hasher, Place, Vault};
+use countersign_base::chance::Chance;
+use countersign_base::clock::Clock;
+use countersign_base::config::Settings;
+use countersign_model::Secret;
+use countersign_model::ids::Id;
+use countersign_vault::{Hasher, Place, Vault};
 
 use super::report::thousands;
 use super::server::{self, Build};

@@ -7,7 +7,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
-use countersign::vault;
+use countersign_vault as vault;
 
 use super::{Common, users};
 use crate::process;

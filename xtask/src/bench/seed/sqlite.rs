@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use countersign::vault;
+use countersign_vault as vault;
 use rusqlite::{Connection, params};
 
 use super::{Common, users};
