@@ -62,7 +62,7 @@ describe("conversations", { concurrency: true }, () => {
     assert.ok(step.challenge && step.error?.code === "RESEND_ONLY_FOR_EMAIL");
 
     step = await step.challenge.answer(await phone.code());
-    assert.equal(step.done?.user.email, email);
+    assert.equal(step.done?.user.email, email, JSON.stringify(step));
     const { data } = await client.api.GET("/identity/me");
     assert.equal(data?.session.acr, "aal2");
   });
@@ -98,7 +98,7 @@ describe("conversations", { concurrency: true }, () => {
     step = await step.challenge.switchTo("email");
     assert.equal(step.challenge?.method, "email");
     step = await step.challenge!.answer(await server.mailed(email));
-    assert.equal(step.done?.user.email, email);
+    assert.equal(step.done?.user.email, email, JSON.stringify(step));
 
     const off = await client.turnOff("authenticator", PASSWORD);
     assert.ok(off.challenge);

@@ -128,7 +128,8 @@ export async function until<T>(
 /** The code on a line of its own, in the newest letter to an address. */
 function newest(outbox: string, email: string, read: Set<string>): string | undefined {
   if (!existsSync(outbox)) return undefined;
-  for (const name of readdirSync(outbox).sort().reverse()) {
+  const letters = readdirSync(outbox).filter((name) => name.endsWith(".eml"));
+  for (const name of letters.sort().reverse()) {
     const letter = readFileSync(join(outbox, name), "utf8");
     const code = /^\d{6}\r?$/m.exec(letter)?.[0].trim();
     if (!code || read.has(name) || !letter.includes(`To: ${email}`)) continue;
