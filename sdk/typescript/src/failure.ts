@@ -30,6 +30,7 @@ export interface FailureDetails {
  * No token, code or password is ever part of it.
  */
 export class Failure extends Error {
+  /** `Failure`. */
   override readonly name = "Failure";
   /** The HTTP status, if there was an answer. */
   readonly status: number | undefined;
@@ -112,7 +113,10 @@ interface Told<Data, Problem> {
 export async function settled<Data, Problem>(
   call: Promise<Told<Data, Problem>>,
 ): Promise<{ data: Data; error?: never } | { data?: never; error: Exclude<Problem, { code: FaultCode }> }> {
-  const { data, error, response } = await call;
+  const { data, error, response } = await call.catch((cause: unknown) => {
+    // Its message quotes the answer, which may have a token in it.
+    throw cause instanceof SyntaxError ? new Failure("The answer cannot be read.") : cause;
+  });
   if (response.ok) return { data: data as Data };
   const code = (Object(error) as Body).code;
   const { status } = response;

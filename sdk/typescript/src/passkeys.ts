@@ -4,6 +4,7 @@ import type { PasskeyCredential } from "./generated/identity.js";
 
 /** The passkey was not used: the user or the browser broke it off, or the time ran out. Nothing is spent. */
 export interface PasskeyCancelled {
+  /** A code of this client's own; no server says it. */
   readonly code: "PASSKEY_CANCELLED";
   /** One sentence for the user. */
   readonly message: string;
@@ -13,6 +14,7 @@ export interface PasskeyCancelled {
 
 /** The device already has a passkey of this account. */
 export interface PasskeyKnown {
+  /** A code of this client's own; no server says it. */
   readonly code: "PASSKEY_KNOWN";
   /** One sentence for the user. */
   readonly message: string;

@@ -126,7 +126,7 @@ export class Transport {
       }
       const pause = this.#mayRepeat(response, code, reads, isOneTime) ? pauseAfter(tries, response) : Infinity;
       const { tries: most, within } = this.#settings.retry;
-      if (tries < most && Date.now() - begun + pause <= within) await new Promise((resolve) => setTimeout(resolve, pause));
+      if (tries < most && Date.now() - begun + pause <= within) await paused(pause, request.signal);
       else if (response) return response;
       else throw new Failure("No answer came from the server.", { cause });
     }
@@ -172,4 +172,14 @@ async function told(response: Response): Promise<{ code?: string; maxAge?: numbe
 function pauseAfter(tries: number, response: Response | undefined): number {
   const asked = response && pauseOf(response);
   return asked === undefined ? 2 ** tries * (50 + Math.random() * 50) : asked * 1000 + Math.random() * SPREAD;
+}
+
+function paused(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
 }

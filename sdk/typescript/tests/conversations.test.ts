@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-describe("conversations", { concurrency: true }, () => {
+describe("conversations", { concurrency: 3 }, () => {
   test("a wrong code at registration leaves the challenge and says what is left", async () => {
     const client = server.client();
     const email = "register@example.com";

@@ -32,7 +32,7 @@ const busy = (status: number, retryAfter?: string, body: object = { code: "SERVI
   new Response(JSON.stringify(body), { status, headers: retryAfter ? { "Retry-After": retryAfter } : {} });
 const lost = () => Promise.reject(new TypeError("the line is broken"));
 
-describe("what is sent again", { concurrency: true }, () => {
+describe("what is sent again", { concurrency: 3 }, () => {
   test("a read waits as long as Retry-After says", async () => {
     const { client, seen } = hindered("/healthz", [busy(503, "1")]);
     assert.equal((await client.api.GET("/healthz")).data?.status, "ok");
@@ -86,11 +86,21 @@ describe("what is sent again", { concurrency: true }, () => {
     await assert.rejects(client.signIn("nobody@example.com", PASSWORD), { status: 502, message: /not one of this server's/ });
   });
 
+  test("an answer that cannot be read is a failure that quotes none of it", async () => {
+    const { client } = hindered("/login", [() => new Response('{"accessToken":"eyJ', { status: 200 })]);
+    await assert.rejects(client.signIn("nobody@example.com", PASSWORD), (error) => error instanceof Failure && !/eyJ/.test(String(error.stack)));
+  });
+
   test("whoever gives up gets their own reason, and a server that hangs is given up", async () => {
     const { client } = hindered("/healthz", [busy(503, "5")]);
     await registered(server, client);
     const signal = AbortSignal.abort(new Error("gone"));
     await assert.rejects(client.api.GET("/identity/me", { signal }), { message: "gone" });
+    const leaving = new AbortController();
+    const begun = Date.now();
+    setTimeout(() => leaving.abort(new Error("gone")), 100);
+    await assert.rejects(client.api.GET("/healthz", { signal: leaving.signal }), { message: "gone" });
+    assert.ok(Date.now() - begun < 3000, "the pause is not waited out");
     const slow = server.client({
       timeout: 50,
       retry: { tries: 1 },

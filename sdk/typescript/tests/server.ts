@@ -24,6 +24,8 @@ const ROOT = resolve(import.meta.dirname, "../../..");
 export interface Server {
   /** `http://localhost:PORT`. */
   readonly url: string;
+  /** The same, as clients call it. */
+  readonly baseUrl: string;
   /** A client of it. */
   client(options?: ClientOptions): Client;
   /** The newest code in a mail to an address that was not read before. */
@@ -39,7 +41,13 @@ export async function start(settings: Record<string, string> = {}): Promise<Serv
   const folder = mkdtempSync(join(tmpdir(), "countersign-sdk-"));
   const port = await freePort();
   const url = `http://localhost:${port}`;
-  const environment: Record<string, string> = { LISTEN: `127.0.0.1:${port}`, DATA_DIR: join(folder, "data"), ...settings };
+  const environment: Record<string, string> = {
+    LISTEN: `127.0.0.1:${port}`,
+    DATA_DIR: join(folder, "data"),
+    // Many tests at once hash many passwords at once.
+    HASH_QUEUE: "64",
+    ...settings,
+  };
   const child = spawn(binary, ["serve"], {
     cwd: folder,
     env: Object.fromEntries(Object.entries(environment).map(([name, value]) => [`COUNTERSIGN_${name}`, value])),
@@ -55,6 +63,7 @@ export async function start(settings: Record<string, string> = {}): Promise<Serv
   const read = new Set<string>();
   return {
     url,
+    baseUrl: url,
     client: (options) => new Client({ baseUrl: url, ...options }),
     mailed: (email) => until(() => newest(join(folder, "data/outbox"), email, read), () => `no mail to ${email}:\n${log}`),
     stop: () => stop(child, folder),

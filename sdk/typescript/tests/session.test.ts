@@ -7,6 +7,8 @@ import { inspect } from "node:util";
 
 import { Client, type Tokens, type TokenStore, memoryStore } from "countersign-sdk";
 import { flashback } from "countersign-sdk/flashback";
+import { netevia } from "countersign-sdk/netevia";
+import { veeam } from "countersign-sdk/veeam";
 
 import { PASSWORD, type Server, registered, start, withApp } from "./server.js";
 
@@ -37,7 +39,7 @@ function counting() {
   return counted;
 }
 
-describe("the session", { concurrency: true }, () => {
+describe("the session", { concurrency: 3 }, () => {
   test("parallel calls cause one renewal", async () => {
     const store = memoryStore();
     const counted = counting();
@@ -146,4 +148,13 @@ describe("the session", { concurrency: true }, () => {
     const client = server.client();
     await assert.rejects(client.fetch(new Request("http://localhost:1/identity/me")), /no such address/);
   });
+});
+
+test("the clients of the other documents have their types and errors", async () => {
+  const own = await netevia(server).POST("/api/auth/v2", { body: { login: "nobody@example.com", password: PASSWORD } });
+  assert.equal(own.error?.code, "INVALID_CREDENTIALS");
+  const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+  const body = { grant_type: "Password", username: "somebody@example.com", password: PASSWORD } as const;
+  const token = await veeam({ baseUrl: server.url }).POST("/api/oauth2/token", { headers, body });
+  assert.equal(token.error?.code, "INVALID_CREDENTIALS");
 });

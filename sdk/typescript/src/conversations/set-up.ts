@@ -20,9 +20,13 @@ type SetUpGoing = Refusal<"verifyMfaSetup"> | Refusal<"resendMfaCode"> | Passkey
 
 /** The challenge of each method. */
 export interface SetUpChallenges {
+  /** Codes of an app. */
   authenticator: AppSetUp;
+  /** Codes by mail. */
   email: MailSetUp;
+  /** Codes by SMS. */
   sms: TextSetUp;
+  /** A passkey. */
   passkey: PasskeySetUp;
 }
 
