@@ -218,7 +218,11 @@ fn server(
         write: seconds(settings.request_timeout_seconds),
     };
     let most = door::most(&settings, threads);
-    let door = Door { most, patience };
+    let door = Door {
+        most,
+        most_bytes: door::UNANSWERED_BYTES / threads,
+        patience,
+    };
     let served = served(&settings)?;
     let (app, edge) = (app.clone(), Arc::clone(edge));
     let shutdown = u64::from(settings.shutdown_timeout_seconds);

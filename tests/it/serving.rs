@@ -18,6 +18,7 @@ tests! {
     an_answer_that_nobody_takes_is_given_up,
     idle_connections_make_room_for_new_ones,
     what_is_answered_makes_no_room,
+    unfinished_heads_take_a_bounded_memory,
     a_body_that_ends_too_soon_is_refused,
     a_stop_lets_running_requests_end,
     a_database_that_hangs_is_not_waited_for,
@@ -205,6 +206,32 @@ async fn idle_connections_make_room_for_new_ones() {
     }
     let fresh = server.over_new_connections();
     fresh.login(&alice.email, PASSWORD).await.is(200);
+}
+
+/// What all connections together may keep without an answer (`server/PARAMETERS.md`).
+const UNANSWERED: usize = 64 * 1024 * 1024;
+
+async fn unfinished_heads_take_a_bounded_memory() {
+    let server = Server::with(|settings| settings.http_connections = 4096).await;
+    let alice = server.registered("alice@example.com").await;
+    let long = format!(
+        "GET /healthz HTTP/1.1\r\nX-Long: {}",
+        "x".repeat(120 * 1024)
+    );
+    let asked = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for sent in [long.clone(), format!("{asked}{long}")] {
+        let mut held = idle(&server, 700, &sent).await;
+        let fresh = server.over_new_connections();
+        fresh.login(&alice.email, PASSWORD).await.is(200);
+        let mut open = 0;
+        for stream in &mut held {
+            let mut answer = vec![0; 64 * 1024];
+            let ended =
+                async { while stream.read(&mut answer).await.is_ok_and(|bytes| bytes > 0) {} };
+            open += usize::from(timeout(Duration::from_millis(5), ended).await.is_err());
+        }
+        assert!(open > 300 && open * long.len() <= UNANSWERED, "{open} stay");
+    }
 }
 
 async fn what_is_answered_makes_no_room() {

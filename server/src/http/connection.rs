@@ -3,6 +3,9 @@
 //! The framework times the first head of a connection and the idle time after an answer. It does not time the
 //! head of a second request, nor an answer that nobody takes; both are timed here. Bodies are timed where
 //! they are read, since they are refused in the words of an API.
+//!
+//! Memory is bounded for all connections of a worker together, since the framework reads up to 128 KiB of a head
+//! from each: past [`Lines`]' limit the connection that sent most without an answer gives way.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -49,12 +52,21 @@ pub struct Line {
     took: Cell<Instant>,
     given_up: Cell<bool>,
     task: RefCell<Option<Waker>>,
+    /// Bytes that came and belong to no answered request.
+    unanswered: Cell<usize>,
+    /// Bytes of the request that is being answered.
+    handled: Cell<usize>,
+    /// The unanswered bytes of all connections of this worker.
+    of_all: Rc<Cell<usize>>,
 }
 
 impl Line {
-    fn new() -> Self {
+    fn new(of_all: Rc<Cell<usize>>) -> Self {
         let now = Instant::now();
         Self {
+            unanswered: Cell::new(0),
+            handled: Cell::new(0),
+            of_all,
             phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
             took: Cell::new(now),
@@ -72,6 +84,27 @@ impl Line {
     pub fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
+        if phase == Phase::Idle {
+            self.answered();
+        }
+    }
+
+    /// That so many of the bytes that came belong to the request that is being answered.
+    pub fn handle(&self, bytes: usize) {
+        self.handled.set(self.handled.get() + bytes);
+    }
+
+    /// What is left after an answer is the beginning of the next request, unless it is too little to be more
+    /// than the imprecision of counting heads.
+    fn answered(&self) {
+        let left = self.unanswered.get().saturating_sub(self.handled.take());
+        self.hold(if left < IMPRECISION { 0 } else { left });
+    }
+
+    /// That it holds so many unanswered bytes now.
+    fn hold(&self, bytes: usize) {
+        let before = self.unanswered.replace(bytes);
+        self.of_all.set(self.of_all.get() - before + bytes);
     }
 
     /// When it is given up unless more of a request comes; `None` where others watch.
@@ -88,6 +121,7 @@ impl Line {
     /// Ends it at its next turn, and gives it that turn.
     fn give_up(&self) {
         self.given_up.set(true);
+        self.hold(0);
         if let Some(task) = self.task.take() {
             task.wake();
         }
@@ -98,9 +132,15 @@ impl Line {
     }
 }
 
+/// Bytes of a head that may be counted wrongly: spaces around values, the version, the ends of lines.
+const IMPRECISION: usize = 1024;
+
 /// The connections of one worker, so many at most.
 pub struct Lines {
     most: usize,
+    /// Bytes of requests without an answer at most, of all connections together.
+    most_bytes: usize,
+    unanswered: Rc<Cell<usize>>,
     patience: Patience,
     next: Cell<u64>,
     open: RefCell<BTreeMap<u64, Rc<Line>>>,
@@ -108,9 +148,11 @@ pub struct Lines {
 
 impl Lines {
     /// None yet.
-    pub fn new(most: usize, patience: Patience) -> Rc<Self> {
+    pub fn new(most: usize, most_bytes: usize, patience: Patience) -> Rc<Self> {
         Rc::new(Self {
             most,
+            most_bytes,
+            unanswered: Rc::default(),
             patience,
             next: Cell::new(0),
             open: RefCell::new(BTreeMap::new()),
@@ -121,7 +163,10 @@ impl Lines {
     /// those that wait for a request, then among those that owe a body. One that is answered never does.
     pub fn admit(self: &Rc<Self>, io: TcpStream) -> Stream {
         self.make_room();
-        let (number, line) = (self.next.get(), Rc::new(Line::new()));
+        let (number, line) = (
+            self.next.get(),
+            Rc::new(Line::new(Rc::clone(&self.unanswered))),
+        );
         self.next.set(number + 1);
         self.open.borrow_mut().insert(number, Rc::clone(&line));
         Stream {
@@ -144,6 +189,23 @@ impl Lines {
         let oldest = may_go.min_by_key(|line| (line.phase() == Phase::Body, line.since.get()));
         if let Some(line) = oldest {
             line.give_up();
+        }
+    }
+}
+
+impl Lines {
+    /// Counts what came of a request; past the most, the connections that hold most give way. One that is answered
+    /// never does.
+    fn count(&self, line: &Line, bytes: usize) {
+        line.hold(line.unanswered.get() + bytes);
+        while self.unanswered.get() > self.most_bytes {
+            let open = self.open.borrow();
+            let may_go = open.values().filter(|line| line.phase() != Phase::Busy);
+            let largest = may_go.max_by_key(|line| line.unanswered.get());
+            match largest.filter(|line| line.unanswered.get() > 0) {
+                Some(line) => line.give_up(),
+                None => return,
+            }
         }
     }
 }
@@ -214,6 +276,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.line.hold(0);
         self.lines.open.borrow_mut().remove(&self.number);
     }
 }
@@ -231,9 +294,11 @@ impl AsyncRead for Stream {
         }
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, buffer) {
-            if this.line.phase() == Phase::Idle && buffer.filled().len() > before {
+            let came = buffer.filled().len() - before;
+            if this.line.phase() == Phase::Idle && came > 0 {
                 this.line.enter(Phase::Head);
             }
+            this.lines.count(&this.line, came);
             return Poll::Ready(read);
         }
         this.line.remember(cx);

@@ -242,7 +242,10 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<BytesMut, Rejec
     let line = request.conn_data::<Rc<Line>>();
     line.inspect(|line| line.enter(Phase::Body));
     let body = gather(request, payload).await;
-    line.inspect(|line| line.enter(Phase::Busy));
+    line.inspect(|line| {
+        line.handle(body.as_ref().map_or(0, |body| body.len()));
+        line.enter(Phase::Busy);
+    });
     body
 }
 

@@ -102,6 +102,13 @@ impl Line {
     }
 }
 
+/// About how many bytes the head of a request took: its ends of lines, too.
+fn head_bytes(request: &ServiceRequest) -> usize {
+    let lines = request.headers().iter();
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.uri().path().len() + request.query_string().len() + lines.sum::<usize>()
+}
+
 /// Names the request, hands it on, and sees to it that there is an answer with all its headers.
 ///
 /// # Errors
@@ -129,7 +136,10 @@ pub async fn trace<B: MessageBody + 'static>(
     };
     request.head_mut().method = line.handled_as();
     let connection = line.connection.clone();
-    connection.iter().for_each(|one| one.enter(Phase::Busy));
+    connection.iter().for_each(|one| {
+        one.handle(head_bytes(&request));
+        one.enter(Phase::Busy);
+    });
     // Whatever the filter lets through, it says of which request it is.
     let span = tracing::error_span!("request", id = %id, trace_id);
     let handled = handle(&edge, &line, request, next).instrument(span);

@@ -17,9 +17,15 @@ use crate::http::connection::{Lines, Patience, Stream};
 pub struct Door {
     /// Connections of one worker at most; past it one gives way for each that comes.
     pub most: usize,
+    /// Bytes of requests without an answer at most, of all connections of one worker together.
+    pub most_bytes: usize,
     /// How long one may keep us waiting.
     pub patience: Patience,
 }
+
+/// Bytes of requests without an answer at most, of all connections together: 64 KiB for each of a thousand slow
+/// clients, and little beside what a small machine has.
+pub const UNANSWERED_BYTES: usize = 64 * 1024 * 1024;
 
 impl Door {
     /// Connections of one worker at most that the kernel hands over: a few more than [`Self::most`],
@@ -42,7 +48,11 @@ impl ServiceFactory<TcpStream> for Door {
     type Future = Ready<Result<Doorman, ()>>;
 
     fn new_service(&self, (): ()) -> Self::Future {
-        ready(Ok(Doorman(Lines::new(self.most, self.patience))))
+        ready(Ok(Doorman(Lines::new(
+            self.most,
+            self.most_bytes,
+            self.patience,
+        ))))
     }
 }
 
@@ -122,6 +132,7 @@ mod tests {
         for threads in [1, 2, 64] {
             let door = Door {
                 most: most(&settings, threads),
+                most_bytes: UNANSWERED_BYTES / threads,
                 patience: Patience {
                     head: std::time::Duration::ZERO,
                     idle: std::time::Duration::ZERO,
