@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     bench, compat, drift, generators, layers, lenient, linters, migrations, package, process,
-    released, schemathesis, sdk, semver, test, tools, workspace,
+    released, schemathesis, sdk, semver, test, tools, typescript, workspace,
 };
 
 /// A check by its name.
@@ -28,7 +28,7 @@ const CODE: [Step; 6] = [
 /// What proves that the server does what the documents say.
 ///
 /// Of the generators, a few are tried: the others need Java, Go and 300 MB of tools. `cargo xtask generators --check` tries all.
-const CONTRACT: [Step; 10] = [
+const CONTRACT: [Step; 11] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
     ("compat", compat::run),
@@ -37,6 +37,7 @@ const CONTRACT: [Step; 10] = [
     ("linters", linters::run),
     ("generators --few", generators::few),
     ("test", tests),
+    ("typescript", typescript::check),
     ("released", released::run),
     ("schemathesis", schemathesis::run),
 ];

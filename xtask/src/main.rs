@@ -22,6 +22,7 @@ mod semver;
 mod server;
 mod test;
 mod tools;
+mod typescript;
 mod workspace;
 
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ enum Task {
     Released,
     /// Sends generated requests to a running server and holds the answers against the spec.
     Schemathesis,
-    /// Writes the generated part of the Rust SDK.
+    /// Writes the generated part of the SDKs.
     Sdk {
         /// Writes nothing; fails when a generated file is not up to date.
         #[arg(long)]
@@ -88,13 +89,15 @@ enum Task {
     /// Compares the Rust SDK's public API with that of the last release: the version in Cargo.toml must say what became of it.
     Semver,
     /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the lenient twins, the last release, the SDK and its last one, the validator, the linters,
+    /// server to the documents: drift, the lenient twins, the last release, the SDKs and the last one, the validator, the linters,
     /// schemathesis.
     Test {
         /// Handed to `cargo test`, which alone is run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Builds the TypeScript SDK, tests it against the server in Node and in Chromium, and measures its bundle.
+    Typescript,
 }
 
 fn main() -> ExitCode {
@@ -128,6 +131,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Semver => semver::run()?,
         Task::Test { arguments } if arguments.is_empty() => ci::contract()?,
         Task::Test { arguments } => return test::run(&arguments),
+        Task::Typescript => typescript::check()?,
     }
     Ok(true)
 }

@@ -35,15 +35,7 @@ impl Server {
     ///
     /// When it does not build, or is not ready in time.
     pub fn start(settings: &[(&str, &str)]) -> Result<Self> {
-        // With the tests, so that everything is built with the features that `cargo test` has built it with.
-        process::run(process::cargo().args([
-            "build",
-            "--workspace",
-            "--bin",
-            "countersign",
-            "--tests",
-        ]))?;
-        let binary = workspace::target().join("debug/countersign");
+        let binary = build()?;
         let folder = tempfile::Builder::new()
             .prefix("countersign-")
             .tempdir()
@@ -220,6 +212,23 @@ impl Server {
             serde_json::from_str(&text).with_context(|| format!("POST {path} answers no JSON"))
         })
     }
+}
+
+/// Builds the server: where its binary is.
+///
+/// # Errors
+///
+/// When it does not build.
+pub fn build() -> Result<PathBuf> {
+    // With the tests, so that everything is built with the features that `cargo test` has built it with.
+    process::run(process::cargo().args([
+        "build",
+        "--workspace",
+        "--bin",
+        "countersign",
+        "--tests",
+    ]))?;
+    Ok(workspace::target().join("debug/countersign"))
 }
 
 impl Drop for Server {

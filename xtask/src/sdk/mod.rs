@@ -1,4 +1,4 @@
-//! `cargo xtask sdk [--check]`: writes the generated part of the Rust SDK from the documents in openapi/.
+//! `cargo xtask sdk [--check]`: writes the generated part of the SDKs from the documents in openapi/. Here, the one in Rust.
 //!
 //! One document becomes `sdk/rust/src/generated/NAME.rs` (types, errors, calls) and `NAME_mock.rs` (httpmock helpers).
 //! The document itself stays faithful to the wire; what makes the SDK last (`constants`, `open`, `plain`) and what keeps
@@ -32,7 +32,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::documents::parse;
-use crate::workspace;
+use crate::{typescript, workspace};
 
 /// A document as progenitor and the finishing steps take it.
 pub struct Lowered {
@@ -86,7 +86,7 @@ pub fn run(check: bool) -> Result<()> {
         );
     }
     println!("sdk: {total} generated files are up to date");
-    Ok(())
+    typescript::types::run(check)
 }
 
 /// All steps in memory, in their order: each one builds on what the one before left.
