@@ -6,7 +6,7 @@
 
 export { Client, type ClientOptions } from "./client.js";
 export { Failure, type FailureDetails, type FaultCode, unexpected } from "./failure.js";
-export { type Tokens, type TokenStore, memoryStore, webStore } from "./store.js";
+export { type Tokens, type TokenStore, localStore, memoryStore, tabStore } from "./store.js";
 export type { Retry, StepUpWanted } from "./transport.js";
 export type { Coded, Final, FinalCode, Passing, Refusal, Step } from "./steps.js";
 export type { Resent, Shown, SignedIn } from "./core.js";

@@ -9,7 +9,7 @@ import { type Browser, type BrowserContext, type Page, chromium } from "playwrig
 
 import type { Client, Tokens } from "countersign-sdk";
 
-import { PASSWORD, type Server, start } from "./server.js";
+import { PASSWORD, type Server, start, until } from "./server.js";
 
 /** What the page of these tests has. */
 declare const sdk: typeof import("countersign-sdk");
@@ -19,7 +19,7 @@ declare const mailed: (email: string) => Promise<string>;
 const PAGE = `<!doctype html><title>Test</title><script type="module">
   import * as sdk from "/test/sdk.js";
   globalThis.sdk = sdk;
-  globalThis.client = new sdk.Client({ store: sdk.webStore(localStorage) });
+  globalThis.client = new sdk.Client({ store: sdk.localStore() });
 </script>`;
 
 let server: Server;
@@ -147,13 +147,45 @@ test("without the lock the two would end it, so the test above tests something",
   assert.equal(isAlive, false);
 });
 
+test("a tab that gets the lock reads what the one before it wrote", async () => {
+  const context = await browser.newContext();
+  const tabs = [await opened(context), await opened(context)];
+  await tabs[0]?.evaluate(async () => {
+    await sdk.localStore("count").set({ accessToken: "", refreshToken: "", expiresAt: 0, renewAt: 0, signIn: "" });
+  });
+  const each = 200;
+  const count = (tab: Page) =>
+    tab.evaluate(async (each) => {
+      const store = sdk.localStore("count");
+      for (let number = 0; number < each; number += 1) {
+        await store.lock?.(async () => {
+          const tokens = await store.get();
+          if (tokens) await store.set({ ...tokens, expiresAt: tokens.expiresAt + 1 });
+        });
+      }
+    }, each);
+  await Promise.all(tabs.map(count));
+  const [one, two] = await Promise.all(
+    tabs.map((tab) =>
+      tab.evaluate(() => {
+        const store = sdk.localStore("count");
+        return store.lock?.(async () => (await store.get())?.expiresAt);
+      }),
+    ),
+  );
+  assert.deepEqual([one, two], [2 * each, 2 * each]);
+  await context.close();
+});
+
 /** Two tabs of one session make two calls each, at once, when the access token is near its end. */
 async function twoTabs(email: string, withLock: boolean) {
   const context = await browser.newContext();
   let renewals = 0;
   await context.route("**/identity/token/refresh", async (route) => {
     renewals += 1;
-    await sleep(500);
+    // Long enough for the other tab to come, too; without the lock it does.
+    if (withLock) await sleep(500);
+    else await until(() => renewals === 2, () => "the other tab does not renew");
     await route.continue();
   });
   const [one, two] = [await opened(context), await opened(context)];
@@ -161,7 +193,7 @@ async function twoTabs(email: string, withLock: boolean) {
   const call = (tab: Page) =>
     tab.evaluate(async (withLock) => {
       if (!withLock) {
-        const { get, set } = sdk.webStore(localStorage);
+        const { get, set } = sdk.localStore();
         client = new sdk.Client({ store: { get, set } });
       }
       const answers = await Promise.all([client.api.GET("/identity/me"), client.api.GET("/identity/me")]);

@@ -43,6 +43,18 @@ describe("conversations", { concurrency: 3 }, () => {
     assert.equal(await client.isSignedIn(), false);
   });
 
+  test("a code of a newer server is no case of the switch, and becomes a failure", async () => {
+    const body = { code: "SOME_LATER_CODE", message: "Something new.", statusCode: 400, requestId: "01a2" };
+    const client = server.client({ fetch: async () => new Response(JSON.stringify(body), { status: 400 }) });
+    const step = await client.signIn("alice@example.com", PASSWORD);
+    assert.throws(() => told(step), {
+      name: "Failure",
+      message: "400 SOME_LATER_CODE: Something new. (request 01a2)",
+      code: "SOME_LATER_CODE",
+      status: 400,
+    });
+  });
+
   test("a sign-in with an authenticator app, after a wrong code and an empty one", async () => {
     const { email, phone } = await withApp(server, server.client());
     const client = server.client();
