@@ -28,7 +28,7 @@ export interface ClientOptions {
    * It must not wait for a call that itself needs fresh proof: that would wait for it.
    */
   readonly stepUp?: (wanted: StepUpWanted) => unknown;
-  /** Told when the session ends: signed out, or not to be renewed any more. Show the sign-in. */
+  /** Told when the session ends: signed out here, or found to be over. Show the sign-in. */
   readonly signedOut?: () => void;
   /** A key made by an administrator, sent with the calls that one opens. Never in a browser. */
   readonly apiKey?: string;

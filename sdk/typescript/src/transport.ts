@@ -84,14 +84,13 @@ export class Transport {
     const takesBearer = !OPEN.test(path) && !request.headers.has("Authorization");
     const bearer = takesBearer ? await this.session.fresh() : undefined;
     const signIn = (await this.session.tokens())?.signIn;
-    const response = await this.#sent(request, path, bearer);
-    if (path === "/identity/logout" && (response.ok || (await told(response)).code === "TOKEN_INVALID")) {
-      await this.session.end(signIn);
-    }
+    const response = await this.#sent(request, path, bearer, signIn);
+    const isOver = response.ok ? path === "/identity/logout" : bearer && (await told(response)).code === "TOKEN_INVALID";
+    if (isOver) await this.session.end(signIn);
     return response;
   }
 
-  async #sent(request: Request, path: string, first: string | undefined): Promise<Response> {
+  async #sent(request: Request, path: string, first: string | undefined, signIn: string | undefined): Promise<Response> {
     const reads = request.method === "GET" || request.method === "HEAD";
     // Of other documents than the native one it is not known here, so they count as such.
     const isOneTime = !reads && (ONE_TIME.test(path) || !path.startsWith("/identity/"));
@@ -121,6 +120,8 @@ export class Transport {
           next = await this.#lift(bearer, { maxAge, method: request.method, path });
         }
         if (!next || next === bearer) return response;
+        // What one user was refused is not done in the name of another one who has signed in meanwhile.
+        if ((await this.session.tokens())?.signIn !== signIn) return response;
         bearer = next;
         continue;
       }

@@ -167,6 +167,17 @@ describe("conversations", { concurrency: 3 }, () => {
     assert.equal(answer.status, 401);
     assert.equal(await client.signOut(), false, "nobody is signed in any more");
   });
+
+  test("a session that was ended elsewhere is noticed at the next call", async () => {
+    let ends = 0;
+    const client = server.client({ signedOut: () => (ends += 1) });
+    await registered(server, client);
+    const headers = { Authorization: `Bearer ${await client.accessToken()}` };
+    await fetch(`${server.url}/identity/logout`, { method: "POST", headers });
+    assert.equal((await client.api.GET("/identity/me")).error?.code, "TOKEN_INVALID");
+    assert.equal(await client.isSignedIn(), false);
+    assert.equal(ends, 1);
+  });
 });
 
 /** How a program tells a sign-in's end. It compiles only because every code has its case. */

@@ -118,6 +118,25 @@ describe("the session", { concurrency: 3 }, () => {
     assert.equal((await client.api.GET("/identity/me")).response.status, 200);
   });
 
+  test("what one user was refused is not done in the name of the next", async () => {
+    const store = memoryStore();
+    const other = server.client({ store });
+    let sent = 0;
+    const client = server.client({
+      store,
+      fetch: async (request) => {
+        if (!request.url.endsWith("/me")) return fetch(request);
+        sent += 1;
+        // While the call is on its way, somebody else signs in on the same page.
+        await registered(server, other);
+        return new Response(JSON.stringify({ code: "TOKEN_EXPIRED", message: "Expired." }), { status: 401 });
+      },
+    });
+    await registered(server, client);
+    assert.equal((await client.api.GET("/identity/me")).error?.code, "TOKEN_EXPIRED");
+    assert.equal(sent, 1);
+  });
+
   test("a session of one document opens the others", async () => {
     const client = server.client();
     const email = await registered(server, client);
