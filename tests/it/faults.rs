@@ -1,4 +1,5 @@
-//! Faults: a database that is out is 503, a row that makes no sense is 500, too much at once is 503; and nothing is told.
+//! Faults: without a database the answer is 503, with a corrupt row 500, with too much load 503. No
+//! answer reveals details.
 
 use contract_tests::call::{Method, at_once, outcomes};
 use contract_tests::contract::{Contract, Operation};
@@ -14,7 +15,7 @@ tests! {
     one_persons_broken_row_is_nobody_elses,
 }
 
-/// A person with everything, and a token for each step.
+/// A user with all methods, and a token for each step.
 struct World {
     alice: Person,
     key: String,
@@ -65,7 +66,7 @@ impl World {
         }
     }
 
-    /// A call of an operation that goes well as long as the server does.
+    /// Makes a call of an operation that succeeds as long as the server works.
     fn call(&self, operation: &Operation) -> Call {
         let Self { alice, .. } = self;
         let server = &alice.server;
@@ -115,7 +116,7 @@ impl World {
     }
 }
 
-/// Operations that use the database, and so can find it out.
+/// Returns the operations that use the database, and so can notice its failure.
 fn using_the_database() -> impl Iterator<Item = &'static Operation> {
     let others = ["getJsonWebKeySet", "getHealth", "getReadiness"];
     Contract::get()
@@ -123,7 +124,7 @@ fn using_the_database() -> impl Iterator<Item = &'static Operation> {
         .filter(move |operation| !others.contains(&operation.id.as_str()))
 }
 
-/// That nothing of what went wrong is told.
+/// Asserts that an answer reveals nothing of what went wrong.
 fn tells_nothing(answer: &Answer) {
     for word in [
         "sql",
@@ -185,7 +186,7 @@ async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
         "UPDATE sessions SET acr = 'nonsense'",
         "UPDATE challenges SET purpose = 'nonsense'",
         "UPDATE users SET role = 'nonsense'",
-        // What the operations on registrations write is refused by the database.
+        // Makes the database refuse what the operations on registrations write.
         "CREATE UNIQUE INDEX odd_registrations ON registrations (attempts)",
         "CREATE UNIQUE INDEX odd_users ON users (length(password_hash))",
         "CREATE UNIQUE INDEX odd_ceremonies ON ceremonies (length(secret_hash))",
@@ -211,7 +212,7 @@ async fn a_fault_keeps_nothing_that_came_before_it() {
     alice.enable_authenticator().await;
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
-    // The last thing a sign-in writes.
+    // The last row that a sign-in writes.
     server
         .database
         .run("ALTER TABLE refresh_tokens RENAME TO refresh_tokens_gone");
@@ -296,7 +297,7 @@ async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
         );
     }
     assert!(compared < 20, "{compared}: too few were refused to tell");
-    // What was not compared does not count.
+    // A password that was not compared does not count.
     alice.login().await.is(200);
 }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask ci` and `cargo xtask test`: checks in the order in which they are cheap, each timed; stops at the first failure.
+//! `cargo xtask ci` and `cargo xtask test`: runs the checks, cheap ones first, times each, and
+//! stops at the first failure.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,10 +11,10 @@ use crate::{
     released, schemathesis, sdk, semver, test, tools, typescript, workspace,
 };
 
-/// A check by its name.
+/// A check and its name.
 type Step = (&'static str, fn() -> Result<()>);
 
-/// What CI runs of the code alone.
+/// Checks of the code alone.
 const CODE: [Step; 6] = [
     ("fmt", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
@@ -25,9 +26,10 @@ const CODE: [Step; 6] = [
     ("semver", semver::run),
 ];
 
-/// What proves that the server does what the documents say.
+/// Checks that the server does what the documents say.
 ///
-/// Of the generators, a few are tried: the others need Java, Go and 300 MB of tools. `cargo xtask generators --check` tries all.
+/// Only a few generators are tried, since the others need Java, Go and 300 MB of tools.
+/// `cargo xtask generators --check` tries all.
 const CONTRACT: [Step; 11] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
@@ -42,23 +44,23 @@ const CONTRACT: [Step; 11] = [
     ("schemathesis", schemathesis::run),
 ];
 
-/// What CI runs last, as it takes the build that the tests have left.
+/// Checks that come last, as they use the build that the tests have left.
 const SPEED: [Step; 1] = [("bench --instructions", bench::instructions::ci)];
 
 /// Runs all steps and prints how long each took.
 ///
 /// # Errors
 ///
-/// When a step fails; the ones after it are not run.
+/// Fails if a step fails. The steps after it are not run.
 pub fn run() -> Result<()> {
     through(&[CODE.as_slice(), CONTRACT.as_slice(), SPEED.as_slice()].concat())
 }
 
-/// Runs the tests, and what else holds the server to the documents.
+/// Runs the tests and the other checks of the server against the documents.
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// Fails as [`run`] does.
 pub fn contract() -> Result<()> {
     through(&CONTRACT)
 }
@@ -109,7 +111,7 @@ fn tests() -> Result<()> {
     Ok(())
 }
 
-/// Is each document valid OpenAPI?
+/// Checks that each document is valid OpenAPI.
 fn validate() -> Result<()> {
     let tool = tools::python_tool("openapi-spec-validator")?;
     let documents = sdk::read_documents()?;

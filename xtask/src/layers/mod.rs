@@ -1,4 +1,4 @@
-//! `cargo xtask layers`: does the server's code keep to the table of who may import whom?
+//! `cargo xtask layers`: checks that the server's code follows the table of who may import whom.
 
 mod scan;
 mod table;
@@ -15,11 +15,11 @@ use crate::workspace;
 use scan::{Named, Scan};
 use table::{EXCEPTIONS, Layer};
 
-/// Checks every file of `server/src`, prints one sentence per breach.
+/// Checks every file of `server/src` and prints one sentence for each breach.
 ///
 /// # Errors
 ///
-/// When a file breaks the table, is in no layer or cannot be read.
+/// Fails if a file breaks the table, is in no layer or cannot be read.
 pub fn run() -> Result<()> {
     let source = workspace::root().join("server/src");
     let mut files = Vec::new();
@@ -50,7 +50,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// All breaches in files given as (path from `server/src`, text).
+/// Returns all breaches in files given as (path from `server/src`, text).
 fn breaches(files: &[(String, String)]) -> Result<Vec<String>> {
     let mut scans = Vec::new();
     let mut tests = BTreeSet::new();
@@ -106,7 +106,7 @@ fn breaches_of(path: &str, named: &[Named]) -> Vec<String> {
     found
 }
 
-/// A path from the crate's root that this layer must not use.
+/// Describes a path from the crate's root that this layer must not use.
 fn own_breach(path: &str, layer: &Layer, used: &[String]) -> Option<String> {
     let target = used.first()?;
     let said = used.join("::");
@@ -128,7 +128,7 @@ fn own_breach(path: &str, layer: &Layer, used: &[String]) -> Option<String> {
     Some(format!("{} must not use {target} ({said})", layer.name))
 }
 
-/// Whether a path lies within an allowed one.
+/// Tells whether a path lies within an allowed one.
 fn within(used: &[String], allowed: &str) -> bool {
     let words: Vec<&str> = allowed.split("::").collect();
     used.len() >= words.len()
@@ -138,12 +138,13 @@ fn within(used: &[String], allowed: &str) -> bool {
             .all(|(word, segment)| word == segment)
 }
 
-/// Whether a path is just the layer of which a part is allowed: what is used of it shows elsewhere in the file.
+/// Tells whether a path is only the layer of which a part is allowed. Other paths in the file show
+/// which part it uses.
 fn is_its_layer(used: &[String], allowed: &str) -> bool {
     used.len() == 1 && allowed.split("::").next() == used.first().map(String::as_str)
 }
 
-/// Whether `api/x/…` uses `api::y`, y being a folder of its own: a lower-case word that is no shared file's item.
+/// Tells whether `api/x/…` uses `api::y` where y is another API's folder.
 fn other_api(path: &str, layer: &Layer, used: &[String]) -> bool {
     const APIS: [&str; 5] = ["identity", "netevia", "flashback", "veeam", "sandbox"];
     let mut parts = path.split('/').skip(1);
@@ -156,7 +157,7 @@ fn other_api(path: &str, layer: &Layer, used: &[String]) -> bool {
         && folder != other
 }
 
-/// A crate that this layer must not name.
+/// Describes a crate that this layer must not use.
 fn foreign_breach(layer: &Layer, used: &[String]) -> Option<String> {
     let first = used.first()?;
     let banned = layer
@@ -166,7 +167,7 @@ fn foreign_breach(layer: &Layer, used: &[String]) -> Option<String> {
     banned.then(|| format!("{} must not name {first} ({})", layer.name, used.join("::")))
 }
 
-/// `flow/login.rs` → `[flow, login]`, `flow/mod.rs` → `[flow]`, `lib.rs` → `[]`.
+/// Converts `flow/login.rs` to `[flow, login]`, `flow/mod.rs` to `[flow]` and `lib.rs` to `[]`.
 fn module_of(path: &str) -> Vec<String> {
     let stem = path.trim_end_matches(".rs");
     let mut module: Vec<String> = stem.split('/').map(str::to_owned).collect();
@@ -176,7 +177,7 @@ fn module_of(path: &str) -> Vec<String> {
     module
 }
 
-/// All `.rs` files below a folder, sorted.
+/// Returns all `.rs` files below a folder, sorted.
 fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];

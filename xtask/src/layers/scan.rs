@@ -1,6 +1,7 @@
-//! Finds every path that a source file names, with its line: in `use`, in expressions and types, in macros and attributes.
+//! Finds every path that a source file names, with its line: in `use`, in expressions and types, in
+//! macros and attributes.
 //!
-//! What stands under `#[cfg(test)]` is left out: tests may use everything.
+//! Code under `#[cfg(test)]` is skipped: tests may use everything.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::spanned::Spanned;
@@ -10,9 +11,9 @@ use syn::{Attribute, File, Item, ItemMod, ItemUse, Macro, Meta, Path, UseTree, V
 /// A path that the file names.
 #[derive(Debug, PartialEq)]
 pub struct Named {
-    /// The line, from 1.
+    /// The line, starting at 1.
     pub line: usize,
-    /// The segments: from the crate's root when [`Named::own`], else as written.
+    /// The segments: from the crate's root if [`Named::own`], otherwise as written.
     pub path: Vec<String>,
     /// Whether the path leads into this crate.
     pub own: bool,
@@ -25,7 +26,7 @@ pub struct Scan {
     pub named: Vec<Named>,
     /// Modules declared as `#[cfg(test)] mod name;`.
     pub test_modules: Vec<String>,
-    /// Whole layers imported by name, as `use crate::flow;`: the name here, and the layer.
+    /// Whole layers imported by name, as in `use crate::flow;`: the name here, and the layer.
     layers: Vec<(String, String)>,
     module: Vec<String>,
 }
@@ -111,7 +112,7 @@ impl Scan {
         }
     }
 
-    /// `flow::login`, after `use crate::flow;`, is `crate::flow::login`.
+    /// After `use crate::flow;`, reads `flow::login` as `crate::flow::login`.
     fn follow_layers(&mut self) {
         for named in self.named.iter_mut().filter(|named| !named.own) {
             let first = named.path.first();
@@ -122,7 +123,8 @@ impl Scan {
         }
     }
 
-    /// Paths in tokens that syn does not parse: macro bodies and attributes. What `super` means there, only the macro knows.
+    /// Adds paths in tokens that syn does not parse: macro bodies and attributes. Only the macro
+    /// knows what `super` means there.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let trees: Vec<TokenTree> = tokens.into_iter().collect();
         let mut at = 0;
@@ -159,7 +161,7 @@ impl Scan {
         }
     }
 
-    /// The first words of `prefix::{a::b, c}`.
+    /// Adds the first words of `prefix::{a::b, c}`.
     fn add_group(&mut self, line: usize, prefix: &[String], tokens: TokenStream) {
         let mut fresh = true;
         for tree in tokens {
@@ -228,7 +230,7 @@ impl<'ast> Visit<'ast> for Scan {
         }
     }
 
-    /// `pub(super)` and `pub(in …)` say who may see, not what is used.
+    /// `pub(super)` and `pub(in …)` say who may see an item, not what is used.
     fn visit_vis_restricted(&mut self, _: &'ast VisRestricted) {}
 }
 
@@ -237,7 +239,7 @@ fn is_path_separator(trees: &[TokenTree], at: usize) -> bool {
     is_colon(trees.get(at)) && is_colon(trees.get(at + 1))
 }
 
-/// `#[cfg(test)]`, or a cfg that asks for it among other things.
+/// Matches `#[cfg(test)]`, or a cfg with `test` among other conditions.
 fn is_test_only(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else {
         return false;

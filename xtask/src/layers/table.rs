@@ -1,16 +1,16 @@
-//! The table of ARCHITECTURE, "Layers, and who may import whom", as data.
+//! The table of layers and who may import whom, as described in `server/README.md`.
 
-/// One row: a folder or a loose file of `server/src`, and what its code may name.
+/// One row: a folder or single file of `server/src`, and what its code may use.
 pub struct Layer {
-    /// The folder's or file's name.
+    /// The name of the folder or file.
     pub name: &'static str,
     /// Paths from the crate's root that it may use: a layer, or a part of one.
     pub may: &'static [&'static str],
-    /// Crates that it must not name: the beginnings of their names.
+    /// Crates that it must not use, by the beginnings of their names.
     pub never: &'static [&'static str],
 }
 
-/// A file that may use a little more than the rest of its layer.
+/// A file that may use slightly more than the rest of its layer.
 pub struct Exception {
     /// The file, from `server/src`.
     pub file: &'static str,
@@ -22,10 +22,10 @@ pub struct Exception {
 const WIRE: &[&str] = &["actix", "utoipa"];
 /// The database.
 const SQL: &[&str] = &["diesel", "libsqlite3", "pq_sys"];
-/// Both.
+/// Wire formats, frameworks and the database.
 const WIRE_AND_SQL: &[&str] = &["actix", "utoipa", "diesel", "libsqlite3", "pq_sys"];
 
-/// Every layer. A folder or file that is not here is an error: each has its place.
+/// Every layer. A folder or file without a row is an error: each has its place.
 pub const LAYERS: &[Layer] = &[
     Layer {
         name: "api",
@@ -141,13 +141,13 @@ pub const LAYERS: &[Layer] = &[
     },
 ];
 
-/// The few files with a right of their own.
+/// The few files with an exception.
 pub const EXCEPTIONS: &[Exception] = &[Exception {
     file: "http/caller.rs",
     may: "flow::session",
 }];
 
-/// The row of a layer.
+/// Returns the row of a layer.
 pub fn layer(name: &str) -> Option<&'static Layer> {
     LAYERS.iter().find(|layer| layer.name == name)
 }

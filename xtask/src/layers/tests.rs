@@ -1,4 +1,4 @@
-//! Small sources that break each rule of the table, and some that keep to it.
+//! Tests with small sources that break each rule of the table, and some that follow it.
 
 use super::breaches;
 

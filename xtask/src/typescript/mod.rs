@@ -21,7 +21,7 @@ const REGISTRY: &str = "https://registry.npmjs.org/";
 ///
 /// # Errors
 ///
-/// When a tool is missing, a test fails, or the bundle is too large.
+/// Fails if a tool is missing, a test fails, or the bundle is too large.
 pub fn check() -> Result<()> {
     let folder = folder()?;
     let chromium = tools::need("chromium", "chromium")?;
@@ -43,7 +43,7 @@ pub fn check() -> Result<()> {
 ///
 /// # Errors
 ///
-/// When Node.js is missing or too old, or the packages cannot be installed.
+/// Fails if Node.js is missing or too old, or the packages cannot be installed.
 fn folder() -> Result<PathBuf> {
     let folder = workspace::root().join("sdk/typescript");
     let lock = folder.join("package-lock.json");

@@ -23,7 +23,7 @@ const OPTIONS: [&str; 5] = [
 ///
 /// # Errors
 ///
-/// When openapi-typescript is missing or fails, a file cannot be written, or (with `check`) a file is not up to date.
+/// Fails if openapi-typescript is missing or fails, a file cannot be written, or (with `check`) a file is not up to date.
 pub fn run(check: bool) -> Result<()> {
     let folder = super::folder()?;
     let made = workspace::target().join("typescript");
