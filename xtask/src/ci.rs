@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     bench, compat, drift, generators, lenient, linters, migrations, package, process, released,
-    schemathesis, sdk, semver, test, tools, workspace,
+    schemathesis, sdk, semver, test, tools, typescript, workspace,
 };
 
 /// A check and its name.
@@ -29,7 +29,7 @@ const CODE: [Step; 5] = [
 ///
 /// Only a few generators are tried, since the others need Java, Go and 300 MB of tools.
 /// `cargo xtask generators --check` tries all.
-const CONTRACT: [Step; 10] = [
+const CONTRACT: [Step; 11] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
     ("compat", compat::run),
@@ -38,6 +38,7 @@ const CONTRACT: [Step; 10] = [
     ("linters", linters::run),
     ("generators --few", generators::few),
     ("test", tests),
+    ("typescript", typescript::check),
     ("released", released::run),
     ("schemathesis", schemathesis::run),
 ];

@@ -21,6 +21,7 @@ mod semver;
 mod server;
 mod test;
 mod tools;
+mod typescript;
 mod workspace;
 
 use std::process::ExitCode;
@@ -80,7 +81,7 @@ enum Task {
     Released,
     /// Sends generated requests to a running server and compares the answers with the spec.
     Schemathesis,
-    /// Writes the generated part of the Rust SDK.
+    /// Writes the generated part of the SDKs.
     Sdk {
         /// Writes nothing; fails if a generated file is not up to date.
         #[arg(long)]
@@ -91,12 +92,14 @@ enum Task {
     Semver,
     /// Installs what the tests need and runs them all, on SQLite and on PostgreSQL; then every
     /// other check of the server against the documents: drift, the lenient twins, the last release,
-    /// the SDK and its last release, the validator, the linters, schemathesis.
+    /// the SDKs and their last release, the validator, the linters, schemathesis.
     Test {
         /// Passed to `cargo test`; only the tests run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Builds the TypeScript SDK, tests it against the server in Node and in Chromium, and measures its bundle.
+    Typescript,
 }
 
 fn main() -> ExitCode {
@@ -129,6 +132,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Semver => semver::run()?,
         Task::Test { arguments } if arguments.is_empty() => ci::contract()?,
         Task::Test { arguments } => return test::run(&arguments),
+        Task::Typescript => typescript::check()?,
     }
     Ok(true)
 }

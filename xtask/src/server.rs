@@ -37,15 +37,7 @@ impl Server {
     ///
     /// Fails if it does not build, or is not ready in time.
     pub fn start(settings: &[(&str, &str)]) -> Result<Self> {
-        // Built with the tests, so that it has the same features as with `cargo test`.
-        process::run(process::cargo().args([
-            "build",
-            "--workspace",
-            "--bin",
-            "countersign",
-            "--tests",
-        ]))?;
-        let binary = workspace::target().join("debug/countersign");
+        let binary = build()?;
         let folder = tempfile::Builder::new()
             .prefix("countersign-")
             .tempdir()
@@ -225,6 +217,23 @@ impl Server {
             serde_json::from_str(&text).with_context(|| format!("POST {path} answers no JSON"))
         })
     }
+}
+
+/// Builds the server: where its binary is.
+///
+/// # Errors
+///
+/// Fails if it does not build.
+pub fn build() -> Result<PathBuf> {
+    // Built with the tests, so that it has the same features as with `cargo test`.
+    process::run(process::cargo().args([
+        "build",
+        "--workspace",
+        "--bin",
+        "countersign",
+        "--tests",
+    ]))?;
+    Ok(workspace::target().join("debug/countersign"))
 }
 
 impl Drop for Server {

@@ -89,6 +89,19 @@ impl Tool {
     }
 }
 
+/// Where a program is, from a Debian package if it is missing.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed.
+pub fn need(program: &str, package: &str) -> Result<PathBuf> {
+    if let Some(found) = find(program) {
+        return Ok(found);
+    }
+    install(package).with_context(|| format!("{program} is missing"))?;
+    find(program).with_context(|| format!("the package {package} did not bring {program}"))
+}
+
 /// Installs a Debian package.
 ///
 /// # Errors

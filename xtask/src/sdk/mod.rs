@@ -1,4 +1,4 @@
-//! `cargo xtask sdk [--check]`: writes the generated part of the Rust SDK from the documents in openapi/.
+//! `cargo xtask sdk [--check]`: writes the generated part of the SDKs from the documents in openapi/. Here, the one in Rust.
 //!
 //! One document becomes `sdk/rust/src/generated/NAME.rs` (types, errors, calls) and `NAME_mock.rs`
 //! (httpmock helpers). The document stays faithful to the wire. What makes the SDK last
@@ -33,7 +33,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::documents::parse;
-use crate::workspace;
+use crate::{typescript, workspace};
 
 /// A document in the form that progenitor and the finishing steps take.
 pub struct Lowered {
@@ -88,7 +88,7 @@ pub fn run(check: bool) -> Result<()> {
         );
     }
     println!("sdk: {total} generated files are up to date");
-    Ok(())
+    typescript::types::run(check)
 }
 
 /// Runs all steps in memory, in order. Each builds on the result of the one before.
