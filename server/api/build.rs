@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-const NAMES: [&str; 4] = ["identity", "netevia", "flashback", "veeam"];
+const NAMES: [&str; 5] = ["identity", "netevia", "flashback", "veeam", "sandbox"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let to = env::var("OUT_DIR")?;

@@ -3,6 +3,7 @@
 mod arguments;
 mod backup;
 mod keys;
+mod sandbox;
 mod user;
 
 use std::ffi::OsString;
@@ -14,7 +15,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
 
-use crate::api::documents;
 use crate::app::App;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -24,6 +24,7 @@ use crate::flow::admin;
 use crate::log;
 use crate::model::refusal::FieldError;
 use crate::model::{Error, Refusal};
+use crate::sandbox::all_documents;
 use crate::serve;
 use arguments::command;
 
@@ -38,8 +39,12 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return misused(&error, &meant(&arguments)),
     };
-    let code = match run(&matches).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let ended = match matches.subcommand() {
+        Some(("sandbox", inner)) => sandbox::run(inner).await,
+        _ => run(&matches).await.map(|()| ExitCode::SUCCESS),
+    };
+    let code = match ended {
+        Ok(code) => code,
         Err(error) => {
             complain(&format!("{error:#}"));
             if error.is::<SettingsError>() {
@@ -120,11 +125,16 @@ async fn serve(settings: Settings) -> Result<()> {
 }
 
 fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
+    Settings::load(&flags(matches), std::env::vars_os())
+}
+
+/// The settings that the command line names.
+fn flags(matches: &ArgMatches) -> config::Flags {
     let given = config::rows().into_iter().filter_map(|row| {
         let text = matches.get_one::<String>(row.name)?;
         Some((row.name.to_owned(), text.clone()))
     });
-    Settings::load(&given.collect(), std::env::vars_os())
+    given.collect()
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> Result<&'a str> {
@@ -140,11 +150,16 @@ fn start_log(settings: &Settings) {
 }
 
 fn print_document(name: &str) -> Result<()> {
-    let document = documents().iter().find(|document| document.name == name);
+    let document = all_documents()
+        .iter()
+        .find(|document| document.name == name);
     match document {
         Some(document) => print(document.strict.yaml),
         None => {
-            let names: Vec<&str> = documents().iter().map(|document| document.name).collect();
+            let names: Vec<&str> = all_documents()
+                .iter()
+                .map(|document| document.name)
+                .collect();
             bail!("there is no API {name:?}; there is {}", names.join(", "))
         }
     }

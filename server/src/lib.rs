@@ -1,6 +1,7 @@
 //! Countersign: a self-hosted, contract-first server for multi-factor authentication.
 
 pub mod cli;
+pub use countersign_sandbox as sandbox;
 pub mod serve;
 
 pub use countersign_api as api;

@@ -12,7 +12,7 @@ use actix_http::HttpService;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::App as Web;
 use actix_web::dev::{AppConfig, Server, ServerHandle};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::Data;
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,8 +31,12 @@ use crate::http::files::{self, File};
 use crate::http::operations::mount;
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
+use crate::sandbox::Sandbox;
+use crate::sandbox::forced::force;
+use crate::sandbox::{all_documents, api::ENVELOPE};
 
 mod door;
+pub mod sandbox;
 
 use door::Door;
 
@@ -117,8 +121,8 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let threads = app.ctx().settings.http_threads as usize;
     // Registered before the server accepts connections, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut running = begin(&app, listener, threads)?;
-    greet(&app, running.address);
+    let mut running = begin(&app, None, listener, threads)?;
+    greet(greeting(&app, running.address));
     tokio::select! {
         ended = &mut running.serving => {
             running.end_tasks().await;
@@ -137,14 +141,20 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
 /// # Errors
 /// Fails if the listener cannot be used.
 pub async fn start(app: App, listener: TcpListener) -> anyhow::Result<Running> {
-    begin(&app, listener, 1)
+    begin(&app, None, listener, 1)
 }
 
-fn begin(app: &App, listener: TcpListener, threads: usize) -> anyhow::Result<Running> {
+fn begin(
+    app: &App,
+    sandbox: Option<&Sandbox>,
+    listener: TcpListener,
+    threads: usize,
+) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
-    let edge = Arc::new(Edge::new(app.clone(), contract()?));
-    let courier = courier(app)?;
-    let server = server(app, &edge, listener, threads)?;
+    let contract = contract(served_documents(sandbox))?;
+    let edge = Arc::new(Edge::new(app.clone(), contract));
+    let courier = courier(app, sandbox)?;
+    let server = server(app, sandbox, &edge, listener, threads)?;
     let (stop, stopped) = watch::channel(false);
     Ok(Running {
         address,
@@ -178,10 +188,23 @@ async fn learn_costs(app: App, stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Returns what the documents say about paths. Reads them once for all servers of the process.
-fn contract() -> anyhow::Result<Arc<Contract>> {
-    static CONTRACT: OnceLock<Arc<Contract>> = OnceLock::new();
-    if let Some(contract) = CONTRACT.get() {
+/// The documents whose operations are mounted: the sandbox's own at the sandbox alone.
+fn served_documents(sandbox: Option<&Sandbox>) -> &'static [Document] {
+    match sandbox {
+        Some(_) => all_documents(),
+        None => documents(),
+    }
+}
+
+/// What these documents say of paths, read once for all servers of the process.
+fn contract(documents: &[Document]) -> anyhow::Result<Arc<Contract>> {
+    static CONTRACTS: [OnceLock<Arc<Contract>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let [served, all] = &CONTRACTS;
+    let kept = match documents.len() == all_documents().len() {
+        true => all,
+        false => served,
+    };
+    if let Some(contract) = kept.get() {
         return Ok(Arc::clone(contract));
     }
     let source = |document: &Document| Source {
@@ -189,12 +212,12 @@ fn contract() -> anyhow::Result<Arc<Contract>> {
         json: document.strict.json,
         envelope: document.envelope,
     };
-    let sources: Vec<Source> = documents().iter().map(source).collect();
+    let sources: Vec<Source> = documents.iter().map(source).collect();
     let contract = Arc::new(Contract::read(&sources)?);
-    Ok(Arc::clone(CONTRACT.get_or_init(|| contract)))
+    Ok(Arc::clone(kept.get_or_init(|| contract)))
 }
 
-fn courier(app: &App) -> anyhow::Result<Courier> {
+fn courier(app: &App, sandbox: Option<&Sandbox>) -> anyhow::Result<Courier> {
     let ctx = app.ctx();
     Courier::new(
         &ctx.settings,
@@ -203,6 +226,7 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
         ctx.clock.clone(),
         ctx.chance.clone(),
         (app.courier_wake(), app.courier_health()),
+        sandbox.map(|sandbox| Arc::clone(sandbox.messages())),
     )
 }
 
@@ -210,6 +234,7 @@ fn courier(app: &App) -> anyhow::Result<Courier> {
 /// pages.
 fn server(
     app: &App,
+    sandbox: Option<&Sandbox>,
     edge: &Arc<Edge>,
     listener: TcpListener,
     threads: usize,
@@ -227,18 +252,26 @@ fn server(
         most_bytes: door::UNANSWERED_BYTES / threads,
         patience,
     };
-    let served = served(&settings)?;
+    let documents = served_documents(sandbox);
+    let served = served(&settings, documents)?;
     let (app, edge) = (app.clone(), Arc::clone(edge));
+    let sandbox = sandbox.cloned();
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
     let web = move || {
         let edge = Arc::clone(&edge);
-        let web =
-            Web::new()
-                .app_data(Data::new(app.clone()))
-                .wrap(from_fn(move |request, next| {
-                    trace(Arc::clone(&edge), request, next)
-                }));
-        let web = documents()
+        let web = Web::new().app_data(Data::new(app.clone()));
+        let web = match &sandbox {
+            Some(sandbox) => web.app_data(Data::new(sandbox.clone())),
+            None => web,
+        };
+        let own = sandbox.clone();
+        let forcing = from_fn(move |request, next| force(own.clone(), ENVELOPE, request, next));
+        let web = web
+            .wrap(Condition::new(sandbox.is_some(), forcing))
+            .wrap(from_fn(move |request, next| {
+                trace(Arc::clone(&edge), request, next)
+            }));
+        let web = documents
             .iter()
             .fold(web, |web, document| web.configure(mount(document.routes)));
         let web = web.configure(|config| files::routes(config, &served));
@@ -277,13 +310,13 @@ fn server(
 }
 
 /// Returns the files: the documents, the pages and, if it is on, Swagger UI.
-fn served(settings: &Settings) -> anyhow::Result<Arc<[File]>> {
+fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[File]>> {
     let page = |document: &Document| Page {
         name: document.name,
         strict: document.strict,
         lenient: document.lenient,
     };
-    let documents: Vec<Page> = documents().iter().map(page).collect();
+    let documents: Vec<Page> = documents.iter().map(page).collect();
     let mut files: Vec<File> = docs::documents(&documents)
         .chain(pages::files(settings))
         .collect();
@@ -381,8 +414,7 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
 
 /// Tells the operator where things are. Uses a thread of its own: a reader that is gone or has
 /// stopped reading must not delay the server.
-fn greet(app: &App, address: SocketAddr) {
-    let greeting = greeting(app, address);
+fn greet(greeting: String) {
     let told = thread::Builder::new()
         .name("greeting".to_owned())
         .spawn(move || {

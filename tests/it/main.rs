@@ -80,6 +80,9 @@ mod registration;
 mod replay;
 mod resealing;
 mod restoring;
+mod sandbox;
+mod sandbox_apart;
+mod sandbox_errors;
 mod schemas;
 mod scripts;
 mod sdk;
@@ -194,6 +197,9 @@ fn all() -> Vec<Test> {
         replay::tests(),
         resealing::tests(),
         restoring::tests(),
+        sandbox::tests(),
+        sandbox_apart::tests(),
+        sandbox_errors::tests(),
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),

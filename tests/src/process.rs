@@ -201,13 +201,26 @@ pub async fn run(
     address: SocketAddr,
     arguments: &[&str],
 ) -> (bool, String) {
+    let (code, said) = ended(folder, address, arguments).await;
+    (code == Some(0), said)
+}
+
+/// The same with the exit code that it ended with.
+///
+/// # Panics
+/// When it cannot be started.
+pub async fn ended(
+    folder: impl AsRef<Path>,
+    address: SocketAddr,
+    arguments: &[&str],
+) -> (Option<i32>, String) {
     let mut command = command(folder.as_ref(), address, &[]);
     command.args(arguments).stdout(Stdio::piped());
     let output = spawn_blocking(move || command.output()).await;
     let output = output.expect("ended").expect("a process");
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    (output.status.success(), said)
+    (output.status.code(), said)
 }
 
 /// Reads lines to the end while the test goes on.

@@ -21,7 +21,7 @@ pub struct Document {
 /// Fails if a document is not YAML, or the code's document cannot be serialised.
 pub fn documents() -> Result<Vec<Document>> {
     let mut found = Vec::new();
-    for document in countersign_api::documents() {
+    for document in countersign_sandbox::all_documents() {
         let code = serde_json::to_value((document.code)()).with_context(|| {
             format!(
                 "{}: the code's document cannot be serialised",

@@ -61,6 +61,7 @@
 //! |---|---|
 //! | `identity` (default) | [`identity`], the native API |
 //! | `flashback`, `netevia`, `veeam` | the API that mirrors that vendor's, as a module of this name |
+//! | `sandbox` | what a test needs of `countersign sandbox`, as a module of this name |
 //! | `rustls` (default) | TLS; without it bring your own by [`Builder::http_client`], or use plain http on this machine |
 //! | `tracing` (default) | a span for each call, with operation, status, request id and tries |
 //! | `blocking` | `call.blocking()` in place of `call.await` |
@@ -73,6 +74,7 @@
         feature = "identity",
         feature = "flashback",
         feature = "netevia",
+        feature = "sandbox",
         feature = "veeam"
     )),
     allow(
@@ -102,6 +104,9 @@ pub mod mock;
 #[cfg_attr(docsrs, doc(cfg(feature = "netevia")))]
 pub mod netevia;
 mod pages;
+#[cfg(feature = "sandbox")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sandbox")))]
+pub mod sandbox;
 mod secret;
 #[cfg(feature = "tracing")]
 mod trace;

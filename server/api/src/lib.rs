@@ -6,9 +6,6 @@ pub mod identity;
 pub mod netevia;
 pub mod veeam;
 
-#[cfg(test)]
-mod tests;
-
 use countersign_core::{app, flow, outcome};
 use countersign_http as http;
 use countersign_model as model;
@@ -20,13 +17,21 @@ use http::operations::Listing;
 macro_rules! text {
     ($stem:literal) => {
         $crate::http::docs::Text {
-            yaml: include_str!(concat!("../../../../openapi/", $stem, ".yaml")),
+            yaml: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../openapi/",
+                $stem,
+                ".yaml"
+            )),
             json: include_str!(concat!(env!("OUT_DIR"), "/", $stem, ".json")),
         }
     };
 }
 
 pub(crate) use text;
+
+/// The sandbox's document, and its lenient twin. Its crate serves it; only this crate's build script reads documents.
+pub const SANDBOX: [Text; 2] = [text!("sandbox"), text!("lenient/sandbox")];
 
 /// One API: its hand-written document, its routes, and the document made from its code.
 #[derive(Clone, Copy)]
@@ -45,7 +50,7 @@ pub struct Document {
     pub envelope: Envelope,
 }
 
-/// Returns every API. The first one answers for paths that belong to none.
+/// Returns every API that each server serves. The first one answers for paths that belong to none.
 pub const fn documents() -> &'static [Document] {
     &[
         identity::DOCUMENT,

@@ -33,10 +33,21 @@ impl Chance {
         Self(Source::System)
     }
 
-    /// Makes a generator that yields the same bytes for the same seed. For tests only.
+    /// Makes a generator that yields the same bytes for the same seed. For tests and the sandbox only.
     pub fn seeded(seed: u64) -> Self {
         let generator = ChaCha20Rng::seed_from_u64(seed);
         Self(Source::Seeded(Arc::new(Mutex::new(generator))))
+    }
+
+    /// Restarts a seeded generator and all its clones with `seed`. Does nothing to the system's generator.
+    pub fn reseed(&self, seed: u64) {
+        match &self.0 {
+            Source::System => {}
+            Source::Seeded(generator) => {
+                let mut generator = generator.lock().unwrap_or_else(PoisonError::into_inner);
+                *generator = ChaCha20Rng::seed_from_u64(seed);
+            }
+        }
     }
 
     /// Fills `bytes` with random bytes.

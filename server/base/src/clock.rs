@@ -6,6 +6,10 @@ use std::time::SystemTime;
 
 use crate::model::Time;
 
+mod movable;
+
+pub use movable::Movable;
+
 /// The source of the server's time. It is passed to all code that needs the time.
 ///
 /// Nothing else reads a clock, not even the database. One server therefore has one time, and a test
@@ -16,6 +20,8 @@ pub enum Clock {
     System,
     /// A clock that moves only when set: microseconds since 1970, shared by all clones.
     Held(Arc<AtomicI64>),
+    /// The sandbox's: the system's, moved by what it was told, or held.
+    Movable(Arc<Movable>),
 }
 
 impl Clock {
@@ -29,7 +35,14 @@ impl Clock {
         match self {
             Self::System => system_time(),
             Self::Held(micros) => Time::from_micros(micros.load(Ordering::SeqCst)),
+            Self::Movable(clock) => clock.at(system_time()),
         }
+    }
+
+    /// Returns a clock that runs like the system's until it is moved or held.
+    pub fn movable() -> (Self, Arc<Movable>) {
+        let clock = Arc::new(Movable::default());
+        (Self::Movable(Arc::clone(&clock)), clock)
     }
 
     /// Moves a held clock by `seconds`, back if negative. Does nothing on [`Clock::System`].
@@ -37,11 +50,12 @@ impl Clock {
         self.set(self.now().plus_seconds(seconds));
     }
 
-    /// Sets a held clock; does nothing on [`Clock::System`].
+    /// Sets a held or a movable clock; does nothing on [`Clock::System`].
     pub fn set(&self, time: Time) {
         match self {
             Self::System => {}
             Self::Held(micros) => micros.store(time.micros(), Ordering::SeqCst),
+            Self::Movable(clock) => clock.set(system_time(), time),
         }
     }
 }

@@ -182,6 +182,18 @@ fn link(message: &Message) -> String {
     }
 }
 
+/// Returns the link of a message that has one.
+pub(super) fn link_of(message: &Message) -> Option<&str> {
+    match message {
+        Message::SetupCode { link, .. }
+        | Message::LoginCode { link, .. }
+        | Message::DisableCode { link, .. }
+        | Message::StepUpCode { link, .. } => link.as_deref(),
+        Message::RegistrationLink { link, .. } => Some(link),
+        _without_link => None,
+    }
+}
+
 /// Returns the action that a code confirms, as the client named it.
 fn action(message: &Message) -> &str {
     match message {

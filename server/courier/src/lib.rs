@@ -1,6 +1,7 @@
 //! The courier takes notices from the queue and delivers each one once, in rare cases twice.
 
 mod email;
+mod kept;
 mod letter;
 mod parts;
 mod sms;
@@ -25,7 +26,7 @@ use countersign_base::clock::Clock;
 use countersign_base::config::{self, Settings};
 use countersign_base::health::Health;
 use countersign_model::notice::{Lane, Letter, Notice, masked};
-use countersign_model::{self as model, Result, Time};
+use countersign_model::{self as model, NoticeId, Result, Time};
 use countersign_store as store;
 use countersign_vault as vault;
 use store::Store;
@@ -33,6 +34,7 @@ use store::notices::{self, Waits};
 use vault::{Place, Vault};
 
 use email::{Delivery, Post};
+pub use kept::{Kept, Messages, Wanted};
 use sms::Texts;
 pub use sms::warnings;
 
@@ -81,6 +83,8 @@ struct Inner {
     slots: [(Lane, Arc<Semaphore>); 3],
     post: Post,
     texts: Texts,
+    /// Where the sandbox keeps what would leave otherwise.
+    kept: Option<Arc<Messages>>,
     from: Mailbox,
     service: String,
 }
@@ -97,7 +101,8 @@ impl Courier {
     }
 
     /// Prepares a courier. `wake` signals that there may be new notices, and `health` records
-    /// successes and failures.
+    /// successes and failures. With `kept`, every
+    /// message stays there and none leaves.
     ///
     /// # Errors
     /// Fails if the mail server's URL, or the configured way for text messages, cannot be used.
@@ -108,6 +113,7 @@ impl Courier {
         clock: Clock,
         chance: Chance,
         (wake, health): (Arc<Notify>, Arc<Health>),
+        kept: Option<Arc<Messages>>,
     ) -> anyhow::Result<Self> {
         Ok(Self(Arc::new(Inner {
             store,
@@ -119,6 +125,7 @@ impl Courier {
             slots: Lane::ALL.map(|lane| (lane, Arc::new(Semaphore::new(at_once(lane))))),
             post: Post::new(settings)?,
             texts: Texts::new(settings)?,
+            kept,
             from: settings.mail_from.clone(),
             service: settings.issuer_name.clone(),
         })))
@@ -269,6 +276,9 @@ impl Courier {
 
     async fn post(&self, notice: &Notice, letter: &Letter, now: Time) -> Delivery {
         let Inner { from, service, .. } = &*self.0;
+        if let Some(kept) = &self.0.kept {
+            return self.keep(kept, notice.id, letter, now);
+        }
         let delivery = if letter.is_text_message() {
             self.0.texts.deliver(notice.id, letter, service, now).await
         } else {
@@ -284,6 +294,22 @@ impl Courier {
             Delivery::Refused(why) => Delivery::Refused(hide(why)),
             Delivery::Failed(why) => Delivery::Failed(hide(why)),
         }
+    }
+
+    fn keep(&self, kept: &Messages, id: NoticeId, letter: &Letter, now: Time) -> Delivery {
+        let service = &self.0.service;
+        let said = match letter.is_text_message() {
+            true => self.0.texts.says(letter, service).map(|text| (None, text)),
+            false => {
+                let written = letter::write(letter, service);
+                Some((Some(written.subject), written.text))
+            }
+        };
+        match said {
+            Some(said) => kept.keep(id, letter, said, now),
+            None => return Delivery::Refused("it is not for text messages".to_owned()),
+        }
+        Delivery::Done(None)
     }
 
     async fn abandon(&self, notice: &Notice) -> Result<()> {

@@ -80,6 +80,11 @@ impl Texts {
         })
     }
 
+    /// Returns the text message of a letter; `None` for a letter that is sent by mail only.
+    pub(super) fn says(&self, letter: &Letter, service: &str) -> Option<String> {
+        text(&letter.message, service, self.site.as_deref())
+    }
+
     /// Tries to deliver once.
     pub(super) async fn deliver(
         &self,
@@ -88,7 +93,7 @@ impl Texts {
         service: &str,
         now: Time,
     ) -> Delivery {
-        let Some(body) = text(&letter.message, service, self.site.as_deref()) else {
+        let Some(body) = self.says(letter, service) else {
             return Delivery::Refused("it is not for text messages".to_owned());
         };
         match &self.way {

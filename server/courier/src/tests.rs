@@ -57,7 +57,7 @@ impl Desk {
         let store = Store::open(&engine, options).expect("a store");
         let wake = Arc::new(Notify::new());
         let told = (wake, Arc::default());
-        let courier = Courier::new(&settings, store, vault, clock, chance, told);
+        let courier = Courier::new(&settings, store, vault, clock, chance, told, None);
         Self {
             folder,
             courier: courier.expect("a courier"),

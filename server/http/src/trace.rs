@@ -43,6 +43,8 @@ const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// The codes of the refusals that the RateLimit headers announce.
 const LIMITED: [&str; 2] = ["TOO_MANY_REQUESTS", "TOO_MANY_MFA_EMAILS"];
+/// What every answer of the sandbox has, and no other server's.
+const COUNTERSIGN_SANDBOX: HeaderName = HeaderName::from_static("countersign-sandbox");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -278,6 +280,9 @@ fn dress(edge: &Edge, line: &Line, headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if edge.app.ctx().settings.sandbox {
+        headers.insert(COUNTERSIGN_SANDBOX, HeaderValue::from_static("true"));
+    }
     if edge.app.ctx().settings.public_url.starts_with("https://") {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);

@@ -1,12 +1,12 @@
 //! Defines the command line: all subcommands and flags.
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgGroup, Command};
+use clap::{Arg, ArgAction, ArgGroup, Command, value_parser};
 use uuid::Uuid;
 
-use crate::api::documents;
 use crate::config;
 use crate::model::kinds::OrganisationRole;
+use crate::sandbox::all_documents;
 
 /// Builds the parser of the command line.
 pub fn command() -> Command {
@@ -77,7 +77,7 @@ pub fn command() -> Command {
                 .args(["from", "already-restored"])
                 .required(true),
         );
-    let names = documents().iter().map(|document| document.name);
+    let names = all_documents().iter().map(|document| document.name);
     let document = Arg::new("name")
         .value_name("NAME")
         .default_value("identity")
@@ -91,6 +91,7 @@ pub fn command() -> Command {
         .args(setting_flags())
         .subcommands([
             Command::new("serve").about("Serve (the default)"),
+            sandbox(),
             Command::new("migrate").about("Bring the database up to date, and stop"),
             Command::new("openapi")
                 .about("Print an API's OpenAPI document")
@@ -102,6 +103,22 @@ pub fn command() -> Command {
             backup,
             restore,
         ])
+}
+
+fn sandbox() -> Command {
+    let seed = Arg::new("seed")
+        .long("seed")
+        .value_name("NUMBER")
+        .default_value("1")
+        .value_parser(value_parser!(u64).range(..=i64::MAX.unsigned_abs()))
+        .help("What all secrets and codes follow from: the same seed draws the same ones");
+    let exec = Arg::new("exec")
+        .long("exec")
+        .value_name("COMMAND")
+        .help("Serve on a free port, run this command line with COUNTERSIGN_URL set, and end with its exit status");
+    Command::new("sandbox")
+        .about("Serve for trying things out and for tests: with people in it, and an API for mails, codes and the clock; nothing is kept")
+        .args([seed, exec])
 }
 
 fn organisation() -> Arg {

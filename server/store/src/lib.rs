@@ -26,6 +26,7 @@ pub mod organisations;
 pub mod passkeys;
 mod postgres;
 pub mod registrations;
+pub mod sandbox;
 pub mod sealed;
 pub mod sessions;
 mod sqlite;

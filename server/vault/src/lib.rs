@@ -132,7 +132,7 @@ impl Vault {
 
     fn read(settings: &Settings, chance: &Chance) -> anyhow::Result<Self> {
         let rules = Rules {
-            issuer: settings.public_url.clone(),
+            issuer: settings.issuer(),
             algorithm: settings.signing_algorithm,
             access_token_seconds: i64::from(settings.policy.access_token_seconds),
             leeway_seconds: i64::from(settings.policy.token_leeway_seconds),

@@ -12,7 +12,7 @@ use super::text;
 #[track_caller]
 pub fn check_error(api: &str, place: &str, status: u16, headers: &HeaderMap, body: &Value) {
     let sentence = match api {
-        "identity" => {
+        "identity" | "sandbox" => {
             assert_eq!(body["statusCode"], Value::from(status), "{place}");
             &body["message"]
         }

@@ -79,6 +79,15 @@ pub const OPEN: &[Listed] = &[
         "InvalidCodeReason",
         &["InvalidMfaCodeErrorResponse.reason"],
     ),
+    ("sandbox", "PersonMethod", &[]),
+    ("sandbox", "PersonRole", &["SandboxPerson.role"]),
+    (
+        "sandbox",
+        "OrganisationRole",
+        &["SandboxPerson.organisationRole"],
+    ),
+    ("sandbox", "MessageChannel", &[]),
+    ("sandbox", "DocumentName", &[]),
 ];
 
 /// A row of a list: document, name, places.
@@ -104,6 +113,11 @@ pub const NAMED: &[Listed] = &[
     ),
     (
         "netevia",
+        "InvalidField",
+        &["ValidationErrorResponse.errors"],
+    ),
+    (
+        "sandbox",
         "InvalidField",
         &["ValidationErrorResponse.errors"],
     ),

@@ -4,6 +4,7 @@
 mod kinds;
 mod links;
 mod postgres_url;
+mod sandbox;
 mod sms;
 mod sources;
 mod table;
@@ -122,6 +123,15 @@ impl Settings {
             }
         }
         warnings
+    }
+
+    /// Who issues the access tokens, and for whom they are. The sandbox's name has a path, which no
+    /// `public_url` has: no other server takes its tokens.
+    pub fn issuer(&self) -> String {
+        match self.sandbox {
+            true => format!("{}/sandbox", self.public_url),
+            false => self.public_url.clone(),
+        }
     }
 
     /// Returns the host under which clients know this server: a domain, or an IP address without

@@ -45,6 +45,11 @@ impl Found {
         Ok(found)
     }
 
+    /// Returns where a setting came from, in words; `None` if it was not given.
+    pub(super) fn origin(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|text| text.origin.as_str())
+    }
+
     /// Reads a setting without a fixed default; `None` if it was not given.
     pub(super) fn given<K: Kind>(
         &self,

@@ -94,6 +94,8 @@ macro_rules! settings {
             $($(#[doc = $help])+ pub $name: $type,)+
             /// Limits and lifetimes.
             pub policy: Policy,
+            /// Whether this is the sandbox: no setting, only `countersign sandbox` says so.
+            pub sandbox: bool,
         }
 
         impl Settings {
@@ -103,7 +105,7 @@ macro_rules! settings {
                 let policy = Policy {
                     $($limit: found.value(stringify!($limit), &$limit_kind, &limits.$limit.to_string())?,)+
                 };
-                Ok(Self { $($name,)+ policy })
+                Ok(Self { $($name,)+ policy, sandbox: false })
             }
         }
 

@@ -195,8 +195,8 @@ pub fn access_token(act: &Act, opened: &Opened, token_id: Uuid) -> Result<Access
         .expires_at
         .min(act.now.plus_seconds(i64::from(policy.access_token_seconds)));
     let claims = AccessClaims {
-        iss: act.settings.public_url.clone(),
-        aud: act.settings.public_url.clone(),
+        iss: act.settings.issuer(),
+        aud: act.settings.issuer(),
         sub: print_id("user", user.id),
         client_id: CLIENT.to_owned(),
         iat: act.now.seconds(),

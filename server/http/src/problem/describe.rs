@@ -29,6 +29,14 @@ pub mod grounds {
     /// For operations without a body that use the database.
     pub const WITHOUT_BODY: &[Problem] = &[Problem::Internal, Problem::Busy];
 
+    /// For operations with a body that do not use the database.
+    pub const WITH_BODY_ALONE: &[Problem] = &[
+        Problem::RequestTimeout,
+        Problem::PayloadTooLarge,
+        Problem::UnsupportedMediaType,
+        Problem::Internal,
+    ];
+
     /// For operations that depend on nothing.
     pub const ALONE: &[Problem] = &[Problem::Internal];
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use actix_web::body::MessageBody;
 use serde_json::Value;
 
-use super::{Document, documents};
+use countersign_api::Document;
+
+use super::all_documents;
 use crate::http::problem::Problem;
 use crate::http::status::Rejected;
 
@@ -66,13 +68,13 @@ fn said(document: &Document, names: &[String]) -> BTreeMap<String, Vec<BTreeMap<
 
 #[test]
 fn every_example_of_an_error_is_what_the_server_says() {
-    for document in documents() {
+    for document in all_documents() {
         let contract: Value = serde_json::from_str(document.strict.json).expect("JSON");
         let names = common(&contract);
         let said = said(document, &names);
         let mut found = Vec::new();
         examples(&contract, &mut found);
-        assert!(found.len() > 20, "{}: {}", document.name, found.len());
+        assert!(found.len() > 5, "{}: {}", document.name, found.len());
         for example in found {
             let code = example["code"].as_str().expect("a code");
             let said = said.get(code).map_or(&[][..], Vec::as_slice);

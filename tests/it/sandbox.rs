@@ -1,0 +1,379 @@
+//! The sandbox: everybody in it can sign in, messages are data, the clock goes as it is told, and it begins anew.
+
+use contract_tests::call::Method;
+use contract_tests::database::Database;
+use contract_tests::{Answer, Sandbox, Value, json, tests};
+use countersign_sdk::sandbox::types::{AdvanceClockRequest, ShowAuthenticatorCodeRequest};
+
+tests! {
+    everybody_in_it_signs_in_as_it_says,
+    messages_are_data_and_can_be_waited_for,
+    the_clock_is_held_set_and_advanced,
+    lifetimes_and_waits_follow_the_clock,
+    the_code_of_any_secret_is_shown,
+    it_begins_anew,
+    a_seed_draws_the_same_again,
+    every_answer_says_that_it_is_a_sandbox,
+    what_cannot_be_read_is_refused,
+    without_its_database_it_does_not_begin_anew,
+    the_sdk_reads_codes_and_moves_the_clock,
+}
+
+fn people(answer: &Answer) -> Vec<Value> {
+    answer["people"].as_array().expect("a list").clone()
+}
+
+async fn everybody_in_it_signs_in_as_it_says() {
+    let sandbox = Sandbox::start().await;
+    let everybody = people(&sandbox.get("/sandbox/people").await.is(200));
+    assert_eq!(everybody.len(), 10);
+    for person in everybody {
+        let email = person["email"].as_str().expect("an address");
+        let begun = sandbox.login(email).await;
+        let first = person["mfaMethods"][0].as_str().unwrap_or("none");
+        let code = match (email, first) {
+            ("none@example.com", _) => {
+                assert_eq!(begun["status"], "signed_in");
+                continue;
+            }
+            ("locked@example.com", _) => "000000".to_owned(),
+            (_, "authenticator") => sandbox.code_of(email).await,
+            (_, "sms") => {
+                let number = person["phoneNumber"].as_str().expect("a number");
+                let sent = sandbox.last_to(number).await;
+                assert_eq!(sent["channel"], "text_message");
+                sent["code"].as_str().expect("a code").to_owned()
+            }
+            (_, "passkey") => continue,
+            (_, _mailed) => {
+                let sent = sandbox.last_to(email).await;
+                sent["code"].as_str().expect("a code").to_owned()
+            }
+        };
+        let body = json!({ "mfaToken": begun.text("mfaToken"), "code": code });
+        let answer = sandbox.post("/identity/mfa/login/verify", &body).await;
+        if email == "locked@example.com" {
+            answer.refused(403, "MFA_METHOD_LOCKED");
+            continue;
+        }
+        let token = answer.is(200).text("accessToken");
+        let me = sandbox.get("/identity/me").bearer(&token).await.is(200);
+        assert_eq!(me["role"], person["role"], "{email}");
+        assert_eq!(me["id"], person["id"], "{email}");
+    }
+    let begun = sandbox.login("several@example.com").await;
+    let several = people(&sandbox.get("/sandbox/people").await.is(200));
+    let several = several.iter().find(|one| one["recoveryCodes"].is_array());
+    let code = &several.expect("somebody with recovery codes")["recoveryCodes"][3];
+    let body = json!({ "mfaToken": begun.text("mfaToken"), "code": code });
+    sandbox
+        .post("/identity/mfa/login/verify", &body)
+        .await
+        .is(200);
+}
+
+async fn messages_are_data_and_can_be_waited_for() {
+    let sandbox = Sandbox::start().await;
+    let before = sandbox.get("/sandbox/messages").await.is(200);
+    assert_eq!(
+        (before.number("last"), before["messages"][0].is_null()),
+        (0, true)
+    );
+    let waiting = {
+        let sandbox = sandbox.clone();
+        let path = "/sandbox/messages?after=0&wait=10&kind=login_code&channel=mail";
+        tokio::spawn(async move { sandbox.get(path).await.is(200) })
+    };
+    let begun = sandbox.login("email@example.com").await;
+    let found = waiting.await.expect("an answer");
+    let mail = &found["messages"][0];
+    assert_eq!(mail["to"], "email@example.com");
+    let token = mail["token"].as_str().expect("a token");
+    let link = mail["link"].as_str().expect("a link");
+    assert!(
+        link.ends_with(token) && link.starts_with("http://localhost"),
+        "{link}"
+    );
+    let text = mail["text"].as_str().expect("a text");
+    let code = mail["code"].as_str().expect("a code");
+    assert!(text.contains(code) && text.contains(token), "{text}");
+    let opened = sandbox
+        .post("/identity/mfa/magic-link", &json!({ "token": token }))
+        .await
+        .is(200);
+    assert_eq!(opened["code"], mail["code"]);
+    let body = json!({ "mfaToken": begun.text("mfaToken"), "code": code });
+    sandbox
+        .post("/identity/mfa/login/verify", &body)
+        .await
+        .is(200);
+    let last = found.number("last");
+    for none in [
+        format!("after={last}"),
+        "to=nobody@example.com".to_owned(),
+        "channel=text_message".to_owned(),
+        "kind=setup_code".to_owned(),
+    ] {
+        let found = sandbox
+            .get(&format!("/sandbox/messages?{none}"))
+            .await
+            .is(200);
+        assert_eq!(found["messages"], json!([]), "{none}");
+    }
+}
+
+async fn the_clock_is_held_set_and_advanced() {
+    let sandbox = Sandbox::start().await;
+    let clock = "/sandbox/clock";
+    assert_eq!(sandbox.get(clock).await.is(200)["held"], false);
+    let noon = json!({ "now": "2027-01-01T12:00:00Z", "held": true });
+    let held = sandbox.put(clock, &noon).await.is(200);
+    assert_eq!(
+        held.body,
+        json!({ "now": "2027-01-01T12:00:00.000Z", "held": true })
+    );
+    sandbox.advance(90).await;
+    let later = sandbox.get(clock).await.is(200);
+    assert_eq!(later["now"], "2027-01-01T12:01:30.000Z");
+    let going = sandbox.put(clock, &json!({ "held": false })).await.is(200);
+    assert_eq!(going["held"], false);
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let now = sandbox.get(clock).await.is(200);
+    assert!(now.text("now") > later.text("now"));
+    assert!(now.text("now").as_str() < "2027-01-01T12:06", "{now:?}");
+}
+
+async fn lifetimes_and_waits_follow_the_clock() {
+    let sandbox = Sandbox::start().await;
+    let begun = sandbox.login("authenticator@example.com").await;
+    let token = begun.text("mfaToken");
+    let verify = "/identity/mfa/login/verify";
+    let code = sandbox.code_of("authenticator@example.com").await;
+    sandbox.advance(90).await;
+    let late = json!({ "mfaToken": token, "code": code });
+    sandbox
+        .post(verify, &late)
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    let code = sandbox.code_of("authenticator@example.com").await;
+    let signed_in = sandbox
+        .post(verify, &json!({ "mfaToken": token, "code": code }))
+        .await
+        .is(200);
+    let access = signed_in.text("accessToken");
+    sandbox.get("/identity/me").bearer(&access).await.is(200);
+    sandbox.advance(950).await;
+    sandbox
+        .get("/identity/me")
+        .bearer(&access)
+        .await
+        .refused(401, "TOKEN_EXPIRED");
+    let refreshed = json!({ "refreshToken": signed_in.text("refreshToken") });
+    sandbox
+        .post("/identity/token/refresh", &refreshed)
+        .await
+        .is(200);
+    let begun = sandbox.login("email@example.com").await;
+    sandbox.last_to("email@example.com").await;
+    let again = json!({ "mfaToken": begun.text("mfaToken") });
+    let early = sandbox.post("/identity/mfa/resend", &again).await;
+    let early = early.refused(429, "RESEND_COOLDOWN");
+    sandbox.advance(early.number("retryAfter")).await;
+    sandbox.post("/identity/mfa/resend", &again).await.is(200);
+}
+
+async fn the_code_of_any_secret_is_shown() {
+    let sandbox = Sandbox::start().await;
+    let path = "/sandbox/authenticator-code";
+    let at = json!({ "now": "1970-01-01T00:00:59Z", "held": true });
+    sandbox.put("/sandbox/clock", &at).await.is(200);
+    // RFC 6238, appendix B.
+    let body = json!({ "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" });
+    let shown = sandbox.post(path, &body).await.is(200);
+    assert_eq!(
+        (shown.text("code"), shown.number("secondsLeft")),
+        ("287082".to_owned(), 1)
+    );
+    let next = shown.text("nextCode");
+    sandbox.advance(1).await;
+    assert_eq!(sandbox.post(path, &body).await.is(200).text("code"), next);
+}
+
+async fn it_begins_anew() {
+    let sandbox = Sandbox::start().await;
+    let before = sandbox.get("/sandbox/people").await.is(200);
+    let token = sandbox.login("none@example.com").await.text("accessToken");
+    sandbox.get("/identity/me").bearer(&token).await.is(200);
+    sandbox.login("email@example.com").await;
+    sandbox.last_to("email@example.com").await;
+    sandbox.advance(100_000).await;
+    let body = json!({ "email": "new@example.com", "password": "correct horse battery staple" });
+    sandbox.post("/identity/register", &body).await.is(202);
+    sandbox.last_to("new@example.com").await;
+    let anew = sandbox.call(Method::POST, "/sandbox/reset").await.is(200);
+    assert_eq!(anew.number("lastMessage"), 0);
+    sandbox
+        .get("/identity/me")
+        .bearer(&token)
+        .await
+        .refused(401, "TOKEN_INVALID");
+    let after = sandbox.get("/sandbox/people").await.is(200);
+    for (before, after) in people(&before).iter().zip(people(&after)) {
+        for same in ["number", "email", "authenticatorSecret", "recoveryCodes"] {
+            assert_eq!(before[same], after[same]);
+        }
+    }
+    sandbox.login("none@example.com").await;
+    sandbox.login("email@example.com").await;
+    let mail = sandbox.last_to("email@example.com").await;
+    assert_eq!(mail["number"], 1);
+}
+
+async fn a_seed_draws_the_same_again() {
+    let drawn = async |seed| {
+        let sandbox = Sandbox::seeded(seed).await;
+        let at = json!({ "now": "2027-01-01T12:00:00Z", "held": true });
+        sandbox.put("/sandbox/clock", &at).await.is(200);
+        sandbox.login("email@example.com").await;
+        let code = sandbox.last_to("email@example.com").await["code"].clone();
+        let listed = people(&sandbox.get("/sandbox/people").await.is(200));
+        let secrets: Vec<Value> = listed
+            .iter()
+            .flat_map(|one| {
+                [
+                    one["authenticatorSecret"].clone(),
+                    one["recoveryCodes"].clone(),
+                ]
+            })
+            .collect();
+        (code, secrets)
+    };
+    let first = drawn(7).await;
+    assert_eq!(first, drawn(7).await);
+    let other = drawn(8).await;
+    assert!(first.0 != other.0 && first.1 != other.1);
+}
+
+async fn every_answer_says_that_it_is_a_sandbox() {
+    let sandbox = Sandbox::start().await;
+    for path in [
+        "/sandbox",
+        "/healthz",
+        "/identity/me",
+        "/nothing",
+        "/swagger-ui/",
+        "/openapi/sandbox.yaml",
+        "/openapi/lenient/sandbox.json",
+        "/magic-link",
+        "/api/v1/users",
+    ] {
+        let answer = sandbox.get(path).await;
+        let told = answer.header("countersign-sandbox");
+        assert_eq!(told.as_deref(), Some("true"), "{path}");
+    }
+}
+
+async fn what_cannot_be_read_is_refused() {
+    let sandbox = Sandbox::start().await;
+    for (path, body) in [
+        ("/sandbox/authenticator-code", json!({})),
+        ("/sandbox/authenticator-code", json!({ "secret": "1" })),
+        (
+            "/sandbox/authenticator-code",
+            json!({ "email": "none@example.com" }),
+        ),
+        (
+            "/sandbox/authenticator-code",
+            json!({ "email": "a", "secret": "A" }),
+        ),
+        ("/sandbox/clock/advance", json!({ "seconds": -1 })),
+        (
+            "/sandbox/clock/advance",
+            json!({ "seconds": 400_000_000_i64 }),
+        ),
+    ] {
+        sandbox.post(path, &body).await.refused(400, "VALIDATION");
+    }
+    for now in ["yesterday", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"] {
+        let body = json!({ "now": format!("{now:<20}") });
+        sandbox
+            .put("/sandbox/clock", &body)
+            .await
+            .refused(400, "VALIDATION");
+    }
+    for query in ["wait=11", "limit=0", "after=-1", "channel=pigeon", "x=1"] {
+        let path = format!("/sandbox/messages?{query}");
+        sandbox.get(&path).await.refused(400, "VALIDATION");
+    }
+    for (method, path) in [
+        (Method::POST, "/sandbox/authenticator-code"),
+        (Method::PUT, "/sandbox/clock"),
+        (Method::POST, "/sandbox/clock/advance"),
+    ] {
+        let call = || sandbox.call(method.clone(), path);
+        let large = format!("\"{}\"", "x".repeat(20_000));
+        call()
+            .body("application/json", large)
+            .await
+            .refused(413, "PAYLOAD_TOO_LARGE");
+        call()
+            .body("text/plain", "{}")
+            .await
+            .refused(415, "UNSUPPORTED_MEDIA_TYPE");
+        call()
+            .without_its_body("application/json")
+            .await
+            .refused(408, "REQUEST_TIMEOUT");
+    }
+}
+
+async fn without_its_database_it_does_not_begin_anew() {
+    let sandbox = Sandbox::start().await;
+    let file = sandbox.inner.place().join("countersign.db");
+    Database::Sqlite(file).cut();
+    sandbox
+        .call(Method::POST, "/sandbox/reset")
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+}
+
+async fn the_sdk_reads_codes_and_moves_the_clock() {
+    let sandbox = Sandbox::start().await;
+    let client = countersign_sdk::sandbox::Client::new(&sandbox.url()).expect("this machine");
+    let found = client.get_sandbox().await.expect("a sandbox");
+    assert_eq!((found.seed, found.last_message), (1, 0));
+    let people = client.list_people().await.expect("people").people;
+    let of = |email: &str| {
+        people
+            .iter()
+            .find(|one| one.email == email)
+            .expect("somebody")
+    };
+    let secret = of("authenticator@example.com").authenticator_secret.clone();
+    let wanted = ShowAuthenticatorCodeRequest::new().secret(secret.expect("a secret"));
+    let shown = client
+        .show_authenticator_code(wanted)
+        .await
+        .expect("a code");
+    assert_eq!(
+        shown.code,
+        sandbox.code_of("authenticator@example.com").await
+    );
+    sandbox.login("sms@example.com").await;
+    let number = of("sms@example.com")
+        .phone_number
+        .clone()
+        .expect("a number");
+    let sent = client
+        .list_messages()
+        .to(number)
+        .wait(10)
+        .await
+        .expect("messages");
+    assert_eq!(sent.messages[0].kind, "login_code");
+    let then = client
+        .advance_clock(AdvanceClockRequest::new(600))
+        .await
+        .expect("a clock");
+    assert!(then.now > found.clock.now && !then.held);
+}
