@@ -83,6 +83,7 @@ mod restoring;
 mod sandbox;
 mod sandbox_apart;
 mod sandbox_errors;
+mod sandbox_fixtures;
 mod schemas;
 mod scripts;
 mod sdk;
@@ -200,6 +201,7 @@ fn all() -> Vec<Test> {
         sandbox::tests(),
         sandbox_apart::tests(),
         sandbox_errors::tests(),
+        sandbox_fixtures::tests(),
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),
