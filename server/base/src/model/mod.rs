@@ -24,7 +24,7 @@ pub mod user;
 
 pub use ids::{
     ApiKeyId, AuditId, CeremonyId, ChallengeId, CodeSetId, FactorId, NoticeId, OrganisationId,
-    RefreshId, SessionId, UserId,
+    RefreshId, ResetId, SessionId, UserId,
 };
 pub use refusal::{Error, Fault, Refusal, Result};
 pub use secret::Secret;

@@ -280,6 +280,7 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::ResendCooldown { retry_after }
         | Refusal::TooManyPasswordAttempts { retry_after }
         | Refusal::TooManyRegistrationAttempts { retry_after }
+        | Refusal::TooManyResetAttempts { retry_after }
         | Refusal::TooManyRequests { retry_after }
         | Refusal::Busy { retry_after } => Header::RetryAfter(*retry_after),
         Refusal::Validation { .. }
@@ -298,6 +299,9 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::RegistrationTokenInvalid
         | Refusal::RegistrationTokenExpired
         | Refusal::InvalidRegistrationCode { .. }
+        | Refusal::ResetTokenInvalid
+        | Refusal::ResetTokenExpired
+        | Refusal::InvalidResetCode { .. }
         | Refusal::Forbidden
         | Refusal::BeyondServerAdministrator
         | Refusal::BeyondOwner

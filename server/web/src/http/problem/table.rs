@@ -97,6 +97,11 @@ problems! {
     InvalidRegistrationCode "InvalidRegistrationCodeErrorResponse" {
         attempts_remaining: u32,
     } = Refusal::InvalidRegistrationCode { attempts_remaining: 0 };
+    ResetTokenInvalid "ResetTokenInvalidErrorResponse" = Refusal::ResetTokenInvalid;
+    ResetTokenExpired "ResetTokenExpiredErrorResponse" = Refusal::ResetTokenExpired;
+    InvalidResetCode "InvalidResetCodeErrorResponse" {
+        attempts_remaining: u32,
+    } = Refusal::InvalidResetCode { attempts_remaining: 0 };
     InvalidCredentials "InvalidCredentialsErrorResponse" = Refusal::InvalidCredentials;
     TokenInvalid "TokenInvalidErrorResponse" = Refusal::TokenInvalid { sent: true };
     TokenExpired "TokenExpiredErrorResponse" = Refusal::TokenExpired;
@@ -136,6 +141,9 @@ problems! {
     TooManyRegistrationAttempts "TooManyRegistrationAttemptsErrorResponse" {
         retry_after: u32,
     } = Refusal::TooManyRegistrationAttempts { retry_after: 0 };
+    TooManyResetAttempts "TooManyResetAttemptsErrorResponse" {
+        retry_after: u32,
+    } = Refusal::TooManyResetAttempts { retry_after: 0 };
     TooManyRequests "TooManyRequestsErrorResponse" {
         retry_after: u32,
     } = Refusal::TooManyRequests { retry_after: 0 };
