@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod account_reset;
 mod across;
 mod at_once;
 mod bounds;
@@ -131,6 +132,7 @@ use contract_tests::{Test, process, suite};
 /// Returns all tests. A module that is left out is dead code, which the compiler reports.
 fn all() -> Vec<Test> {
     let modules = [
+        account_reset::tests(),
         across::tests(),
         at_once::tests(),
         bounds::tests(),
