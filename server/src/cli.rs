@@ -15,7 +15,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
 
-use crate::api::all_documents;
 use crate::app::App;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -25,14 +24,15 @@ use crate::flow::admin;
 use crate::log;
 use crate::model::refusal::FieldError;
 use crate::model::{Error, Refusal};
+use crate::sandbox::all_documents;
 use crate::serve;
 use arguments::command;
 
-/// The longest answer of a server that is asked for its readiness, in bytes.
+/// The longest answer to a readiness check that is read, in bytes.
 const ANSWER_MAX: u64 = 64 * 1024;
 
-/// Does what the arguments say. Whatever stops it is one line on standard error; the exit code is 2
-/// when arguments or settings are wrong, else 1.
+/// Does what the arguments say. An error is printed as one line on standard error. The exit code is
+/// 2 for wrong arguments or settings, otherwise 1.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = match command().try_get_matches_from(&arguments) {
@@ -59,7 +59,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn run(matches: &ArgMatches) -> Result<()> {
-    // A flag counts wherever it stands; clap hands the outer ones inwards.
+    // A flag counts wherever it is given: clap passes the outer ones to inner subcommands.
     let mut path = Vec::new();
     let mut innermost = matches;
     while let Some((name, inner)) = innermost.subcommand() {
@@ -98,7 +98,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
             }
         }
         ["user", "create"] => {
-            // Before anything is made for it.
+            // Check the address before anything is created.
             admin::judge_address(text(innermost, "email")?).map_err(said)?;
             let app = App::open(settings, Clock::System, Chance::system()).await?;
             app.made().iter().for_each(|made| tell(made));
@@ -114,7 +114,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
 
 async fn serve(settings: Settings) -> Result<()> {
     let warnings = [settings.warnings(), courier::warnings(&settings)].concat();
-    // First of all: who cannot listen makes nothing.
+    // Listen first: if that fails, nothing is created.
     let listener = serve::listen(&settings)?;
     let app = App::open(settings, Clock::System, Chance::system()).await?;
     for warning in warnings {
@@ -142,7 +142,7 @@ fn text<'a>(matches: &'a ArgMatches, name: &str) -> Result<&'a str> {
     Ok(text.with_context(|| format!("--{name} is missing"))?)
 }
 
-/// Without a log the server serves all the same.
+/// Starts the log. If that fails, the server runs without one.
 fn start_log(settings: &Settings) {
     if let Err(error) = log::start(settings) {
         complain(&format!("the log could not be started: {error:#}"));
@@ -165,7 +165,8 @@ fn print_document(name: &str) -> Result<()> {
     }
 }
 
-/// Asks `/readyz`; for containers, which may have no other client. What is degraded is told, and well.
+/// Asks `/readyz`, for containers that may have no other client. A degraded server counts as ready,
+/// and the reason is printed.
 fn ask_readiness(listen: SocketAddr) -> Result<()> {
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -173,7 +174,7 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
         ip => ip,
     };
     let server = SocketAddr::new(address, listen.port());
-    // A database that does not answer is told after five seconds.
+    // `/readyz` reports an unresponsive database after five seconds.
     let patience = Duration::from_secs(8);
     let asked = || -> io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&server, patience)?;
@@ -201,12 +202,12 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
     }
 }
 
-/// A flow's error, for the operator.
+/// Turns a flow's error into one for the operator.
 fn said(error: Error) -> anyhow::Error {
     match error {
         Error::Refused(Refusal::Validation { errors }) => {
             let sentence = |error: &FieldError| match error.field.as_str() {
-                // It is no flag, and its sentences name it.
+                // The password is not a flag, and its sentences mention it.
                 "password" => error.message.to_string(),
                 flag => format!("--{flag}: {}", error.message),
             };
@@ -220,7 +221,7 @@ fn said(error: Error) -> anyhow::Error {
     }
 }
 
-/// Prints what was asked for to standard output; a reader who has seen enough (`| head`) is no error.
+/// Prints a result to standard output. A reader that stops early (`| head`) is not an error.
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -231,16 +232,17 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Tells on standard output what was done; it is done, whether or not that can be told there.
+/// Reports on standard output what was done. If that fails, it is reported on standard error, since
+/// the work is done.
 fn tell(text: &str) {
     if let Err(error) = print(&format!("{text}\n")) {
         complain(&format!("{text} ({error:#})"));
     }
 }
 
-/// One line on standard error, if anybody reads it.
+/// Prints one line on standard error, if anybody reads it.
 fn complain(text: &str) {
-    // Libraries break and indent theirs.
+    // Messages of libraries contain line breaks and indentation.
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = format!("countersign: {}", words.join(" "));
     if !log::say(&line) {
@@ -248,7 +250,7 @@ fn complain(text: &str) {
     }
 }
 
-/// Help and version are no errors; of an error, what comes before the usage says enough.
+/// Prints help and version, which are not errors. Of an error, prints only what precedes the usage.
 fn misused(error: &clap::Error, command: &str) -> ExitCode {
     let text = error.render().to_string();
     if error.use_stderr() {
@@ -259,7 +261,7 @@ fn misused(error: &clap::Error, command: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The first paragraph of clap's message, its tip, and where there is more to read.
+/// Returns the first paragraph of clap's message, its tip, and the command that shows more.
 fn in_one_line(text: &str, command: &str) -> String {
     let lines = || text.lines().map(str::trim);
     let first: Vec<&str> = lines().take_while(|line| !line.is_empty()).collect();
@@ -270,7 +272,7 @@ fn in_one_line(text: &str, command: &str) -> String {
     format!("{what}{tip}: see `{command} --help`")
 }
 
-/// The subcommand that the arguments name, as far as there is one: the one whose help is of use.
+/// Returns the subcommand that the arguments name, as far as it exists. Its help is the useful one.
 fn meant(arguments: &[OsString]) -> String {
     let mut path = "countersign".to_owned();
     let mut command = command();

@@ -1,20 +1,14 @@
-//! Countersign: self-hosted multi-factor authentication with a contract first.
+//! Countersign: a self-hosted, contract-first server for multi-factor authentication.
 
-pub mod api;
-pub mod app;
-pub mod chance;
 pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod courier;
-pub mod factor;
-pub mod flow;
-pub mod http;
-pub mod log;
-pub mod model;
-pub mod outcome;
-pub mod sandbox;
-pub mod schema;
+pub use countersign_sandbox as sandbox;
 pub mod serve;
-pub mod store;
-pub mod vault;
+
+pub use countersign_api as api;
+pub use countersign_base::{chance, clock, config, log};
+pub use countersign_core::{app, flow, outcome};
+pub use countersign_courier as courier;
+pub use countersign_http as http;
+pub use countersign_model as model;
+pub use countersign_store as store;
+pub use countersign_vault as vault;

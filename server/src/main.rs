@@ -1,4 +1,4 @@
-//! The binary `countersign`: everything is in the library.
+//! The binary `countersign`. All its code is in the library.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Serving: opens the door, starts what runs beside the requests, and stops all of it in order.
+//! Runs the server: accepts connections, starts background tasks, and stops everything in order.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{Document, all_documents, documents, sandbox::ENVELOPE};
+use crate::api::{Document, documents};
 use crate::app::App;
 use crate::config::Settings;
 use crate::courier::Courier;
@@ -33,30 +33,33 @@ use crate::http::pages;
 use crate::http::trace::{Edge, trace};
 use crate::sandbox::Sandbox;
 use crate::sandbox::forced::force;
+use crate::sandbox::{all_documents, api::ENVELOPE};
 
 mod door;
 pub mod sandbox;
 
 use door::Door;
 
-/// How often what is over is forgotten.
+/// How often expired rows are deleted.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often the key file is looked at for a change: tokens whose keys were revoked count for no longer
-/// than a second more, as `server/OPERATING.md` says.
+/// How often the key file is checked for changes. A token whose key was revoked stays valid for at
+/// most a second, as `server/OPERATING.md` says.
 const KEYS_EVERY: Duration = Duration::from_millis(250);
 
-/// After how long it is tried again to learn what the kept hashes cost, when the database did not answer.
+/// How long to wait before asking the database again for the cost of stored hashes, if it did not
+/// answer.
 const LEARN_AGAIN: Duration = Duration::from_secs(60);
-/// How often it is kept how far the database has come: one that went back is noticed if that was before.
+/// How often the server stores how far the database has come. It notices a database that went back
+/// to before that.
 const MARK_EVERY: Duration = Duration::from_secs(60);
-/// How long a client may go on sending what is not read any more, before it is hung up on: so long the
-/// answer it was given has time to reach it.
+/// How long a client may go on sending data that is no longer read, before the connection is
+/// closed. In that time its answer can reach it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A server that answers.
+/// A running server.
 pub struct Running {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     edge: Arc<Edge>,
     handle: ServerHandle,
@@ -66,12 +69,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// How many answers so far carried a code that their operation does not declare: bugs, all of them.
+    /// Counts the answers so far with a code that their operation does not declare. Each one is a
+    /// bug.
     pub fn undeclared(&self) -> usize {
         self.edge.undeclared()
     }
 
-    /// Takes no new requests, lets running ones end, then stops what runs beside them.
+    /// Accepts no new requests, lets running ones finish, then stops the background tasks.
     pub async fn stop(self) {
         self.handle.stop(true).await;
         self.end_tasks().await;
@@ -80,17 +84,17 @@ impl Running {
     async fn end_tasks(self) {
         self.stop.send_replace(true);
         for task in self.tasks {
-            // A task that panicked has said so; there is nothing left to end.
+            // A task that panicked has logged it, and needs no stopping.
             let _ended = task.await;
         }
     }
 }
 
-/// Takes the address to serve at, before anything is made for it; and sees whether the settings are such
-/// that mail and text messages can leave.
+/// Binds the server's address before anything is created. Also checks that the settings for mail
+/// and text messages can work.
 ///
 /// # Errors
-/// When the address cannot be listened on, or what sends cannot be used.
+/// Fails if the address cannot be used, or the settings for mail or text messages cannot work.
 pub fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     Courier::check(settings)?;
     TcpListener::bind(settings.listen).map_err(|error| {
@@ -108,14 +112,14 @@ pub fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Serves until told to stop by SIGTERM or Ctrl-C.
+/// Serves until stopped by SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// When the listener cannot be used, or the server ends by itself.
+/// Fails if the listener cannot be used, or the server ends on its own.
 pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     door::open_all_doors();
     let threads = app.ctx().settings.http_threads as usize;
-    // Asked for before the door opens, so that a signal in between is not missed.
+    // Registered before the server accepts connections, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut running = begin(&app, None, listener, threads)?;
     greet(greeting(&app, running.address));
@@ -132,11 +136,10 @@ pub async fn run(app: App, listener: TcpListener) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves on a listener with one thread: many servers of this kind can run in one process, which is
-/// what tests do.
+/// Serves on a listener with one thread. Many such servers can run in one process, as tests do.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// Fails if the listener cannot be used.
 pub async fn start(app: App, listener: TcpListener) -> anyhow::Result<Running> {
     begin(&app, None, listener, 1)
 }
@@ -172,7 +175,8 @@ fn begin(
     })
 }
 
-/// Learns what the kept hashes cost before the first password comes, if there is time; tries again where that failed.
+/// Learns what the stored hashes cost before the first password arrives, if there is time. Tries
+/// again if that fails.
 async fn learn_costs(app: App, stopped: watch::Receiver<bool>) {
     let learning = async {
         let mut known = app.ctx().learn_costs().await;
@@ -229,7 +233,8 @@ fn courier(app: &App, sandbox: Option<&Sandbox>) -> anyhow::Result<Courier> {
     )
 }
 
-/// The HTTP server: the door, the outer middleware, the operations of every document, the pages.
+/// Builds the HTTP server: the door, the outer middleware, the operations of every document, the
+/// pages.
 fn server(
     app: &App,
     sandbox: Option<&Sandbox>,
@@ -245,7 +250,11 @@ fn server(
         write: seconds(settings.request_timeout_seconds),
     };
     let most = door::most(&settings, threads);
-    let door = Door { most, patience };
+    let door = Door {
+        most,
+        most_bytes: door::UNANSWERED_BYTES / threads,
+        patience,
+    };
     let documents = served_documents(sandbox);
     let served = served(&settings, documents)?;
     let (app, edge) = (app.clone(), Arc::clone(edge));
@@ -284,7 +293,7 @@ fn server(
     let server = builder.listen("http", listener, move || {
         let ending = ending.clone();
         let web = web().into_factory().map_err(|error| error.error_response());
-        // What it says of host and address is used for nothing here.
+        // The host and address in it are not used.
         let web = map_config(web, |()| AppConfig::default());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -303,7 +312,7 @@ fn server(
     Ok(server.run())
 }
 
-/// The files: the documents, the pages and, if it is on, Swagger UI.
+/// Returns the files: the documents, the pages and, if it is on, Swagger UI.
 fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[File]>> {
     let page = |document: &Document| Page {
         name: document.name,
@@ -321,9 +330,9 @@ fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[Fi
     Ok(files.into())
 }
 
-/// Ends when the server is told to stop.
+/// Waits until the server is told to stop.
 async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it the server.
+    // An error means that the sender is gone, and the server with it.
     let _seen = stopped.wait_for(|stopped| *stopped).await;
 }
 
@@ -377,7 +386,7 @@ async fn mark(app: App, stopped: watch::Receiver<bool>) {
         tracing::warn!(error = format!("{error:#}"), "the epoch could not be read");
     }
     every(MARK_EVERY, stopped, told).await;
-    // What came since the last mark is not forgotten by a stop.
+    // Marks once more, so that a stop loses nothing since the last mark.
     told().await;
 }
 
@@ -388,7 +397,8 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!("the key file was read again");
-                // An older key file must not be taken for this one any more: a new key may have sealed.
+                // An older key file must no longer be accepted in place of this one: a new key may
+                // have sealed something.
                 if let Err(error) = app.check_keys().await.map_err(told) {
                     tracing::error!(
                         error,
@@ -405,14 +415,14 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
     .await;
 }
 
-/// Tells the operator where things are. A thread of its own: whoever reads it may have gone, or may have
-/// stopped reading, and neither may hold up the server.
+/// Tells the operator where things are. Uses a thread of its own: a reader that is gone or has
+/// stopped reading must not delay the server.
 fn greet(greeting: String) {
     let told = thread::Builder::new()
         .name("greeting".to_owned())
         .spawn(move || {
             let mut out = io::stdout();
-            // Nobody reads it: then nobody misses it.
+            // If nobody reads it, nobody misses it.
             drop(
                 out.write_all(greeting.as_bytes())
                     .and_then(|()| out.flush()),

@@ -1,4 +1,5 @@
-//! What holds across all APIs, derived from their documents, so that no new operation can be forgotten.
+//! Rules that hold across all APIs, derived from their documents so that no new operation can be
+//! forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use contract_tests::{Answer, PASSWORD, Person, Server, Value, json, tests};
 
 use super::fitting::{changes_nothing, fitting, took};
 use super::held::{Held, without_limits};
+use super::veeam::OTHER_PASSWORD;
 use super::walk::{bodies, call, call_at, credential, fields};
 
 tests! {
@@ -15,7 +17,8 @@ tests! {
     an_unfinished_sign_in_opens_what_finishes_or_abandons_it,
 }
 
-/// The operations of all documents whose good answers have a token in them, with the fields it stands in.
+/// Returns the operations of all documents whose successes contain a token, with the names of those
+/// fields.
 fn returning_tokens() -> Vec<(&'static Operation, BTreeSet<String>)> {
     let mut found = Vec::new();
     for source in countersign::api::documents() {
@@ -66,14 +69,15 @@ fn collect_tokens(document: &Value, value: &Value, names: &mut BTreeSet<String>)
     }
 }
 
-/// Whether a text ends in a UUID: an id, which is no secret and stands in the log.
+/// Tells whether a text ends in a UUID. It is then an id, which is not secret and appears in the
+/// log.
 fn is_id(text: &str) -> bool {
     let end = text.len().checked_sub(36).and_then(|at| text.get(at..));
     let lengths = |uuid: &str| uuid.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
     end.is_some_and(lengths)
 }
 
-/// All texts of an answer that could be tokens, by where they stand.
+/// Collects all texts of an answer that could be tokens, by their place.
 fn texts(value: &Value, place: &str, found: &mut BTreeMap<String, String>) {
     match value {
         Value::String(text)
@@ -91,7 +95,7 @@ fn texts(value: &Value, place: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Somebody with an app on, who has a session from before that it ended.
+/// Returns a user with an app on, and their session from before, which the app has ended.
 async fn with_app(server: &Server, email: &str) -> (Person, Person) {
     let stale = server.registered(email).await;
     let mut person = Person::signed_in(server, email, &stale.login().await.is(200));
@@ -139,7 +143,7 @@ async fn without_the_second_factor_nothing_is_returned_that_opens_anything() {
                 for name in ["mfaToken", "mfa_token", "token"] {
                     known.insert(name, json!(pending));
                 }
-                // Netevia's `token` is another name of `code`.
+                // In Netevia's API, `token` is another name of `code`.
                 if operation.api == "netevia" {
                     known.insert("token", json!(alice.wrong_code()));
                 }
@@ -167,13 +171,14 @@ async fn without_the_second_factor_nothing_is_returned_that_opens_anything() {
     for (place, text) in &returned {
         opens_nothing(&server, place, text).await;
     }
-    // That the probes would find a token that opens something.
+    // Check that the probes would notice a token that works.
     let bob = server.registered("bob@example.com").await;
     bob.me().await.is(200);
     server.refresh(&bob.refresh_token).await.is(200);
 }
 
-/// That a text is neither a bearer of what needs a finished sign-in, nor refreshes into one.
+/// Asserts that a text is not accepted as a bearer that needs a finished sign-in, and cannot be
+/// refreshed into one.
 async fn opens_nothing(server: &Server, place: &str, text: &str) {
     let secured = Contract::get().operations.iter();
     for operation in secured.filter(|one| one.is_secured() && !one.security.pending) {
@@ -195,7 +200,7 @@ async fn opens_nothing(server: &Server, place: &str, text: &str) {
     }
 }
 
-/// The operations that trade a refresh token for an access token.
+/// Returns the operations that exchange a refresh token for an access token.
 fn refreshing() -> Vec<(&'static Operation, String)> {
     let mut found = Vec::new();
     for (operation, _) in returning_tokens() {
@@ -254,7 +259,7 @@ async fn a_reference_is_taken_only_where_its_purpose_fits() {
     let mut held = Held::make(&server, 0).await;
     let (mut made, mut spent) = (1, false);
     let mut missed = BTreeSet::new();
-    // What Flashback's sign-out takes beside its bearer is not looked at.
+    // What Flashback's sign-out takes besides its bearer is not read.
     let all = Contract::get().operations.iter();
     for operation in all.filter(|operation| operation.name() != "flashback logout") {
         let fields = fields(operation);
@@ -269,7 +274,7 @@ async fn a_reference_is_taken_only_where_its_purpose_fits() {
                 made += 1;
                 spent = false;
             }
-            // What fits comes last, since taking it changes what there is to be tried.
+            // References that fit come last, since accepting one changes what can be tried.
             let mut kinds: Vec<_> = held.kinds.iter().collect();
             kinds.sort_by_key(|(kind, _)| fits.contains(kind));
             for (kind, reference) in kinds {
@@ -290,7 +295,8 @@ async fn a_reference_is_taken_only_where_its_purpose_fits() {
     assert!(missed.is_empty(), "not taken where they fit: {missed:#?}");
 }
 
-/// The answers to a reference in a field of an operation, from everybody who may ask and in all ways.
+/// Sends a reference in a field of an operation, as everybody who may call it and in all ways.
+/// Returns the answers.
 async fn offered(
     server: &Server,
     operation: &Operation,
@@ -305,10 +311,13 @@ async fn offered(
             ("mfa_code", json!("000000")),
             ("credential", credential()),
         ]);
-        // The other name of `code`, beside the reference that it answers.
+        // `token` is then the other name of `code`, sent with the reference that it answers.
         if operation.name() == "netevia completeAuthentication" && field == "token" {
             known.remove("code");
             known.insert("mfaToken", json!(holder.pending));
+        }
+        if operation.name() == "identity resetPassword" {
+            known.insert("password", json!(OTHER_PASSWORD));
         }
         known.insert(field, json!(reference));
         let path = holder.path(operation);

@@ -1,5 +1,5 @@
-//! Right passwords: never refused because others come at the same moment, nor because of how they are hashed,
-//! and what was not compared counts for nothing.
+//! Right passwords are never refused because others arrive at the same moment, or because of how
+//! they are hashed. Passwords that were not compared count for nothing.
 
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,10 @@ tests! {
     a_dearer_hash_takes_as_long_as_none,
 }
 
-/// Begins a call.
+/// Starts a call.
 type Calling = fn(&Server) -> Call;
 
-/// Has the clock go on, as clocks do, by a few microseconds at a time.
+/// Moves the clock by a few microseconds at a time, as real clocks do.
 fn ticking(clock: &Clock) -> JoinHandle<()> {
     let clock = clock.clone();
     tokio::spawn(async move {
@@ -41,7 +41,7 @@ fn ticking(clock: &Clock) -> JoinHandle<()> {
     })
 }
 
-/// That nobody was refused; on a machine that has much to do, hashing may be busy for some.
+/// Asserts that nobody was refused. On a busy machine, hashing may be overloaded for some.
 #[track_caller]
 fn none_refused(answers: &[Answer]) {
     let (done, busy) = (count(answers, 200), count(answers, 503));
@@ -56,7 +56,7 @@ async fn right_passwords_at_once_all_sign_in() {
         let answers = at_once((0..3).map(|_| server.login("alice@example.com", PASSWORD))).await;
         none_refused(&answers);
     }
-    // More at once than wrong ones are let in, by every API.
+    // More at once than the limit for wrong passwords allows, in every API.
     let every: [Calling; 4] = [
         |server| server.login("alice@example.com", PASSWORD),
         |server| netevia::authenticate(server, "alice@example.com", PASSWORD),
@@ -161,8 +161,8 @@ async fn a_hash_that_is_made_anew_meanwhile_is_no_change_of_the_password() {
         .await
         .refused(401, "INVALID_CREDENTIALS");
     let hashing = began.elapsed();
-    // One after the other, each before the one before it is judged: some are compared with the old hash,
-    // and judged when the new one is there.
+    // Each call starts before the one before it is judged. Some are compared with the old hash and
+    // judged when the new one is stored.
     let calls = (0..8).map(|number| {
         let call = server.login("alice@example.com", PASSWORD);
         async move {
@@ -175,7 +175,7 @@ async fn a_hash_that_is_made_anew_meanwhile_is_no_change_of_the_password() {
     assert_eq!(server.database.number(renewed), 1, "made anew meanwhile");
 }
 
-/// A server whose hashes take long and find little room.
+/// Starts a server whose hashes take long and have few slots.
 async fn overloaded(change: impl FnOnce(&mut countersign::config::Settings)) -> Server {
     Server::with(|settings| {
         settings.argon2_iterations = 8;
@@ -214,7 +214,7 @@ async fn an_overload_is_no_wrong_recovery_code() {
     alice.enable_authenticator().await;
     alice.sign_in().await;
     let codes = alice.recovery_codes().await;
-    // One after the other, as long as each finds room: in the end one does not.
+    // One after the other, until one finds no slot.
     let mut codes = codes.iter();
     let (token, code) = loop {
         let token = alice.begin_sign_in().await;
@@ -262,7 +262,7 @@ async fn who_is_turned_away_writes_no_row() {
         .into_iter()
         .sum::<i64>()
     };
-    // From all over one network: each address of it is no stranger of its own.
+    // Many addresses of one network do not count as many strangers.
     let from = |number: usize| format!("2001:db8:0:aa00::{number}");
     let turned_away: [(&str, Calling); 3] = [
         ("password", |server| {
@@ -294,14 +294,15 @@ async fn who_is_turned_away_writes_no_row() {
     }
 }
 
-/// That a wrong password takes as long for the known address as for an unknown one: the least times of
-/// several tries, in turns, until they are alike, since the machine may have other things to do.
+/// Asserts that a wrong password takes as long for a known address as for an unknown one. It
+/// compares the shortest times of alternating tries, and repeats until they are alike, since the
+/// machine may be busy.
 async fn alike(server: &Server) {
     let emails = ["alice@example.com", "nobody@example.com"];
     let mut least = [Duration::MAX; 2];
     for _ in 0..12 {
         for (least, email) in least.iter_mut().zip(emails) {
-            // No wait stands in the way.
+            // Let any wait pass.
             server.clock.advance(1000);
             let began = Instant::now();
             let wrong = server.login(email, "wrong").await;
@@ -338,7 +339,8 @@ async fn a_dearer_hash_takes_as_long_as_none() {
     let server = server
         .restarted_with(|settings| settings.argon2_iterations = 2)
         .await;
-    // It is learnt at the start, not when it is met: the unknown address comes first.
+    // The server learns the cost at the start, not at the first sign-in: the unknown address comes
+    // first.
     let wrong = async |email: &str, tries: u32| {
         let mut least = Duration::MAX;
         for _ in 0..tries {

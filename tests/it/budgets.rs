@@ -1,4 +1,4 @@
-//! Budgets of mail beyond one account: for a network, for the whole server, and for notices.
+//! Limits of mail beyond one account: for a network, for the whole server, and for notices.
 
 use contract_tests::call::outcomes;
 use contract_tests::{PASSWORD, Person, Server, json, tests};
@@ -22,7 +22,7 @@ async fn with_mail(server: &Server) -> Person {
     alice
 }
 
-/// Sets up and turns off an app: two notices.
+/// Sets up an app and turns it off, which sends two notices.
 async fn there_and_back(alice: &mut Person) {
     alice.enable_authenticator().await;
     let token = alice
@@ -79,7 +79,7 @@ async fn a_network_causes_thirty_mails_an_hour() {
         .await
         .refused(429, "TOO_MANY_REQUESTS");
     for _ in 0..4 {
-        // So have set-ups.
+        // Set-ups have a count of their own.
         bob.begin_setup("email").from("203.0.113.8").await.is(200);
         server.mail.code_to("bob@example.com").await;
     }
@@ -250,13 +250,13 @@ async fn a_session_uses_up_no_code_of_a_sign_in() {
     let refused = refused.refused(429, "TOO_MANY_MFA_EMAILS");
     assert!((3595..=3600).contains(&refused.number("retryAfter")));
     assert_eq!(sent, 6, "what one account may have in an hour");
-    // Nor by anything else that a session begins: they share what they have.
+    // Other messages from a session are refused too: they share one count.
     let refused = alice.begin_disable("email").await;
     refused.refused(429, "TOO_MANY_MFA_EMAILS");
     let act = json!({ "shortMessageType": "ApprovePayee" });
     let refused = alice.post("/api/CodeVerification/send", &act).await;
     refused.refused(429, "TOO_MANY_MFA_EMAILS");
-    // The owner has what every account has, less the one of the set-up.
+    // The owner has the full count of an account, minus the set-up's mail.
     for _ in 0..5 {
         let token = alice.begin_sign_in().await;
         let code = server.mail.code_to("alice@example.com").await;
@@ -275,7 +275,7 @@ async fn a_session_uses_up_no_text_message_of_a_sign_in() {
     let begun = alice.post("/identity/mfa/setup", &body).await.is(200);
     let proof = server.verify_setup(&begun.text("mfaToken"), &gateway.code().await);
     proof.await.is(200);
-    // A day of it: four an hour for a number, six for an account.
+    // For a day: four an hour for a number, six for an account.
     let mut sent = 0;
     for _ in 0..8 {
         let begun = alice.begin_step_up(&json!({ "method": "sms" })).await;

@@ -1,5 +1,5 @@
-//! Clocks: one that goes back lengthens no wait and brings nothing back to life; replicas whose clocks differ
-//! a little work together, and are told of when they differ more.
+//! Clocks: one that goes back prolongs no wait and revives nothing. Replicas whose clocks differ
+//! slightly work together, and log a warning when they differ more.
 
 use contract_tests::smtp::Reply;
 use contract_tests::waiting::until;
@@ -54,7 +54,7 @@ async fn a_wait_after_wrong_passwords_ends_when_the_clock_goes_back() {
         let refused = alice.login().await;
         refused.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
         server.clock.advance(-back);
-        // What was earned before counts on.
+        // Waits earned before continue to grow.
         wrong_passwords(&server, 1).await;
         let refused = alice.login().await;
         let refused = refused.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
@@ -120,7 +120,7 @@ async fn budgets_of_mails_begin_anew_when_the_clock_goes_back() {
     })
     .await;
     let alice = with_mail(&server).await;
-    // Five codes more are all that an hour has for the account, and three calls for a network.
+    // Five more codes use up the account's hour, and three calls that of a network.
     for number in 0..5 {
         let address = format!("203.0.{number}.1");
         alice.login().from(&address).await.is(200);
@@ -157,11 +157,11 @@ async fn a_budget_of_a_day_begins_anew_when_the_clock_goes_back() {
     let (_, refused) = alice.begin_unsent_for("TOO_MANY_MFA_EMAILS").await;
     let wait = refused.number("retryAfter");
     assert!((21 * HOUR..=24 * HOUR).contains(&wait), "{wait}");
-    // Still within the day that is told: nobody knows that the clock went back.
+    // Still within the day that the answer names: nobody knows that the clock went back.
     server.clock.advance(-HOUR / 2);
     let (_, refused) = alice.begin_unsent_for("TOO_MANY_MFA_EMAILS").await;
     assert_eq!(refused.number("retryAfter"), wait + HOUR / 2);
-    // Before the day began: it is over.
+    // Before the day began: the limit is over.
     server.clock.advance(-3 * HOUR);
     let token = alice.begin_sign_in().await;
     let code = server.mail.code_to("alice@example.com").await;
@@ -199,7 +199,7 @@ async fn what_is_over_stays_over_when_the_clock_goes_back() {
     over.refused(400, "MFA_TOKEN_EXPIRED");
     let over = server.open_link(&link).await;
     over.refused(400, "MFA_TOKEN_EXPIRED");
-    // To when all of it was good, to before it began, and further.
+    // Back to when all of it was valid, to before it began, and further.
     for back in [2 * HOUR - 60, 71, HOUR] {
         server.clock.advance(-back);
         let over = server.verify_login(&token, &code).await;
@@ -233,7 +233,7 @@ async fn a_registration_that_is_over_stays_over() {
         body["token"] = json!(link);
         server.post("/user/verify-email", &body).await.is(400);
     }
-    // To when both were good.
+    // Back to when both were valid.
     server.clock.advance(-25 * HOUR - 300);
     let over = server.prove(&proof, &code).await;
     over.refused(400, "REGISTRATION_TOKEN_EXPIRED");
@@ -256,7 +256,7 @@ async fn an_api_key_that_is_over_stays_over() {
         server.clock.advance(-HOUR);
         used().await.refused(401, "API_KEY_INVALID");
     }
-    // What it was is told as before.
+    // The list still shows the key as it was.
     let mut root = root;
     root.sign_in().await;
     let listed = root.get("/identity/api-keys").await.is(200);
@@ -276,7 +276,7 @@ async fn a_link_lives_no_longer_when_the_clock_goes_back() {
     // It was mailed later than now: nobody knows how much of its time is over.
     let over = server.open_link(&link).await;
     over.refused(400, "MFA_TOKEN_EXPIRED");
-    // A further mail brings one that is good.
+    // Another mail brings a valid one.
     server.resend(&token).await.is(200);
     let link = server.mail.link_to("alice@example.com").await;
     let code = server.open_link(&link).await.is(200).text("code");
@@ -303,7 +303,7 @@ async fn challenges_of_a_time_to_come_end_no_others() {
         alice.begin_sign_in().await;
     }
     server.clock.advance(-HOUR);
-    // Dead ones count as none of the five that may be alive.
+    // Ended ones do not count towards the five that may be live.
     let token = alice.begin_sign_in().await;
     alice.begin_sign_in().await;
     let refused = server.verify_login(&token, &alice.wrong_code()).await;
@@ -369,7 +369,7 @@ async fn a_lease_waits_for_no_clock() {
         (server.database.number(again) > 0).then_some(())
     })
     .await;
-    // A courier took it in a time to come, and died.
+    // A courier leased it in the future, and died.
     let ends = server.clock.now().plus_seconds(HOUR + 60).micros();
     server.database.run(&format!(
         "UPDATE notices SET leased_until = {ends}, next_try_at = 0 WHERE state = 'queued'"
@@ -388,7 +388,7 @@ async fn a_clock_that_goes_back_is_told_once() {
     };
     let server = Server::start().await;
     server.get("/identity/methods").await;
-    // A number that no other test has, as the log is everybody's.
+    // A number that no other test uses, as all tests share the log.
     server.clock.advance(-4321);
     for _ in 0..3 {
         server.login("alice@example.com", "wrong").await;
@@ -405,7 +405,7 @@ async fn replicas_may_differ_by_ten_seconds() {
         let me = replica.get("/identity/me").bearer(&alice.access_token);
         me.await.is(200);
     }
-    // A sign-in begun at the one is finished at the other, and good at both.
+    // A sign-in that began at one replica is finished at the other, and accepted at both.
     for (first, second) in [(&server, &ahead), (&ahead, &server)] {
         for replica in [&server, &ahead] {
             replica.clock.advance(60);
@@ -432,7 +432,7 @@ async fn with_app_at(server: &Server) -> Person {
 
 async fn replicas_that_differ_more_are_told_of() {
     let server = Server::start().await;
-    // A number that no other test has, as the log is everybody's.
+    // A number that no other test uses, as all tests share the log.
     let ahead = server.replica_ahead(37).await;
     let alice = ahead.registered("alice@example.com").await;
     for _ in 0..2 {
@@ -458,11 +458,11 @@ async fn replicas_share_their_waits() {
         .await;
     let ahead = server.replica_ahead(9).await;
     server.registered("alice@example.com").await;
-    // Five tries are five tries, whichever replica they come to, and so are two mails.
+    // Five tries are five tries, whichever replica they reach, and the same holds for two mails.
     wrong_passwords(&ahead, 3).await;
     wrong_passwords(&server, 2).await;
     for replica in [&ahead, &server] {
-        // The wait of a second that the replica behind began is over for the one ahead.
+        // The wait of a second from the replica behind is over for the one ahead.
         wrong_passwords(&ahead, usize::from(replica.address == ahead.address)).await;
         let refused = server.login("alice@example.com", "wrong").await;
         refused.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
@@ -496,7 +496,7 @@ async fn an_unlock_cures_an_app_that_was_used_ahead_of_time() {
         .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
-    // What may have been used by now stays used.
+    // A code that may have been used by now stays used.
     let now = app.code_at(server.clock.now());
     let refused = server.verify_login(&token, &now).await;
     refused.refused(400, "INVALID_MFA_CODE");

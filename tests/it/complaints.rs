@@ -1,4 +1,4 @@
-//! What the command line says when it is used wrongly: in one line what is wrong, where, and what to do.
+//! Errors of the command line: one line says what is wrong, where, and what to do.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ tests! {
     a_user_that_cannot_be_helped_is_told_why,
 }
 
-/// The one line that a subcommand complains with, after the log's.
+/// Returns the one line with which a subcommand fails, after the log's lines.
 async fn complaint(folder: &Path, address: SocketAddr, arguments: &[&str]) -> String {
     let (well, said) = run(folder, address, arguments).await;
     assert!(!well, "{arguments:?} went well: {said}");
@@ -136,7 +136,7 @@ async fn a_bad_database_url_is_told_by_setting_and_flag() {
     }
 }
 
-/// A server of its own that was stopped, and the whole path of its folder.
+/// Starts a server and stops it. Returns it with the whole path of its folder.
 async fn stopped() -> (Process, String) {
     let mut process = Process::serve(&[]).await;
     process.terminate();

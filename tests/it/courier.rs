@@ -1,4 +1,4 @@
-//! Mail on its way: what becomes of it when the mail server does not do its part.
+//! Mail delivery when the mail server fails.
 
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ tests! {
     the_greeting_is_the_host_of_public_url,
 }
 
-/// Waits until the mail server refused so many mails after reading them, letting time pass for each.
+/// Waits until the mail server has refused this many mails after reading them. Lets time pass for
+/// each.
 async fn refused(server: &Server, count: usize) -> Vec<Mail> {
     until("refused mails", async || {
         let refused = server.mail.refused();
@@ -38,9 +39,9 @@ async fn refused(server: &Server, count: usize) -> Vec<Mail> {
     .await
 }
 
-/// Lets time pass until the next mail is taken.
+/// Lets time pass until the next mail is accepted.
 async fn taken_after(server: &Server, seconds: i64, address: &str) -> Mail {
-    // What became of the last try is stored after the mail server answered it.
+    // The result of the last try is stored after the mail server has answered it.
     let waiting = async || {
         let again = "SELECT count(*) AS found FROM notices WHERE state = 'queued' AND tries > 0 AND leased_until = 0";
         (server.database.number(again) > 0).then_some(())
@@ -320,7 +321,7 @@ async fn a_full_queue_refuses_calls_that_send_and_no_others() {
         .begin_disable("email")
         .await
         .refused(503, "SERVICE_UNAVAILABLE");
-    // Everything else goes on: a balancer keeps sending.
+    // Everything else works: a balancer keeps sending.
     let ready = server.get("/readyz").await.is(200);
     assert_eq!(ready["checks"]["courier"], "degraded");
     assert!(ready.text("reason").contains("queue"), "{}", ready.text);
@@ -347,12 +348,12 @@ async fn notices_that_hang_hold_up_no_code() {
         if given_up("hanging.example") == before {
             return;
         }
-        // A notice may have been given up just then; not each time.
+        // A notice may have been given up just then, but not each time.
     }
     panic!("codes leave only when a notice was given up");
 }
 
-/// How many tries to deliver to addresses of a domain were given up so far.
+/// Counts the tries to deliver to addresses of a domain that have failed so far.
 pub fn given_up(domain: &str) -> usize {
     let lines = logs::lines_with("it could not be delivered");
     lines.iter().filter(|line| line.contains(domain)).count()
@@ -367,7 +368,7 @@ fn code() -> Message {
     }
 }
 
-/// Waits until so many notices are in this state after a try.
+/// Waits until this many notices are in this state after a try.
 pub async fn ended(server: &Server, state: &str, count: i64) {
     let sql = format!(
         "SELECT count(*) AS found FROM notices WHERE state = '{state}' AND tries > 0 AND (state <> 'queued' OR leased_until = 0)"

@@ -1,4 +1,5 @@
-//! One domain behind four APIs: a factor set up through each is asked for, and answered, through each other one.
+//! One domain behind four APIs: a factor set up through one API is asked for and answered through
+//! every other.
 
 use contract_tests::call::Method;
 use contract_tests::device::Device;
@@ -20,17 +21,17 @@ tests! {
     where_the_chosen_method_cannot_travel_the_app_is_asked_for,
 }
 
-/// The APIs that a sign-in goes by.
+/// The APIs through which a sign-in can go.
 pub const APIS: [&str; 4] = ["identity", "netevia", "flashback", "veeam"];
 
-/// Somebody registered, with a password typed a moment ago.
+/// Returns a registered user who typed their password a moment ago.
 async fn alice(server: &Server) -> Person {
     let mut alice = server.registered("alice@example.com").await;
     alice.sign_in().await;
     alice
 }
 
-/// A server that mails as often as these tests ask.
+/// Starts a server that sends as many mails as these tests need.
 async fn server() -> Server {
     Server::with(|settings| {
         settings.policy.code_mails_per_hour = 60;
@@ -39,7 +40,7 @@ async fn server() -> Server {
     .await
 }
 
-/// The first step of a sign-in: what refers to it, and the answer.
+/// Takes the first step of a sign-in. Returns its reference and the answer.
 pub async fn begin(alice: &Person, api: &str) -> (String, Answer) {
     let server = &alice.server;
     let body = json!({ "email": alice.email, "password": PASSWORD });
@@ -58,7 +59,7 @@ pub async fn begin(alice: &Person, api: &str) -> (String, Answer) {
     (token, answer)
 }
 
-/// The second step, by a code: the access token.
+/// Takes the second step with a code. Returns the access token.
 pub async fn finish(server: &Server, api: &str, token: &str, kind: &str, code: &str) -> String {
     let answer = match api {
         "identity" => server.verify_login(token, code).await,
@@ -204,7 +205,7 @@ async fn where_the_factor_cannot_travel_a_recovery_code_is_asked_for() {
     let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": credential });
     let verify = "/identity/mfa/setup/verify-passkey";
     server.post(verify, &body).await.is(200);
-    // A second step in this session, for the codes.
+    // A second step in this session, which the recovery codes need.
     let asked = alice.post("/identity/step-up", &json!({})).await.is(200);
     let credential = device
         .get(&json!({ "publicKey": asked["publicKey"] }))
@@ -239,7 +240,7 @@ async fn an_access_token_of_any_api_opens_the_others() {
         ] {
             server.get(path).bearer(&access).await.is(200);
         }
-        // What the body lacks is told to who may ask, so the bearer was taken.
+        // The answer complains about the body, so the bearer was accepted.
         server
             .post(
                 "/settings/MfaSignIn",
@@ -263,12 +264,12 @@ async fn the_chosen_method_is_asked_for_where_it_can_travel() {
     assert_eq!(native["method"], "email");
     let (_, netevia) = begin(&alice, "netevia").await;
     assert_eq!(netevia["mfaMethod"], "email");
-    // As its document's example has it.
+    // The same sentence as in the example of its document.
     let sentence = "Enter the code that was sent to your e-mail address.";
     assert_eq!(netevia["message"], sentence);
 }
 
-/// How well a session was signed in.
+/// Returns the assurance level of a session.
 async fn level(server: &Server, access: &str) -> Value {
     let me = server.get("/identity/me").bearer(access).await.is(200);
     me["session"]["acr"].clone()
@@ -304,7 +305,7 @@ async fn a_passkey_set_up_through_flashback_signs_in_natively() {
     let done = server.verify_passkey("mfa/login", &token, &used).await;
     let access = done.is(200).text("accessToken");
     assert_eq!(level(&server, &access).await, "aal2");
-    // And with no password at all.
+    // The same without any password.
     let (token, options) = server.asked_for_any_passkey().await;
     let used = device.get(&options).await.expect("an assertion");
     let done = server.sign_in_by_passkey(&token, &used).await;
@@ -336,7 +337,7 @@ async fn where_the_chosen_method_cannot_travel_the_app_is_asked_for() {
     let mut alice = alice(&server).await;
     alice.enable_authenticator().await;
     alice.sign_in().await;
-    // The mailbox too: the app goes before it, and no mail goes out for it.
+    // The mailbox too. The app has precedence, so no mail is sent for the mailbox.
     alice.enable_email().await;
     alice.add_passkey(&Device::new()).await;
     let passkey = alice.factor_id("passkey").await;

@@ -1,4 +1,5 @@
-//! What is told and what ends when a door opens or closes: mails to the owner, sessions, codes, what waits.
+//! What is announced and what ends when access changes: mails to the owner, sessions, codes,
+//! waiting flows.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -102,8 +103,9 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam enableMfa", "opens nothing before acceptMfa"),
     ("veeam deleteUser", "no letter outlives its account"),
 ];
-/// More of them.
-const QUIET_TOO: [(&str, &str); 10] = [
+/// More of those operations.
+const QUIET_TOO: [(&str, &str); 11] = [
+    ("identity forgotPassword", "is a mail itself"),
     ("flashback resendVerification", "is a mail itself"),
     ("flashback preVerifyEmail", "changes nothing"),
     ("flashback login", "as identity login"),
@@ -119,14 +121,14 @@ const QUIET_TOO: [(&str, &str); 10] = [
     ("veeam deleteUserV81", "no letter outlives its account"),
 ];
 
-/// Notices one by one, however many.
+/// Sends notices one by one, however many there are.
 fn with_notices(settings: &mut Settings) {
     settings.policy.notices_per_hour = 1000;
     settings.policy.notices_per_day = 1000;
     settings.policy.mail_calls_per_source = 1000;
 }
 
-/// Which operations were seen to send a mail.
+/// Records which operations were seen to send a mail.
 struct Told<'a> {
     server: &'a Server,
     seen: RefCell<BTreeSet<&'static str>>,
@@ -141,7 +143,7 @@ impl Told<'_> {
             .count()
     }
 
-    /// That this call, which is of `operation`, is told to `email` once.
+    /// Makes a call of `operation`, and asserts that it is announced to `email` once.
     async fn by(&self, operation: &'static str, email: &str, words: &str, call: Call) -> Answer {
         self.server.mail_is_out().await;
         let before = self.count(email, words);
@@ -165,6 +167,7 @@ async fn every_act_that_opens_a_door_is_told() {
         seen: RefCell::default(),
     };
     natively(&told).await;
+    by_accounts(&told).await;
     by_netevia(&told).await;
     by_flashback(&told).await;
     by_veeam(&told).await;
@@ -224,6 +227,46 @@ async fn natively(told: &Told<'_>) {
     let verify = server.verify_disable(&begun.text("mfaToken"), &alice.fresh_code());
     told.by("identity verifyMfaDisable", email, "turned off", verify)
         .await;
+}
+
+/// What people do with their own accounts.
+async fn by_accounts(told: &Told<'_>) {
+    let (server, email) = (told.server, "frank@example.com");
+    let mut frank = server.registered(email).await;
+    let link = server.forgotten(email).await;
+    let reset = server.reset_by_link(&link, OTHER_PASSWORD);
+    told.by("identity resetPassword", email, "was replaced", reset)
+        .await;
+    OTHER_PASSWORD.clone_into(&mut frank.password);
+    frank.sign_in().await;
+    frank.enable_authenticator().await;
+    frank.sign_in().await;
+    let device = Device::new();
+    frank.add_passkey(&device).await;
+    let link = server.forgotten(email).await;
+    let begun = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    let verify = server.verify_reset(&begun.text("mfaToken"), &frank.fresh_code());
+    told.by(
+        "identity verifyPasswordReset",
+        email,
+        "was replaced",
+        verify,
+    )
+    .await;
+    server.clock.advance(3600);
+    let link = server.forgotten(email).await;
+    let begun = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    let token = begun.text("mfaToken");
+    let asked = server.passkey_options(&token).await.is(200);
+    let used = device.get(&asked["publicKey"]).await.expect("an assertion");
+    let verify = server.verify_passkey("password/reset", &token, &used);
+    told.by(
+        "identity verifyPasskeyPasswordReset",
+        email,
+        "was replaced",
+        verify,
+    )
+    .await;
 }
 
 async fn by_netevia(told: &Told<'_>) {
@@ -381,7 +424,7 @@ async fn by_veeam_at_v8_1(told: &Told<'_>) {
     told.by("veeam updateUserV81", email, "password", put).await;
 }
 
-/// Somebody with an app alone, signed in with it, and one of their recovery codes.
+/// Returns a user with only an app, signed in with it, and one of their recovery codes.
 async fn with_codes(server: &Server, email: &str) -> (Person, String) {
     let mut alice = server.registered(email).await;
     alice.enable_authenticator().await;
@@ -390,7 +433,7 @@ async fn with_codes(server: &Server, email: &str) -> (Person, String) {
     (alice, codes[0].clone())
 }
 
-/// Turns the last method off by one of the ways that there are.
+/// Turns the last method off in one of the possible ways.
 async fn turn_off(alice: &mut Person, root: &Person, way: &str) {
     let own = number(alice).await;
     let app = json!({ "mfaType": "GOOGLE_AUTH" });
@@ -421,7 +464,7 @@ async fn turn_off(alice: &mut Person, root: &Person, way: &str) {
     assert!(done.status < 300, "{way}: {}", done.text);
 }
 
-/// All of them.
+/// All these ways.
 const WAYS: [&str; 8] = [
     "native disable",
     "native delete",
@@ -446,7 +489,7 @@ async fn recovery_codes_end_with_the_last_method() {
         alice.sign_in().await;
         let left = &alice.methods().await.is(200)["recoveryCodes"];
         assert_eq!(left["remaining"], 0, "{way}");
-        // Another method does not bring them back.
+        // Another method does not revive them.
         alice.enable_email().await;
         let token = alice.begin_sign_in().await;
         let refused = server.verify_login(&token, &code).await;
@@ -468,7 +511,7 @@ async fn what_waits_ends_with_the_last_method() {
         let code = alice.fresh_code();
         let refused = server.verify_login(&waiting, &code).await;
         refused.refused(400, "MFA_TOKEN_INVALID");
-        // Nor does it go on once there is a method again.
+        // It does not continue once there is a method again.
         alice.sign_in().await;
         alice.enable_authenticator().await;
         let code = alice.fresh_code();
@@ -505,7 +548,7 @@ async fn the_session_that_set_up_the_first_method_is_shown_codes() {
     server.clock.advance(1);
     let refused = alice.new_recovery_codes().await;
     refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
-    // A later method of a session that passed a second step opens no such door.
+    // In a session that passed a second step, adding a method does not count as fresh proof.
     alice.sign_in().await;
     server.clock.advance(299);
     alice.enable_email().await;

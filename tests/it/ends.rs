@@ -1,4 +1,5 @@
-//! What ends with what: codes with the app they came with, what was under way with a password, sessions with a reset.
+//! What ends together: codes with the app they came with, waiting flows with a password, sessions
+//! with a reset.
 
 use contract_tests::call::Method;
 use contract_tests::{Authenticator, Call, PASSWORD, Person, Server, json, tests};
@@ -15,19 +16,19 @@ tests! {
     a_displaced_set_up_is_not_the_one_that_is_proved,
 }
 
-/// Begins a sign-in by Veeam's API: the reference.
+/// Starts a sign-in through Veeam's API. Returns its reference.
 async fn begin(server: &Server) -> String {
     let asked = sign_in(server, "alice@example.com", PASSWORD).await;
     asked.is(200).text("mfa_token")
 }
 
-/// That somebody who is asked for a second step gets nowhere with this scratch code.
+/// Asserts that this scratch code cannot finish a sign-in.
 async fn is_void(server: &Server, code: &str) {
     let refused = second(server, &begin(server).await, code).await;
     refused.refused(400, "INVALID_MFA_CODE");
 }
 
-/// Has the native API remove the app, by one of its two ways.
+/// Removes the app through the native API, in one of two ways.
 async fn remove_app(alice: &mut Person, way: &str) {
     if way == "methods" {
         let app = alice.factor_id("authenticator").await;
@@ -52,7 +53,7 @@ async fn scratch_codes_go_with_the_app_they_came_with() {
             .is(200);
         remove_app(&mut alice, way).await;
         is_void(&server, &codes[1]).await;
-        // Nor does another app bring them back.
+        // Another app does not revive them.
         alice.enable_authenticator().await;
         is_void(&server, &codes[1]).await;
         let code = alice.fresh_code();
@@ -106,7 +107,7 @@ async fn a_new_password_ends_the_sign_ins_begun_with_the_old_one() {
     }
 }
 
-/// That nothing of this session opens anything any more.
+/// Asserts that this session's tokens are no longer accepted.
 async fn is_out(server: &Server, client: &Client) {
     let refused = client.get("/user/profile").await;
     refused.refused(401, "TOKEN_INVALID");
@@ -114,7 +115,7 @@ async fn is_out(server: &Server, client: &Client) {
     refused.refused(401, "TOKEN_INVALID");
 }
 
-/// The same person, signed in once more by the app.
+/// Returns the same user in another session, signed in with the app.
 async fn elsewhere(client: &mut Client) -> Client {
     let (token, refresh_token) = (client.token.clone(), client.refresh_token.clone());
     client.sign_in().await;
@@ -171,14 +172,14 @@ async fn a_displaced_set_up_is_not_the_one_that_is_proved() {
     };
     server.clock.advance(2);
     let old = begin().await;
-    // Another replica's clock is a second behind: the order of the ids is not that of the calls.
+    // Another replica's clock is a second behind: the ids are not in the order of the calls.
     server.clock.advance(-1);
     let new = begin().await;
     server.clock.advance(1);
     let refused = verify(old.code_at(server.clock.now())).await;
     refused.refused(400, "INVALID_MFA_CODE");
     verify(new.code_at(server.clock.now())).await.is(200);
-    // With the newer one proved, the older one is not found in its place.
+    // When the newer one is proved, the older one does not take its place.
     let refused = verify(old.code_at(server.clock.now())).await;
     refused.refused(400, "MFA_METHOD_NOT_CONFIGURED");
 }

@@ -1,5 +1,5 @@
-//! While a policy demands a second factor, every API tells who has none of their own that sign-in asks, and
-//! none turns off the mailbox that stands in for one.
+//! A policy demands a second factor: every API tells users without a factor of their own that
+//! sign-in asks, and none turns off the mailbox that stands in for one.
 
 use contract_tests::call::Method;
 use contract_tests::{Answer, PASSWORD, Person, Server, Value, json, tests};
@@ -14,21 +14,22 @@ tests! {
     a_sign_in_that_waits_for_what_is_no_longer_demanded_is_told,
 }
 
-/// Ends what an organisation demands.
+/// Ends the organisation's demand.
 async fn end(owner: &mut flashback::Client) {
     owner.sign_in_by_link().await;
     let body = json!({ "enforced": false });
     owner.post("/mfa/organization/enforce", &body).await.is(200);
 }
 
-/// The one of a list with this address.
+/// Returns the entry of a list with this address.
 fn listed(list: &Answer, member: &str, address: &str) -> Value {
     let mut all = list[member].as_array().expect("a list").iter();
     let found = all.find(|one| one["email"] == address || one["name"] == address);
     found.expect("listed").clone()
 }
 
-/// What every API says of somebody, to them and to an administrator: whether sign-in asks.
+/// Returns what every API says about whether sign-in asks a user, to the user and to an
+/// administrator.
 async fn told(alice: &mut Person, root: &Person) -> Vec<(&'static str, Value)> {
     let number = veeam::number(alice).await;
     let me = alice.me().await.is(200);
@@ -70,7 +71,8 @@ async fn told(alice: &mut Person, root: &Person) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Somebody without a factor of their own, of whom an organisation demands one: signed in, and its owner.
+/// Returns a signed-in user without a factor whose organisation demands one, and the organisation's
+/// owner.
 async fn member(server: &Server) -> (Person, flashback::Client) {
     let mut alice = server.registered("alice@example.com").await;
     let owner = enforced(server, "alice@example.com").await;
@@ -130,7 +132,7 @@ async fn no_api_turns_the_demanded_mailbox_off() {
     let one = alice.post("/mfa/disable", &body).await;
     let refused = one.refused(403, "MFA_ENFORCED");
     assert_eq!(refused["success"], false);
-    // Here it is about authenticators alone, of which there are none.
+    // This operation is about authenticators only, and there are none.
     let own = veeam::number(&alice).await;
     veeam::act(&alice, own, "disableMfa").await.is(200);
     for api in APIS {

@@ -1,9 +1,12 @@
-//! Faults: a database that is out is 503, a row that makes no sense is 500, too much at once is 503; and nothing is told.
+//! Faults: without a database the answer is 503, with a corrupt row 500, with too much load 503. No
+//! answer reveals details.
 
 use contract_tests::call::{Method, at_once, outcomes};
 use contract_tests::contract::{Contract, Operation};
 use contract_tests::waiting::until;
 use contract_tests::{Answer, Call, Device, Person, Server, Value, json, tests};
+
+use super::veeam::OTHER_PASSWORD;
 
 tests! {
     without_its_database_every_operation_is_unavailable,
@@ -14,7 +17,7 @@ tests! {
     one_persons_broken_row_is_nobody_elses,
 }
 
-/// A person with everything, and a token for each step.
+/// A user with all methods, and a token for each step.
 struct World {
     alice: Person,
     key: String,
@@ -24,6 +27,8 @@ struct World {
     registration: (String, String),
     step_up: String,
     link: String,
+    /// The link of a mail for a new password, and the second step of another one.
+    reset: (String, String),
     passkey: (String, Value),
     app: String,
 }
@@ -43,6 +48,12 @@ impl World {
         let login = alice.begin_sign_in().await;
         let link = server.mail.link_to("alice@example.com").await;
         let step_up = alice.begin_step_up(&json!({})).await.is(200);
+        let forgotten = server.forgotten("alice@example.com").await;
+        let waiting = server.reset_by_link(&forgotten, OTHER_PASSWORD).await;
+        let waiting = waiting.is(200).text("mfaToken");
+        server.forgot("alice@example.com").await.is(202);
+        let mail = server.mail.notice_to("alice@example.com", "A new password");
+        let reset = (mail.await.link().expect("a link"), waiting);
         let begun = server.register("bob@example.com").await.is(202);
         let code = server.mail.code_to("bob@example.com").await;
         let device = Device::new();
@@ -54,6 +65,7 @@ impl World {
         Self {
             step_up: step_up.text("mfaToken"),
             link,
+            reset,
             passkey: (asked.text("passkeyToken"), credential),
             app: alice.factor_id("passkey").await,
             alice,
@@ -65,7 +77,7 @@ impl World {
         }
     }
 
-    /// A call of an operation that goes well as long as the server does.
+    /// Makes a call of an operation that succeeds as long as the server works.
     fn call(&self, operation: &Operation) -> Call {
         let Self { alice, .. } = self;
         let server = &alice.server;
@@ -73,6 +85,12 @@ impl World {
             "registerUser" => server.register("carol@example.com"),
             "verifyRegistration" => server.prove(&self.registration.0, &self.registration.1),
             "login" => alice.login(),
+            "forgotPassword" => server.forgot("alice@example.com"),
+            "resetPassword" => server.reset_by_link(&self.reset.0, OTHER_PASSWORD),
+            "verifyPasswordReset" => server.verify_reset(&self.reset.1, "123456"),
+            "verifyPasskeyPasswordReset" => {
+                server.verify_passkey("password/reset", &self.reset.1, &self.passkey.1)
+            }
             "validateToken" => alice.post("/identity/validate-token", &json!({})),
             "refreshToken" => server.refresh(&alice.refresh_token),
             "setupMfa" => alice.begin_setup("authenticator"),
@@ -115,7 +133,7 @@ impl World {
     }
 }
 
-/// Operations that use the database, and so can find it out.
+/// Returns the operations that use the database, and so can notice its failure.
 fn using_the_database() -> impl Iterator<Item = &'static Operation> {
     let others = ["getJsonWebKeySet", "getHealth", "getReadiness"];
     Contract::get()
@@ -123,7 +141,7 @@ fn using_the_database() -> impl Iterator<Item = &'static Operation> {
         .filter(move |operation| !others.contains(&operation.id.as_str()))
 }
 
-/// That nothing of what went wrong is told.
+/// Asserts that an answer reveals nothing of what went wrong.
 fn tells_nothing(answer: &Answer) {
     for word in [
         "sql",
@@ -185,7 +203,7 @@ async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
         "UPDATE sessions SET acr = 'nonsense'",
         "UPDATE challenges SET purpose = 'nonsense'",
         "UPDATE users SET role = 'nonsense'",
-        // What the operations on registrations write is refused by the database.
+        // Makes the database refuse what the operations on registrations write.
         "CREATE UNIQUE INDEX odd_registrations ON registrations (attempts)",
         "CREATE UNIQUE INDEX odd_users ON users (length(password_hash))",
         "CREATE UNIQUE INDEX odd_ceremonies ON ceremonies (length(secret_hash))",
@@ -211,7 +229,7 @@ async fn a_fault_keeps_nothing_that_came_before_it() {
     alice.enable_authenticator().await;
     let token = alice.begin_sign_in().await;
     let code = alice.fresh_code();
-    // The last thing a sign-in writes.
+    // The last row that a sign-in writes.
     server
         .database
         .run("ALTER TABLE refresh_tokens RENAME TO refresh_tokens_gone");
@@ -296,7 +314,7 @@ async fn too_many_passwords_at_once_are_refused_and_the_rest_are_judged() {
         );
     }
     assert!(compared < 20, "{compared}: too few were refused to tell");
-    // What was not compared does not count.
+    // A password that was not compared does not count.
     alice.login().await.is(200);
 }
 

@@ -1,23 +1,27 @@
-//! Which kinds of references fit where, and how an answer shows that one was taken.
+//! Which kinds of references fit where, and how an answer shows that one was accepted.
 
 use contract_tests::Answer;
 use contract_tests::contract::Operation;
 
-/// The kinds of what waits for the second step of a sign-in.
+/// What waits for the second step of a sign-in.
 const LOGINS: [&str; 2] = ["login", "login by a passkey"];
 
-/// The kinds of what waits for the proof of a method.
+/// What waits for the proof of a method.
 const SETUPS: [&str; 3] = ["setup", "setup of a passkey", "setup of the mailbox"];
 
-/// The kinds of what waits for a session's further proof.
+/// What waits for further proof in a session.
 const STEP_UPS: [&str; 2] = ["step-up", "step-up by a passkey"];
 
-/// What Netevia's codes are for.
+/// What waits for the second step of a sign-in or of a new password.
+const LOGINS_AND_RESETS: [&str; 3] = [LOGINS[0], LOGINS[1], "reset"];
+
+/// What Netevia's codes can answer.
 const LOGINS_AND_SETUPS: [&str; 5] = [LOGINS[0], LOGINS[1], SETUPS[0], SETUPS[1], SETUPS[2]];
 
 /// Everything that waits for a code.
-const CHALLENGES: [&str; 8] = [
+const CHALLENGES: [&str; 9] = [
     "disable",
+    "reset",
     LOGINS[0],
     LOGINS[1],
     SETUPS[0],
@@ -27,19 +31,25 @@ const CHALLENGES: [&str; 8] = [
     STEP_UPS[1],
 ];
 
-/// The kinds of references that fit into a field of an operation. A field that is not here makes the test fail.
+/// Returns the kinds of references that fit a field of an operation. A field that is not listed
+/// makes the test fail.
 pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static str]> {
     Some(match (operation.name().as_str(), field) {
         ("identity verifyRegistration", "registrationToken") => &["registration"],
         (_, "refreshToken" | "refresh_token") => &["refresh"],
-        // Judges any token, for a service that has a key.
+        // Validates any token, for a service with a key.
         ("identity validateToken", "token") => &["access"],
         ("identity verifyMfaSetup" | "identity verifyPasskeySetup", "mfaToken")
         | ("veeam acceptMfa" | "veeam acceptMfaV81", "token") => &SETUPS,
+        ("identity verifyPasswordReset" | "identity verifyPasskeyPasswordReset", "mfaToken") => {
+            &["reset"]
+        }
+        ("identity resetPassword", "token") => &["link of reset"],
+        ("identity switchMfaMethod" | "identity getPasskeyOptions", "mfaToken") => {
+            &LOGINS_AND_RESETS
+        }
         (
-            "identity switchMfaMethod"
-            | "identity getPasskeyOptions"
-            | "identity verifyMfaLogin"
+            "identity verifyMfaLogin"
             | "identity verifyPasskeyLogin"
             | "netevia completeAuthentication",
             "mfaToken",
@@ -58,7 +68,7 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
             "link of step-up",
         ],
         ("identity signInWithPasskey", "passkeyToken") => &["passkey"],
-        // Another name of `code`, and a link is one of the answers to a challenge by mail.
+        // Another name of `code`. A mailed link also answers a challenge.
         ("netevia completeAuthentication" | "flashback verifyMfaLogin", "token") => {
             &["link of login"]
         }
@@ -68,8 +78,8 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
     })
 }
 
-/// Whether an answer shows that the reference was taken: what is wrong then is only the code beside it.
-/// A reference that is itself the answer to a challenge is taken when nothing is wrong.
+/// Tells whether an answer shows that the reference was accepted: then only the code beside it is
+/// wrong. A reference that answers a challenge itself is accepted if nothing is wrong.
 pub fn took(answer: &Answer, fits: &[&str]) -> bool {
     let beyond = [
         "AUTHENTICATOR_CLOCK_OFF",
@@ -87,9 +97,9 @@ pub fn took(answer: &Answer, fits: &[&str]) -> bool {
     answer.status < 300 || (!answers && code.is_some_and(|code| beyond.contains(&code)))
 }
 
-/// Whether an answer leaves the references as they were.
+/// Tells whether a call with this answer leaves the references unchanged.
 pub fn changes_nothing(operation: &Operation, answer: &Answer) -> bool {
-    // A sign-in by a passkey alone is over once it is answered.
+    // A sign-in with a passkey alone is over once it is answered.
     match operation.name().as_str() {
         "identity signInWithPasskey" => false,
         "identity validateToken" => true,

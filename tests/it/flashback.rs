@@ -3,13 +3,13 @@
 use contract_tests::call::Method;
 use contract_tests::{Answer, Authenticator, Call, PASSWORD, Server, Value, json};
 
-/// Somebody who uses Flashback's API only.
+/// A user of Flashback's API only.
 pub struct Client {
     /// The server.
     pub server: Server,
     /// Their address.
     pub email: String,
-    /// What the last sign-in answered as `accessToken`, or the last second step as `fullAccessToken`.
+    /// The `accessToken` of the last sign-in, or the `fullAccessToken` of the last second step.
     pub token: String,
     /// The latest refresh token.
     pub refresh_token: String,
@@ -17,7 +17,7 @@ pub struct Client {
     pub app: Option<Authenticator>,
 }
 
-/// What a page's registration form sends.
+/// Returns what a page's registration form sends.
 pub fn registration(email: &str, company: Option<&str>) -> Value {
     let mut body = json!({
         "email": email, "password": PASSWORD, "firstName": "Alice", "lastName": "Archer",
@@ -29,7 +29,7 @@ pub fn registration(email: &str, company: Option<&str>) -> Value {
     body
 }
 
-/// Types address and password.
+/// Sends address and password.
 pub fn login(server: &Server, email: &str, password: &str) -> Call {
     let body = json!({ "email": email, "password": password });
     server.post("/user/login", &body)
@@ -54,7 +54,7 @@ impl Client {
         client
     }
 
-    /// Types address and password, and keeps what comes.
+    /// Sends address and password, and stores the tokens.
     pub async fn login(&mut self) -> Answer {
         let answer = login(&self.server, &self.email, PASSWORD).await.is(200);
         self.token = answer.text("accessToken");
@@ -62,7 +62,7 @@ impl Client {
         answer
     }
 
-    /// Signs in to the end, by the app.
+    /// Signs in to the end, with the app.
     pub async fn sign_in(&mut self) -> Answer {
         let answer = self.login().await;
         assert_eq!(answer["mfaRequired"], true, "{}", answer.text);
@@ -71,7 +71,7 @@ impl Client {
             .await
     }
 
-    /// Sends the second factor, and keeps the tokens.
+    /// Sends the second factor, and stores the tokens.
     pub async fn verify(&mut self, body: &Value) -> Answer {
         let answer = self.post("/mfa/verify-login", body).await.is(200);
         self.token = answer.text("fullAccessToken");
@@ -79,13 +79,13 @@ impl Client {
         answer
     }
 
-    /// A code of the app that was not typed in yet.
+    /// Returns a code of the app that was not used yet.
     pub fn code(&mut self) -> String {
         let clock = self.server.clock.clone();
         self.app.as_mut().expect("an app").fresh_code(&clock)
     }
 
-    /// Sets up an app, to the end: the recovery codes.
+    /// Sets up an app, to the end. Returns the recovery codes.
     pub async fn enable_app(&mut self) -> Vec<String> {
         let begun = self.setup("GOOGLE_AUTH").await.is(200);
         let data = &begun["data"];
@@ -111,7 +111,7 @@ impl Client {
         activated.is(200);
     }
 
-    /// Signs in to the end, by the link of a mail.
+    /// Signs in to the end, with a mailed link.
     pub async fn sign_in_by_link(&mut self) -> Answer {
         self.login().await;
         let token = self.mailed_link().await;
@@ -119,13 +119,13 @@ impl Client {
             .await
     }
 
-    /// Has a link mailed for the sign-in: its token.
+    /// Asks for a mailed link for the sign-in. Returns its token.
     pub async fn mailed_link(&self) -> String {
         self.poke("/mfa/magic-link/send").await.is(200);
         self.server.mail.link_to(&self.email).await
     }
 
-    /// Begins setting up a method.
+    /// Starts setting up a method.
     pub fn setup(&self, method: &str) -> Call {
         self.of("/mfa/setup", method)
     }
@@ -140,7 +140,7 @@ impl Client {
         self.call(Method::POST, path).json(body)
     }
 
-    /// Posts nothing with the bearer.
+    /// Posts without a body, with the bearer.
     pub fn poke(&self, path: &str) -> Call {
         self.call(Method::POST, path)
     }

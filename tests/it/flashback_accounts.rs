@@ -1,4 +1,5 @@
-//! Flashback's accounts: registered by a link, signed in, refreshed, signed out, looked at.
+//! Flashback's accounts: registering by a link, signing in, refreshing, signing out, reading the
+//! profile.
 
 use contract_tests::{PASSWORD, Server, json, tests};
 

@@ -18,7 +18,7 @@ tests! {
     a_session_is_renewed_and_ended,
 }
 
-/// What the client calls with: it sends `null` bodies without a media type, and leaves members out that
+/// The vendor's client. It sends `null` bodies without a media type, and leaves out members that
 /// are undefined.
 struct Vendor<'s> {
     server: &'s Server,
@@ -151,7 +151,7 @@ async fn resending_tells_nobody_anything() {
         let registered = vendor.post("/user/register", &registration(email, None));
         let id = registered.await.is(201).text("verificationTokenId");
         let path = format!("/user/resend-verification/{id}");
-        // Past three mails an hour to one address, the answer stays and no mail goes out.
+        // After three mails an hour to one address, the answer is the same but no mail is sent.
         for _ in 0..4 {
             looks.push(vendor.post_null(&path).await.is(200).looks(&[]));
         }
@@ -187,7 +187,7 @@ async fn a_method_is_set_up_verified_and_managed_in_one_session() {
     let token = server.mail.link_to("alice@example.com").await;
     let body = json!({ "token": token });
     vendor.post("/mfa/magic-link/activate", &body).await.is(200);
-    // What acts on others asks for the method that is on.
+    // Acting on others needs proof with the method that is on.
     vendor
         .post("/mfa/organization/enforce", &json!({ "enforced": true }))
         .await
@@ -246,7 +246,7 @@ async fn a_session_that_did_not_prove_the_method_does_not_go_on() {
         .post("/mfa/disable", &app)
         .await
         .refused(401, "TOKEN_INVALID");
-    // A second method does not make an older session a proved one, either.
+    // A second method does not turn an older session into one with proof, either.
     server.clock.advance(301);
     first
         .post("/mfa/setup", &json!({ "mfaType": "PASSKEY" }))

@@ -1,4 +1,5 @@
-//! Flashback's operations under bad inputs and on a bad server: told in its envelope, and nothing is given away.
+//! Flashback's operations with bad inputs and on a failing server: errors have its format and
+//! reveal nothing.
 
 use contract_tests::call::{Method, at_once};
 use contract_tests::contract::{Contract, Operation};
@@ -14,7 +15,7 @@ tests! {
     a_row_that_makes_no_sense_is_a_fault_of_ours,
 }
 
-/// Somebody signed in, the same with an unfinished sign-in, and a token for each step.
+/// A signed-in user, the same user with an unfinished sign-in, and a token for each step.
 struct World {
     alice: Client,
     pending: Client,
@@ -49,7 +50,7 @@ impl World {
         }
     }
 
-    /// A body that fits.
+    /// Returns a valid body.
     fn body(&self, operation: &Operation) -> Value {
         let credential = json!({
             "id": "AAAA", "rawId": "AAAA", "type": "public-key",
@@ -73,7 +74,7 @@ impl World {
         }
     }
 
-    /// A call without its body, by somebody who may.
+    /// Makes a call without its body, by somebody who may make it.
     fn call(&self, operation: &Operation) -> Call {
         let method: Method = operation.method.parse().expect("a method");
         let security = operation.security;
@@ -85,7 +86,7 @@ impl World {
         }
     }
 
-    /// The same with its body.
+    /// Makes a call with its body.
     fn whole(&self, operation: &Operation) -> Call {
         match operation.body {
             Some(_) => self.call(operation).json(&self.body(operation)),
@@ -156,11 +157,11 @@ async fn unknown_fields_are_ignored_everywhere() {
             "{}: {}",
             operation.id, answer.text
         );
-        // Whoever is refused before the body is read says nothing of the body.
+        // A refusal before the body is read would prove nothing about the body.
         assert_ne!(answer.status, 401, "{}: {}", operation.id, answer.text);
         tried.push(operation.id.as_str());
     }
-    // The last ones of the document too, after the one that ends the session.
+    // The document's last operations too, after the one that ends the session.
     assert!(
         tried.ends_with(&["logout", "registerUser", "preVerifyEmail", "verifyEmail"]),
         "{tried:?}"
@@ -185,7 +186,7 @@ async fn a_row_that_makes_no_sense_is_a_fault_of_ours() {
         "UPDATE sessions SET acr = 'nonsense'",
         "UPDATE challenges SET purpose = 'nonsense'",
         "UPDATE users SET role = 'nonsense'",
-        // What the operations on registrations write is refused by the database.
+        // Makes the database refuse what the operations on registrations write.
         "DELETE FROM registrations WHERE consumed_at IS NOT NULL",
         "CREATE UNIQUE INDEX odd_registrations ON registrations (attempts)",
         "CREATE UNIQUE INDEX odd_resends ON audit_events (event) WHERE event = 'code_resent'",

@@ -1,4 +1,5 @@
-//! Where Flashback's operations stop: tries, stops, mails, accounts that changed between two steps.
+//! The limits of Flashback's operations: tries, locks, mails, and accounts that changed between two
+//! steps.
 
 use contract_tests::device::Device;
 use contract_tests::{Server, Value, json, tests};
@@ -22,7 +23,7 @@ tests! {
 
 const STOP: &str = "UPDATE factor_attempts SET failures = 50";
 
-/// Has every method rest for a while after many wrong codes.
+/// Makes every method wait for a while after many wrong codes.
 fn rest(server: &Server) -> String {
     let until = server.clock.now().plus_seconds(600).micros();
     format!("UPDATE factor_attempts SET failures = 20, next_try_at = {until}")
@@ -162,7 +163,7 @@ async fn a_passkey_rests_like_other_methods() {
         credential["response"]["attestationObject"] = json!("AAAA");
         let body = complete(&begun, &credential);
         for _ in 0..2 {
-            // A challenge is answered once; what comes again is compared with nothing.
+            // A challenge is answered once. Another answer is compared with nothing.
             let refused = alice.post(path, &body).await;
             refused.refused(400, "PASSKEY_REFUSED");
         }
@@ -243,7 +244,7 @@ async fn a_network_causes_so_many_mails() {
         .refused(429, "TOO_MANY_REQUESTS");
     alice.enable_link().await;
     alice.login().await;
-    // Registrations, set-ups and sign-ins have a count each.
+    // Registrations, set-ups and sign-ins have separate counts.
     let send = |alice: &Client| alice.poke("/mfa/magic-link/send").from(from);
     send(&alice).await.is(200);
     alice.login().await;
@@ -284,7 +285,7 @@ async fn where_no_method_travels_a_recovery_code_does() {
     let server = Server::start().await;
     let mut alice = Client::registered(&server, "alice@example.com", None).await;
     let codes = alice.enable_app().await;
-    // As if it were a factor that this API has no word for.
+    // Turns the factor into one that this API has no name for.
     server.database.run("UPDATE factors SET kind = 'sms'");
     let asked = alice.login().await;
     assert_eq!(asked["mfaRequired"], true);

@@ -1,4 +1,4 @@
-//! Flashback's second factors: set up, turned on and off, and asked for at sign-in.
+//! Flashback's second factors: setting them up, turning them on and off, and using them to sign in.
 
 use contract_tests::{Server, json, tests};
 

@@ -19,7 +19,7 @@ tests! {
     enforcement_counts_in_every_api,
 }
 
-/// Makes somebody a member of the client's organisation.
+/// Makes a user a member of the client's organisation.
 async fn joins(owner: &Client, email: &str, role: OrganisationRole) {
     let profile = owner.get("/user/profile").await.is(200);
     let id = profile["data"]["orgId"].as_str().expect("an organisation");
@@ -210,7 +210,7 @@ async fn nobody_resets_who_stands_above_them() {
     }
     let [mut manager, mut root, member, mut other] =
         <[Client; 4]>::try_from(people).unwrap_or_else(|people| panic!("{} people", people.len()));
-    // An administrator of the server, who is a mere member of the organisation.
+    // An administrator of the server who is only a member of the organisation.
     let promoted = server
         .app
         .call(async |ctx| admin::promote(ctx, "root@example.com").await);
@@ -237,7 +237,7 @@ async fn nobody_resets_who_stands_above_them() {
         assert!(refused.text("error").contains(who), "{}", refused.text);
         assert_eq!(refused["message"], refused["error"]);
     }
-    // Who manages nobody is told what is missing.
+    // A member without this role is told which role is missing.
     let refused = reset(&member, &others).await.refused(403, "FORBIDDEN");
     assert!(
         refused.text("error").contains("role required"),

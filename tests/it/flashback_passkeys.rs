@@ -1,4 +1,4 @@
-//! Passkeys by Flashback's operations, with a device that is nobody's browser.
+//! Passkeys through Flashback's operations, with a device that is not a browser.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -17,14 +17,14 @@ tests! {
     a_sign_in_takes_the_answer_to_its_own_options_only,
 }
 
-/// Creation options as the answer has them whole, which is an extension.
+/// Returns the complete creation options, which the answer has as an extension.
 pub fn creation(begun: &Answer) -> Value {
     let data = &begun["data"];
     json!({ "publicKey": data["options"] })
 }
 
-/// Creation options as a client puts them together that knows the page and nothing else: the challenge
-/// is in base64 there, and what the page does not have is the client's own choice.
+/// Returns creation options as a client builds them that knows only the vendor's page: the
+/// challenge is in base64, and the client chooses what the page does not have.
 fn creation_by_the_page(begun: &Answer) -> Value {
     let data = &begun["data"];
     json!({ "publicKey": {
@@ -35,20 +35,20 @@ fn creation_by_the_page(begun: &Answer) -> Value {
     } })
 }
 
-/// Request options from the fields of the page likewise.
+/// Returns request options from the page's fields, in the same way.
 pub fn request(answered: &Answer) -> Value {
     let mut options = answered["data"].clone();
     options["challenge"] = in_base64url(&options["challenge"]);
     json!({ "publicKey": options })
 }
 
-/// Base64 as the browser's data has it.
+/// Converts base64 to base64url, as the browser's data has it.
 fn in_base64url(text: &Value) -> Value {
     let bytes = STANDARD.decode(text.as_str().expect("a text"));
     json!(URL_SAFE_NO_PAD.encode(bytes.expect("base64")))
 }
 
-/// What a client sends to complete a registration.
+/// Returns what a client sends to complete a registration.
 pub fn complete(begun: &Answer, credential: &Value) -> Value {
     json!({ "credential": credential, "challenge": begun["data"]["challenge"] })
 }

@@ -1,4 +1,5 @@
-//! Flashback's sign-in in two steps: what an unfinished one opens, what finishes it, where it stops.
+//! Flashback's sign-in in two steps: what an unfinished one allows, what finishes it, and its
+//! limits.
 
 use contract_tests::{Server, json, tests};
 

@@ -1,4 +1,5 @@
-//! What Flashback's pages show as answers, letter for letter: the messages of 200, and the list of methods.
+//! The answers on Flashback's pages, letter for letter: the messages of 200, and the list of
+//! methods.
 
 use contract_tests::device::Device;
 use contract_tests::{Answer, Server, Value, json, tests};
@@ -60,7 +61,7 @@ async fn successes_say_what_the_pages_say() {
     };
     let enforced = enforce(true).await;
     said.push((enforced, "MFA enforcement enabled for organization"));
-    // The page has the other sentence only.
+    // The page has only the other sentence.
     let ended = enforce(false).await;
     said.push((ended, "MFA enforcement disabled for organization"));
     let reset = owner.poke("/mfa/reset").await;
@@ -73,7 +74,7 @@ async fn successes_say_what_the_pages_say() {
     }
 }
 
-/// The page's list, with where an account stands with each.
+/// Returns the page's list, with an account's state of each method.
 fn methods(stands: [(bool, bool); 3]) -> Value {
     let named = [
         (

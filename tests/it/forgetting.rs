@@ -1,4 +1,5 @@
-//! Forgetting what is over: in small steps however much it is, and never by a clock that jumped.
+//! Deleting expired rows: in small steps, however many there are, and never because of a clock that
+//! jumped.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ tests! {
     a_clock_that_comes_back_forgets_as_before,
 }
 
-/// Counters of a limit whose window is over for long.
+/// Adds counters of a limit whose window ended long ago.
 fn over(server: &Server, rows: u32) {
     let hash = match server.database.file() {
         Some(_) => "CAST(printf('%032d', n) AS BLOB)",
@@ -59,7 +60,7 @@ async fn forgetting_lets_others_write_between() {
         writes > 5,
         "{writes} writes of others found their way between"
     );
-    // A tenth of it on a machine that does nothing else.
+    // An idle machine needs a tenth of that.
     assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
 

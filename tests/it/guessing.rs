@@ -1,4 +1,4 @@
-//! Guessing on one challenge: five tries, whoever asks and from wherever, and none given back.
+//! Guessing on one challenge: five tries, whoever asks and from anywhere, and none is given back.
 
 use contract_tests::{Person, Server, json, tests};
 
@@ -18,7 +18,7 @@ tests! {
     who_goes_on_past_a_limit_fills_no_disk,
 }
 
-/// Types wrong codes until none is left.
+/// Sends wrong codes until no try is left.
 async fn use_up(server: &Server, path: &str, token: &str, wrong: &str) {
     for remaining in (0..5).rev() {
         let refused = server

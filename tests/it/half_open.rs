@@ -1,4 +1,4 @@
-//! A connection that is half open: a firewall between the server and PostgreSQL that forgot what it let through.
+//! A half-open connection: a firewall between the server and PostgreSQL has dropped its state.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -18,20 +18,21 @@ tests! {
     what_a_firewall_forgot_is_given_up_and_replaced,
 }
 
-/// How soon all is well again.
+/// How soon everything works again.
 const HEALED: Duration = Duration::from_secs(15);
 
-/// How long the database has for a call by default, five seconds, and a little for a busy machine.
+/// How long a call may wait for the database: five seconds by default, and some more for a busy
+/// machine.
 const TIME_OUT: Duration = Duration::from_secs(8);
 
-/// What a firewall lets through between the server and PostgreSQL.
+/// A firewall between the server and PostgreSQL.
 struct Firewall {
     address: SocketAddr,
     let_through: Arc<Mutex<Vec<Socket>>>,
 }
 
 impl Firewall {
-    /// Stands before the PostgreSQL server at this host and port.
+    /// Starts a firewall in front of the PostgreSQL server at this host and port.
     async fn before(database: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -39,7 +40,7 @@ impl Firewall {
         let known = Arc::clone(&let_through);
         tokio::spawn(async move {
             while let Ok((mut server, _)) = listener.accept().await {
-                // A second handle on the same socket, as the first is busy with copying.
+                // A second handle of the same socket, as the first one is busy copying.
                 let handle = server.as_fd().try_clone_to_owned().expect("a handle");
                 known
                     .lock()
@@ -56,20 +57,21 @@ impl Firewall {
         }
     }
 
-    /// Forgets the connections of before: what the server sends over them is neither delivered nor
-    /// acknowledged, and nobody tells it so. New ones are let through.
+    /// Drops the existing connections. What the server sends over them is neither delivered nor
+    /// acknowledged, and nobody tells it so. New connections are let through.
     fn forget(&self) {
-        // The program of one instruction, "return 0": the kernel drops each segment before TCP sees it.
+        // A program of one instruction, "return 0": the kernel drops each segment before TCP sees
+        // it.
         let drop_all = [SockFilter::new(0x06, 0, 0, 0)];
         let known = &self.let_through;
         for socket in &*known.lock().unwrap_or_else(PoisonError::into_inner) {
-            // One that the server closed meanwhile may refuse, and has nothing to forget.
+            // A socket that the server has closed may refuse, and needs no filter.
             drop(socket.attach_filter(&drop_all));
         }
     }
 }
 
-/// An answer within the time-out: that of every day, or 503 with the time to come back in.
+/// Asserts an answer within the time-out: the usual one, or 503 with the time to retry.
 async fn in_time(call: contract_tests::Call) -> Answer {
     let began = Instant::now();
     let answer = call.await;

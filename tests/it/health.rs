@@ -1,4 +1,5 @@
-//! Readiness: what keeps a replica from serving is 503, what somebody should look at is said at 200.
+//! Readiness: what stops a replica from serving is 503; what the operator should look at is
+//! reported with 200.
 
 use contract_tests::process::{Process, run};
 use contract_tests::smtp::Reply;
@@ -49,7 +50,7 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
     assert_eq!((well, said.as_str()), (true, ""));
 }
 
-/// No file of the process may grow, as on a disk that is full.
+/// Prevents files of the process from growing, as on a full disk.
 fn fill(process: &Process, room: &str) {
     let id = process.id().to_string();
     process.tool("prlimit", &["--pid", &id, &format!("--fsize={room}:")]);
@@ -80,7 +81,7 @@ async fn a_full_disk_is_not_ready_until_there_is_room() {
     process.post("/identity/register", &body).await.is(202);
 }
 
-/// Lets a minute pass after a first try that went wrong, and waits until the courier is degraded.
+/// Lets a minute pass after a failed first try, and waits until the courier is degraded.
 async fn degraded(server: &Server) -> Answer {
     ended(server, "queued", 1).await;
     server.wait(61);

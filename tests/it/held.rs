@@ -1,4 +1,4 @@
-//! Every kind of token and reference that there is, in the hands of people for whom it is alive.
+//! Valid tokens and references of every kind, with the users they belong to.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,12 @@ use contract_tests::contract::Operation;
 use contract_tests::{Device, Person, Server, json};
 use countersign::config::Settings;
 
+use super::veeam::OTHER_PASSWORD;
 use super::{flashback, veeam};
 
-/// Somebody with references.
+/// A user with references.
 pub struct Holder {
-    /// Who.
+    /// The user.
     pub person: Person,
     /// The number of their account.
     pub number: i64,
@@ -18,15 +19,16 @@ pub struct Holder {
     pub pending: String,
 }
 
-/// References of every kind, by its name.
+/// References of every kind, by the name of the kind.
 pub struct Held {
-    /// Who holds them: as many people as there are purposes of links, since an account has one live.
+    /// Their users: as many as links have purposes, since an account has one live link.
     pub holders: Vec<Holder>,
     /// The references.
     pub kinds: BTreeMap<&'static str, String>,
 }
 
-/// Limits out of the way of somebody who tries everything everywhere: each would hide what is behind it.
+/// Raises limits for a test that tries everything everywhere: each limit would hide what is behind
+/// it.
 pub fn without_limits(settings: &mut Settings) {
     let policy = &mut settings.policy;
     for limit in [
@@ -44,7 +46,7 @@ pub fn without_limits(settings: &mut Settings) {
 }
 
 impl Held {
-    /// References of people of this number.
+    /// Makes references for users with this number in their address.
     pub async fn make(server: &Server, number: usize) -> Self {
         let mut kinds = BTreeMap::new();
         let holders = vec![
@@ -53,7 +55,7 @@ impl Held {
             with_link_of_disable(server, number, &mut kinds).await,
             with_link_of_step_up(server, number, &mut kinds).await,
         ];
-        // An own one each time: administrators must have signed in lately.
+        // A new administrator each time: they must have signed in recently.
         let root = format!("root{number}@example.com");
         let root = server.administrator(&root).await;
         let key = root.api_key(&["users:read", "tokens:validate"]).await;
@@ -69,7 +71,7 @@ impl Held {
         Self { holders, kinds }
     }
 
-    /// Who may call an operation, with the bearer that goes along: each of them with what it takes.
+    /// Returns who may call an operation, each with the bearer that they send.
     pub fn callers(&self, operation: &Operation) -> Vec<(&Holder, Option<&str>)> {
         let security = operation.security;
         let mut callers = Vec::new();
@@ -88,7 +90,7 @@ impl Held {
     }
 }
 
-/// Somebody whose every method is on, and who is in the middle of every step at once.
+/// Makes a user with every method on and every step under way.
 async fn with_everything(
     server: &Server,
     number: usize,
@@ -113,6 +115,10 @@ async fn with_everything(
     let key = json!({ "method": "passkey" });
     let step_up = alice.begin_step_up(&key).await.is(200);
     kinds.insert("step-up by a passkey", step_up.text("mfaToken"));
+    let link = server.forgotten(&alice.email).await;
+    let reset = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    kinds.insert("reset", reset.text("mfaToken"));
+    kinds.insert("link of reset", server.forgotten(&alice.email).await);
     let login = alice.begin_sign_in().await;
     server.switch(&login, "email").await.is(200);
     kinds.insert("login", login.clone());
@@ -124,7 +130,7 @@ async fn with_everything(
     Holder::of(alice, login).await
 }
 
-/// Somebody whose mailbox is about to be turned on.
+/// Makes a user whose mailbox is about to be turned on.
 async fn with_link_of_setup(
     server: &Server,
     number: usize,
@@ -142,7 +148,7 @@ async fn with_link_of_setup(
     Holder::of(dora, pending).await
 }
 
-/// Somebody whose mailbox is about to be turned off.
+/// Makes a user whose mailbox is about to be turned off.
 async fn with_link_of_disable(
     server: &Server,
     number: usize,
@@ -160,7 +166,7 @@ async fn with_link_of_disable(
     Holder::of(erin, pending).await
 }
 
-/// Somebody who is about to prove their mailbox once more.
+/// Makes a user who is about to prove their mailbox again.
 async fn with_link_of_step_up(
     server: &Server,
     number: usize,
@@ -188,7 +194,7 @@ impl Holder {
         }
     }
 
-    /// The path of an operation, about themselves where it is about an account.
+    /// Returns the path of an operation. One about an account is about their own.
     pub fn path(&self, operation: &Operation) -> String {
         match operation.api {
             "veeam" => operation.path.replace("{id}", &self.number.to_string()),

@@ -1,4 +1,5 @@
-//! Everything that can be wrong with a request, on every operation that takes one: told by the field, never by the value.
+//! Everything that can be wrong with a request, on every operation that takes a body: errors name
+//! the field, never the value.
 
 use std::collections::BTreeMap;
 
@@ -21,22 +22,22 @@ tests! {
     a_longer_body_is_read_where_the_operator_says_so,
 }
 
-/// What is put into bodies, and must be in no answer.
+/// A value for bodies that no answer may contain.
 const VALUE: &str = "uncommon-value-7f3k";
 
-/// The operations that take a body.
+/// Returns the operations that take a body.
 fn with_body() -> impl Iterator<Item = &'static Operation> {
     Contract::get()
         .of("identity")
         .filter(|operation| operation.body.is_some())
 }
 
-/// Somebody who may call everything.
+/// Returns a user who may call everything.
 async fn root(server: &Server) -> Person {
     server.administrator("root@example.com").await
 }
 
-/// A call of an operation by somebody who may; where a key may be used, with a key.
+/// Makes a call of an operation by somebody who may make it; with a key if it accepts keys.
 fn call(root: &Person, operation: &Operation) -> Call {
     let method: Method = operation.method.parse().expect("a method");
     let factor = "factor-01a2039d-1b20-7c44-9e0a-3f6f8a1d2c5b";
@@ -47,7 +48,7 @@ fn call(root: &Person, operation: &Operation) -> Call {
     }
 }
 
-/// A body that is right as far as the schema goes: every required field with a fitting value.
+/// Returns a body that matches the schema: every required field with a valid value.
 fn fitting(operation: &Operation) -> Value {
     let schema = operation.body.as_ref().expect("a body");
     let value = |name: &str| match name {
@@ -68,7 +69,7 @@ fn fitting(operation: &Operation) -> Value {
     Value::Object(fields.collect())
 }
 
-/// The fields of an operation's body, with what the schema says of each.
+/// Returns the fields of an operation's body, with the schema of each.
 fn fields(operation: &Operation) -> BTreeMap<String, Value> {
     let schema = operation.body.as_ref().expect("a body");
     let properties = schema["properties"]
@@ -78,7 +79,7 @@ fn fields(operation: &Operation) -> BTreeMap<String, Value> {
     properties.into_iter().collect()
 }
 
-/// Sends a body and expects that this field is named, and the value is not repeated.
+/// Sends a body. Asserts that the refusal names this field and does not repeat the value.
 async fn names_field(root: &Person, operation: &Operation, body: &Value, field: &str) {
     let refused = call(root, operation).json(body).await;
     let place = format!("{} with {body}", operation.id);
@@ -332,7 +333,7 @@ async fn a_body_over_sixteen_kibibytes_is_refused_everywhere() {
             .body("application/json", body())
             .await
             .refused(413, "PAYLOAD_TOO_LARGE");
-        // In pieces, without saying how long it is.
+        // In chunks, without announcing the length.
         let piece = |_| Ok::<_, std::io::Error>(vec![b' '; 1024]);
         let pieces = reqwest::Body::wrap_stream(futures_util::stream::iter((0..17).map(piece)));
         call(&root, operation)

@@ -1,4 +1,4 @@
-//! How many API keys there may be, and how they are listed.
+//! The limit on the number of API keys, and their list.
 
 use contract_tests::call::Method;
 use contract_tests::{Person, Server, json, tests};

@@ -1,4 +1,4 @@
-//! API keys: who makes them, what they open, what ends them, and that they are no sessions.
+//! API keys: who creates them, what they allow, what ends them, and that they are not sessions.
 
 use contract_tests::call::Method;
 use contract_tests::contract::Contract;
@@ -108,7 +108,7 @@ async fn only_administrators_manage_keys() {
         .refused(404, "API_KEY_NOT_FOUND");
 }
 
-/// What a session that is not good enough is told, on each of the three operations.
+/// Asserts what a session with too weak proof is told by each of the three operations.
 async fn is_sent_to_sign_in(person: &Person) {
     let body = json!({ "name": "x", "scopes": ["users:read"] });
     let calls = [

@@ -1,4 +1,5 @@
-//! The key file under a running server, and the files that hold what it seals: what is taken over, and what is refused.
+//! The key file under a running server, and the files with sealed content: which replacements are
+//! accepted and which refused.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +18,7 @@ tests! {
     a_key_file_may_begin_with_a_byte_order_mark,
 }
 
-/// Replaces a file as an operator would: whole, and private.
+/// Replaces a file as an operator should: in one step, and private.
 fn replace(path: &Path, text: &str) {
     let draft = path.with_extension("draft");
     fs::write(&draft, text).expect("written");
@@ -25,7 +26,7 @@ fn replace(path: &Path, text: &str) {
     fs::rename(&draft, path).expect("replaced");
 }
 
-/// A key file of another server.
+/// Returns the key file of another server.
 async fn foreign(server: &Server) -> String {
     let other = tempfile::TempDir::new().expect("a folder");
     let settings = Settings::for_test(other.path()).expect("settings");
@@ -35,7 +36,7 @@ async fn foreign(server: &Server) -> String {
     fs::read_to_string(other.path().join("keys.json")).expect("its keys")
 }
 
-/// What a start on the data of this server would end with.
+/// Returns the result of a start on the data of this server.
 async fn start_again(server: &Server) -> Result<App, String> {
     let mut settings = Settings::for_test(server.folder()).expect("settings");
     settings.database_url = server.database.url();
@@ -60,7 +61,7 @@ async fn a_foreign_key_file_is_not_taken_over_by_a_running_server() {
     let right = fs::read_to_string(&keys).expect("the keys");
     let published = server.get("/.well-known/jwks.json").await.is(200).text;
     replace(&keys, &foreign(&server).await);
-    // The server looks by itself as well; whoever is first is told.
+    // The server checks the file as well. Only the first check sees the change.
     let looked = server.app.ctx().vault.reload_if_changed();
     assert!(!matches!(looked, Ok(true)), "taken over");
 
@@ -96,7 +97,7 @@ async fn a_key_that_was_added_is_taken_over_by_a_running_server() {
         .vault
         .rotate_signing(server.clock.now())
         .expect("rotated");
-    // The server looks by itself as well: one of the two sees the change.
+    // The server checks the file as well. Only one of the two sees the change.
     server
         .app
         .ctx()

@@ -1,4 +1,4 @@
-//! The log of a real process: nobody waits for whoever reads it, and its lines can be searched.
+//! The log of a real process: nobody waits for its reader, and its lines can be searched.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +18,12 @@ tests! {
     a_start_warns_of_what_costs_or_looks_forged,
 }
 
-/// More than the queue and a pipe hold.
+/// More lines than the queue and a pipe hold.
 const MANY: usize = 10_000;
 
 const KEYS: &str = "/.well-known/jwks.json";
 
-/// Asks so often, eight at a time; each is answered, and each is a line in the log.
+/// Makes this many requests, eight at a time. Each is answered, and each is a line in the log.
 async fn ask(process: &Process, count: usize) {
     let asking = (0..8).map(|_| async {
         for _ in 0..count / 8 {
@@ -45,7 +45,7 @@ fn dropped(lines: &[Value]) -> u64 {
         .sum()
 }
 
-/// All of the log up to the end of the process, each line read as JSON.
+/// Returns the log up to the end of the process, with each line parsed as JSON.
 async fn log(process: &mut Process) -> Vec<Value> {
     let lines = lines(process.log()).await;
     let read = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
@@ -57,7 +57,7 @@ async fn a_log_that_nobody_reads_stops_no_request() {
     ask(&process, MANY).await;
     process.get("/healthz").await.is(200);
     let reading = tokio::spawn(lines(process.log()));
-    // Asked for after the reader began again: it is written after what was dropped is told.
+    // Called after the reader continued: these lines come after the report of dropped lines.
     tokio::time::sleep(Duration::from_secs(1)).await;
     ask(&process, 8).await;
     process.terminate();
@@ -172,7 +172,7 @@ async fn a_line_is_json_that_can_be_searched() {
 }
 
 async fn probes_that_go_well_are_no_news() {
-    // One more than asked for here: `Process::serve` waits for an answer of `/healthz`.
+    // One more than this test asks for: `Process::serve` waits for an answer of `/healthz`.
     for (filter, expected) in [("info", 0), ("info,countersign=debug", 3)] {
         let mut process = Process::serve(&[("LOG_FORMAT", "json"), ("LOG_FILTER", filter)]).await;
         process.get("/healthz").await.is(200);
@@ -235,7 +235,7 @@ async fn a_start_warns_of_what_costs_or_looks_forged() {
         ),
     ] {
         let mut process = Process::serve(&[&good[..], further].concat()).await;
-        // The port is taken before anything else: one that answers has told its warnings.
+        // The port is bound before anything else. A server that answers has logged its warnings.
         process.get("/healthz").await.is(200);
         process.terminate();
         let lines = lines(process.log()).await;

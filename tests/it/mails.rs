@@ -1,4 +1,4 @@
-//! How often codes are mailed: again for one challenge, and for an account.
+//! How often codes are mailed: for one challenge, and for an account.
 
 use contract_tests::{Person, Server, tests};
 use countersign::flow::admin;
@@ -137,7 +137,7 @@ async fn six_codes_an_hour_is_what_an_account_gets() {
     );
     server.mail_is_out().await;
     assert_eq!(server.mail.all_to("alice@example.com").len(), before);
-    // What a session begins counts apart.
+    // Codes from a session count separately.
     alice.begin_disable("email").await.is(200);
     server.mail.code_to("alice@example.com").await;
     server.clock.advance(3595);

@@ -1,6 +1,7 @@
-//! The contract tests: each a real server, real HTTP, real mail, a held clock; each answer held to the contract.
+//! The contract tests. Each uses a real server, real HTTP, real mail and a held clock, and checks
+//! each answer against the contract.
 //!
-//! A module names its tests with `tests!`; a new module is added to `all`.
+//! A module names its tests with `tests!`. Add a new module to `all`.
 
 #![expect(
     clippy::expect_used,
@@ -8,8 +9,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod account_reset;
 mod across;
 mod at_once;
+mod bounds;
 mod budgets;
 mod clocks;
 mod complaints;
@@ -126,11 +129,13 @@ use std::process::ExitCode;
 
 use contract_tests::{Test, process, suite};
 
-/// All tests; a module left out is dead code, which the compiler reports.
+/// Returns all tests. A module that is left out is dead code, which the compiler reports.
 fn all() -> Vec<Test> {
     let modules = [
+        account_reset::tests(),
         across::tests(),
         at_once::tests(),
+        bounds::tests(),
         budgets::tests(),
         clocks::tests(),
         complaints::tests(),
@@ -239,12 +244,12 @@ fn all() -> Vec<Test> {
     modules.into_iter().flatten().collect()
 }
 
-/// This machine as a trusted proxy, so that a test can come from wherever it likes.
+/// Returns this machine as a trusted proxy, so that a test can call from any address.
 fn loopback() -> Vec<ipnet::IpNet> {
     vec!["127.0.0.0/8".parse().expect("a network")]
 }
 
-/// Six digits that are not this code.
+/// Returns six digits that differ from this code.
 fn other_than(code: &str) -> &'static str {
     if code == "271828" { "314159" } else { "271828" }
 }

@@ -1,4 +1,5 @@
-//! While a policy demands a second factor: the last one stays, and who has none on is asked for the mailbox.
+//! A policy demands a second factor: the last one cannot be removed, and users without one are
+//! asked for the mailbox.
 
 use contract_tests::{Person, Server, json, tests};
 
@@ -10,11 +11,11 @@ tests! {
     a_factor_ends_the_sessions_that_passed_no_second_step,
 }
 
-/// Puts somebody into an organisation that demands a second factor.
+/// Puts a user into an organisation that demands a second factor.
 fn enforce(alice: &Person) {
     let email = &alice.email;
     let database = &alice.server.database;
-    // The organisation borrows the id of its member: an id is an id in both databases.
+    // The organisation uses the id of its member, since the two databases write ids differently.
     database.run(&format!(
         "INSERT INTO organisations (id, name, mfa_enforced, created_at) SELECT id, 'Acme', TRUE, 0 FROM users WHERE email = '{email}'"
     ));
@@ -99,7 +100,7 @@ async fn a_password_alone_enrols_nothing() {
     alice.begin_setup("authenticator").await.is(200);
 }
 
-/// Signs in by the code of a mail, and keeps the tokens.
+/// Signs in with a mailed code, and stores the tokens.
 async fn by_mail(alice: &Person) -> Person {
     let mut alice = alice.clone();
     alice.sign_in().await;

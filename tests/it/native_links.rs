@@ -1,4 +1,4 @@
-//! Mailed links: the mail has both, the page shows the code, and nothing is approved by it.
+//! Mailed links: the mail has both link and code, the page shows the code, and it approves nothing.
 
 use contract_tests::{Mail, Person, Server, json, tests};
 
@@ -13,7 +13,7 @@ tests! {
     no_link_is_a_code_of_another_challenge,
 }
 
-/// Somebody with codes by mail, signed in.
+/// Returns a signed-in user with codes by mail.
 async fn with_email(server: &Server) -> Person {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_email().await;
@@ -21,7 +21,7 @@ async fn with_email(server: &Server) -> Person {
     alice
 }
 
-/// The next mail with a code.
+/// Returns the next mail with a code.
 async fn code_mail(server: &Server) -> Mail {
     server
         .mail
@@ -73,7 +73,7 @@ async fn a_link_shows_the_code_and_issues_nothing() {
     let mail = code_mail(&server).await;
     let link = link(&mail);
     let code = mail.code().expect("a code");
-    // A scanner follows the link: what stands after the # never leaves it, and nothing is used up.
+    // A scanner follows the link: what follows the # is never sent, and nothing is used up.
     let page = server.get("/magic-link").await;
     assert!(
         page.status == 200 && !page.text.contains(&code),
@@ -103,7 +103,8 @@ async fn a_link_shows_the_code_as_long_as_it_is_good() {
     let token = alice.begin_sign_in().await;
     let mail = code_mail(&server).await;
     let (link, code) = (link(&mail), mail.code().expect("a code"));
-    // A scanner, the same page again, another device; the code lives ten minutes from the last opening.
+    // A scanner, the same page again, another device. The code lives ten minutes from the last
+    // opening.
     for wait in [0, 1, 400, 400] {
         server.clock.advance(wait);
         let opened = server.open_link(&link).await.is(200);
@@ -121,7 +122,7 @@ async fn a_link_shows_the_code_as_long_as_it_is_good() {
         .await
         .refused(400, "MFA_TOKEN_INVALID");
 
-    // However often it is opened, it ends with its time.
+    // However often it is opened, it expires in time.
     let token = alice.begin_sign_in().await;
     let mail = code_mail(&server).await;
     let link = self::link(&mail);

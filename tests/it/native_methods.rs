@@ -18,7 +18,7 @@ tests! {
 /// An id that no method has.
 const NOBODYS: &str = "factor-01a2039d-1b20-7c44-9e0a-3f6f8a1d2c5b";
 
-/// Somebody with an app, signed in with it.
+/// Returns a user with an app, signed in with it.
 async fn with_app(server: &Server) -> Person {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;

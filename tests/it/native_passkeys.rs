@@ -1,4 +1,5 @@
-//! The steps that take a passkey: their tokens, their tries, and what was turned off meanwhile.
+//! The steps that take a passkey: their tokens, their tries, and methods that were turned off
+//! meanwhile.
 
 use contract_tests::{Call, Device, Person, Server, Value, json, tests};
 
@@ -13,12 +14,12 @@ tests! {
     a_step_up_counts_for_its_network,
 }
 
-/// A credential of the right form that nothing asked for.
+/// Returns a credential of the right form that does not answer anything.
 fn nonsense() -> Value {
     json!({ "id": "eA", "rawId": "eA", "type": "public-key", "response": {} })
 }
 
-/// Somebody with a passkey, signed in with it.
+/// Returns a user with a passkey, signed in with it.
 async fn with_passkey(server: &Server) -> (Person, Device) {
     let mut alice = server.registered("alice@example.com").await;
     let device = Device::new();
@@ -28,7 +29,7 @@ async fn with_passkey(server: &Server) -> (Person, Device) {
     (alice, device)
 }
 
-/// The three steps that a passkey finishes, begun.
+/// Starts the three steps that a passkey finishes.
 async fn steps(alice: &Person) -> [(&'static str, String); 3] {
     let setup = alice.begin_passkey("Other").await.is(200).text("mfaToken");
     let (login, _) = alice.asked_for_passkey().await;
@@ -40,7 +41,7 @@ async fn steps(alice: &Person) -> [(&'static str, String); 3] {
     ]
 }
 
-/// Answers a step; only stepping up needs the bearer.
+/// Answers a step. Only a step-up needs the bearer.
 fn answer(alice: &Person, step: &str, token: &str) -> Call {
     let call = alice.server.verify_passkey(step, token, &nonsense());
     match step {
@@ -69,13 +70,13 @@ async fn a_stopped_passkey_answers_nothing() {
     let server = Server::start().await;
     let (alice, _) = with_passkey(&server).await;
     let begun = steps(&alice).await;
-    // The counter is there once a try was taken.
+    // The counter has a row once a try was taken.
     for (step, token) in &begun {
         answer(&alice, step, token)
             .await
             .refused(400, "PASSKEY_REFUSED");
     }
-    // Of challenges of one moment, any may be the oldest, which the sixth ends.
+    // Among challenges of one moment, any may be the oldest, which the sixth one ends.
     server.clock.advance(1);
     let (login, options) = alice.asked_for_passkey().await;
     let other = alice.begin_passkey("Third").await.is(200).text("mfaToken");
@@ -159,7 +160,7 @@ async fn one_set_up_of_a_passkey_overtakes_another() {
     let device = Device::new();
     let begun = alice.begin_passkey("Tablet").await.is(200);
     let made = device.create(&begun["publicKey"]).await.expect("a passkey");
-    // Another one of this name went on meanwhile.
+    // Meanwhile another passkey with this name was turned on.
     server
         .database
         .run("UPDATE factors SET name = 'Tablet' WHERE state = 'on'");

@@ -1,4 +1,4 @@
-//! Recovery codes: shown once, good once, read kindly.
+//! Recovery codes: they are shown once, work once, and may be typed sloppily.
 
 use contract_tests::{Person, Server, json, tests};
 
@@ -14,7 +14,7 @@ tests! {
     new_codes_begin_without_the_wrong_tries_of_the_old_ones,
 }
 
-/// Somebody with an app, signed in with it, and their codes.
+/// Returns a user with an app, signed in with it, and their codes.
 async fn with_codes(server: &Server) -> (Person, Vec<String>) {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;

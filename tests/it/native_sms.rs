@@ -1,4 +1,5 @@
-//! SMS codes in the native API: set up, asked for, sent again, switched to, turned off; and their limits everywhere.
+//! SMS codes in the native API: set-up, sign-in, resending, switching, turning off; and their
+//! limits in all APIs.
 
 use contract_tests::gateway::Gateway;
 use contract_tests::{Call, PASSWORD, Person, Server, json, tests};
@@ -17,7 +18,7 @@ tests! {
     what_an_old_phone_was_sent_does_not_come_back_by_a_switch,
 }
 
-/// Another phone.
+/// The number of another phone.
 const NEXT: &str = "+12025550199";
 
 fn begin_setup(person: &Person, number: &str) -> Call {
@@ -42,7 +43,7 @@ async fn enable_phone(person: &Person, gateway: &Gateway, number: &str) {
     assert_eq!(proved["mfaMethods"], json!(["sms"]));
 }
 
-/// Signs in by SMS, and keeps the tokens.
+/// Signs in by SMS, and stores the tokens.
 async fn sign_in(person: &mut Person, gateway: &Gateway) {
     let token = person.begin_sign_in().await;
     let code = gateway.code().await;
@@ -128,7 +129,7 @@ async fn text_messages_are_limited_wherever_they_are_sent() {
         alice.begin_sign_in().await;
         gateway.code().await;
     }
-    // What a session begins has as many, counted apart.
+    // A session has a limit of the same size, counted separately.
     let step_up = json!({ "method": "sms" });
     for _ in 0..4 {
         alice.post("/identity/step-up", &step_up).await.is(200);
@@ -175,7 +176,8 @@ async fn with_sms_turned_off_since_a_recovery_code_is_asked_for() {
     let (server, gateway) = with_texts().await;
     let alice = server.registered("alice@example.com").await;
     enable_sms(&alice, &gateway).await;
-    // The operator took the country of this number off the list; the method stays demanded.
+    // The operator has removed the country of this number from the list. The method is still
+    // demanded.
     server
         .database
         .run("UPDATE factors SET target = '+4915123456789'");

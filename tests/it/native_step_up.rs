@@ -1,4 +1,4 @@
-//! Stepping up: the same session, proved once more; and clocks that are off.
+//! Step-up: the same session gets fresh proof. Also clocks that are wrong.
 
 use contract_tests::{Authenticator, Call, Person, Server, json, tests};
 
@@ -65,7 +65,8 @@ async fn a_code_lifts_the_same_session() {
     assert_eq!(after["session"]["authTime"], lifted["authTime"]);
     assert_eq!(after["session"]["amr"], json!(["pwd", "otp", "mfa"]));
     alice.begin_setup("email").await.is(200);
-    // The session is one: an older token of it is lifted too, and a refresh keeps what was proved.
+    // The session counts, not the token: an older token gains the proof too, and a refresh keeps
+    // it.
     let stale = Person {
         access_token: old,
         ..alice.clone()
@@ -96,7 +97,7 @@ async fn a_password_makes_no_earlier_second_step_fresh() {
         .begin_step_up(&json!({ "password": alice.password }))
         .await
         .is(200);
-    // Adding the first one asks for nothing; from then on only its own proof does.
+    // Adding the first method needs no proof; from then on only its own proof counts.
     alice.enable_authenticator().await;
     let app = alice.factor_id("authenticator").await;
     alice
@@ -266,7 +267,7 @@ async fn a_stopped_method_steps_nobody_up() {
         .refused(403, "MFA_METHOD_LOCKED");
 }
 
-/// A step that a signed-in user answers with a code, begun.
+/// Starts the steps that a signed-in user answers with a code.
 async fn steps(alice: &Person) -> Vec<(&'static str, String)> {
     let disable = alice.begin_disable("authenticator").await.is(200);
     let step_up = alice

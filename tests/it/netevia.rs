@@ -11,10 +11,10 @@ use countersign::model::kinds::OrganisationRole;
 
 use super::flashback;
 
-/// The phone of everybody.
+/// Everybody's phone number.
 pub const PHONE: &str = "+12025550123";
 
-/// Somebody who uses Netevia's API.
+/// A user of Netevia's API.
 pub struct Client {
     /// The server.
     pub server: Server,
@@ -26,12 +26,13 @@ pub struct Client {
     pub app: Option<Authenticator>,
 }
 
-/// A server that sends text messages to the United States, and where they end.
+/// Starts a server that sends text messages to the United States, and the gateway that receives
+/// them.
 pub async fn with_texts() -> (Server, Gateway) {
     with_texts_and(|_| {}).await
 }
 
-/// The same with other settings.
+/// Starts both with changed settings.
 pub async fn with_texts_and(change: impl FnOnce(&mut Settings)) -> (Server, Gateway) {
     let gateway = Gateway::start().await;
     let server = Server::with(|settings| {
@@ -46,7 +47,7 @@ pub async fn with_texts_and(change: impl FnOnce(&mut Settings)) -> (Server, Gate
     (server, gateway)
 }
 
-/// Types name and password.
+/// Sends name and password.
 pub fn authenticate(server: &Server, email: &str, password: &str) -> Call {
     let body = json!({ "login": email, "password": password });
     server.post("/api/auth/v2", &body)
@@ -59,7 +60,7 @@ pub fn second(server: &Server, mfa_token: &str, code: &str) -> Call {
 }
 
 impl Client {
-    /// Somebody who registered, and is signed in by this API.
+    /// Registers a user, who is signed in through this API.
     pub async fn registered(server: &Server, email: &str) -> Self {
         server.registered(email).await;
         let mut client = Self {
@@ -73,7 +74,7 @@ impl Client {
         client
     }
 
-    /// The same person, as the native API's tests know them.
+    /// Returns the same user in the form of the native API's tests.
     pub fn person(&self) -> Person {
         Person {
             server: self.server.clone(),
@@ -95,7 +96,7 @@ impl Client {
         self.call(Method::POST, path).json(body)
     }
 
-    /// Turns a method on, or begins to.
+    /// Turns a method on, or starts to.
     pub fn enable(&self, body: &Value) -> Call {
         self.post("/settings/MfaSignIn", body)
     }
@@ -105,13 +106,13 @@ impl Client {
         self.call(Method::DELETE, "/settings/MfaSignIn")
     }
 
-    /// Proves what was begun.
+    /// Proves a method that is being set up.
     pub fn prove(&self, mfa_token: &str, code: &str) -> Call {
         let body = json!({ "code": code, "mfaToken": mfa_token, "shortMessageType": "ContactInfoUpdateRequest" });
         self.post("/api/CodeVerification/check", &body)
     }
 
-    /// Types name and password, and is asked for a second factor.
+    /// Sends name and password, and is asked for a second factor.
     pub async fn begin(&self) -> Answer {
         let answer = authenticate(&self.server, &self.email, PASSWORD)
             .await
@@ -121,7 +122,7 @@ impl Client {
         answer
     }
 
-    /// Signs in with the app, and keeps the token.
+    /// Signs in with the app, and stores the token.
     pub async fn sign_in(&mut self) {
         let token = self.begin().await.text("mfaToken");
         let code = self.code();
@@ -129,7 +130,7 @@ impl Client {
         self.token = answer.text("token");
     }
 
-    /// Signs in by mail, and keeps the token.
+    /// Signs in by mail, and stores the token.
     pub async fn sign_in_by_mail(&mut self) {
         let token = self.begin().await.text("mfaToken");
         let code = self.server.mail.code_to(&self.email).await;
@@ -137,7 +138,7 @@ impl Client {
         self.token = answer.text("token");
     }
 
-    /// A code of the app that was not typed in yet.
+    /// Returns a code of the app that was not used yet.
     pub fn code(&mut self) -> String {
         let clock = self.server.clock.clone();
         self.app.as_mut().expect("an app").fresh_code(&clock)
@@ -162,7 +163,7 @@ impl Client {
         self.prove(&begun.text("mfaToken"), &code).await.is(200);
     }
 
-    /// The same person with the same token.
+    /// Returns the same user with the same token.
     pub fn copy(&self) -> Self {
         Self {
             server: self.server.clone(),
@@ -172,13 +173,13 @@ impl Client {
         }
     }
 
-    /// Whether sign-in asks, as the native API tells.
+    /// Returns the methods that sign-in asks for, from the native API.
     pub async fn methods(&self) -> Value {
         self.call(Method::GET, "/identity/me").await.is(200)["mfaMethods"].clone()
     }
 }
 
-/// An organisation that demands a second factor of this member: its owner.
+/// Puts the member into an organisation that demands a second factor. Returns its owner.
 pub async fn enforced(server: &Server, member: &str) -> flashback::Client {
     let owner = flashback::Client::registered(server, "owner@example.com", Some("Acme")).await;
     let profile = owner.get("/user/profile").await.is(200);

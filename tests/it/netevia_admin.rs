@@ -1,4 +1,4 @@
-//! Netevia's `/netevia/disablemfa/*`: what administrators do to other accounts.
+//! Netevia's `/netevia/disablemfa/*`: actions of administrators on other accounts.
 
 use contract_tests::call::Method;
 use contract_tests::{PASSWORD, Server, json, tests};
@@ -16,7 +16,7 @@ tests! {
 
 const PATHS: [&str; 2] = ["/netevia/disablemfa/", "/netevia/disablemfa/authtorized/"];
 
-/// Somebody who is an administrator, and signed in.
+/// Returns a signed-in administrator.
 async fn administrator(server: &Server) -> Client {
     let mut root = Client::registered(server, "root@example.com").await;
     let promoted = server

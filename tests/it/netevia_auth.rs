@@ -1,4 +1,4 @@
-//! Signing in by Netevia's API, alone and together with the others.
+//! Signing in through Netevia's API, alone and together with the other APIs.
 
 use contract_tests::call::Method;
 use contract_tests::device::Device;
@@ -206,7 +206,7 @@ async fn a_method_that_went_off_finishes_nothing() {
     alice.enable_app().await;
     let token = alice.begin().await.text("mfaToken");
     alice.sign_in().await;
-    // Another one stays on: with the last one the sign-in would be over.
+    // Another method stays on: turning the last one off would end the sign-in.
     alice.enable(&json!({ "mfaMethod": "email" })).await.is(200);
     let app = json!({ "mfaType": "GOOGLE_AUTH" });
     alice.post("/mfa/disable", &app).await.is(200);
@@ -312,7 +312,7 @@ async fn what_the_native_api_set_up_is_asked_for_here() {
     let answer = second(&server, &asked.text("mfaToken"), &code)
         .await
         .is(200);
-    // A sign-in begun there can be finished here, and the other way round.
+    // A sign-in that began there can be finished here, and the other way round.
     let token = person.begin_sign_in().await;
     let code = person.fresh_code();
     second(&server, &token, &code).await.is(200);
@@ -370,7 +370,7 @@ async fn codes_by_mail_and_by_sms_are_limited() {
     assert_eq!(gateway.taken().len(), 1 + 4);
 }
 
-/// Begins a sign-in whose code may not be sent, and asks for it.
+/// Starts a sign-in whose code may not be sent, and asks for it.
 async fn again(client: &Client) -> Answer {
     let asked = client.begin().await;
     assert!(

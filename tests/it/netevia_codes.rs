@@ -5,7 +5,7 @@ use contract_tests::{Call, PASSWORD, Server, json, tests};
 
 use super::netevia::{Client, PHONE, authenticate, second, with_texts, with_texts_and};
 
-/// A phone that nobody proved.
+/// A phone that nobody has proved.
 const OTHER_PHONE: &str = "+12025550124";
 
 tests! {
@@ -161,7 +161,7 @@ async fn a_code_goes_to_the_phone_on_file() {
         .refused(400, "INVALID_MFA_CODE");
 }
 
-/// Somebody with a phone on, signed in by it.
+/// Returns a user with a phone on, signed in with it.
 async fn with_phone(server: &Server, gateway: &Gateway) -> Client {
     let mut alice = Client::registered(server, "alice@example.com").await;
     alice.enable_sms(gateway).await;
@@ -172,7 +172,7 @@ async fn with_phone(server: &Server, gateway: &Gateway) -> Client {
     alice
 }
 
-/// Begins with another phone: what proves it would end the first one.
+/// Starts setting up another phone. Its proof would end the first one.
 async fn begin_other_phone(alice: &Client) -> String {
     let body = json!({ "mfaMethod": "sms", "phoneNumber": OTHER_PHONE });
     alice.enable(&body).await.is(200).text("mfaToken")

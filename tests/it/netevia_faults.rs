@@ -1,4 +1,5 @@
-//! Netevia's operations under bad inputs and on a bad server: told in its envelope, and nothing is given away.
+//! Netevia's operations with bad inputs and on a failing server: errors have its format and reveal
+//! nothing.
 
 use contract_tests::call::{Method, at_once};
 use contract_tests::contract::{Contract, Operation};
@@ -16,7 +17,7 @@ tests! {
     a_busy_network_waits,
 }
 
-/// An administrator, signed in, and an unfinished sign-in.
+/// A signed-in administrator, and an unfinished sign-in.
 struct World {
     alice: Client,
     sign_in: String,
@@ -34,7 +35,7 @@ impl World {
         Self { alice, sign_in }
     }
 
-    /// A body that fits.
+    /// Returns a valid body.
     fn body(&self, operation: &Operation) -> Value {
         match operation.id.as_str() {
             "enableMfaSignIn" => json!({ "mfaMethod": "authenticator" }),
@@ -47,13 +48,13 @@ impl World {
         }
     }
 
-    /// A call without its body.
+    /// Makes a call without its body.
     fn call(&self, operation: &Operation) -> Call {
         let method: Method = operation.method.parse().expect("a method");
         self.alice.call(method, &operation.sample_path())
     }
 
-    /// The same with its body.
+    /// Makes a call with its body.
     fn whole(&self, operation: &Operation) -> Call {
         match operation.body {
             Some(_) => self.call(operation).json(&self.body(operation)),

@@ -1,4 +1,5 @@
-//! Netevia's `/api/CodeVerification/*` with an `mfaToken`: a sign-in's code, and the proof of a channel.
+//! Netevia's `/api/CodeVerification/*` with an `mfaToken`: the code of a sign-in, and the proof of
+//! a method.
 
 use contract_tests::call::Method;
 use contract_tests::{Authenticator, Call, PASSWORD, Person, Server, json, tests};
@@ -16,7 +17,7 @@ tests! {
     what_an_administrator_began_needs_their_fresh_proof,
 }
 
-/// Without a bearer, with a reference.
+/// Makes a call with a reference and no bearer.
 fn with(server: &Server, path: &str, kind: &str, token: &str, code: Option<&str>) -> Call {
     let mut body = json!({ "shortMessageType": kind, "mfaToken": token });
     if let Some(code) = code {
@@ -159,7 +160,7 @@ async fn what_was_begun_elsewhere_is_proved_here() {
     let code = person.fresh_code();
     let proved = alice.prove(&begun.text("mfaToken"), &code).await.is(200);
     assert_eq!(proved["mfaMethod"], "authenticator");
-    // And what was begun here, there.
+    // A set-up that began here can be proved there.
     let bob = Client::registered(&server, "bob@example.com").await;
     let begun = bob
         .enable(&json!({ "mfaMethod": "authenticator" }))
@@ -173,7 +174,7 @@ async fn what_was_begun_elsewhere_is_proved_here() {
         .is(200);
 }
 
-/// Somebody whose mailbox is on, with a fresh session, and whose app is proved and not on.
+/// Returns a user with the mailbox on and a fresh session. Their app is proved but not on.
 async fn with_a_paused_app(server: &Server) -> (Client, Person) {
     let mut alice = Client::registered(server, "alice@example.com").await;
     alice.enable_app().await;

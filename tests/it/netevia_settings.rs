@@ -1,4 +1,4 @@
-//! Netevia's `/settings/MfaSignIn`: the calls of its pages, and what is stricter.
+//! Netevia's `/settings/MfaSignIn`: the calls on its pages, and where this server is stricter.
 
 use contract_tests::call::Method;
 use contract_tests::{Authenticator, PASSWORD, Server, json, tests};
@@ -20,7 +20,7 @@ tests! {
     text_messages_are_limited,
 }
 
-/// Seeds 000 and 001: a bearer, a media type, no body.
+/// The calls as the vendor's pages show them: a bearer, a media type, no body.
 async fn the_calls_of_the_pages_work_as_they_stand() {
     let server = Server::start().await;
     let mut alice = Client::registered(&server, "alice@example.com").await;
@@ -302,7 +302,7 @@ async fn turning_off_needs_fresh_proof_and_keeps_everything() {
     alice.sign_in().await;
     alice.disable().await.is(200);
     assert_eq!(alice.methods().await, json!([]));
-    // Proved is proved: no new secret, no new code.
+    // It was proved before, so there is no new secret and no new code.
     let on = alice
         .enable(&json!({ "mfaMethod": "authenticator" }))
         .await

@@ -1,4 +1,4 @@
-//! U+0000, which PostgreSQL cannot hold: refused in every text of every API, on both databases alike.
+//! U+0000, which PostgreSQL cannot store: refused in every text of every API, on both databases.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ tests! {
     it_is_refused_in_paths_and_queries,
 }
 
-/// Values that are right as far as the documents go.
+/// Returns values that are valid by the documents.
 fn known() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("email", json!("zelda@example.com")),

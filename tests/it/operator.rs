@@ -1,4 +1,4 @@
-//! What the operator does at the command line, and what is forgotten in time.
+//! The operator's commands, and the deletion of expired rows.
 
 use contract_tests::{PASSWORD, Person, Server, json, tests};
 use countersign::flow::admin;
@@ -268,7 +268,7 @@ async fn what_is_over_is_forgotten() {
 
 async fn a_purge_takes_nothing_that_is_alive() {
     let server = Server::start().await;
-    // On its first day a server forgets nothing.
+    // On its first day a server deletes nothing.
     server.forget_after(86_400).await;
     let mut alice = with_app(&server).await;
     let waiting = alice.begin_sign_in().await;

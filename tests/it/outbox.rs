@@ -1,4 +1,4 @@
-//! Where mail goes: to a mail server that can be trusted, or into files.
+//! Where mail is sent: to a mail server that can be trusted, or into files.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,5 @@
-//! Clients that were written from a vendor's pages alone, by somebody who had seen nothing else of this project.
+//! Clients written only from a vendor's pages, by somebody who had seen nothing else of this
+//! project.
 
 use contract_tests::{Server, tests};
 

@@ -11,7 +11,7 @@ tests! {
     a_page_says_what_is_wrong_with_its_link needs Chromium,
 }
 
-/// The password that the reader of the mail chooses.
+/// The password that the mail's reader chooses.
 const CHOSEN: &str = "four wooden spoons sing";
 
 async fn a_link_shows_its_code_for_the_device_that_asked() {
@@ -39,7 +39,7 @@ async fn a_link_shows_its_code_for_the_device_that_asked() {
     browser.picture("magic-link-code").await;
     let faults = browser.faults(&origin).await;
 
-    // The same page again, and another device.
+    // The same page again, as from another device.
     browser.reload().await;
     browser.click("form button").await;
     assert_eq!(browser.text("p.code").await, code);
@@ -83,7 +83,8 @@ async fn a_page_says_what_is_wrong_with_its_link() {
             ("%E0%A4%A", "did not arrive whole"),
             (&format!("{token}=20"), "did not arrive whole"),
         ] {
-            // A page of its own each time: what follows the # alone loads none.
+            // A query of its own each time: changing only what follows the # would not load the
+            // page again.
             let address = format!("{origin}{page}?{}#{link}", link.len());
             browser.open(&address).await;
             let told = browser.text("[role=status] p").await;
@@ -92,7 +93,7 @@ async fn a_page_says_what_is_wrong_with_its_link() {
         }
         assert_eq!(browser.text("p.service").await, "Acme & <Sons>");
     }
-    // Of what became of a link, the page speaks to a person.
+    // The page explains the state of a link in words for people.
     let other = format!("{}AAAA", &token[..token.len() - 4]);
     browser
         .open(&format!("{origin}/magic-link?other#{other}"))
@@ -158,7 +159,7 @@ async fn a_link_makes_the_account_when_the_button_is_pressed() {
     login(&server, "alice@example.com", PASSWORD)
         .await
         .refused(401, "INVALID_CREDENTIALS");
-    // A stranger may have caused the mail: who reads it says the password.
+    // A stranger may have caused the mail, so the mail's reader chooses the password.
     browser.paste_into("#password", "passwordpassword").await;
     browser.click("form button").await;
     browser.element("form:not([hidden]) button:enabled").await;

@@ -1,4 +1,5 @@
-//! Passkeys, made and used by a device that we did not write: as a second step, to step up, and alone.
+//! Passkeys, created and used by a device that we did not write: as a second step, for step-up, and
+//! alone.
 
 use contract_tests::{Device, Method, Person, Server, json, tests};
 
@@ -18,7 +19,7 @@ tests! {
     what_nobody_finished_is_forgotten,
 }
 
-/// Somebody with a passkey on a device.
+/// Returns a user with a passkey on a device.
 async fn with_passkey(server: &Server) -> (Person, Device) {
     let alice = server.registered("alice@example.com").await;
     let device = Device::new();
@@ -91,7 +92,7 @@ async fn a_passkey_alone_signs_in() {
         .is(200)
         .text("refreshToken");
 
-    // A device that does not know who holds it is not enough, whatever it was asked.
+    // A device that does not verify its user is not enough, whatever it was asked.
     let (token, mut options) = server.asked_for_any_passkey().await;
     options["userVerification"] = json!("discouraged");
     let touched = device.get(&options).await.expect("an assertion");
@@ -139,7 +140,7 @@ async fn after_a_password_a_device_need_not_know_who_holds_it() {
     alice.add_passkey(&device).await;
     alice.sign_in_by(&device).await.is(200);
 
-    // One that knew at first has to know from then on.
+    // A device that verified its user once must do so from then on.
     let bob = server.registered("bob@example.com").await;
     let device = Device::new();
     bob.add_passkey(&device).await;
@@ -261,7 +262,7 @@ async fn a_removed_passkey_signs_nobody_in() {
         .refused(400, "PASSKEY_REFUSED");
     let refused = server.verify_passkey("mfa/login", &token, &used).await;
     assert_eq!(refused.status, 400, "{}", refused.text);
-    // Its id is free again: the same passkey may be made anew.
+    // Its id is free again: the same passkey may be added once more.
     device.keys().clear();
     alice.add_passkey(&device).await;
 }
@@ -335,7 +336,7 @@ async fn what_nobody_finished_is_forgotten() {
             .database
             .number("SELECT count(*) AS found FROM ceremonies")
     };
-    // On its first day a server forgets nothing.
+    // On its first day a server deletes nothing.
     server.forget_after(86_400).await;
     server.asked_for_any_passkey().await;
     server.forget_after(0).await;

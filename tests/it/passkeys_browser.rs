@@ -1,4 +1,4 @@
-//! Passkeys in a browser: its own client half of WebAuthn, and an authenticator that it plays itself.
+//! Passkeys in a browser: its own WebAuthn client, and its virtual authenticator.
 
 use contract_tests::browser::Browser;
 use contract_tests::{PASSWORD, Server, Value, json, tests};
@@ -7,7 +7,7 @@ tests! {
     a_browser_makes_a_passkey_and_signs_in_with_it needs Chromium,
 }
 
-/// What a page does with our answers: nothing but hand them to the browser, and back.
+/// What a page does with our answers: it hands them to the browser and back.
 const PAGE: &str = "
 const post = async (path, body, token) => {
   const headers = { 'Content-Type': 'application/json' };
@@ -24,7 +24,7 @@ const use = async (options) => (await navigator.credentials.get({
 async fn a_browser_makes_a_passkey_and_signs_in_with_it() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
-    // The origin is the one that the server is known by, whatever port it got.
+    // The browser uses the origin that the server is known by, whatever port the server has.
     let browser = Browser::at("localhost:80", server.address).await;
     browser.with_authenticator().await;
     browser.open("http://localhost/swagger-ui/").await;

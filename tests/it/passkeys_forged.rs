@@ -1,4 +1,5 @@
-//! Passkeys in wrong hands: answers that were used, forged, copied or made for another page.
+//! Passkeys in wrong hands: answers that were used before, forged, copied, or made for another
+//! page.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -38,7 +39,7 @@ async fn a_used_answer_signs_nobody_in() {
     let (token, _) = alice.asked_for_passkey().await;
     let refused = verify(&token).await.refused(400, "PASSKEY_REFUSED");
     assert_eq!(refused["attemptsRemaining"], 4);
-    // Nothing is asked any more, so there is nothing to try.
+    // The challenge asks for nothing any more, so there is nothing to try.
     let refused = verify(&token).await.refused(400, "PASSKEY_REFUSED");
     assert_eq!(refused["attemptsRemaining"], 4);
 
@@ -91,7 +92,8 @@ async fn an_answer_for_another_page_is_refused() {
             .await
             .refused(400, "PASSKEY_REFUSED");
     }
-    // The same by hand, with nothing forged, is taken: it was the forgery that was refused.
+    // The same construction with nothing forged is accepted: the forgery was refused, not the
+    // construction.
     let (token, options) = alice.asked_for_passkey().await;
     let right = device
         .get_forged(&options, "origin", json!("http://localhost"))
@@ -167,7 +169,7 @@ async fn an_id_that_is_somebody_elses_is_refused() {
     let signed_in = alice.sign_in_by(&device).await.is(200);
     alice.keep(&signed_in);
 
-    // Once its owner removed it, it is nobody's.
+    // Once its owner has removed it, it belongs to nobody.
     let factor = alice.factor_id("passkey").await;
     assert_eq!(alice.remove(&factor).await.status / 100, 2);
     let begun = bob.begin_passkey("Key").await.is(200);
@@ -194,7 +196,7 @@ async fn an_answer_of_somebody_elses_passkey_is_refused() {
         .await
         .refused(400, "PASSKEY_REFUSED");
 
-    // Nor does bob's passkey become alice's by naming her.
+    // Bob's passkey does not become Alice's by naming her.
     let (token, options) = server.asked_for_any_passkey().await;
     used = bobs.get(&options).await.expect("an assertion");
     used["response"]["userHandle"] = handle;

@@ -1,4 +1,4 @@
-//! Passkeys by the SDK: what a program without a browser does, a device at hand.
+//! Passkeys with the SDK: a program without a browser, using a device.
 
 use contract_tests::{Device, PASSWORD, Server, Value, tests};
 use countersign_sdk::identity::types::*;
@@ -64,7 +64,7 @@ async fn by_sdk(server: &Server, device: &Device) -> Result<(), Failure> {
     assert_eq!(me.session.amr, ["pop", "user", "mfa"]);
     client.logout().await?;
 
-    // The same answer a second time.
+    // The same answer again.
     let asked = client.get_sign_in_passkey_options().await?;
     let again = SignInPasskeyRequest::new(asked.passkey_token, credential(used));
     let refused = client.sign_in_with_passkey(again).await;

@@ -1,5 +1,5 @@
-//! Passkeys as devices really send them, and as none does: origins letter by letter, the time that was
-//! said, flags that change, and registrations that no authenticator makes.
+//! Passkey answers that real devices send, and some that none does: every letter of the origin, the
+//! time limit, changing flags, and registrations that no authenticator makes.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,11 +21,11 @@ tests! {
     a_registration_that_no_authenticator_makes_is_refused,
 }
 
-/// User present, user verified.
+/// The flags "user present" and "user verified".
 const TOUCHED: u8 = 0b0000_0101;
-/// The flag of a passkey that may be synchronised.
+/// The flag of a passkey that can be synchronised.
 const ELIGIBLE: u8 = 0b0000_1000;
-/// The flag of one that is.
+/// The flag of a passkey that is synchronised.
 const BACKED_UP: u8 = 0b0001_0000;
 
 async fn with_passkey(server: &Server) -> (Person, Device) {
@@ -35,13 +35,13 @@ async fn with_passkey(server: &Server) -> (Person, Device) {
     (alice, device)
 }
 
-/// Ends a step-up with a passkey.
+/// Finishes a step-up with a passkey.
 fn lift(alice: &Person, begun: &Answer, credential: &Value) -> Call {
     let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": credential });
     alice.post("/identity/step-up/verify-passkey", &body)
 }
 
-/// Registers `made` at the native API.
+/// Registers `made` through the native API.
 async fn register(alice: &Person, begun: &Answer, made: &Value) -> Answer {
     let token = begun.text("mfaToken");
     alice.server.verify_passkey("mfa/setup", &token, made).await
@@ -66,7 +66,7 @@ async fn an_origin_is_compared_letter_by_letter() {
         " http://localhost",
     ];
     for (place, origin) in origins.into_iter().enumerate() {
-        // Whose wrong answers make nobody wait.
+        // A new user for each origin, so that wrong answers make nobody wait.
         let bob = server.registered(&format!("bob{place}@example.com")).await;
         let daves = format!("dave{place}@example.com");
         let dave = Client::registered(&server, &daves, None).await;
@@ -93,7 +93,7 @@ async fn an_origin_is_compared_letter_by_letter() {
             .await;
         let refused = register(&bob, &begun, &forged).await;
         refused.refused(400, "PASSKEY_REFUSED");
-        // Both of Flashback's.
+        // Both of Flashback's operations.
         carol.login().await;
         let options = carol.poke("/mfa/passkey/auth-options").await.is(200);
         let forged = carols
@@ -109,7 +109,7 @@ async fn an_origin_is_compared_letter_by_letter() {
         let body = complete(&begun, &forged);
         let refused = dave.post("/mfa/passkey/complete-registration", &body).await;
         refused.refused(400, "PASSKEY_REFUSED");
-        // Nothing is on, and the right origin signs in.
+        // Nothing was turned on, and the right origin signs in.
         bob.login().await.is(200).text("accessToken");
         alice.keep(&alice.sign_in_by(&device).await.is(200));
         carol.login().await;
@@ -205,7 +205,7 @@ async fn the_time_that_was_said_is_the_time_that_counts() {
         let path = "/mfa/passkey/complete-registration";
         told(dave.post(path, &body).await, "PASSKEY_REFUSED");
     }
-    // Too late is no wrong answer: the challenge that is left takes a new one.
+    // A late answer is not a wrong one: the challenge, which is still live, accepts a new one.
     let (token, options) = alice.asked_for_passkey().await;
     let late = device.get(&options).await.expect("an assertion");
     server.clock.advance(301);
@@ -247,13 +247,13 @@ async fn an_empty_user_handle_is_none() {
         let answer = server.verify_passkey("mfa/login", &token, &used).await;
         answer.is(status);
     }
-    // Alone it says whose the passkey is.
+    // When used alone, the answer says whose passkey it is.
     let (token, options) = server.asked_for_any_passkey().await;
     let mut used = device.get(&options).await.expect("an assertion");
     used["response"]["userHandle"] = json!("");
     let refused = server.sign_in_by_passkey(&token, &used).await;
     refused.refused(400, "PASSKEY_REFUSED");
-    // Nor does Flashback's client have to leave it out.
+    // Flashback's client may send it, too.
     let mut carol = Client::registered(&server, "carol@example.com", None).await;
     carol.enable_passkey(&device).await;
     carol.login().await;
@@ -264,7 +264,7 @@ async fn an_empty_user_handle_is_none() {
     carol.verify(&body).await;
 }
 
-/// Registers a passkey whose authenticator says these flags about synchronising.
+/// Registers a passkey whose authenticator reports these flags for synchronisation.
 async fn with_passkey_saying(server: &Server, flags: u8) -> (Person, Device) {
     let alice = server.registered("alice@example.com").await;
     let device = Device::new();
@@ -277,8 +277,9 @@ async fn with_passkey_saying(server: &Server, flags: u8) -> (Person, Device) {
     (alice, device)
 }
 
-/// Signs in by both ways with an authenticator that says these flags about synchronising: as a second step
-/// first at odd tens of `count`, alone first at even ones, since the first is who meets a change.
+/// Signs in both ways with an authenticator that reports these flags. With an odd ten in `count`
+/// the second step comes first, with an even one the passkey alone: the first sign-in is the one
+/// that meets a change.
 async fn signs_in_saying(alice: &Person, device: &Device, flags: u8, count: u32, status: u16) {
     let server = &alice.server;
     let alone_first = (count / 10).is_multiple_of(2);
@@ -320,7 +321,7 @@ async fn where_a_setting_forbids_it_a_passkey_stays_what_it_was() {
         signs_in_saying(&alice, &device, after, 20, 400).await;
         signs_in_saying(&alice, &device, before, 30, 200).await;
     }
-    // Whether it is synchronised by now is another matter.
+    // Whether it is synchronised at the moment is a different matter.
     let server = Server::with(|settings| settings.passkey_backup_may_change = false).await;
     let (alice, device) = with_passkey_saying(&server, ELIGIBLE).await;
     signs_in_saying(&alice, &device, ELIGIBLE | BACKED_UP, 10, 200).await;
@@ -352,7 +353,8 @@ async fn a_passkey_cannot_be_synchronised_that_cannot_be() {
     }
 }
 
-/// The answer with another attestation object: its parts, by name, and its authenticator data.
+/// Returns the answer with another attestation object. `change` gets its parts, by name, and its
+/// authenticator data.
 fn with_attestation(
     made: &Value,
     edit: impl FnOnce(&mut Vec<(cbor::Value, cbor::Value)>, &mut Vec<u8>),
@@ -384,7 +386,7 @@ fn state(parts: &mut [(cbor::Value, cbor::Value)], statement: cbor::Value) {
     found.expect("a statement").1 = statement;
 }
 
-/// The answer with a credential id of this length, in every place where it stands.
+/// Returns the answer with a credential id of this length, everywhere.
 fn with_id_of(made: &Value, length: u16) -> Value {
     let id = vec![7; usize::from(length)];
     let mut made = with_attestation(made, |_, data| {
@@ -444,7 +446,7 @@ async fn a_registration_that_no_authenticator_makes_is_refused() {
         ("an id too long", |made| with_id_of(made, 1024)),
         ("no id", |made| {
             let mut made = with_id_of(made, 0);
-            // Left out of what the API takes: an empty one is refused before.
+            // Needed to reach the check: the API refuses an empty id earlier.
             made["id"] = json!("=");
             made["rawId"] = json!("=");
             made
@@ -469,7 +471,7 @@ async fn a_registration_that_no_authenticator_makes_is_refused() {
         refused.refused(400, "PASSKEY_REFUSED");
         assert_eq!(alice.me().await.is(200)["mfaMethods"], json!([]));
     }
-    // What looks alike and is right is taken.
+    // Answers that look similar and are valid are accepted.
     let right: [Edit; 3] = [
         |made| with_id_of(made, 1023),
         |made| {

@@ -1,4 +1,4 @@
-//! Passwords: which may be set, how the whole of one is compared, and what wrong ones cost.
+//! Passwords: which ones may be set, that the whole of one is compared, and what wrong ones cost.
 
 use contract_tests::{PASSWORD, Server, json, tests};
 use countersign::flow::admin;
@@ -29,7 +29,7 @@ fn register(server: &Server, email: &str, password: &str) -> contract_tests::Cal
     )
 }
 
-/// Makes an account with this password.
+/// Creates an account with this password.
 async fn with_password(server: &Server, email: &str, password: &str) {
     let begun = register(server, email, password).await.is(202);
     let code = server.mail.code_to(email).await;
@@ -285,8 +285,8 @@ async fn the_length_of_a_password_is_checked_only_where_one_is_set() {
     assert_eq!(refused["errors"][0]["field"], "password");
 }
 
-/// Whether a registration with this password is let in; if not, that the field is named and the
-/// password is not repeated.
+/// Tells whether a registration with this password is accepted. If not, asserts that the field is
+/// named and the password is not repeated.
 async fn may_be_set(server: &Server, password: &str) -> bool {
     let answer = register(server, "alice@example.com", password).await;
     if answer.status == 202 {

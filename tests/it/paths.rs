@@ -1,4 +1,5 @@
-//! Paths and methods that the contract does not have, the pages it is read on, and what operators ask.
+//! Paths and methods that are not in the contract, the pages that show it, and operations for
+//! operators.
 
 use contract_tests::call::Method;
 use contract_tests::contract::Contract;

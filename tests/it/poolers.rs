@@ -1,4 +1,4 @@
-//! A pooler between, which gives each transaction another session of PostgreSQL.
+//! A pooler in between, which gives each transaction another session of PostgreSQL.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -28,7 +28,7 @@ struct Pooler {
 impl Pooler {
     async fn before(url: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        // It refuses to run as root, and must read its file as nobody.
+        // It refuses to run as root, and must be able to read its file as nobody.
         let open = fs::Permissions::from_mode(0o755);
         fs::set_permissions(folder.path(), open).expect("opened");
         let port = contract_tests::port::of_ones_own().port();
@@ -85,7 +85,8 @@ async fn a_pooler_in_transaction_mode_is_worked_with_when_told() {
         settings.database_url = DatabaseUrl::Postgres(Secret::new(pooler.url.clone()));
         settings.database_threads = 8;
     };
-    // With the statements of every connection kept, one meets those of another: what to set is said.
+    // If prepared statements are kept, a connection meets those of another one and fails. The error
+    // says which setting to change.
     let mut settings = Settings::for_test(direct.folder()).expect("the defaults are allowed");
     through(&mut settings);
     settings.hash_slots = 1;

@@ -1,4 +1,5 @@
-//! Who can sign in is changed by fresh proof alone: a thief's walk with a stale session over every operation of every API.
+//! Only fresh proof changes who can sign in: a thief tries every operation of every API with a
+//! stale session.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,18 +81,18 @@ const NO_DOORS: [(&str, &str); 20] = [
     ),
 ];
 
-/// Where the accounts of a thief's walk stand.
+/// The state of the accounts in a thief's walk.
 #[derive(Clone, Copy, Debug)]
 enum Stand {
     /// No method.
     Nothing,
     /// An app that sign-in asks for.
     On,
-    /// An app that was proved and is not asked for.
+    /// An app that was proved and that sign-in does not ask for.
     Ready,
 }
 
-/// Everything that decides who gets in, as the database has it.
+/// Returns everything in the database that decides who can sign in.
 fn doors(server: &Server) -> Vec<String> {
     let queries = [
         "SELECT email || password_hash || role || coalesce(description, '') AS found FROM users ORDER BY 1",
@@ -110,7 +111,8 @@ fn doors(server: &Server) -> Vec<String> {
         .collect()
 }
 
-/// An administrator and owner whose account stands so, signed in; with the number of their account.
+/// Returns a signed-in administrator and owner whose account has this state, and the number of the
+/// account.
 async fn thiefs_victim(server: &Server, stand: Stand) -> (Person, i64) {
     let email = "root@example.com";
     flashback::Client::registered(server, email, Some("Acme")).await;
@@ -132,10 +134,10 @@ async fn thiefs_victim(server: &Server, stand: Stand) -> (Person, i64) {
     (root, number)
 }
 
-/// What a thief knows, and what they would like to be so.
+/// Returns the values that a thief would set.
 fn wishes(root: &Person, id: &str) -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
-        // Not the old one: that they do not know.
+        // A new password. The thief does not know the old one.
         ("password", json!(OTHER_PASSWORD)),
         ("description", json!("mine")),
         ("name", json!("mine")),
@@ -208,8 +210,8 @@ async fn a_stale_session_changes_nothing_about_who_can_sign_in() {
     judge_list(&asked_for_proof);
 }
 
-/// That every operation that takes a session and changes something either asked for fresh proof or
-/// stands in the list of those that need none.
+/// Asserts that every operation that takes a session and changes something either asked for fresh
+/// proof or is in the list of those that need none.
 fn judge_list(asked: &BTreeSet<String>) {
     let excused: BTreeSet<&str> = NO_DOORS.iter().map(|(name, _)| *name).collect();
     let changing = Contract::get()
@@ -245,7 +247,7 @@ async fn a_first_method_takes_the_password_through_every_api() {
             veeam::enable(alice, own, &json!(false)),
         ]
     };
-    // The password was typed to register, and counts for as long as any.
+    // The password was typed to register, and that proof has expired.
     server.clock.advance(301);
     for way in ways(&alice) {
         way.await.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
@@ -256,7 +258,7 @@ async fn a_first_method_takes_the_password_through_every_api() {
         1,
         "the first code alone"
     );
-    // Natively it is typed along with the call, and is fresh proof from then on.
+    // The native API takes the password with the call. It is fresh proof from then on.
     alice.begin_setup("authenticator").await.is(200);
     alice
         .post("/mfa/setup", &json!({ "mfaType": "GOOGLE_AUTH" }))
@@ -272,7 +274,7 @@ async fn what_was_turned_off_does_not_come_back_without_proof() {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
     alice.sign_in().await;
-    // The session of a phone that is lost later.
+    // The session of a phone that will be lost.
     let phone = alice.clone();
     alice.sign_in().await;
     let app = json!({ "mfaType": "GOOGLE_AUTH" });
@@ -293,7 +295,7 @@ async fn what_was_turned_off_does_not_come_back_without_proof() {
     assert_eq!(alice.login().await.is(200)["mfaRequired"], true);
 }
 
-/// Two sessions of somebody with an app: an old one, and one with fresh proof.
+/// Returns two sessions of a user with an app: an old one, and one with fresh proof.
 async fn two_sessions(server: &Server) -> (Person, Person) {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
@@ -312,13 +314,13 @@ async fn a_method_added_since_steps_no_older_session_up() {
     old.begin_step_up(&json!({ "method": "email" }))
         .await
         .refused(403, "MFA_METHOD_TOO_NEW");
-    // What it had before steps it up, and with it what came since.
+    // It can step up with a method that it had before, but not with one that was added since.
     let app = old.begin_step_up(&json!({})).await.is(200);
     assert_eq!(app["mfaMethods"], json!(["authenticator"]));
-    // The session that added it may use it.
+    // The session that added the method may use it.
     let own = alice.begin_step_up(&json!({ "method": "email" })).await;
     assert_eq!(own.is(200)["mfaMethods"], json!(["authenticator", "email"]));
-    // With the first app replaced by another one, nothing that this session knows is left.
+    // When the first app is replaced by another one, no method is left that this session knows.
     let first = alice.factor_id("authenticator").await;
     let mut newer = alice.add_authenticator("newer").await;
     alice.remove(&first).await.is(204);
@@ -339,7 +341,7 @@ async fn a_passkey_added_since_steps_no_older_session_up() {
     let (old, alice) = two_sessions(&server).await;
     alice.add_passkey(&contract_tests::Device::new()).await;
     let first = alice.factor_id("passkey").await;
-    // A session of before the second passkey, but not of before the first.
+    // A session from before the second passkey, but after the first.
     let mut later = old;
     server.clock.advance(301);
     later.sign_in().await;
@@ -365,7 +367,7 @@ async fn a_mailbox_added_since_steps_no_older_session_up() {
     alice.enable_email().await;
     let app = alice.factor_id("authenticator").await;
     alice.remove(&app).await.is(204);
-    // It is the only method now, and no policy's.
+    // It is the only method now, and no policy demands another.
     old.begin_step_up(&json!({}))
         .await
         .refused(403, "MFA_METHOD_TOO_NEW");
@@ -375,7 +377,7 @@ async fn a_mailbox_added_since_steps_no_older_session_up() {
 async fn recovery_codes_made_since_step_no_older_session_up() {
     let server = Server::start().await;
     let (old, alice) = two_sessions(&server).await;
-    // Begun before and after: the codes prove nobody in a session that was there before them.
+    // Started before and after: the codes are no proof in a session that existed before them.
     let before = old.begin_step_up(&json!({})).await.is(200).text("mfaToken");
     let codes = alice.recovery_codes().await;
     let after = old.begin_step_up(&json!({})).await.is(200).text("mfaToken");
@@ -432,7 +434,7 @@ async fn a_set_up_elsewhere_goes_on() {
     let alice = server.registered("alice@example.com").await;
     let begun = alice.begin_setup("authenticator").await.is(200);
     let mut app = Authenticator::new(&begun.text("secret"));
-    // Another session of theirs begins the same, and its first set-up ends with its second.
+    // Another session of theirs starts the same, and its first set-up ends with its second one.
     let login = alice.login().await.is(200);
     let other = Person::signed_in(&server, &alice.email, &login);
     let first = other.begin_setup("authenticator").await.is(200);
@@ -447,7 +449,7 @@ async fn a_set_up_elsewhere_goes_on() {
         .verify_setup(&begun.text("mfaToken"), &code)
         .await
         .is(200);
-    // The first method ends the other session, and what it had begun.
+    // The first method ends the other session, and what that had begun.
     let code = Authenticator::new(&second.text("secret")).fresh_code(&server.clock);
     server
         .verify_setup(&second.text("mfaToken"), &code)

@@ -1,4 +1,4 @@
-//! Races: whatever comes at the same time, one wins, and no limit lets more through than it says.
+//! Races: of calls at the same time one wins, and no limit lets through more than it allows.
 
 use std::time::Duration;
 
@@ -336,7 +336,7 @@ async fn a_set_up_that_is_displaced_while_it_is_proved_leaves_the_app_that_stand
     let own = veeam::number(&alice).await;
     let begun = veeam::enable(&alice, own, &json!(true)).await.is(200);
     let (token, scratch) = (begun.text("token"), veeam::scratch(&begun));
-    // Hashes are made one after the other, so that the proof's comes after the other set-up's.
+    // Hashes are computed one after the other, so the proof's comes after the other set-up's.
     let busy = (0..6).map(|number| server.login(&format!("nobody{number}@example.com"), "wrong"));
     let displacing = async {
         sleep(Duration::from_millis(20)).await;
@@ -347,7 +347,7 @@ async fn a_set_up_that_is_displaced_while_it_is_proved_leaves_the_app_that_stand
         veeam::accept(&alice, own, &token, &scratch[0]).await
     };
     let (_, _, proved) = tokio::join!(at_once(busy), displacing, proving);
-    // Whichever was first: one app stands, and is asked for.
+    // Whichever came first: one app exists, and sign-in asks for it.
     if proved.status == 200 {
         alice.authenticator = Some(Authenticator::new(&begun.text("secretKey")));
     }

@@ -1,4 +1,5 @@
-//! What is left of a limit is told before it is hit, in the headers `RateLimit` and `RateLimit-Policy`.
+//! The headers `RateLimit` and `RateLimit-Policy` tell what is left of a limit before it is
+//! reached.
 
 use contract_tests::call::Method;
 use contract_tests::{Answer, Server, json, tests};
@@ -10,12 +11,12 @@ tests! {
     what_no_limit_counted_says_nothing,
 }
 
-/// A server behind a proxy, that counts by where callers are.
+/// Starts a server behind a proxy, which counts by the callers' addresses.
 async fn behind_a_proxy() -> Server {
     Server::with(|settings| settings.trusted_proxies = super::loopback()).await
 }
 
-/// What the answer says of a limit: how much is left, and in how many seconds it begins anew.
+/// Returns what the answer says about a limit: how much is left, and in how many seconds it resets.
 fn standing(answer: &Answer, name: &str) -> (u32, u32) {
     let all = answer.header("ratelimit").expect("RateLimit");
     let mut items = all.split(", ");
@@ -97,7 +98,7 @@ async fn what_no_limit_counted_says_nothing() {
     let alice = server.registered("alice@example.com").await;
     let me = alice.get("/identity/me").await.is(200);
     assert_eq!(me.header("ratelimit"), None);
-    // Of this machine nothing is counted while the server is there for this machine alone.
+    // A server that is only there for this machine does not count calls from it.
     let here = server.register("bob@example.com").await.is(202);
     assert_eq!(here.header("ratelimit"), None);
     assert_eq!(here.header("ratelimit-policy"), None);

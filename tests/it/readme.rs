@@ -1,4 +1,4 @@
-//! What users read: the settings are the code's, and the README's first sign-in signs in.
+//! Texts for users: the settings match the code, and the README's first sign-in works.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -41,9 +41,10 @@ async fn the_settings_are_the_codes() {
     assert_eq!(told.len(), code.len(), "{why}");
 }
 
-/// The shell blocks of "With curl", of "More than one method" and of "A service that checks its users' tokens", word for word
-/// but for the port, in an empty folder, against a server that got no settings but its folder and its port.
-/// A call that fails ends the script, and so does a call whose answer lacks what the next one needs.
+/// Runs the shell blocks of "With curl", of "More than one method" and of "A service that checks
+/// its users' tokens". They run word for word, except for the port, in an empty folder. The server
+/// has no settings but its folder and its port. A call that fails ends the script, and so does an
+/// answer that lacks what the next call needs.
 async fn the_first_sign_in_signs_in() {
     let blocks = [
         block("### With curl"),
@@ -65,7 +66,7 @@ async fn the_first_sign_in_signs_in() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = serve::start(app, listener).await.expect("a server");
     let script = script.replace("localhost:8080", &server.address.to_string());
-    // What the block before that of the service has the operator do, with the password of that one.
+    // What the operator does in the block before the service's, with that block's password.
     let made = operator.call(async |ctx| {
         let password = Secret::new("the one you typed".to_owned());
         admin::create_user(ctx, "admin@example.com", password, Role::Administrator).await
@@ -88,7 +89,7 @@ async fn the_first_sign_in_signs_in() {
     server.stop().await;
 }
 
-/// The shell block of a section.
+/// Returns the shell block of a section.
 fn block(section: &str) -> &'static str {
     let (_, rest) = README.split_once(section).expect("the section");
     let (_, rest) = rest.split_once("```sh\n").expect("the begin of the block");

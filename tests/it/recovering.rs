@@ -1,4 +1,4 @@
-//! Signing in with a recovery code, whatever the sign-in waits for and by whichever API.
+//! Signing in with a recovery code, whatever the sign-in waits for and through any API.
 
 use contract_tests::gateway::Gateway;
 use contract_tests::{Device, Person, Server, json, tests};
@@ -11,7 +11,7 @@ tests! {
     a_last_recovery_code_signs_in_through_all,
 }
 
-/// A server that sends as many codes as these tests ask for, and where the texts end.
+/// Starts a server that sends as many codes as these tests need, and the gateway for the texts.
 async fn server() -> (Server, Gateway) {
     with_texts_and(|settings| {
         settings.policy.code_mails_per_hour = 60;
@@ -22,7 +22,7 @@ async fn server() -> (Server, Gateway) {
     .await
 }
 
-/// Somebody whose sign-ins wait for this method, signed in by it a moment ago.
+/// Returns a user whose sign-ins wait for this method, signed in with it a moment ago.
 async fn with(server: &Server, gateway: &Gateway, method: &str) -> Person {
     let mut alice = Client::registered(server, "alice@example.com").await;
     match method {
@@ -52,7 +52,8 @@ async fn with(server: &Server, gateway: &Gateway, method: &str) -> Person {
     alice
 }
 
-/// The name under which Flashback's clients send a code of this method; a text message is asked for by none.
+/// Returns the name under which Flashback's clients send a code of this method. They have none for
+/// a text message.
 fn named(method: &str) -> &'static str {
     match method {
         "email" => "MAGIC_LINK",
@@ -61,7 +62,7 @@ fn named(method: &str) -> &'static str {
     }
 }
 
-/// Finishes a sign-in at the other one of Netevia's operations that do: the access token.
+/// Finishes a sign-in through Netevia's other operation for that. Returns the access token.
 async fn check(alice: &Person, token: &str, code: &str) -> String {
     let body = json!({ "code": code, "mfaToken": token, "shortMessageType": "AttemptLogin" });
     let checked = alice

@@ -1,4 +1,5 @@
-//! Registration: the same for known and unknown addresses, proved by a code, one account for each address.
+//! Registration: equal answers for known and unknown addresses, proof by a code, one account for
+//! each address.
 
 use contract_tests::{PASSWORD, Server, json, tests};
 

@@ -1,4 +1,5 @@
-//! A code works once: not in the next session, not for another purpose, not after a restart, nor an older one.
+//! A code works once: not in the next session, for another purpose or after a restart, and no older
+//! one afterwards.
 
 use contract_tests::totp::STEP;
 use contract_tests::{Authenticator, Person, Server, tests};

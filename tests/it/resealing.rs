@@ -1,4 +1,4 @@
-//! `keys reseal` and `keys retire` as the operator runs them, beside a server that goes on answering.
+//! `keys reseal` and `keys retire` as the operator runs them, while a server keeps answering.
 
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
@@ -23,10 +23,10 @@ tests! {
 
 const ALICE: &str = "alice@example.com";
 
-/// How many secrets wait to be sealed anew, beside the one that is used: several batches of them.
+/// How many secrets wait to be sealed again, besides the one that is used: several batches.
 const SECRETS: u128 = 3_000;
 
-/// Sets up an authenticator; the server seals its secret.
+/// Sets up an authenticator, whose secret the server seals.
 async fn with_app(process: &Process) -> Authenticator {
     let body = json!({ "email": ALICE, "password": PASSWORD });
     let signed_in = process.post("/identity/login", &body).await.is(200);
@@ -34,7 +34,7 @@ async fn with_app(process: &Process) -> Authenticator {
     let setup = process.post("/identity/mfa/setup", &body);
     let setup = setup.bearer(&signed_in.text("accessToken")).await.is(200);
     let app = Authenticator::new(&setup.text("secret"));
-    // The code of the step before, so that the next one is left for the sign-in.
+    // The code of the previous step, so that the next one is left for the sign-in.
     let code = app.code_at(Clock::System.now().plus_seconds(-30));
     let body = json!({ "mfaToken": setup.text("mfaToken"), "code": code });
     process
@@ -55,7 +55,7 @@ async fn sign_in(process: &Process, app: &Authenticator) {
         .is(200);
 }
 
-/// More secrets than are sealed anew in one go, put beside the one that is there.
+/// Adds more secrets than one batch, next to the existing one.
 async fn with_many_secrets(process: &Process) {
     let mut settings = Settings::for_test(&process.folder().join("data")).expect("settings");
     settings.hash_slots = 1;
@@ -69,7 +69,7 @@ async fn with_many_secrets(process: &Process) {
     copies(ctx, user, SECRETS).await;
 }
 
-/// Asks the server without a pause until it is told to stop; how often it answered.
+/// Calls the server without a pause until told to stop. Returns how often it answered.
 fn asked_all_the_time(process: &Process) -> (Arc<AtomicBool>, tokio::task::JoinHandle<usize>) {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
@@ -89,7 +89,7 @@ fn asked_all_the_time(process: &Process) -> (Arc<AtomicBool>, tokio::task::JoinH
     (stop, asking)
 }
 
-/// Kills a resealing after its first word of progress.
+/// Kills a resealing after its first report of progress.
 async fn reseal_and_kill(process: &Process) {
     let mut child = process.begin(&["keys", "reseal"]);
     let line = spawn_blocking(move || {

@@ -1,4 +1,5 @@
-//! Going back to a backup: what was used, sent or signed in since does not come alive again. By real processes, with the tools that `server/OPERATING.md` names.
+//! Restoring a backup: what was used, sent or signed in since does not become valid again. Uses
+//! real processes and the tools that `server/OPERATING.md` names.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ tests! {
     postgres_is_backed_up_by_its_own_tools,
 }
 
-/// A machine on which the server is started and stopped.
+/// A machine where the server is started and stopped.
 struct Machine {
     folder: TempDir,
     database: Database,
@@ -36,7 +37,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// One with an account that the operator made, and a server that runs.
+    /// Creates a machine with a running server and an account that the operator created.
     async fn with(email: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let database = Database::new(folder.path());
@@ -84,7 +85,7 @@ impl Machine {
             .env("COUNTERSIGN_DATABASE_URL", self.database_url())
             .env("COUNTERSIGN_LISTEN", self.address.to_string())
             .env("COUNTERSIGN_HASH_SLOTS", "1")
-            // So that three codes in a row can be used without waiting for them.
+            // Allows three codes in a row without waiting for them.
             .env("COUNTERSIGN_TOTP_ACCEPT_NEXT_STEP", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -92,7 +93,7 @@ impl Machine {
         command
     }
 
-    /// Runs a subcommand: what it printed, or its complaint.
+    /// Runs a subcommand. Returns what it printed, or its error.
     async fn run(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = tokio::process::Command::from(self.command());
         let mut child = command
@@ -159,7 +160,7 @@ impl Machine {
         }
     }
 
-    /// Puts the copy back while the server stands still, and says nothing of it.
+    /// Puts the copy in place while the server is stopped, without the command that reports it.
     fn put_back(&self, name: &str) {
         match self.database.file() {
             Some(file) => {
@@ -180,7 +181,7 @@ impl Machine {
         }
     }
 
-    /// Goes back to the copy, as `server/OPERATING.md` says; what the command told.
+    /// Restores the copy, as `server/OPERATING.md` says. Returns what the command printed.
     async fn restore(&self, name: &str) -> String {
         let told = match self.database.file() {
             Some(_) => self.run(&["restore", "--from", &self.name(name)]).await,
@@ -223,7 +224,7 @@ impl Machine {
         )
     }
 
-    /// The code of the mail that was written for somebody.
+    /// Returns the code in the mail for somebody.
     async fn code_to(&self, email: &str) -> String {
         until("a mail", async || {
             let files = fs::read_dir(self.file("outbox")).ok()?.flatten();
@@ -255,14 +256,14 @@ fn tool(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program}: {told}");
 }
 
-/// Waits for the beginning of a step, so that what follows stays in one.
+/// Waits for the beginning of a TOTP step, so that what follows happens in one step.
 async fn at_the_begin_of_a_step() {
     while Clock::System.now().seconds().rem_euclid(30) > 8 {
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Somebody with an app and recovery codes on a machine.
+/// A user with an app and recovery codes on a machine.
 struct Alice {
     app: Authenticator,
     refresh_token: String,
@@ -274,7 +275,7 @@ const ALICE: &str = "alice@example.com";
 const BOB: &str = "bob@example.com";
 
 impl Alice {
-    /// Her last code is the one of the step that runs.
+    /// Sets her up. The last code she used is that of the current step.
     async fn on(machine: &Machine) -> Self {
         let first = machine.login(ALICE).await.is(200);
         let setup = machine.post(
@@ -283,7 +284,7 @@ impl Alice {
         );
         let setup = setup.bearer(&first.text("accessToken")).await.is(200);
         let app = Authenticator::new(&setup.text("secret"));
-        // As late as can be: a busy machine may have taken its time until here.
+        // As late as possible: a busy machine may have taken a while to get here.
         at_the_begin_of_a_step().await;
         let now = Clock::System.now();
         let code = app.code_at(now.plus_seconds(-30));
@@ -392,7 +393,7 @@ async fn nothing_that_was_spent_before_a_restore_works_again() {
     );
 }
 
-/// What the audit trail says of new epochs.
+/// Selects what the audit trail says about new epochs.
 const EPOCHS: &str =
     "SELECT detail AS found FROM audit_events WHERE event = 'epoch_begun' ORDER BY detail";
 
@@ -446,7 +447,7 @@ async fn a_database_that_went_back_by_itself_is_noticed() {
         .await
         .refused(400, "INVALID_MFA_CODE");
 
-    // A restart of the same database is no going back.
+    // Restarting with the same database is not a restore.
     let signed_in = machine.run(&["user", "reset-mfa", "--email", ALICE]).await;
     signed_in.expect("no more second steps");
     let session = machine.login(ALICE).await.is(200).text("accessToken");
@@ -463,13 +464,13 @@ async fn a_database_that_went_back_by_itself_is_noticed() {
 async fn a_look_at_a_copy_costs_the_one_in_use_nothing() {
     let mut machine = Machine::with(ALICE).await;
     if machine.database.file().is_none() {
-        // There a copy is another database, made by PostgreSQL's own tools.
+        // On PostgreSQL, a copy is another database, made by its own tools.
         return;
     }
     let alice = Alice::on(&machine).await;
     machine.back_up("drill.db").await;
-    // Somebody looks at the copy with the same keys, and makes another database with them, while the
-    // server runs and while it does not.
+    // Somebody inspects the copy with the same keys, and creates another database with them, while
+    // the server runs and while it does not.
     for (running, others) in [
         (true, ["drill.db", "new1.db"]),
         (false, ["drill.db", "new2.db"]),
@@ -539,7 +540,7 @@ async fn what_the_replaced_database_tells_is_kept() {
         .refused(401, "INVALID_CREDENTIALS");
     machine.stop().await;
 
-    // Where nothing is told, no code is known to be unused.
+    // Nothing is left to tell which codes were used, so no code is known to be unused.
     fs::remove_file(machine.database.file().expect("a file")).expect("lost");
     let told = machine.restore("backup").await;
     assert!(told.contains("all 1 sets ended"), "{told}");

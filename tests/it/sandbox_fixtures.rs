@@ -35,7 +35,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 /// All operations of all documents.
 fn examples() -> Vec<Example> {
     let mut found = Vec::new();
-    for source in countersign::api::all_documents() {
+    for source in countersign::sandbox::all_documents() {
         let document: Value = yaml_serde::from_str(source.strict.yaml).expect("YAML");
         for (path, item) in document["paths"].as_object().expect("paths") {
             for (method, operation) in item.as_object().expect("operations") {

@@ -1,4 +1,4 @@
-//! Schemas beside this version's: newer ones, marked or not, and databases that cannot hold our text.
+//! Schemas of other versions: newer ones, marked or not, and databases that cannot store our text.
 
 use contract_tests::{Server, tests};
 use countersign::app::App;
@@ -12,7 +12,7 @@ tests! {
     another_encoding_is_refused_at_the_start,
 }
 
-/// Starts a replica up to its door: what stops it.
+/// Opens a replica. Returns what stops it.
 async fn opens(server: &Server, url: DatabaseUrl) -> Result<(), String> {
     let mut settings = Settings::for_test(server.folder()).expect("the defaults are allowed");
     settings.database_url = url;
@@ -55,7 +55,7 @@ async fn a_newer_schema_that_is_marked_for_it_is_served() {
             .expect("a start");
     }
     server.registered("alice@example.com").await;
-    // One that is marked excuses no other.
+    // A marked migration does not excuse another one.
     server
         .database
         .run("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000002')");

@@ -1,4 +1,5 @@
-//! Runs scripts of clients that nobody here wrote, over TLS, and types for them what their users would.
+//! Runs scripts of clients that nobody here wrote, over TLS, and types for them what their users
+//! would.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -11,10 +12,10 @@ use tokio::process::Command;
 
 use contract_tests::gateway::Gateway;
 
-/// Runs a script as the user with this address: the lines it writes.
+/// Runs a script as the user with this address. Returns the lines that it prints.
 ///
-/// Where it writes `code` and a secret, it is told what an app with that secret shows; where it writes `mail` or
-/// `text`, the code of the newest mail or text message.
+/// If it prints `code` and a secret, it gets the code of an app with that secret. If it prints
+/// `mail` or `text`, it gets the code of the newest mail or text message.
 pub async fn run(
     server: &Server,
     email: &str,

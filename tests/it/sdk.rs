@@ -1,4 +1,5 @@
-//! The SDK's modules against a real server: what each document's client reads is what the server answers.
+//! The SDK's modules against a real server: each document's client can read what the server
+//! answers.
 
 use contract_tests::{PASSWORD, Person, Server, tests};
 use countersign_sdk::{Client, Failure, Lifted, Problem, Retry, Session, StepUp};
@@ -131,7 +132,7 @@ async fn an_act_that_needs_fresh_proof_asks_for_it_and_goes_on() {
     let server = Server::start().await;
     let mut alice = with_app(&server).await;
     alice.sign_in().await;
-    // Fresh proof lasts five minutes; the access token lives fifteen.
+    // Fresh proof lasts five minutes; the access token lives for fifteen.
     server.clock.advance(400);
     let code = alice.fresh_code();
     let ask = move |wanted: StepUp| {

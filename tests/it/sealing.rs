@@ -1,4 +1,5 @@
-//! Sealing keys that are replaced: what older ones sealed is sealed anew, when it is used or at the operator's word, and then they go.
+//! Replacing sealing keys: what older keys sealed is sealed again, when used or on the operator's
+//! command, and then they are removed.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ tests! {
     revoked_tokens_end_within_a_second,
 }
 
-/// The operator's program, on the data of a server.
+/// Opens the operator's program on the data of a server.
 async fn operator(server: &Server) -> App {
     let mut settings = Settings::for_test(server.folder()).expect("settings");
     settings.database_url = server.database.url();
@@ -34,7 +35,7 @@ async fn operator(server: &Server) -> App {
         .expect("the operator's program")
 }
 
-/// Adds a sealing key, and waits until the server uses it; the id of the one before.
+/// Adds a sealing key, and waits until the server uses it. Returns the id of the previous one.
 async fn rotated(server: &Server) -> String {
     let operator = operator(server).await;
     let vault = &operator.ctx().vault;
@@ -155,7 +156,7 @@ async fn sealing_anew_goes_on_where_it_was_stopped() {
     copies(server.app.ctx(), user, 450).await;
     let old = rotated(&server).await;
 
-    // Stopped after the first batch, as by Ctrl-C.
+    // Stopped after the first batch, as with Ctrl-C.
     let operator = operator(&server).await;
     let batches = tokio::sync::Notify::new();
     tokio::select! {
@@ -182,7 +183,7 @@ async fn sealing_anew_goes_on_where_it_was_stopped() {
     alice.me().await.is(200);
 }
 
-/// As many authenticators that wait for their proof, beside the one that a user has.
+/// Adds this many authenticators that wait for their proof, next to the user's own.
 pub async fn copies(ctx: &Ctx, user: UserId, count: u128) {
     let model = ctx.read(move |tx| factors::of_user(tx, user)).await;
     let model = model.expect("factors").remove(0);
@@ -237,7 +238,7 @@ async fn a_database_of_before_is_refused_once_its_key_is_retired() {
     with_app(&server, "alice@example.com").await;
     let old = rotated(&server).await;
     let operator = operator(&server).await;
-    // As a backup is that was made before the secrets were sealed anew.
+    // Like a backup from before the secrets were sealed again.
     let vault = &operator.ctx().vault;
     vault
         .retire_sealing(&old, server.clock.now())
@@ -257,7 +258,7 @@ async fn a_retirement_that_was_cut_short_is_finished_by_the_next_start() {
     let old = rotated(&server).await;
     let operator = operator(&server).await;
     let vault = &operator.ctx().vault;
-    // Killed before the database heard of it.
+    // Killed before the database was told.
     vault
         .retire_sealing(&old, server.clock.now())
         .expect("retired");

@@ -1,4 +1,5 @@
-//! What must be nowhere but with whom it was given to: not in the database, in no log, in no other answer.
+//! Secrets exist nowhere but with those they were given to: not in the database, in no log, in no
+//! other answer.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -16,7 +17,7 @@ tests! {
     a_foreign_key_file_does_not_open_the_database,
 }
 
-/// Everything the database holds, as bytes.
+/// Returns the whole content of the database as bytes.
 fn everything(server: &Server) -> Vec<u8> {
     if let Some(file) = server.database.file() {
         let log = file.with_extension("db-wal");
@@ -35,7 +36,7 @@ fn everything(server: &Server) -> Vec<u8> {
     rows.collect::<Vec<_>>().join("\n").into_bytes()
 }
 
-/// The forms in which a secret could lie there.
+/// Returns the forms in which a secret could be stored.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.as_bytes().to_vec()];
     let random = secret.rsplit_once('_').map_or(secret, |(_, random)| random);
@@ -195,7 +196,7 @@ async fn a_sealed_secret_is_bound_to_its_row() {
     alice.enable_authenticator().await;
     let mut mallory = server.registered("mallory@example.com").await;
     mallory.enable_authenticator().await;
-    // Somebody who can write to the database gives Alice's account Mallory's app.
+    // Somebody with write access to the database gives Alice's account Mallory's app.
     let theirs = "SELECT sealed_secret FROM factors WHERE user_id = (SELECT id FROM users WHERE email = 'mallory@example.com')";
     let of_alice = "user_id = (SELECT id FROM users WHERE email = 'alice@example.com')";
     server.database.run(&format!(

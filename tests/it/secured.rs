@@ -1,4 +1,5 @@
-//! Every operation that needs credentials, called without any, with bad ones, and with those of another kind.
+//! Calls every operation that needs credentials without any, with bad ones, and with credentials of
+//! another kind.
 
 use contract_tests::call::Method;
 use contract_tests::contract::{Contract, Operation};
@@ -19,7 +20,7 @@ tests! {
     the_name_of_the_scheme_is_read_in_any_case,
 }
 
-/// The secured operations of the contract.
+/// Returns the secured operations of the contract.
 fn secured() -> impl Iterator<Item = &'static Operation> {
     Contract::get()
         .operations
@@ -27,7 +28,7 @@ fn secured() -> impl Iterator<Item = &'static Operation> {
         .filter(|operation| operation.is_secured())
 }
 
-/// A call of an operation, with a body that says nothing wherever one is taken.
+/// Makes a call of an operation, with an empty body if it takes one.
 fn call(server: &Server, operation: &Operation) -> Call {
     walk::call(server, operation, &json!({}))
 }
@@ -104,7 +105,7 @@ async fn credentials_open_only_what_takes_their_kind() {
             let place = format!("{} with {kind}", operation.name());
             let fits = match *kind {
                 "access" => security.bearer,
-                // An unfinished sign-in opens what finishes or abandons it.
+                // An unfinished sign-in is accepted by what finishes or abandons it.
                 "login" | "login by a passkey" => security.pending,
                 _other => false,
             };
@@ -127,7 +128,7 @@ async fn credentials_open_only_what_takes_their_kind() {
         }
     }
     assert!(calls > 2_500, "{calls} calls only");
-    // That all this was refused while it was good for what it is made for.
+    // Checks that all that was refused is valid where it belongs.
     let (kinds, alice) = (&held.kinds, &held.holders[0].person);
     alice.me().await.is(200);
     server
@@ -143,6 +144,10 @@ async fn credentials_open_only_what_takes_their_kind() {
             .is(200);
     }
     server.refresh(&kinds["refresh"]).await.is(200);
+    server
+        .verify_reset(&kinds["reset"], "000000")
+        .await
+        .refused(400, "INVALID_MFA_CODE");
     server
         .prove(&kinds["registration"], "000000")
         .await
@@ -185,7 +190,7 @@ async fn credentials_open_only_what_takes_their_kind() {
         .refused(400, "PASSKEY_REFUSED");
 }
 
-/// Tokens that look like Alice's and are not.
+/// Returns tokens that look like Alice's but are not.
 async fn forged(alice: &Person) -> Vec<(&'static str, String)> {
     let token = &alice.access_token;
     let other_server =

@@ -1,4 +1,4 @@
-//! How files and answers reach browsers and monitors: HEAD, pages of other origins, compression, and what a client has already.
+//! How files and answers reach browsers and monitors: HEAD, CORS, compression and caching.
 
 use contract_tests::call::{Answer, Method};
 use contract_tests::contract::Contract;
@@ -58,7 +58,7 @@ async fn head_answers_as_get_without_the_body() {
     for path in FILES.into_iter().chain(others).chain(gets) {
         let got = asked(path, Method::GET).await;
         if got.status >= 400 {
-            // An error whose body the checker of all answers would miss.
+            // An error, without the body that the check of all answers requires.
             continue;
         }
         let head = asked(path, Method::HEAD).await;
@@ -78,7 +78,7 @@ async fn head_is_refused_as_get_without_the_body() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
     let http = contract_tests::reqwest::Client::new();
-    // Not by `Call`, whose checker wants the body that a refusal has.
+    // Without `Call`, whose check requires a refusal to have a body.
     let asked = async |path: &str, method: Method, bearer: &str| {
         let url = format!("{}{path}", server.url());
         let request = http.request(method, url).bearer_auth(bearer);
@@ -89,7 +89,7 @@ async fn head_is_refused_as_get_without_the_body() {
     let operations = Contract::get().operations.iter();
     let mut paths: Vec<(String, Vec<u16>)> = operations
         .filter(|operation| !operation.path.contains('{'))
-        // Those that anybody may get, and those that only a form or a role opens, have other refusals.
+        // Public operations, and those that need a form or a role, have other refusals.
         .map(|operation| (operation.path.clone(), vec![200, 401, 403, 405]))
         .collect();
     paths.sort();
@@ -145,7 +145,7 @@ async fn head_is_named_wherever_get_is() {
     }
 }
 
-/// A server that one page of another origin may call, and somebody signed in.
+/// Starts a server that a page of one other origin may call. Returns it with a signed-in user.
 async fn named() -> (Server, Person) {
     let server = Server::with(|settings| {
         settings.cors_origins = vec![format!("{PAGE}:443"), "http://localhost:3000".to_owned()];
@@ -155,7 +155,7 @@ async fn named() -> (Server, Person) {
     (server, alice)
 }
 
-/// What a browser asks before it lets a page of this origin send this.
+/// Makes the preflight request of a browser for a page of this origin.
 fn question(server: &Server, path: &str, origin: &str, method: &str) -> Call {
     server
         .call(Method::OPTIONS, path)
@@ -176,7 +176,7 @@ fn words(answer: &Answer, header: &str) -> Vec<String> {
         .collect()
 }
 
-/// That an answer can be read by a page of this origin.
+/// Asserts that a page of this origin can read the answer.
 #[track_caller]
 fn is_told(answer: &Answer, origin: &str) {
     let told = answer.header("access-control-allow-origin");
@@ -186,7 +186,7 @@ fn is_told(answer: &Answer, origin: &str) {
     for name in ["x-request-id", "retry-after", "www-authenticate"] {
         assert!(readable.contains(&name.to_owned()), "{name}: {readable:?}");
     }
-    // Tokens travel in headers; a browser that sends cookies along is told nothing.
+    // Tokens travel in headers. A browser that sends cookies may not read the answer.
     assert_eq!(answer.header("access-control-allow-credentials"), None);
 }
 
@@ -262,7 +262,7 @@ async fn what_no_handler_answers_is_told_to_a_named_origin_too() {
     ] {
         is_told(&answer, PAGE);
     }
-    // One that takes longer than a request may, and is cut off.
+    // An answer that takes longer than a request may, and is cut off.
     let held = server.database.hold();
     is_told(&from_page(alice.login()).await.is(503), PAGE);
     drop(held);
@@ -312,7 +312,7 @@ async fn static_files_are_not_sent_to_who_has_them() {
             ask().header("If-None-Match", "\"x\"").await.is(200);
         }
     }
-    // Another name of the service is another page.
+    // With another name of the service, the page is different.
     let other = Server::with(|settings| settings.issuer_name = "Acme <&>".to_owned()).await;
     for path in ["/magic-link", "/verify-email", "/swagger-ui/"] {
         let tag = server.get(path).await.is(200).header("etag").expect(path);

@@ -18,6 +18,7 @@ tests! {
     an_answer_that_nobody_takes_is_given_up,
     idle_connections_make_room_for_new_ones,
     what_is_answered_makes_no_room,
+    unfinished_heads_take_a_bounded_memory,
     a_body_that_ends_too_soon_is_refused,
     a_stop_lets_running_requests_end,
     a_database_that_hangs_is_not_waited_for,
@@ -27,7 +28,7 @@ tests! {
     several_requests_share_a_connection,
 }
 
-/// Sends bytes over a connection of their own and reads what comes back until it ends.
+/// Sends bytes over a new connection, and reads until the connection ends.
 async fn talk(server: &Server, bytes: &[u8]) -> Option<String> {
     let mut stream = TcpStream::connect(server.address)
         .await
@@ -48,7 +49,7 @@ async fn a_slow_head_is_hung_up_on() {
 
 async fn a_slow_body_is_not_waited_for() {
     let server = Server::with(|settings| {
-        // Sooner than a body would have to begin.
+        // Shorter than the time limit for starting a body.
         settings.request_timeout_seconds = 1;
         settings.keep_alive_seconds = 1;
     })
@@ -77,14 +78,14 @@ async fn a_slow_second_head_is_hung_up_on() {
         "still waiting for the rest of the second head"
     );
 
-    // One that begins in the same packet as the first looks like a connection that is kept.
+    // A second request that begins in the same packet as the first looks like an idle connection.
     let server = Server::with(|settings| settings.keep_alive_seconds = 1).await;
     let answer = talk(&server, format!("{whole}GET /he").as_bytes()).await;
     let answer = answer.expect("an end, though the second head never came");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-/// The head of a sign-in whose body has so many bytes.
+/// Returns the head of a sign-in with a body of this many bytes.
 fn head(length: usize) -> String {
     format!(
         "POST /identity/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
@@ -132,7 +133,7 @@ async fn a_body_must_begin_and_then_come_fast_enough() {
     let (never, after) = drip(&server, 10, "x", Duration::from_secs(5)).await;
     assert!(never.starts_with("HTTP/1.1 408"), "{never}");
     assert!(after < Duration::from_secs(4), "{after:?}");
-    // A byte now and then keeps no connection: 500 in a second are asked for.
+    // A byte now and then does not keep a connection: 500 a second are required.
     let (dripping, after) = drip(&server, 16_000, "x", Duration::from_millis(100)).await;
     assert!(dripping.starts_with("HTTP/1.1 408"), "{dripping}");
     assert!(after < Duration::from_secs(4), "{after:?}");
@@ -174,7 +175,7 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     );
 }
 
-/// Connections that never send anything, or only the beginning of a body.
+/// Opens connections that send nothing, or only the beginning of a body.
 async fn idle(server: &Server, count: usize, sent: &str) -> Vec<TcpStream> {
     let mut open = Vec::new();
     for _ in 0..count {
@@ -207,6 +208,32 @@ async fn idle_connections_make_room_for_new_ones() {
     fresh.login(&alice.email, PASSWORD).await.is(200);
 }
 
+/// How many unanswered bytes all connections together may send (`server/PARAMETERS.md`).
+const UNANSWERED: usize = 64 * 1024 * 1024;
+
+async fn unfinished_heads_take_a_bounded_memory() {
+    let server = Server::with(|settings| settings.http_connections = 4096).await;
+    let alice = server.registered("alice@example.com").await;
+    let long = format!(
+        "GET /healthz HTTP/1.1\r\nX-Long: {}",
+        "x".repeat(120 * 1024)
+    );
+    let asked = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for sent in [long.clone(), format!("{asked}{long}")] {
+        let mut held = idle(&server, 700, &sent).await;
+        let fresh = server.over_new_connections();
+        fresh.login(&alice.email, PASSWORD).await.is(200);
+        let mut open = 0;
+        for stream in &mut held {
+            let mut answer = vec![0; 64 * 1024];
+            let ended =
+                async { while stream.read(&mut answer).await.is_ok_and(|bytes| bytes > 0) {} };
+            open += usize::from(timeout(Duration::from_millis(5), ended).await.is_err());
+        }
+        assert!(open > 300 && open * long.len() <= UNANSWERED, "{open} stay");
+    }
+}
+
 async fn what_is_answered_makes_no_room() {
     let server = Server::with(|settings| settings.http_connections = 16).await;
     let alice = server.registered("alice@example.com").await;
@@ -231,7 +258,7 @@ async fn a_body_that_ends_too_soon_is_refused() {
     stream.write_all(head.as_bytes()).await.expect("sent");
     stream.shutdown().await.expect("half closed");
     let mut answer = String::new();
-    // Either an answer or none, but the server goes on.
+    // There may be an answer or none, but the server goes on.
     let _ = stream.read_to_string(&mut answer).await;
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
@@ -279,7 +306,7 @@ async fn a_database_that_hangs_is_not_waited_for() {
 
 async fn a_compressed_body_is_not_read() {
     let server = Server::start().await;
-    // `{}`, by gzip.
+    // `{}`, compressed by gzip.
     let bytes: Vec<u8> = [
         0x1f_u8, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0xff, 0xab, 0xae, 0x05, 0x00, 0x43, 0xbf, 0xa6,
         0xa3, 0x02, 0, 0, 0,

@@ -69,7 +69,7 @@ async fn an_access_token_says_what_it_should() {
     );
 }
 
-/// Verifies a token as a service does that knows the published keys and nothing else.
+/// Verifies a token as a service does that knows only the published keys.
 async fn verify_off_line(server: &Server, alice: &Person, algorithm: Algorithm) {
     let keys = server.get("/.well-known/jwks.json").await.is(200);
     let key = &keys["keys"][0];
@@ -81,7 +81,7 @@ async fn verify_off_line(server: &Server, alice: &Person, algorithm: Algorithm) 
     let mut validation = Validation::new(algorithm);
     validation.set_audience(&["http://localhost"]);
     validation.set_issuer(&["http://localhost"]);
-    // The held clock is not the system's.
+    // The held clock differs from the system's.
     validation.validate_exp = false;
     let decoding = decoding.expect("a public key");
     let decoded = decode::<serde_json::Value>(&alice.access_token, &decoding, &validation)
@@ -163,7 +163,7 @@ async fn a_refresh_token_that_is_sent_twice_gives_the_same_successor_once_more()
             .bearer(&answer.text("accessToken"));
         me.await.is(200);
     }
-    // Past the window of the first: nothing has ended.
+    // After the first token's window, nothing has ended.
     server.clock.advance(600);
     alice.server = server.clone();
     alice.keep(&again);
@@ -210,7 +210,7 @@ async fn what_an_older_replica_exchanged_is_given_no_second_time() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
     let next = server.refresh(&alice.refresh_token).await.is(200);
-    // The version before draws the successor's secret, and keeps no successor.
+    // The previous version draws the successor's secret, and stores no successor.
     server
         .database
         .run("UPDATE refresh_tokens SET successor_id = NULL");

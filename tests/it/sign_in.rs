@@ -1,4 +1,4 @@
-//! The main job, end to end: register, set up a second factor, sign out, sign in again with it.
+//! The main job, end to end: register, set up a second factor, sign out, and sign in again with it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -160,7 +160,7 @@ async fn an_app_gets_its_secret_in_three_forms() {
     assert_eq!(scanned(&setup.text("qrCode")), url);
 }
 
-/// What a camera would read off the picture.
+/// Reads the picture's content, as a camera would.
 fn scanned(data_uri: &str) -> String {
     let image = data_uri
         .strip_prefix("data:image/png;base64,")

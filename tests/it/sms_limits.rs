@@ -1,4 +1,5 @@
-//! Text messages are limited beyond one account and number: for a range of numbers, and over the whole server.
+//! Limits of text messages beyond one account and number: for a range of numbers, and for the whole
+//! server.
 
 use contract_tests::{Call, PASSWORD, Person, json, logs, tests};
 
@@ -9,7 +10,7 @@ tests! {
     the_whole_server_has_a_share_a_day_and_warns_before_it_is_used_up,
 }
 
-/// Begins to set up SMS for a number.
+/// Starts setting up SMS for a number.
 fn begin(person: &Person, number: &str) -> Call {
     let body = json!({ "method": "sms", "password": PASSWORD, "phoneNumber": number });
     person.post("/identity/mfa/setup", &body)
@@ -30,13 +31,13 @@ async fn a_range_of_numbers_has_a_share_of_its_own() {
     let refused = refused.refused(429, "TOO_MANY_MFA_SMS");
     assert_eq!(refused.header("retry-after").as_deref(), Some("3000"));
     assert_eq!(refused["retryAfter"], 3000);
-    // One limit, whichever API asks.
+    // The limit is shared by all APIs.
     let body = json!({ "mfaMethod": "sms", "phoneNumber": "+12025550167" });
     let refused = carol.post("/settings/MfaSignIn", &body).await;
     refused.refused(429, "TOO_MANY_MFA_SMS");
     server.mail_is_out().await;
     assert_eq!(gateway.taken().len(), 2, "nothing was sent to the third");
-    // Numbers of another range have a share of their own, and this one has a new one in time.
+    // Other ranges of numbers have their own share, and this one gets a new one in time.
     begin(&carol, "+12125550123").await.is(200);
     assert_eq!(gateway.next().await.to(), "+12125550123");
     server.clock.advance(3000);
@@ -47,7 +48,7 @@ async fn a_range_of_numbers_has_a_share_of_its_own() {
 }
 
 async fn the_whole_server_has_a_share_a_day_and_warns_before_it_is_used_up() {
-    // A number that no other test has, as the log is everybody's.
+    // A number that no other test uses, as all tests share the log.
     const MOST: u32 = 6;
     let warned = || {
         let lines = logs::lines_with("of this day's text messages are used");
@@ -58,7 +59,7 @@ async fn the_whole_server_has_a_share_a_day_and_warns_before_it_is_used_up() {
     };
     // Set-ups have half of it.
     let (server, gateway) = with_texts_and(|settings| settings.policy.sms_per_day = 2 * MOST).await;
-    // Each from a range of its own, so that no other limit bites.
+    // Each from a range of its own, so that no other limit applies.
     for (sent, area) in [202, 212, 213, 214, 215, 216].into_iter().enumerate() {
         let person = server.registered(&format!("user{area}@example.com")).await;
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Where a request comes from: the peer, or what a trusted proxy says of it, and nothing else.
+//! The source of a request: the peer, or what a trusted proxy says, and nothing else.
 
 use contract_tests::{Call, Method, Server, json, tests};
 
@@ -11,7 +11,7 @@ tests! {
     a_loopback_peer_counts_where_the_server_is_there_for_others,
 }
 
-/// Has the mail of a sign-in sent.
+/// Makes the call of a sign-in that sends mail.
 type Sending = fn(&Server, &str) -> Call;
 
 async fn the_word_of_a_stranger_does_not_count() {
@@ -39,7 +39,7 @@ async fn the_word_of_a_stranger_does_not_count() {
 async fn a_trusted_proxy_counts_up_to_the_first_stranger() {
     let server = Server::with(|settings| settings.trusted_proxies = super::loopback()).await;
     for host in 1..=5 {
-        // What stands further left was written by the client.
+        // Entries further left were written by the client.
         let hops = format!("192.0.2.{host}, 203.0.113.{host}, 127.0.0.1");
         let wrong = server.login("alice@example.com", "wrong").from(&hops).await;
         wrong.refused(401, "INVALID_CREDENTIALS");
@@ -119,7 +119,8 @@ async fn a_loopback_peer_causes_as_many_mails_as_it_likes() {
 }
 
 async fn a_loopback_peer_counts_where_the_server_is_there_for_others() {
-    // Behind a proxy on the same machine that nobody named: all clients come from here.
+    // Behind a proxy on the same machine that is not configured: all clients seem to be on this
+    // machine.
     let server = Server::with(|settings| {
         settings.public_url = "https://login.example.com".to_owned();
         settings.passkey_rp_id = "login.example.com".to_owned();

@@ -1,4 +1,5 @@
-//! Starts that fail leave nothing behind and name what is wrong; starts that go well say what they made; and no output ends a server.
+//! Failed starts leave nothing behind and name what is wrong. Successful ones say what they
+//! created. Output that nobody reads ends no server.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
@@ -53,7 +54,7 @@ impl Site {
         self.folder.path()
     }
 
-    /// The command line in this folder, with these settings beside.
+    /// Makes the command in this folder, with additional settings.
     fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command
@@ -76,7 +77,7 @@ impl Site {
         output.expect("ended").expect("a process")
     }
 
-    /// That it fails, and what it says: one line of its own, after those of the log.
+    /// Asserts that it fails. Returns what it says: one line of its own, after those of the log.
     async fn refused(&self, arguments: &[&str], settings: &[(&str, &str)]) -> String {
         let output = self.run(arguments, settings).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -88,7 +89,7 @@ impl Site {
             .to_owned()
     }
 
-    /// That there is nothing: no file, no table.
+    /// Tells whether nothing was created: no file, no table.
     fn is_empty(&self) -> bool {
         let tables = match &self.database {
             Database::Sqlite(_) => 0,
@@ -126,7 +127,7 @@ async fn a_port_in_use_leaves_nothing_behind() {
         assert!(line.contains(part), "{line}");
     }
     assert!(site.is_empty(), "{:?}", names(site.folder()));
-    // 192.0.2.0/24 is nobody's (RFC 5737).
+    // Nobody has an address of 192.0.2.0/24 (RFC 5737).
     let line = site
         .refused(&["serve"], &[("COUNTERSIGN_LISTEN", "192.0.2.1:0")])
         .await;
@@ -151,7 +152,7 @@ async fn a_server_out_of_reach_leaves_nothing_behind() {
 
 async fn a_folder_that_cannot_be_written_leaves_nothing_behind() {
     let site = Site::new();
-    // A file in the way stands for a folder without rights, which the superuser does not know.
+    // A file in the way stands for a folder without permission, which would not stop the superuser.
     let file = site.folder().join("file");
     fs::write(&file, "").expect("written");
     let keys = file.join("keys.json").display().to_string();
@@ -198,7 +199,7 @@ async fn nobody_is_helped_where_there_is_no_database() {
         assert!(told.iter().any(|told| line.contains(told)), "{line}");
         assert!(site.is_empty(), "{arguments:?}: {:?}", names(site.folder()));
     }
-    // A database without keys is somebody else's, or a server never ran here.
+    // A database without keys belongs to somebody else, or no server ever ran here.
     let migrated = site.run(&["migrate"], &[]).await;
     assert!(migrated.status.success(), "{migrated:?}");
     let line = site
@@ -236,7 +237,7 @@ async fn a_migration_makes_the_database_and_no_keys() {
         "{:?}",
         names(elsewhere.path())
     );
-    // The server's own folder is where the keys are made.
+    // The keys are created in the server's own folder.
     let mut settings = Settings::for_test(&site.folder().join("data")).expect("settings");
     settings.database_url = site.database.url();
     let app = App::open(settings, Clock::System, Chance::system()).await;
@@ -277,7 +278,7 @@ async fn whoever_makes_something_says_where() {
 
 async fn an_address_is_judged_before_the_password_is_asked_for() {
     let site = Site::new();
-    // Nobody ever types a password: whoever waits for one waits too long.
+    // Nobody ever types a password: a command that waits for one fails this test.
     let refused = async |email: &str| {
         let mut command = site.command(&["user", "create", "--email", email], &[]);
         command
@@ -377,7 +378,7 @@ async fn a_group_may_read_what_a_mounted_volume_gives_it() {
     }
 }
 
-/// Serves by this URL until it answers, and what it logged.
+/// Serves under this URL until it answers. Returns what it logged.
 async fn served_as(site: &Site, public_url: &str) -> String {
     let listen = contract_tests::port::of_ones_own().to_string();
     let mut command = site.command(
@@ -449,7 +450,7 @@ async fn output_that_nobody_reads_ends_no_server() {
             http.get(url).send().await.ok()
         });
         assert_eq!(asked.await.status(), 200, "{kind}");
-        // Something to log.
+        // A request that is logged.
         let url = format!("http://{listen}/nothing");
         assert_eq!(http.get(url).send().await.expect("an answer").status(), 404);
         assert_eq!(
@@ -460,10 +461,10 @@ async fn output_that_nobody_reads_ends_no_server() {
         child.kill().expect("killed");
         child.wait().expect("ended");
     }
-    // The same for what commands tell of what they did.
+    // The same for commands that report what they did.
     let migrated = site.command(&["migrate"], &[]).stdout(full()).status();
     assert!(migrated.expect("a process").success());
-    // A complaint that nobody reads ends as one that is read.
+    // An error that nobody reads ends the process like one that is read.
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = other.local_addr().expect("an address").to_string();
     for (listen, code) in [(taken.as_str(), 1), ("nowhere", 2)] {

@@ -1,4 +1,5 @@
-//! Many processes that start at once on nothing, and are killed at any moment: one ring of keys remains, and all that was sealed opens.
+//! Many processes start at once without data and are killed at any moment. One key ring remains,
+//! and everything sealed can be opened.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -24,7 +25,7 @@ tests! {
     a_rotation_that_is_killed_loses_nothing,
 }
 
-/// How long anything may take on a machine that does much else.
+/// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where processes start: an empty folder and an empty database.
@@ -46,7 +47,7 @@ impl Site {
         self.folder.path()
     }
 
-    /// The command line, in a process that ends with this test.
+    /// Makes the command, in a process that ends with this test.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command
@@ -58,7 +59,7 @@ impl Site {
             .env("COUNTERSIGN_HASH_SLOTS", "1")
             .env("COUNTERSIGN_HTTP_THREADS", "1")
             .env("COUNTERSIGN_DATABASE_THREADS", "1")
-            // On a machine that does much else a client is slow.
+            // On a busy machine a client is slow.
             .env("COUNTERSIGN_HEADER_TIMEOUT_SECONDS", "60")
             .env("COUNTERSIGN_REQUEST_TIMEOUT_SECONDS", "60")
             .args(arguments)
@@ -77,7 +78,7 @@ impl Site {
         Process::of(self.command(&["serve"]).spawn().expect("a process"))
     }
 
-    /// Begins to make an account.
+    /// Starts creating an account.
     async fn make_account(&self, email: &str) -> Process {
         let mut command = self.command(&["user", "create", "--email", email]);
         let mut child = command.spawn().expect("a process");
@@ -87,7 +88,7 @@ impl Site {
         Process::of(child)
     }
 
-    /// Opens all that was sealed here; how much it was.
+    /// Opens everything that was sealed here. Returns how many values that were.
     async fn unseal_all(&self) -> usize {
         let mut settings = Settings::for_test(self.folder()).expect("settings");
         settings.database_url = self.database.url();
@@ -110,7 +111,7 @@ impl Site {
         secrets.len() + letters.len()
     }
 
-    /// Files beside the key file that somebody who was killed left.
+    /// Returns the files next to the key file that killed processes have left.
     fn drafts(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder()).expect("the folder");
         entries
@@ -121,13 +122,13 @@ impl Site {
                     .to_string_lossy()
                     .into_owned()
             })
-            // A mark holds no keys: what is left of one is swept a minute later.
+            // A mark holds no keys: what is left of one is removed a minute later.
             .filter(|name| name.ends_with(".new") && !name.contains(".mark."))
             .collect()
     }
 }
 
-/// A process, and what it says.
+/// A process and its output.
 struct Process {
     child: Child,
     out: BufReader<ChildStdout>,
@@ -139,7 +140,7 @@ impl Process {
         Self { child, out }
     }
 
-    /// Where it listens, once it does.
+    /// Returns its URL, once it listens.
     async fn url(&mut self) -> String {
         let greeting = timeout(PATIENCE, async {
             let mut line = String::new();
@@ -157,7 +158,7 @@ impl Process {
         }
     }
 
-    /// That it did what it was started for.
+    /// Asserts that it succeeded.
     async fn ends_well(&mut self) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("an end");
         if !status.expect("a process").success() {
@@ -165,7 +166,7 @@ impl Process {
         }
     }
 
-    /// What one that ended said on standard error.
+    /// Returns what an ended process wrote to standard error.
     async fn errors(&mut self) -> String {
         let mut said = String::new();
         let mut error = self.child.stderr.take().expect("its errors");
@@ -178,7 +179,8 @@ impl Process {
     }
 }
 
-/// Numbers by chance that are the same in every run (Knuth, "The Art of Computer Programming", §3.3.4).
+/// Random numbers that are the same in every run (Knuth, "The Art of Computer Programming",
+/// §3.3.4).
 struct Dice(u64);
 
 impl Dice {
@@ -204,7 +206,8 @@ async fn post(url: &str, path: &str, bearer: Option<&str>, body: Value) -> Answe
     }
 }
 
-/// Signs in, and has a secret sealed: an authenticator that waits for its proof. The access token.
+/// Signs in and sets up an authenticator that waits for its proof, so that a secret is sealed.
+/// Returns the access token.
 async fn seal_something(url: &str, email: &str) -> String {
     let body = json!({ "email": email, "password": PASSWORD });
     let signed_in = post(url, "/identity/login", None, body).await.is(200);
@@ -230,8 +233,8 @@ async fn of_processes_that_start_at_once_and_are_killed_one_ring_of_keys_remains
     assert!(sealed >= 20, "{sealed} values were sealed");
 }
 
-/// Starts so many processes at once on nothing, kills half of them at moments of their own, and then
-/// all others; what was sealed and signed meanwhile counts ever after.
+/// Starts this many processes at once without data, kills half of them at different moments, and
+/// then all others. Asserts that everything sealed and signed meanwhile stays valid.
 async fn starts_at_once(mut dice: Dice, count: usize) -> usize {
     let site = Site::new();
     let (mut servers, mut accounts, mut doomed) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Tokens between two steps: each opens one step of one flow of one person, for its ten minutes.
+//! Tokens between two steps: each is accepted by one step of one flow of one user, for ten minutes.
 
 use contract_tests::{Answer, Authenticator, Call, Person, Server, json, tests};
 
@@ -14,7 +14,7 @@ tests! {
     an_account_that_is_gone_finishes_nothing,
 }
 
-/// The four operations that take an `mfaToken` and judge its purpose.
+/// Calls one of the four operations that take an `mfaToken` and check its purpose.
 fn finish(server: &Server, purpose: &str, token: &str, code: &str) -> Call {
     match purpose {
         "setup" => server.verify_setup(token, code),
@@ -26,7 +26,7 @@ fn finish(server: &Server, purpose: &str, token: &str, code: &str) -> Call {
 
 const PURPOSES: [&str; 4] = ["setup", "disable", "login", "switch"];
 
-/// Somebody with mail on, who begins one flow of each purpose: the tokens.
+/// Returns a user with mail on, and the tokens of one flow of each purpose.
 async fn one_of_each(server: &Server) -> (Person, [(&'static str, String); 3]) {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_email().await;
@@ -176,7 +176,8 @@ async fn a_set_up_that_another_one_overtook_is_refused() {
     alice.sign_in().await;
     let first = alice.begin_setup("authenticator").await.is(200);
     let code = Authenticator::new(&first.text("secret")).code_at(server.clock.now());
-    // The second set-up is let in while no app is on yet, and hashes the password while the first ends.
+    // The second set-up is accepted while no app is on yet, and hashes the password while the first
+    // one finishes.
     let busy =
         contract_tests::call::at_once((0..6).map(|_| server.login("nobody@example.com", "wrong")));
     let second = alice.begin_setup("authenticator");
@@ -231,7 +232,7 @@ async fn a_set_up_begun_with_the_password_alone_ends_when_another_session_turns_
     let refused = server.verify_setup(&stolen.text("mfaToken"), &code).await;
     assert_eq!(refused.status, 400, "{}", refused.text);
     let code = server.mail.code_to("alice@example.com").await;
-    // The session that turned it on goes on with what it began.
+    // The session that turned it on continues what it began.
     server.verify_setup(&mailed, &code).await.is(200);
     assert_eq!(
         alice.me().await["mfaMethods"],

@@ -1,4 +1,5 @@
-//! What a stolen session cannot do: keep its owner out, use up what a network has, or come back by the clock.
+//! What a stolen session cannot do: lock its owner out, use up a network's limits, or become valid
+//! again because of the clock.
 
 use contract_tests::call::{Method, at_once};
 use contract_tests::{Person, Server, json, tests};
@@ -29,7 +30,7 @@ async fn with_app(server: &Server) -> Person {
     alice
 }
 
-/// Steps up with a wrong code, as often as the session lets it, up to `most` times.
+/// Steps up with a wrong code as often as the session allows, up to `most` times.
 async fn guess(thief: &Person, most: usize) -> usize {
     let wrong = thief.wrong_code();
     let mut compared = 0;
@@ -69,7 +70,7 @@ async fn ten_wrong_codes_end_the_session_and_keep_nobody_out() {
         .notice_to("alice@example.com", "A session of your")
         .await;
     assert!(told.text.contains("ten wrong"), "{}", told.text);
-    // The owner signs in at once, by the same method.
+    // The owner signs in at once, with the same method.
     alice.sign_in().await;
     alice.me().await.is(200);
 }
@@ -227,7 +228,7 @@ async fn a_burst_of_resends_counts_as_the_one_that_went_out() {
     );
     server.mail_is_out().await;
     let before = server.mail.all_to("alice@example.com").len();
-    // The others of the network have the four calls that are left.
+    // The other users of the network have the four calls that are left.
     for _ in 0..4 {
         alice.login().from("203.0.113.8").await.is(200);
     }
@@ -319,7 +320,7 @@ async fn a_clock_that_jumped_ends_no_api_key() {
     let key = root.api_key(&["users:read"]).await;
     let used = || server.get("/identity/users").key(&key);
     used().await.is(200);
-    // The server looks at its clock now and then.
+    // The server checks its clock now and then.
     server.forget_after(60).await;
     let jump = 91 * 86_400;
     server.clock.advance(jump);

@@ -1,4 +1,5 @@
-//! Limits over all challenges of a method: waits that grow, a stop that stays, and the ways out of it.
+//! Limits over all challenges of a method: waits that grow, a lock that stays, and the ways out of
+//! it.
 
 use contract_tests::call::outcomes;
 use contract_tests::{Answer, Authenticator, Person, Server, json, tests};
@@ -25,7 +26,7 @@ async fn with_app(server: &Server) -> Person {
     alice
 }
 
-/// Types one wrong code in a sign-in of its own.
+/// Sends one wrong code in a sign-in of its own.
 async fn guess(alice: &Person) -> Answer {
     let token = alice.begin_sign_in().await;
     alice.server.verify_login(&token, &alice.wrong_code()).await
@@ -138,7 +139,7 @@ async fn small() -> Server {
     .await
 }
 
-/// Types wrong codes until the app is stopped.
+/// Sends wrong codes until the app is locked.
 async fn stop(alice: &Person) {
     for _ in 0..10 {
         alice.clock().advance(60);

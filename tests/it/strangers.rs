@@ -1,4 +1,4 @@
-//! What strangers have sent to other people's numbers and networks uses up nothing of what sign-ins have.
+//! What strangers send to other people's numbers and networks uses up nothing that sign-ins need.
 
 use contract_tests::gateway::Gateway;
 use contract_tests::{Call, PASSWORD, Person, Server, json, tests};
@@ -26,14 +26,14 @@ async fn enable_sms(person: &Person, gateway: &Gateway, number: &str) {
     proof.await.is(200);
 }
 
-/// The code of the next message, which is for this number.
+/// Returns the code of the next message, which must be for this number.
 async fn code_to(gateway: &Gateway, number: &str) -> String {
     let message = gateway.next().await;
     assert_eq!(message.to(), number);
     message.code()
 }
 
-/// Somebody who has proved the phone, an hour ago.
+/// Returns a user who proved the phone an hour ago.
 async fn with_phone(server: &Server, gateway: &Gateway) -> Person {
     let mut alice = server.registered("alice@example.com").await;
     enable_sms(&alice, gateway, PHONE).await;
@@ -46,7 +46,7 @@ async fn with_phone(server: &Server, gateway: &Gateway) -> Person {
     alice
 }
 
-/// Signs in by SMS so often, to the end.
+/// Signs in by SMS this many times, to the end.
 async fn sign_in_by_sms(alice: &Person, gateway: &Gateway, times: usize) {
     for _ in 0..times {
         let asked = alice.login().await.is(200);
@@ -57,8 +57,8 @@ async fn sign_in_by_sms(alice: &Person, gateway: &Gateway, times: usize) {
     }
 }
 
-/// Strangers with fresh accounts begin set-ups for these numbers, until they are refused: how many
-/// messages they had sent.
+/// Strangers with new accounts start set-ups for these numbers until they are refused. Returns how
+/// many messages were sent.
 async fn strangers_until_refused(
     server: &Server,
     gateway: &Gateway,
@@ -67,7 +67,7 @@ async fn strangers_until_refused(
     let mut sent = 0;
     let mut stranger: Option<Person> = None;
     for number in numbers {
-        // An account has six a day.
+        // An account may have six a day.
         let mallory = match stranger.take() {
             Some(mallory) if sent % 6 != 0 => mallory,
             _another => server.registered(&format!("m{sent}@example.com")).await,
@@ -91,7 +91,7 @@ async fn texts_of_set_ups_to_a_number_leave_its_owners_their_own() {
     let sent = strangers_until_refused(&server, &gateway, same).await;
     assert_eq!(sent, 4, "four an hour for a number, whoever has them sent");
     sign_in_by_sms(&alice, &gateway, 4).await;
-    // Nothing is sent past the limit of her own either.
+    // No message is sent beyond her own limit either.
     alice.begin_unsent("TOO_MANY_MFA_SMS").await;
     server.mail_is_out().await;
     assert_eq!(gateway.taken().len(), 2 + 4 + 4);
@@ -140,7 +140,7 @@ async fn each_account_that_proved_a_number_has_its_own() {
     sign_in_by_sms(&bob, &gateway, 2).await;
     bob.begin_unsent("TOO_MANY_MFA_SMS").await;
     sign_in_by_sms(&alice, &gateway, 2).await;
-    // All of them together have twice what one has: more accounts are no more messages.
+    // All of them together may have twice as many as one: more accounts do not bring more messages.
     carol.begin_unsent("TOO_MANY_MFA_SMS").await;
     server.mail_is_out().await;
     assert_eq!(gateway.taken().len(), 2 + 2 + 2 + 2);

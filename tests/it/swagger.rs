@@ -8,7 +8,7 @@ tests! {
     every_document_reads_well needs Chromium,
 }
 
-/// The documents as the selector names them.
+/// The titles of the documents, as in the selector.
 const TITLES: [&str; 4] = [
     "Countersign identity API",
     "Countersign Netevia API",
@@ -16,7 +16,7 @@ const TITLES: [&str; 4] = [
     "Countersign Veeam API",
 ];
 
-/// What ends the session of who executes it.
+/// Operations that end the session of their caller.
 const ENDINGS: [&str; 3] = ["logout", "deleteUser", "deleteUserV81"];
 
 async fn every_document_reads_well() {
@@ -70,7 +70,7 @@ async fn every_document_reads_well() {
         faults.extend(browser.faults(&origin).await);
     }
 
-    // The page is at Veeam's by now: its form can be sent as it stands.
+    // The page shows Veeam's document now. Its form can be sent as it is.
     server.registered("alice@example.com").await;
     let (status, answer) = browser.execute("requestToken", None).await;
     assert_eq!(
@@ -97,7 +97,7 @@ async fn every_document_reads_well() {
     assert_eq!(faults, Vec::<String>::new());
 }
 
-/// What a reader of the page sees.
+/// A script that collects what a reader of the page sees.
 const LOOK: &str = "
     const all = (selector) => [...document.querySelectorAll(selector)];
     const code = all('.markdown code, .renderedMarkdown code').filter((one) => !one.closest('pre'));

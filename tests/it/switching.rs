@@ -1,5 +1,5 @@
-//! Switching between methods whose codes are sent: a code is of its own method alone, all keep one pace, and
-//! where none can be mailed a sign-in starts with another.
+//! Switching between methods whose codes are sent: a code is valid for its own method only, and all
+//! methods share one pace. If no mail can be sent, a sign-in starts with another method.
 
 use contract_tests::gateway::Gateway;
 use contract_tests::{Call, Person, Server, json, tests};
@@ -15,7 +15,7 @@ tests! {
     with_the_days_mails_used_up_a_sign_in_starts_with_the_app,
 }
 
-/// Somebody with the mailbox and a phone on, whose sign-ins start with one of them.
+/// Returns a user with the mailbox and a phone on. Sign-ins start with one of them.
 async fn with_both(first: &str) -> (Server, Gateway, Person) {
     let (server, gateway) = with_texts().await;
     let mut alice = Client::registered(&server, "alice@example.com").await;
@@ -28,13 +28,13 @@ async fn with_both(first: &str) -> (Server, Gateway, Person) {
     (server, gateway, alice)
 }
 
-/// Answers a sign-in at Flashback's operation, which names the method.
+/// Answers a sign-in through Flashback's operation, which names the method.
 fn answer(server: &Server, token: &str, field: &str, code: &str) -> Call {
     let body = json!({ "mfaType": "MAGIC_LINK", field: code });
     server.post("/mfa/verify-login", &body).bearer(token)
 }
 
-/// Checks that an access token opens what only signed-in users may see.
+/// Asserts that an access token is accepted where only signed-in users are.
 async fn opens(server: &Server, access: &str) {
     server.get("/identity/me").bearer(access).await.is(200);
 }
@@ -103,7 +103,7 @@ async fn switching_back_and_forth_keeps_one_pace() {
         server.clock.advance(1);
         server.switch(&token, method).await.is(200);
     }
-    // Three were sent again, which is all that one sign-in gets; what was sent last is good.
+    // Three were sent again, which is a sign-in's limit. The last code is valid.
     let refused = server.switch(&token, "email").await;
     let refused = refused.refused(429, "TOO_MANY_REQUESTS");
     assert_eq!(refused["retryAfter"], 600 - 360);
@@ -125,7 +125,7 @@ async fn with_the_days_mails_used_up_a_sign_in_starts_with_the_app() {
     let mailbox = alice.factor_id("email").await;
     alice.prefer(&mailbox).await.is(200);
     assert_eq!(alice.login().await.is(200)["method"], "email");
-    // An hour later the day's are still used up.
+    // An hour later the day's mails are still used up.
     for wait in [1, 3600] {
         server.clock.advance(wait);
         let asked = alice.login().await.is(200);

@@ -1,4 +1,4 @@
-//! The calls of Synswi's pages as they stand there, and their whole answers.
+//! The calls on Synswi's pages, exactly as shown, and their complete answers.
 
 use contract_tests::call::Method;
 use contract_tests::{Answer, Authenticator, PASSWORD, Person, Server, Value, json, tests};
@@ -8,16 +8,16 @@ tests! {
     the_other_answers_say_it_in_the_same_words,
 }
 
-/// The body that the page of `POST /identity/mfa/setup` shows, with the own password.
+/// The body on the page of `POST /identity/mfa/setup`, with a placeholder for the password.
 const SETUP: &str = "{\n    \"method\": \"email\",\n    \"password\": \"<password>\"\n}";
 
-/// The body that the page of `POST /identity/mfa/setup/verify` shows.
+/// The body on the page of `POST /identity/mfa/setup/verify`.
 const VERIFY: &str = "{\n    \"mfaToken\": \"{{mfaToken}}\",\n    \"code\": \"123456\"\n}";
 
-/// What its pages say where a code was mailed.
+/// The message on the pages after a code was mailed.
 const SENT: &str = "Email verification code sent. Please check your inbox.";
 
-/// Begins to turn a method on, as the page has it.
+/// Starts turning a method on, as on the page.
 async fn setup(alice: &Person, method: &str) -> Answer {
     let body = SETUP.replace("email", method);
     let body = body.replace("<password>", PASSWORD);
@@ -25,7 +25,7 @@ async fn setup(alice: &Person, method: &str) -> Answer {
     call.body("application/json", body).await.is(200)
 }
 
-/// Proves it, as the page has it: without a bearer.
+/// Proves it, as on the page: without a bearer.
 async fn verify(server: &Server, mfa_token: &str, code: &str) -> Answer {
     let body = VERIFY.replace("{{mfaToken}}", mfa_token);
     let body = body.replace("123456", code);
@@ -33,7 +33,7 @@ async fn verify(server: &Server, mfa_token: &str, code: &str) -> Answer {
     call.body("application/json", body).await.is(200)
 }
 
-/// An answer that is this, and has an `mfaToken` beside it.
+/// Asserts that an answer is exactly this, plus an `mfaToken`.
 #[track_caller]
 fn shows(answer: &Answer, mut expected: Value) {
     let token = answer.text("mfaToken");
@@ -46,7 +46,7 @@ async fn the_calls_of_seed_004_answer_what_its_pages_show() {
     let server = Server::start().await;
     let alice = server.registered("alice@example.com").await;
     let begun = setup(&alice, "email").await;
-    // `method` is ours: with it, an answer tells which of the set-ups it is one of.
+    // `method` is our addition: it tells which kind of set-up the answer is.
     shows(&begun, json!({ "message": SENT, "method": "email" }));
     let code = server.mail.code_to("alice@example.com").await;
     let enabled = verify(&server, &begun.text("mfaToken"), &code).await;
@@ -65,7 +65,7 @@ async fn the_other_answers_say_it_in_the_same_words() {
     let server = Server::start().await;
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_email().await;
-    // The sign-in, its resend, and the step that turns the method off all mail a code.
+    // The sign-in, its resend, and turning the method off all mail a code.
     let asked = alice.login().await.is(200);
     assert_eq!(asked["message"], SENT);
     server.mail.code_to("alice@example.com").await;

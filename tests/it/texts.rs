@@ -1,4 +1,4 @@
-//! Text messages on their way: what Twilio and the webhook get, and what becomes of it when they do not do their part.
+//! Text messages: what Twilio and the webhook receive, and what happens when they fail.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -68,13 +68,13 @@ pub async fn post_code(server: &Server) {
     post(server, NUMBER, message).await;
 }
 
-/// How many notices are in this state.
+/// Counts the notices in this state.
 fn notices(server: &Server, state: &str) -> i64 {
     let count = format!("SELECT count(*) AS found FROM notices WHERE state = '{state}'");
     server.database.number(&count)
 }
 
-/// Waits until a message was tried so often and is to be tried again, and lets the time pass.
+/// Waits until a message was tried this many times and waits for another try. Lets that time pass.
 async fn tried(server: &Server, tries: u32) {
     let again = format!(
         "SELECT count(*) AS found FROM notices WHERE state = 'queued' AND tries = {tries} AND leased_until = 0"
@@ -279,7 +279,7 @@ async fn mails_that_hang_hold_up_no_text_message() {
         if given_up("stuck.example") == before {
             return;
         }
-        // A mail may have been given up just then; not each time.
+        // A mail may have been given up just then, but not each time.
     }
     panic!("text messages leave only when a mail was given up");
 }
@@ -303,7 +303,7 @@ async fn a_code_is_bound_to_the_host_of_public_url() {
 
 async fn a_code_of_twilios_says_whose_fault_it_is() {
     let (server, gateway) = by_twilio().await;
-    // The receiver's, whatever the status; and what will be over in a while.
+    // Failures of the receiver, whatever the status; and failures that will pass.
     gateway.replies(&[
         Reply::Answer(
             403,

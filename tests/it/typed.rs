@@ -1,5 +1,5 @@
-//! What people type and paste, in the fields of all four APIs: signs that nobody sees, digits of other
-//! scripts, numbers as they are written, names that show nothing, bodies with a byte-order mark.
+//! What people type and paste into the fields of all four APIs: invisible characters, digits of
+//! other scripts, phone numbers in various forms, invisible names, bodies with a byte-order mark.
 
 use contract_tests::call::Method;
 use contract_tests::{Answer, Authenticator, Call, PASSWORD, Server, Value, json, tests};
@@ -25,7 +25,7 @@ tests! {
     an_app_shows_the_whole_address,
 }
 
-/// The same code as it comes out of a mail program, a messenger or an input method.
+/// Returns the same code as it comes from a mail program, a messenger or an input method.
 fn pasted(code: &str) -> Vec<String> {
     let middle = code.len() / 2;
     let (first, second) = code.split_at(middle);
@@ -43,7 +43,7 @@ fn pasted(code: &str) -> Vec<String> {
     all
 }
 
-/// One of them, another each time.
+/// Returns one of those forms, a different one each time.
 fn one(code: &str, turn: &mut usize) -> String {
     let all = pasted(code);
     *turn += 1;
@@ -192,12 +192,12 @@ async fn an_address_is_read_however_it_was_pasted() {
     let code = server.mail.code_to("jean-luc@example.com").await;
     let made = server.prove(&begun.text("registrationToken"), &code).await;
     assert_eq!(made.is(201)["user"]["email"], "jean-luc@example.com");
-    // What is seen stays a mistake.
+    // A visible mistake is still refused.
     for email in ["alice smith@example.com", "alice@exa mple.com"] {
         let refused = server.register(email).await.refused(400, "VALIDATION");
         assert_eq!(refused["errors"][0]["field"], "email");
     }
-    // A name must not read as somebody's address.
+    // A name must not look like another user's address.
     let root = veeam::root(&server).await;
     let body = json!({ "name": "bob\u{ff20}example.com", "password": PASSWORD });
     let refused = root.post("/api/v1/users", &body).await;
@@ -312,7 +312,7 @@ async fn names_show_something_and_hide_nothing() {
             let of_field = |one: &&Value| one["field"] == field;
             let message = match errors.as_array() {
                 Some(list) => list.iter().find(of_field).map(|one| one["message"].clone()),
-                // As Veeam lists them.
+                // Veeam's API lists them in this form.
                 None => Some(errors[field][0].clone()),
             };
             let message = message.unwrap_or_else(|| panic!("{field} {name:?}: {}", answer.text));
@@ -340,7 +340,7 @@ async fn names_show_something_and_hide_nothing() {
         }
         let mut body = flashback::registration(&format!("b{place}@example.com"), Some("Acme"));
         body["companyName"] = json!(name);
-        // One that shows nothing was left out, as the name of a device is.
+        // An invisible name counts as left out, like that of a device.
         let registered = server.post("/user/register", &body).await;
         if harmful {
             told(registered, "companyName");
@@ -391,7 +391,7 @@ async fn a_byte_order_mark_at_the_head_of_a_body_is_dropped() {
     with_mark(call, "application/x-www-form-urlencoded", &form)
         .await
         .is(200);
-    // One that may be left out.
+    // An operation whose body may be left out.
     let call = alice.call(Method::POST, "/identity/validate-token");
     with_mark(call, "application/json", "{}").await.is(200);
 }
@@ -490,7 +490,7 @@ async fn a_code_is_said_to_be_sent_only_when_it_was() {
             .starts_with("Verification code sent by SMS")
     );
     gateway.code().await;
-    // The operator took the country of this number off the list.
+    // The operator has removed the country of this number from the list.
     server
         .database
         .run("UPDATE factors SET target = '+4915123456789'");

@@ -1,4 +1,5 @@
-//! Sign-ins whose code may not be sent now: they are begun all the same, and another method or a recovery code finishes them.
+//! Sign-ins whose code may not be sent now: they start nevertheless, and another method or a
+//! recovery code finishes them.
 
 use contract_tests::gateway::Gateway;
 use contract_tests::{PASSWORD, Person, Server, json, tests};
@@ -21,7 +22,7 @@ tests! {
 const MAILS: &str = "TOO_MANY_MFA_EMAILS";
 const TEXTS: &str = "TOO_MANY_MFA_SMS";
 
-/// Somebody with an app, signed in by it, and their recovery codes.
+/// Returns a user with an app, signed in with it, and their recovery codes.
 async fn with_codes(server: &Server) -> (Person, Vec<String>) {
     let mut alice = server.registered("alice@example.com").await;
     alice.enable_authenticator().await;
@@ -30,13 +31,13 @@ async fn with_codes(server: &Server) -> (Person, Vec<String>) {
     (alice, codes)
 }
 
-/// The app is on no more: the operator's hand, as turning it off is no matter here.
+/// Deletes the app in the database, since this test is not about turning it off.
 fn drop_app(server: &Server) {
     let sql = "DELETE FROM factors WHERE kind = 'authenticator'";
     server.database.run(sql);
 }
 
-/// Sign-ins start with this method.
+/// Makes sign-ins start with this method.
 fn prefer(server: &Server, method: &str) {
     let sql = format!("UPDATE factors SET is_primary = (kind = '{method}')");
     server.database.run(&sql);
@@ -50,7 +51,7 @@ async fn enable_sms(alice: &Person, gateway: &Gateway) {
     proof.await.is(200);
 }
 
-/// An account's mails are used up but for one, which the set-up of the mailbox takes.
+/// Leaves an account no mails: the set-up of the mailbox takes the only one.
 async fn mails_used_up() -> (Server, Person, Vec<String>) {
     let server = Server::with(|settings| settings.policy.code_mails_per_hour = 1).await;
     let (mut alice, codes) = with_codes(&server).await;
@@ -59,7 +60,7 @@ async fn mails_used_up() -> (Server, Person, Vec<String>) {
     (server, alice, codes)
 }
 
-/// The same of the text messages.
+/// Leaves an account no text messages, in the same way.
 async fn texts_used_up() -> (Server, Gateway, Person, Vec<String>) {
     let (server, gateway) = with_texts_and(|settings| {
         settings.policy.sms_per_account_day = 1;
@@ -135,7 +136,7 @@ async fn another_method_is_switched_to() {
     drop_app(&server);
     let asked = alice.begin_unsent(TEXTS).await;
     let token = asked.text("mfaToken");
-    // Another device turned the mailbox on meanwhile.
+    // Meanwhile another device has turned the mailbox on.
     let mut mailbox = alice.clone();
     mailbox.enable_email().await;
     server.switch(&token, "email").await.is(200);

@@ -1,4 +1,5 @@
-//! Validating tokens, for services by key and for anybody by the bearer itself; and the list of users.
+//! Validating tokens: by key for services, and by the bearer itself for anybody. Also the list of
+//! users.
 
 use contract_tests::{Server, json, tests};
 

@@ -1,4 +1,5 @@
-//! Veeam's own clients, unmodified from their registry, against a server of ours: what their users do all day.
+//! Veeam's own clients, unmodified from their registry, against our server, doing what their users
+//! do.
 
 use contract_tests::{Server, tests};
 
@@ -9,7 +10,8 @@ tests! {
     veeam_easy_connect_does_all_of_its_work_at_v3 needs VendorClients,
 }
 
-/// Runs a script as an administrator who shares the server with Alice.
+/// Runs a script as an administrator of a server on which Alice has an account, too. Returns its
+/// lines.
 async fn told_by(script: &str) -> Vec<String> {
     let server = Server::start().await;
     server.registered("alice@example.com").await;

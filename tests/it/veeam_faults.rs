@@ -1,4 +1,5 @@
-//! The Veeam API when something is wrong with the server or the request as a whole: every operation, in problem details.
+//! The Veeam API when the server or the request as a whole is broken: every operation answers with
+//! problem details.
 
 use contract_tests::call::at_once;
 use contract_tests::contract::{Contract, Operation};
@@ -39,7 +40,7 @@ impl World {
         }
     }
 
-    /// A call of an operation that goes well as long as the server does.
+    /// Makes a call of an operation that succeeds as long as the server works.
     fn call(&self, operation: &Operation) -> Call {
         let body = match operation.id.trim_end_matches("V81") {
             "requestToken" => return sign_in(&self.root.server, "root@example.com", PASSWORD),
@@ -52,7 +53,7 @@ impl World {
         self.bare(operation).json(&body)
     }
 
-    /// A call of an operation without a body.
+    /// Makes a call of an operation without a body.
     fn bare(&self, operation: &Operation) -> Call {
         let path = operation.path.replace("{id}", &self.own.to_string());
         let method = operation.method.parse().expect("a method");

@@ -1,4 +1,5 @@
-//! Lists that are asked for less than everything: they leave it out, or refuse; nobody acts on the wrong user.
+//! Lists of which only a part is requested: the server returns that part or refuses, so that nobody
+//! acts on the wrong user.
 
 use contract_tests::{Person, Server, json, tests};
 
@@ -12,7 +13,7 @@ tests! {
     sentences_name_the_way_out_that_there_is,
 }
 
-/// The names that a list answers, and its count.
+/// Returns the names in a list, and its count.
 async fn names(person: &Person, query: &str) -> (Vec<String>, i64) {
     let list = person.get(&format!("/api/v1/users?{query}")).await.is(200);
     let users = list["results"].as_array().expect("a list");

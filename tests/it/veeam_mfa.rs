@@ -1,4 +1,4 @@
-//! The Veeam API's authenticator: enabled, accepted and disabled, as the published pages have it.
+//! The Veeam API's authenticator: enabling, accepting and disabling, as on the published pages.
 
 use contract_tests::call::Method;
 use contract_tests::{Authenticator, PASSWORD, Server, json, tests};
@@ -26,7 +26,7 @@ tests! {
     what_another_api_set_up_is_asked_for_here,
 }
 
-/// That an answer has members of exactly these names, in this order.
+/// Asserts that an answer has members with exactly these names, in this order.
 fn has_members(answer: &contract_tests::Answer, names: &[&str]) {
     let members = answer.body.as_object().expect("an object");
     let found: Vec<&str> = members.keys().map(String::as_str).collect();
@@ -37,7 +37,7 @@ async fn the_calls_of_the_published_page_answer_as_documented() {
     let server = Server::start().await;
     let mut alice = registered(&server, "alice@example.com").await;
     let own = number(&alice).await;
-    // As it stands in seed 003, host, id and token aside.
+    // As on the published page, except for host, id and token.
     let call = alice
         .call(Method::POST, &format!("/api/v1/users/{own}/enableMfa"))
         .body("application/json", "{ \"recreate\": true }");
@@ -135,7 +135,7 @@ async fn replacing_keeps_the_old_one_until_the_new_one_is_proved() {
     alice.sign_in().await;
     let own = number(&alice).await;
     let begun = enable(&alice, own, &json!("true")).await.is(200);
-    // Until then the old app and the old codes go on.
+    // Until then the old app and the old codes stay valid.
     let asked = sign_in(&server, "alice@example.com", PASSWORD)
         .await
         .is(200);

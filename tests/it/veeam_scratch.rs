@@ -1,4 +1,4 @@
-//! Veeam's scratch codes: what they prove, what they are not, and how many are made.
+//! Veeam's scratch codes: what they prove, what they do not, and how many are made.
 
 use contract_tests::{Authenticator, PASSWORD, Person, Server, json, tests};
 
@@ -56,7 +56,7 @@ async fn wrong_scratch_codes_of_a_set_up_are_counted() {
     native.refused(400, "INVALID_MFA_CODE");
 }
 
-/// The native API takes no scratch code as proof.
+/// The native API accepts no scratch code as proof.
 async fn accept_natively(
     person: &Person,
     begun: &contract_tests::Answer,
@@ -65,7 +65,7 @@ async fn accept_natively(
     person.server.verify_setup(&begun.text("token"), code).await
 }
 
-/// Whether ten wrong codes of eight digits at the token endpoint make the mailed code wait.
+/// Asserts that ten wrong codes of eight digits at the token endpoint make the mailed code wait.
 async fn guesses_are_of_the_mailed_code(server: &Server, person: &Person) {
     for _ in 0..2 {
         let asked = sign_in(server, &person.email, PASSWORD).await.is(200);
@@ -169,7 +169,7 @@ async fn sets_of_codes_are_so_many_an_hour() {
         .new_recovery_codes()
         .await
         .refused(429, "TOO_MANY_REQUESTS");
-    // What was made before is good still.
+    // The earlier codes are still valid.
     let asked = sign_in(&server, "alice@example.com", PASSWORD)
         .await
         .is(200);

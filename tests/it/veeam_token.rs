@@ -1,4 +1,5 @@
-//! The Veeam API's token operation: three grants, in any case, and nothing without the second step.
+//! The Veeam API's token operation: three grants, in any case, and no tokens without the second
+//! step.
 
 use contract_tests::call::Method;
 use contract_tests::{PASSWORD, Server, json, tests};
@@ -331,7 +332,7 @@ async fn what_is_wrong_with_a_reference_is_told() {
     let asked = sign_in(&server, "alice@example.com", PASSWORD)
         .await
         .is(200);
-    // Not asked for any more, and kept.
+    // No longer asked for, but kept.
     let ready = "UPDATE factors SET state = 'ready' WHERE kind = 'authenticator'";
     server.database.run(ready);
     let off = second(&server, &asked.text("mfa_token"), &alice.fresh_code()).await;
@@ -416,7 +417,7 @@ async fn mails_have_their_limits() {
     };
     from("203.0.113.1").await.is(200);
     let before = mailed().await;
-    // Begun all the same, for a recovery code; but nothing is mailed.
+    // The sign-in starts nevertheless, for a recovery code, but nothing is mailed.
     for (address, word) in [
         ("203.0.113.1", "email"),
         ("203.0.113.1", "recovery_code"),

@@ -1,4 +1,5 @@
-//! The Veeam API's accounts: seen and changed by their owner or an administrator, with fresh proof where it matters.
+//! The Veeam API's accounts: read and changed by their owner or an administrator, with fresh proof
+//! where it matters.
 
 use contract_tests::call::Method;
 use contract_tests::{PASSWORD, Person, Server, json, tests};
@@ -185,7 +186,7 @@ async fn an_account_is_seen_by_its_owner_and_administrators() {
 
 async fn a_description_is_set_without_ceremony() {
     let server = Server::start().await;
-    // Registered only: no fresh proof.
+    // Only registered, so without fresh proof.
     let alice = server.registered("alice@example.com").await;
     let own = number(&alice).await;
     let body = json!({ "description": "Backup administrator", "name": "ignored" });
@@ -312,7 +313,7 @@ async fn acts_on_others_need_fresh_proof() {
     refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
     root.sign_in().await;
     put(&root, own, &body).await.is(200);
-    // Once a factor is on, a password alone is no proof.
+    // Once a factor is on, a password alone is not fresh proof.
     let before = server.login("root@example.com", PASSWORD).await.is(200);
     enabled(&mut root).await;
     let stale = Person {

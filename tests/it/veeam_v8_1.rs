@@ -1,4 +1,4 @@
-//! What v8.1 of the Veeam API refuses: the same as v1, each refusal by its own code.
+//! What v8.1 of the Veeam API refuses: the same as v1, each refusal with its own code.
 
 use contract_tests::call::Method;
 use contract_tests::{Authenticator, Call, PASSWORD, Person, Server, Value, json, tests};
@@ -37,7 +37,7 @@ fn add(person: &Person, name: &str) -> Call {
     at(person, Method::POST, "").json(&body)
 }
 
-/// A call of each operation that names a user, all of them well-formed.
+/// Makes a well-formed call of each operation that names a user.
 fn all_of(person: &Person, id: &Value) -> Vec<Call> {
     let id = id.to_string().replace('"', "");
     let proof = json!({ "code": "123456", "token": "mfa_nonsense" });
@@ -94,7 +94,7 @@ async fn acts_need_fresh_proof() {
     server.clock.advance(301);
     let stale = "INSUFFICIENT_USER_AUTHENTICATION";
     add(&root, "carol").await.refused(401, stale);
-    // Looking at somebody needs none; accepting does where a token is at hand.
+    // Reading a user needs no fresh proof; accepting does if there is a token.
     for call in all_of(&root, &json!(theirs)).into_iter().skip(1) {
         let answer = call.await;
         if answer["code"] != "MFA_TOKEN_INVALID" {

@@ -1,4 +1,5 @@
-//! The versions of the Veeam API: v1 to v7 answer as one, v8 and v8.1 as another, and there are no others.
+//! The versions of the Veeam API: v1 to v7 answer as one, v8 and v8.1 as another, and there are no
+//! others.
 
 use contract_tests::call::Method;
 use contract_tests::{Authenticator, Call, Person, Server, json, tests};
@@ -12,12 +13,12 @@ tests! {
     every_version_tells_the_servers_own,
 }
 
-/// A call of the users of a version.
+/// Makes a call about the users of a version.
 fn of(person: &Person, version: &str, method: Method, rest: &str) -> Call {
     person.call(method, &format!("/api/{version}/users{rest}"))
 }
 
-/// Sets an authenticator up and removes it again, each step answered with one of these statuses.
+/// Sets an authenticator up and removes it again, and asserts the status of each step.
 async fn there_and_back(person: &mut Person, version: &str, empty: u16) {
     let own = number(person).await;
     let act =
@@ -127,7 +128,7 @@ async fn other_versions_are_told_in_problem_details() {
         let allow = refused.header("allow");
         assert_eq!(allow.as_deref(), Some("GET, HEAD, POST"), "{version}");
     }
-    // HEAD is led to the same place, and a stranger learns no more at one version than at another.
+    // HEAD is routed to the same place, and a stranger learns the same from each version.
     of(&root, "v3", Method::HEAD, "").await.is(200);
     let stranger = server.get("/api/v3/users").await;
     stranger.refused(401, "TOKEN_INVALID");

@@ -1,4 +1,4 @@
-//! Calls of any operation, put together from its document.
+//! Builds calls of any operation from its document.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use contract_tests::call::Method;
 use contract_tests::contract::Operation;
 use contract_tests::{Call, Server, Value, json};
 
-/// What an assertion looks like that no authenticator made.
+/// Returns an assertion of the right form that no authenticator made.
 pub fn credential() -> Value {
     json!({
         "id": "AAAAAAAAAAAAAAAAAAAAAA", "rawId": "AAAAAAAAAAAAAAAAAAAAAA", "type": "public-key",
@@ -15,7 +15,7 @@ pub fn credential() -> Value {
     })
 }
 
-/// The values to try for a field of a request, where there is more than one.
+/// Returns the values to try for a field of a request, if there are several.
 fn variants(field: &str) -> &'static [&'static str] {
     match field {
         "grant_type" => &["Password", "Mfa", "Refresh_token"],
@@ -26,7 +26,7 @@ fn variants(field: &str) -> &'static [&'static str] {
     }
 }
 
-/// The names of an operation's fields.
+/// Returns the names of an operation's fields.
 pub fn fields(operation: &Operation) -> Vec<String> {
     let body = operation.body.as_ref();
     let properties = body.and_then(|body| body["properties"].as_object());
@@ -37,7 +37,7 @@ pub fn fields(operation: &Operation) -> Vec<String> {
         .collect()
 }
 
-/// The bodies to try: every field that is known here, once for each variant of one of them.
+/// Returns the bodies to try: every field with a known value, once for each variant of one of them.
 pub fn bodies(operation: &Operation, known: &BTreeMap<&str, Value>) -> Vec<Value> {
     let fields = fields(operation);
     let mut base = json!({});
@@ -57,12 +57,13 @@ pub fn bodies(operation: &Operation, known: &BTreeMap<&str, Value>) -> Vec<Value
     chosen.collect()
 }
 
-/// A call of an operation with a body, as JSON or as a form, about nothing that there is.
+/// Makes a call of an operation with a body, as JSON or as a form, about something that does not
+/// exist.
 pub fn call(server: &Server, operation: &Operation, body: &Value) -> Call {
     call_at(server, operation, &operation.sample_path(), body)
 }
 
-/// The same about what a path names.
+/// Makes the same call for a given path.
 pub fn call_at(server: &Server, operation: &Operation, path: &str, body: &Value) -> Call {
     let method: Method = operation.method.parse().expect("a method");
     let call = server.call(method, path);

@@ -1,4 +1,4 @@
-//! A bearer whose signature the server remembers is judged anew on each call all the same.
+//! A bearer whose signature the server has cached is still checked on each call.
 
 use contract_tests::{Person, Server, tests};
 use countersign::app::App;
@@ -14,7 +14,8 @@ tests! {
     a_rotation_ends_no_token,
 }
 
-/// Somebody whose bearer was looked at twice: the second time its signature was remembered.
+/// Returns a user whose bearer was checked twice: the second time its signature came from the
+/// cache.
 async fn warm(server: &Server) -> Person {
     let alice = server.registered("alice@example.com").await;
     alice.me().await.is(200);
@@ -45,7 +46,7 @@ async fn a_token_that_is_over_is_refused_on_the_next_call() {
     alice.me().await.refused(401, "TOKEN_EXPIRED");
 }
 
-/// The operator's program on the data of this server.
+/// Opens the operator's program on the data of this server.
 async fn operator(server: &Server) -> App {
     let mut settings = Settings::for_test(server.folder()).expect("settings");
     settings.database_url = server.database.url();
@@ -54,7 +55,8 @@ async fn operator(server: &Server) -> App {
         .expect("the operator's program")
 }
 
-/// Has the server read its keys; it looks by itself as well, and one of the two sees the change.
+/// Makes the server read its keys. It does so on its own as well, and one of the two sees the
+/// change.
 fn look(server: &Server) {
     let vault = &server.app.ctx().vault;
     vault.reload_if_changed().expect("reloaded");
@@ -70,7 +72,7 @@ async fn a_revoked_key_opens_nothing_on_the_next_call() {
     alice.me().await.refused(401, "TOKEN_INVALID");
 }
 
-/// A rotation takes no key away. What was remembered is forgotten, and is found right once more.
+/// A rotation removes no key. The cached signatures are dropped, and verified again.
 async fn a_rotation_ends_no_token() {
     let server = Server::start().await;
     let alice = warm(&server).await;

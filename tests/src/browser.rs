@@ -1,4 +1,4 @@
-//! A headless browser on Swagger UI, and what a person does there: click, type, read.
+//! Drives a headless browser as a person would: click, type, read.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::waiting::{PATIENCE, until};
 
-/// Keeps what a page must not do, from before its first script.
+/// A script that runs before the page's first one and records what a page must not do.
 const WATCH: &str = "window.__faults = [];
 addEventListener('securitypolicyviolation', (event) => window.__faults.push('policy: ' + event.violatedDirective + ' ' + event.blockedURI));
 addEventListener('error', (event) => window.__faults.push('error: ' + event.message));
@@ -30,13 +30,13 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts a browser.
     pub async fn start() -> Self {
         Self::started(&[]).await
     }
 
-    /// Starts one for which a host and port is this server's: passkeys belong to an origin, and a
-    /// server of a test has any port.
+    /// Starts a browser that sends requests for this host and port to the server: passkeys belong
+    /// to an origin, but a test's server has a random port.
     pub async fn at(host_and_port: &str, server: SocketAddr) -> Self {
         let rule = format!("--host-resolver-rules=MAP {host_and_port} {server}");
         Self::started(&[&rule]).await
@@ -87,20 +87,21 @@ impl Browser {
         }
     }
 
-    /// Goes to an address.
+    /// Opens an address.
     pub async fn open(&self, url: &str) {
-        // Leaving a page that still loads something is aborted now and then by the driver: once more.
+        // The driver sometimes aborts when it leaves a page that is still loading. A second try
+        // succeeds.
         if self.driver.goto(url).await.is_err() {
             self.driver.goto(url).await.expect("a page");
         }
     }
 
-    /// Loads the page again.
+    /// Reloads the page.
     pub async fn reload(&self) {
         self.driver.refresh().await.expect("a page");
     }
 
-    /// The address it ended at.
+    /// Returns the current address, after redirects.
     pub async fn address(&self) -> String {
         self.driver
             .current_url()
@@ -124,7 +125,7 @@ impl Browser {
         }
     }
 
-    /// Whether an element is there now.
+    /// Tells whether an element is there now.
     pub async fn has(&self, selector: &str) -> bool {
         !self
             .driver
@@ -134,7 +135,7 @@ impl Browser {
             .is_empty()
     }
 
-    /// Clicks, once the page stands still enough to be clicked.
+    /// Clicks once the page is stable enough.
     pub async fn click(&self, selector: &str) {
         let mut last = String::new();
         let started = Instant::now();
@@ -155,7 +156,7 @@ impl Browser {
         element.click().await
     }
 
-    /// Replaces what a field holds by pasting.
+    /// Replaces a field's content by pasting.
     pub async fn paste_into(&self, selector: &str, text: &str) {
         self.click(selector).await;
         let element = self.element(selector).await;
@@ -170,7 +171,7 @@ impl Browser {
             .expect("pasted");
     }
 
-    /// The text of an element, as the document has it.
+    /// Returns the text of an element, as in the document.
     pub async fn text(&self, selector: &str) -> String {
         let element = self.element(selector).await;
         element
@@ -180,7 +181,7 @@ impl Browser {
             .unwrap_or_default()
     }
 
-    /// As on a screen so many pixels wide, whose user likes it light or dark.
+    /// Sets the screen's width in pixels, and whether its user prefers a dark look.
     pub async fn looks(&self, width: u32, dark: bool) {
         let cdp = self.driver.cdp();
         let screen =
@@ -195,14 +196,15 @@ impl Browser {
             .expect("a taste");
     }
 
-    /// Keeps a picture of the page.
+    /// Saves a picture of the page.
     pub async fn picture(&self, name: &str) {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
         let path = self.pictures.join(format!("{number:02}-{name}.png"));
         self.driver.screenshot(&path).await.expect("a picture");
     }
 
-    /// What the page did that it must not: policy violations, errors, and requests to anybody but `origin`.
+    /// Returns what the page did that it must not: policy violations, errors, and requests to any
+    /// origin but `origin`.
     pub async fn faults(&self, origin: &str) -> Vec<String> {
         let found = self.run("return window.__faults;").await;
         let mut faults: Vec<String> = serde_json::from_value(found).expect("a list");
@@ -218,8 +220,8 @@ impl Browser {
         faults
     }
 
-    /// Plugs in an authenticator that recognises its holder, and keeps passkeys that are found without
-    /// a list of ids.
+    /// Adds an authenticator that recognises its user, and stores passkeys that are found without a
+    /// list of ids.
     pub async fn with_authenticator(&self) {
         let cdp = self.driver.cdp();
         let enable = cdp.send_raw("WebAuthn.enable", json!({}));
@@ -236,7 +238,7 @@ impl Browser {
         add.await.expect("an authenticator");
     }
 
-    /// Runs a script of the page that may wait for things; it is `given` a value, and returns one.
+    /// Runs an asynchronous script in the page. The script is given a value, and returns one.
     pub async fn page(&self, script: &str, given: &Value) -> Value {
         let script = format!(
             "const [given, done] = arguments;
@@ -255,7 +257,7 @@ impl Browser {
         done.json().clone()
     }
 
-    /// Ends it.
+    /// Stops the browser.
     pub async fn stop(self) {
         let Self {
             driver, profile, ..
@@ -265,14 +267,14 @@ impl Browser {
     }
 }
 
-/// Swagger UI, as a person uses it.
+/// Uses Swagger UI as a person does.
 impl Browser {
     /// Opens an operation, presses "Try it out", pastes the body, presses "Execute" and reads the answer.
     pub async fn execute(&self, operation: &str, body: Option<&Value>) -> (u16, Value) {
         let block = format!("div.opblock[id$='-{operation}']");
         let head = format!("{block} .opblock-summary-control");
         self.element(&head).await;
-        // The page scrolls by itself to what its address names, and a click on the way can get lost.
+        // The page scrolls to the part that its address names, and a click meanwhile can get lost.
         until("an open operation", async || {
             if !self.has(&format!("{block}.is-open")).await {
                 self.click(&head).await;
@@ -285,7 +287,7 @@ impl Browser {
             format!("{block} .try-out__btn.cancel"),
             format!("{block} .try-out__btn:not(.cancel):not(.reset)"),
         );
-        // It starts in "Try it out": leave it and come back, as the button is what people look for.
+        // It starts in "Try it out". Leave that and return to it, as people look for the button.
         if self.has(&leave).await && !self.has(&format!("{block} .live-responses-table")).await {
             self.click(&leave).await;
             self.click(&enter).await;
@@ -324,7 +326,7 @@ impl Browser {
         (status, answer)
     }
 
-    /// Presses "Authorize" and gives the bearer, in place of the one before.
+    /// Presses "Authorize" and replaces the bearer.
     pub async fn authorize(&self, token: &str) {
         self.click(".auth-wrapper .btn.authorize").await;
         let first = ".modal-ux .auth-container:first-of-type";

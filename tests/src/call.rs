@@ -1,4 +1,4 @@
-//! One call of a server: put together, sent, and its answer checked against the contract.
+//! One call to a server: builds it, sends it, and checks its answer against the contract.
 
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
@@ -13,7 +13,7 @@ pub use reqwest::Method;
 use crate::contract::{self, Contract, SECRET_MEMBERS};
 use crate::logs;
 
-/// A call that was not sent yet; awaiting it sends it.
+/// A call that is not sent yet. Awaiting it sends it.
 pub struct Call {
     request: reqwest::RequestBuilder,
     method: Method,
@@ -21,7 +21,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Begins a call of the server at `base`.
+    /// Starts a call to the server at `base`.
     pub fn new(http: &reqwest::Client, base: &str, method: Method, path: &str) -> Self {
         Self {
             request: http.request(method.clone(), format!("{base}{path}")),
@@ -30,34 +30,34 @@ impl Call {
         }
     }
 
-    /// With this bearer.
+    /// Adds this bearer.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         logs::secret(token);
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    /// With this API key.
+    /// Adds this API key.
     #[must_use]
     pub fn key(self, key: &str) -> Self {
         logs::secret(key);
         self.header("X-API-Key", key)
     }
 
-    /// With this header as well.
+    /// Adds this header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    /// As if a proxy had forwarded it for this address.
+    /// Makes the call look forwarded by a proxy for this address.
     #[must_use]
     pub fn from(self, address: &str) -> Self {
         self.header("X-Forwarded-For", address)
     }
 
-    /// With this body.
+    /// Sets this JSON body.
     #[must_use]
     pub fn json(mut self, body: &Value) -> Self {
         logs::secrets_of_request(body);
@@ -65,7 +65,7 @@ impl Call {
         self
     }
 
-    /// With this form as its body.
+    /// Sets this form as the body.
     ///
     /// # Panics
     /// Never: any text can be encoded.
@@ -81,14 +81,14 @@ impl Call {
         self.body("application/x-www-form-urlencoded", body)
     }
 
-    /// With these bytes as its body, whatever they are.
+    /// Sets these bytes as the body, whatever they are.
     #[must_use]
     pub fn body(mut self, media_type: &str, bytes: impl Into<reqwest::Body>) -> Self {
         self.request = self.request.header("Content-Type", media_type).body(bytes);
         self
     }
 
-    /// With a body that is announced and never comes.
+    /// Announces a body that never arrives.
     #[must_use]
     pub fn without_its_body(self, media_type: &str) -> Self {
         let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
@@ -131,10 +131,10 @@ impl IntoFuture for Call {
     }
 }
 
-/// An answer that keeps the contract.
+/// An answer that follows the contract.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// What was called.
+    /// The call's method and path.
     pub call: String,
     /// The status.
     pub status: u16,
@@ -172,14 +172,14 @@ impl Answer {
         }
     }
 
-    /// That it has this status.
+    /// Asserts this status.
     #[track_caller]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}: {}", self.call, self.text);
         self
     }
 
-    /// That it refuses with this status and code.
+    /// Asserts a refusal with this status and code.
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!(
@@ -191,10 +191,10 @@ impl Answer {
         self
     }
 
-    /// A member that is a text.
+    /// Returns a text member.
     ///
     /// # Panics
-    /// When it is none.
+    /// Panics if it is not a text.
     #[track_caller]
     pub fn text(&self, member: &str) -> String {
         let text = self.body[member].as_str();
@@ -202,23 +202,23 @@ impl Answer {
             .to_owned()
     }
 
-    /// A member that is a number.
+    /// Returns a number member.
     ///
     /// # Panics
-    /// When it is none.
+    /// Panics if it is not a number.
     #[track_caller]
     pub fn number(&self, member: &str) -> i64 {
         let number = self.body[member].as_i64();
         number.unwrap_or_else(|| panic!("{}: no {member} in {}", self.call, self.text))
     }
 
-    /// A header, if it is there.
+    /// Returns a header, if it is there.
     pub fn header(&self, name: &str) -> Option<String> {
         contract::text(&self.headers, name)
     }
 
-    /// What a stranger can tell it apart by: status, body without the request's id and `hidden`
-    /// members, and the names of the headers.
+    /// Returns all that a stranger can distinguish answers by: status, body without the request's
+    /// id and `hidden` members, and the names of the headers.
     pub fn looks(&self, hidden: &[&str]) -> (u16, Value, Vec<String>) {
         let mut body = self.body.clone();
         if let Value::Object(members) = &mut body {
@@ -235,7 +235,7 @@ impl Answer {
     }
 }
 
-/// Whether a 404 is one of an operation, and not of the server that found none.
+/// Tells whether a 404 comes from an operation, and not from a server that found no operation.
 fn operation_answers(body: &Value) -> bool {
     !matches!(
         body["code"].as_str(),
@@ -256,7 +256,7 @@ pub async fn at_once(calls: impl IntoIterator<Item = Call>) -> Vec<Answer> {
     futures_util::future::join_all(calls.into_iter().map(IntoFuture::into_future)).await
 }
 
-/// How often each outcome came: a code, or the status where there is none.
+/// Counts each outcome: by code, or by status if there is none.
 pub fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -268,7 +268,7 @@ pub fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// How many of them have this status.
+/// Counts the answers with this status.
 pub fn count(answers: &[Answer], status: u16) -> usize {
     answers
         .iter()

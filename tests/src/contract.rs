@@ -1,4 +1,5 @@
-//! The contract as the tests read it: the operations of all documents, what each declares, and the checker that every answer passes.
+//! The contract as the tests read it: the operations of all documents, what each declares, and the
+//! check that every answer must pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -11,15 +12,17 @@ use crate::coverage::{self, Triple};
 use crate::schema::{compile, translated};
 
 mod envelope;
+mod request;
 #[cfg(test)]
 mod tests;
 
 pub use envelope::check_error;
+pub use request::{Parameter, Request};
 
 /// The API that answers for paths that belong to none.
 const FIRST: &str = "identity";
 
-/// Members of answers that are secrets: whoever reads them can act as the user.
+/// Members of answers that are secrets: who knows them can act as the user.
 pub const SECRET_MEMBERS: [&str; 20] = [
     "accessToken",
     "access_token",
@@ -45,45 +48,49 @@ pub const SECRET_MEMBERS: [&str; 20] = [
 
 /// The whole contract: all documents.
 pub struct Contract {
-    /// Its operations: the documents in the server's order, each in the order of its paths.
+    /// All operations: the documents in the server's order, each in the order of its paths.
     pub operations: Vec<Operation>,
-    /// Those that only the sandbox serves.
+    /// The operations that only the sandbox serves.
     pub of_the_sandbox: Vec<Operation>,
-    /// Beginnings of paths, each with the one that is served in its place.
+    /// Path prefixes, each with the prefix that is served in its place.
     pub also_served: BTreeMap<String, String>,
 }
 
 /// One operation.
 pub struct Operation {
-    /// The document it stands in: `identity`.
+    /// The document that it belongs to: `identity`.
     pub api: &'static str,
-    /// Its `operationId`, which is its own within its document.
+    /// Its `operationId`, unique within its document.
     pub id: String,
     /// Its method, in capitals.
     pub method: String,
     /// Its path, with `{parameters}`.
     pub path: String,
-    /// Whether it takes a bearer, a key, and neither.
+    /// Which credentials it takes.
     pub security: Security,
-    /// Its request body's schema, references followed one step.
+    /// The schema of its request body, with references followed one step.
     pub body: Option<Value>,
-    /// Whether the body is a form, not JSON.
+    /// Its request body as a whole, if it takes one.
+    pub request: Option<Request>,
+    /// What its path and query may carry.
+    pub parameters: Vec<Parameter>,
+    /// Whether the body is a form instead of JSON.
     pub body_is_form: bool,
     /// Whether the body may be left out.
     pub body_is_optional: bool,
     answers: BTreeMap<u16, Declared>,
 }
 
-/// What an operation accepts as credentials.
+/// The credentials that an operation accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Security {
-    /// A bearer opens it.
+    /// Accepts a bearer.
     pub bearer: bool,
-    /// An API key opens it.
+    /// Accepts an API key.
     pub key: bool,
-    /// The reference of an unfinished sign-in opens it, sent as a bearer.
+    /// Accepts the reference of an unfinished sign-in, sent as a bearer.
     pub pending: bool,
-    /// It opens without any.
+    /// Accepts calls without credentials.
     pub open: bool,
 }
 
@@ -94,12 +101,12 @@ struct Declared {
     codes: BTreeSet<String>,
     /// Headers that each answer has.
     headers: Vec<String>,
-    /// Whether it may say what is left of a limit.
+    /// Whether it may tell what is left of a limit.
     tells_limits: bool,
 }
 
 impl Contract {
-    /// All documents of the server.
+    /// Returns all documents of the server.
     pub fn get() -> &'static Self {
         static CONTRACT: OnceLock<Contract> = OnceLock::new();
         CONTRACT.get_or_init(Self::read)
@@ -107,7 +114,7 @@ impl Contract {
 
     fn read() -> Self {
         let (mut operations, mut also_served) = (Vec::new(), BTreeMap::new());
-        for source in countersign::api::all_documents() {
+        for source in countersign::sandbox::all_documents() {
             let document: Value =
                 yaml_serde::from_str(source.strict.yaml).expect("the contract is YAML");
             let components = translated(&document["components"]);
@@ -140,7 +147,7 @@ impl Contract {
         }
     }
 
-    /// The path that is served in place of this one, or itself.
+    /// Returns the path that is served in place of this one, or the path itself.
     fn served_for(&self, path: &str) -> String {
         let replaced = self.also_served.iter().find_map(|(asked, served)| {
             let rest = path.strip_prefix(asked.as_str())?;
@@ -149,27 +156,27 @@ impl Contract {
         replaced.unwrap_or_else(|| path.to_owned())
     }
 
-    /// The operations of all servers and of the sandbox.
+    /// Returns the operations of all servers and of the sandbox.
     fn all(&self) -> impl Iterator<Item = &Operation> {
         self.operations.iter().chain(&self.of_the_sandbox)
     }
 
-    /// The operations of one document.
+    /// Returns the operations of one document.
     pub fn of(&self, api: &str) -> impl Iterator<Item = &Operation> {
         self.all().filter(move |operation| operation.api == api)
     }
 
-    /// The operation of this id in a document.
+    /// Returns the operation with this id in a document.
     ///
     /// # Panics
-    /// When there is none.
+    /// Panics if there is none.
     pub fn operation(&self, api: &str, id: &str) -> &Operation {
         let found = self.of(api).find(|operation| operation.id == id);
         found.unwrap_or_else(|| panic!("openapi/{api}.yaml has no operation {id}"))
     }
 
-    /// The document whose API answers at a path that may be none of its own: the one with a path
-    /// that begins most like it, all versions being alike.
+    /// Returns the document whose API answers at any path: the one with the path that shares the
+    /// most leading segments. All versions count as equal.
     pub fn owner(&self, path: &str) -> &'static str {
         let path = path.split('?').next().unwrap_or(path);
         let shared = |operation: &Operation| {
@@ -190,7 +197,8 @@ impl Contract {
         best.0
     }
 
-    /// The operation that a request means, if any; literal paths go before those with parameters.
+    /// Returns the operation that a request matches, if any. Literal paths come before those with
+    /// parameters.
     pub fn matching(&self, method: &str, path: &str) -> Option<&Operation> {
         let path = self.served_for(path.split('?').next().unwrap_or(path));
         let path = path.as_str();
@@ -202,7 +210,7 @@ impl Contract {
             .or_else(|| self.all().find(same))
     }
 
-    /// Everything declared: (operation, status, code).
+    /// Returns everything declared: (operation, status, code).
     pub fn triples(&self) -> BTreeSet<Triple> {
         let mut triples = BTreeSet::new();
         for operation in self.all() {
@@ -219,7 +227,7 @@ impl Contract {
     }
 }
 
-/// Whether a segment of a path is a version, such as `v1` or `v8.1`.
+/// Tells whether a segment of a path is a version, such as `v1` or `v8.1`.
 fn is_version(segment: &&str) -> bool {
     let number = segment.strip_prefix('v').unwrap_or_default();
     number.starts_with(|first: char| first.is_ascii_digit()) && number.parse::<f64>().is_ok()
@@ -243,7 +251,16 @@ impl Operation {
                 Declared::read(document, components, follow(document, answer)),
             )
         });
+        let parameters = [
+            &document["paths"][path]["parameters"],
+            &operation["parameters"],
+        ];
+        let parameters = parameters.into_iter().filter_map(Value::as_array).flatten();
         Self {
+            request: content.map(|(_, media)| Request::read(document, media, components)),
+            parameters: parameters
+                .map(|one| Parameter::read(document, follow(document, one), components))
+                .collect(),
             api,
             id: operation["operationId"]
                 .as_str()
@@ -260,7 +277,7 @@ impl Operation {
         }
     }
 
-    /// Whether a path is one of this operation's.
+    /// Tells whether a path matches this operation's.
     fn covers(&self, path: &str) -> bool {
         let (ours, theirs): (Vec<_>, Vec<_>) =
             (self.path.split('/').collect(), path.split('/').collect());
@@ -270,12 +287,12 @@ impl Operation {
         ours.len() == theirs.len() && ours.iter().zip(&theirs).all(fits)
     }
 
-    /// Its name among all documents: `identity login`.
+    /// Returns its name among all documents: `identity login`.
     pub fn name(&self) -> String {
         format!("{} {}", self.api, self.id)
     }
 
-    /// Its path, with a made-up value for each parameter.
+    /// Returns its path, with a made-up value for each parameter.
     pub fn sample_path(&self) -> String {
         let nobody = match self.api {
             "identity" => "api-key-01a2039c-3aa0-7254-8329-a92850f6d539",
@@ -291,15 +308,31 @@ impl Operation {
         segments.collect::<Vec<_>>().join("/")
     }
 
-    /// Whether it is refused without credentials.
+    /// Returns the path with this value for one of its parameters.
+    pub fn path_with(&self, parameter: &str, value: &str) -> String {
+        let ours = self.path.split('/');
+        let segments = ours.zip(
+            self.sample_path()
+                .split('/')
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        );
+        let segments = segments.map(|(our, sample)| match our == format!("{{{parameter}}}") {
+            true => value.to_owned(),
+            false => sample,
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// Tells whether it is refused without credentials.
     pub fn is_secured(&self) -> bool {
         !self.security.open
     }
 
-    /// Checks an answer of this operation against all that the contract says of it, and records it.
+    /// Checks an answer of this operation against the whole contract, and records it.
     ///
     /// # Panics
-    /// When the answer breaks the contract.
+    /// Panics if the answer breaks the contract.
     #[track_caller]
     pub fn check(&self, status: u16, headers: &HeaderMap, body: &Value) {
         let code = self.holds(status, headers, body);
@@ -359,7 +392,7 @@ impl Operation {
     }
 }
 
-/// What holds for every answer at all.
+/// Checks the rules for every answer.
 #[track_caller]
 pub(crate) fn check_always(place: &str, headers: &HeaderMap, body: &Value) {
     let id = text(headers, "x-request-id").unwrap_or_default();
@@ -380,7 +413,7 @@ pub(crate) fn check_always(place: &str, headers: &HeaderMap, body: &Value) {
     }
 }
 
-/// Whether an answer holds anything that nobody else may see.
+/// Tells whether an answer contains something that nobody else may see.
 pub fn carries_secret(body: &Value) -> bool {
     match body {
         Value::Object(fields) => fields.iter().any(|(name, value)| {
@@ -392,7 +425,7 @@ pub fn carries_secret(body: &Value) -> bool {
     }
 }
 
-/// A header as text.
+/// Returns a header as text.
 pub fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get(name)
@@ -440,7 +473,7 @@ impl Declared {
     }
 }
 
-/// The codes of an error schema, whether it is one or several.
+/// Returns the codes of an error schema, for one error or a union.
 fn codes(document: &Value, schema: &Value) -> BTreeSet<String> {
     let schema = follow(document, schema);
     let several = schema["oneOf"]
@@ -469,7 +502,7 @@ fn follow<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     follow(document, found)
 }
 
-/// The members of an object; none of anything else.
+/// Returns the members of an object; none for anything else.
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }

@@ -1,11 +1,13 @@
-//! What was exercised: every (operation, status, code) that any test has seen, against all that the contract declares.
+//! Records every (operation, status, code) that any test has seen, and compares them with what the
+//! contract declares.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::contract::Contract;
 
-/// An operation with its document (`identity login`), a status and a code (`-` for answers without one).
+/// An operation with its document (`identity login`), a status, and a code (`-` for answers without
+/// one).
 pub type Triple = (String, u16, String);
 
 static SEEN: Mutex<BTreeSet<Triple>> = Mutex::new(BTreeSet::new());
@@ -16,11 +18,11 @@ pub fn saw(operation: &str, status: u16, code: &str) {
     seen.insert((operation.to_owned(), status, code.to_owned()));
 }
 
-/// Compares what was seen with the contract and the golden list of what cannot be seen.
+/// Compares what was seen with the contract and with the list of what cannot be seen.
 ///
 /// # Errors
-/// Says what was neither exercised nor listed, what is listed and was exercised, and what is listed
-/// without a reason.
+/// Reports what is neither exercised nor listed, what is listed but was exercised, and what is
+/// listed without a reason.
 pub fn judge(golden: &str) -> Result<String, String> {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let declared = Contract::get().triples();
@@ -53,7 +55,8 @@ pub fn judge(golden: &str) -> Result<String, String> {
     Err(faults.join("\n"))
 }
 
-/// Reads lines of `document operation status code: reason`; empty ones and those that begin with `#` are for people.
+/// Reads lines of `document operation status code: reason`. Ignores empty lines and those that
+/// begin with `#`.
 fn read(golden: &str) -> (BTreeMap<Triple, String>, Vec<String>) {
     let (mut listed, mut faults) = (BTreeMap::new(), Vec::new());
     let lines = golden.lines().map(str::trim);

@@ -1,4 +1,5 @@
-//! A database of one's own for each server: an SQLite file, or a database in the PostgreSQL cluster that the environment names.
+//! Gives each server a database of its own: an SQLite file, or a database in the PostgreSQL cluster
+//! that the environment names.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,10 +12,10 @@ use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 
-/// Names a cluster in which databases may be made; without it, every server has an SQLite file.
+/// Names a cluster in which databases may be created. Without it, every server has an SQLite file.
 const CLUSTER: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
-/// The tables without which no operation goes well.
+/// The tables without which no operation works.
 const TABLES: [&str; 9] = [
     "users",
     "sessions",
@@ -30,18 +31,18 @@ const TABLES: [&str; 9] = [
 /// The database of one server.
 #[derive(Clone, Debug)]
 pub enum Database {
-    /// A file.
+    /// An SQLite file.
     Sqlite(PathBuf),
-    /// A database of a cluster.
+    /// A database in a cluster.
     Postgres {
-        /// Where databases are made and dropped.
+        /// The URL for creating and dropping databases.
         cluster: String,
-        /// Its name.
+        /// The database's name.
         name: String,
     },
 }
 
-/// A database that hangs; dropping this ends it.
+/// A lock that makes a database hang until dropped.
 pub struct Held {
     _conn: Conn,
 }
@@ -59,7 +60,7 @@ struct Line {
 }
 
 impl Database {
-    /// Makes one; the file goes into `folder`.
+    /// Creates a database. A file is put into `folder`.
     pub fn new(folder: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         #[expect(
@@ -75,7 +76,7 @@ impl Database {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        // template0: nobody can be connected to it, which would keep us from copying it.
+        // Nobody can be connected to template0, which would prevent copying it.
         run(
             &Engine::Postgres(cluster.clone()),
             &format!("CREATE DATABASE {name} TEMPLATE template0"),
@@ -83,7 +84,7 @@ impl Database {
         Self::Postgres { cluster, name }
     }
 
-    /// Whether it is one file, which can be looked into.
+    /// Returns its file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),
@@ -91,7 +92,7 @@ impl Database {
         }
     }
 
-    /// What the server's settings say.
+    /// Returns the value for the server's settings.
     pub fn url(&self) -> DatabaseUrl {
         match self {
             Self::Sqlite(path) => DatabaseUrl::Sqlite(path.clone()),
@@ -116,12 +117,12 @@ impl Database {
         }
     }
 
-    /// Does what no door of the server does: breaks the database, or ages what is in it.
+    /// Runs SQL that no operation of the server runs: to break the database, or to age its content.
     pub fn run(&self, sql: &str) {
         run(&self.engine(), sql);
     }
 
-    /// The one number that a query finds, named `found`.
+    /// Returns the number that a query selects as `found`.
     pub fn number(&self, sql: &str) -> i64 {
         let found: Result<Number, _> = match open(&self.engine()) {
             Conn::Sqlite(mut conn) => sql_query(sql).get_result(&mut conn),
@@ -130,7 +131,7 @@ impl Database {
         found.unwrap_or_else(|error| panic!("{sql}: {error}")).found
     }
 
-    /// The texts that a query finds, named `found`.
+    /// Returns the texts that a query selects as `found`.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         let found: Result<Vec<Line>, _> = match open(&self.engine()) {
             Conn::Sqlite(mut conn) => sql_query(sql).load(&mut conn),
@@ -140,8 +141,8 @@ impl Database {
         found.into_iter().map(|line| line.found).collect()
     }
 
-    /// Takes the database away from its servers: PostgreSQL lets nobody in any more, an SQLite file
-    /// loses what is asked of it.
+    /// Makes the database unusable for its servers: PostgreSQL refuses connections, an SQLite file
+    /// loses its tables.
     pub fn cut(&self) {
         match self {
             Self::Sqlite(_) => TABLES
@@ -163,7 +164,7 @@ impl Database {
         }
     }
 
-    /// Gives it back.
+    /// Undoes [`Database::cut`].
     pub fn mend(&self) {
         match self {
             Self::Sqlite(_) => TABLES
@@ -178,7 +179,7 @@ impl Database {
         }
     }
 
-    /// Holds what every write needs until the guard is dropped, as a database does that hangs.
+    /// Locks what every write needs until the guard is dropped, like a database that hangs.
     pub fn hold(&self) -> Held {
         let mut conn = open(&self.engine());
         let begin = match self {
@@ -194,7 +195,7 @@ impl Database {
         Held { _conn: conn }
     }
 
-    /// Holds what every change of an account needs until the guard is dropped; reading goes on.
+    /// Locks what every change of an account needs until the guard is dropped. Reading still works.
     pub fn hold_accounts(&self) -> Held {
         let mut conn = open(&self.engine());
         let begin = match self {
@@ -205,7 +206,7 @@ impl Database {
         Held { _conn: conn }
     }
 
-    /// Holds what every call that is limited writes until the guard is dropped; reading goes on.
+    /// Locks what every limited call writes until the guard is dropped. Reading still works.
     pub fn hold_limits(&self) -> Held {
         let mut conn = open(&self.engine());
         let begin = match self {
@@ -216,7 +217,7 @@ impl Database {
         Held { _conn: conn }
     }
 
-    /// Removes it; the file goes with its folder.
+    /// Removes the database. A file is deleted with its folder.
     pub fn remove(&self) {
         match self {
             Self::Sqlite(_) => {}
@@ -233,7 +234,7 @@ impl Database {
 fn open(engine: &Engine) -> Conn {
     let mut conn = conn::open(engine, Use::Checkpoint).expect("the database opens");
     if let Conn::Postgres(conn) = &mut conn {
-        // Making a database on a busy machine takes its time.
+        // Creating a database takes a while on a busy machine.
         conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '20s'")
             .expect("settings");
     }

@@ -1,5 +1,5 @@
-//! A device that holds passkeys: an independent implementation of the client's and the authenticator's
-//! half of WebAuthn, with no browser.
+//! A device with passkeys: an independent implementation of the client's and the authenticator's
+//! part of WebAuthn, without a browser.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,10 +27,10 @@ use url::Url;
 use crate::call::{Answer, Call, Method};
 use crate::{Person, Server, Value, json};
 
-/// The page that the servers of the tests are known by.
+/// The origin that the tests' servers are known by.
 pub const PAGE: &str = "http://localhost";
 
-/// A device that holds passkeys, and its browser.
+/// A device with passkeys, and its browser.
 #[derive(Clone)]
 pub struct Device {
     keys: Keys,
@@ -38,7 +38,7 @@ pub struct Device {
     counts: bool,
 }
 
-/// The device as the browser sees it, for one use.
+/// Makes the browser's client of a device, for one use.
 macro_rules! client {
     ($device:expr) => {{
         let device: &Device = $device;
@@ -58,7 +58,7 @@ macro_rules! client {
 }
 
 impl Device {
-    /// One that checks who holds it, and counts.
+    /// Makes a device that verifies its user, and counts.
     pub fn new() -> Self {
         Self {
             keys: Keys::default(),
@@ -67,7 +67,7 @@ impl Device {
         }
     }
 
-    /// One that only knows that somebody touched it.
+    /// Makes the device check presence only, not who the user is.
     #[must_use]
     pub fn without_verification(self) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Device {
         }
     }
 
-    /// One whose passkeys are synchronised: it does not count.
+    /// Makes its passkeys synchronised: they do not count.
     #[must_use]
     pub fn without_counter(self) -> Self {
         Self {
@@ -85,10 +85,10 @@ impl Device {
         }
     }
 
-    /// Makes a passkey, as a page asks for it.
+    /// Creates a passkey, as a page requests it.
     ///
     /// # Errors
-    /// What the device has against it.
+    /// Returns why the device refuses.
     pub async fn create(&self, options: &Value) -> Result<Value, WebauthnError> {
         let options = serde_json::from_value(whole(options)).expect("creation options");
         let made = client!(self)
@@ -97,10 +97,10 @@ impl Device {
         Ok(serde_json::to_value(made).expect("JSON"))
     }
 
-    /// Uses a passkey, as a page asks for it.
+    /// Uses a passkey, as a page requests it.
     ///
     /// # Errors
-    /// What the device has against it.
+    /// Returns why the device refuses.
     pub async fn get(&self, options: &Value) -> Result<Value, WebauthnError> {
         let options = serde_json::from_value(whole(options)).expect("request options");
         let used = client!(self)
@@ -109,8 +109,8 @@ impl Device {
         Ok(serde_json::to_value(used).expect("JSON"))
     }
 
-    /// Uses a passkey, rightly signed, with client data in which a member is another: what a browser
-    /// never does, and malware or a page in between may try.
+    /// Uses a passkey and signs correctly, but with one member of the client data changed. A
+    /// browser never does this; malware or a page in between may try.
     pub async fn get_forged(&self, options: &Value, member: &str, value: Value) -> Value {
         let mut client_data = json!({
             "type": "webauthn.get",
@@ -131,8 +131,8 @@ impl Device {
         answer
     }
 
-    /// Makes a passkey, with client data in which a member is another: attested by nobody, nothing signs
-    /// them.
+    /// Creates a passkey with one member of the client data changed. Nothing signs them, since
+    /// there is no attestation.
     pub async fn create_forged(&self, options: &Value, member: &str, value: Value) -> Value {
         let mut made = self.create(options).await.expect("a passkey");
         let text = made["response"]["clientDataJSON"].as_str();
@@ -146,8 +146,8 @@ impl Device {
         made
     }
 
-    /// Uses the newest passkey as an authenticator does that says these flags and this count (WebAuthn
-    /// §6.1): rightly signed.
+    /// Uses the newest passkey, correctly signed, like an authenticator that reports these flags
+    /// and this counter (WebAuthn §6.1).
     pub fn get_with_flags(&self, options: &Value, flags: u8, counter: u32) -> Value {
         let client_data = json!({
             "type": "webauthn.get",
@@ -175,12 +175,12 @@ impl Device {
         })
     }
 
-    /// Its passkeys.
+    /// Returns its passkeys.
     pub fn keys(&self) -> MutexGuard<'_, Vec<Passkey>> {
         self.keys.all()
     }
 
-    /// Sets the counter of its passkeys: what a copy of them does.
+    /// Sets the counter of its passkeys, as a copy of them might.
     pub fn set_counter(&self, counter: u32) {
         for key in self.keys().iter_mut() {
             key.counter = Some(counter);
@@ -194,7 +194,7 @@ impl Default for Device {
     }
 }
 
-/// What `create` and `get` take, of a whole one or of its `publicKey`.
+/// Returns the whole options that `create` and `get` take, even if given only `publicKey`.
 fn whole(options: &Value) -> Value {
     match options.get("publicKey") {
         Some(_) => options.clone(),
@@ -202,7 +202,7 @@ fn whole(options: &Value) -> Value {
     }
 }
 
-/// Signs as the private key of a passkey (ES256).
+/// Signs with the private key of a passkey (ES256).
 fn signature(key: &CoseKey, message: &[u8]) -> Vec<u8> {
     // RFC 9053 §7.1.1: x, y and d.
     let part = |label: i64| {
@@ -224,7 +224,8 @@ fn page() -> Url {
     Url::parse(PAGE).expect("an origin")
 }
 
-/// The passkeys, newest last; unlike the crate's own store it finds them without a list of ids too.
+/// The passkeys, newest last. Unlike the crate's own store, it also finds them without a list of
+/// ids.
 #[derive(Clone, Default)]
 struct Keys(Arc<Mutex<Vec<Passkey>>>);
 
@@ -287,7 +288,7 @@ impl CredentialStore for Keys {
     }
 }
 
-/// Who holds the device: always there, and recognised if it is asked to and can.
+/// The user of the device: always present, and recognised if the device can and is asked to.
 struct Holder {
     verifies: bool,
 }
@@ -321,13 +322,13 @@ impl UserValidationMethod for Holder {
 }
 
 impl Person {
-    /// Begins to add a passkey.
+    /// Starts adding a passkey.
     pub fn begin_passkey(&self, name: &str) -> Call {
         let body = json!({ "method": "passkey", "password": self.password, "name": name });
         self.post("/identity/mfa/setup", &body)
     }
 
-    /// Makes a passkey on a device, to the end.
+    /// Adds a passkey with a device, to the end.
     pub async fn add_passkey(&self, device: &Device) -> Answer {
         let begun = self.begin_passkey("Key").await.is(200);
         let made = device.create(&begun["publicKey"]).await.expect("a passkey");
@@ -336,14 +337,14 @@ impl Person {
         verify.await.is(200)
     }
 
-    /// Signs in with the password and a passkey of a device: the answer.
+    /// Signs in with the password and a passkey of a device. Returns the answer.
     pub async fn sign_in_by(&self, device: &Device) -> Answer {
         let (token, options) = self.asked_for_passkey().await;
         let used = device.get(&options).await.expect("an assertion");
         self.server.verify_passkey("mfa/login", &token, &used).await
     }
 
-    /// Types the password, and is asked for a passkey: the `mfaToken` and the options.
+    /// Sends the password, and is asked for a passkey. Returns the `mfaToken` and the options.
     pub async fn asked_for_passkey(&self) -> (String, Value) {
         let token = self.begin_sign_in().await;
         let options = self.server.passkey_options(&token).await.is(200);
@@ -352,14 +353,14 @@ impl Person {
 }
 
 impl Server {
-    /// Begins to sign in by a passkey alone: the token and the options.
+    /// Starts a sign-in with a passkey alone. Returns the token and the options.
     pub async fn asked_for_any_passkey(&self) -> (String, Value) {
         let path = "/identity/passkey/options";
         let begun = self.call(Method::POST, path).await.is(200);
         (begun.text("passkeyToken"), begun["publicKey"].clone())
     }
 
-    /// Signs in by a passkey alone.
+    /// Signs in with a passkey alone.
     pub fn sign_in_by_passkey(&self, passkey_token: &str, credential: &Value) -> Call {
         let body = json!({ "passkeyToken": passkey_token, "credential": credential });
         self.post("/identity/passkey/login", &body)

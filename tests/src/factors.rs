@@ -1,18 +1,18 @@
-//! What people do with several methods: recovery codes, mailed links, passkeys, stepping up.
+//! What people do with several methods: recovery codes, mailed links, passkeys, step-up.
 
 use crate::call::{Answer, Call, Method};
 use crate::{Authenticator, Person, Server, Value, json};
 
 impl Person {
-    /// Lists their methods.
+    /// Lists the methods.
     pub fn methods(&self) -> Call {
         self.get("/identity/mfa/methods")
     }
 
-    /// The method of this kind or name, as it is listed.
+    /// Returns the method of this kind or name from the list.
     ///
     /// # Panics
-    /// When there is none.
+    /// Panics if there is none.
     pub async fn factor(&self, word: &str) -> Value {
         let list = self.methods().await.is(200);
         let mut all = list["factors"].as_array().expect("a list").iter();
@@ -22,19 +22,19 @@ impl Person {
             .clone()
     }
 
-    /// The id of the method of this kind or name.
+    /// Returns the id of the method of this kind or name.
     pub async fn factor_id(&self, word: &str) -> String {
         let factor = self.factor(word).await;
         factor["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Begins setting up a method under a name.
+    /// Starts setting up a method under a name.
     pub fn begin_setup_named(&self, method: &str, name: &str) -> Call {
         let body = json!({ "method": method, "password": self.password, "name": name });
         self.post("/identity/mfa/setup", &body)
     }
 
-    /// Sets up an app under a name, to the end; `authenticator` stays what it is.
+    /// Sets up an app under a name, to the end. `authenticator` is not changed.
     pub async fn add_authenticator(&self, name: &str) -> Authenticator {
         let begun = self.begin_setup_named("authenticator", name).await.is(200);
         let mut app = Authenticator::new(&begun.text("secret"));
@@ -57,7 +57,7 @@ impl Person {
             .json(&json!({ "name": name }))
     }
 
-    /// Has sign-in start with a method.
+    /// Makes a method the primary one.
     pub fn prefer(&self, factor_id: &str) -> Call {
         let path = format!("/identity/mfa/methods/{factor_id}/primary");
         self.call(Method::POST, &path)
@@ -68,7 +68,7 @@ impl Person {
         self.call(Method::POST, "/identity/mfa/recovery-codes")
     }
 
-    /// New recovery codes.
+    /// Returns new recovery codes.
     pub async fn recovery_codes(&self) -> Vec<String> {
         let answer = self.new_recovery_codes().await.is(201);
         let codes = answer["recoveryCodes"].as_array().expect("a list").iter();
@@ -77,18 +77,18 @@ impl Person {
             .collect()
     }
 
-    /// Begins to step up.
+    /// Starts a step-up.
     pub fn begin_step_up(&self, body: &Value) -> Call {
         self.post("/identity/step-up", body)
     }
 
-    /// Finishes stepping up with a code.
+    /// Finishes a step-up with a code.
     pub fn verify_step_up(&self, mfa_token: &str, code: &str) -> Call {
         let body = json!({ "mfaToken": mfa_token, "code": code });
         self.post("/identity/step-up/verify", &body)
     }
 
-    /// Steps up with the app, and keeps the new token.
+    /// Steps up with the app, and stores the new token.
     pub async fn step_up(&mut self) -> Answer {
         let begun = self
             .begin_step_up(&json!({ "method": "authenticator" }))
@@ -102,18 +102,18 @@ impl Person {
 }
 
 impl Server {
-    /// Presses the button of a mailed link's page.
+    /// Presses the button on the page of a mailed link.
     pub fn open_link(&self, token: &str) -> Call {
         self.post("/identity/mfa/magic-link", &json!({ "token": token }))
     }
 
-    /// Asks for the options of a passkey for a sign-in.
+    /// Asks for the options of a passkey, for a sign-in.
     pub fn passkey_options(&self, mfa_token: &str) -> Call {
         let body = json!({ "mfaToken": mfa_token });
         self.post("/identity/mfa/login/passkey-options", &body)
     }
 
-    /// Finishes a step with a passkey, at one of the operations that take a credential.
+    /// Finishes a step with a passkey, at an operation that takes a credential.
     pub fn verify_passkey(&self, step: &str, mfa_token: &str, credential: &Value) -> Call {
         let body = json!({ "mfaToken": mfa_token, "credential": credential });
         self.post(&format!("/identity/{step}/verify-passkey"), &body)

@@ -1,4 +1,4 @@
-//! Access tokens that somebody else made: foreign keys, foreign algorithms, changed claims.
+//! Forged access tokens: foreign keys, foreign algorithms, changed claims.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -7,12 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::Value;
 
-/// The head of a token.
+/// Returns the header of a token.
 pub fn head(token: &str) -> Value {
     part(token, 0)
 }
 
-/// The claims of a token.
+/// Returns the claims of a token.
 pub fn claims(token: &str) -> Value {
     part(token, 1)
 }
@@ -27,7 +27,7 @@ fn print(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// The same claims and head, signed by a key that the server does not know.
+/// Signs the same header and claims with a key that the server does not know.
 pub fn by_foreign_key(token: &str) -> String {
     let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
     let key = EncodingKey::from_ed_der(document.as_ref());
@@ -37,7 +37,8 @@ pub fn by_foreign_key(token: &str) -> String {
     encode(&header, &claims(token), &key).expect("a token")
 }
 
-/// The same claims, signed with the server's public key as if it were a shared secret (RFC 8725 §2.1).
+/// Signs the same claims with the server's public key, as if it were a shared secret (RFC 8725
+/// §2.1).
 pub fn by_public_key_as_secret(token: &str, public: &str) -> String {
     let mut header = Header::new(Algorithm::HS256);
     header.kid = head(token)["kid"].as_str().map(str::to_owned);
@@ -50,14 +51,14 @@ pub fn by_public_key_as_secret(token: &str, public: &str) -> String {
     .expect("a token")
 }
 
-/// The same claims, signed by nobody, under an algorithm of this name.
+/// Removes the signature, and names this algorithm.
 pub fn unsigned(token: &str, algorithm: &str) -> String {
     let mut head = head(token);
     head["alg"] = Value::from(algorithm);
     format!("{}.{}.", print(&head), print(&claims(token)))
 }
 
-/// The same signature under other claims.
+/// Changes a claim and keeps the signature.
 pub fn with_claim(token: &str, claim: &str, value: impl Into<Value>) -> String {
     let mut claims = claims(token);
     claims[claim] = value.into();
@@ -65,7 +66,7 @@ pub fn with_claim(token: &str, claim: &str, value: impl Into<Value>) -> String {
     format!("{}.{}.{}", parts[0], print(&claims), parts[2])
 }
 
-/// The same signature under another head.
+/// Changes a member of the header and keeps the signature.
 pub fn with_head(token: &str, member: &str, value: impl Into<Value>) -> String {
     let mut head = head(token);
     head[member] = value.into();

@@ -1,4 +1,5 @@
-//! A gateway for text messages: an HTTP server that keeps what it is handed, with an answer of the test's choice.
+//! A gateway for text messages: an HTTP server that stores its requests and gives the answers that
+//! a test chooses.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,42 +15,42 @@ use crate::{Value, logs};
 /// What the gateway does with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Takes it, as Twilio does: 201.
+    /// Accepts it with 201, as Twilio does.
     Take,
-    /// Answers this.
+    /// Answers this status and body.
     Answer(u16, &'static str),
-    /// Reads it, and says nothing.
+    /// Reads it and does not answer.
     Hang,
 }
 
-/// A request as it came.
+/// A request, as it arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: String,
     /// The path, with its query.
     pub path: String,
-    /// The headers, their names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
 }
 
 impl Request {
-    /// A header; empty when it is not there.
+    /// Returns a header; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// A field of the form that the body is; empty when it is not there.
+    /// Returns a field of a form body; empty if it is missing.
     pub fn field(&self, name: &str) -> String {
         let fields = reqwest::Url::parse(&format!("http://x/?{}", self.body)).expect("a form");
         let found = fields.query_pairs().find(|(known, _)| known == name);
         found.map_or_else(String::new, |(_, value)| value.into_owned())
     }
 
-    /// The text of the message, whichever the form of the body.
+    /// Returns the text of the message, from either form of body.
     pub fn text(&self) -> String {
         match serde_json::from_str::<Value>(&self.body) {
             Ok(body) => body["body"].as_str().unwrap_or_default().to_owned(),
@@ -57,7 +58,7 @@ impl Request {
         }
     }
 
-    /// Whom it is for, whichever the form of the body.
+    /// Returns the receiver, from either form of body.
     pub fn to(&self) -> String {
         match serde_json::from_str::<Value>(&self.body) {
             Ok(body) => body["to"].as_str().unwrap_or_default().to_owned(),
@@ -65,7 +66,7 @@ impl Request {
         }
     }
 
-    /// The code that the text begins with.
+    /// Returns the code at the beginning of the text.
     pub fn code(&self) -> String {
         self.text()
             .chars()
@@ -74,10 +75,10 @@ impl Request {
     }
 }
 
-/// A gateway.
+/// A gateway for text messages.
 #[derive(Clone)]
 pub struct Gateway {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -87,12 +88,12 @@ struct State {
     taken: Vec<Request>,
     refused: Vec<Request>,
     replies: VecDeque<Reply>,
-    /// How many of the taken ones a test has asked for.
+    /// How many of the accepted messages a test has read.
     read: usize,
 }
 
 impl Gateway {
-    /// Starts one; it ends with the test's runtime.
+    /// Starts a gateway. It ends with the test's runtime.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -104,37 +105,37 @@ impl Gateway {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let gateway = accepting.clone();
-                // A client that hangs up ends its conversation, and nothing else.
+                // A client that hangs up ends its conversation and nothing else.
                 tokio::spawn(async move { gateway.talk(stream).await.ok() });
             }
         });
         gateway
     }
 
-    /// Where it answers.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Does this with the requests that come next, one each, and then takes them again.
+    /// Sets the replies to the next requests, one each. Then it accepts requests again.
     pub fn replies(&self, replies: &[Reply]) {
         self.state().replies.extend(replies);
     }
 
-    /// The messages taken so far.
+    /// Returns the messages accepted so far.
     pub fn taken(&self) -> Vec<Request> {
         self.state().taken.clone()
     }
 
-    /// The requests that were read and not taken.
+    /// Returns the requests that were read and not accepted.
     pub fn refused(&self) -> Vec<Request> {
         self.state().refused.clone()
     }
 
-    /// The next message that was not asked for yet.
+    /// Waits for the next message that the test has not read.
     ///
     /// # Panics
-    /// When none comes in time.
+    /// Panics if none arrives in time.
     pub async fn next(&self) -> Request {
         until("a text message", async || {
             let mut state = self.state();
@@ -145,7 +146,7 @@ impl Gateway {
         .await
     }
 
-    /// The code of the next message.
+    /// Returns the code of the next message.
     pub async fn code(&self) -> String {
         self.next().await.code()
     }

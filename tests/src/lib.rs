@@ -1,4 +1,5 @@
-//! What the contract tests are written in: real servers, a held clock, caught mail, and a checker of every answer.
+//! The tools of the contract tests: real servers, a held clock, caught mail, and a check of every
+//! answer.
 
 #![expect(
     clippy::expect_used,
@@ -6,6 +7,7 @@
     reason = "this crate serves tests alone, and a test fails by panicking"
 )]
 
+pub mod account;
 pub mod browser;
 pub mod call;
 pub mod contract;
@@ -41,5 +43,5 @@ pub use server::Server;
 pub use suite::Test;
 pub use totp::Authenticator;
 
-/// The password of everybody, unless a test is about passwords.
+/// Everybody's password, unless a test is about passwords.
 pub const PASSWORD: &str = "correct horse battery staple";

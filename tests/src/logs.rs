@@ -1,4 +1,4 @@
-//! What the servers log, all of it, and the secrets that must be in none of it.
+//! Captures all that the servers log, and checks that no secret is in it.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Members of requests that are secrets, whoever sends them.
+/// Members of requests that are secrets, in every operation.
 const SECRET_INPUTS: [&str; 11] = [
     "password",
     "code",
@@ -26,15 +26,15 @@ const SECRET_INPUTS: [&str; 11] = [
     "token",
 ];
 
-/// Shorter ones would be found by chance in ids and times.
+/// The shortest secret to search for: shorter ones would appear by chance in ids and times.
 const SHORTEST: usize = 16;
 
-/// Everything of ours and of what we use on the way to the mail server and the database, however
-/// chatty; what is left out is the tests' own client.
+/// Logs everything of ours, and of the libraries on the way to the mail server and the database, at
+/// any level. Only the tests' own client is left out.
 const FILTER: &str =
     "trace,hyper=off,hyper_util=off,reqwest=off,h2=off,thirtyfour=off,mio=off,tokio=off";
 
-/// Where the log goes.
+/// Writes into the captured log.
 struct Kept;
 
 impl Write for Kept {
@@ -51,18 +51,19 @@ impl Write for Kept {
     }
 }
 
-/// Keeps all that is logged from now on, by any server of this process.
+/// Captures all that is logged from now on by any server of this process.
 pub fn capture() {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(FILTER))
         .with_ansi(false)
         .with_writer(|| Kept)
         .finish();
-    // Refused when somebody else did it before: then there is nothing to judge, and `judge` says so.
+    // Fails if another subscriber was set before. Then there is nothing to check, and `judge` says
+    // so.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// All lines logged so far that hold `text`.
+/// Returns all lines logged so far that contain `text`.
 pub fn lines_with(text: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let all = String::from_utf8_lossy(&lines);
@@ -72,7 +73,7 @@ pub fn lines_with(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Remembers a secret. Of long ones the end counts too: that is where the random part is.
+/// Remembers a secret. Of long ones it also remembers the end, which is the random part.
 pub fn secret(text: &str) {
     let mut secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
     if text.len() >= SHORTEST {
@@ -93,12 +94,12 @@ pub fn code(code: &str) {
     secrets.insert(code.to_owned());
 }
 
-/// Remembers what a request holds.
+/// Remembers the secrets in a request.
 pub fn secrets_of_request(body: &Value) {
     secrets_of_answer(body, &SECRET_INPUTS);
 }
 
-/// Remembers the members of these names, at any depth, and every text of one that is a list.
+/// Remembers the members with these names, at any depth, including every text in a list.
 pub fn secrets_of_answer(body: &Value, names: &[&str]) {
     for (name, value) in body.as_object().into_iter().flatten() {
         match (names.contains(&name.as_str()), value) {
@@ -116,10 +117,10 @@ pub fn secrets_of_answer(body: &Value, names: &[&str]) {
     }
 }
 
-/// Judges all lines logged so far.
+/// Checks all lines logged so far.
 ///
 /// # Errors
-/// Says which line holds which secret.
+/// Reports which line contains which secret.
 pub fn judge() -> Result<String, String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +133,7 @@ pub fn judge() -> Result<String, String> {
     Ok(format!("{count} lines, {} secrets", secrets.len()))
 }
 
-/// Which secret is in which line.
+/// Finds the secrets that appear in lines.
 fn found(lines: &[u8], secrets: &[String]) -> Result<BTreeSet<String>, String> {
     let patterns = AhoCorasick::new(secrets).map_err(|error| error.to_string())?;
     let mut found = BTreeSet::new();
@@ -156,7 +157,7 @@ fn found(lines: &[u8], secrets: &[String]) -> Result<BTreeSet<String>, String> {
     Ok(found)
 }
 
-/// Whether what is found is a word of its own, and not a piece of an id or a time.
+/// Tells whether a match is a word of its own, not part of an id or a time.
 fn stands_alone(lines: &[u8], start: usize, end: usize) -> bool {
     let part = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'))

@@ -5,9 +5,9 @@ use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
 /// A mail that arrived.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// Whom the envelope names.
+    /// The receiver on the envelope.
     pub to: String,
-    /// Whom the envelope says it is from.
+    /// The sender on the envelope.
     pub from: String,
     /// The subject.
     pub subject: String,
@@ -20,10 +20,10 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// Reads a message.
+    /// Parses a message.
     ///
     /// # Panics
-    /// When it is none, or has no text/plain part.
+    /// Panics if it is not a message, or has no text/plain part.
     pub fn read(from: &str, to: &str, raw: &[u8]) -> Self {
         let parsed = parse_mail(raw).expect("a mail");
         let header = |name: &str| parsed.headers.get_first_value(name).unwrap_or_default();
@@ -41,13 +41,13 @@ impl Mail {
         }
     }
 
-    /// A header of it.
+    /// Returns a header.
     pub fn header(&self, name: &str) -> Option<String> {
         let parsed = parse_mail(&self.raw).expect("a mail");
         parsed.headers.get_first_value(name)
     }
 
-    /// The code, if it carries one: unbroken digits, a line of their own.
+    /// Returns the code, if there is one: digits on a line of their own.
     pub fn code(&self) -> Option<String> {
         let code = |line: &&str| {
             (6..=10).contains(&line.len()) && line.bytes().all(|byte| byte.is_ascii_digit())
@@ -55,7 +55,7 @@ impl Mail {
         self.text.lines().find(code).map(str::to_owned)
     }
 
-    /// The token of the link, if it carries one: what stands behind the `#`, on a line of its own.
+    /// Returns the link's token, if there is one: what follows the `#`, on a line of its own.
     pub fn link(&self) -> Option<String> {
         let links = self.text.lines().filter(|line| line.starts_with("http"));
         let token = links.filter_map(|line| line.split_once('#')).next();

@@ -1,11 +1,11 @@
-//! Somebody with an account, and what such people do.
+//! A user with an account, and what such users do.
 
 use countersign::clock::Clock;
 
 use crate::call::{Answer, Call, Method};
 use crate::{Authenticator, PASSWORD, Server, Value, json};
 
-/// Somebody with an account on a server, signed in.
+/// A user with an account on a server, signed in.
 #[derive(Clone)]
 pub struct Person {
     /// The server.
@@ -23,7 +23,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Somebody who got this answer.
+    /// Makes the user who got this answer.
     pub fn signed_in(server: &Server, email: &str, answer: &Answer) -> Self {
         Self {
             server: server.clone(),
@@ -35,18 +35,18 @@ impl Person {
         }
     }
 
-    /// Keeps the tokens of this answer.
+    /// Stores the tokens of this answer.
     pub fn keep(&mut self, answer: &Answer) {
         self.access_token = answer.text("accessToken");
         self.refresh_token = answer.text("refreshToken");
     }
 
-    /// The clock that they and the server go by.
+    /// Returns the clock that they share with the server.
     pub fn clock(&self) -> &Clock {
         &self.server.clock
     }
 
-    /// Calls with their bearer.
+    /// Starts a call with their bearer.
     pub fn call(&self, method: Method, path: &str) -> Call {
         self.server.call(method, path).bearer(&self.access_token)
     }
@@ -61,30 +61,30 @@ impl Person {
         self.call(Method::GET, path)
     }
 
-    /// Looks at themselves.
+    /// Reads their own account.
     pub fn me(&self) -> Call {
         self.get("/identity/me")
     }
 
-    /// Types address and password.
+    /// Sends address and password.
     pub fn login(&self) -> Call {
         self.server.login(&self.email, &self.password)
     }
 
-    /// Types address and password, and is asked for a second factor: the `mfaToken`.
+    /// Sends address and password, and is asked for a second factor. Returns the `mfaToken`.
     pub async fn begin_sign_in(&self) -> String {
         let answer = self.login().await.is(200);
         assert_eq!(answer["mfaRequired"], true, "{}", answer.text);
         answer.text("mfaToken")
     }
 
-    /// Types address and password while no code may be sent: the sign-in is begun, says so, and asking
-    /// for its code is refused with this; what was asked.
+    /// Sends address and password while no code may be sent. The sign-in starts and says so, and
+    /// asking for its code is refused with this code. Returns the answer of the sign-in.
     pub async fn begin_unsent(&self, code: &str) -> Answer {
         self.begin_unsent_for(code).await.0
     }
 
-    /// The same, with the refusal.
+    /// Does the same, and returns the refusal too.
     pub async fn begin_unsent_for(&self, code: &str) -> (Answer, Answer) {
         let asked = self.login().await.is(200);
         let message = asked.text("message");
@@ -93,7 +93,7 @@ impl Person {
         (asked, again.refused(429, code))
     }
 
-    /// Signs in, with the app if one is set up, and keeps the tokens.
+    /// Signs in, with the app if there is one, and stores the tokens.
     pub async fn sign_in(&mut self) -> Answer {
         let mut answer = self.login().await.is(200);
         if answer["mfaRequired"] == true {
@@ -113,28 +113,28 @@ impl Person {
         self.call(Method::POST, "/identity/logout")
     }
 
-    /// A code of their app that they did not type in yet.
+    /// Returns a code of their app that they have not used yet.
     ///
     /// # Panics
-    /// When they have no app.
+    /// Panics if they have no app.
     pub fn fresh_code(&mut self) -> String {
         let clock = self.server.clock.clone();
         self.app().fresh_code(&clock)
     }
 
-    /// The code that their app shows now.
+    /// Returns the code that their app shows now.
     ///
     /// # Panics
-    /// When they have no app.
+    /// Panics if they have no app.
     pub fn code(&mut self) -> String {
         let clock = self.server.clock.clone();
         self.app().code(&clock)
     }
 
-    /// A code that their app does not show.
+    /// Returns a code that their app does not show.
     ///
     /// # Panics
-    /// When they have no app.
+    /// Panics if they have no app.
     pub fn wrong_code(&self) -> String {
         self.authenticator
             .as_ref()
@@ -146,7 +146,7 @@ impl Person {
         self.authenticator.as_mut().expect("an app")
     }
 
-    /// Begins setting up a method.
+    /// Starts setting up a method.
     pub fn begin_setup(&self, method: &str) -> Call {
         self.post(
             "/identity/mfa/setup",
@@ -154,7 +154,7 @@ impl Person {
         )
     }
 
-    /// Begins turning a method off.
+    /// Starts turning a method off.
     pub fn begin_disable(&self, method: &str) -> Call {
         self.post(
             "/identity/mfa/disable",
@@ -162,7 +162,7 @@ impl Person {
         )
     }
 
-    /// Sets up an app, to the end. Its first code is spent then.
+    /// Sets up an app, to the end. Its first code is used up then.
     pub async fn enable_authenticator(&mut self) {
         let begun = self.begin_setup("authenticator").await.is(200);
         self.authenticator = Some(Authenticator::new(&begun.text("secret")));
@@ -183,7 +183,7 @@ impl Person {
             .is(200);
     }
 
-    /// Makes an API key with these scopes.
+    /// Creates an API key with these scopes.
     pub async fn api_key(&self, scopes: &[&str]) -> String {
         let body = json!({ "name": "a service", "scopes": scopes });
         self.post("/identity/api-keys", &body)

@@ -1,21 +1,22 @@
-//! Addresses for servers that a test starts, stops and starts again, so that nobody takes them meanwhile.
+//! Addresses for servers that a test starts, stops and starts again. Nobody takes them meanwhile.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below what Linux (32,768) and others (49,152) hand out to whoever asks for any port: neither a
-/// connection nor a server of another test is given one of these by chance.
+/// Below the range from which Linux (32,768) and others (49,152) assign ports: no connection or
+/// server of another test gets one of these by chance.
 const FIRST: u16 = 20_000;
 const LAST: u16 = 32_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// An address of this machine at which nobody listens, and which no other test of this run is given.
+/// Returns an address of this machine where nobody listens and which no other test of this run
+/// gets.
 ///
 /// # Panics
-/// When none is left.
+/// Panics if none is left.
 pub fn of_ones_own() -> SocketAddr {
-    // Two runs side by side begin at different places.
+    // Two runs at the same time start at different places.
     let begin = std::process::id() * 97;
     (FIRST..LAST)
         .map(|_| {

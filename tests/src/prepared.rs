@@ -1,14 +1,15 @@
-//! Watches which statements a server on SQLite parses more than once over one connection: parsing costs more than running.
+//! Finds statements that a server on SQLite parses more than once over one connection: parsing
+//! costs more than running.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 
-/// How often each statement was parsed once more.
+/// How often each statement was parsed again.
 static AGAIN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
-/// What may be parsed each time it is run.
+/// Statements that may be parsed on each run.
 const MAY: [&str; 12] = [
     "BEGIN",
     "COMMIT",
@@ -16,25 +17,25 @@ const MAY: [&str; 12] = [
     "SAVEPOINT",
     "RELEASE",
     "PRAGMA",
-    // Lists of as many users as a page of them has: each length is another statement.
+    // Lists of users. They are as long as a page, and each length is a different statement.
     "IN (",
-    // What the hourly round looks for, and forgets.
+    // Statements of the hourly purge.
     "AS gone FROM",
     "WHERE NOT EXISTS",
-    // The sandbox beginning anew.
+    // The sandbox, when it is reset.
     "/* reset */",
-    // The start's own.
+    // Statements of the start.
     "__diesel_schema_migrations",
     "sqlite_master",
 ];
 
-/// Has every connection that is opened from now on watched.
+/// Watches every connection that is opened from now on.
 pub fn watch() {
     set_default_instrumentation(|| Some(Box::new(Watch::default())))
         .expect("nobody holds the lock");
 }
 
-/// What one connection has run.
+/// The statements of one connection.
 #[derive(Default)]
 struct Watch {
     elsewhere: bool,
@@ -72,10 +73,10 @@ impl Watch {
     }
 }
 
-/// Whether no statement was parsed more than once.
+/// Checks that no statement was parsed more than once.
 ///
 /// # Errors
-/// The statements that were, with how often.
+/// Returns the statements that were, with their counts.
 pub fn judge() -> Result<String, String> {
     let again = AGAIN.lock().expect("no test panics in here");
     if again.is_empty() {

@@ -1,6 +1,7 @@
-//! The command line as a process of its own, for what only a process has: standard error, signals, limits of the system.
+//! Runs the command line in a process of its own, for what only a process has: standard error,
+//! signals, limits of the system.
 //!
-//! The process is this test program once more, which then is the server and nothing else.
+//! The process is this test program, started again as the server and nothing else.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,22 +18,22 @@ use crate::call::{Call, Method};
 use crate::waiting::{PATIENCE, until};
 use crate::{PASSWORD, Value, port, suite};
 
-/// Says to this program that it is the command line.
+/// Tells this program that it is the command line.
 const AS_COUNTERSIGN: &str = "CONTRACT_TESTS_AS_COUNTERSIGN";
 
 /// A server in a process of its own, with its data in a folder of its own.
 pub struct Process {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     child: Child,
     http: reqwest::Client,
     folder: Arc<TempDir>,
 }
 
-/// What the command line ends with, if this process is to be it.
+/// Runs the command line if this process was started for that. Returns its exit code.
 ///
 /// # Panics
-/// When there is no runtime to be had.
+/// Panics if there is no runtime.
 pub fn as_countersign() -> Option<ExitCode> {
     std::env::var_os(AS_COUNTERSIGN)?;
     let runtime = Builder::new_current_thread().enable_all().build();
@@ -41,11 +42,11 @@ pub fn as_countersign() -> Option<ExitCode> {
 }
 
 impl Process {
-    /// Starts `serve` with these settings (as in the environment, without `COUNTERSIGN_`), and waits
-    /// until it answers. Nobody reads its standard error but through [`Process::log`].
+    /// Starts `serve` with these settings (as in the environment, without `COUNTERSIGN_`), and
+    /// waits until it answers. Only [`Process::log`] reads its standard error.
     ///
     /// # Panics
-    /// When it does not answer in time.
+    /// Panics if it does not answer in time.
     pub async fn serve(settings: &[(&str, &str)]) -> Self {
         let folder = Arc::new(TempDir::new().expect("a folder"));
         let address = port::of_ones_own();
@@ -59,7 +60,7 @@ impl Process {
             .build()
             .expect("a client");
         until("a server", async || {
-            // It listens before its database is there, so that only an answer says that it serves.
+            // It listens before it has its database, so only an answer shows that it serves.
             let answered = http.get(format!("http://{address}/healthz")).send().await;
             answered.is_ok().then_some(())
         })
@@ -77,20 +78,20 @@ impl Process {
         run(self.folder.path(), self.address, arguments).await
     }
 
-    /// Begins another subcommand with the settings of this server.
+    /// Starts another subcommand with the settings of this server.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if it cannot be started.
     pub fn begin(&self, arguments: &[&str]) -> Child {
         let mut command = command(self.folder.path(), self.address, &[]);
         command.args(arguments).stdout(Stdio::piped());
         command.spawn().expect("a process")
     }
 
-    /// Makes an account with [`PASSWORD`], as the operator does.
+    /// Creates an account with [`PASSWORD`], as the operator does.
     ///
     /// # Panics
-    /// When it is refused.
+    /// Panics if it is refused.
     pub async fn user(&self, email: &str) {
         let line = self.folder.path().join("password");
         std::fs::write(&line, format!("{PASSWORD}\n")).expect("a file");
@@ -103,12 +104,12 @@ impl Process {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Where it runs: its data is in `data` there.
+    /// Returns the folder it runs in. Its data is in `data` there.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Begins a call.
+    /// Starts a call.
     pub fn call(&self, method: Method, path: &str) -> Call {
         Call::new(
             &self.http,
@@ -128,15 +129,15 @@ impl Process {
         self.call(Method::POST, path).json(body)
     }
 
-    /// Its number, for the tools of the system.
+    /// Returns its process id, for the tools of the system.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Runs a tool of the system on it.
+    /// Runs a system tool on it.
     ///
     /// # Panics
-    /// When the tool fails.
+    /// Panics if the tool fails.
     pub fn tool(&self, program: &str, arguments: &[&str]) {
         let status = Command::new(program).args(arguments).status();
         assert!(status.expect(program).success(), "{program} {arguments:?}");
@@ -147,19 +148,19 @@ impl Process {
         self.tool("kill", &["-TERM", &self.id().to_string()]);
     }
 
-    /// Its standard error, to be read from now on, or never.
+    /// Returns its standard error, for reading from now on, or never.
     ///
     /// # Panics
-    /// When somebody has it.
+    /// Panics if it was taken before.
     pub fn log(&mut self) -> File {
         let error = self.child.stderr.take().expect("standard error");
         File::from(std::os::fd::OwnedFd::from(error))
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it ends on its own.
     ///
     /// # Panics
-    /// When it does not end in time.
+    /// Panics if it does not end in time.
     pub async fn ended(&mut self) -> ExitStatus {
         until("the end of the process", async || {
             self.child.try_wait().expect("a process")
@@ -168,7 +169,7 @@ impl Process {
     }
 }
 
-/// The command line as a program that a full file (RLIMIT_FSIZE) does not end.
+/// Makes the command of a program that survives writing to a full file (RLIMIT_FSIZE).
 fn command(folder: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new("/bin/sh");
     let given = settings
@@ -190,11 +191,11 @@ fn command(folder: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Com
     command
 }
 
-/// Runs a subcommand that ends, for the server that listens at `address` with its data in `folder`:
-/// whether it went well, and what it said.
+/// Runs a subcommand to its end, for the server that listens at `address` with its data in
+/// `folder`. Returns whether it succeeded, and its output.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 pub async fn run(
     folder: impl AsRef<Path>,
     address: SocketAddr,
@@ -222,10 +223,10 @@ pub async fn ended(
     (output.status.code(), said)
 }
 
-/// What is to be read up to the end, line by line, read beside the test.
+/// Reads lines to the end while the test goes on.
 ///
 /// # Panics
-/// When it cannot be read, or is no text.
+/// Panics if it cannot be read, or is not text.
 pub async fn lines(mut from: File) -> Vec<String> {
     let read = spawn_blocking(move || {
         let mut text = String::new();
@@ -238,7 +239,7 @@ pub async fn lines(mut from: File) -> Vec<String> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -1,12 +1,13 @@
-//! Schemas of OpenAPI 3.0 as JSON Schema 2020-12, closed, so that a field that the contract does not know is found.
+//! Converts schemas of OpenAPI 3.0 to JSON Schema 2020-12. They are closed, so that a field missing
+//! in the contract is found.
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
-/// Compiles a schema of a document whose components are `components` (already [`translated`]).
+/// Compiles a schema of a document. `components` are the document's, already [`translated`].
 ///
 /// # Panics
-/// When the schema is not one.
+/// Panics if the schema is not valid.
 pub fn compile(schema: &Value, components: &Value) -> Validator {
     let whole = json!({ "allOf": [translated(schema)], "components": components });
     jsonschema::options()
@@ -49,7 +50,7 @@ fn object(members: &Map<String, Value>) -> Map<String, Value> {
             }
         }
     }
-    // Answers may gain fields for clients, but not for the server: what it sends is declared.
+    // The contract lets answers gain fields, but the server must declare all it sends.
     let closed = result.get("type") == Some(&json!("object"))
         && result.get("properties").is_some_and(Value::is_object);
     if closed {

@@ -1,4 +1,5 @@
-//! A real server for one test: a free port, a held clock, seeded chance, a database of its own, mail caught.
+//! A real server for one test: a free port, a held clock, seeded randomness, a database of its own,
+//! and caught mail.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -23,21 +24,21 @@ use crate::smtp::Sink;
 use crate::waiting::until;
 use crate::{PASSWORD, Person, Value, json, suite};
 
-/// When every test begins: 2026-11-22T14:00:07Z, seven seconds into a step.
+/// The time at which every test begins: 2026-11-22T14:00:07Z, seven seconds into a TOTP step.
 pub const START: i64 = 1_795_356_007;
 
-/// A running server; clones are the same one.
+/// A running server. Clones share it.
 #[derive(Clone)]
 pub struct Server {
     /// Its clock, which stands still unless the test moves it.
     pub clock: Clock,
-    /// Where its mail ends.
+    /// The mail server that receives its mail.
     pub mail: Sink,
     /// Its database.
     pub database: Database,
-    /// What is behind its door.
+    /// The application behind its operations.
     pub app: App,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     http: Client,
     folder: Arc<TempDir>,
@@ -46,12 +47,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one with the default limits.
+    /// Starts a server with the default limits.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// Starts one with other settings.
+    /// Starts a server with changed settings.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().expect("a folder");
         let mail = Sink::start().await;
@@ -113,7 +114,7 @@ impl Server {
         self.restarted_with(|_| {}).await
     }
 
-    /// The same with other settings.
+    /// Restarts it with changed settings.
     #[must_use]
     pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         stop(&self.running).await;
@@ -131,12 +132,13 @@ impl Server {
         Self::open(settings, clock, mail, database, folder).await
     }
 
-    /// Another server on the same database and keys: a replica.
+    /// Starts another server on the same database and keys: a replica.
     pub async fn replica(&self) -> Self {
         self.replica_ahead(0).await
     }
 
-    /// A replica whose clock is its own, ahead by these seconds; with none the clock is the same.
+    /// Starts a replica with a clock of its own, this many seconds ahead. With 0, both share one
+    /// clock.
     pub async fn replica_ahead(&self, seconds: i64) -> Self {
         let clock = match seconds {
             0 => self.clock.clone(),
@@ -152,28 +154,28 @@ impl Server {
         Self::open(settings, clock, mail, database, folder).await
     }
 
-    /// A stop, which ends the test's use of it.
+    /// Stops it. The test cannot use it any more.
     pub async fn stop(&self) {
         stop(&self.running).await;
     }
 
-    /// How many answers carried a code that the contract does not declare there.
+    /// Counts the answers with a code that the contract does not declare there.
     pub fn undeclared(&self) -> usize {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.as_ref().map_or(0, Running::undeclared)
     }
 
-    /// The folder of its data.
+    /// Returns the folder of its data.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where it answers.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The same server, called over connections of its own.
+    /// Returns the same server, called over new connections.
     #[must_use]
     pub fn over_new_connections(&self) -> Self {
         let http = Client::builder().no_proxy().build().expect("a client");
@@ -183,13 +185,13 @@ impl Server {
         }
     }
 
-    /// Lets time pass, and whoever waits for it look again.
+    /// Moves the clock, and wakes what waits for it.
     pub fn wait(&self, seconds: i64) {
         self.clock.advance(seconds);
         self.app.ctx().nudge_courier();
     }
 
-    /// Lets this much time pass and forgets what is over by then, as a server does that goes on meanwhile:
+    /// Moves the clock and forgets what is over by then, in steps like a server that keeps running:
     /// one that sees its clock jump forgets nothing.
     pub async fn forget_after(&self, seconds: i64) {
         const STRIDE: i64 = 86_400;
@@ -202,7 +204,7 @@ impl Server {
         }
     }
 
-    /// Begins a call.
+    /// Starts a call.
     pub fn call(&self, method: Method, path: &str) -> Call {
         Call::new(&self.http, &self.url(), method, path)
     }
@@ -217,7 +219,7 @@ impl Server {
         self.call(Method::GET, path)
     }
 
-    /// Signs in with address and password, up to a second factor.
+    /// Signs in with address and password, up to the second factor.
     pub fn login(&self, email: &str, password: &str) -> Call {
         self.post(
             "/identity/login",
@@ -249,7 +251,7 @@ impl Server {
         )
     }
 
-    /// Chooses another method for a sign-in.
+    /// Switches a sign-in to another method.
     pub fn switch(&self, mfa_token: &str, method: &str) -> Call {
         self.post(
             "/identity/mfa/login/switch",
@@ -257,12 +259,12 @@ impl Server {
         )
     }
 
-    /// Asks for another mail.
+    /// Asks for another code.
     pub fn resend(&self, mfa_token: &str) -> Call {
         self.post("/identity/mfa/resend", &json!({ "mfaToken": mfa_token }))
     }
 
-    /// Trades a refresh token.
+    /// Exchanges a refresh token.
     pub fn refresh(&self, refresh_token: &str) -> Call {
         self.post(
             "/identity/token/refresh",
@@ -270,7 +272,7 @@ impl Server {
         )
     }
 
-    /// Begins a registration.
+    /// Starts a registration.
     pub fn register(&self, email: &str) -> Call {
         self.post(
             "/identity/register",
@@ -284,7 +286,7 @@ impl Server {
         self.post("/identity/register/verify", &body)
     }
 
-    /// Somebody who registered, and is signed in.
+    /// Registers a user, who is signed in.
     pub async fn registered(&self, email: &str) -> Person {
         let begun = self.register(email).await.is(202);
         let code = self.mail.code_to(email).await;
@@ -295,7 +297,7 @@ impl Server {
         Person::signed_in(self, email, &proved)
     }
 
-    /// Somebody who registered and was made an administrator, and is signed in.
+    /// Registers a user who becomes an administrator, and is signed in.
     pub async fn administrator(&self, email: &str) -> Person {
         let person = self.registered(email).await;
         self.app
@@ -305,7 +307,7 @@ impl Server {
         person
     }
 
-    /// Somebody whose account the operator made, who is an administrator, and is signed in.
+    /// Returns an administrator whose account the operator created, and who is signed in.
     pub async fn made_by_operator(&self, email: &str) -> Person {
         let made = self.app.call(async |ctx| {
             admin::create_user(
@@ -321,7 +323,7 @@ impl Server {
         Person::signed_in(self, email, &answer)
     }
 
-    /// Waits until the courier has nothing to do any more.
+    /// Waits until the courier has nothing left to do.
     pub async fn mail_is_out(&self) {
         until("an empty queue", async || {
             let queued = self.app.ctx().read(notices::queued).await.expect("a queue");

@@ -1,4 +1,5 @@
-//! A mail server for tests: a real SMTP conversation, with an answer of the test's choice at each step.
+//! A mail server for tests: a real SMTP conversation, with answers that the test chooses for each
+//! step.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,24 +17,24 @@ use crate::{Mail, logs};
 /// What the mail server does with one mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Takes it.
+    /// Accepts it.
     Take,
     /// Answers this to MAIL.
     Sender(&'static str),
     /// Answers this to RCPT.
     Recipient(&'static str),
-    /// Reads it all, and answers this to its end.
+    /// Reads the whole mail, and answers this to its end.
     Message(&'static str),
-    /// Reads it all, and hangs up without a word.
+    /// Reads the whole mail, and hangs up without an answer.
     HangUp,
-    /// Says nothing more.
+    /// Stops answering.
     Silence,
 }
 
 /// A mail server.
 #[derive(Clone)]
 pub struct Sink {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     state: Arc<State>,
 }
@@ -51,20 +52,20 @@ struct Inbox {
     refused: Vec<Mail>,
     begun: usize,
     replies: VecDeque<Reply>,
-    /// What it does when no reply is prescribed.
+    /// What it does if no reply is prescribed.
     otherwise: Option<Reply>,
-    /// Addresses to whose mails it says nothing more.
+    /// Receivers whose mails it stops answering.
     silent: Vec<String>,
-    /// Whom its clients said they are.
+    /// The names that clients gave in their greeting.
     greeted: Vec<String>,
-    /// Whether it knows mail of before RFC 6531 and RFC 6152 alone.
+    /// Whether it supports neither RFC 6531 nor RFC 6152.
     old: bool,
-    /// What it begins with, if it does not take mail at all.
+    /// Its greeting, if it accepts no mail at all.
     closed: Option<&'static str>,
 }
 
 impl Sink {
-    /// Starts one; it ends with the test's runtime.
+    /// Starts a mail server. It ends with the test's runtime.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -76,7 +77,7 @@ impl Sink {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let sink = accepting.clone();
-                // A client that hangs up ends its conversation, and nothing else.
+                // A client that hangs up ends its conversation and nothing else.
                 tokio::spawn(async move { sink.talk(stream).await.ok() });
             }
         });
@@ -90,17 +91,17 @@ impl Sink {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does this with the mails that come next, one each, and then takes them again.
+    /// Sets the replies to the next mails, one each. Then it accepts mail again.
     pub fn replies(&self, replies: &[Reply]) {
         self.inbox().replies.extend(replies);
     }
 
-    /// Does this with every mail from now on.
+    /// Sets the reply to every mail from now on.
     pub fn always(&self, reply: Reply) {
         self.inbox().otherwise = Some(reply);
     }
 
-    /// Says nothing more to mails to this address, from now on.
+    /// Stops answering mails to this address from now on.
     pub fn silent_to(&self, address: &str) {
         self.inbox().silent.push(address.to_owned());
     }
@@ -110,27 +111,27 @@ impl Sink {
         self.inbox().old = true;
     }
 
-    /// Begins every conversation with this refusal from now on, or takes mail again.
+    /// Starts every conversation with this refusal from now on; with `None`, accepts mail again.
     pub fn closes(&self, refusal: Option<&'static str>) {
         self.inbox().closed = refusal;
     }
 
-    /// Whom its clients said they are, one for each conversation.
+    /// Returns the names that clients gave in their greeting, one for each conversation.
     pub fn greeted(&self) -> Vec<String> {
         self.inbox().greeted.clone()
     }
 
-    /// How many mails somebody began to hand over.
+    /// Counts the mails that clients started to send.
     pub fn begun(&self) -> usize {
         self.inbox().begun
     }
 
-    /// The mails that were read to their end and then refused.
+    /// Returns the mails that were read to their end and then refused.
     pub fn refused(&self) -> Vec<Mail> {
         self.inbox().refused.clone()
     }
 
-    /// All mails to an address so far, in the order of their arrival.
+    /// Returns all mails to an address so far, in the order of arrival.
     pub fn all_to(&self, address: &str) -> Vec<Mail> {
         self.inbox()
             .arrived
@@ -140,7 +141,7 @@ impl Sink {
             .collect()
     }
 
-    /// The subjects of all mails to an address so far, sorted.
+    /// Returns the subjects of all mails to an address so far, sorted.
     pub fn subjects_to(&self, address: &str) -> Vec<String> {
         let mut subjects: Vec<String> = self
             .all_to(address)
@@ -151,10 +152,10 @@ impl Sink {
         subjects
     }
 
-    /// The next mail to an address that was not asked for yet and is `wanted`.
+    /// Waits for the next mail to an address that the test has not read and that is `wanted`.
     ///
     /// # Panics
-    /// When none comes in time.
+    /// Panics if none arrives in time.
     pub async fn next(&self, what: &str, address: &str, wanted: impl Fn(&Mail) -> bool) -> Mail {
         let found = timeout(PATIENCE, async {
             loop {
@@ -183,12 +184,12 @@ impl Sink {
         Some(inbox.arrived[at].clone())
     }
 
-    /// The next mail to an address.
+    /// Returns the next mail to an address.
     pub async fn next_to(&self, address: &str) -> Mail {
         self.next("mail", address, |_| true).await
     }
 
-    /// The code of the next mail to an address that carries one.
+    /// Returns the code of the next mail to an address that has one.
     pub async fn code_to(&self, address: &str) -> String {
         let mail = self
             .next("code", address, |mail| mail.code().is_some())
@@ -196,7 +197,7 @@ impl Sink {
         mail.code().unwrap_or_default()
     }
 
-    /// The link's token in the next mail to an address that carries one.
+    /// Returns the link's token in the next mail to an address that has one.
     pub async fn link_to(&self, address: &str) -> String {
         let mail = self
             .next("link", address, |mail| mail.link().is_some())
@@ -204,14 +205,14 @@ impl Sink {
         mail.link().unwrap_or_default()
     }
 
-    /// The next mail to an address whose subject holds these words.
+    /// Returns the next mail to an address whose subject contains these words.
     pub async fn notice_to(&self, address: &str, words: &str) -> Mail {
         self.next(words, address, |mail| mail.subject.contains(words))
             .await
     }
 
-    /// Keeps a mail, once: mail readers show a second one of the same Message-ID as the same. There can
-    /// be one, since a test's clock may jump over a lease while its mail is handed over.
+    /// Stores a mail once: mail readers show two with the same Message-ID as one. A second one can
+    /// arrive, since a test's clock may jump over a lease while the mail is being sent.
     fn arrived(&self, mail: Mail) {
         mail.code().iter().for_each(|code| logs::code(code));
         mail.link().iter().for_each(|token| logs::secret(token));
@@ -229,7 +230,7 @@ impl Sink {
         self.state.changed.notify_waiters();
     }
 
-    /// The answer to a greeting.
+    /// Returns the answer to a greeting.
     fn greet(&self, line: &str) -> String {
         let mut inbox = self.inbox();
         let whom = line.split_whitespace().nth(1).unwrap_or_default();
@@ -241,7 +242,7 @@ impl Sink {
         answer.to_owned()
     }
 
-    /// What to do with the mail that begins now.
+    /// Returns the reply to the mail that begins now.
     fn begin(&self) -> Reply {
         let mut inbox = self.inbox();
         inbox.begun += 1;
@@ -297,7 +298,7 @@ impl Sink {
         }
     }
 
-    /// What to answer to a mail; nothing to hang up.
+    /// Returns the answer to a mail; `None` to hang up.
     async fn judge(&self, reply: Reply, mail: Mail) -> Option<String> {
         match reply {
             Reply::Take | Reply::Sender(_) | Reply::Recipient(_) => {
@@ -321,7 +322,7 @@ impl Sink {
     }
 }
 
-/// Reads a message up to its lonely dot.
+/// Reads a message up to the line with a single dot.
 async fn data(lines: &mut (impl AsyncBufReadExt + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut message = Vec::new();
     loop {
@@ -333,7 +334,7 @@ async fn data(lines: &mut (impl AsyncBufReadExt + Unpin)) -> std::io::Result<Vec
     }
 }
 
-/// The address between angle brackets.
+/// Returns the address between angle brackets.
 fn address_in(line: &str) -> String {
     let inside = line
         .split_once('<')

@@ -1,4 +1,5 @@
-//! The harness: names tests, gives each a runtime of its own, and cleans up after it, whatever became of it.
+//! The test harness: names tests, gives each a runtime of its own, and cleans up after it, whether
+//! it passed or not.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -15,7 +16,7 @@ use tokio::runtime::Builder;
 
 use crate::{coverage, logs, prepared};
 
-/// Something to be done when a test is over.
+/// Work to do when a test is over.
 type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 tokio::task_local! {
@@ -27,21 +28,21 @@ tokio::task_local! {
 /// The body of a test.
 type Body = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// A program that some tests cannot do without.
+/// A program that some tests require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// An authenticator app that we did not write.
     Oathtool,
-    /// A browser, and what drives it.
+    /// A browser and its driver.
     Chromium,
-    /// A pooler of PostgreSQL's connections.
+    /// A pooler for PostgreSQL connections.
     Pgbouncer,
-    /// Vendors' own clients, and the Python they run in: `cargo xtask test` installs them.
+    /// Vendors' own clients and their Python. `cargo xtask test` installs them.
     VendorClients,
 }
 
 impl Tool {
-    /// The programs it consists of.
+    /// Returns the programs that it consists of.
     fn programs(self) -> Vec<PathBuf> {
         match self {
             Self::Oathtool => vec!["oathtool".into()],
@@ -51,7 +52,7 @@ impl Tool {
         }
     }
 
-    /// Whether it is on this machine.
+    /// Tells whether it is installed on this machine.
     pub fn is_there(self) -> bool {
         self.programs().iter().all(|program| {
             let mut command = Command::new(program);
@@ -64,7 +65,7 @@ impl Tool {
     }
 }
 
-/// The Python in which vendors' clients are installed, in the folder that this program was built to.
+/// Returns the Python with vendors' clients, in the folder that this program was built into.
 pub fn vendor_python() -> PathBuf {
     let python = Path::new("vendor-clients/bin/python");
     let own = std::env::current_exe().unwrap_or_default();
@@ -91,7 +92,7 @@ impl Test {
         }
     }
 
-    /// Says that the test needs a tool: without it, the test is ignored, and in CI it fails.
+    /// Declares that the test needs a tool. Without it, the test is ignored; in CI it fails.
     #[must_use]
     pub fn needs(mut self, tool: Tool) -> Self {
         self.needs = Some(tool);
@@ -120,8 +121,8 @@ impl Test {
     }
 }
 
-/// Names the tests of a module, each an `async fn` without arguments. One that is left out is dead
-/// code, which the compiler reports.
+/// Names the tests of a module, each an `async fn` without arguments. A test that is left out is
+/// dead code, which the compiler reports.
 #[macro_export]
 macro_rules! tests {
     ($($name:ident $(needs $tool:ident)?),+ $(,)?) => {
@@ -133,14 +134,14 @@ macro_rules! tests {
     };
 }
 
-/// Whether a missing tool is a failure rather than a skipped test.
+/// Tells whether a missing tool is a failure instead of a skipped test.
 fn is_ci() -> bool {
     let set = |value: &std::ffi::OsStr| !value.is_empty() && value != "0" && value != "false";
     std::env::var_os("CI").is_some_and(|value| set(&value))
 }
 
-/// A number that is the same in every run for the same server of the same test, and another for any
-/// other (FNV-1a of the test's name).
+/// Returns a number that is the same in every run for each server of each test, and differs between
+/// them (FNV-1a of the test's name).
 pub fn seed() -> u64 {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let started = SERVERS.with(|count| count.replace(count.get() + 1));
@@ -148,7 +149,7 @@ pub fn seed() -> u64 {
     hash.wrapping_add(started)
 }
 
-/// Has something done when the test that is running is over, whether it passed or not.
+/// Runs work when the current test is over, whether it passed or not.
 pub fn afterwards(cleanup: impl Future<Output = ()> + Send + 'static) {
     CLEANUPS.with(|cleanups| cleanups.borrow_mut().push(Box::pin(cleanup)));
 }
@@ -179,16 +180,16 @@ fn run(name: String, body: Body) {
     }
 }
 
-/// Runs all tests, and, if really all of them ran, judges what they left unexercised and what the
-/// servers wrote into their logs.
+/// Runs all tests. If really all of them ran, also checks what they left unexercised and what the
+/// servers logged.
 pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
     let mut arguments = Arguments::from_args();
-    // They wait for disks, clocks and mails more than they compute.
+    // Tests wait for disks, clocks and mails more than they compute.
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     arguments.test_threads.get_or_insert(3 * cores);
     logs::capture();
     prepared::watch();
-    // Where and why, and no more: a trace through the harness helps nobody.
+    // Where and why is enough: a trace through the harness helps nobody.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let trials = tests.into_iter().map(Test::trial).collect();
     let listed = arguments.list;

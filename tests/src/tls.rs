@@ -1,4 +1,5 @@
-//! TLS in front of a test's server, for clients that speak nothing else: a proxy, and a certificate made for it.
+//! TLS in front of a test's server, for clients that require it: a proxy with a certificate of its
+//! own.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,19 +19,19 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 
 use crate::suite;
 
-/// A proxy that speaks TLS; it ends with the test.
+/// A TLS proxy. It ends with the test.
 pub struct Proxy {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// The certificate of who vouches for it, in PEM.
+    /// The certificate of its authority, in PEM.
     pub authority: PathBuf,
 }
 
 impl Proxy {
-    /// Starts one in front of a server.
+    /// Starts a proxy in front of a server.
     ///
     /// # Panics
-    /// When it cannot listen, or its certificate cannot be made.
+    /// Panics if it cannot listen, or its certificate cannot be made.
     pub async fn before(server: SocketAddr) -> Self {
         let folder = TempDir::new().expect("a folder");
         let authority = folder.path().join("authority.pem");
@@ -58,7 +59,7 @@ impl Proxy {
     }
 }
 
-/// Passes each connection on, until its ends are through with it.
+/// Forwards each connection until both ends are finished.
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr) {
     while let Ok((outer, _peer)) = listener.accept().await {
         let acceptor = acceptor.clone();
@@ -70,10 +71,10 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr
     }
 }
 
-/// An authority of its own, and what it vouches for: this machine.
+/// Makes an authority, and a certificate for this machine.
 fn certificate() -> (String, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let key = || KeyPair::generate().expect("a key");
-    // Of two that have one name, clients take the second for the first.
+    // If both had the same name, clients would take one for the other.
     let named = |name: &str, hosts: &[&str]| {
         let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
         let mut named = CertificateParams::new(hosts).expect("names");

@@ -1,4 +1,5 @@
-//! An authenticator app: codes by `oathtool`, which we did not write, or by totp-rs where there are thousands.
+//! An authenticator app. Its codes come from `oathtool`, which we did not write, or from totp-rs
+//! where thousands are needed.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,20 +11,20 @@ use data_encoding::BASE32_NOPAD;
 use crate::logs;
 use crate::suite::Tool;
 
-/// Seconds of one code.
+/// How many seconds a code is shown.
 pub const STEP: i64 = 30;
 
-/// An authenticator app that scanned one secret.
+/// An authenticator app with one secret.
 #[derive(Clone, Debug)]
 pub struct Authenticator {
     /// The secret in base32.
     pub secret: String,
-    /// The newest step whose code was typed in.
+    /// The newest step whose code was used.
     last: i64,
 }
 
 impl Authenticator {
-    /// Scans a secret.
+    /// Adds a secret to a new app.
     pub fn new(secret: &str) -> Self {
         Self {
             secret: secret.to_owned(),
@@ -31,7 +32,7 @@ impl Authenticator {
         }
     }
 
-    /// The code that the app shows at a moment.
+    /// Returns the code that the app shows at a given time.
     pub fn code_at(&self, time: Time) -> String {
         let code = if has_oathtool() {
             self.by_oathtool(time)
@@ -42,10 +43,10 @@ impl Authenticator {
         code
     }
 
-    /// The same by `oathtool`.
+    /// Returns that code from `oathtool`.
     ///
     /// # Panics
-    /// When it is missing.
+    /// Panics if it is missing.
     pub fn by_oathtool(&self, time: Time) -> String {
         let now = format!("@{}", time.seconds());
         let output = Command::new("oathtool")
@@ -56,7 +57,7 @@ impl Authenticator {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// The same by totp-rs.
+    /// Returns that code from totp-rs.
     pub fn by_library(&self, time: Time) -> String {
         let secret = BASE32_NOPAD.decode(self.secret.as_bytes()).expect("base32");
         let totp = totp_rs::Builder::new()
@@ -68,13 +69,13 @@ impl Authenticator {
             .to_string()
     }
 
-    /// The code that the app shows now.
+    /// Returns the code that the app shows now.
     pub fn code(&mut self, clock: &Clock) -> String {
         self.last = self.last.max(step(clock.now()));
         self.code_at(clock.now())
     }
 
-    /// A code that was not typed in yet: waits for the next one if need be.
+    /// Returns a code that was not used yet. Moves the clock to the next one if necessary.
     pub fn fresh_code(&mut self, clock: &Clock) -> String {
         let missing = self
             .last
@@ -87,7 +88,7 @@ impl Authenticator {
         self.code(clock)
     }
 
-    /// Six digits that fit at no step about now.
+    /// Returns six digits that are wrong for every step around now.
     pub fn wrong_code(&self, clock: &Clock) -> String {
         let now = clock.now();
         let near: Vec<String> = (-3..=3)
@@ -101,7 +102,7 @@ impl Authenticator {
     }
 }
 
-/// The step of a moment.
+/// Returns the step of a time.
 pub fn step(time: Time) -> i64 {
     time.seconds().div_euclid(STEP)
 }

@@ -1,4 +1,4 @@
-//! Waiting in real time for what happens beside the requests: mails that are sent, connections that end.
+//! Waits in real time for what happens beside requests: mails that are sent, connections that end.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Waits until `look` finds something.
 ///
 /// # Panics
-/// When nothing is found in time; `what` says what was waited for.
+/// Panics if nothing is found in time. `what` names what was waited for.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -1,4 +1,5 @@
-//! `cargo xtask ci` and `cargo xtask test`: checks in the order in which they are cheap, each timed; stops at the first failure.
+//! `cargo xtask ci` and `cargo xtask test`: runs the checks, cheap ones first, times each, and
+//! stops at the first failure.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -6,29 +7,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    bench, compat, drift, generators, layers, lenient, linters, migrations, package, process,
-    released, schemathesis, sdk, semver, test, tools, workspace,
+    bench, compat, drift, generators, lenient, linters, migrations, package, process, released,
+    schemathesis, sdk, semver, test, tools, typescript, workspace,
 };
 
-/// A check by its name.
+/// A check and its name.
 type Step = (&'static str, fn() -> Result<()>);
 
-/// What CI runs of the code alone.
-const CODE: [Step; 6] = [
+/// Checks of the code alone.
+const CODE: [Step; 5] = [
     ("fmt", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
     }),
     ("clippy", clippy),
-    ("layers", layers::run),
     ("migrations", migrations::run),
     ("package", package::run),
     ("semver", semver::run),
 ];
 
-/// What proves that the server does what the documents say.
+/// Checks that the server does what the documents say.
 ///
-/// Of the generators, a few are tried: the others need Java, Go and 300 MB of tools. `cargo xtask generators --check` tries all.
-const CONTRACT: [Step; 10] = [
+/// Only a few generators are tried, since the others need Java, Go and 300 MB of tools.
+/// `cargo xtask generators --check` tries all.
+const CONTRACT: [Step; 11] = [
     ("drift", drift::run),
     ("openapi --check", || lenient::run(true)),
     ("compat", compat::run),
@@ -37,27 +38,28 @@ const CONTRACT: [Step; 10] = [
     ("linters", linters::run),
     ("generators --few", generators::few),
     ("test", tests),
+    ("typescript", typescript::check),
     ("released", released::run),
     ("schemathesis", schemathesis::run),
 ];
 
-/// What CI runs last, as it takes the build that the tests have left.
+/// Checks that come last, as they use the build that the tests have left.
 const SPEED: [Step; 1] = [("bench --instructions", bench::instructions::ci)];
 
 /// Runs all steps and prints how long each took.
 ///
 /// # Errors
 ///
-/// When a step fails; the ones after it are not run.
+/// Fails if a step fails. The steps after it are not run.
 pub fn run() -> Result<()> {
     through(&[CODE.as_slice(), CONTRACT.as_slice(), SPEED.as_slice()].concat())
 }
 
-/// Runs the tests, and what else holds the server to the documents.
+/// Runs the tests and the other checks of the server against the documents.
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// Fails as [`run`] does.
 pub fn contract() -> Result<()> {
     through(&CONTRACT)
 }
@@ -108,7 +110,7 @@ fn tests() -> Result<()> {
     Ok(())
 }
 
-/// Is each document valid OpenAPI?
+/// Checks that each document is valid OpenAPI.
 fn validate() -> Result<()> {
     let tool = tools::python_tool("openapi-spec-validator")?;
     let documents = sdk::read_documents()?;

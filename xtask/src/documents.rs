@@ -1,9 +1,10 @@
-//! Where the hand-written documents and the documents of the code come from: the one place that knows.
+//! Loads the hand-written documents and those made from the code. No other file knows where they
+//! come from.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// One API, as written by hand and as the server's code describes itself.
+/// One API: its hand-written document, and the one that the server's code describes.
 pub struct Document {
     /// The file's stem: `identity` for `openapi/identity.yaml`.
     pub name: String,
@@ -13,14 +14,14 @@ pub struct Document {
     pub code: Value,
 }
 
-/// Every API of the server, in the server's own order.
+/// Returns every API of the server, in the server's order.
 ///
 /// # Errors
 ///
-/// When a document is no YAML, or the code's document cannot be serialised.
+/// Fails if a document is not YAML, or the code's document cannot be serialised.
 pub fn documents() -> Result<Vec<Document>> {
     let mut found = Vec::new();
-    for document in countersign::api::all_documents() {
+    for document in countersign_sandbox::all_documents() {
         let code = serde_json::to_value((document.code)()).with_context(|| {
             format!(
                 "{}: the code's document cannot be serialised",
@@ -36,11 +37,11 @@ pub fn documents() -> Result<Vec<Document>> {
     Ok(found)
 }
 
-/// A hand-written document as a value.
+/// Parses a hand-written document.
 ///
 /// # Errors
 ///
-/// When the text is no YAML.
+/// Fails if the text is not YAML.
 pub fn parse(name: &str, yaml: &str) -> Result<Value> {
     yaml_serde::from_str(yaml).with_context(|| format!("openapi/{name}.yaml is not readable YAML"))
 }

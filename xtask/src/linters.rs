@@ -1,4 +1,5 @@
-//! `cargo xtask linters`: what others' linters say of the documents in openapi/, with our exceptions beside them.
+//! `cargo xtask linters`: runs other projects' linters on the documents in openapi/. Our exceptions
+//! are kept beside them.
 
 use std::process::Command;
 
@@ -6,14 +7,14 @@ use anyhow::{Context, Result};
 
 use crate::{process, sdk, tools, workspace};
 
-/// From npm, with the versions that the exceptions were written for.
+/// From npm, in the versions that the exceptions were written for.
 const PACKAGES: [&str; 2] = ["@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3"];
 
 /// Lints each document with Redocly's strictest rules and with Spectral's for OpenAPI.
 ///
 /// # Errors
 ///
-/// When a linter finds something, or cannot be installed.
+/// Fails if a linter finds something or cannot be installed.
 pub fn run() -> Result<()> {
     let programs = tools::node_modules("xtask-linters", &PACKAGES)?.join("node_modules/.bin");
     let folder = workspace::root().join("openapi");

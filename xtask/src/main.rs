@@ -1,4 +1,4 @@
-//! `cargo xtask …`: the chores and checks of this workspace, each in a module of its own.
+//! `cargo xtask …`: the tasks and checks of this workspace, each in a module of its own.
 
 mod bench;
 mod ci;
@@ -6,7 +6,6 @@ mod compat;
 mod documents;
 mod drift;
 mod generators;
-mod layers;
 mod lenient;
 mod linters;
 mod migrations;
@@ -22,6 +21,7 @@ mod semver;
 mod server;
 mod test;
 mod tools;
+mod typescript;
 mod workspace;
 
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Chores and checks of the Countersign workspace.
+/// Tasks and checks of the Countersign workspace.
 #[derive(Parser)]
 #[command(name = "cargo xtask", version)]
 struct Arguments {
@@ -39,62 +39,67 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Measures the server beside what its parts allow: rates, times, memory, start; or counts its instructions.
+    /// Measures the server against the limits of its parts: rates, times, memory, start. Or counts
+    /// its instructions.
     Bench(bench::Sizes),
-    /// Runs every check: what CI runs, and all that it runs.
+    /// Runs every check, exactly as CI does.
     Ci,
-    /// Compares the documents in openapi/ with those of the last release: what its clients send and read must go on working.
+    /// Compares the documents in openapi/ with those of the last release: its clients must keep
+    /// working.
     Compat,
-    /// Compares the documents in openapi/ with the document that the server's code yields, and checks the house rules.
+    /// Compares the documents in openapi/ with the document made from the server's code, and checks
+    /// the house rules.
     Drift,
-    /// Makes a client by each generator from each document, lets it sign in, and writes what came of it to
-    /// openapi/GENERATORS.md.
+    /// Makes a client with each generator from each document, lets it sign in, and writes the
+    /// results to openapi/GENERATORS.md.
     Generators {
-        /// Writes nothing; fails when openapi/GENERATORS.md does not say what came of it.
+        /// Writes nothing; fails if openapi/GENERATORS.md disagrees with the results.
         #[arg(long)]
         check: bool,
-        /// Tries only the generators whose names have this in them, and writes nothing.
+        /// Tries only the generators whose names contain this, and writes nothing.
         #[arg(long)]
         only: Option<String>,
-        /// Tries the few that CI tries, which need neither Java nor Go, holds openapi/GENERATORS.md against them, and names all
-        /// others.
+        /// Tries the few that CI tries, which need neither Java nor Go, compares
+        /// openapi/GENERATORS.md with them, and names all others.
         #[arg(long, conflicts_with_all = ["check", "only"])]
         few: bool,
     },
-    /// Checks who imports whom in the server.
-    Layers,
-    /// Holds the documents in openapi/ to the rules of Redocly's linter and of Spectral.
+    /// Checks the documents in openapi/ with the rules of Redocly's linter and of Spectral.
     Linters,
-    /// Checks that the migrations of both databases are twins, and runs SQLite's up, down and up.
+    /// Checks that the migrations of both databases match, and runs SQLite's up, down and up.
     Migrations,
     /// Makes the lenient twins of the documents in openapi/.
     Openapi {
-        /// Writes nothing; fails when a twin is not up to date.
+        /// Writes nothing; fails if a twin is not up to date.
         #[arg(long)]
         check: bool,
     },
-    /// Packs the Rust SDK as for a release, and looks into the archive.
+    /// Packs the Rust SDK as for a release, and checks the archive.
     Package,
-    /// Lets the Rust SDK of the last release sign in to this server, and this one to the mocks of that release.
+    /// Lets the Rust SDK of the last release sign in to this server, and this SDK to the mocks of
+    /// that release.
     Released,
-    /// Sends generated requests to a running server and holds the answers against the spec.
+    /// Sends generated requests to a running server and compares the answers with the spec.
     Schemathesis,
-    /// Writes the generated part of the Rust SDK.
+    /// Writes the generated part of the SDKs.
     Sdk {
-        /// Writes nothing; fails when a generated file is not up to date.
+        /// Writes nothing; fails if a generated file is not up to date.
         #[arg(long)]
         check: bool,
     },
-    /// Compares the Rust SDK's public API with that of the last release: the version in Cargo.toml must say what became of it.
+    /// Compares the Rust SDK's public API with that of the last release: the version in Cargo.toml
+    /// must allow the difference.
     Semver,
-    /// Sets up what the tests need and runs them all, on SQLite and on PostgreSQL; then whatever else holds the
-    /// server to the documents: drift, the lenient twins, the last release, the SDK and its last one, the validator, the linters,
-    /// schemathesis.
+    /// Installs what the tests need and runs them all, on SQLite and on PostgreSQL; then every
+    /// other check of the server against the documents: drift, the lenient twins, the last release,
+    /// the SDKs and their last release, the validator, the linters, schemathesis.
     Test {
-        /// Handed to `cargo test`, which alone is run then.
+        /// Passed to `cargo test`; only the tests run then.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Builds the TypeScript SDK, tests it against the server in Node and in Chromium, and measures its bundle.
+    Typescript,
 }
 
 fn main() -> ExitCode {
@@ -108,7 +113,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the task went well; one that answers no has said itself what was wrong.
+/// Runs a task. Returns whether it succeeded; if not, it has already printed the reason.
 fn run(task: Task) -> Result<bool> {
     match task {
         Task::Bench(sizes) => bench::run(&sizes)?,
@@ -117,7 +122,6 @@ fn run(task: Task) -> Result<bool> {
         Task::Drift => drift::run()?,
         Task::Generators { few: true, .. } => generators::few()?,
         Task::Generators { check, only, .. } => generators::run(check, only.as_deref())?,
-        Task::Layers => layers::run()?,
         Task::Linters => linters::run()?,
         Task::Migrations => migrations::run()?,
         Task::Openapi { check } => lenient::run(check)?,
@@ -128,6 +132,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Semver => semver::run()?,
         Task::Test { arguments } if arguments.is_empty() => ci::contract()?,
         Task::Test { arguments } => return test::run(&arguments),
+        Task::Typescript => typescript::check()?,
     }
     Ok(true)
 }

@@ -1,4 +1,5 @@
-//! Changes to a document, one at a time, by which the checkers of documents are tested: tables with one change a line.
+//! Changes to a document, one at a time, to test the checkers of documents. Tables list one change
+//! a line.
 
 use serde_json::Value;
 
@@ -8,11 +9,11 @@ pub struct Mutation {
     pub name: &'static str,
     /// The change: a verb, a place, and a key or a value.
     edit: &'static str,
-    /// What one of the sentences must contain.
+    /// Text that one of the sentences must contain.
     pub says: &'static str,
 }
 
-/// The mutations of one section of a table.
+/// Returns the mutations of one section of a table.
 pub fn table(text: &'static str, section: &str) -> Vec<Mutation> {
     let head = format!("[{section}]");
     text.lines()
@@ -33,7 +34,7 @@ pub fn table(text: &'static str, section: &str) -> Vec<Mutation> {
 }
 
 impl Mutation {
-    /// The document with the change.
+    /// Returns the document with the change.
     pub fn applied(&self, document: &Value) -> Value {
         let mut changed = document.clone();
         let mut words = self.edit.splitn(3, ' ');
@@ -74,7 +75,7 @@ impl Mutation {
         changed
     }
 
-    /// That one of the sentences says what it must.
+    /// Asserts that one of the sentences contains the expected text.
     pub fn assert_caught(&self, found: &[String]) {
         assert!(
             found.iter().any(|sentence| sentence.contains(self.says)),

@@ -1,4 +1,4 @@
-//! Walking through an OpenAPI document held as a value: what both the checks and the SDK generator need.
+//! Walks through an OpenAPI document held as a value, for both the checks and the SDK generator.
 
 use std::collections::BTreeSet;
 
@@ -12,24 +12,24 @@ pub const METHODS: [&str; 8] = [
 /// The media types that a typed error may have.
 const ERROR_MEDIA: [&str; 2] = ["application/json", "application/problem+json"];
 
-/// How a reference to a component schema begins.
+/// The prefix of a reference to a component schema.
 pub const SCHEMAS: &str = "#/components/schemas/";
 
-/// One operation of a document, with where it stands.
+/// One operation of a document, and its place.
 pub struct Operation<'a> {
-    /// `POST /identity/login`.
+    /// Method and path: `POST /identity/login`.
     pub name: String,
-    /// `/identity/login`.
+    /// The path: `/identity/login`.
     pub path: &'a str,
-    /// `post`.
+    /// The method: `post`.
     pub method: &'static str,
     /// The operation object.
     pub object: &'a Value,
-    /// The path item it stands in.
+    /// The path item that it belongs to.
     pub item: &'a Value,
 }
 
-/// All operations, by path and method.
+/// Returns all operations, by path and method.
 pub fn operations(document: &Value) -> Vec<Operation<'_>> {
     let mut found = Vec::new();
     for (path, item) in entries(&document["paths"]) {
@@ -49,12 +49,12 @@ pub fn operations(document: &Value) -> Vec<Operation<'_>> {
     found
 }
 
-/// The members of an object, nothing for anything else.
+/// Returns the members of an object; none for anything else.
 pub fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Follows a `$ref` into the document, as long as there is one; a dangling one stays as it is.
+/// Follows `$ref`s into the document. A dangling one stays as it is.
 pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let mut value = value;
     for _ in 0..16 {
@@ -72,12 +72,12 @@ pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     value
 }
 
-/// Whether a response key stands for errors.
+/// Tells whether the key of an answer stands for errors.
 pub fn is_error(status: &str) -> bool {
     status.starts_with('4') || status.starts_with('5')
 }
 
-/// The possible bodies of an error answer: its schema, or the members of the union that this is.
+/// Returns the possible bodies of an error answer: its schema, or the members if it is a union.
 pub fn error_schemas(document: &Value, answer: &Value) -> Vec<Value> {
     ERROR_MEDIA
         .iter()
@@ -91,7 +91,7 @@ pub fn error_schemas(document: &Value, answer: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// All properties and all required names of an object schema, through `$ref` and `allOf`.
+/// Returns all properties and all required names of an object schema, through `$ref` and `allOf`.
 pub fn flat(document: &Value, schema: &Value) -> (Vec<(String, Value)>, Vec<Value>) {
     let schema = resolve(document, schema);
     let mut properties = Vec::new();
@@ -107,7 +107,7 @@ pub fn flat(document: &Value, schema: &Value) -> (Vec<(String, Value)>, Vec<Valu
     (properties, required)
 }
 
-/// The component schemas that a part of the document reaches through references.
+/// Returns the component schemas that a part of the document reaches through references.
 pub fn reachable_schemas(document: &Value, part: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = Vec::new();
@@ -128,7 +128,7 @@ pub fn reachable_schemas(document: &Value, part: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// The targets of all references in a value.
+/// Collects the targets of all references in a value.
 fn references(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: packs the SDK as for a release, and looks into the archive.
+//! `cargo xtask package`: packs the SDK as for a release, and checks the archive.
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::{process, workspace};
 
-/// What the packed manifest must say, for whoever finds it in a registry.
+/// Keys that the packed manifest must have, for readers in a registry.
 const KEYS: [&str; 4] = ["description", "license", "readme", "rust-version"];
 
-/// What must be in the archive beside the sources.
+/// Files that the archive must have besides the sources.
 const FILES: [&str; 4] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -17,11 +17,13 @@ const FILES: [&str; 4] = [
     "examples/sign_in.rs",
 ];
 
-/// Packs the SDK. It is not compiled again: the archive has the files that the tests were built from.
+/// Packs the SDK. It is not compiled again: the archive has the files that the tests were built
+/// from.
 ///
 /// # Errors
 ///
-/// When cargo does not pack it, or the archive lacks something or names a folder of this machine.
+/// Fails if cargo does not pack it, or if the archive lacks something or names a folder of this
+/// machine.
 pub fn run() -> Result<()> {
     process::run(process::cargo().args([
         "package",

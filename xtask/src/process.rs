@@ -1,4 +1,4 @@
-//! Running other programs: shown when they fail, found in PATH, and who we are.
+//! Runs other programs, finds them in PATH, and tells who we are.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// The cargo that runs us, in the workspace's root.
+/// Returns the cargo that runs us, in the workspace's root.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
@@ -19,7 +19,7 @@ pub fn cargo() -> Command {
 ///
 /// # Errors
 ///
-/// When it cannot be started or does not succeed.
+/// Fails if it cannot be started or does not succeed.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
@@ -30,11 +30,11 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command with our own output, without naming a secret among its arguments when it fails.
+/// Runs a command with our own output. If it fails, the error hides a secret among its arguments.
 ///
 /// # Errors
 ///
-/// When it cannot be started or does not succeed.
+/// Fails if it cannot be started or does not succeed.
 pub fn run_hiding(command: &mut Command, secret: &str) -> Result<()> {
     let shown = shown(command).replace(secret, "[secret]");
     let status = command
@@ -46,11 +46,11 @@ pub fn run_hiding(command: &mut Command, secret: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command silently; what it wrote is told only when it fails.
+/// Runs a command silently and returns its output. The error contains the output too.
 ///
 /// # Errors
 ///
-/// When it cannot be started or does not succeed.
+/// Fails if it cannot be started or does not succeed.
 pub fn run_quietly(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
@@ -70,7 +70,7 @@ pub fn run_quietly(command: &mut Command) -> Result<String> {
     Ok(text.into_owned())
 }
 
-/// Where a program is, by PATH.
+/// Returns the path of a program found in PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -78,18 +78,18 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Whether we run as root.
+/// Tells whether we run as root.
 pub fn is_root() -> bool {
     run_quietly(Command::new("id").arg("-u")).is_ok_and(|text| text.trim() == "0")
 }
 
-/// Whether a missing tool is a failure rather than a skipped check.
+/// Tells whether a missing tool is a failure instead of a skipped check.
 pub fn is_ci() -> bool {
     std::env::var_os("CI")
         .is_some_and(|value| !value.is_empty() && value != "0" && value != "false")
 }
 
-/// Program and arguments in one line.
+/// Returns program and arguments in one line.
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words

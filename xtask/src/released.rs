@@ -1,4 +1,5 @@
-//! `cargo xtask released`: the SDK of the last release signs in to the server that is built here, and the SDK that is built here to the mocks of that release.
+//! `cargo xtask released`: lets the SDK of the last release sign in to the server built here, and
+//! the SDK built here to the mocks of that release.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,16 +16,17 @@ use crate::{process, workspace};
 /// The workspace in which the archive and its stand-in for a server are built.
 const WORKSPACE: &str = "tests/released/Cargo.toml";
 
-/// What the unpacked manifest says of its workspace: it must not join ours, which has a package of that name.
+/// Text of the unpacked manifest that gives it a workspace: it must not join ours, which has a
+/// package of that name.
 const MEMBER: (&str, &str) = (
     "[package]\n",
     "[package]\nworkspace = \"../../../tests/released\"\n",
 );
 
-/// The code that the stand-in takes for the one by mail.
+/// The code that the stand-in accepts as the mailed one.
 const MAILED: &str = "123456";
 
-/// One sign-in against the stand-in: who, whether it ends well, and a line that says so.
+/// Sign-ins against the stand-in: the user, whether it succeeds, and a line that it prints.
 const SIGN_INS: [(&str, bool, &str); 4] = [
     (
         "alice@example.com",
@@ -32,13 +34,14 @@ const SIGN_INS: [(&str, bool, &str); 4] = [
         "A sentence for the user. 4 tries left.",
     ),
     ("alice@example.com", true, "Signed in successfully."),
-    // Tokens at once are read as such, though the release had no field that tells the two apart.
+    // An answer with tokens at once is read as such, though the release had no field to tell the
+    // two apart.
     (
         "plain@example.com",
         false,
         "Error: no second factor was asked for: SignedIn(",
     ),
-    // The message alone: a typed error. One that is not known is printed with status and code.
+    // A known error prints only its message. An unknown one is printed with status and code.
     (
         "mistaken@example.com",
         false,
@@ -50,7 +53,8 @@ const SIGN_INS: [(&str, bool, &str); 4] = [
 ///
 /// # Errors
 ///
-/// When there is no archive of the last release, something does not build, or a sign-in does not end as it must.
+/// Fails if there is no archive of the last release, something does not build, or a sign-in ends
+/// otherwise than expected.
 pub fn run() -> Result<()> {
     let (version, _) = release::newest(&workspace::root().join("openapi/released"))?;
     let archive = workspace::root().join(format!("sdk/released/countersign-sdk-{version}.crate"));
@@ -72,11 +76,11 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Unpacks an archive of the SDK into a folder, whatever is there.
+/// Unpacks an archive of the SDK into a folder, replacing what is there.
 ///
 /// # Errors
 ///
-/// When there is no such archive, or the folder cannot be written.
+/// Fails if there is no such archive, or the folder cannot be written.
 pub fn unpack_into(archive: &Path, folder: &Path) -> Result<()> {
     if !archive.is_file() {
         bail!(
@@ -103,7 +107,7 @@ pub fn unpack_into(archive: &Path, folder: &Path) -> Result<()> {
     )
 }
 
-/// Unpacks the archive to where the manifest of `tests/released` looks for it.
+/// Unpacks the archive where the manifest of `tests/released` expects it.
 fn unpack(archive: &Path) -> Result<()> {
     let folder = workspace::root().join("target/released/countersign-sdk");
     unpack_into(archive, &folder)?;
@@ -116,7 +120,7 @@ fn unpack(archive: &Path) -> Result<()> {
         .with_context(|| format!("writing {}", path.display()))
 }
 
-/// Builds the example of the archive, and the stand-in: the folder with both.
+/// Builds the archive's example and the stand-in. Returns the folder with both.
 fn build_released() -> Result<PathBuf> {
     process::run(
         process::cargo()
@@ -133,7 +137,8 @@ fn build_released() -> Result<PathBuf> {
         WORKSPACE,
     ]);
     build.args(["--bin", "released", "--example", "sign_in"]);
-    // Without TLS: it is its own library, a third of the build, and everything here is on this machine.
+    // Without TLS: it has its own library, which is a third of the build, and everything here is on
+    // this machine.
     build.args([
         "--no-default-features",
         "--features",
@@ -145,7 +150,7 @@ fn build_released() -> Result<PathBuf> {
 
 fn old_against_new(old: &Path, server: &Server) -> Result<()> {
     let outbox = server.scratch().join("data/outbox");
-    // The server makes it with the first mail; without one, the example asks for the code.
+    // The server creates it with the first mail. If it is missing, the example asks for the code.
     fs::create_dir_all(&outbox).with_context(|| format!("making {}", outbox.display()))?;
     let email = "alice@example.com";
     let (well, said) = sign_in(&old.join("examples/sign_in"), &server.url, &outbox, email)?;
@@ -177,7 +182,7 @@ fn new_against_old(old: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs an example `sign_in` to its end: whether it went well, and all that it said.
+/// Runs an example `sign_in` to its end. Returns whether it succeeded, and its output.
 fn sign_in(example: &Path, url: &str, outbox: &Path, email: &str) -> Result<(bool, String)> {
     let output = Command::new(example)
         .args(["--url", url, "--email", email, "--outbox"])
@@ -191,7 +196,7 @@ fn sign_in(example: &Path, url: &str, outbox: &Path, email: &str) -> Result<(boo
     Ok((output.status.success(), said))
 }
 
-/// A folder with the one mail that the stand-in does not write.
+/// Makes a folder with one mail, since the stand-in writes none.
 fn outbox(email: &str) -> Result<TempDir> {
     let folder = tempfile::tempdir().context("making a folder")?;
     let letter = format!("To: {email}\n\n{MAILED}\n");
@@ -199,7 +204,7 @@ fn outbox(email: &str) -> Result<TempDir> {
     Ok(folder)
 }
 
-/// The mocks of the last release; stopped when dropped.
+/// The mocks of the last release, stopped when dropped.
 struct StandIn {
     child: Child,
     url: String,
@@ -231,7 +236,7 @@ impl StandIn {
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to stop.
+        // It may have ended already. Then there is nothing to stop.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

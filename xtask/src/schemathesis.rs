@@ -1,4 +1,5 @@
-//! `cargo xtask schemathesis`: generated requests, good and bad, against a running server, held against the spec.
+//! `cargo xtask schemathesis`: sends generated requests, good and bad, to a running server and
+//! compares the answers with the spec.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::openapi::{Operation, operations};
 use crate::server::Server;
 use crate::{process, tools, workspace};
 
-/// Limits far out of the way: what is looked for are undocumented answers, and each 429 hides one.
+/// Raises limits: the run looks for undocumented answers, and each 429 hides one.
 const SETTINGS: [(&str, &str); 14] = [
     ("ACCESS_TOKEN_SECONDS", "3600"),
     ("API_KEYS_PER_USER", "100"),
@@ -29,15 +30,15 @@ const SETTINGS: [(&str, &str); 14] = [
     ("SOFT_LIMIT", "20"),
 ];
 
-/// Beside the statuses that its check of bad bodies knows by itself, 413 refuses one: a text that is too long
-/// may make the whole body so.
+/// Adds 413 to the statuses that its check of bad bodies accepts: a text that is too long may make
+/// the whole body too large.
 const CONFIG: &str = "[checks]
 negative_data_rejection.expected-statuses = [\"400\", \"401\", \"403\", \"404\", \"405\", \"406\", \"409\", \"413\", \"415\", \"422\", \"428\", \"429\", \"5xx\"]
 ";
 
 const PASSWORD: &str = "a password for a throwaway server";
 
-/// Operations that end the session they are called in, or may: they come last.
+/// Operations that end, or may end, the session they are called in. They run last.
 const LAST: [&str; 6] = [
     "deleteUser",
     "deleteUserV81",
@@ -47,12 +48,12 @@ const LAST: [&str; 6] = [
     "updateUserV81",
 ];
 
-/// Runs schemathesis for each document, each with an administrator of its own: first everything but what would end the
-/// session, then that; and with unfinished sign-ins what takes them.
+/// Runs schemathesis for each document, each with its own administrator: first everything that does
+/// not end the session, then the rest. Operations that accept unfinished sign-ins get some.
 ///
 /// # Errors
 ///
-/// When schemathesis is missing, the server does not start, or an answer is not as documented.
+/// Fails if schemathesis is missing, the server does not start, or an answer is not as documented.
 pub fn run() -> Result<()> {
     let tool = tools::python_tool("schemathesis")?;
     let server = Server::start(&SETTINGS)?;
@@ -101,7 +102,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The operations that an unfinished sign-in opens, but for what ends it.
+/// Returns the operations that accept an unfinished sign-in, except those that end it.
 fn taking_an_unfinished_sign_in(spec: &Value) -> Vec<String> {
     let takes = |operation: &Operation<'_>| {
         let security = operation.object["security"].as_array();
@@ -116,8 +117,8 @@ fn taking_an_unfinished_sign_in(spec: &Value) -> Vec<String> {
         .collect()
 }
 
-/// One run for each of these operations, with a sign-in of its own as the bearer: wrong codes use it up, and an access
-/// token is refused by some of them before anything else is looked at.
+/// Runs each of these operations with its own sign-in as the bearer. Wrong codes use it up, and
+/// some operations refuse an access token before they check anything else.
 fn check_waiting(tool: &Path, server: &Server, name: &str, waiting: &[String]) -> Result<()> {
     let email = format!("{name}-waiting@example.com");
     let tokens = server.register(&email, PASSWORD).context("registering")?;
@@ -144,7 +145,7 @@ fn check_waiting(tool: &Path, server: &Server, name: &str, waiting: &[String]) -
     Ok(())
 }
 
-/// One run over the operations that `choice` leaves.
+/// Runs schemathesis over the operations that `choice` leaves.
 fn check(
     tool: &Path,
     server: &Server,
@@ -168,8 +169,8 @@ fn check(
             "--seed",
             "1",
         ])
-        // A body that fits the schema may still carry a wrong code or an unknown token: 400 by design, which the
-        // warnings complain of as well.
+        // A body that fits the schema may still have a wrong code or an unknown token. It is then
+        // 400 by design, and the warnings complain about that as well.
         .args([
             "--exclude-checks",
             "positive_data_acceptance",

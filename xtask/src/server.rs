@@ -1,4 +1,5 @@
-//! A real server for checks from outside: the built binary, on a free port, with a folder of its own.
+//! Starts a real server for checks from outside: the built binary, on a free port, in a folder of
+//! its own.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use countersign::clock::Clock;
+use countersign_base::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use totp_rs::Totp;
@@ -18,32 +19,25 @@ use crate::{process, workspace};
 /// How long to wait for the server to be ready, or for a mail.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running server; stopped and removed when dropped.
+/// A running server. It is stopped and its folder removed when dropped.
 pub struct Server {
     child: Child,
     folder: TempDir,
     environment: Vec<(String, String)>,
     binary: PathBuf,
-    /// `http://127.0.0.1:PORT`.
+    /// Its URL: `http://127.0.0.1:PORT`.
     pub url: String,
 }
 
 impl Server {
-    /// Builds and starts the server with these settings (without their prefix) and waits until it is ready.
+    /// Builds and starts the server with these settings (without their prefix) and waits until it
+    /// is ready.
     ///
     /// # Errors
     ///
-    /// When it does not build, or is not ready in time.
+    /// Fails if it does not build, or is not ready in time.
     pub fn start(settings: &[(&str, &str)]) -> Result<Self> {
-        // With the tests, so that everything is built with the features that `cargo test` has built it with.
-        process::run(process::cargo().args([
-            "build",
-            "--workspace",
-            "--bin",
-            "countersign",
-            "--tests",
-        ]))?;
-        let binary = workspace::target().join("debug/countersign");
+        let binary = build()?;
         let folder = tempfile::Builder::new()
             .prefix("countersign-")
             .tempdir()
@@ -98,12 +92,12 @@ impl Server {
         )
     }
 
-    /// What the server has logged.
+    /// Returns the server's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// The folder for files of whoever tests the server.
+    /// Returns the folder for files of the check.
     pub fn scratch(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -112,7 +106,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When it fails.
+    /// Fails if it fails.
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
         let environment = self.environment.iter().map(|(name, value)| (name, value));
         process::run_quietly(
@@ -123,11 +117,12 @@ impl Server {
         )
     }
 
-    /// Registers a person through HTTP, with the code from the outbox: the answer with the tokens.
+    /// Registers a user through HTTP, with the code from the outbox. Returns the answer with the
+    /// tokens.
     ///
     /// # Errors
     ///
-    /// When a call is refused or no mail comes.
+    /// Fails if a call is refused or no mail arrives.
     pub fn register(&self, email: &str, password: &str) -> Result<Value> {
         let begun = self.post(
             "/identity/register",
@@ -139,11 +134,12 @@ impl Server {
         self.post("/identity/register/verify", None, &proof)
     }
 
-    /// Turns an authenticator on for the person of this access token: the app, whose code of this half minute is spent.
+    /// Turns an authenticator on for the user of this access token. Returns the app, whose code of
+    /// this half minute is used up.
     ///
     /// # Errors
     ///
-    /// When a call is refused.
+    /// Fails if a call is refused.
     pub fn enable_authenticator(&self, access_token: &str, password: &str) -> Result<Totp> {
         let bearer = Some(access_token);
         let setup = json!({ "method": "authenticator", "password": password });
@@ -157,11 +153,12 @@ impl Server {
         Ok(app)
     }
 
-    /// Types address and password, and is asked for a second factor: the reference of the sign-in.
+    /// Sends address and password. Returns the reference of the sign-in, which waits for a second
+    /// factor.
     ///
     /// # Errors
     ///
-    /// When the call is refused, or no second factor is asked for.
+    /// Fails if the call is refused, or no second factor is asked for.
     pub fn begin_sign_in(&self, email: &str, password: &str) -> Result<String> {
         let body = json!({ "email": email, "password": password });
         let answer = self.post("/identity/login", None, &body)?;
@@ -171,7 +168,7 @@ impl Server {
             .to_owned())
     }
 
-    /// The code in the newest mail to an address.
+    /// Returns the code in the newest mail to an address.
     fn code_for(&self, email: &str) -> Result<String> {
         let outbox = self.folder.path().join("data/outbox");
         let begun = Instant::now();
@@ -203,7 +200,7 @@ impl Server {
         runtime()?.block_on(async { Ok(reqwest::get(url).await?.status().as_u16()) })
     }
 
-    /// A JSON call that must succeed.
+    /// Makes a JSON call that must succeed.
     fn post(&self, path: &str, bearer: Option<&str>, body: &Value) -> Result<Value> {
         let url = format!("{}{path}", self.url);
         runtime()?.block_on(async {
@@ -222,9 +219,26 @@ impl Server {
     }
 }
 
+/// Builds the server: where its binary is.
+///
+/// # Errors
+///
+/// Fails if it does not build.
+pub fn build() -> Result<PathBuf> {
+    // Built with the tests, so that it has the same features as with `cargo test`.
+    process::run(process::cargo().args([
+        "build",
+        "--workspace",
+        "--bin",
+        "countersign",
+        "--tests",
+    ]))?;
+    Ok(workspace::target().join("debug/countersign"))
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to stop.
+        // It may have ended already. Then there is nothing to stop.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -243,7 +257,7 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-/// Six digits that stand alone, in the body of a letter.
+/// Returns six digits that stand alone in the body of a letter.
 fn code_in(letter: &str) -> Option<String> {
     let lines = letter.lines().skip_while(|line| !line.is_empty());
     lines

@@ -1,4 +1,5 @@
-//! The tools that tests and checks need beside Rust: found, installed when we may, or named as missing.
+//! The tools that tests and checks need besides Rust. They are found, installed if we may, or named
+//! as missing.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,15 +11,15 @@ use crate::workspace;
 
 /// A program from Debian's archive.
 pub struct Tool {
-    /// The program.
+    /// The program's name.
     pub program: &'static str,
-    /// The package that has it.
+    /// The package that contains it.
     package: &'static str,
-    /// What is not checked without it.
+    /// What cannot be checked without it.
     purpose: &'static str,
 }
 
-/// What the contract tests use.
+/// The tools that the contract tests use.
 pub const TEST_TOOLS: [Tool; 4] = [
     Tool {
         program: "chromium",
@@ -42,18 +43,18 @@ pub const TEST_TOOLS: [Tool; 4] = [
     },
 ];
 
-/// What counts the instructions of a call.
+/// The tool that counts the instructions of a call.
 pub const VALGRIND: Tool = Tool {
     program: "valgrind",
     package: "valgrind",
     purpose: "how many instructions a call takes",
 };
 
-/// Tools from PyPI, with the versions that the checks were written for.
+/// Tools from PyPI, in the versions that the checks were written for.
 const PYTHON_PACKAGES: [&str; 2] = ["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"];
 
-/// Vendors' own clients from PyPI, which the contract tests run unmodified; and what one of them needs, but does not
-/// name.
+/// Vendors' own clients from PyPI, which the contract tests run unmodified, and a package that one
+/// of them needs but does not declare.
 const CLIENT_PACKAGES: [&str; 4] = [
     "veeam-az==0.2.0",
     "veeam-easy-connect==0.8.0",
@@ -62,11 +63,12 @@ const CLIENT_PACKAGES: [&str; 4] = [
 ];
 
 impl Tool {
-    /// Makes sure that the tool is there. A sentence says what is skipped when it cannot be.
+    /// Makes sure that the tool is there. If that is impossible, returns a sentence about what is
+    /// skipped.
     ///
     /// # Errors
     ///
-    /// When it is missing in CI, where nothing is skipped.
+    /// Fails if it is missing in CI, where nothing is skipped.
     pub fn ensure(&self) -> Result<Option<String>> {
         if find(self.program).is_some() {
             return Ok(None);
@@ -87,11 +89,24 @@ impl Tool {
     }
 }
 
+/// Where a program is, from a Debian package if it is missing.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed.
+pub fn need(program: &str, package: &str) -> Result<PathBuf> {
+    if let Some(found) = find(program) {
+        return Ok(found);
+    }
+    install(package).with_context(|| format!("{program} is missing"))?;
+    find(program).with_context(|| format!("the package {package} did not bring {program}"))
+}
+
 /// Installs a Debian package.
 ///
 /// # Errors
 ///
-/// When we are not root, there is no apt-get, or it fails.
+/// Fails if we are not root, there is no apt-get, or it fails.
 pub fn install(package: &str) -> Result<()> {
     if !is_root() {
         bail!("install Debian's package {package}, or run as root once");
@@ -116,11 +131,12 @@ pub fn install(package: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where a tool from PyPI is, in an environment under `target/` that is made when needed.
+/// Returns the path of a tool from PyPI, in an environment under `target/` that is created if
+/// needed.
 ///
 /// # Errors
 ///
-/// When Python is missing or the packages cannot be installed.
+/// Fails if Python is missing or the packages cannot be installed.
 pub fn python_tool(program: &str) -> Result<PathBuf> {
     let folder = python_environment("xtask-python", &PYTHON_PACKAGES)?;
     let tool = folder.join("bin").join(program);
@@ -130,12 +146,12 @@ pub fn python_tool(program: &str) -> Result<PathBuf> {
     Ok(tool)
 }
 
-/// Makes sure that the vendors' clients are in an environment under `target/`, where the contract tests look for them. A
-/// sentence says what is skipped when they cannot be.
+/// Makes sure that the vendors' clients are in an environment under `target/`, where the contract
+/// tests look for them. If that is impossible, returns a sentence about what is skipped.
 ///
 /// # Errors
 ///
-/// When they are missing in CI, where nothing is skipped.
+/// Fails if they are missing in CI, where nothing is skipped.
 pub fn ensure_clients() -> Result<Option<String>> {
     let Err(error) = python_environment("vendor-clients", &CLIENT_PACKAGES) else {
         return Ok(None);
@@ -149,11 +165,12 @@ pub fn ensure_clients() -> Result<Option<String>> {
     Ok(Some(sentence))
 }
 
-/// A Python environment under `target/` with these packages; made when it is not there or has others.
+/// Returns a Python environment under `target/` with these packages. Creates it if it is missing or
+/// has other packages.
 ///
 /// # Errors
 ///
-/// When Python is missing or the packages cannot be installed.
+/// Fails if Python is missing or the packages cannot be installed.
 pub fn python_environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = workspace::target().join(name);
     let stamp = folder.join("packages.txt");
@@ -184,11 +201,12 @@ pub fn python_environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A folder under `target/` into whose `node_modules` these packages are installed when they are not there.
+/// Returns a folder under `target/` with these packages in its `node_modules`. Installs them if
+/// they are missing.
 ///
 /// # Errors
 ///
-/// When npm is missing or the packages cannot be installed.
+/// Fails if npm is missing or the packages cannot be installed.
 pub fn node_modules(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = workspace::target().join(name);
     let stamp = folder.join("packages.txt");

@@ -1,11 +1,11 @@
-//! Calls without `async`: the same futures, run on a runtime of this SDK's own.
+//! Makes calls without `async`: runs the same futures on a runtime of the SDK's own.
 
 use std::future::Future;
 use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs a future to its end, on this thread.
+/// Runs a future to its end on this thread.
 #[expect(clippy::expect_used, reason = "a machine without timers runs nothing")]
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();

@@ -1,4 +1,4 @@
-//! A call: a value that is awaited, with what may be set on it before.
+//! A call: a value that is awaited, with settings that can be changed before.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -21,10 +21,10 @@ use crate::client::platform::Boxed;
 use crate::client::request::{Body, Parts};
 use crate::failure::{REQUEST_ID, Refusal, request_id};
 
-/// One way in that an operation names.
+/// A credential that an operation accepts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Credential {
-    /// It may be called without any.
+    /// No credential is needed.
     Nothing,
     /// `Authorization: Bearer` with the session's access token.
     Bearer,
@@ -32,30 +32,31 @@ pub enum Credential {
     ApiKey,
 }
 
-/// What the client needs to know about an operation; each has a constant of it.
+/// What the client needs to know about an operation. Each operation has a constant of this type.
 #[derive(Debug)]
 pub struct About {
     /// The operation's name in Rust.
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,
-    /// The path, with names in braces where a call has values.
+    /// The path, with names in braces for the values of a call.
     pub path: &'static str,
-    /// What opens it; any one is enough.
+    /// The credentials that it accepts. Any one is enough.
     pub opened_by: &'static [Credential],
-    /// Whether its request carries something that works once, so that it must not be repeated.
+    /// Whether its request contains something that works once, so that it must not be repeated.
     pub one_time: bool,
     /// Whether it ends the caller's session.
     pub ends_session: bool,
 }
 
-/// An operation of a document, as a type: `identity::calls::Login`. Only this crate has any.
+/// An operation of a document, as a type: `identity::calls::Login`. Only this crate defines
+/// operations.
 pub trait Operation: 'static {
-    /// What is sent; `()` if there is nothing to send.
+    /// The request body; `()` if there is none.
     type Body;
-    /// What is answered.
+    /// The answer.
     type Answer: DeserializeOwned + Send;
-    /// Why it is not.
+    /// The error.
     type Error: Refusal;
     #[doc(hidden)]
     const ABOUT: &'static About;
@@ -64,7 +65,7 @@ pub trait Operation: 'static {
     const EMPTY: bool = false;
 }
 
-/// A call that is made when it is awaited.
+/// A call. It is made when it is awaited.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -116,21 +117,22 @@ impl<O: Operation> Call<O> {
         self
     }
 
-    /// How long one try of this call may take, in place of the client's
+    /// Limits the time of one try of this call, instead of the client's
     /// [`timeout`](crate::Builder::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.parts.timeout = Some(timeout);
         self
     }
 
-    /// Sends a header along. A name or value that is none, or that the client sets itself, ends the call with an error.
+    /// Adds a header. An invalid name or value, or a header that the client sets itself, ends the
+    /// call with an error.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.parts.add_header(name, value);
         self
     }
 
-    /// Names the request (`X-Request-Id`), so that one id stands in your logs and the server's. Without it the server
-    /// draws one.
+    /// Sets the request's id (`X-Request-Id`), so that your logs and the server's share it. Without
+    /// it, the server chooses one.
     pub fn request_id(self, id: Uuid) -> Self {
         self.header(REQUEST_ID, &id.to_string())
     }
@@ -139,7 +141,7 @@ impl<O: Operation> Call<O> {
     ///
     /// # Errors
     ///
-    /// As the call itself.
+    /// Fails as the call itself does.
     #[must_use = "a call is made when it is awaited"]
     pub fn with_response(self) -> WithResponse<O> {
         let Self { core, parts, .. } = self;
@@ -149,15 +151,15 @@ impl<O: Operation> Call<O> {
         }
     }
 
-    /// Makes the call and waits for its end, on this thread, without an `async` around it.
+    /// Makes the call and waits for its end on this thread. Use it outside `async` code.
     ///
     /// # Errors
     ///
-    /// As the call itself.
+    /// Fails as the call itself does.
     ///
     /// # Panics
     ///
-    /// Inside of an `async` function: await the call there.
+    /// Panics inside an `async` function: await the call there.
     #[cfg(all(feature = "blocking", not(target_arch = "wasm32")))]
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub fn blocking(self) -> Result<O::Answer, O::Error> {
@@ -177,7 +179,7 @@ impl<O: Operation> Call<O> {
     }
 }
 
-/// Nothing of what is sent is shown.
+/// Shows nothing of the request's content.
 impl<O: Operation> fmt::Debug for Call<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -196,7 +198,7 @@ impl<O: Operation> IntoFuture for Call<O> {
     }
 }
 
-/// A call under way.
+/// A call that was started.
 #[must_use = "a call is made when it is awaited"]
 pub struct Answering<O>(WithResponse<O>);
 
@@ -209,7 +211,7 @@ impl<O: Operation> Future for Answering<O> {
     }
 }
 
-/// A call under way whose status and headers are kept.
+/// A started call that keeps status and headers.
 #[must_use = "a call is made when it is awaited"]
 pub struct WithResponse<O> {
     received: Boxed<Result<Received, Failure>>,
@@ -225,7 +227,7 @@ impl<O: Operation> Future for WithResponse<O> {
     }
 }
 
-/// Reads an answer into its type.
+/// Parses an answer into its type.
 fn read<O: Operation>(received: Result<Received, Failure>) -> Result<Response<O::Answer>, Failure> {
     let received = received?;
     let body = if O::EMPTY {
@@ -243,7 +245,8 @@ fn read<O: Operation>(received: Result<Received, Failure>) -> Result<Response<O:
     }
 }
 
-/// An answer with its status and headers; see [`Call::with_response`]. It can be used as the answer itself.
+/// An answer with its status and headers; see [`Call::with_response`]. It dereferences to the
+/// answer itself.
 #[derive(Clone, Debug)]
 pub struct Response<T> {
     status: StatusCode,
@@ -252,25 +255,25 @@ pub struct Response<T> {
 }
 
 impl<T> Response<T> {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The id of the request, on both sides.
+    /// Returns the id of the request, which client and server share.
     #[must_use]
     pub fn request_id(&self) -> Option<Uuid> {
         request_id(&self.headers)
     }
 
-    /// The answer itself.
+    /// Returns the answer itself.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.body

@@ -1,4 +1,4 @@
-//! What every error of every operation has in common, for code that does not match on the typed ones.
+//! The common part of all errors, for code that does not match on typed ones.
 
 use std::error::Error;
 use std::fmt;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use crate::client::answer::Received;
 use crate::client::retry_after;
 
-/// The header that names a request on both sides.
+/// The header with the id of a request, on both sides.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// What can be asked of any operation's error without matching on it.
+/// Questions to any operation's error, without matching on it.
 ///
 /// ```no_run
 /// use countersign_sdk::{Client, Problem};
@@ -32,7 +32,7 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 /// # }
 /// ```
 pub trait Problem: Error {
-    /// All of it as one value of one type.
+    /// Returns the error as a value of the common type.
     fn failure(&self) -> &Failure;
 
     /// See [`Failure::status`].
@@ -66,9 +66,9 @@ pub trait Problem: Error {
     }
 }
 
-/// An error of any operation: what is left when it does not matter which.
+/// An error of any operation, for code that does not care which one.
 ///
-/// `?` turns every operation's error into it. `Display` is one line, such as
+/// `?` converts every operation's error into it. `Display` is one line, such as
 /// `429 TOO_MANY_MFA_ATTEMPTS: Too many wrong codes. (request 01a2…)`.
 ///
 /// ```no_run
@@ -91,64 +91,64 @@ struct Details {
     request_id: Option<Uuid>,
     retry_after: Option<Duration>,
     retryable: bool,
-    /// What went wrong when it was not the server's answer.
+    /// What went wrong, if it was not an answer of the server.
     detail: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
-    /// The HTTP status; `None` when there was no answer.
+    /// Returns the HTTP status; `None` if there was no answer.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
     }
 
-    /// The server's `code`, such as `INVALID_MFA_CODE`; also one that this SDK does not know.
+    /// Returns the server's `code`, such as `INVALID_MFA_CODE`, even if this SDK does not know it.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.text("code")
     }
 
-    /// The server's sentence, fit to be shown to the user.
+    /// Returns the server's sentence, which can be shown to the user.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        // `detail` is what RFC 9457 calls it.
+        // RFC 9457 calls it `detail`.
         self.text("message").or_else(|| self.text("detail"))
     }
 
-    /// What to quote when you ask the operator for help.
+    /// Returns the request's id. Quote it when you ask the operator for help.
     #[must_use]
     pub fn request_id(&self) -> Option<Uuid> {
         self.0.request_id
     }
 
-    /// How long to wait before it makes sense to try again, if the server has said so: the header Retry-After, or
-    /// `retryAfter` in the body.
+    /// Returns how long to wait before trying again, if the server says so: from the header
+    /// Retry-After, or `retryAfter` in the body.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Whether the same call may work later: 408, 429, 502, 503, 504, or no answer. It does not know whether the call
-    /// carried a code; such a call is for the user to repeat.
+    /// Tells whether the same call may work later: 408, 429, 502, 503, 504, or no answer. It does
+    /// not consider whether the call contained a code; only the user should repeat such a call.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// The body as it came.
+    /// Returns the body as it came.
     #[must_use]
     pub fn body(&self) -> Option<&str> {
         self.0.body.as_deref()
     }
 
-    /// The headers of the answer; empty when there was none.
+    /// Returns the headers of the answer; empty if there was none.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
     }
 
-    /// The server has answered, and not what was wanted.
+    /// Makes the failure for an error answer of the server.
     pub(crate) fn answered(received: &Received) -> Self {
         let fields = match serde_json::from_slice(&received.body) {
             Ok(Value::Object(fields)) => fields,
@@ -174,7 +174,8 @@ impl Failure {
         Self(Arc::new(details))
     }
 
-    /// The answer is not what the document says. The error of the reader is not kept: it may quote a token.
+    /// Makes the failure for an answer that does not match the document. The parser's error is
+    /// dropped: it may quote a token.
     pub(crate) fn unreadable(received: &Received, error: &serde_json::Error) -> Self {
         let source = Unreadable {
             category: error.classify(),
@@ -188,7 +189,7 @@ impl Failure {
         }))
     }
 
-    /// There is no answer.
+    /// Makes the failure for a request without an answer.
     pub(crate) fn unanswered(error: reqwest::Error) -> Self {
         Self(Arc::new(Details {
             retryable: !error.is_builder(),
@@ -198,7 +199,7 @@ impl Failure {
         }))
     }
 
-    /// The request was not made.
+    /// Makes the failure for a request that was not sent.
     pub(crate) fn unsent(reason: impl fmt::Display) -> Self {
         Self(Arc::new(Details {
             detail: Some(format!("the request was not sent: {reason}")),
@@ -210,7 +211,7 @@ impl Failure {
         self.0.fields.get(name)?.as_str()
     }
 
-    /// A field of the error, for its typed variant.
+    /// Returns a field of the error, for its typed variant.
     pub(crate) fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         T::deserialize(self.0.fields.get(name)?).ok()
     }
@@ -228,7 +229,7 @@ impl Details {
     }
 }
 
-/// The id of a request, by the header of its answer.
+/// Returns the id of a request from the header of its answer.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<Uuid> {
     headers.get(REQUEST_ID)?.to_str().ok()?.parse().ok()
 }
@@ -245,7 +246,7 @@ impl fmt::Display for Failure {
         }
         let told = self.message().or(self.0.detail.as_deref());
         let told = told.unwrap_or("no reason given");
-        // One line, whatever the server says.
+        // Always one line, whatever the server says.
         for (index, line) in told.lines().enumerate() {
             if index > 0 {
                 formatter.write_str(" ")?;
@@ -259,7 +260,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The body of an answer that is no error stays hidden: there may be a token in it.
+/// Hides the body of an answer that is not an error: it may contain a token.
 impl fmt::Debug for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_error = |status: StatusCode| status.is_client_error() || status.is_server_error();
@@ -291,7 +292,7 @@ impl Problem for Failure {
     }
 }
 
-/// Why an answer could not be read. It quotes no value.
+/// Why an answer could not be parsed. It quotes no value.
 #[derive(Debug)]
 struct Unreadable {
     category: serde_json::error::Category,
@@ -315,7 +316,7 @@ impl fmt::Display for Unreadable {
 
 impl Error for Unreadable {}
 
-/// An error and what caused it, in one line.
+/// Returns an error and its causes in one line.
 fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -326,24 +327,25 @@ fn causes(error: &dyn Error) -> String {
     text
 }
 
-/// An operation's error: made of a failure, typed where its code is known.
+/// An operation's error: made from a failure, and typed if its code is known.
 pub trait Refusal: Problem + Into<Failure> + Send + Sync + Sized + 'static {
-    /// The variant for the failure's code, if there is one and its fields are there.
+    /// Returns the variant for the failure's code, if there is one and its fields are present.
     #[doc(hidden)]
     fn typed(failure: &Failure) -> Option<Self>;
 
-    /// The last variant.
+    /// Returns the last variant.
     #[doc(hidden)]
     fn other(failure: Failure) -> Self;
 
-    /// The error of a failure.
+    /// Converts a failure to the error.
     #[doc(hidden)]
     fn of(failure: Failure) -> Self {
         Self::typed(&failure).unwrap_or_else(|| Self::other(failure))
     }
 }
 
-/// What all errors of operations do, for an enum whose variants have a field `failure` and whose last one is `Other`.
+/// Implements what all errors of operations share. The enum's variants have a field `failure`, and
+/// the last one is `Other`.
 macro_rules! problem {
     ($error:ident: $($variant:ident)*) => {
         impl crate::Problem for $error {
@@ -364,7 +366,7 @@ macro_rules! problem {
             }
         }
 
-        /// One line: status, code, the server's sentence, the request's id.
+        /// Prints one line: status, code, the server's sentence, the request's id.
         impl std::fmt::Display for $error {
             #[inline]
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,4 +1,4 @@
-//! What an integrator sees of each request, and may add to it.
+//! Hooks: what an integrator sees of each request, and may add to it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,24 +12,25 @@ use crate::call::About;
 use crate::client::answer::Received;
 use crate::failure::request_id;
 
-/// The header of a service's key.
+/// The header for a service's key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Headers that are the client's own.
+/// Headers that only the client sets.
 const OWN: [HeaderName; 5] = [AUTHORIZATION, API_KEY, CONTENT_TYPE, CONTENT_LENGTH, HOST];
 
-/// A request that is about to be made; see [`Builder::on_request`](crate::Builder::on_request).
+/// A request that is about to be sent; see [`Builder::on_request`](crate::Builder::on_request).
 ///
-/// A call that is repeated makes several.
+/// A call that is repeated sends several.
 #[derive(Debug)]
 pub struct BeforeRequest<'a> {
     about: &'static About,
     tries: u32,
-    // Not shown: its headers carry tokens. `Request` hides its body, and the client marks its own headers as sensitive.
+    // Not shown, because its headers contain tokens. `Request` hides its body, and the client marks
+    // its own headers as sensitive.
     request: &'a mut Request,
 }
 
-/// A request that was made; see [`Builder::on_response`](crate::Builder::on_response).
+/// A request that was sent; see [`Builder::on_response`](crate::Builder::on_response).
 #[derive(Clone, Debug)]
 pub struct AfterRequest {
     about: &'static About,
@@ -42,25 +43,26 @@ pub struct AfterRequest {
 macro_rules! seen {
     ($hook:ty) => {
         impl $hook {
-            /// The operation, by its name in Rust: `verify_mfa_login`.
+            /// Returns the operation, by its name in Rust: `verify_mfa_login`.
             #[must_use]
             pub fn operation(&self) -> &'static str {
                 self.about.name
             }
 
-            /// The HTTP method.
+            /// Returns the HTTP method.
             #[must_use]
             pub fn method(&self) -> &'static Method {
                 &self.about.method
             }
 
-            /// The path as the document has it, with names in place of values: `/identity/mfa/methods/{factorId}`.
+            /// Returns the path as in the document, with names instead of values:
+            /// `/identity/mfa/methods/{factorId}`.
             #[must_use]
             pub fn path(&self) -> &'static str {
                 self.about.path
             }
 
-            /// Which try of the call this is, from 1.
+            /// Returns which try of the call this is, starting at 1.
             #[must_use]
             pub fn tries(&self) -> u32 {
                 self.tries
@@ -72,11 +74,12 @@ seen!(BeforeRequest<'_>);
 seen!(AfterRequest);
 
 impl BeforeRequest<'_> {
-    /// Sends a header along, such as `traceparent`.
+    /// Adds a header, such as `traceparent`.
     ///
     /// # Errors
     ///
-    /// When it is no header, or one that the client sets itself, such as `Authorization`.
+    /// Fails if it is not a valid header, or one that the client sets itself, such as
+    /// `Authorization`.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
         let (name, value) = header(name, value)?;
         self.request.headers_mut().insert(name, value);
@@ -85,26 +88,26 @@ impl BeforeRequest<'_> {
 }
 
 impl AfterRequest {
-    /// The status; `None` when there was no answer.
+    /// Returns the status; `None` if there was no answer.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// The server's name for this request.
+    /// Returns the server's id for this request.
     #[must_use]
     pub fn request_id(&self) -> Option<Uuid> {
         self.request_id
     }
 
-    /// How long it took until the whole answer was there.
+    /// Returns the time until the whole answer had arrived.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.took
     }
 }
 
-/// Why a header was not taken.
+/// Why a header was refused.
 #[derive(Clone, Debug)]
 pub struct HeaderError(String);
 
@@ -116,7 +119,7 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-/// A header that may be added to a request. The value is not repeated in an error: it may be a secret.
+/// Checks a header that is added to a request. Errors do not repeat the value: it may be a secret.
 pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
     let wrong = |what: &str| HeaderError(format!("the header {name:?} {what}"));
     let known: HeaderName = name.parse().map_err(|_| wrong("has no header's name"))?;
@@ -132,7 +135,7 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
 type Before = Arc<dyn Fn(&mut BeforeRequest<'_>) + Send + Sync>;
 type After = Arc<dyn Fn(&AfterRequest) + Send + Sync>;
 
-/// The callbacks of a client, in the order in which they were given.
+/// The callbacks of a client, in the order in which they were added.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     before: Vec<Before>,

@@ -34,20 +34,26 @@
 //!
 //! # What to know
 //!
-//! * **One client for each user.** [`Client`] holds one session; its clones share it, and so do the clients of the other
-//!   documents that are made from it. [`Client::new_session`](identity::Client::new_session) makes a client for another
-//!   user over the same connections. [`sign_in_with`](identity::Client::sign_in_with) takes any answer with tokens;
-//!   `logout()` signs out.
-//! * **A call is awaited**, and until then it can be given a timeout, headers or a request id: see [`Call`].
-//! * **Tokens renew themselves** shortly before they expire, or when the server says that they have. However many calls
-//!   wait, there is one renewal. To stay signed in over a restart, store [`Session`].
-//! * **Acts that need fresh proof** ask for it through one callback, [`Builder::step_up`], and are then made again.
-//! * **Errors are typed.** Each operation has an `<Operation>Error` to match on. What this version does not know is its last
-//!   variant, `Other`. Where it does not matter which, ask a [`Problem`], or use `?` into a [`Failure`].
-//! * **Only what is safe is made again**, see [`Retry`]; never a call that carries a code.
-//! * **Secrets stay secret.** [`Secret`] shows nothing in `Debug`, nor does anything that holds one. Plain http is refused
-//!   unless the server is on this machine.
-//! * **Calls run on tokio**, or in a browser (`wasm32-unknown-unknown`). There, nothing is made again after a pause.
+//! * **One client for each user.** [`Client`] has one session. Its clones share it, and so do
+//!   clients of other documents that are made from it.
+//!   [`Client::new_session`](identity::Client::new_session) makes a client for another user over
+//!   the same connections. [`sign_in_with`](identity::Client::sign_in_with) accepts any answer with
+//!   tokens; `logout()` signs out.
+//! * **A call is made when it is awaited.** Before that, it can be given a timeout, headers or a
+//!   request id: see [`Call`].
+//! * **Tokens are renewed automatically** shortly before they expire, or when the server says that
+//!   they have. However many calls wait, there is one renewal. To stay signed in over a restart,
+//!   store [`Session`].
+//! * **Actions that need fresh proof** ask for it through one callback, [`Builder::step_up`], and
+//!   are then repeated.
+//! * **Errors are typed.** Each operation has an `<Operation>Error` to match on. Its last variant,
+//!   `Other`, stands for what this version does not know. If it does not matter which error it is,
+//!   use the trait [`Problem`], or convert to a [`Failure`] with `?`.
+//! * **Only safe calls are repeated**, see [`Retry`]; never a call with a code.
+//! * **Secrets stay secret.** [`Secret`] shows nothing in `Debug`, nor does anything that contains
+//!   one. Plain http is refused unless the server is on this machine.
+//! * **Calls run on tokio**, or in a browser (`wasm32-unknown-unknown`). In a browser, nothing is
+//!   repeated after a pause.
 //!
 //! # Features
 //!
@@ -117,7 +123,7 @@ pub use identity::Client;
 pub use pages::{Paged, Pages};
 pub use secret::Secret;
 
-/// The README's code is compiled with the documentation's.
+/// Compiles the README's code with the documentation's.
 #[cfg(all(doctest, feature = "mock"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! What the mocks of all documents share; see `identity::mock`.
+//! The shared part of the mocks of all documents; see `identity::mock`.
 
 use std::marker::PhantomData;
 
@@ -11,9 +11,9 @@ use crate::call::Operation;
 use crate::client::answer::Received;
 use crate::failure::Refusal;
 
-/// Keeps the traits of the documents to this crate: they grow with their operations.
+/// Keeps the documents' traits private to this crate: they grow with their operations.
 pub(crate) mod sealed {
-    /// A server that stands in.
+    /// A server that stands in for the real one.
     pub trait Server {}
 
     impl Server for httpmock::MockServer {}
@@ -21,22 +21,22 @@ pub(crate) mod sealed {
 
 /// An operation that can be mocked.
 pub trait Mocked: Operation {
-    /// The status of what is wanted.
+    /// The status of the success.
     #[doc(hidden)]
     const SUCCESS: u16;
     /// Each code of its errors, with its status.
     #[doc(hidden)]
     const ERRORS: &'static [(&'static str, u16)];
-    /// What each error of the document has.
+    /// Returns the fields of every error of the document.
     #[doc(hidden)]
     fn envelope(status: u16, code: &str) -> Value;
 }
 
-/// What a request must be for a mock to answer. Method and path are set.
+/// Conditions under which a mock answers. Method and path are already set.
 pub struct When<O>(httpmock::When, PhantomData<fn() -> O>);
 
 impl<O: Mocked> When<O> {
-    /// Exactly this body.
+    /// Requires exactly this body.
     pub fn body(self, body: &O::Body) -> Self
     where
         O::Body: Serialize,
@@ -44,17 +44,17 @@ impl<O: Mocked> When<O> {
         Self(self.0.json_body_obj(body), PhantomData)
     }
 
-    /// Everything else that httpmock knows.
+    /// Returns httpmock's own type, for everything else.
     pub fn into_inner(self) -> httpmock::When {
         self.0
     }
 }
 
-/// What a mock answers.
+/// The answer of a mock.
 pub struct Then<O>(httpmock::Then, PhantomData<fn() -> O>);
 
 impl<O: Mocked> Then<O> {
-    /// The answer that the document has.
+    /// Answers with the success of the document.
     pub fn ok(self, answer: &O::Answer) -> Self
     where
         O::Answer: Serialize,
@@ -65,12 +65,12 @@ impl<O: Mocked> Then<O> {
         self.json(O::SUCCESS, answer)
     }
 
-    /// An error of this operation by its code, with the status that the document has for it. `extras` are the fields that
-    /// it has beyond what all have.
+    /// Answers with an error of this operation, by its code. The status is the document's. `extras`
+    /// are the fields besides the common ones.
     ///
     /// # Panics
     ///
-    /// When the operation has no such code, or the error has another field that is needed.
+    /// Panics if the operation has no such code, or the error requires another field.
     #[expect(clippy::panic, reason = "made for tests, and says so")]
     pub fn error(
         self,
@@ -89,7 +89,7 @@ impl<O: Mocked> Then<O> {
         self.json(*status, &body)
     }
 
-    /// An error with a code that the document does not have, as a newer server or a proxy may answer it.
+    /// Answers with an error whose code is not in the document, as a newer server or a proxy might.
     pub fn other_error(
         self,
         status: u16,
@@ -100,20 +100,20 @@ impl<O: Mocked> Then<O> {
         self.json(status, &body)
     }
 
-    /// Any JSON.
+    /// Answers with any JSON.
     pub fn json(self, status: u16, body: &impl Serialize) -> Self {
         let then = self.0.status(status);
         let then = then.header("content-type", "application/json");
         Self(then.json_body_obj(body), PhantomData)
     }
 
-    /// Everything else that httpmock knows.
+    /// Returns httpmock's own type, for everything else.
     pub fn into_inner(self) -> httpmock::Then {
         self.0
     }
 }
 
-/// The body of an error.
+/// Builds the body of an error.
 fn body<O: Mocked>(
     status: u16,
     code: &str,
@@ -134,7 +134,7 @@ fn failure(status: u16, body: &Value) -> Failure {
     })
 }
 
-/// An error of an operation as a client gets it, for the tests of code that takes one.
+/// Makes an error of an operation as a client gets it, for tests of code that handles one.
 ///
 /// ```
 /// use countersign_sdk::identity::{calls::VerifyMfaLogin, types::VerifyMfaLoginError};
@@ -168,7 +168,7 @@ where
     })
 }
 
-/// A pattern for a path with names in it.
+/// Returns a pattern for a path with names in it.
 fn pattern(path: &str) -> String {
     let mut pattern = String::from("^");
     for (index, part) in path.split(['{', '}']).enumerate() {

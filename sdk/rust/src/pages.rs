@@ -1,4 +1,4 @@
-//! Lists that come in pages, entry by entry.
+//! Reads paged lists, entry by entry.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,19 +15,19 @@ use crate::client::request::Parts;
 
 /// An operation whose answer is a page.
 pub trait Paged: Operation {
-    /// What is listed.
+    /// The type of an entry.
     type Item: Send + Unpin;
-    /// The query parameter that says how many entries to skip.
+    /// The query parameter with the number of entries to skip.
     #[doc(hidden)]
     const OFFSET: &'static str;
-    /// The entries of a page, and how many the whole list has.
+    /// Returns the entries of a page, and the number of entries in the whole list.
     #[doc(hidden)]
     fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64);
 }
 
 impl<O: Paged> Call<O> {
-    /// The whole list, entry by entry: the next page is asked for when the last one has been read. A limit that was set is
-    /// the size of a page, an offset where to begin.
+    /// Reads the whole list, entry by entry. The next page is requested when the last one has been
+    /// read. A limit sets the size of a page, an offset the first entry.
     ///
     /// ```no_run
     /// # async fn list(client: countersign_sdk::Client) -> Result<(), countersign_sdk::Failure> {
@@ -39,7 +39,8 @@ impl<O: Paged> Call<O> {
     /// # }
     /// ```
     ///
-    /// The list may change while it is read: an entry can then come twice, or be missed. After an error it has ended.
+    /// The list may change while it is read: an entry can then appear twice or be missed. The
+    /// stream ends after an error.
     pub fn stream(self) -> Pages<O> {
         let (core, parts) = self.into_parts();
         let begin = parts.query(O::OFFSET).and_then(|text| text.parse().ok());
@@ -65,16 +66,16 @@ pub struct Pages<O: Paged> {
 }
 
 impl<O: Paged> Pages<O> {
-    /// The next entry, for who needs nothing else of a stream.
+    /// Returns the next entry, without the need for a stream trait.
     pub async fn next(&mut self) -> Option<Result<O::Item, O::Error>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// The same list for a `for` loop, without `async`.
+    /// Returns the same list for a `for` loop, without `async`.
     ///
     /// # Panics
     ///
-    /// When it is read inside of an `async` function: read the stream there.
+    /// Panics when it is read inside an `async` function: read the stream there.
     #[cfg(all(feature = "blocking", not(target_arch = "wasm32")))]
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub fn blocking(mut self) -> impl Iterator<Item = Result<O::Item, O::Error>> {
@@ -87,7 +88,7 @@ impl<O: Paged> Pages<O> {
         Call::from_parts(self.core.clone(), parts).into_future()
     }
 
-    /// Takes a page in, and finds out whether another one follows.
+    /// Takes a page, and finds out whether another one follows.
     fn take(&mut self, offset: u64, answer: O::Answer) {
         let (entries, total) = O::page(answer);
         let read = offset + u64::try_from(entries.len()).unwrap_or(u64::MAX - offset);
@@ -126,7 +127,7 @@ impl<O: Paged> Stream for Pages<O> {
     }
 }
 
-/// Nothing of what is sent is shown.
+/// Shows nothing of the request's content.
 impl<O: Paged> fmt::Debug for Pages<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

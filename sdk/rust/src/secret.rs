@@ -1,4 +1,4 @@
-//! Text that opens something: a password, a code, a token. It is sent and stored, but never shown.
+//! A secret text: a password, a code, a token. It is sent and stored, but never shown.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 /// A password, code, token or key.
 ///
-/// It stands on the wire as a plain string. `Debug` shows `[secret]`, there is no `Display`, and the memory is wiped
-/// when the value is dropped.
+/// On the wire it is a plain string. `Debug` shows `[secret]`, there is no `Display`, and the
+/// memory is wiped when the value is dropped.
 ///
 /// ```
 /// use countersign_sdk::Secret;
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The text itself. Keep it out of logs, error messages and URLs.
+    /// Returns the text. Keep it out of logs, error messages and URLs.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,4 +1,5 @@
-//! One `tracing` span for each call: which operation, how it ended, after how many tries. Never a secret.
+//! Makes a `tracing` span for each call: which operation, how it ended, after how many tries. Never
+//! a secret.
 
 use std::future::Future;
 

@@ -1,14 +1,14 @@
-//! What the command line understands.
+//! Defines the command line: all subcommands and flags.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgGroup, Command, value_parser};
 use uuid::Uuid;
 
-use crate::api::all_documents;
 use crate::config;
 use crate::model::kinds::OrganisationRole;
+use crate::sandbox::all_documents;
 
-/// All subcommands and flags.
+/// Builds the parser of the command line.
 pub fn command() -> Command {
     let email = || {
         let arg = Arg::new("email").long("email").value_name("ADDRESS");
@@ -84,7 +84,7 @@ pub fn command() -> Command {
         .value_parser(PossibleValuesParser::new(names))
         .help("Which API");
     Command::new("countersign")
-        // Whatever the file is called: complaints name the commands as the README does.
+        // Error messages name the commands as the README does, whatever the file is called.
         .bin_name("countersign")
         .about("Self-hosted multi-factor authentication. Without a subcommand it serves.")
         .version(env!("CARGO_PKG_VERSION"))
@@ -144,7 +144,7 @@ fn role() -> Arg {
         .help("What the user is there")
 }
 
-/// One flag for each setting; the table says the rest.
+/// Makes one flag for each setting in the table.
 fn setting_flags() -> impl Iterator<Item = Arg> {
     config::rows().into_iter().map(|row| {
         let help = format!(
@@ -155,7 +155,7 @@ fn setting_flags() -> impl Iterator<Item = Arg> {
             row.variable()
         );
         Arg::new(row.name)
-            // Made once in the life of the process; clap keeps names for as long.
+            // Made once per process. clap needs static names.
             .long(&*row.flag().leak())
             .value_name("VALUE")
             .help(help)

@@ -1,4 +1,4 @@
-//! `backup` and `restore`: what they do, said in sentences.
+//! `backup` and `restore`: runs them and reports the result in sentences.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::app::backup::{self, Restored};
 use crate::chance::Chance;
 use crate::config::{DatabaseUrl, Settings};
 
-/// Copies the database into the file that is named.
+/// Copies the database into the given file.
 pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
     let settings = &backup::with_whole_paths(settings);
     must_exist(&settings.database_url)?;
@@ -25,7 +25,7 @@ pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
     ))
 }
 
-/// Goes back to a backup, or begins the new epoch after somebody did.
+/// Restores a backup, or begins the new epoch after somebody restored one by other means.
 pub(super) fn restore(settings: &Settings, matches: &ArgMatches) -> Result<()> {
     let settings = &backup::with_whole_paths(settings);
     let keep_codes = matches.get_flag("keep-recovery-codes");
@@ -39,7 +39,7 @@ pub(super) fn restore(settings: &Settings, matches: &ArgMatches) -> Result<()> {
     print(&report(&restored, keep_codes))
 }
 
-/// The file that a flag names.
+/// Returns the path of a flag's file.
 fn named<'a>(path: &'a str, flag: &str) -> Result<&'a Path> {
     if path.is_empty() {
         bail!("{flag} is empty: name a file");
@@ -47,8 +47,8 @@ fn named<'a>(path: &'a str, flag: &str) -> Result<&'a Path> {
     Ok(Path::new(path))
 }
 
-/// Where there is no database there is nothing to be copied or gone back to; a new one would only hide that
-/// this is the wrong folder.
+/// Fails if there is no database to copy or restore. Creating one would only hide that this is the
+/// wrong folder.
 fn must_exist(database: &DatabaseUrl) -> Result<()> {
     match database {
         DatabaseUrl::Sqlite(path) if !path.exists() => bail!(

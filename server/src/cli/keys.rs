@@ -1,4 +1,4 @@
-//! `keys`: what the operator does with the key ring.
+//! `keys`: manages the key ring for the operator.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) async fn rotate(app: &App, revoke: bool) -> Result<()> {
     }
     let signing = vault.rotate_signing(now)?;
     let sealing = vault.rotate_sealing(now)?;
-    // From now on a start without the new sealing key is refused.
+    // From now on, a server without the new sealing key refuses to start.
     app.check_keys().await?;
     let (id, from) = (signing.id, signing.from);
     tell(&format!(
@@ -30,7 +30,7 @@ pub(super) async fn rotate(app: &App, revoke: bool) -> Result<()> {
     Ok(())
 }
 
-/// Seals anew what older keys sealed.
+/// Seals again what older keys sealed.
 pub(super) async fn reseal(app: &App) -> Result<()> {
     let show = |progress: keys::Progress| {
         tell(&format!(
@@ -53,7 +53,7 @@ pub(super) async fn reseal(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Removes the older sealing keys that hold nothing.
+/// Removes older sealing keys that seal nothing any more.
 pub(super) async fn retire(app: &App) -> Result<()> {
     let wait = keys::seconds_to_retire(app.ctx()).min(WAIT_MAX);
     if wait > 0 {
@@ -85,5 +85,5 @@ pub(super) async fn retire(app: &App) -> Result<()> {
     )
 }
 
-/// The longest wait, in seconds: a clock that went back must not make it longer.
+/// The longest wait, in seconds. A clock that went back must not make it longer.
 const WAIT_MAX: u32 = 30;

@@ -1,4 +1,4 @@
-//! `user`: what the operator does for one account.
+//! `user`: creates an account or helps its owner.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -17,7 +17,7 @@ use crate::outcome::Person;
 /// The longest password that is read from standard input, in bytes.
 const PASSWORD_MAX: u64 = 4096;
 
-/// Makes the account of an address, or helps its owner.
+/// Creates the account of an address, or helps its owner.
 pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
     let email = text(matches, "email")?.to_owned();
     let said = |error: Error| match error {
@@ -33,7 +33,8 @@ pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<(
             } else {
                 Role::User
             };
-            // Nobody types a password for an address that cannot have an account.
+            // Check first: nobody should type a password for an address that cannot have an
+            // account.
             let judge = async |ctx: &Ctx| admin::judge_new_address(ctx, &email).await;
             app.call(judge).await.map_err(said)?;
             let password = read_password()?;
@@ -73,7 +74,7 @@ pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<(
     Ok(())
 }
 
-/// From a terminal without echo, twice; else one line of standard input.
+/// Reads a password: twice from a terminal, without echo, or one line of standard input.
 fn read_password() -> Result<Secret<String>> {
     if io::stdin().is_terminal() {
         let first = Secret::new(rpassword::prompt_password("Password: ")?);
@@ -94,7 +95,7 @@ fn read_password() -> Result<Secret<String>> {
             "no password came on standard input: send it there in one line, or run this in a terminal"
         );
     }
-    // No request can hold it, so nobody could sign in with it.
+    // No request can contain it, so nobody could sign in with it.
     if password.contains('\0') {
         bail!(
             "the password holds the character U+0000, which no client can send: choose another one"
@@ -103,7 +104,7 @@ fn read_password() -> Result<Secret<String>> {
     Ok(Secret::new(password.to_owned()))
 }
 
-/// The password of a line, whatever system wrote it.
+/// Returns the password of a line, whichever system wrote the line.
 fn password_of(line: &str) -> &str {
     let line = typed::without_mark(line);
     let line = line.strip_suffix('\n').unwrap_or(line);

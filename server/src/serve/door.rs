@@ -1,4 +1,4 @@
-//! The door: how many connections fit, and the service that lets them in.
+//! The door: computes how many connections fit, and the service that accepts them.
 
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
@@ -12,18 +12,24 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::Settings;
 use crate::http::connection::{Lines, Patience, Stream};
 
-/// Lets connections in, so many for each worker.
+/// The limits for the connections of each worker.
 #[derive(Clone, Copy)]
 pub struct Door {
-    /// Connections of one worker at most; past it one gives way for each that comes.
+    /// The most connections of one worker. Beyond it, one is closed for each new one.
     pub most: usize,
-    /// How long one may keep us waiting.
+    /// The most bytes of unanswered requests, for all connections of one worker together.
+    pub most_bytes: usize,
+    /// How long a connection may keep us waiting.
     pub patience: Patience,
 }
 
+/// The most bytes of unanswered requests, for all connections together. It is 64 KiB for each of a
+/// thousand slow clients, and little for even a small machine.
+pub const UNANSWERED_BYTES: usize = 64 * 1024 * 1024;
+
 impl Door {
-    /// Connections of one worker at most that the kernel hands over: a few more than [`Self::most`],
-    /// since one that gives way takes a moment to go.
+    /// How many connections of one worker the kernel hands over at most. It is a few more than
+    /// [`Self::most`], since one that is closed takes a moment to end.
     pub const fn accepted(&self) -> usize {
         self.most + spare(self.most)
     }
@@ -42,11 +48,15 @@ impl ServiceFactory<TcpStream> for Door {
     type Future = Ready<Result<Doorman, ()>>;
 
     fn new_service(&self, (): ()) -> Self::Future {
-        ready(Ok(Doorman(Lines::new(self.most, self.patience))))
+        ready(Ok(Doorman(Lines::new(
+            self.most,
+            self.most_bytes,
+            self.patience,
+        ))))
     }
 }
 
-/// The door of one worker.
+/// Accepts the connections of one worker.
 pub struct Doorman(Rc<Lines>);
 
 impl Service<TcpStream> for Doorman {
@@ -62,8 +72,8 @@ impl Service<TcpStream> for Doorman {
     }
 }
 
-/// Lets this process open as many files as it may: the soft limit, which is 1,024 on many systems, becomes
-/// the hard one.
+/// Lets this process open as many files as allowed: raises the soft limit, which is 1,024 on many
+/// systems, to the hard one.
 pub fn open_all_doors() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -82,11 +92,12 @@ pub fn open_all_doors() {
     }
 }
 
-/// Connections of one worker at most: what the setting says, or fewer where open files are short.
+/// Returns the most connections of one worker: what the setting says, or fewer if open files are
+/// scarce.
 pub fn most(settings: &Settings, threads: usize) -> usize {
     let wanted = settings.http_connections as usize;
-    // The database's files (three for each connection), what each worker polls with, and what else a
-    // server opens: its listener, keys, mails on their way, standard streams.
+    // Files for other purposes: the database (three for each connection), each worker's polling,
+    // and the rest: listener, keys, mails under way, standard streams.
     let others = 3 * (settings.database_threads as usize + 2) + 8 * threads + 48;
     let files = getrlimit(Resource::Nofile).current;
     let files = files.map_or(usize::MAX, |files| {
@@ -122,6 +133,7 @@ mod tests {
         for threads in [1, 2, 64] {
             let door = Door {
                 most: most(&settings, threads),
+                most_bytes: UNANSWERED_BYTES / threads,
                 patience: Patience {
                     head: std::time::Duration::ZERO,
                     idle: std::time::Duration::ZERO,

@@ -8,9 +8,9 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Running, begin, door, greet};
-use crate::api::all_documents;
 use crate::config::Settings;
 use crate::model::kinds::FactorKind;
+use crate::sandbox::all_documents;
 use crate::sandbox::catalogue::Catalogue;
 use crate::sandbox::{PASSWORD, Person, Sandbox};
 use tempfile::TempDir;

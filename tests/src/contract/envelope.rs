@@ -1,14 +1,14 @@
-//! What every error has, whichever operation says it, in the words of its API.
+//! Checks the common fields of errors, in the form of each API.
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::text;
 
-/// Checks an error of an API, of an operation or of none.
+/// Checks an error of an API, whether it comes from an operation or not.
 ///
 /// # Panics
-/// When it lacks what every error of that API has.
+/// Panics if it lacks a common field of that API.
 #[track_caller]
 pub fn check_error(api: &str, place: &str, status: u16, headers: &HeaderMap, body: &Value) {
     let sentence = match api {

@@ -1,4 +1,4 @@
-//! That the checker finds what it is there to find.
+//! Tests that the checker finds what it has to find.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,7 @@ use super::Contract;
 
 const ID: &str = "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90";
 
-/// A 401 of `login` that keeps the contract.
+/// Returns a 401 of `login` that follows the contract.
 fn good() -> (u16, Vec<(&'static str, &'static str)>, Value) {
     let headers = vec![
         ("content-type", "application/json"),
@@ -24,7 +24,7 @@ fn good() -> (u16, Vec<(&'static str, &'static str)>, Value) {
     (401, headers, body)
 }
 
-/// Whether the checker takes this as an answer of an operation.
+/// Tells whether the checker accepts this as an answer of an operation.
 fn passes(
     operation: &str,
     (status, headers, body): &(u16, Vec<(&'static str, &'static str)>, Value),

@@ -1,4 +1,5 @@
-//! What HTTP alone costs: actix answering the same request with a body of the same size, and doing nothing else.
+//! The baseline for HTTP alone: actix answers the same request with a body of the same size and
+//! does nothing else.
 
 use std::process::{Command, Stdio};
 
@@ -10,10 +11,10 @@ use super::server::{Child, free_address};
 /// The path that it answers.
 pub const PATH: &str = "/bare";
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 ///
 /// # Errors
-/// When the port cannot be bound.
+/// Fails if the port cannot be bound.
 pub fn serve(port: u16, body: usize) -> Result<()> {
     let answer = web::Bytes::from("x".repeat(body));
     let server = HttpServer::new(move || {
@@ -34,10 +35,10 @@ pub fn serve(port: u16, body: usize) -> Result<()> {
     Ok(())
 }
 
-/// Starts it, in a process of its own.
+/// Starts the baseline in a process of its own.
 ///
 /// # Errors
-/// When it does not start.
+/// Fails if it does not start.
 pub fn start(body: usize) -> Result<(Child, std::net::SocketAddr)> {
     let address = free_address()?;
     let mut child = Child(

@@ -1,4 +1,5 @@
-//! The calls that are measured: their bytes, and a client that makes them one after another.
+//! The calls to measure: the bytes of their requests, and a client that makes one call after
+//! another.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,13 +14,13 @@ use super::load::{self, Requests};
 use super::seed;
 use super::users::{self, Users};
 
-/// The second step of a sign-in.
+/// Path of the second step of a sign-in.
 const VERIFY: &str = "/identity/mfa/login/verify";
-/// The first one.
+/// Path of the first step of a sign-in.
 const LOGIN: &str = "/identity/login";
-/// Who is signed in.
+/// Path that returns the signed-in user.
 pub const ME: &str = "/identity/me";
-/// New tokens for a refresh token.
+/// Path that exchanges a refresh token for new tokens.
 const REFRESH: &str = "/identity/token/refresh";
 
 fn post(path: &str, body: &Value) -> Vec<u8> {
@@ -31,21 +32,21 @@ fn post(path: &str, body: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A GET with a bearer.
+/// Makes a GET request with a bearer.
 pub fn get(path: &str, bearer: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\n\r\n")
         .into_bytes()
 }
 
-/// Who the bearer is.
+/// Makes a request for the bearer's user.
 pub fn me(bearer: &str) -> Vec<u8> {
     get(ME, bearer)
 }
 
-/// The second step of a user, with the code that their app shows at this moment.
+/// Makes the second step of a user, with the code that their app shows at this moment.
 ///
 /// # Errors
-/// When there is no code.
+/// Fails if there is no code.
 pub fn verify(number: u32) -> Result<Vec<u8>> {
     let now = seed::since_1970()?.as_secs();
     let code = users::authenticator(number)?.generate(now).to_string();
@@ -53,24 +54,24 @@ pub fn verify(number: u32) -> Result<Vec<u8>> {
     Ok(post(VERIFY, &body))
 }
 
-/// The password step of a user.
+/// Makes the password step of a user.
 pub fn login(number: u32) -> Vec<u8> {
     let body = serde_json::json!({"email": users::email(number), "password": users::PASSWORD});
     post(LOGIN, &body)
 }
 
-/// New tokens.
+/// Makes an exchange of a refresh token.
 pub fn refresh(token: &str) -> Vec<u8> {
     post(REFRESH, &serde_json::json!({"refreshToken": token}))
 }
 
-/// The second steps of everybody who has not come yet.
+/// Yields a second step for each user who has not signed in yet.
 pub fn second_steps(users: &Arc<Users>) -> Requests {
     let users = Arc::clone(users);
     Arc::new(move || verify(users.next()?).ok())
 }
 
-/// Password steps, of other users than those whose second steps come first.
+/// Yields password steps. They start with the users whose second steps come last.
 pub fn password_steps(count: u32) -> Requests {
     let next = AtomicUsize::new(0);
     Arc::new(move || {
@@ -82,7 +83,7 @@ pub fn password_steps(count: u32) -> Requests {
     })
 }
 
-/// The same requests again and again.
+/// Yields the same requests again and again.
 pub fn in_turn(requests: Vec<Vec<u8>>) -> Requests {
     let next = AtomicUsize::new(0);
     Arc::new(move || {
@@ -93,20 +94,20 @@ pub fn in_turn(requests: Vec<Vec<u8>>) -> Requests {
 
 /// The tokens of a session.
 pub struct Tokens {
-    /// The bearer.
+    /// The access token.
     pub access: String,
-    /// What prolongs it.
+    /// The refresh token.
     pub refresh: String,
 }
 
-/// One connection, for one call after another.
+/// A connection for one call after another.
 pub struct Client(TcpStream);
 
 impl Client {
-    /// Connects.
+    /// Connects to the server.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// Fails if nobody listens.
     pub fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -115,10 +116,10 @@ impl Client {
         Ok(Self(stream))
     }
 
-    /// Sends a request; the answer, whole, and whether it is a success.
+    /// Sends a request. Returns the whole answer, and whether it is a success.
     ///
     /// # Errors
-    /// When the connection fails.
+    /// Fails if the connection fails.
     pub fn send(&mut self, request: &[u8]) -> Result<(Vec<u8>, bool)> {
         self.0.write_all(request)?;
         let mut answer = Vec::new();
@@ -137,10 +138,10 @@ impl Client {
         }
     }
 
-    /// Sends a request that has to succeed; the body of its answer.
+    /// Sends a request that must succeed. Returns the body of its answer.
     ///
     /// # Errors
-    /// When it does not.
+    /// Fails if it does not succeed.
     pub fn call(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         let (answer, good) = self.send(request)?;
         if !good {
@@ -151,10 +152,10 @@ impl Client {
         Ok(body.unwrap_or_default().to_vec())
     }
 
-    /// Makes a call that answers tokens.
+    /// Makes a call that returns tokens.
     ///
     /// # Errors
-    /// When it does not.
+    /// Fails if it does not succeed.
     pub fn tokens(&mut self, request: &[u8]) -> Result<Tokens> {
         let answer: Value = serde_json::from_slice(&self.call(request)?)?;
         let text = |name: &str| {

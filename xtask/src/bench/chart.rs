@@ -1,4 +1,5 @@
-//! The chart: what part of its limit the server reaches, as an SVG that is legible on light and on dark.
+//! Draws the chart: which part of its limit the server reaches, as an SVG that is legible on light
+//! and dark backgrounds.
 
 use std::fmt::Write as _;
 
@@ -8,10 +9,10 @@ use super::report::{Comparison, Line, Report, rate, thousands};
 
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 24.0;
-/// The longest bar.
+/// The length of the longest bar.
 const BAR: f64 = 330.0;
 const BAR_HEIGHT: f64 = 18.0;
-/// From one comparison to the next.
+/// The distance from one comparison to the next.
 const GROUP: f64 = 92.0;
 const TOP: f64 = 78.0;
 
@@ -32,7 +33,7 @@ text { fill: #e6edf3 }
 .ours { fill: #58a6ff }
 }";
 
-/// Draws the comparisons of a report; `all` says where and when.
+/// Draws the comparisons of a report. `all` says where and when they were measured.
 pub fn draw(report: &Report, all: &Value) -> String {
     let groups = report.comparisons.len();
     let height = TOP + GROUP * groups as f64 + 34.0;

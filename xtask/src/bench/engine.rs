@@ -1,4 +1,5 @@
-//! The limits beside which the server is measured: the same writes by the databases' own means, bare actix, argon2id alone.
+//! Measures the limits that the server is compared with: the same writes done directly by the
+//! databases, bare actix, and argon2id alone.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use countersign::config::Settings;
+use countersign_base::config::Settings;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -16,8 +17,8 @@ use super::{server, usage, users};
 use crate::process;
 use crate::test::postgres::Cluster;
 
-/// The writes of one step, in the order of the server: challenge tried and used up, counter begun anew, time step of the
-/// app, session, refresh token, audit event.
+/// The writes of one step, in the server's order: take a try of the challenge and use it up, reset
+/// the counter, record the app's time step, and write session, refresh token and audit event.
 const WRITES: [&str; 6] = [
     "UPDATE challenges SET attempts = attempts + 1, consumed_at = $2 WHERE user_id = $1 AND id = $1 AND attempts < 5 \
      AND kind = 'authenticator' AND consumed_at IS NULL AND expires_at > $2",
@@ -34,10 +35,11 @@ const WRITES: [&str; 6] = [
 /// A time before the seeded challenges end, so that every statement finds its row.
 const NOW: i64 = 1_700_000_000_000_000;
 
-/// Steps a second through SQLite's own API on this seeded folder: prepared statements, the server's pragmas.
+/// Measures steps a second through SQLite's own API in a seeded folder, with prepared statements
+/// and the server's pragmas.
 ///
 /// # Errors
-/// When the database cannot be written.
+/// Fails if the database cannot be written.
 pub fn sqlite(folder: &Path, count: u32, to_a_commit: u32, duration: Duration) -> Result<Line> {
     let conn = Connection::open(folder.join(server::SQLITE_FILE))?;
     conn.execute_batch(
@@ -45,7 +47,7 @@ pub fn sqlite(folder: &Path, count: u32, to_a_commit: u32, duration: Duration) -
          PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY; \
          PRAGMA wal_autocheckpoint = 4000",
     )?;
-    // SQLite numbers `$3` by where it first stands, and `?3` by its number.
+    // SQLite numbers `$3` by its first occurrence, and `?3` by its number.
     let mut writes: Vec<_> = WRITES
         .iter()
         .map(|sql| conn.prepare(&sql.replace('$', "?")))
@@ -82,10 +84,11 @@ fn one_step(writes: &mut [rusqlite::Statement<'_>], number: u32, step: u32) -> R
     Ok(())
 }
 
-/// Steps a second by pgbench on this seeded database: one transaction with prepared statements for each.
+/// Measures steps a second with pgbench in a seeded database, each in a transaction with prepared
+/// statements.
 ///
 /// # Errors
-/// When pgbench fails.
+/// Fails if pgbench fails.
 pub fn postgres(cluster: &Cluster, url: &str, count: u32, seconds: u64) -> Result<Line> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("step.sql");
@@ -132,10 +135,10 @@ fn script(count: u32) -> String {
     script
 }
 
-/// Makes a database in the cluster, empty or as another one is; its URL.
+/// Creates a database in the cluster, empty or as a copy of another one. Returns its URL.
 ///
 /// # Errors
-/// When it cannot be made.
+/// Fails if it cannot be created.
 pub fn database(cluster: &Cluster, name: &str, like: Option<&str>) -> Result<String> {
     let mut command = Command::new(cluster.program("createdb"));
     command.args(["--maintenance-db", &cluster.url()]);
@@ -148,10 +151,11 @@ pub fn database(cluster: &Cluster, name: &str, like: Option<&str>) -> Result<Str
     Ok(format!("{server}/{name}"))
 }
 
-/// Password hashes a second with the server's parameters, on as many threads as it has slots for them.
+/// Measures password hashes a second with the server's parameters, on as many threads as it has
+/// hash slots.
 ///
 /// # Errors
-/// When argon2 refuses the parameters.
+/// Fails if argon2 refuses the parameters.
 pub fn argon2id(settings: &Settings, duration: Duration) -> Result<Line> {
     let params = Params::new(
         settings.argon2_memory_kib,

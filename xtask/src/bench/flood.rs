@@ -1,4 +1,4 @@
-//! Second steps while more passwords come in than can be hashed.
+//! Measures second steps while more passwords arrive than can be hashed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,19 +13,20 @@ use super::load::{self, Load, Pace};
 use super::report::{Line, Report};
 use super::server::Server;
 
-/// Password steps a second: on every processor of today several times what one slot hashes.
+/// Password steps a second: several times what one slot can hash on any current processor.
 const FLOOD_PER_SECOND: f64 = 400.0;
 
-/// Connections that the flood comes by.
+/// The connections that send the flood.
 const FLOOD_CONNECTIONS: usize = 64;
 
-/// No run is so long.
+/// Longer than any run.
 const ENDLESS: Duration = Duration::from_secs(3600);
 
-/// Measures second steps beside a flood of password steps, and what is left of what they were without it.
+/// Measures second steps during a flood of password steps, and which part of their normal rate is
+/// left.
 ///
 /// # Errors
-/// When a second step is no success; password steps may be refused.
+/// Fails if a second step is not a success. Password steps may be refused.
 pub fn beside(
     server: &Server,
     steps: &Load,

@@ -1,4 +1,5 @@
-//! The load: connections that send requests over HTTP/1.1, each after the other or each at its time, and what they measured.
+//! Generates load: connections send requests over HTTP/1.1, either one after another or at fixed
+//! times, and measure the answers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,30 +12,31 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// Makes the bytes of the next request; `None` when there are no more.
+/// Makes the bytes of the next request; `None` if there are no more.
 pub type Requests = Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 
 /// When requests are sent.
 #[derive(Clone, Copy)]
 pub enum Pace {
-    /// Each connection sends its next one when it has its answer: how many get through.
+    /// Each connection sends its next request when it has an answer. Measures the throughput.
     Closed,
-    /// So many a second are due, at even distances, whatever became of those before: how long people wait.
+    /// This many a second are due, at equal intervals, whatever became of earlier ones. Measures
+    /// how long people wait.
     Open(f64),
 }
 
-/// What is sent where.
+/// What is sent, and where.
 #[derive(Clone)]
 pub struct Load {
-    /// The servers; connections are dealt to them in turn.
+    /// The servers. Connections are distributed among them in turn.
     pub addresses: Vec<SocketAddr>,
-    /// Connections over all servers.
+    /// Connections to all servers together.
     pub connections: usize,
-    /// How long.
+    /// How long the load lasts.
     pub duration: Duration,
-    /// When.
+    /// When requests are sent.
     pub pace: Pace,
-    /// What.
+    /// The requests.
     pub requests: Requests,
 }
 
@@ -43,23 +45,23 @@ pub struct Load {
 pub struct Measured {
     /// Successes a second.
     pub per_second: f64,
-    /// Half of the answers came within this, in milliseconds.
+    /// Half of the answers arrived within this time, in milliseconds.
     pub p50_ms: f64,
-    /// 99 of 100 answers came within this, in milliseconds.
+    /// 99 of 100 answers arrived within this time, in milliseconds.
     pub p99_ms: f64,
-    /// Answers that came.
+    /// Answers that arrived.
     pub answered: usize,
-    /// Those that were no success.
+    /// Answers that were not a success.
     pub failed: usize,
-    /// One of them.
+    /// One of those.
     pub example: String,
 }
 
 impl Measured {
-    /// Refuses a measurement in which not every answer was a success: it would measure errors.
+    /// Refuses a measurement unless every answer was a success: it would measure errors.
     ///
     /// # Errors
-    /// When one was none, or there was no answer at all.
+    /// Fails if an answer was not a success, or if there was no answer.
     pub fn all_well(self) -> Result<Self> {
         if self.answered == 0 {
             bail!("no request was answered");
@@ -81,17 +83,17 @@ struct Shared {
     load: Load,
     begun: Instant,
     next: AtomicUsize,
-    /// One permit for each request that is due; only for [`Pace::Open`].
+    /// One permit for each request that is due. Only for [`Pace::Open`].
     due: Semaphore,
 }
 
 impl Shared {
-    /// When the n-th request is due.
+    /// Returns when the n-th request is due.
     fn due_at(&self, number: usize, per_second: f64) -> Instant {
         self.begun + Duration::from_secs_f64(number as f64 / per_second)
     }
 
-    /// From when on the next request is counted; `None` when the load is over.
+    /// Returns the time from which the next request is measured; `None` if the load is over.
     async fn turn(&self) -> Option<Instant> {
         let Pace::Open(per_second) = self.load.pace else {
             let now = Instant::now();
@@ -102,7 +104,8 @@ impl Shared {
         (due < self.begun + self.load.duration).then_some(due)
     }
 
-    /// Says when requests are due. A thread of its own, since the runtime's clock ticks by the millisecond.
+    /// Signals when requests are due. Uses a thread of its own, since the runtime's clock only
+    /// ticks every millisecond.
     fn keep_time(&self, per_second: f64) {
         let mut given = 0;
         while !self.due.is_closed() {
@@ -117,7 +120,7 @@ impl Shared {
             }
             self.due.add_permits(due);
         }
-        // Whoever waits finds that it is over.
+        // Wake those that wait, so that they notice the end.
         self.due.add_permits(self.load.connections);
     }
 }
@@ -129,10 +132,10 @@ struct Seen {
     example: String,
 }
 
-/// Sends until the time is over or there are no more requests, and waits for the answers that are on their way.
+/// Sends until the time is over or there are no more requests. Waits for outstanding answers.
 ///
 /// # Errors
-/// When a connection fails.
+/// Fails if a connection fails.
 pub fn run(load: Load) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -205,7 +208,7 @@ async fn connection(shared: Arc<Shared>, number: usize) -> Result<Seen> {
     Ok(seen)
 }
 
-/// Reads one answer, whole; whether it was a success.
+/// Reads one whole answer. Returns whether it was a success.
 async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<bool> {
     answer.clear();
     loop {
@@ -224,10 +227,11 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<boo
     }
 }
 
-/// How long an answer is with its head, and whether it is a success; `None` until its head is there.
+/// Returns the length of an answer including its head, and whether it is a success; `None` until
+/// the head is complete.
 ///
 /// # Errors
-/// When the head is no text.
+/// Fails if the head is not text.
 pub fn whole_length(answer: &[u8]) -> Result<Option<(usize, bool)>> {
     let Some(head) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return Ok(None);

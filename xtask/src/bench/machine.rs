@@ -1,4 +1,4 @@
-//! Where, when and of what was measured: the processor and memory, the date, the commit.
+//! Describes the origin of measurements: processor, memory, date and commit.
 
 use std::fs;
 use std::process::Command;
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use crate::{process, workspace};
 
-/// What libraries choose their routines by.
+/// The processor features by which libraries choose their routines.
 const CHOSEN_BY: [&str; 8] = [
     "adx", "avx", "avx2", "avx512f", "bmi2", "erms", "fsrm", "sha_ni",
 ];
 
-/// What every file of figures says of its origin.
+/// Returns what every file of figures says about its origin.
 ///
 /// # Errors
-/// When `date` or `git` does not answer.
+/// Fails if `date` or `git` fails.
 pub fn origin() -> Result<Value> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let told = |what: &str| {
@@ -49,7 +49,7 @@ pub fn origin() -> Result<Value> {
     }))
 }
 
-/// The commit, and whether something was changed since.
+/// Returns the commit, and whether there are changes since.
 fn commit() -> Result<String> {
     let git = |arguments: &[&str]| {
         said(

@@ -1,10 +1,12 @@
-//! `cargo xtask bench`: how fast the server is beside what its parts allow, and what it takes of the machine.
+//! `cargo xtask bench`: measures how fast the server is compared with the limits of its parts, and
+//! what it uses of the machine.
 //!
-//! Everything runs on this machine at once: load, server and database share its processors. One run measures each
-//! thing beside its limit, so that the ratios hold when the machine's speed drifts. Rates come from a closed loop, in
-//! which each connection sends its next request when it has its answer. Times come from an open loop at half of that
-//! rate: requests are due at even distances, and each is timed from when it was due, so that a request that a slow
-//! one held up counts as late.
+//! Everything runs on this machine at once: load, server and database share its processors. One run
+//! measures each thing beside its limit, so that the ratios hold even if the machine's speed
+//! varies. Rates come from a closed loop, in which each connection sends its next request when it
+//! has an answer. Times come from an open loop at half of that rate. There, requests are due at
+//! equal intervals, and each is timed from the moment it was due, so that a request delayed by a
+//! slow one counts as late.
 
 mod bare;
 mod calls;
@@ -35,7 +37,7 @@ use crate::{process, workspace};
 use report::Report;
 use server::Build;
 
-/// How large and how long.
+/// How much to measure, and for how long.
 #[derive(Args, Clone)]
 pub struct Sizes {
     /// Users with an authenticator that is on, such as 500k or 10m; 1m, or 100k with --quick.
@@ -50,22 +52,22 @@ pub struct Sizes {
     /// Seconds before the memory of an idle server is read; 60, or 10 with --quick.
     #[arg(long)]
     idle: Option<u64>,
-    /// Measures what fits into two minutes, and keeps nothing.
+    /// Measures what fits into two minutes, and stores nothing.
     #[arg(long)]
     quick: bool,
-    /// Measures second steps among ten times as many users as well.
+    /// Also measures second steps among ten times as many users.
     #[arg(long)]
     large: bool,
-    /// Measures these parts only, and keeps nothing.
+    /// Measures only these parts, and stores nothing.
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// Counts instructions instead, and compares them with those that are kept.
+    /// Counts instructions instead, and compares them with the stored figures.
     #[arg(long)]
     instructions: bool,
-    /// Counts those of the development build: what CI does, as it has that build.
+    /// Counts those of the development build, as CI does.
     #[arg(long, requires = "instructions")]
     dev: bool,
-    /// Keeps the instructions that were counted as those to compare with.
+    /// Stores the counted instructions as the figures to compare with.
     #[arg(long, requires = "instructions")]
     keep: bool,
     /// Serves the bare baseline on this port instead of measuring.
@@ -109,7 +111,7 @@ impl Sizes {
         self.idle.unwrap_or(if self.quick { 10 } else { 60 })
     }
 
-    /// Whether everything is measured, for long enough to be kept.
+    /// Tells whether everything is measured, for long enough to be stored.
     fn is_whole(&self) -> bool {
         !self.quick && self.only.is_empty()
     }
@@ -119,7 +121,7 @@ impl Sizes {
     }
 }
 
-/// A number that may end in k or m.
+/// Parses a number that may end in k or m.
 fn amount(text: &str) -> Result<u32> {
     let lower = text.to_ascii_lowercase();
     let (digits, times) = match (lower.strip_suffix('k'), lower.strip_suffix('m')) {
@@ -131,10 +133,10 @@ fn amount(text: &str) -> Result<u32> {
     number.checked_mul(times).context("too many")
 }
 
-/// Measures, prints the tables, and keeps the figures.
+/// Measures, prints the tables, and stores the figures.
 ///
 /// # Errors
-/// When something cannot be built, started or measured, or takes more instructions than it did.
+/// Fails if something cannot be built, started or measured, or takes more instructions than before.
 pub fn run(sizes: &Sizes) -> Result<()> {
     if let Some(port) = sizes.serve_bare {
         return bare::serve(port, sizes.bare_body);
@@ -211,7 +213,7 @@ fn write(name: &str, text: &str) -> Result<()> {
     std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Where the committed figures are.
+/// Returns the path of a committed file of figures.
 fn kept(name: &str) -> PathBuf {
     workspace::root().join("xtask").join("bench").join(name)
 }
@@ -228,7 +230,7 @@ fn build_release() -> Result<()> {
     ]))
 }
 
-/// A debug build would measure the debug build.
+/// Runs this command again as a release build: a debug build would distort the measurements.
 fn again_in_release() -> Result<()> {
     build_release()?;
     let xtask = workspace::target().join("release").join("xtask");

@@ -1,9 +1,10 @@
-//! Calls that wait for no disk: the check of a bearer beside bare actix, the password step beside argon2id alone.
+//! Measures calls that wait for no disk: the check of a bearer against bare actix, and the password
+//! step against argon2id alone.
 
 use std::path::Path;
 
 use anyhow::Result;
-use countersign::config::Settings;
+use countersign_base::config::Settings;
 
 use super::Sizes;
 use super::bare;
@@ -18,13 +19,13 @@ use super::users;
 /// Sessions whose bearers are sent in turn.
 const SESSIONS: u32 = 256;
 
-/// Password steps that wait beside those that are hashed: enough that no slot is idle.
+/// Password steps that wait while others are hashed: enough to keep every slot busy.
 const WAITING: u32 = 2;
 
-/// Measures both on a copy of the folder that was seeded.
+/// Measures both on a copy of the seeded folder.
 ///
 /// # Errors
-/// When starting or an answer fails.
+/// Fails if the server does not start, or an answer is not a success.
 pub fn measure(build: &Build, folder: &Path, sizes: &Sizes, report: &mut Report) -> Result<()> {
     let copy = server::copied(folder)?;
     let server = server::start(build, copy.path(), None)?;

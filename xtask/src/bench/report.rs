@@ -1,26 +1,26 @@
-//! What a run measured: the table that it prints, and the figures that it keeps.
+//! The result of a run: the table that it prints, and the figures that it stores.
 
 use serde_json::{Map, Value, json};
 
-/// One thing that was measured under load.
+/// One measurement under load.
 #[derive(Clone)]
 pub struct Line {
-    /// What.
+    /// What was measured.
     pub what: String,
-    /// How many a second, closed loop.
+    /// Rate per second, in the closed loop.
     pub per_second: f64,
-    /// Half took no longer than this, in milliseconds, open loop.
+    /// Half took no longer than this, in milliseconds, in the open loop.
     pub p50_ms: Option<f64>,
-    /// 99 of 100 took no longer than this, in milliseconds, open loop.
+    /// 99 of 100 took no longer than this, in milliseconds, in the open loop.
     pub p99_ms: Option<f64>,
-    /// Processor time of one, in microseconds, all processes together.
+    /// Processor time of one, in microseconds, of all processes together.
     pub cpu_us: Option<f64>,
-    /// Instructions of one, by callgrind.
+    /// Instructions of one, counted by callgrind.
     pub instructions: Option<u64>,
 }
 
 impl Line {
-    /// A limit beside which the server is measured.
+    /// Makes the line of a limit that the server is compared with.
     pub const fn limit(what: String, per_second: f64) -> Self {
         Self {
             what,
@@ -32,7 +32,7 @@ impl Line {
         }
     }
 
-    /// The same with processor time.
+    /// Adds the processor time.
     #[must_use]
     pub fn with_cpu(self, micros: f64) -> Self {
         Self {
@@ -68,20 +68,20 @@ impl Line {
     }
 }
 
-/// The server beside a limit.
+/// The server compared with a limit.
 pub struct Comparison {
-    /// Its key among the figures.
+    /// The key among the figures.
     pub name: &'static str,
     /// What both did.
     pub title: String,
-    /// The limit.
+    /// The limit's measurement.
     pub limit: Line,
-    /// The server.
+    /// The server's measurement.
     pub ours: Line,
 }
 
 impl Comparison {
-    /// What part of the limit the server reaches.
+    /// Returns which part of the limit the server reaches.
     pub fn ratio(&self) -> f64 {
         self.ours.per_second / self.limit.per_second
     }
@@ -89,33 +89,33 @@ impl Comparison {
 
 /// A single figure.
 pub struct Fact {
-    /// Its key among the figures.
+    /// The key among the figures.
     pub name: &'static str,
-    /// What it is.
+    /// What was measured.
     pub what: String,
-    /// How much.
+    /// The value.
     pub value: f64,
-    /// Of what; empty for a ratio.
+    /// The unit; empty for a ratio.
     pub unit: &'static str,
 }
 
-/// All that a run measured.
+/// All results of a run.
 #[derive(Default)]
 pub struct Report {
-    /// The server beside its limits.
+    /// The server compared with its limits.
     pub comparisons: Vec<Comparison>,
-    /// What else.
+    /// All other figures.
     pub facts: Vec<Fact>,
 }
 
 impl Report {
-    /// Keeps a comparison, and says it at once.
+    /// Stores a comparison and prints it at once.
     pub fn compare(&mut self, comparison: Comparison) {
         eprint!("{}", table_of(&comparison));
         self.comparisons.push(comparison);
     }
 
-    /// Keeps a figure, and says it at once.
+    /// Stores a figure and prints it at once.
     pub fn fact(&mut self, name: &'static str, what: String, value: f64, unit: &'static str) {
         let fact = Fact {
             name,
@@ -127,7 +127,7 @@ impl Report {
         self.facts.push(fact);
     }
 
-    /// The table for people.
+    /// Returns the table for people.
     pub fn markdown(&self) -> String {
         let mut text = "| What | a second | p50 ms | p99 ms | CPU µs | instructions | of the limit |\n|---|---|---|---|---|---|---|\n".to_owned();
         for comparison in &self.comparisons {
@@ -140,7 +140,7 @@ impl Report {
         text
     }
 
-    /// The figures for programs.
+    /// Returns the figures for programs.
     pub fn json(&self) -> Map<String, Value> {
         let comparisons = self.comparisons.iter().map(|comparison| {
             let value = json!({
@@ -186,13 +186,13 @@ fn amount(fact: &Fact) -> String {
     }
 }
 
-/// So many of a thing.
+/// Returns a number with its noun, in the plural if needed.
 pub fn counted(number: u32, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// A rate, with as many digits as it has meaning.
+/// Formats a rate with its significant digits.
 pub fn rate(per_second: f64) -> String {
     if per_second < 100.0 {
         return format!("{per_second:.1}");
@@ -205,7 +205,7 @@ pub fn rate(per_second: f64) -> String {
     thousands(per_second.round() as u64)
 }
 
-/// A number with its digits in groups.
+/// Formats a number with its digits in groups.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

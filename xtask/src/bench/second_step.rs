@@ -1,4 +1,5 @@
-//! The second step of a sign-in, on both databases, beside the same writes by the databases' own means.
+//! Measures the second step of a sign-in on both databases, compared with the same writes done
+//! directly by the database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +17,15 @@ use super::users::Users;
 use super::{Sizes, flood};
 use crate::test::postgres::Cluster;
 
-/// Steps to a commit, for SQLite alone: as many as the connections that wait for one, and as the server takes at most.
+/// Steps in one commit, for SQLite alone: as many as connections wait for one, and as many as the
+/// server takes at most.
 const TO_A_COMMIT: [u32; 2] = [64, 256];
 
-/// Measures calls: a second to warm up, a closed loop for the rate, an open one at half of it for the times.
+/// Measures calls: a second to warm up, a closed loop for the rate, an open one at half of it for
+/// the times.
 ///
 /// # Errors
-/// When an answer is no success.
+/// Fails if an answer is not a success.
 pub fn under_load(
     what: &str,
     load: &Load,
@@ -49,7 +52,7 @@ pub fn under_load(
     })
 }
 
-/// The load of second steps on these servers.
+/// Makes the load of second steps on these servers.
 pub fn load(servers: &[&Server], users: &Arc<Users>, sizes: &Sizes) -> Load {
     Load {
         addresses: servers.iter().map(|server| server.address).collect(),
@@ -60,10 +63,10 @@ pub fn load(servers: &[&Server], users: &Arc<Users>, sizes: &Sizes) -> Load {
     }
 }
 
-/// Measures second steps on SQLite, of the folder that was seeded; then the same while passwords flood in.
+/// Measures second steps on SQLite in the seeded folder, then again while passwords flood in.
 ///
 /// # Errors
-/// When starting or an answer fails.
+/// Fails if the server does not start, or an answer is not a success.
 pub fn sqlite(build: &Build, folder: &Path, sizes: &Sizes, report: &mut Report) -> Result<()> {
     let mut limits = Vec::new();
     for to_a_commit in TO_A_COMMIT {
@@ -91,10 +94,11 @@ pub fn sqlite(build: &Build, folder: &Path, sizes: &Sizes, report: &mut Report) 
     flood::beside(&server, &load, &alone, sizes, report)
 }
 
-/// Measures second steps on PostgreSQL; then by two processes on one database.
+/// Measures second steps on PostgreSQL, then again with two processes on one database.
 ///
 /// # Errors
-/// When seeding, starting or an answer fails.
+/// Fails if the database cannot be seeded, the server does not start, or an answer is not a
+/// success.
 pub fn postgres(build: &Build, sizes: &Sizes, report: &mut Report) -> Result<()> {
     let cluster = Cluster::durable()?;
     let folder = tempfile::tempdir()?;
@@ -130,10 +134,10 @@ pub fn postgres(build: &Build, sizes: &Sizes, report: &mut Report) -> Result<()>
     Ok(())
 }
 
-/// Warms up, and measures a closed loop.
+/// Warms up, then measures a closed loop.
 ///
 /// # Errors
-/// When an answer is no success.
+/// Fails if an answer is not a success.
 pub fn closed(load: &Load) -> Result<Measured> {
     let warm = Load {
         duration: load.duration.min(std::time::Duration::from_secs(1)),
@@ -146,7 +150,7 @@ pub fn closed(load: &Load) -> Result<Measured> {
 /// Measures second steps on SQLite among ten times as many users.
 ///
 /// # Errors
-/// As [`sqlite`].
+/// Fails as [`sqlite`] does.
 pub fn large(build: &Build, sizes: &Sizes, report: &mut Report) -> Result<()> {
     let count = sizes.users().saturating_mul(10);
     let folder = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! A server to be measured: which build, started on a folder and a database, gone when dropped.
+//! Starts a server to measure: a chosen build on a folder and a database, stopped when dropped.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use super::calls::{self, Client};
 use crate::workspace;
 
-/// The database's file in the server's folder.
+/// The name of the database's file in the server's folder.
 pub const SQLITE_FILE: &str = "countersign.db";
 
-/// A process that ends with its owner.
+/// A process that is killed when dropped.
 pub struct Child(pub std::process::Child);
 
 impl Drop for Child {
@@ -24,10 +24,10 @@ impl Drop for Child {
 }
 
 impl Child {
-    /// Waits until the address takes connections.
+    /// Waits until the address accepts connections.
     ///
     /// # Errors
-    /// After a minute, or when the process has ended.
+    /// Fails after a minute, or if the process has ended.
     pub fn wait_for(&mut self, address: SocketAddr) -> Result<()> {
         for _ in 0..6000 {
             if TcpStream::connect(address).is_ok() {
@@ -42,25 +42,25 @@ impl Child {
     }
 }
 
-/// A loopback address nobody listens at.
+/// Returns a loopback address where nobody listens.
 ///
 /// # Errors
-/// When there is none.
+/// Fails if there is none.
 pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-/// A build of the server, and how it is run.
+/// A build of the server, and how to run it.
 #[derive(Clone)]
 pub struct Build {
-    /// The program and its first arguments, such as valgrind's.
+    /// The program and its first arguments, which may be valgrind's.
     program: Vec<PathBuf>,
-    /// Settings by their environment variables.
+    /// Settings, by the names of their environment variables.
     settings: Vec<(&'static str, String)>,
 }
 
 impl Build {
-    /// The build of this profile's folder under `target/`.
+    /// Returns the build in this profile's folder under `target/`.
     pub fn of(profile: &str) -> Self {
         let folder = workspace::target().join(profile);
         Self {
@@ -69,7 +69,7 @@ impl Build {
         }
     }
 
-    /// The same, run by another program.
+    /// Returns the same build, run by another program.
     #[must_use]
     pub fn under(&self, runner: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut program: Vec<PathBuf> = runner.into_iter().collect();
@@ -80,7 +80,7 @@ impl Build {
         }
     }
 
-    /// The same with a setting.
+    /// Returns the same build with one more setting.
     #[must_use]
     pub fn with(&self, setting: &'static str, value: impl ToString) -> Self {
         let mut settings = self.settings.clone();
@@ -91,10 +91,10 @@ impl Build {
         }
     }
 
-    /// The command that starts it at this address.
+    /// Returns the command that starts it at this address.
     ///
     /// # Errors
-    /// When there is no program.
+    /// Fails if there is no program.
     pub fn command(
         &self,
         folder: &Path,
@@ -121,35 +121,35 @@ impl Build {
 /// A server that answers.
 pub struct Server {
     child: Child,
-    /// Where.
+    /// The address that it listens on.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Its process.
+    /// Returns its process id.
     pub fn process(&self) -> u32 {
         self.child.0.id()
     }
 }
 
-/// Starts a server, and waits until it answers.
+/// Starts a server and waits until it answers.
 ///
 /// # Errors
-/// When it does not.
+/// Fails if it does not answer.
 pub fn start(build: &Build, folder: &Path, database: Option<&str>) -> Result<Server> {
     let address = free_address()?;
     let mut command = build.command(folder, database, address)?;
     let mut child = Child(command.spawn().context("starting the server")?);
     child.wait_for(address)?;
-    // The address is taken before the database is opened.
+    // The address is bound before the database is opened.
     Client::connect(address)?.call(&calls::get("/healthz", "nobody"))?;
     Ok(Server { child, address })
 }
 
-/// Copies a server's folder, its SQLite database included.
+/// Copies a server's folder, including its SQLite database.
 ///
 /// # Errors
-/// When a file cannot be copied.
+/// Fails if a file cannot be copied.
 pub fn copied(folder: &Path) -> Result<tempfile::TempDir> {
     let copy = tempfile::tempdir()?;
     for entry in std::fs::read_dir(folder)? {
@@ -157,7 +157,7 @@ pub fn copied(folder: &Path) -> Result<tempfile::TempDir> {
         if entry.file_type()?.is_file() {
             let target = copy.path().join(entry.file_name());
             std::fs::copy(entry.path(), &target)?;
-            // What is not yet on the disk would be written while something else is measured.
+            // Otherwise the copy would be flushed while something else is measured.
             std::fs::File::open(&target)?.sync_all()?;
         }
     }

@@ -1,4 +1,5 @@
-//! What a server takes without being asked much: memory at rest, memory under clients that hold on, time to the first answer.
+//! Measures what a server needs when little is asked of it: memory at rest, memory for clients that
+//! hold connections, and time to the first answer.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use countersign::config::Settings;
+use countersign_base::config::Settings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
@@ -15,16 +16,16 @@ use super::report::{Report, counted};
 use super::server::{self, Build, Child, Server};
 use super::{Sizes, usage};
 
-/// Connections that hold on.
+/// Connections that clients hold open.
 const CONNECTIONS: usize = 10_000;
 
-/// What each sends of a head: nearly all that actix takes, which is 128 KiB.
+/// Bytes of a head that each client sends: nearly all that actix accepts, which is 128 KiB.
 const HEAD_BYTES: usize = 120 * 1024;
 
 /// Starts that are timed.
 const STARTS: usize = 10;
 
-/// A server that nobody has asked anything since it started, but whether it is there.
+/// A server at rest. Since its start it was only asked whether it is there.
 pub struct Idle {
     server: Server,
     since: Instant,
@@ -32,10 +33,10 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// Starts it; other things may be done meanwhile.
+    /// Starts the server. Other work may be done while it rests.
     ///
     /// # Errors
-    /// When it does not start.
+    /// Fails if it does not start.
     pub fn start(build: &Build) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         Ok(Self {
@@ -45,10 +46,11 @@ impl Idle {
         })
     }
 
-    /// Waits until it has rested long enough, and measures: its memory, and what the first password adds.
+    /// Waits until it has rested long enough. Measures its memory, and what the first password
+    /// adds.
     ///
     /// # Errors
-    /// When it has ended.
+    /// Fails if it has ended.
     pub fn measure(self, seconds: u64, report: &mut Report) -> Result<()> {
         let rest = Duration::from_secs(seconds);
         std::thread::sleep(rest.saturating_sub(self.since.elapsed()));
@@ -56,7 +58,7 @@ impl Idle {
         let what =
             format!("Resident {seconds} s after the start or later, nothing asked but its health");
         report.fact("idle_memory", what, megabytes(resident), "MB");
-        // Of a user who is not there: it is hashed all the same, and refused.
+        // The user does not exist. The password is hashed all the same, and refused.
         let (_, good) = Client::connect(self.server.address)?.send(&calls::login(1))?;
         if good {
             bail!("nobody signed in");
@@ -76,10 +78,11 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Measures the memory under connections that each sent a head and a body up to their limits, but for the last byte.
+/// Measures the memory with connections that have each sent a head and a body up to their limits,
+/// except the last byte.
 ///
 /// # Errors
-/// When the server does not start, or fewer connections fit into the limit of open files.
+/// Fails if the server does not start, or the limit of open files allows fewer connections.
 pub fn holding_on(build: &Build, report: &mut Report) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(
@@ -115,7 +118,7 @@ pub fn holding_on(build: &Build, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// A request whose last byte is missing.
+/// Makes a request whose last byte is missing.
 fn unfinished(body_bytes: usize) -> Vec<u8> {
     let mut request = format!(
         "POST /identity/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {body_bytes}\r\n"
@@ -132,7 +135,7 @@ fn unfinished(body_bytes: usize) -> Vec<u8> {
     request.into_bytes()
 }
 
-/// Whether the server neither answered nor hung up.
+/// Tells whether the server has neither answered nor hung up.
 fn is_open(stream: &mut TcpStream) -> Result<bool> {
     stream.set_nonblocking(true)?;
     match stream.read(&mut [0]) {
@@ -141,11 +144,11 @@ fn is_open(stream: &mut TcpStream) -> Result<bool> {
     }
 }
 
-/// Measures the time from the start of the process to the first answer: on a migrated database without users, and on
-/// the one that was seeded.
+/// Measures the time from the start of the process to the first answer: on a migrated database
+/// without users, and on the seeded one.
 ///
 /// # Errors
-/// When it does not answer.
+/// Fails if it does not answer.
 pub fn starts(build: &Build, seeded: &Path, sizes: &Sizes, report: &mut Report) -> Result<()> {
     let empty = tempfile::tempdir()?;
     drop(server::start(build, empty.path(), None)?);
@@ -168,7 +171,7 @@ fn median_start(build: &Build, folder: &Path) -> Result<f64> {
     times.get(STARTS / 2).copied().context("no start")
 }
 
-/// In milliseconds.
+/// Returns the time of one start, in milliseconds.
 fn one_start(build: &Build, folder: &Path) -> Result<f64> {
     let address = server::free_address()?;
     let mut command = build.command(folder, None, address)?;

@@ -1,4 +1,4 @@
-//! What processes take of the machine, as proc(5) tells it.
+//! Reads from proc(5) what processes use of the machine.
 
 use std::fs;
 
@@ -7,26 +7,27 @@ use anyhow::{Context, Result};
 /// Microseconds of a tick: `USER_HZ` is 100 on every Linux.
 const TICK_MICROS: u64 = 10_000;
 
-/// Processor time of these processes and of those that they started and that have ended, so far, in microseconds.
+/// Returns the processor time so far, in microseconds, of these processes and of their children
+/// that have ended.
 pub fn cpu_micros(processes: &[u32]) -> u64 {
     let ticks = processes.iter().filter_map(|process| ticks(*process).ok());
     ticks.sum::<u64>() * TICK_MICROS
 }
 
-/// `utime`, `stime`, `cutime` and `cstime`: the 14th field of `stat` to the 17th.
+/// Sums `utime`, `stime`, `cutime` and `cstime`, the 14th to 17th field of `stat`.
 fn ticks(process: u32) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name, in brackets, may hold spaces.
+    // The name, in brackets, may contain spaces.
     let (_, fields) = stat.rsplit_once(')').context("a name in brackets")?;
     let times = fields.split_whitespace().skip(14 - 3).take(4);
     let times = times.map(|text| text.parse::<u64>().context("a time of stat"));
     times.sum()
 }
 
-/// The processes whose parent this is, and itself.
+/// Returns a process and its children.
 ///
 /// # Errors
-/// When proc cannot be read.
+/// Fails if proc cannot be read.
 pub fn family(parent: u32) -> Result<Vec<u32>> {
     let mut found = vec![parent];
     for entry in fs::read_dir("/proc")? {
@@ -47,10 +48,11 @@ pub fn family(parent: u32) -> Result<Vec<u32>> {
     Ok(found)
 }
 
-/// One of the sizes in `status`, in bytes: `VmRSS` is what is resident, `VmHWM` the most that ever was.
+/// Returns one of the sizes in `status`, in bytes: `VmRSS` is the resident memory, `VmHWM` its
+/// maximum so far.
 ///
 /// # Errors
-/// When it is not there.
+/// Fails if it is not there.
 pub fn memory(process: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let kilobytes = status

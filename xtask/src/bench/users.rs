@@ -1,29 +1,31 @@
-//! The users of a benchmark: ids, addresses, authenticators and references that follow from a user's number.
+//! The users of a benchmark. Ids, addresses, authenticators and references follow from a user's
+//! number.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, anyhow};
-use countersign::model::Secret;
-use countersign::model::ids::Id;
-use countersign::model::reference::{Reference, ReferenceKind};
-use countersign::vault;
+use countersign_model::Secret;
+use countersign_model::ids::Id;
+use countersign_model::reference::{Reference, ReferenceKind};
+use countersign_vault as vault;
 use totp_rs::{Builder, Totp};
 use uuid::Uuid;
 
-/// The password of all of them.
+/// The password of all users.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// The id of the n-th user's rows: in order, as UUIDv7 are, and such that SQL can make it too.
+/// Returns the id of the n-th user's rows: in order, as UUIDv7 are, and in a form that SQL can
+/// compute too.
 pub fn uuid(number: u32) -> Uuid {
     Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 | u128::from(number))
 }
 
-/// The address of the n-th user.
+/// Returns the address of the n-th user.
 pub fn email(number: u32) -> String {
     format!("user{number:08}@example.com")
 }
 
-/// The secret of the n-th user's authenticator.
+/// Returns the secret of the n-th user's authenticator.
 pub fn secret(number: u32) -> [u8; 20] {
     let digest = vault::digest(&number.to_be_bytes());
     let mut secret = [0; 20];
@@ -31,10 +33,10 @@ pub fn secret(number: u32) -> [u8; 20] {
     secret
 }
 
-/// The authenticator of the n-th user.
+/// Returns the authenticator of the n-th user.
 ///
 /// # Errors
-/// When the library refuses the secret.
+/// Fails if the library refuses the secret.
 pub fn authenticator(number: u32) -> Result<Totp> {
     Builder::new()
         .with_secret(secret(number).to_vec())
@@ -42,26 +44,26 @@ pub fn authenticator(number: u32) -> Result<Totp> {
         .map_err(|error| anyhow!("{error}"))
 }
 
-/// The secret in the `mfaToken` of the n-th user's sign-in.
+/// Returns the secret in the `mfaToken` of the n-th user's sign-in.
 pub fn reference_secret(number: u32) -> [u8; 32] {
     vault::digest(&[b"reference".as_slice(), &number.to_be_bytes()].concat())
 }
 
-/// The `mfaToken` of the n-th user's sign-in.
+/// Returns the `mfaToken` of the n-th user's sign-in.
 pub fn token(number: u32) -> String {
     let (id, secret) = (uuid(number), Secret::new(reference_secret(number)));
     let reference = Reference::new::<(), ()>(Id::new(id), Id::new(id), secret);
     reference.print(ReferenceKind::Challenge).expose().clone()
 }
 
-/// Everybody once, in no order, as people come; all loads on one database take from the same.
+/// Yields each user once, in no particular order. All loads on one database share it.
 pub struct Users {
     count: u32,
     next: AtomicU32,
 }
 
 impl Users {
-    /// None has come yet.
+    /// Starts with all users.
     pub const fn new(count: u32) -> Self {
         Self {
             count,
@@ -69,14 +71,14 @@ impl Users {
         }
     }
 
-    /// Who comes next; `None` when everybody has come.
+    /// Returns the next user; `None` when all were returned.
     pub fn next(&self) -> Option<u32> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.count).then(|| nth(number, self.count))
     }
 }
 
-/// The user who comes as the n-th. The step is a prime that divides none of the counts we take.
+/// Returns the user at the n-th place. The step is a prime that divides none of the counts we use.
 pub fn nth(number: u32, count: u32) -> u32 {
     let shuffled = u64::from(number) * 104_729 % u64::from(count.max(1));
     u32::try_from(shuffled).unwrap_or(0) + 1

@@ -1,4 +1,5 @@
-//! The answers of an operation: what an old client reads stays, errors may be new and may go.
+//! Compares the answers of an operation: what an old client reads stays, while errors may be added
+//! or go.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +100,7 @@ fn content<'a>(
     }
 }
 
-/// The shapes of an error answer by their `code`, where each has one.
+/// Returns the shapes of an error answer by their `code`, if each has one.
 fn by_code<'a>(document: &'a Value, schema: &'a Value) -> Option<BTreeMap<&'a str, Shape<'a>>> {
     shapes(document, schema)
         .into_iter()
@@ -107,7 +108,8 @@ fn by_code<'a>(document: &'a Value, schema: &'a Value) -> Option<BTreeMap<&'a st
         .collect()
 }
 
-/// Each code is read as before; one that is new is read as `ErrorResponse`, and one that is gone is missed by nobody.
+/// Checks that each code is read as before. A new code is read as `ErrorResponse`, and nobody
+/// misses one that is gone.
 fn errors<'a>(
     contracts: &Contracts<'a>,
     status: &str,

@@ -1,13 +1,15 @@
-//! The breaks that `CHANGELOG.md` names: security fixes and plain mistakes, which no version waits for.
+//! Reads the breaks that `CHANGELOG.md` names: security fixes and plain mistakes, which need not
+//! wait for a version.
 
 use super::release::Version;
 
-/// The section of a version in which its breaks stand.
+/// The heading of a version's breaks.
 const BROKEN: &str = "### Broken";
 
-/// The breaks named under what is newer than the release: under `Unreleased`, or a version that is not yet released.
+/// Returns the breaks named for versions newer than the release: under `Unreleased`, or under a
+/// version not yet released.
 ///
-/// Each is a list item of one line; what follows it, indented, is its reason and for people alone.
+/// Each is a list item of one line. Indented text after it gives the reason, for people.
 pub fn broken(changelog: &str, release: Version) -> Vec<String> {
     let mut found = Vec::new();
     let (mut newer, mut section) = (false, false);
@@ -27,7 +29,7 @@ pub fn broken(changelog: &str, release: Version) -> Vec<String> {
     found
 }
 
-/// `[Unreleased]`, or `[0.2.0] - 2027-01-31` after 0.1.0.
+/// Matches `[Unreleased]`, or `[0.2.0] - 2027-01-31` after 0.1.0.
 fn is_newer(heading: &str, release: Version) -> bool {
     let name = heading.trim_start_matches('[');
     let name = name.split([']', ' ']).next().unwrap_or_default();

@@ -1,25 +1,26 @@
-//! Which keywords of one shape let through what another one does not take.
+//! Finds keywords by which one shape allows what another does not accept.
 
 use serde_json::Value;
 
 use super::shape::Shape;
 
-/// Bounds from above.
+/// Upper bounds.
 const MOST: [&str; 4] = ["maxLength", "maximum", "maxItems", "maxProperties"];
 
-/// Bounds from below.
+/// Lower bounds.
 const LEAST: [&str; 4] = ["minLength", "minimum", "minItems", "minProperties"];
 
-/// Keywords that narrow when they are true.
+/// Keywords that narrow a schema when they are true.
 const FLAGS: [&str; 3] = ["exclusiveMinimum", "exclusiveMaximum", "uniqueItems"];
 
-/// Keywords of which nobody can tell whether one value allows less than another: each change counts.
+/// Keywords whose values cannot be compared: each change counts.
 const RULES: [&str; 3] = ["pattern", "multipleOf", "not"];
 
-/// The formats of which the second takes all that the first gives.
+/// Pairs of formats in which the second accepts all values of the first.
 const WIDER_FORMATS: [(&str, &str); 2] = [("int32", "int64"), ("float", "double")];
 
-/// The keywords by which the taker does not take all that the giver gives. An enum is not looked at.
+/// Returns the keywords by which the taker does not accept all that the giver allows. Enums are not
+/// compared here.
 pub fn unfit(giver: &Shape, taker: &Shape) -> Vec<&'static str> {
     if !kind_fits(giver.kind(), taker.kind()) {
         return vec!["type"];

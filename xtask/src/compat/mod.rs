@@ -1,4 +1,5 @@
-//! `cargo xtask compat`: do clients of the last release go on working with the documents as they are now?
+//! `cargo xtask compat`: checks that clients of the last release keep working with the current
+//! documents.
 
 mod answer;
 mod changelog;
@@ -23,17 +24,17 @@ use crate::workspace;
 use operation::Contracts;
 use release::Version;
 
-/// What two versions of a document differ in, one sentence each.
+/// The differences between two versions of a document, one sentence each.
 #[derive(Default)]
 pub struct Report {
-    /// What an old client trips over.
+    /// Differences that break an old client.
     pub breaks: Vec<String>,
-    /// What it does not, and somebody may wish to know.
+    /// Differences that break nothing but may be of interest.
     pub told: Vec<String>,
 }
 
 impl Report {
-    /// Takes in what was found at one place.
+    /// Adds what was found at one place.
     fn add(&mut self, place: &str, found: Self) {
         for (all, sentences) in [
             (&mut self.breaks, found.breaks),
@@ -49,12 +50,13 @@ impl Report {
     }
 }
 
-/// Compares every document of the newest release with what it is now, and prints one sentence for each break.
+/// Compares every document of the newest release with the current one, and prints one sentence for
+/// each break.
 ///
 /// # Errors
 ///
-/// When something breaks that neither the document's version nor the changelog allows, or the changelog names a break
-/// that there is not.
+/// Fails if there is a break that neither the document's version nor the changelog allows, or if
+/// the changelog names a break that does not exist.
 pub fn run() -> Result<()> {
     let (release, folder) = release::newest(&workspace::root().join("openapi/released"))?;
     let path = workspace::root().join("CHANGELOG.md");
@@ -87,7 +89,8 @@ pub fn run() -> Result<()> {
     verdict(wrong.len(), breaks, release)
 }
 
-/// The breaks that neither a version nor the changelog announces, and what the changelog announces though it is none.
+/// Returns the breaks that neither a version nor the changelog announces, and the changelog's
+/// entries that are not breaks.
 fn findings(compared: &[(Report, bool)], listed: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for (report, announced) in compared {
@@ -108,7 +111,8 @@ fn findings(compared: &[(Report, bool)], listed: &[String]) -> Vec<String> {
     found
 }
 
-/// The differences of one document, with its name in front, and whether its version announces them.
+/// Returns the differences of one document, with its name in front, and whether its version
+/// announces them.
 fn document(
     name: &str,
     old: &Value,
@@ -146,7 +150,7 @@ fn verdict(wrong: usize, breaks: usize, release: Version) -> Result<()> {
     Ok(())
 }
 
-/// Whether the document's version says that it breaks what was before.
+/// Tells whether the document's version allows breaks.
 fn may_break(name: &str, old: &Value, new: &Value, release: Version) -> Result<bool> {
     let version = |document: &Value| {
         document["info"]["version"]
@@ -164,7 +168,7 @@ fn may_break(name: &str, old: &Value, new: &Value, release: Version) -> Result<b
     Ok(new.breaks_from(release))
 }
 
-/// The differences that matter to a client of the released document.
+/// Returns the differences that matter to a client of the released document.
 pub fn compare(old: &Value, new: &Value, release: Version) -> Report {
     let mut report = Report::default();
     let clients = format!("clients of {release}");

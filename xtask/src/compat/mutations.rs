@@ -1,4 +1,5 @@
-//! The checker's own test: one change of a released document at a time, each of which it must find, tell, or let pass.
+//! Tests of the checker: changes to a released document, one at a time, that it must find, mention,
+//! or accept.
 
 use std::collections::BTreeSet;
 
@@ -115,7 +116,7 @@ fn each_operation_that_goes_is_found() {
     }
 }
 
-/// The document with that one operation alone.
+/// Returns the document with only this operation.
 fn only(document: &Value, operation: &Operation) -> Value {
     let mut small = json!({ "components": document["components"] });
     small["paths"][operation.path][operation.method] = operation.object.clone();
@@ -146,7 +147,7 @@ fn each_field_that_goes_is_found() {
     }
 }
 
-/// Every schema under another name, and every inline union of an answer as a schema with a name.
+/// Renames every schema, and turns every inline union of an answer into a named schema.
 fn renamed(document: &Value) -> Value {
     let text = document
         .to_string()

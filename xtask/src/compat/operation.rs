@@ -1,4 +1,4 @@
-//! The operations of a released document, each compared with what it is now.
+//! Compares each operation of a released document with its current form.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use crate::openapi::{Operation, entries, operations, resolve};
 
 /// Two versions of one document.
 pub struct Contracts<'a> {
-    /// The released one.
+    /// The released version.
     pub old: &'a Value,
-    /// The one as it is now.
+    /// The current version.
     pub new: &'a Value,
-    /// `clients of 0.1.0`.
+    /// What sentences call the clients: `clients of 0.1.0`.
     pub clients: String,
 }
 
 impl<'a> Contracts<'a> {
-    /// A comparison of schemas.
+    /// Starts a comparison of schemas.
     pub fn check(&self, side: Side) -> Check<'a> {
         Check::new(self.old, self.new, side, &self.clients)
     }
 }
 
-/// Compares all operations of the released document; new ones are no matter.
+/// Compares all operations of the released document. New operations do not matter.
 pub fn compare(contracts: &Contracts, report: &mut Report) {
     let now: BTreeMap<String, Operation> = operations(contracts.new)
         .into_iter()
@@ -51,7 +51,7 @@ pub fn compare(contracts: &Contracts, report: &mut Report) {
     }
 }
 
-/// Method and path, whatever the path's parameters are called.
+/// Returns method and path, ignoring the names of the path's parameters.
 fn address(operation: &Operation) -> String {
     let parts = operation
         .path
@@ -61,7 +61,7 @@ fn address(operation: &Operation) -> String {
     format!("{} {}", operation.method, parts.join("/"))
 }
 
-/// How credentials are sent: a scheme that stays must stay what it is.
+/// Checks how credentials are sent: a scheme that stays must not change.
 fn schemes(contracts: &Contracts, report: &mut Report) {
     let now = &contracts.new["components"]["securitySchemes"];
     for (name, old) in entries(&contracts.old["components"]["securitySchemes"]) {
@@ -80,7 +80,7 @@ fn schemes(contracts: &Contracts, report: &mut Report) {
     }
 }
 
-/// Whoever was let in with some credentials still is: some way in asks for no others.
+/// Checks that credentials that were accepted still are: some alternative asks for no others.
 fn security(contracts: &Contracts, old: &Operation, new: &Operation, found: &mut Vec<String>) {
     let open = vec![json!({})];
     let ways = |document: &Value, operation: &Operation| {
@@ -112,7 +112,7 @@ fn security(contracts: &Contracts, old: &Operation, new: &Operation, found: &mut
     }
 }
 
-/// Whether the credentials hold this one, with these scopes.
+/// Tells whether the credentials contain this scheme with these scopes.
 fn has(credentials: &Value, scheme: &str, scopes: &Value) -> bool {
     let Some(held) = credentials.get(scheme).and_then(Value::as_array) else {
         return false;
@@ -124,7 +124,7 @@ fn has(credentials: &Value, scheme: &str, scopes: &Value) -> bool {
         .all(|scope| held.contains(scope))
 }
 
-/// A parameter by where it stands: those of the path by their order.
+/// Returns parameters by their place. Those of the path are named by their order.
 fn parameters_of<'a>(
     document: &'a Value,
     operation: &Operation<'a>,
@@ -198,7 +198,7 @@ fn parameters<'a>(
     }
 }
 
-/// How lists and objects are written in a parameter, said or by default.
+/// Returns how lists and objects are written in a parameter, explicitly or by default.
 fn style(place: &str, parameter: &Value) -> (String, bool) {
     let usual = if matches!(place, "query" | "cookie") {
         "form"

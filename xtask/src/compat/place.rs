@@ -1,8 +1,8 @@
-//! Where a break is, in words.
+//! Describes in words where a break is.
 
 use serde_json::Value;
 
-/// A part of what an operation takes or answers: `` the field `user.email` of the answer 200 ``.
+/// A part of a request or answer, such as `` the field `user.email` of the answer 200 ``.
 #[derive(Clone)]
 pub struct Place {
     subject: String,
@@ -10,7 +10,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The whole of a body, a parameter or a header.
+    /// A whole body, parameter or header.
     pub fn new(subject: impl Into<String>) -> Self {
         Self {
             subject: subject.into(),
@@ -18,14 +18,14 @@ impl Place {
         }
     }
 
-    /// One of several shapes, told apart by a field of one value.
+    /// One of several shapes, identified by a field with a single value.
     pub fn shaped(&self, field: &str, value: &Value) -> Self {
         let mut place = self.clone();
         place.subject = format!("{} where `{field}` is {}", self.subject, shown(value));
         place
     }
 
-    /// A field of it.
+    /// A field of this part.
     pub fn field(&self, name: &str) -> Self {
         let mut place = self.clone();
         if !place.path.is_empty() {
@@ -35,14 +35,14 @@ impl Place {
         place
     }
 
-    /// The members of a list.
+    /// The members of this list.
     pub fn members(&self) -> Self {
         let mut place = self.clone();
         place.path.push_str("[]");
         place
     }
 
-    /// The place in a sentence.
+    /// Returns the place for use in a sentence.
     pub fn words(&self) -> String {
         if self.path.is_empty() {
             self.subject.clone()
@@ -52,7 +52,7 @@ impl Place {
     }
 }
 
-/// A value in a sentence: a word as it is, anything else as JSON.
+/// Formats a value for a sentence: a word as it is, anything else as JSON.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::String(word) => format!("`{word}`"),

@@ -1,4 +1,4 @@
-//! Versions, and the contracts that were released under them.
+//! Versions, and the folders of released documents.
 
 use std::fmt;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// A version in three numbers.
+/// A version of three numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     major: u64,
@@ -15,7 +15,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// `0.1.0`; nothing for anything else.
+    /// Parses `0.1.0`; returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split('.').map(|part| part.parse().ok());
         let version = Self {
@@ -26,12 +26,14 @@ impl Version {
         numbers.next().is_none().then_some(version)
     }
 
-    /// Whether the step from `old` allows breaks: a new major version, below 1.0.0 a new minor one.
+    /// Tells whether the step from `old` allows breaks: a new major version, or below 1.0.0 a new
+    /// minor one.
     pub fn breaks_from(self, old: Self) -> bool {
         self.major > old.major || self.major == 0 && old.major == 0 && self.minor > old.minor
     }
 
-    /// Whether the step from `old` allows additions: a new minor version, below 1.0.0 any new one.
+    /// Tells whether the step from `old` allows additions: a new minor version, or below 1.0.0 any
+    /// new one.
     pub fn adds_to(self, old: Self) -> bool {
         self > old && (old.major == 0 || (self.major, self.minor) > (old.major, old.minor))
     }
@@ -43,11 +45,11 @@ impl fmt::Display for Version {
     }
 }
 
-/// The newest folder of `openapi/released`.
+/// Returns the newest version in `openapi/released` and its folder.
 ///
 /// # Errors
 ///
-/// When there is none, or one has a name that is no version.
+/// Fails if there is none, or if a folder's name is not a version.
 pub fn newest(folder: &Path) -> Result<(Version, PathBuf)> {
     let mut newest: Option<(Version, PathBuf)> = None;
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {

@@ -1,4 +1,5 @@
-//! Whether the new contract takes what an old client sends by a schema, and answers what it reads by one.
+//! Compares schemas: does the new contract accept what an old client sends, and answer what it can
+//! read?
 
 use std::ptr;
 
@@ -12,27 +13,27 @@ use crate::openapi::resolve;
 /// What an old client does with values of a schema.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Side {
-    /// It sends what the old schema allows, and the new one must take it.
+    /// It sends what the old schema allows, and the new one must accept it.
     Sends,
-    /// It reads what the old schema allows, and the new one must say nothing else.
+    /// It reads what the old schema allows, and the new one must allow nothing else.
     Reads,
 }
 
-/// A comparison of schemas of two contracts.
+/// A comparison of schemas in two contracts.
 pub struct Check<'a> {
     /// The released document.
     old: &'a Value,
-    /// The document as it is now.
+    /// The current document.
     new: &'a Value,
     side: Side,
-    /// `clients of 0.1.0`.
+    /// What sentences call the clients: `clients of 0.1.0`.
     clients: String,
-    /// What is being compared already: schemas may contain themselves.
+    /// The pairs being compared, since schemas may contain themselves.
     open: Vec<(*const Value, *const Value)>,
 }
 
 impl<'a> Check<'a> {
-    /// For one side of two documents.
+    /// Starts a comparison of two documents for one side.
     pub fn new(old: &'a Value, new: &'a Value, side: Side, clients: &str) -> Self {
         Self {
             old,
@@ -43,7 +44,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The breaks between two schemas.
+    /// Returns the breaks between two schemas.
     pub fn schema(&mut self, place: &Place, old: &'a Value, new: &'a Value) -> Vec<String> {
         let (old, new) = (resolve(self.old, old), resolve(self.new, new));
         let pair = (ptr::from_ref(old), ptr::from_ref(new));
@@ -62,7 +63,8 @@ impl<'a> Check<'a> {
         found
     }
 
-    /// Each shape that is given needs one that takes it; the one most like it says what is missing.
+    /// Checks that each shape of the giver has one that accepts it. If none does, the most similar
+    /// one says what is missing.
     fn unions(&mut self, place: &Place, old: &[Shape<'a>], new: &[Shape<'a>]) -> Vec<String> {
         let (givers, takers, from, to) = match self.side {
             Side::Sends => (old, new, self.old, self.new),
@@ -108,7 +110,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The breaks between two shapes.
+    /// Returns the breaks between two shapes.
     pub fn shape(&mut self, place: &Place, old: &Shape<'a>, new: &Shape<'a>) -> Vec<String> {
         let (giver, taker) = match self.side {
             Side::Sends => (old, new),
@@ -141,7 +143,7 @@ impl<'a> Check<'a> {
         found
     }
 
-    /// Two schemas within the giver and the taker.
+    /// Compares two schemas inside giver and taker.
     fn inner(&mut self, place: &Place, given: &'a Value, taken: &'a Value) -> Vec<String> {
         match self.side {
             Side::Sends => self.schema(place, given, taken),
@@ -149,7 +151,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A keyword that fits no longer.
+    /// Describes a keyword that no longer fits.
     fn changed(&self, place: &Place, key: &str, old: &Shape, new: &Shape) -> String {
         let value = |shape: &Shape| shape.get(key).map_or_else(|| "none".to_owned(), shown);
         let end = match self.side {
@@ -164,7 +166,8 @@ impl<'a> Check<'a> {
         )
     }
 
-    /// What else an old client sends: values of an enum, fields of its own, and nothing where there is a default.
+    /// Checks what else an old client sends: values of an enum, unknown fields, and nothing where
+    /// there is a default.
     fn taken(&self, place: &Place, old: &Shape, new: &Shape, found: &mut Vec<String>) {
         let (words, clients) = (place.words(), &self.clients);
         if let Some(allowed) = new.get("enum").and_then(Value::as_array) {
@@ -196,7 +199,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Enums in answers may gain values, but for what is always there with one value: a client tells answers apart by it.
+    /// Checks fields that always have one value, by which a client tells answers apart. Other enums
+    /// in answers may gain values.
     fn constant(&self, place: &Place, old: &Value, new: &Value) -> Vec<String> {
         let Some(only) = only_value(self.old, old) else {
             return Vec::new();
@@ -213,7 +217,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// All fields of the old shape stay, and none is required of who does not know it.
+    /// Checks that all fields of the old shape stay, and that no field is required that an old
+    /// client does not know.
     fn fields(&mut self, place: &Place, old: &Shape<'a>, new: &Shape<'a>, found: &mut Vec<String>) {
         for (name, field) in &old.properties {
             if let Some(now) = new.properties.get(name) {
@@ -256,7 +261,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether two shapes are the same one by their constants; nothing where they have none in common.
+/// Tells whether two shapes are the same one by their constants; `None` if they share none.
 fn likeness(giver: &Constants, taker: &Constants) -> Option<bool> {
     let mut shared = giver
         .iter()

@@ -1,10 +1,11 @@
-//! Beginnings of paths that are served as others (`x-also-served`): clients go on calling what lies below them.
+//! Compares the path prefixes that are served as others (`x-also-served`): clients keep calling the
+//! paths below them.
 
 use super::Report;
 use super::operation::Contracts;
 use crate::openapi::entries;
 
-/// Finds those that are gone or lead elsewhere.
+/// Finds prefixes that are gone or lead elsewhere.
 pub fn compare(contracts: &Contracts<'_>, report: &mut Report) {
     let Contracts { old, new, clients } = contracts;
     for (asked, served) in entries(&old["x-also-served"]) {

@@ -1,4 +1,5 @@
-//! A schema as the list of its possible shapes, without the names of the schemas that it is put together from.
+//! Expands a schema into the list of its possible shapes, independent of the names of component
+//! schemas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +7,14 @@ use serde_json::Value;
 
 use crate::openapi::{entries, resolve};
 
-/// The fields by which a client knows a shape, with the one value that each can have.
+/// The fields that identify a shape, each with its only value.
 pub type Constants<'a> = BTreeMap<&'a str, &'a Value>;
 
-/// One shape that a value may have: its keywords, references followed and combinations resolved.
+/// One shape that a value may have: its keywords, with references followed and combinations
+/// resolved.
 #[derive(Clone, Default)]
 pub struct Shape<'a> {
-    /// Whatever stands beside the combinations, but for `properties` and `required`.
+    /// The keywords other than combinations, `properties` and `required`.
     keywords: BTreeMap<&'a str, &'a Value>,
     /// The schemas of its fields.
     pub properties: BTreeMap<&'a str, &'a Value>,
@@ -20,7 +22,7 @@ pub struct Shape<'a> {
     pub required: BTreeSet<&'a str>,
 }
 
-/// All shapes of a schema: one, or one for each member of its `oneOf` or `anyOf`.
+/// Returns all shapes of a schema: one, or one for each member of its `oneOf` or `anyOf`.
 pub fn shapes<'a>(document: &'a Value, schema: &'a Value) -> Vec<Shape<'a>> {
     let schema = resolve(document, schema);
     let mut all = vec![Shape::default()];
@@ -43,7 +45,7 @@ fn list<'a>(schema: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     schema[key].as_array().into_iter().flatten()
 }
 
-/// What a schema says itself, beside its combinations.
+/// Returns the schema's own keywords, without its combinations.
 fn own(schema: &Value) -> Shape<'_> {
     let mut shape = Shape::default();
     for (key, value) in entries(schema) {
@@ -64,7 +66,8 @@ fn own(schema: &Value) -> Shape<'_> {
     shape
 }
 
-/// Each of one list with each of the other; where both say something, the second one wins.
+/// Combines each shape of one list with each of the other. If both have a keyword, the second one
+/// wins.
 fn combined<'a>(first: &[Shape<'a>], second: &[Shape<'a>]) -> Vec<Shape<'a>> {
     let mut all = Vec::new();
     for one in first {
@@ -80,18 +83,18 @@ fn combined<'a>(first: &[Shape<'a>], second: &[Shape<'a>]) -> Vec<Shape<'a>> {
 }
 
 impl<'a> Shape<'a> {
-    /// A keyword's value.
+    /// Returns a keyword's value.
     pub fn get(&self, keyword: &str) -> Option<&'a Value> {
         self.keywords.get(keyword).copied()
     }
 
-    /// The type, said or implied by fields.
+    /// Returns the type, stated or implied by fields.
     pub fn kind(&self) -> Option<&'a str> {
         let implied = (!self.properties.is_empty()).then_some("object");
         self.get("type").and_then(Value::as_str).or(implied)
     }
 
-    /// The fields that are always there with the one value that they can have.
+    /// Returns the fields that are always there with their only value.
     pub fn constants(&self, document: &'a Value) -> Constants<'a> {
         let required = self.required.iter().copied();
         required
@@ -100,7 +103,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// The value of a schema that allows no other.
+/// Returns the value of a schema that allows no other.
 pub fn only_value<'a>(document: &'a Value, schema: &'a Value) -> Option<&'a Value> {
     match resolve(document, schema)["enum"].as_array()?.as_slice() {
         [only] => Some(only),

@@ -1,14 +1,16 @@
-//! Brings a hand-written 3.0 document and a derived 3.1 document into one form in which equal contracts are equal values.
+//! Brings a hand-written 3.0 document and a derived 3.1 document into one canonical form, in which
+//! equal contracts are equal values.
 //!
-//! Prose, examples and defaults are dropped, 3.1 idioms become their 3.0 forms, lists without an order are sorted,
-//! references to anything but schemas are resolved. What remains is what a client can observe.
+//! Prose, examples and defaults are dropped, 3.1 idioms get their 3.0 form, unordered lists are
+//! sorted, and references to anything but schemas are resolved. What remains is what a client can
+//! observe.
 
 use serde_json::{Map, Value, json};
 
 use super::shape::schema;
 use crate::openapi::{self, entries, resolve};
 
-/// The canonical form of a document: `operations`, `schemas` and `securitySchemes`.
+/// Returns the canonical form of a document: `operations`, `schemas` and `securitySchemes`.
 pub fn canonical(document: &Value) -> Value {
     let mut operations = Map::new();
     for found in openapi::operations(document) {
@@ -57,7 +59,7 @@ fn operation(document: &Value, item: &Value, found: &Value) -> Value {
     Value::Object(canonical)
 }
 
-/// `query:limit`, `header:x-request-id`: header names have no case.
+/// Returns a name such as `query:limit` or `header:x-request-id`. Header names ignore case.
 fn parameter_name(parameter: &Value) -> String {
     let place = parameter["in"].as_str().unwrap_or_default();
     let name = parameter["name"].as_str().unwrap_or_default();
@@ -94,7 +96,7 @@ fn request_body(document: &Value, body: &Value) -> Value {
     let required = body["required"] == json!(true);
     let mut content = content(document, body);
     if !required {
-        // utoipa can only say "optional" by an Option, which makes the schema nullable as well.
+        // utoipa can express "optional" only by an Option, which makes the schema nullable as well.
         for (_, media) in &mut content {
             if let Some(map) = media.as_object_mut() {
                 map.remove("nullable");
@@ -111,7 +113,8 @@ fn response(document: &Value, answer: &Value) -> Value {
     let mut headers = Map::new();
     for (name, header) in entries(&answer["headers"]) {
         let header = resolve(document, header);
-        // utoipa cannot say `required` for a header; that the header is really there is the contract tests' matter.
+        // utoipa cannot express `required` for a header. The contract tests check that the header
+        // is really there.
         headers.insert(
             name.to_lowercase(),
             json!({ "schema": schema(&header["schema"]) }),
@@ -119,7 +122,8 @@ fn response(document: &Value, answer: &Value) -> Value {
     }
     let mut content = content(document, answer);
     for (_, media) in &mut content {
-        // One schema and a oneOf of several are the same kind of thing at an answer: a set of possible bodies.
+        // In an answer, one schema and a oneOf of several mean the same kind of thing: a set of
+        // possible bodies.
         if media
             .as_object()
             .is_some_and(|map| map.len() == 1 && map.contains_key("$ref"))
@@ -142,7 +146,8 @@ fn content(document: &Value, holder: &Value) -> Map<String, Value> {
         .collect()
 }
 
-/// The operation's own requirements, or else the document's; no requirement and the empty one are the same.
+/// Returns the operation's own requirements, otherwise the document's. No requirement and the empty
+/// one are equal.
 fn security(document: &Value, operation: &Value) -> Value {
     let list = operation
         .get("security")
@@ -155,14 +160,14 @@ fn security(document: &Value, operation: &Value) -> Value {
     }
 }
 
-/// A list as a sorted one, nothing as the empty one.
+/// Sorts a list. A missing list becomes the empty one.
 fn sorted(list: Option<&Value>) -> Value {
     let mut members = list.and_then(Value::as_array).cloned().unwrap_or_default();
     members.sort_by_key(Value::to_string);
     Value::Array(members)
 }
 
-/// The only member of a list.
+/// Returns the only member of a list.
 fn single(list: Value) -> Option<Value> {
     match list {
         Value::Array(mut members) if members.len() == 1 => members.pop(),

@@ -1,11 +1,11 @@
-//! The figures of a hand-written document, as one line.
+//! Summarises a hand-written document in one line of figures.
 
 use serde_json::Value;
 
 use super::lint::has_example;
 use crate::openapi::{Operation, entries, error_schemas, is_error, operations, resolve};
 
-/// `22 operations, 22 with operationId, …`.
+/// Returns `22 operations, 22 with operationId, …`.
 pub fn counts(spec: &Value) -> String {
     let operations = operations(spec);
     let all = operations.len();

@@ -1,10 +1,11 @@
-//! House rule on deprecated operations: they say until when they work, and what to use instead.
+//! House rule for deprecated operations: they say how long they work, and what to use instead.
 
 use serde_json::{Value, json};
 
 use crate::openapi::{Operation, entries, is_error, operations, resolve};
 
-/// Since when an operation is deprecated (RFC 9745), and when it goes (RFC 8594).
+/// The headers with the times since when an operation is deprecated (RFC 9745) and when it goes
+/// (RFC 8594).
 const HEADERS: [&str; 2] = ["Deprecation", "Sunset"];
 
 /// Checks one operation.

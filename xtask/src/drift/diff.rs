@@ -1,23 +1,24 @@
-//! Compares two canonical documents and says each difference in one sentence that names the place.
+//! Compares two canonical documents and describes each difference in a sentence that names the
+//! place.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// One place at which the two documents differ.
+/// A place where the two documents differ.
 #[derive(Debug, PartialEq)]
 struct Difference {
     /// Keys from the canonical document's root to the place.
     place: Vec<String>,
-    /// What the spec has there; `None` when it has nothing.
+    /// The spec's value; `None` if it has none.
     spec: Option<Value>,
-    /// What the code has there; `None` when it has nothing.
+    /// The code's value; `None` if it has none.
     code: Option<Value>,
     /// Whether the values are members of an unordered list at the place.
     member: bool,
 }
 
-/// All differences, as sentences without the document's name.
+/// Returns all differences as sentences without the document's name.
 pub fn sentences(spec: &Value, code: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(&mut Vec::new(), spec, code, &mut found);
@@ -62,7 +63,8 @@ fn compare(place: &mut Vec<String>, spec: &Value, code: &Value, found: &mut Vec<
     }
 }
 
-/// The members that only one of two lists has, each told apart by side; the same value twice counts twice.
+/// Returns the members that only one of two lists has, with their side. A repeated value counts
+/// each time.
 fn unpaired(left: &[Value], right: &[Value]) -> Vec<(Option<Value>, Option<Value>)> {
     let mut rest: Vec<&Value> = right.iter().collect();
     let mut result = Vec::new();
@@ -111,7 +113,8 @@ fn one_sided(difference: &Difference, place: &str, value: &Value, side: &str) ->
     }
 }
 
-/// `operations / POST /x / answers / 200 / headers / retry-after` as `POST /x, answer 200, header retry-after`.
+/// Formats `operations / POST /x / answers / 200 / headers / retry-after` as
+/// `POST /x, answer 200, header retry-after`.
 fn words(place: &[String]) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut keys = place.iter().peekable();
@@ -138,7 +141,7 @@ fn words(place: &[String]) -> String {
     words.join(", ")
 }
 
-/// A value in a sentence: a schema by its name, anything else as JSON, cut when long.
+/// Formats a value for a sentence: a schema by its name, anything else as JSON, cut if long.
 fn brief(value: &Value) -> String {
     if let Some(map) = value.as_object()
         && map.len() == 1

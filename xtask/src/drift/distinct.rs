@@ -1,13 +1,15 @@
-//! House rule on `oneOf`: a reader tells the members apart by one property, which the discriminator names.
+//! House rule for `oneOf`: the discriminator names a property by which a reader tells the members
+//! apart.
 //!
-//! Generators read a union without one by trial, and several refuse to: no Java client could read a sign-in.
+//! Without one, generators read a union by trial, and several refuse to: no Java client could read
+//! a sign-in.
 
 use serde_json::{Value, json};
 
 use crate::openapi::{SCHEMAS, entries, flat};
 
-/// Checks each oneOf in a schema, however deep. One that has no name gets one from each generator by
-/// accident of order, so only components may be unions.
+/// Checks each oneOf in a schema, at any depth. Only components may be unions: generators name an
+/// inline one by accident of order.
 pub fn findings(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     inner(spec, place, schema, place.starts_with("schema "), found);
 }
@@ -42,7 +44,8 @@ fn inner(spec: &Value, place: &str, schema: &Value, is_named: bool, found: &mut 
     }
 }
 
-/// Each member is a component that requires the discriminator's property with one value, to which the mapping leads.
+/// Checks that each member is a component that requires the discriminator's property with one
+/// value, and that the mapping leads from that value to it.
 fn union(spec: &Value, place: &str, schema: &Value, members: &[Value], found: &mut Vec<String>) {
     let discriminator = &schema["discriminator"];
     let Some(property) = discriminator["propertyName"].as_str() else {
@@ -74,7 +77,7 @@ fn union(spec: &Value, place: &str, schema: &Value, members: &[Value], found: &m
     }
 }
 
-/// The one value of a required string property.
+/// Returns the only value of a required string property.
 fn constant(spec: &Value, schema: &Value, property: &str) -> Option<String> {
     let (properties, required) = flat(spec, schema);
     let (_, found) = properties.iter().rev().find(|(name, _)| name == property)?;

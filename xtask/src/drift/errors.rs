@@ -1,4 +1,5 @@
-//! House rules on error answers: typed, named, told apart by `code`, with the headers a client acts on.
+//! House rules for error answers: typed, named, identified by `code`, with the headers that a
+//! client acts on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,10 @@ use crate::openapi::{
     Operation, SCHEMAS, entries, error_schemas, flat, is_error, operations, resolve,
 };
 
-/// The document's common error, by which a client reads a code that it does not know.
+/// The document's common error, as which a client reads an unknown code.
 const COMMON: &str = "ErrorResponse";
 
-/// Checks that all errors of the document have one media type, and all the fields of the common error.
+/// Checks that all errors of the document have one media type and all fields of the common error.
 pub fn envelope(spec: &Value, found: &mut Vec<String>) {
     let common = &spec["components"]["schemas"][COMMON];
     if !common.is_object() {
@@ -102,7 +103,8 @@ fn headers(place: &str, status: &str, answer: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The body is a named component with a required `code` of the one value that its name gives.
+/// Checks that the body is a named component with a required `code`, whose only value follows from
+/// its name.
 fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     let Some(name) = schema["$ref"]
         .as_str()
@@ -125,7 +127,7 @@ fn named(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// `MFATokenExpiredErrorResponse` → `MFA_TOKEN_EXPIRED`: a run of capitals is one word.
+/// Converts `MFATokenExpiredErrorResponse` to `MFA_TOKEN_EXPIRED`. A run of capitals is one word.
 pub fn code_of(schema: &str) -> String {
     let stem = schema.strip_suffix("ErrorResponse").unwrap_or(schema);
     let letters: Vec<char> = stem.chars().collect();

@@ -1,4 +1,4 @@
-//! House rules on a hand-written document: what a reader of the spec, the SDK generator and Swagger UI rely on.
+//! House rules for a hand-written document: what readers, the SDK generator and Swagger UI rely on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use super::{deprecated, distinct, errors, names, served};
 use crate::openapi::{Operation, entries, operations, resolve};
 
-/// Where the shape of an operation or field comes from: a vendor's page, a conclusion from it, or our own addition.
+/// The sources of an operation's or field's shape: a vendor's page, a conclusion from it, or our
+/// own addition.
 const SOURCES: [&str; 3] = ["documented", "inferred", "extension"];
 
-/// Every broken rule, one sentence each.
+/// Returns every broken rule, one sentence each.
 pub fn findings(spec: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if !spec["openapi"]
@@ -65,7 +66,7 @@ fn operation_ids(spec: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// operationId, summary, description, tag, security, x-source.
+/// Checks operationId, summary, description, tag, security and x-source.
 fn words(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     let name = &operation.name;
     for key in ["operationId", "summary", "description"] {
@@ -141,7 +142,8 @@ fn parameters(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     }
 }
 
-/// A request example when there is a body, and an example for each answer with content.
+/// Checks that there is an example of the request if it has a body, and of each answer with
+/// content.
 fn examples(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     let name = &operation.name;
     if let Some(body) = operation.object.get("requestBody") {
@@ -174,14 +176,15 @@ fn examples(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a named example leads to a component: openapi-generator warns of one that stands in an answer.
+/// Tells whether a named example leads to a component: openapi-generator warns if one is written in
+/// an answer.
 fn is_shared(spec: &Value, example: &Value) -> bool {
     let target = example["$ref"].as_str().unwrap_or_default();
     let pointer = target.strip_prefix('#').unwrap_or_default();
     pointer.starts_with("/components/examples/") && spec.pointer(pointer).is_some()
 }
 
-/// Whether a media type object carries at least one example.
+/// Tells whether a media type object has at least one example.
 pub fn has_example(media: &Value) -> bool {
     media.get("example").is_some()
         || media["examples"]
@@ -189,7 +192,8 @@ pub fn has_example(media: &Value) -> bool {
             .is_some_and(|map| !map.is_empty())
 }
 
-/// Every property says what it is: itself, through the component it refers to, or by having one possible value only.
+/// Checks that every property is described: directly, by the component it refers to, or by having
+/// only one possible value.
 fn described(spec: &Value, place: &str, schema: &Value, found: &mut Vec<String>) {
     for (name, property) in entries(&schema["properties"]) {
         let place = format!("{place}, property {name}");
@@ -224,7 +228,7 @@ fn says_what_it_is(spec: &Value, property: &Value) -> bool {
         || property.get("$ref").is_some() && described(resolve(spec, property))
 }
 
-/// References that lead nowhere; examples are data and not looked at.
+/// Finds references that lead nowhere. Examples are data and are not searched.
 fn dangling(spec: &Value, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

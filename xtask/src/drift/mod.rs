@@ -1,4 +1,4 @@
-//! `cargo xtask drift`: do the hand-written documents and the server's code say the same?
+//! `cargo xtask drift`: checks that the hand-written documents and the server's code agree.
 
 mod canon;
 mod count;
@@ -20,11 +20,11 @@ use crate::documents::{Document, documents};
 use crate::openapi::reachable_schemas;
 use crate::sdk::read_documents;
 
-/// Compares and lints every document, prints one sentence per finding and the counts.
+/// Compares and lints every document. Prints one sentence for each finding, and the counts.
 ///
 /// # Errors
 ///
-/// When there is any difference or any broken house rule.
+/// Fails if there is any difference or broken house rule.
 pub fn run() -> Result<()> {
     let mut wrong = 0;
     let served = documents()?;
@@ -60,7 +60,7 @@ pub fn run() -> Result<()> {
     }
 }
 
-/// What the spec says and the code does not, or the other way round, one sentence each.
+/// Returns the differences between spec and code, in both directions, one sentence each.
 pub fn differences(spec: &Value, code: &Value) -> Vec<String> {
     let mut found: Vec<String> = reachable_schemas(code, &code["paths"])
         .into_iter()

@@ -1,7 +1,7 @@
-//! The drift checker's own test: one change at a time, each of which it must find and place.
+//! Tests of the drift checker: one change at a time, which it must find and locate.
 //!
-//! The documents are the real ones, and the changes stand in `mutations.txt`, so that table also shows what the contract
-//! would lose unnoticed without the checker.
+//! The documents are the real ones. The changes are listed in `mutations.txt`, which also shows
+//! what the contract would lose unnoticed without the checker.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{differences, lint};
 use crate::documents::documents;
 use crate::mutation::{self, Mutation};
 
-/// The mutations of one section of the table.
+/// Returns the mutations of one section of the table.
 fn table(section: &str) -> Vec<Mutation> {
     mutation::table(include_str!("mutations.txt"), section)
 }

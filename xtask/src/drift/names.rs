@@ -1,4 +1,5 @@
-//! House rules on names: none that two things share once a generator has put it into another language's case.
+//! House rules for names: no two may become equal when a generator converts them to another
+//! language's case.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 use crate::openapi::{Operation, entries, operations, resolve};
 
-/// Names that the runtimes of generators have for themselves.
+/// Names that the runtimes of generators use themselves.
 const TAKEN: [&str; 12] = [
     "ApiClient",
     "ApiError",
@@ -22,7 +23,7 @@ const TAKEN: [&str; 12] = [
     "Schema",
 ];
 
-/// What generators append to an operation's name for types of their own.
+/// Suffixes by which generators derive types from an operation's name.
 const OF_OPERATIONS: [&str; 7] = [
     "Response",
     "Responses",
@@ -90,7 +91,7 @@ fn schema_name(name: &str, operations: &[Operation], found: &mut Vec<String>) {
     }
 }
 
-/// No two properties of an object differ in case or underscores only.
+/// Checks that no two properties of an object differ only in case or underscores.
 fn properties(place: &str, schema: &Value, found: &mut Vec<String>) {
     let mut seen: BTreeMap<String, &String> = BTreeMap::new();
     for (name, inner) in entries(&schema["properties"]) {
@@ -103,7 +104,8 @@ fn properties(place: &str, schema: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// An id in a path has a pattern, so that a generated client or a fuzzer knows what one looks like.
+/// Checks that an id in a path has a pattern, so that a generated client or a fuzzer knows its
+/// form.
 fn path_parameters(spec: &Value, operation: &Operation, found: &mut Vec<String>) {
     for parameter in operation.object["parameters"]
         .as_array()
@@ -122,7 +124,7 @@ fn path_parameters(spec: &Value, operation: &Operation, found: &mut Vec<String>)
     }
 }
 
-/// A name without what languages change in it.
+/// Removes from a name what languages change in it.
 fn folded(name: &str) -> String {
     name.chars()
         .filter(|letter| !matches!(letter, '_' | '-' | '.'))

@@ -1,10 +1,10 @@
-//! House rule on `x-also-served`: each entry leads to paths that are there, and hides none.
+//! House rule for `x-also-served`: each entry leads to existing paths and hides none.
 
 use serde_json::Value;
 
 use crate::openapi::entries;
 
-/// Checks the beginnings of paths that are served as others.
+/// Checks the path prefixes that are served as others.
 pub fn findings(spec: &Value, found: &mut Vec<String>) {
     let any_begins_with = |beginning: &str| {
         entries(&spec["paths"]).any(|(path, _)| {

@@ -1,8 +1,9 @@
-//! The canonical form of one schema: 3.1 idioms as 3.0 ones, prose and defaults dropped, unordered lists sorted.
+//! Brings one schema into canonical form: 3.1 idioms as 3.0 ones, prose and defaults dropped,
+//! unordered lists sorted.
 
 use serde_json::{Map, Value, json};
 
-/// Keywords that say nothing about which values are allowed.
+/// Keywords that do not affect which values are allowed.
 const PROSE: [&str; 8] = [
     "description",
     "title",
@@ -14,7 +15,7 @@ const PROSE: [&str; 8] = [
     "xml",
 ];
 
-/// Keywords with a default: saying it is the same as saying nothing.
+/// Keywords with a default. Stating the default is the same as leaving it out.
 const DEFAULTS: [(&str, Value); 7] = [
     ("deprecated", Value::Bool(false)),
     ("nullable", Value::Bool(false)),
@@ -25,7 +26,7 @@ const DEFAULTS: [(&str, Value); 7] = [
     ("required", Value::Array(Vec::new())),
 ];
 
-/// The canonical form of a schema, from either dialect.
+/// Returns the canonical form of a schema in either dialect.
 pub fn schema(value: &Value) -> Value {
     let Some(source) = value.as_object() else {
         return value.clone();
@@ -58,7 +59,7 @@ pub fn schema(value: &Value) -> Value {
     unwrap_single(map)
 }
 
-/// The canonical form of what stands under one keyword: names under `properties` are no keywords.
+/// Returns the canonical form of a keyword's value. Names under `properties` are not keywords.
 fn keyword(key: &str, value: &Value) -> Value {
     match (key, value) {
         ("properties", Value::Object(properties)) => properties
@@ -82,7 +83,7 @@ fn keyword(key: &str, value: &Value) -> Value {
     }
 }
 
-/// `mapping` by schema name, whether written as a name or as a reference.
+/// Lists `mapping` by schema name, whether it is written as a name or as a reference.
 fn discriminator(value: &Value) -> Value {
     let mut value = value.clone();
     if let Some(Value::Object(mapping)) = value.get_mut("mapping") {
@@ -95,7 +96,7 @@ fn discriminator(value: &Value) -> Value {
     value
 }
 
-/// `1.0` and `1` are one number.
+/// Makes `1.0` and `1` the same number.
 fn plain_number(number: &serde_json::Number) -> Value {
     let float = number.as_f64().unwrap_or_default();
     #[expect(
@@ -108,7 +109,7 @@ fn plain_number(number: &serde_json::Number) -> Value {
     Value::Number(number.clone())
 }
 
-/// The three ways of 3.1 to allow null, as `nullable`.
+/// Converts the three ways in which 3.1 allows null to `nullable`.
 fn null_forms(map: &mut Map<String, Value>) {
     let mut nullable = false;
     if let Some(Value::Array(types)) = map.get_mut("type") {
@@ -135,7 +136,7 @@ fn null_forms(map: &mut Map<String, Value>) {
     }
 }
 
-/// A numeric `exclusiveMinimum` of 3.1 as the boolean one of 3.0.
+/// Converts a numeric `exclusiveMinimum` of 3.1 to the boolean one of 3.0.
 fn bounds(map: &mut Map<String, Value>) {
     for (exclusive, plain) in [
         ("exclusiveMinimum", "minimum"),
@@ -154,7 +155,7 @@ fn bounds(map: &mut Map<String, Value>) {
     }
 }
 
-/// A combination of one is that one: alone, it is the member itself; beside other keywords, an `allOf`.
+/// Replaces a combination of one member: by the member if it stands alone, otherwise by an `allOf`.
 fn unwrap_single(mut map: Map<String, Value>) -> Value {
     for key in ["oneOf", "anyOf", "allOf"] {
         let Some(Value::Array(members)) = map.get(key) else {
@@ -169,7 +170,7 @@ fn unwrap_single(mut map: Map<String, Value>) -> Value {
         map.insert("allOf".to_owned(), json!([only]));
         break;
     }
-    // 3.1 lets a `$ref` have neighbours; 3.0 writes the same as an allOf of one.
+    // 3.1 allows keywords beside a `$ref`; 3.0 expresses that as an allOf of one.
     if map.len() > 1
         && let Some(target) = map.remove("$ref")
     {

@@ -1,21 +1,21 @@
-//! A person of the real server, with a password and an authenticator.
+//! Registers a user of the real server, with a password and an authenticator.
 
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use countersign::clock::Clock;
+use countersign_base::clock::Clock;
 use totp_rs::Totp;
 
 use crate::server::Server;
 
-/// Everybody's password.
+/// The password of all users.
 pub const PASSWORD: &str = "a password for a throwaway server";
 
-/// Seconds that a code is good for.
+/// How many seconds a code is valid.
 const STEP: u64 = 30;
 
-/// The person.
+/// A registered user.
 pub struct Account {
     /// The address.
     pub name: String,
@@ -24,11 +24,11 @@ pub struct Account {
 }
 
 impl Account {
-    /// Registers a person and turns an authenticator on.
+    /// Registers a user and turns an authenticator on.
     ///
     /// # Errors
     ///
-    /// When a call is refused.
+    /// Fails if a call is refused.
     pub fn open(server: &Server, name: &str) -> Result<Self> {
         let name = format!("{name}@example.com");
         let tokens = server.register(&name, PASSWORD)?;
@@ -39,11 +39,11 @@ impl Account {
         Ok(Self { name, app, spent })
     }
 
-    /// A code that was not spent yet; waits for it if need be.
+    /// Returns a code that was not used yet. Waits for it if necessary.
     ///
     /// # Errors
     ///
-    /// When the clock is before 1970.
+    /// Fails if the clock is before 1970.
     pub fn fresh_code(&self) -> Result<String> {
         while now()? / STEP <= self.spent {
             sleep(Duration::from_millis(200));

@@ -1,6 +1,6 @@
 //! How each API signs in: the two calls, and the examples in its document that answer them.
 
-/// A document, and the calls of a sign-in in it.
+/// A document and the calls of a sign-in in it.
 pub struct Api {
     /// The document's name.
     pub name: &'static str,

@@ -1,4 +1,5 @@
-//! A tiny HTTP server that answers a sign-in as a server of tomorrow would: with what today's documents do not know.
+//! A tiny HTTP server that answers a sign-in as a future server might: with content that today's
+//! documents do not know.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,21 +13,21 @@ use crate::openapi::resolve;
 /// What is new in the answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The password is refused with a code that no document has.
+    /// The password is refused with an unknown code.
     Code,
-    /// A second factor is asked for that no document has.
+    /// An unknown second factor is asked for.
     Value,
-    /// Every object has a field that no document has.
+    /// Every object has an unknown field.
     Field,
 }
 
-/// The code, the value and the field.
+/// The unknown code.
 pub const CODE: &str = "SOME_LATER_CODE";
-/// The method of the second factor.
+/// The unknown method of the second factor.
 pub const VALUE: &str = "carrier_pigeon";
 const FIELD: &str = "addedLater";
 
-/// What is answered to the two calls of a sign-in.
+/// The answers to the two calls of a sign-in.
 #[derive(Clone)]
 struct Answers {
     second_path: String,
@@ -41,11 +42,11 @@ struct Reply {
     body: String,
 }
 
-/// Starts to answer, until the process ends: the URL.
+/// Starts the server, which runs until the process ends. Returns its URL.
 ///
 /// # Errors
 ///
-/// When the document has no examples of a sign-in, or no port is free.
+/// Fails if the document has no examples of a sign-in, or no port is free.
 pub fn start(api: &Api, spec: &Value, news: News) -> Result<String> {
     let answers = Answers {
         second_path: api.second.0.to_owned(),
@@ -90,7 +91,7 @@ fn answer(stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
         body = chunks(&mut reader)?;
     }
     let path = request.split(' ').nth(1).unwrap_or_default();
-    // Where both steps are one path, the grant tells them apart.
+    // If both steps share a path, the grant tells them apart.
     let mfa = String::from_utf8_lossy(&body).contains("grant_type=Mfa");
     let form = String::from_utf8_lossy(&body).contains("grant_type=");
     let second = path == answers.second_path && (mfa || !form);
@@ -109,7 +110,7 @@ fn answer(stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
     stream.write_all(reply.body.as_bytes())
 }
 
-/// A body in chunks (RFC 9112 §7.1), of a client that did not know its length.
+/// Reads a chunked body (RFC 9112 §7.1), from a client that did not know its length.
 fn chunks(reader: &mut BufReader<TcpStream>) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -125,7 +126,7 @@ fn chunks(reader: &mut BufReader<TcpStream>) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// The refusal of a wrong password, with a later code.
+/// Returns the refusal of a wrong password, with the unknown code.
 fn refusal(api: &Api, spec: &Value) -> Result<Reply> {
     let (media, mut body) = example(spec, api.first.0, "401", "InvalidCredentials")?;
     body["code"] = json!(CODE);
@@ -136,7 +137,7 @@ fn refusal(api: &Api, spec: &Value) -> Result<Reply> {
     })
 }
 
-/// The example of a success, with what is new.
+/// Returns the example of a success, with the new content.
 fn success(spec: &Value, (path, name): (&str, &str), news: News) -> Result<Reply> {
     let (media, mut body) = example(spec, path, "200", name)?;
     match news {
@@ -160,7 +161,7 @@ fn success(spec: &Value, (path, name): (&str, &str), news: News) -> Result<Reply
     })
 }
 
-/// Media type and body of an example of an answer; without a name the only one.
+/// Returns media type and body of an answer's example; without a name, the only one.
 fn example(spec: &Value, path: &str, status: &str, name: &str) -> Result<(String, Value)> {
     let answer = resolve(spec, &spec["paths"][path]["post"]["responses"][status]);
     let content = answer["content"].as_object();

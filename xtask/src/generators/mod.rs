@@ -1,5 +1,5 @@
-//! `cargo xtask generators`: makes a client by each generator from each document, lets it sign in, and writes what came
-//! of it to `openapi/GENERATORS.md`.
+//! `cargo xtask generators`: makes a client with each generator from each document, lets it sign
+//! in, and writes the results to `openapi/GENERATORS.md`.
 
 mod account;
 mod apis;
@@ -25,13 +25,14 @@ use crate::sdk::read_documents;
 use crate::server::Server;
 use crate::{process, workspace};
 
-/// What came of all trials.
+/// The page with the results of all trials.
 const PAGE: &str = "openapi/GENERATORS.md";
 
-/// How many trials run side by side: most of the time, one waits for the next code of its authenticator.
+/// How many trials run side by side. Most of the time, a trial waits for the next code of its
+/// authenticator.
 const AT_ONCE: usize = 4;
 
-/// Limits out of the way: every trial has an account of its own, all from one address.
+/// Raises limits: every trial has its own account, but all have the same network address.
 const SETTINGS: [(&str, &str); 4] = [
     ("LOG_FILTER", "warn"),
     ("MAIL_CALLS_PER_SOURCE", "100000"),
@@ -42,12 +43,13 @@ const SETTINGS: [(&str, &str); 4] = [
 /// One generator and one document.
 type Trial = (&'static Recipe, &'static Api);
 
-/// Tries them all and writes the table, or with `check` holds the table against what came of it; with `only` tries those whose
-/// names have it in them.
+/// Runs the trials and writes the table. With `check`, compares the table with the results instead.
+/// With `only`, tries only generators whose names contain it.
 ///
 /// # Errors
 ///
-/// When the server does not start, the tools cannot be had in CI, or (with `check`) the table says otherwise.
+/// Fails if the server does not start, the tools are missing in CI, or (with `check`) the table
+/// disagrees.
 pub fn run(check: bool, only: Option<&str>) -> Result<()> {
     let chosen = |(recipe, _): &Trial| only.is_none_or(|word| recipe.folder.contains(word));
     let trials: Vec<Trial> = all().filter(chosen).collect();
@@ -60,11 +62,11 @@ pub fn run(check: bool, only: Option<&str>) -> Result<()> {
     keep(&table::page(&rows)?, check)
 }
 
-/// Tries a few, which need neither Java nor Go, and holds the table against what came of them.
+/// Tries a few that need neither Java nor Go, and compares the table with their results.
 ///
 /// # Errors
 ///
-/// When the server does not start, the tools cannot be had in CI, or the table says otherwise.
+/// Fails if the server does not start, the tools are missing in CI, or the table disagrees.
 pub fn few() -> Result<()> {
     let (few, left): (Vec<Trial>, Vec<Trial>) =
         all().partition(|(recipe, api)| recipe.few.contains(&api.name));
@@ -87,13 +89,13 @@ pub fn few() -> Result<()> {
     Ok(())
 }
 
-/// All trials, in the order of the table.
+/// Returns all trials, in the order of the table.
 fn all() -> impl Iterator<Item = Trial> {
     let of = |recipe| APIS.iter().map(move |api| (recipe, api));
     RECIPES.iter().flat_map(of)
 }
 
-/// `orval (identity, veeam); hey-api (identity)`.
+/// Returns `orval (identity, veeam); hey-api (identity)`.
 fn names(trials: &[Trial]) -> String {
     let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
     for (recipe, api) in trials {
@@ -108,7 +110,7 @@ fn names(trials: &[Trial]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// Performs trials and says what came of them; nothing where the tools cannot be had.
+/// Runs trials and returns their results; `None` if the tools are not available.
 fn outcome(trials: &[Trial], large: bool) -> Result<Option<Vec<Row>>> {
     let shop = match Shop::open(large) {
         Ok(shop) => shop,
@@ -142,7 +144,7 @@ fn outcome(trials: &[Trial], large: bool) -> Result<Option<Vec<Row>>> {
     Ok(Some(rows))
 }
 
-/// All trials, a few at a time, in the order of the table.
+/// Runs all trials, a few at a time. Returns the rows in the order of the table.
 fn perform(stage: &Stage<'_>, trials: &[Trial]) -> Result<Vec<Row>> {
     let documents = read_documents()?;
     let next = AtomicUsize::new(0);
@@ -201,7 +203,7 @@ fn read_page() -> Result<String> {
     fs::read_to_string(workspace::root().join(PAGE)).with_context(|| format!("reading {PAGE}"))
 }
 
-/// Writes the page, or holds it against what is there.
+/// Writes the page, or compares it with the existing one.
 fn keep(page: &str, check: bool) -> Result<()> {
     if read_page().is_ok_and(|current| current == page) {
         println!("generators: {PAGE} is up to date");

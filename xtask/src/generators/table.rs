@@ -1,4 +1,5 @@
-//! `openapi/GENERATORS.md`: what came of every trial, and for each generator its document, its options and a sign-in.
+//! Writes `openapi/GENERATORS.md`: the results of all trials, and for each generator its document,
+//! options and a sign-in.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +10,7 @@ use super::recipes::{RECIPES, Recipe};
 use super::trial::{COLUMNS, Cell};
 use crate::workspace;
 
-/// What came of one generator and one document.
+/// The result of one generator and one document.
 pub struct Row {
     /// The generator.
     pub recipe: &'static Recipe,
@@ -19,17 +20,17 @@ pub struct Row {
     pub cells: Vec<Cell>,
 }
 
-/// Generators that are not tried here, each with the reason.
+/// Generators that are not tried, each with the reason.
 pub const NOT_TRIED: [(&str, &str); 1] = [(
     "progenitor",
     "our own SDK: `sdk/rust` is made by it from the strict documents (`cargo xtask sdk`), and `tests/it/sdk.rs` signs in with it, reads typed errors, and reads unknown codes, values and fields.",
 )];
 
-/// The whole file.
+/// Returns the whole file.
 ///
 /// # Errors
 ///
-/// When a sample cannot be read.
+/// Fails if a sample cannot be read.
 pub fn page(rows: &[Row]) -> Result<String> {
     let mut text = String::from(HEAD);
     table(&mut text, rows)?;
@@ -83,7 +84,7 @@ fn table(text: &mut String, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// A line of the table.
+/// Returns a line of the table.
 fn line(row: &Row) -> String {
     let words: Vec<&str> = row.cells.iter().map(Cell::word).collect();
     format!(
@@ -99,11 +100,11 @@ fn kind(recipe: &Recipe) -> &'static str {
     if recipe.lenient { "lenient" } else { "strict" }
 }
 
-/// What the page says otherwise than these rows, and than the programs of all generators.
+/// Returns where the page differs from these rows, and from the samples of all generators.
 ///
 /// # Errors
 ///
-/// When a sample cannot be read.
+/// Fails if a sample cannot be read.
 pub fn contradictions(page: &str, rows: &[Row]) -> Result<Vec<String>> {
     let lines: Vec<&str> = page.lines().collect();
     let mut found: Vec<String> = rows

@@ -1,4 +1,5 @@
-//! One trial: a client is generated from one document by one generator, built, and used.
+//! Runs one trial: one generator makes a client from one document, and the client is built and
+//! used.
 
 use std::fs;
 use std::path::Path;
@@ -28,19 +29,19 @@ pub const COLUMNS: [&str; 7] = [
     "unknown field",
 ];
 
-/// What came of one column.
+/// The result in one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// As it should be.
+    /// It works.
     Yes,
-    /// Not so with any document; the words of the generator.
+    /// It works with no document. The generator's own words.
     Limit(String),
-    /// Not so, and why.
+    /// It does not work, and why.
     No(String),
 }
 
 impl Cell {
-    /// What the table says.
+    /// Returns the word in the table.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -48,7 +49,7 @@ impl Cell {
         }
     }
 
-    /// Why it does not say yes.
+    /// Returns the reason for any other word than yes.
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Yes => None,
@@ -60,7 +61,7 @@ impl Cell {
     }
 }
 
-/// The document of plain schemas that tells limits of a generator from mistakes of ours.
+/// The document of plain schemas. It separates limits of a generator from mistakes of ours.
 const PLAIN: &str = "generators/plain.yaml";
 
 /// How long one program may run: Go compiles its whole library the first time.
@@ -75,10 +76,10 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Tries one generator on one document: a cell for each column.
+    /// Tries one generator on one document. Returns a cell for each column.
     pub fn perform(&self, recipe: &Recipe, api: &Api, spec: &Value) -> Vec<Cell> {
         let mut cells = Vec::new();
-        // First of all, so that the code that it spends is an old one when the client is ready.
+        // First, so that the code that it uses is an old one when the client is ready.
         let account = Account::open(self.server, &format!("{}-{}", recipe.folder, api.name));
         match self.make(recipe, api) {
             Err(error) => cells.push(Cell::No(first_line(&error))),
@@ -97,7 +98,7 @@ impl Stage<'_> {
         cells
     }
 
-    /// Makes the client, and reads what the generator warns of.
+    /// Makes the client, and reads the generator's warnings.
     fn make(&self, recipe: &Recipe, api: &Api) -> Result<(Place, Cell)> {
         let folder = self
             .shop
@@ -127,7 +128,8 @@ impl Stage<'_> {
         Ok((place, cell))
     }
 
-    /// Whether a generator warned of the document, or of what it warns of in any.
+    /// Tells whether a generator warns of the document, or gives a warning that it gives for any
+    /// document.
     fn judge(&self, recipe: &Recipe, place: &Place, said: &str) -> Result<Cell> {
         let found = warnings(said);
         let Some(first) = found.first() else {
@@ -154,7 +156,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Runs the sample against the real server and against those of tomorrow.
+    /// Runs the sample against the real server and against the simulated future ones.
     fn uses(
         &self,
         recipe: &Recipe,
@@ -178,7 +180,7 @@ impl Stage<'_> {
             let code = account.fresh_code()?;
             sample(url, &account.name, PASSWORD, &code)
         };
-        // Of their own, since wrong passwords for one address make it wait.
+        // Another address, since wrong passwords make an address wait.
         let stranger = format!("nobody-{}-{}@example.com", recipe.folder, api.name);
         let future = |news| {
             let url = canned::start(api, spec, news)?;
@@ -199,7 +201,7 @@ impl Stage<'_> {
     }
 }
 
-/// Whether a sample said these lines.
+/// Tells whether a sample printed these lines.
 fn says(said: Result<String>, wanted: &[&str]) -> Cell {
     let said = match said {
         Ok(said) => said,
@@ -215,7 +217,7 @@ fn says(said: Result<String>, wanted: &[&str]) -> Cell {
     }
 }
 
-/// The lines by which a generator warns.
+/// Returns the lines with a generator's warnings.
 fn warnings(said: &str) -> Vec<&str> {
     let warning = |line: &&str| {
         let lower = line.to_ascii_lowercase();
@@ -224,7 +226,7 @@ fn warnings(said: &str) -> Vec<&str> {
     said.lines().filter(warning).collect()
 }
 
-/// Runs a program to its end: all that it wrote.
+/// Runs a program to its end. Returns its output.
 fn run(command: &mut Command, folder: &Path) -> Result<String> {
     let path = folder.join("output.txt");
     let output = fs::File::create(&path).with_context(|| format!("making {}", path.display()))?;
@@ -254,7 +256,8 @@ fn run(command: &mut Command, folder: &Path) -> Result<String> {
     Ok(said)
 }
 
-/// The line that says most about a failure: the first with `error` or `exception` in it, else the last.
+/// Returns the line that says most about a failure: the first with `error` or `exception`,
+/// otherwise the last.
 fn complaint(said: &str) -> String {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let telling = |line: &&str| {
@@ -270,7 +273,7 @@ fn first_line(error: &anyhow::Error) -> String {
     shortened(&format!("{error:#}"))
 }
 
-/// One short line, without the folders of this machine.
+/// Returns one short line, without the folders of this machine.
 fn shortened(text: &str) -> String {
     let root = workspace::root();
     let text = text.replace(&format!("{}/", root.display()), "");

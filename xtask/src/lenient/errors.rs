@@ -1,8 +1,9 @@
-//! Lets every error be read as `ErrorResponse` when its code is unknown.
+//! Makes every error readable as `ErrorResponse` if its code is unknown.
 //!
-//! The `oneOf` of each union becomes an `anyOf`, since `ErrorResponse`, its new last member, fits every error. A
-//! status that has one error alone gets such a union. The discriminator stays. Each `code` becomes a component of its own, because Go checks
-//! only such enums, and would read an unknown code as the union's first member.
+//! The `oneOf` of each union becomes an `anyOf`, since `ErrorResponse`, its new last member, fits
+//! every error. A status with a single error gets such a union. The discriminator stays. Each
+//! `code` becomes a component of its own, because Go checks only such enums, and would otherwise
+//! read an unknown code as the union's first member.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ pub const OPEN_ERROR: &str = "ErrorResponse";
 ///
 /// # Errors
 ///
-/// When a name that is needed is taken.
+/// Fails if a name that is needed is taken.
 pub fn open(spec: &serde_json::Value, document: &mut Value) -> Result<()> {
     let mut unions = BTreeSet::new();
     let mut members = BTreeSet::new();
@@ -50,7 +51,7 @@ pub fn open(spec: &serde_json::Value, document: &mut Value) -> Result<()> {
         .try_for_each(|member| lift_code(document, member))
 }
 
-/// Where error answers are written out: in operations and among the components.
+/// Returns where error answers are written out: in operations and among the components.
 fn places(spec: &serde_json::Value) -> BTreeSet<Vec<String>> {
     let mut found = BTreeSet::new();
     for operation in operations(spec) {
@@ -83,13 +84,13 @@ fn at<'a>(document: &'a mut Value, place: &[String]) -> Option<&'a mut Value> {
         .try_fold(document, |value, key| value.get_mut(key.as_str()))
 }
 
-/// The component that a reference names.
+/// Returns the component that a reference names.
 fn name(schema: &serde_json::Value) -> Option<String> {
     let target = schema["$ref"].as_str()?;
     target.strip_prefix(SCHEMAS).map(str::to_owned)
 }
 
-/// The union that an answer refers to, once it refers to one.
+/// Makes an answer with a single error refer to a union. Returns the name of the answer's union.
 fn point_to_union(spec: &serde_json::Value, media: &mut Value) -> Option<String> {
     let schema = media.get_mut("schema")?;
     let target = schema.get("$ref")?.as_str()?.strip_prefix(SCHEMAS)?;
@@ -104,7 +105,7 @@ fn point_to_union(spec: &serde_json::Value, media: &mut Value) -> Option<String>
     Some(union)
 }
 
-/// How the union of a single error ends.
+/// The suffix for the union of a single error.
 const ALONE: &str = "OrOther";
 
 fn open_union(spec: &serde_json::Value, document: &mut Value, name: &str) -> Result<()> {

@@ -1,11 +1,12 @@
-//! Leaves out what generators stumble over and make nothing of: examples of bodies, and `anyOf`s that only say which
+//! Removes what generators cannot use: examples of bodies, and `anyOf`s that only say which
 //! properties are required.
 //!
-//! openapi-generator warns of the former. With the latter, its Go constructors drop their arguments.
+//! openapi-generator warns of the examples. With the `anyOf`s, its Go constructors drop their
+//! arguments.
 
 use yaml_serde::Value;
 
-/// Takes them out everywhere, and the components that hold examples.
+/// Removes them everywhere, and also the components with examples.
 pub fn leave_out(document: &mut Value) {
     for key in ["paths", "components"] {
         if let Some(part) = document.get_mut(key) {

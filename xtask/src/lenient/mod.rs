@@ -1,10 +1,11 @@
-//! `cargo xtask openapi [--check]`: makes `openapi/lenient/NAME.yaml`, the twin of each document for generated clients that
-//! fail on what they do not know.
+//! `cargo xtask openapi [--check]`: makes `openapi/lenient/NAME.yaml`, the twin of each document
+//! for generated clients that fail on unknown content.
 //!
-//! The strict documents say what the server of today answers. A client that holds answers to them breaks on the next
-//! error code, enum value or field. In the twins the enums of answers take any string (`values`), every error can be
-//! read as `ErrorResponse` (`errors`), and the objects of answers take more fields (`values`). Examples and what no generator can say are left out (`left_out`).
-//! What is asked for stays as strict.
+//! The strict documents say what today's server answers. A client that validates answers against
+//! them breaks on the next error code, enum value or field. In the twins, the enums of answers
+//! accept any string (`values`), every error can be read as `ErrorResponse` (`errors`), and the
+//! objects of answers accept more fields (`values`). Examples and what generators cannot express
+//! are left out (`left_out`). Requests stay as strict.
 
 mod errors;
 mod left_out;
@@ -24,11 +25,12 @@ use crate::openapi::{entries, operations, reachable_schemas, resolve};
 use crate::sdk::read_documents;
 use crate::workspace;
 
-/// Writes the twins, or with `check` says which of them are not what would be written.
+/// Writes the twins. With `check`, names those that are not up to date instead.
 ///
 /// # Errors
 ///
-/// When a document has no twin, a file cannot be written, or (with `check`) a file is not up to date.
+/// Fails if a document has no twin, a file cannot be written, or (with `check`) a file is not up to
+/// date.
 pub fn run(check: bool) -> Result<()> {
     let folder = workspace::root().join("openapi");
     let names: Vec<String> = read_documents()?
@@ -68,7 +70,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// The twin of a document, as text. Keys stay in their order and descriptions stay as they are.
+/// Returns the twin of a document as text. Keys keep their order and descriptions stay as they are.
 fn twin(name: &str, strict: &str) -> Result<String> {
     let spec = parse(name, strict)?;
     let mut document: Value = yaml_serde::from_str(strict)?;
@@ -87,7 +89,8 @@ fn twin(name: &str, strict: &str) -> Result<String> {
     ))
 }
 
-/// The schemas that an answer can carry, errors among them, and the one that later errors are read as.
+/// Returns the schemas that an answer can contain, including errors, and the one as which later
+/// errors are read.
 fn answered(spec: &serde_json::Value) -> BTreeSet<String> {
     let answers = operations(spec)
         .iter()
@@ -99,7 +102,7 @@ fn answered(spec: &serde_json::Value) -> BTreeSet<String> {
     found
 }
 
-/// A component schema by its name.
+/// Returns a component schema by its name.
 fn component<'a>(document: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     document
         .get_mut("components")?
@@ -107,12 +110,12 @@ fn component<'a>(document: &'a mut Value, name: &str) -> Option<&'a mut Value> {
         .get_mut(name)
 }
 
-/// A reference to a component schema.
+/// Makes a reference to a component schema.
 fn reference(name: &str) -> Value {
     one("$ref", format!("{}{name}", crate::openapi::SCHEMAS).into())
 }
 
-/// A mapping of one key.
+/// Makes a mapping with one key.
 fn one(key: &str, value: Value) -> Value {
     Value::Mapping(Mapping::from_iter([(key.into(), value)]))
 }

@@ -1,4 +1,4 @@
-//! What becomes of a small document.
+//! Tests the twin of a small document.
 
 use super::twin;
 

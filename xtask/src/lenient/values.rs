@@ -1,15 +1,16 @@
-//! Lets the enums of answers take any string, and the objects of answers more fields.
+//! Makes the enums of answers accept any string, and the objects of answers more fields.
 
 use yaml_serde::{Mapping, Value};
 
 use super::{one, reference};
 use crate::openapi::{SCHEMAS, entries};
 
-/// Loosens a schema of an answer and all that is written out in it; `constant` says that the members of a union are told
-/// apart by it, for which its single value has to stay.
+/// Loosens a schema of an answer and all inline schemas in it. `constant` says that a union's
+/// members are told apart by it; its single value then has to stay.
 ///
-/// An enum that is a component of its own stays strict, so that its values keep a name in the client; it is loosened where it is referred
-/// to. (A component of `anyOf` with a plain string in it makes openapi-generator warn.)
+/// An enum that is a component stays strict, so that its values keep a name in the client. It is
+/// loosened where it is referred to. (A component of `anyOf` with a plain string in it makes
+/// openapi-generator warn.)
 pub fn loosen(spec: &serde_json::Value, schema: &mut Value, constant: bool) {
     let Some(map) = schema.as_mapping_mut() else {
         return;
@@ -59,13 +60,14 @@ fn loosen_properties(spec: &serde_json::Value, map: &mut Mapping) {
     }
 }
 
-/// Whether a property is what some union goes by.
+/// Tells whether a property is the discriminator of some union.
 fn tells_apart(spec: &serde_json::Value, property: &str) -> bool {
     let goes_by = |schema: &serde_json::Value| schema["discriminator"]["propertyName"] == property;
     property == "code" || entries(&spec["components"]["schemas"]).any(|(_, schema)| goes_by(schema))
 }
 
-/// Names the members of a list, whose union generators else name by the list that happens to come first.
+/// Names the members of a list. Otherwise generators name the union after whichever list comes
+/// first.
 fn name_items(spec: &serde_json::Value, items: &mut Value) {
     let Some(map) = items.as_mapping_mut() else {
         return;
@@ -75,13 +77,13 @@ fn name_items(spec: &serde_json::Value, items: &mut Value) {
     }
 }
 
-/// What a schema refers to.
+/// Returns what a schema refers to.
 fn target(map: &Mapping) -> Option<String> {
     let target = map.get("$ref")?.as_str()?;
     target.strip_prefix(SCHEMAS).map(str::to_owned)
 }
 
-/// What a schema refers to that needs an `allOf` for its own description.
+/// Returns what a schema refers to through an `allOf`, which it needs for a description of its own.
 fn sole_target(map: &Mapping) -> Option<String> {
     match map.get("allOf")?.as_sequence()?.as_slice() {
         [member] => target(member.as_mapping()?),
@@ -89,12 +91,12 @@ fn sole_target(map: &Mapping) -> Option<String> {
     }
 }
 
-/// Whether a component is an enum.
+/// Tells whether a component is an enum.
 pub fn is_enum(spec: &serde_json::Value, name: &str) -> bool {
     spec["components"]["schemas"][name]["enum"].is_array()
 }
 
-/// `anyOf` of known values and any string.
+/// Makes an `anyOf` of known values and any string.
 fn any_string(known: Value) -> Value {
     Value::Sequence(vec![known, one("type", "string".into())])
 }
@@ -111,7 +113,7 @@ fn open_enum(map: &mut Mapping) {
     *map = renamed(map, "type", "anyOf", any_string(Value::Mapping(known)));
 }
 
-/// Says aloud that an object takes more: some generators read silence as a no.
+/// States that an object accepts more fields: some generators read silence as no.
 fn open_object(map: &mut Mapping) {
     let closed = |more: &Value| more.as_bool() == Some(false);
     if map.get("additionalProperties").is_none_or(closed) {
@@ -119,7 +121,7 @@ fn open_object(map: &mut Mapping) {
     }
 }
 
-/// The mapping with another key and value in one place, and all else in its order.
+/// Replaces a key and its value in a mapping. Everything else keeps its order.
 pub fn renamed(map: &Mapping, from: &str, to: &str, value: Value) -> Mapping {
     let mut renamed = Mapping::new();
     for (key, old) in map {

@@ -1,6 +1,7 @@
-//! A small reader of the DDL that the migrations use: enough to know tables, columns, nullability and primary keys.
+//! A small parser for the DDL of the migrations: it reads tables, columns, nullability and primary
+//! keys.
 //!
-//! It refuses what it does not know rather than guess.
+//! It refuses what it does not know instead of guessing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,13 +19,13 @@ pub struct Tables {
 /// One table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// Columns by name: whether each may be null.
+    /// Columns by name, and whether each may be null.
     pub columns: BTreeMap<String, bool>,
     /// The primary key's columns, in their order.
     pub key: Vec<String>,
 }
 
-/// The statements of a file, without comments.
+/// Returns the statements of a file, without comments.
 pub fn statements(sql: &str) -> Vec<String> {
     let plain: Vec<&str> = sql
         .lines()
@@ -43,7 +44,7 @@ impl Tables {
     ///
     /// # Errors
     ///
-    /// When a statement is of a kind that this reader does not know.
+    /// Fails if a statement is of an unknown kind.
     pub fn apply(&mut self, sql: &str) -> Result<()> {
         for statement in statements(sql) {
             self.statement(&statement)
@@ -156,7 +157,7 @@ impl Tables {
         Ok(())
     }
 
-    /// How these tables (SQLite's) differ from PostgreSQL's, one sentence each.
+    /// Returns how these tables (SQLite's) differ from PostgreSQL's, one sentence each.
     pub fn differences(&self, postgres: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for name in both(&self.tables, &postgres.tables) {
@@ -171,7 +172,7 @@ impl Tables {
 }
 
 impl Table {
-    /// One column or one constraint of a CREATE TABLE.
+    /// Reads one column or constraint of a CREATE TABLE.
     fn part(&mut self, part: &str) {
         let upper = part.to_uppercase();
         let first = upper.split([' ', '(']).next().unwrap_or_default();
@@ -220,7 +221,7 @@ impl Table {
     }
 }
 
-/// The keys of either map.
+/// Returns the keys of either map.
 fn both<'a, L, R>(
     left: &'a BTreeMap<String, L>,
     right: &'a BTreeMap<String, R>,
@@ -228,7 +229,8 @@ fn both<'a, L, R>(
     left.keys().chain(right.keys()).collect()
 }
 
-/// The parts between the commas of a column list that begins after its first parenthesis, up to the closing one.
+/// Splits a column list at its commas. It begins after its opening parenthesis and ends at the
+/// closing one.
 fn parts(list: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut depth = 0_usize;

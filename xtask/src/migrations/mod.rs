@@ -1,7 +1,8 @@
-//! `cargo xtask migrations`: are the twin folders twins, and does SQLite come up, down and up again?
+//! `cargo xtask migrations`: checks that the two folders match, and that SQLite migrates up, down
+//! and up again.
 //!
-//! The SQL of both folders is read by the same small reader (`ddl`), which is itself held against a real SQLite; what
-//! PostgreSQL makes of its folder, the contract tests see.
+//! One small parser (`ddl`) reads the SQL of both folders, and is itself checked against a real
+//! SQLite. The contract tests check what PostgreSQL makes of its folder.
 
 mod ddl;
 mod sqlite;
@@ -19,17 +20,17 @@ use ddl::Tables;
 pub struct Migration {
     /// The folder's name.
     pub name: String,
-    /// What takes the schema forward.
+    /// The SQL that takes the schema forward.
     pub up: String,
-    /// What takes it back.
+    /// The SQL that takes it back.
     pub down: String,
 }
 
-/// Checks the folders, prints one sentence per finding.
+/// Checks the folders and prints one sentence for each finding.
 ///
 /// # Errors
 ///
-/// When there is any finding, or a file cannot be read.
+/// Fails if there is any finding, or a file cannot be read.
 pub fn run() -> Result<()> {
     let folder = workspace::root().join("migrations");
     let sqlite = read(&folder.join("sqlite"))?;
@@ -56,7 +57,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The migrations of one database, by name.
+/// Returns the migrations of one database, by name.
 fn read(folder: &Path) -> Result<Vec<Migration>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
@@ -83,7 +84,8 @@ fn read(folder: &Path) -> Result<Vec<Migration>> {
     Ok(found)
 }
 
-/// The same names on both sides, each `YYYY-MM-DD-NNNNNN_words`, none empty.
+/// Checks that both sides have the same names, each of the form `YYYY-MM-DD-NNNNNN_words`, and that
+/// no file is empty.
 fn names(sqlite: &[Migration], postgres: &[Migration]) -> Vec<String> {
     let mut found = Vec::new();
     let names = |list: &[Migration]| -> BTreeSet<String> {
@@ -119,7 +121,7 @@ fn names(sqlite: &[Migration], postgres: &[Migration]) -> Vec<String> {
     found
 }
 
-/// Diesel runs migrations in the order of their names.
+/// Tells whether the name has the form by which diesel orders migrations.
 fn is_ordered(name: &str) -> bool {
     const FORM: &[u8] = b"0000-00-00-000000_";
     let bytes = name.as_bytes();
@@ -133,7 +135,8 @@ fn is_ordered(name: &str) -> bool {
         })
 }
 
-/// The same tables, columns, nullability and primary keys after each migration, and nothing left when all are taken back.
+/// Checks that tables, columns, nullability and primary keys agree after each migration, and that
+/// nothing is left when all are taken back.
 fn twins(sqlite: &[Migration], postgres: &[Migration]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let (mut left, mut right) = (Tables::default(), Tables::default());

@@ -1,4 +1,5 @@
-//! Runs the migrations on a real SQLite in memory: up, down to nothing, up again; and holds the reader against it.
+//! Runs the migrations on a real SQLite in memory, up, down and up again, and checks the parser
+//! against it.
 
 use anyhow::{Context, Result};
 use diesel::connection::SimpleConnection;
@@ -8,7 +9,7 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_que
 use super::Migration;
 use super::ddl::Tables;
 
-/// A thing in the schema: table, index, trigger or view.
+/// An object in the schema: table, index, trigger or view.
 #[derive(Debug, PartialEq, QueryableByName)]
 struct Thing {
     #[diesel(sql_type = Text)]
@@ -17,7 +18,7 @@ struct Thing {
     sql: String,
 }
 
-/// A column as SQLite sees it.
+/// A column as SQLite reports it.
 #[derive(QueryableByName)]
 struct Column {
     #[diesel(sql_type = Text)]
@@ -28,11 +29,11 @@ struct Column {
     pk: i32,
 }
 
-/// What is wrong, one sentence each.
+/// Returns what is wrong, one sentence each.
 ///
 /// # Errors
 ///
-/// When a migration does not run.
+/// Fails if a migration does not run.
 pub fn up_down_up(migrations: &[Migration]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut connection =
@@ -75,7 +76,7 @@ fn things(connection: &mut SqliteConnection) -> Result<Vec<Thing>> {
         .context("reading SQLite's schema")
 }
 
-/// Where the small reader of DDL and SQLite itself see different tables: then the reader is wrong.
+/// Returns where the parser and SQLite disagree about tables. The parser is then wrong.
 fn misread(connection: &mut SqliteConnection, migrations: &[Migration]) -> Result<Vec<String>> {
     let mut read = Tables::default();
     for migration in migrations {

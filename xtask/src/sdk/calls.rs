@@ -1,4 +1,4 @@
-//! Writes what is called: a type for each operation, and the client's method that makes a call of it.
+//! Writes the calls: a type for each operation, and the client's method that makes a call of it.
 
 use heck::{ToPascalCase, ToSnakeCase};
 use proc_macro2::TokenStream;
@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 
 use super::operations::{Body, Operation, Page, Parameter};
 
-/// The module `calls`: the operations as types.
+/// Writes the module `calls`, with the operations as types.
 pub fn operations(operations: &[Operation]) -> TokenStream {
     let types = operations.iter().map(|operation| {
         let name = format_ident!("{}", operation.type_name());
@@ -99,7 +99,7 @@ fn paged(name: &proc_macro2::Ident, page: &Page) -> TokenStream {
     }
 }
 
-/// The methods of the client, and the setters of calls that take more than they need.
+/// Writes the methods of the client, and the setters for optional parts of calls.
 pub fn methods(operations: &[Operation]) -> TokenStream {
     let methods = operations.iter().map(method);
     let setters = operations.iter().filter_map(setters);
@@ -154,7 +154,7 @@ fn sending(body: &Body) -> proc_macro2::Ident {
     format_ident!("{}", if body.form { "form" } else { "json" })
 }
 
-/// A parameter's name, what is taken for it, and what is sent of that.
+/// Returns a parameter's name, the type that is accepted for it, and the expression that is sent.
 fn argument(parameter: &Parameter) -> (proc_macro2::Ident, TokenStream, TokenStream) {
     let name = format_ident!("{}", parameter.name.to_snake_case());
     match parameter.number {

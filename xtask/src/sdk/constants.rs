@@ -1,7 +1,9 @@
-//! Takes out of the document what is the same in every value, and notes how the members of a union are told apart.
+//! Removes from the document what is the same in every value, and records how the members of a
+//! union are told apart.
 //!
-//! A required string of one value says which shape an object has. In Rust its type says so: the field would be noise, and
-//! its enum of one value a trap for the day that has a second one. What is written has it again (`types`).
+//! A required string with one value says which shape an object has. In Rust its type says so: the
+//! field would be noise, and an enum of one value a trap for the day it gets a second one.
+//! Serialised values have it again (`types`).
 
 use std::collections::BTreeMap;
 
@@ -10,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::openapi::{SCHEMAS, entries};
 
-/// What was taken out.
+/// What was removed.
 #[derive(Default)]
 pub struct Constants {
-    /// Of each object schema, its constants: property and value.
+    /// For each object schema, its constants: property and value.
     pub fields: BTreeMap<String, Vec<(String, String)>>,
-    /// The unions, by their schema's name.
+    /// The unions, by the names of their schemas.
     pub unions: BTreeMap<String, Union>,
 }
 
@@ -27,11 +29,11 @@ pub struct Union {
     pub members: Vec<(String, String)>,
 }
 
-/// Takes the constants out, in place.
+/// Removes the constants in place.
 ///
 /// # Errors
 ///
-/// When the members of a union cannot be told apart.
+/// Fails if the members of a union cannot be told apart.
 pub fn lift(document: &mut Value) -> Result<Constants> {
     let mut found = Constants::default();
     for (name, schema) in entries(&document["components"]["schemas"]) {

@@ -1,7 +1,8 @@
-//! Writes the error of each operation: a variant for each code, with the fields that the document gives it.
+//! Writes the error of each operation: a variant for each code, with the fields that the document
+//! gives it.
 //!
-//! What is written is `#[inline]`, as are calls: it is compiled where an operation is used, and not with the SDK for all of
-//! them.
+//! The code is `#[inline]`, as are calls: it is compiled where an operation is used, not with the
+//! SDK for all of them.
 
 use anyhow::Result;
 use heck::ToPascalCase;
@@ -14,11 +15,11 @@ use super::objects::Field;
 use super::operations::{Operation, Refusal};
 use super::types::Types;
 
-/// All errors of a document.
+/// Writes all errors of a document.
 ///
 /// # Errors
 ///
-/// When the schema of an error is no object.
+/// Fails if the schema of an error is not an object.
 pub fn tokens(lowered: &Lowered, types: &Types) -> Result<TokenStream> {
     let mut written = TokenStream::new();
     for operation in &lowered.operations {
@@ -108,7 +109,7 @@ fn variant_tokens(refusal: &Refusal, fields: &[&Field]) -> TokenStream {
     }
 }
 
-/// The fields of a variant: what the code itself does not say.
+/// Returns the fields of a variant, without those that the code implies.
 fn fields<'a>(types: &'a Types, refusal: &Refusal) -> Result<Vec<&'a Field>> {
     let object = types.object(&refusal.schema)?;
     let said = object.fields.iter();

@@ -1,4 +1,4 @@
-//! From tokens to a source file: imports, one set of lint settings, layout.
+//! Turns tokens into a source file: imports, one set of lint settings, and layout.
 
 use anyhow::{Context, Result};
 use proc_macro2::TokenStream;
@@ -8,11 +8,11 @@ use syn::{Attribute, File, parse_quote};
 use super::types::Types;
 use super::{Lowered, calls, errors, mocks};
 
-/// The client's file.
+/// Returns the client's file.
 ///
 /// # Errors
 ///
-/// When there is something in the document that the SDK has no code for.
+/// Fails if the document has something that the SDK has no code for.
 pub fn client(lowered: &Lowered) -> Result<String> {
     let types = Types::of(lowered)?;
     let errors = errors::tokens(lowered, &types)?;
@@ -40,11 +40,11 @@ pub fn client(lowered: &Lowered) -> Result<String> {
     finished(lowered, tokens, "The types, errors and calls of")
 }
 
-/// The mocks' file.
+/// Returns the mocks' file.
 ///
 /// # Errors
 ///
-/// When the tokens are no Rust.
+/// Fails if the tokens are not valid Rust.
 pub fn mocks(lowered: &Lowered) -> Result<String> {
     finished(
         lowered,

@@ -1,4 +1,4 @@
-//! Runs progenitor on a lowered document: of what it writes, the SDK takes the types.
+//! Runs progenitor on a lowered document. Of its output, the SDK uses the types.
 
 use anyhow::{Context, Result};
 use openapiv3::OpenAPI;
@@ -7,11 +7,11 @@ use syn::{File, Item};
 
 use super::{Lowered, secrets};
 
-/// The items of the module `types`.
+/// Returns the items of the module `types`.
 ///
 /// # Errors
 ///
-/// When progenitor does not take the document.
+/// Fails if progenitor does not accept the document.
 pub fn types(lowered: &Lowered) -> Result<Vec<Item>> {
     let document: OpenAPI = serde_json::from_value(lowered.document.clone())
         .context("the lowered document is no OpenAPI 3.0")?;

@@ -1,9 +1,11 @@
-//! What the SDK knows of single fields, document by document: open enums, secrets, and what works once.
+//! What the SDK knows about single fields of each document: open enums, secrets, and values that
+//! work once.
 
-/// The enums of each document that become open: document, name in the SDK, the places that have it inline.
+/// The enums of each document that become open: document, name in the SDK, and the places that have
+/// it inline.
 ///
-/// A place is `Schema.property`; of a list, its members are meant. A component of its own has no places. A name once
-/// shipped stays: it is part of the SDK's interface.
+/// A place is `Schema.property`; if that is a list, its members are meant. A component has no
+/// places. A shipped name stays, since it is part of the SDK's interface.
 pub const OPEN: &[Listed] = &[
     ("identity", "MfaMethod", &[]),
     (
@@ -88,10 +90,11 @@ pub const OPEN: &[Listed] = &[
     ("sandbox", "DocumentName", &[]),
 ];
 
-/// A row of the list: document, name, places.
+/// A row of a list: document, name, places.
 pub type Listed = (&'static str, &'static str, &'static [&'static str]);
 
-/// Objects that stand inline in the document: document, name in the SDK, the places that have it inline, as in [`OPEN`].
+/// Inline objects of the documents: document, name in the SDK, and the places that have it, as in
+/// [`OPEN`].
 pub const NAMED: &[Listed] = &[
     (
         "identity",
@@ -120,7 +123,7 @@ pub const NAMED: &[Listed] = &[
     ),
 ];
 
-/// Fields of errors that say nothing which the variant does not say.
+/// Fields of errors that only repeat what the variant says.
 pub const UNSAID: &[&str] = &[
     "code",
     "error",
@@ -131,7 +134,7 @@ pub const UNSAID: &[&str] = &[
     "type",
 ];
 
-/// Fields that are secret wherever they stand, alone or in a list.
+/// Fields that are secret everywhere, alone or in a list.
 pub const SECRET_EVERYWHERE: &[&str] = &[
     "accessToken",
     "access_token",
@@ -156,11 +159,11 @@ pub const SECRET_EVERYWHERE: &[&str] = &[
     "token",
 ];
 
-/// Fields that are secret in what a client sends; in an answer, `code` is the name of an error.
+/// Fields that are secret in what a client sends. In an answer, `code` is the name of an error.
 pub const SECRET_IN_REQUESTS: &[&str] = &["code", "mfa_code", "newPassword", "oldPassword"];
 
-/// Fields that work once: a request that carries one is never repeated without being asked. Of the `token`s, one of
-/// `identity` is looked at and stays good.
+/// Fields that work once. A request with one of them is never repeated unless the caller asks. One
+/// `token` of `identity` is only inspected and stays valid.
 pub const ONE_TIME: &[(&str, &str)] = &[
     ("", "code"),
     ("", "mfa_code"),

@@ -1,11 +1,12 @@
-//! Writes the mocks: for each operation what it answers, and a method that puts it on an httpmock server.
+//! Writes the mocks: for each operation its answers, and a method that puts one on an httpmock
+//! server.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::Lowered;
 
-/// The mocks' file.
+/// Writes the mocks' file.
 pub fn tokens(lowered: &Lowered) -> TokenStream {
     let document = format_ident!("{}", lowered.name);
     let mocked = lowered.operations.iter().map(|operation| {

@@ -1,13 +1,14 @@
-//! `cargo xtask sdk [--check]`: writes the generated part of the Rust SDK from the documents in openapi/.
+//! `cargo xtask sdk [--check]`: writes the generated part of the SDKs from the documents in openapi/. Here, the one in Rust.
 //!
-//! One document becomes `sdk/rust/src/generated/NAME.rs` (types, errors, calls) and `NAME_mock.rs` (httpmock helpers).
-//! The document itself stays faithful to the wire; what makes the SDK last (`constants`, `open`, `plain`) and what keeps
-//! secrets out of logs (`secrets`) is changed in memory.
+//! One document becomes `sdk/rust/src/generated/NAME.rs` (types, errors, calls) and `NAME_mock.rs`
+//! (httpmock helpers). The document stays faithful to the wire. What makes the SDK last
+//! (`constants`, `open`, `plain`) and what keeps secrets out of logs (`secrets`) is changed in
+//! memory.
 //!
-//! The structs are progenitor's, that is typify's: their fields, types and prose. The rest is ours, since an SDK that is
-//! to last, to read well and to compile soon needs another shape than progenitor's: requests with constructors
-//! (`objects`), unions with tags (`unions`), errors on one level (`errors`), calls that are awaited (`calls`), mocks
-//! (`mocks`).
+//! The structs come from progenitor, which uses typify: their fields, types and prose. The rest is
+//! ours, since an SDK that lasts, reads well and compiles fast needs another shape than
+//! progenitor's: requests with constructors (`objects`), unions with tags (`unions`), errors on one
+//! level (`errors`), calls that are awaited (`calls`), and mocks (`mocks`).
 
 mod calls;
 mod constants;
@@ -32,15 +33,15 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::documents::parse;
-use crate::workspace;
+use crate::{typescript, workspace};
 
-/// A document as progenitor and the finishing steps take it.
+/// A document in the form that progenitor and the finishing steps take.
 pub struct Lowered {
     /// The document's name: `identity`.
     pub name: String,
     /// The document, changed in memory.
     pub document: Value,
-    /// The enums that become open ones.
+    /// The enums that become open.
     pub open: Vec<open::OpenEnum>,
     /// What is the same in every value of a type.
     pub constants: constants::Constants,
@@ -48,11 +49,12 @@ pub struct Lowered {
     pub operations: Vec<operations::Operation>,
 }
 
-/// Writes the generated files, or with `check` says which of them are not what would be written.
+/// Writes the generated files. With `check`, names those that are not up to date instead.
 ///
 /// # Errors
 ///
-/// When a document cannot be turned into code, a file cannot be written, or (with `check`) a file is not up to date.
+/// Fails if a document cannot be turned into code, a file cannot be written, or (with `check`) a
+/// file is not up to date.
 pub fn run(check: bool) -> Result<()> {
     let folder = workspace::root().join("sdk/rust/src/generated");
     let mut stale = Vec::new();
@@ -86,10 +88,10 @@ pub fn run(check: bool) -> Result<()> {
         );
     }
     println!("sdk: {total} generated files are up to date");
-    Ok(())
+    typescript::types::run(check)
 }
 
-/// All steps in memory, in their order: each one builds on what the one before left.
+/// Runs all steps in memory, in order. Each builds on the result of the one before.
 pub fn lower(name: &str, document: Value) -> Result<Lowered> {
     let mut document = sorted(document);
     let operations = operations::collect(name, &document)?;
@@ -108,7 +110,8 @@ pub fn lower(name: &str, document: Value) -> Result<Lowered> {
     })
 }
 
-/// Keys in the order of the alphabet, so that the generated code does not hang on how serde_json was built.
+/// Sorts keys alphabetically, so that the generated code does not depend on how serde_json was
+/// built.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -124,12 +127,12 @@ fn sorted(value: Value) -> Value {
     }
 }
 
-/// Every `openapi/*.yaml`, by name.
+/// Reads every `openapi/*.yaml`, by name.
 pub fn read_documents() -> Result<Vec<(String, Value)>> {
     read_folder(&workspace::root().join("openapi"))
 }
 
-/// Every document of a folder, by name.
+/// Reads every document of a folder, by name.
 pub fn read_folder(folder: &Path) -> Result<Vec<(String, Value)>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("reading {}", folder.display()))?

@@ -1,4 +1,5 @@
-//! Gives objects that stand inline in the document a name of ours: typify's would tell where they stand, not what they are.
+//! Gives inline objects of the document a name of ours. typify's would say where they are, not what
+//! they are.
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use crate::openapi::SCHEMAS;
 ///
 /// # Errors
 ///
-/// When a place of the list has no object, or two places of one name differ.
+/// Fails if a place of the list has no object, or two places of one name differ.
 pub fn lift(owner: &str, document: &mut Value) -> Result<()> {
     lift_listed(
         NAMED.iter().filter(|(document, _, _)| *document == owner),

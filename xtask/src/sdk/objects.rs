@@ -1,4 +1,4 @@
-//! Writes an object: its fields, what is the same in all of its values, and for what a client makes a constructor.
+//! Writes an object: its fields, its constants, and a constructor if a client makes it.
 
 use anyhow::{Context, Result, bail};
 use proc_macro2::TokenStream;
@@ -8,7 +8,7 @@ use syn::{Attribute, Ident, ItemStruct, Meta, Type};
 /// An object.
 pub struct Struct {
     pub(super) docs: Vec<Attribute>,
-    /// Its fields, those that are needed first, in the document's order.
+    /// Its fields: required ones first, in the document's order.
     pub fields: Vec<Field>,
 }
 
@@ -18,9 +18,9 @@ pub struct Field {
     pub name: Ident,
     /// Its name on the wire.
     pub wire: String,
-    /// Its prose.
+    /// Its documentation.
     pub docs: Vec<Attribute>,
-    /// What else progenitor says about it.
+    /// The other attributes that progenitor gives it.
     serde: Vec<Attribute>,
     /// Its type.
     pub kind: Type,
@@ -34,11 +34,12 @@ pub(super) fn docs(attributes: &[Attribute]) -> Vec<Attribute> {
 }
 
 impl Struct {
-    /// What typify has made of an object schema; `required` has the names of what is needed, in the document's order.
+    /// Reads the struct that typify made of an object schema. `required` has the names of required
+    /// fields, in the document's order.
     ///
     /// # Errors
     ///
-    /// When it has an attribute that is not known here.
+    /// Fails if it has an unknown attribute.
     pub fn of(item: ItemStruct, required: &[String]) -> Result<Self> {
         let mut fields: Vec<Field> = item
             .fields
@@ -55,7 +56,7 @@ impl Struct {
         })
     }
 
-    /// The type; `fixed` are its constants.
+    /// Writes the type. `fixed` are its constants.
     pub fn tokens(&self, name: &Ident, fixed: &[(String, String)]) -> TokenStream {
         let docs = &self.docs;
         let fields = self.fields.iter().map(|field| {
@@ -68,7 +69,7 @@ impl Struct {
             } = field;
             quote! { #(#docs)* #(#serde)* pub #name: #kind }
         });
-        // Without constants, serde writes it; with some, serde has no word for them.
+        // Without constants, serde derives it. serde cannot express constants.
         let (derived, written) = if fixed.is_empty() {
             (quote! { , Serialize }, TokenStream::new())
         } else {
@@ -113,7 +114,7 @@ impl Struct {
         }
     }
 
-    /// `new` with what is needed, and a setter for each of the rest.
+    /// Writes `new` with the required fields, and a setter for each of the rest.
     pub fn constructor(&self, name: &Ident) -> TokenStream {
         let needed: Vec<_> = self.fields.iter().filter(|field| !field.optional).collect();
         let arguments = needed.iter().map(|field| {
@@ -218,7 +219,7 @@ impl Field {
     }
 }
 
-/// What a constructor takes for a type.
+/// Returns what a constructor accepts for a type.
 fn taken(kind: &Type) -> TokenStream {
     match inner(kind, "Vec") {
         Some(item) => quote! { impl IntoIterator<Item = impl Into<#item>> },
@@ -227,7 +228,7 @@ fn taken(kind: &Type) -> TokenStream {
     }
 }
 
-/// The type's value of what a constructor has taken.
+/// Converts what a constructor accepted into the type's value.
 fn converted(kind: &Type, name: &Ident) -> TokenStream {
     match inner(kind, "Vec") {
         Some(_) => quote! { #name.into_iter().map(Into::into).collect() },
@@ -236,7 +237,7 @@ fn converted(kind: &Type, name: &Ident) -> TokenStream {
     }
 }
 
-/// A number and the like: nobody has anything else that becomes one.
+/// Tells whether a type is a number or the like, which nothing else converts to.
 fn is_plain(kind: &Type) -> bool {
     let name = kind.to_token_stream().to_string();
     ["bool", "u32", "i32", "u64", "i64", "f64", "Uuid"].contains(&name.as_str())
@@ -247,7 +248,7 @@ fn is_a(kind: &Type, generic: &str) -> bool {
     inner(kind, generic).is_some()
 }
 
-/// `T` of `Option<T>`.
+/// Returns `T` of `Option<T>`.
 fn inner(kind: &Type, generic: &str) -> Option<Type> {
     let Type::Path(path) = kind else { return None };
     let last = path.path.segments.last()?;

@@ -1,8 +1,10 @@
-//! Makes the enums in answers open: an old SDK must be able to read a value that a newer server has added.
+//! Makes the enums in answers open: an old SDK must be able to read a value that a newer server has
+//! added.
 //!
-//! The document keeps the plain `enum`. Here each enum that an answer can carry becomes a named component, which
-//! progenitor is told to replace by an enum with a last variant `Other(String)` (written by `finish`). An enum of one value
-//! that is required is a constant, by which the members of a `oneOf` are told apart, and stays closed.
+//! The document keeps the plain `enum`. Here each enum that an answer can contain becomes a named
+//! component, and progenitor replaces it by an enum with a last variant `Other(String)` (written by
+//! `finish`). A required enum with one value is a constant that tells the members of a `oneOf`
+//! apart, and stays closed.
 
 use anyhow::{Result, bail};
 use proc_macro2::TokenStream;
@@ -14,21 +16,22 @@ use heck::ToPascalCase;
 use super::lists::{Listed, OPEN};
 use crate::openapi::{SCHEMAS, entries, operations, reachable_schemas, resolve};
 
-/// An enum that becomes an open one.
+/// An enum that becomes open.
 pub struct OpenEnum {
     /// The component's name.
     pub name: String,
-    /// Its prose.
+    /// Its description.
     description: String,
     /// The values known today.
     values: Vec<String>,
 }
 
-/// Gives every enum in an answer a name of the list above.
+/// Gives every enum in an answer its name from the list.
 ///
 /// # Errors
 ///
-/// When a place of the list is no enum, two places of one name differ, or an answer carries an enum that is not listed.
+/// Fails if a place of the list is not an enum, two places of one name differ, or an answer
+/// contains an enum that is not listed.
 pub fn lift(name: &str, document: &mut Value) -> Result<Vec<OpenEnum>> {
     let listed: Vec<_> = OPEN.iter().filter(|(owner, _, _)| *owner == name).collect();
     lift_listed(&listed, document)
@@ -99,7 +102,7 @@ fn strings(schema: &Value) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Enums that an answer can carry, that are no constants and not listed.
+/// Returns enums that an answer can contain, and that are neither constants nor listed.
 fn unlisted(document: &Value, listed: &[OpenEnum]) -> Vec<String> {
     let answers: Vec<Value> = operations(document)
         .iter()
@@ -143,12 +146,12 @@ fn enums(schema: &Value, place: &str, required: bool, found: &mut Vec<String>) {
 }
 
 impl OpenEnum {
-    /// The name in Rust, as typify would write it.
+    /// Returns the name in Rust, as typify would write it.
     pub fn rust_name(&self) -> String {
         self.name.to_pascal_case()
     }
 
-    /// The enum and what it can do.
+    /// Writes the enum and its methods.
     pub fn tokens(&self) -> TokenStream {
         let name = format_ident!("{}", self.rust_name());
         let prose = format!(

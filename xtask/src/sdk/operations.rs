@@ -1,4 +1,4 @@
-//! The operations of a document, as the SDK's own code for them needs them.
+//! Reads the operations of a document into the form that the SDK's code needs.
 
 use anyhow::{Context, Result, bail};
 use heck::{ToPascalCase, ToSnakeCase};
@@ -18,49 +18,50 @@ pub struct Operation {
     pub method: String,
     /// `/identity/mfa/login/verify`.
     pub path: String,
-    /// What it is for, in a line.
+    /// The document's summary, in one line.
     pub summary: String,
-    /// And in more.
+    /// The document's description.
     pub description: String,
-    /// The values in the path, in their order.
+    /// The parameters in the path, in order.
     pub path_parameters: Vec<Parameter>,
-    /// The values of the query, none of which is needed.
+    /// The query parameters, all of which are optional.
     pub query: Vec<Parameter>,
-    /// What is sent.
+    /// The request's body.
     pub body: Option<Body>,
-    /// The status of what is wanted.
+    /// The status of the success.
     pub success: u16,
-    /// Its schema, if it has a body.
+    /// The schema of the success, if it has a body.
     pub answer: Option<String>,
-    /// Why it is refused.
+    /// The reasons for refusals.
     pub errors: Vec<Refusal>,
-    /// How it comes in pages, if so.
+    /// How the list is paged, if it is.
     pub page: Option<Page>,
-    /// What opens it, in the document's order: variants of the SDK's `Credential`.
+    /// The credentials that it accepts, in the document's order: variants of the SDK's
+    /// `Credential`.
     pub opened_by: Vec<&'static str>,
-    /// Whether its request carries something that works once.
+    /// Whether its request contains something that works once.
     pub one_time: bool,
     /// Whether it ends the caller's session.
     pub ends_session: bool,
 }
 
-/// A value in the path or the query.
+/// A parameter in the path or the query.
 pub struct Parameter {
     /// The name in the document.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub description: String,
-    /// Its type in Rust; text has none.
+    /// Its type in Rust; `None` for text.
     pub number: Option<&'static str>,
 }
 
-/// What is sent.
+/// The body of a request.
 pub struct Body {
     /// The schema.
     pub schema: String,
     /// Whether it may be left out.
     pub optional: bool,
-    /// Whether it is a form and no JSON.
+    /// Whether it is a form instead of JSON.
     pub form: bool,
 }
 
@@ -68,15 +69,15 @@ pub struct Body {
 pub struct Refusal {
     /// The status.
     pub status: u16,
-    /// `INVALID_MFA_CODE`.
+    /// The code: `INVALID_MFA_CODE`.
     pub code: String,
     /// The schema.
     pub schema: String,
-    /// What it means.
+    /// The description.
     pub description: String,
 }
 
-/// A list in pages.
+/// How a list is paged.
 pub struct Page {
     /// The query parameter with the number of entries to skip.
     pub offset: String,
@@ -89,27 +90,27 @@ pub struct Page {
 }
 
 impl Operation {
-    /// The name in Rust: `verify_mfa_login`.
+    /// Returns the name in Rust: `verify_mfa_login`.
     pub fn rust_name(&self) -> String {
         self.id.to_snake_case()
     }
 
-    /// The name of its type: `VerifyMfaLogin`.
+    /// Returns the name of its type: `VerifyMfaLogin`.
     pub fn type_name(&self) -> String {
         self.id.to_pascal_case()
     }
 
-    /// The name of its error: `VerifyMfaLoginError`.
+    /// Returns the name of its error: `VerifyMfaLoginError`.
     pub fn error_name(&self) -> String {
         format!("{}Error", self.type_name())
     }
 }
 
-/// All operations of a document, by name.
+/// Returns all operations of a document, by name.
 ///
 /// # Errors
 ///
-/// When one has something that the SDK has no code for.
+/// Fails if one has something that the SDK has no code for.
 pub fn collect(owner: &str, document: &Value) -> Result<Vec<Operation>> {
     let mut found = Vec::new();
     for operation in openapi::operations(document) {
@@ -229,7 +230,7 @@ fn schema_name(schema: &Value) -> Result<String> {
     Ok(target.trim_start_matches(SCHEMAS).to_owned())
 }
 
-/// The reasons with a code of their own; the first status of a code counts.
+/// Returns the reasons with a code of their own. The first status of a code counts.
 fn errors(document: &Value, object: &Value) -> Result<Vec<Refusal>> {
     let mut found: Vec<Refusal> = Vec::new();
     for (status, answer) in entries(&object["responses"]).filter(|(status, _)| is_error(status)) {
@@ -260,7 +261,7 @@ fn errors(document: &Value, object: &Value) -> Result<Vec<Refusal>> {
     Ok(found)
 }
 
-/// A page has an offset, one list, and `totalCount`.
+/// Recognises a paged list: it has an offset, one list, and `totalCount`.
 fn page(document: &Value, query: &[Parameter], answer: Option<&str>) -> Option<Page> {
     let offset = query
         .iter()
@@ -282,7 +283,7 @@ fn page(document: &Value, query: &[Parameter], answer: Option<&str>) -> Option<P
     })
 }
 
-/// `Bearer`, `ApiKey` or `Nothing` for each way in that the operation names.
+/// Returns `Bearer`, `ApiKey` or `Nothing` for each alternative that the operation names.
 fn opened_by(document: &Value, operation: &Value) -> Result<Vec<&'static str>> {
     let requirements = operation["security"]
         .as_array()
@@ -316,7 +317,7 @@ fn one_time(owner: &str, document: &Value, operation: &Value) -> bool {
         })
 }
 
-/// Leaves of the answers those that are wanted: for errors, progenitor has no code that the SDK could use.
+/// Removes error answers: progenitor has no code for them that the SDK could use.
 pub fn forget_errors(document: &mut Value) {
     let folded = document.clone();
     for operation in openapi::operations(&folded) {

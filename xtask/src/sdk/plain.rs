@@ -1,9 +1,10 @@
-//! Takes from the document what must not be baked into an SDK that has been shipped.
+//! Removes from the document what must not be fixed in a shipped SDK.
 //!
-//! Lengths, patterns, ranges and defaults are the server's to judge: a client that enforces those of its own day refuses what a
-//! newer or differently configured server takes, and fails to read what it answers. Unknown fields are never refused.
-//! Examples would only swell the generated documentation. Of an optional field that a vendor spells in two ways, the first
-//! spelling is enough: both have one name in Rust.
+//! Lengths, patterns, ranges and defaults are for the server to judge. A client that enforces those
+//! of its own version refuses what a newer or differently configured server accepts, and fails to
+//! read its answers. Unknown fields are never refused. Examples would only swell the generated
+//! documentation. If a vendor spells an optional field in two ways, the first one is enough: both
+//! have the same name in Rust.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,7 @@ const DROPPED: [&str; 13] = [
     "pattern",
 ];
 
-/// Strips all schemas: of components, parameters and bodies.
+/// Strips all schemas of components, parameters and bodies.
 pub fn strip(document: &mut Value) {
     if let Some(components) = document["components"].as_object_mut() {
         components.remove("examples");
@@ -43,7 +44,7 @@ pub fn strip(document: &mut Value) {
     inner_schemas(document);
 }
 
-/// The schemas that stand under a `schema` key, anywhere outside the component schemas.
+/// Strips the schemas under a `schema` key, anywhere outside the component schemas.
 fn inner_schemas(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -83,7 +84,8 @@ fn plain(schema: &mut Value) {
             json!(if small { "uint32" } else { "uint64" }),
         );
     }
-    // A choice of fields is the server's to judge; as a type it would be one variant for each.
+    // The server judges which fields are required together. As a type it would be one variant for
+    // each choice.
     if map.contains_key("properties") {
         map.remove("anyOf");
     }

@@ -1,7 +1,7 @@
-//! Gives every field that carries a secret the hand-written type `crate::Secret`, whose `Debug` shows nothing.
+//! Gives every secret field the hand-written type `crate::Secret`, whose `Debug` shows nothing.
 //!
-//! The generated types derive `Debug`, as does the client's error type, so a token in a plain `String` would sooner or
-//! later stand in a log.
+//! The generated types and the client's error type derive `Debug`, so a token in a plain `String`
+//! would sooner or later appear in a log.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,15 @@ use serde_json::{Value, json};
 use super::lists::{SECRET_EVERYWHERE, SECRET_IN_REQUESTS};
 use crate::openapi::{SCHEMAS, operations, reachable_schemas, resolve};
 
-/// The component that stands for a secret in memory, and its type in the SDK.
+/// The in-memory component that stands for a secret, and its type in the SDK.
 pub const SECRET: (&str, &str) = ("Secret", "crate::Secret");
 
-/// Replaces the secret fields of all component schemas by a reference to the component of [`SECRET`].
+/// Replaces the secret fields of all component schemas by a reference to the component of
+/// [`SECRET`].
 ///
 /// # Errors
 ///
-/// When the document has a component of that name itself.
+/// Fails if the document already has a component of that name.
 pub fn lift(document: &mut Value) -> Result<()> {
     let (component, _) = SECRET;
     if document["components"]["schemas"].get(component).is_some() {
@@ -34,7 +35,7 @@ pub fn lift(document: &mut Value) -> Result<()> {
     Ok(())
 }
 
-/// The component schemas that a client sends.
+/// Returns the component schemas that a client sends.
 fn request_schemas(document: &Value) -> BTreeSet<String> {
     let bodies: Vec<Value> = operations(document)
         .iter()
@@ -76,7 +77,7 @@ fn hide(schema: &mut Value, in_request: bool) {
     }
 }
 
-/// Free text: an enum is no secret.
+/// Tells whether a schema is free text. An enum is not a secret.
 fn is_text(schema: &Value) -> bool {
     schema["type"] == "string" && schema.get("enum").is_none()
 }

@@ -1,7 +1,9 @@
-//! From progenitor's types to those of the SDK: as few as needed, open to additions, requests with constructors.
+//! Turns progenitor's types into those of the SDK: only what is needed, open to additions, and
+//! requests with constructors.
 //!
-//! A field that is always the same is not there (`constants`); it is written all the same, so that an answer of a mock is
-//! whole. A union is read by its tag. Everything is `#[non_exhaustive]`: a newer document may add to it.
+//! Constant fields are not part of a type (`constants`). They are still serialised, so that a
+//! mock's answer is complete. A union is read by its tag. Everything is `#[non_exhaustive]`, since
+//! a newer document may add to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,19 +20,19 @@ use super::objects::{Struct, docs};
 use super::{Lowered, generate, unions};
 use crate::openapi::{entries, reachable_schemas};
 
-/// The types of a document, by their name in Rust.
+/// The types of a document, by their names in Rust.
 pub struct Types {
     structs: BTreeMap<String, Struct>,
-    /// What progenitor has made of other schemas.
+    /// What progenitor made of other schemas.
     others: BTreeMap<String, Item>,
 }
 
 impl Types {
-    /// What progenitor makes of a document.
+    /// Runs progenitor on a document and reads its types.
     ///
     /// # Errors
     ///
-    /// When progenitor does not take the document, or writes what is not known here.
+    /// Fails if progenitor does not accept the document, or writes something unknown.
     pub fn of(lowered: &Lowered) -> Result<Self> {
         let required: BTreeMap<String, Vec<String>> =
             entries(&lowered.document["components"]["schemas"])
@@ -55,7 +57,7 @@ impl Types {
                     let read = Struct::of(item, order).with_context(|| name.clone())?;
                     types.structs.insert(name, read);
                 }
-                // Of an object with nothing but constants, nothing is left.
+                // An object with only constants has no fields left.
                 Item::Struct(item) if emptied.contains(&item.ident.to_string()) => {
                     let left = Struct {
                         docs: docs(&item.attrs),
@@ -75,17 +77,17 @@ impl Types {
         Ok(types)
     }
 
-    /// An object by the name of its schema.
+    /// Returns an object by the name of its schema.
     pub fn object(&self, schema: &str) -> Result<&Struct> {
         let found = self.structs.get(&schema.to_pascal_case());
         found.with_context(|| format!("{schema} is no object"))
     }
 
-    /// The code of all types that operations send, answer, or have in their errors.
+    /// Writes all types that operations send, answer, or have in their errors.
     ///
     /// # Errors
     ///
-    /// When there is one that this step has no code for.
+    /// Fails if there is one that this step has no code for.
     pub fn tokens(&self, lowered: &Lowered) -> Result<TokenStream> {
         let constants = &lowered.constants;
         let unions: BTreeMap<String, &Union> = constants
@@ -126,7 +128,7 @@ impl Types {
         Ok(written)
     }
 
-    /// The names of the types that are reached.
+    /// Returns the names of the types that are reached.
     fn needed(&self, lowered: &Lowered, unions: &BTreeMap<String, &Union>) -> Result<Vec<String>> {
         let mut open: Vec<String> = Vec::new();
         for operation in &lowered.operations {
@@ -173,7 +175,7 @@ fn strings(list: &Value) -> Vec<String> {
     list.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The types that a client makes.
+/// Returns the types that a client makes.
 fn sent(lowered: &Lowered) -> BTreeSet<String> {
     let bodies = lowered
         .operations
@@ -198,7 +200,7 @@ fn names_in(tokens: TokenStream, into: &mut Vec<String>) {
     }
 }
 
-/// What is neither object nor union: a name for another type, or a choice of words that only requests have.
+/// Writes what is neither object nor union: an alias, or an enum that only requests have.
 fn as_it_is(item: &Item) -> TokenStream {
     let mut item = item.clone();
     let attributes = match &mut item {

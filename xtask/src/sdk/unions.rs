@@ -1,4 +1,5 @@
-//! Writes a union: an enum that is read by its tag, or, from a server that is older than the tag, by its fields.
+//! Writes a union: an enum that is read by its tag, or by its fields if the server is older than
+//! the tag.
 
 use heck::ToPascalCase;
 use proc_macro2::TokenStream;
@@ -7,8 +8,8 @@ use syn::{Attribute, Ident};
 
 use super::constants::Union;
 
-/// A union. `needed` says how many fields a member cannot do without: who needs most is tried first where there is no
-/// tag, since what it needs may be what another one has besides.
+/// Writes a union. `needed` says how many fields a member requires. Without a tag, members that
+/// require most are tried first, since another member may have their fields as optional ones.
 pub fn tokens(
     name: &Ident,
     docs: &[Attribute],

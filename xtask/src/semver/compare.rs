@@ -1,34 +1,36 @@
-//! What two public APIs differ in, and what of it programs trip over.
+//! Finds the differences between two public APIs, and which of them break programs.
 //!
-//! The texts are compared, and not what they mean: what the compiler would still take, such as a wider bound, counts as changed.
+//! It compares the text, not its meaning: what the compiler would still accept, such as a wider
+//! bound, counts as changed.
 
 use std::collections::{HashMap, HashSet};
 
 use super::listing::Listing;
 
-/// What says that users of a type must expect more of it.
+/// Marks a type whose users must expect additions.
 const OPEN: &str = "#[non_exhaustive] ";
 
-/// What differs.
+/// The differences.
 #[derive(Default)]
 pub struct Difference {
-    /// Items and features that are no longer there.
+    /// Items and features that no longer exist.
     pub gone: Vec<String>,
-    /// Items that are there in another form: before and now.
+    /// Items in another form: before and now.
     pub changed: Vec<(String, String)>,
-    /// What is new, and breaks programs: parts of types that were complete, and of traits that others implement.
+    /// New items that break programs: parts of types that were complete, and of traits that others
+    /// implement.
     pub breaking: Vec<String>,
-    /// How many items are new and break nothing.
+    /// How many new items break nothing.
     pub added: usize,
 }
 
 impl Difference {
-    /// Whether programs trip over it.
+    /// Tells whether a difference breaks programs.
     pub fn breaks(&self) -> bool {
         !(self.gone.is_empty() && self.changed.is_empty() && self.breaking.is_empty())
     }
 
-    /// One line for each thing that programs trip over.
+    /// Returns one line for each difference that breaks programs.
     pub fn lines(&self) -> Vec<String> {
         let gone = self.gone.iter().map(|item| format!("gone: {item}"));
         let changed = self.changed.iter();
@@ -39,7 +41,7 @@ impl Difference {
     }
 }
 
-/// Compares them.
+/// Compares two APIs.
 pub fn compare(old: &Listing, new: &Listing) -> Difference {
     let before: HashSet<&str> = old.items.iter().map(String::as_str).collect();
     let now: HashSet<&str> = new.items.iter().map(String::as_str).collect();
@@ -56,7 +58,7 @@ pub fn compare(old: &Listing, new: &Listing) -> Difference {
         let same = name(item).and_then(|name| by_name.get(name)).copied();
         accounted.extend(same);
         match same {
-            // Whoever expects more than there is compiles all the same.
+            // Code that expects more than there is still compiles.
             Some(form) if item.strip_prefix(OPEN) == Some(form) => {}
             Some(form) => difference.changed.push((item.to_owned(), form.to_owned())),
             None => difference.gone.push(item.to_owned()),
@@ -85,7 +87,7 @@ pub fn compare(old: &Listing, new: &Listing) -> Difference {
     difference
 }
 
-/// Each item once.
+/// Returns each item once.
 fn unique(items: &[String]) -> impl Iterator<Item = &str> {
     let mut seen = HashSet::new();
     items
@@ -94,7 +96,7 @@ fn unique(items: &[String]) -> impl Iterator<Item = &str> {
         .filter(move |item| seen.insert(*item))
 }
 
-/// The path of an item; implementations have none.
+/// Returns the path of an item; `None` for implementations.
 fn name(item: &str) -> Option<&str> {
     let item = item.strip_prefix(OPEN).unwrap_or(item);
     let item = item.strip_prefix("pub ")?;
@@ -110,9 +112,9 @@ fn name(item: &str) -> Option<&str> {
     Some(&path[..end])
 }
 
-/// The types and traits of the old API to which nothing can be added without harm.
+/// The types and traits of the old API to which nothing can be added without breaking programs.
 struct Owners<'a> {
-    /// Structs, enums and variants that are not open.
+    /// Structs, enums and variants without `#[non_exhaustive]`.
     types: HashSet<&'a str>,
     /// Traits that others can implement.
     traits: HashSet<&'a str>,
@@ -137,7 +139,8 @@ impl<'a> Owners<'a> {
         owners
     }
 
-    /// Whether an item of the new API is a field or variant of a complete type, or belongs to a trait that others implement.
+    /// Tells whether an item of the new API is a field or variant of a complete type, or belongs to
+    /// a trait that others implement.
     fn are_complete_without(&self, item: &str) -> bool {
         let part = item.strip_prefix(OPEN).unwrap_or(item);
         let owner = name(item).and_then(|name| name.rsplit_once("::"));

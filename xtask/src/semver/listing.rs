@@ -1,4 +1,5 @@
-//! The public API of the SDK, one line for each item: of the archive of a release, and of what is here.
+//! Lists the public API of the SDK, one line for each item: of a release's archive, and of the
+//! current source.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +13,17 @@ use crate::{process, workspace};
 
 /// A public API.
 pub struct Listing {
-    /// Its items, in the order in which rustdoc has them.
+    /// Its items, in rustdoc's order.
     pub items: Vec<String>,
-    /// The features that a program can ask for.
+    /// The features that a program can enable.
     pub features: Vec<String>,
 }
 
-/// The API that was released.
+/// Lists the released API.
 ///
 /// # Errors
 ///
-/// When there is no such archive, or rustdoc does not read it.
+/// Fails if there is no such archive, or rustdoc cannot read it.
 pub fn released(version: Version) -> Result<Listing> {
     let archive = workspace::root().join(format!("sdk/released/countersign-sdk-{version}.crate"));
     let folder = folder().join("released");
@@ -30,7 +31,7 @@ pub fn released(version: Version) -> Result<Listing> {
     let manifest = folder.join("Cargo.toml");
     let text =
         fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
-    // A workspace of its own. With our lock file, the two share what they are built on.
+    // A workspace of its own. With our lock file, both use the same dependencies.
     fs::write(&manifest, text + "\n[workspace]\n")
         .with_context(|| format!("writing {}", manifest.display()))?;
     fs::copy(
@@ -41,11 +42,11 @@ pub fn released(version: Version) -> Result<Listing> {
     read(&manifest)
 }
 
-/// The API that is here.
+/// Lists the current API.
 ///
 /// # Errors
 ///
-/// When rustdoc does not read it.
+/// Fails if rustdoc cannot read it.
 pub fn current() -> Result<Listing> {
     read(&workspace::root().join("sdk/rust/Cargo.toml"))
 }
@@ -54,8 +55,8 @@ fn folder() -> PathBuf {
     workspace::target().join("semver")
 }
 
-/// Lets rustdoc write down the API with all features. That form is not stable yet, so rustc asks for the variable; which one this
-/// rustc writes, the version of `public-api` is chosen for.
+/// Runs rustdoc to describe the API with all features. Its JSON format is unstable, so rustc
+/// requires the variable. The version of `public-api` has to match the format of this rustc.
 fn read(manifest: &Path) -> Result<Listing> {
     let build = folder().join("build");
     let mut rustdoc = process::cargo();
@@ -85,7 +86,7 @@ fn read(manifest: &Path) -> Result<Listing> {
     })
 }
 
-/// The features in a manifest.
+/// Returns the features in a manifest.
 fn features(manifest: &Path) -> Result<Vec<String>> {
     let mut metadata = process::cargo();
     metadata.args([

@@ -1,4 +1,5 @@
-//! `cargo xtask semver`: does the version of the Rust SDK say what became of its public API since the last release?
+//! `cargo xtask semver`: checks that the version of the Rust SDK allows the changes to its public
+//! API since the last release.
 
 mod compare;
 mod listing;
@@ -13,15 +14,15 @@ use self::compare::{Difference, compare};
 use crate::compat::release::{self, Version};
 use crate::workspace;
 
-/// How many differences are printed; the file has all of them.
+/// How many differences are printed. The file has all of them.
 const SHOWN: usize = 40;
 
-/// Compares the SDK of the last release with the one here.
+/// Compares the SDK of the last release with the current one.
 ///
 /// # Errors
 ///
-/// When there is no archive of the last release, one of the two cannot be read by rustdoc, or the version does not allow what
-/// is gone, changed or new.
+/// Fails if there is no archive of the last release, rustdoc cannot read one of the two, or the
+/// version does not allow what is gone, changed or new.
 pub fn run() -> Result<()> {
     let (old, _) = release::newest(&workspace::root().join("openapi/released"))?;
     let new = Version::parse(env!("CARGO_PKG_VERSION")).context("the version is three numbers")?;
@@ -55,7 +56,8 @@ pub fn run() -> Result<()> {
     }
 }
 
-/// Whether the step from `old` to `new` allows the difference, as a sentence either way.
+/// Decides whether the step from `old` to `new` allows the difference. Returns a sentence either
+/// way.
 fn verdict(difference: &Difference, old: Version, new: Version) -> Result<String, String> {
     if difference.breaks() {
         return if new.breaks_from(old) {

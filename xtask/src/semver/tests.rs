@@ -1,4 +1,4 @@
-//! The check's own tests: one difference at a time.
+//! Tests of the check: one difference at a time.
 
 use super::compare::{Difference, compare};
 use super::listing::Listing;

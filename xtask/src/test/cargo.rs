@@ -1,4 +1,4 @@
-//! Runs `cargo test`, lets its output through and counts on the way.
+//! Runs `cargo test`, passes its output through, and counts the results.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use super::tally::Tally;
 use crate::process;
 
-/// Whether the tests passed; the counts go to the tally.
+/// Runs the tests. Returns whether they passed; the counts go to the tally.
 ///
 /// # Errors
 ///
-/// When cargo cannot be started or its output cannot be passed on.
+/// Fails if cargo cannot be started or its output cannot be passed on.
 pub fn test(arguments: &[&str], variable: Option<(&str, &str)>, tally: &mut Tally) -> Result<bool> {
     let mut child = process::cargo()
         .args(["test", "--no-fail-fast"])

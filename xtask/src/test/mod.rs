@@ -1,4 +1,4 @@
-//! `cargo xtask test`: sets up what the tests need and runs them all, on SQLite and on PostgreSQL.
+//! `cargo xtask test`: installs what the tests need and runs them all, on SQLite and on PostgreSQL.
 
 mod cargo;
 pub mod postgres;
@@ -11,16 +11,17 @@ use crate::tools::{TEST_TOOLS, ensure_clients};
 use postgres::Cluster;
 use tally::Tally;
 
-/// Names the database on which the contract tests run; without it, each server has an SQLite of its own.
+/// Names the database of the contract tests. Without it, each server has an SQLite of its own.
 const DATABASE: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
-/// Runs everything; `arguments` go to `cargo test`. Whether all went well; the counts are the last line printed.
+/// Runs everything. `arguments` go to `cargo test`. Returns whether all tests passed; the last line
+/// printed has the counts.
 ///
 /// # Errors
 ///
-/// When PostgreSQL (in CI: anything) is missing, or cargo does not start.
+/// Fails if PostgreSQL (in CI: anything) is missing, or cargo does not start.
 pub fn run(arguments: &[String]) -> Result<bool> {
-    // Ctrl-C ends the tests that we wait for; we go on to remove the cluster.
+    // Ctrl-C ends the tests that we wait for. We then go on to remove the cluster.
     ctrlc::set_handler(|| ()).context("taking Ctrl-C")?;
     let mut missing = Vec::new();
     for tool in &TEST_TOOLS {

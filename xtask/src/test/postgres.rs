@@ -1,6 +1,8 @@
-//! A throwaway PostgreSQL cluster: made in a temporary folder, listening on loopback, gone when dropped.
+//! A throwaway PostgreSQL cluster: created in a temporary folder, listening on loopback, removed
+//! when dropped.
 //!
-//! PostgreSQL refuses to run as root, so as root everything runs as an ordinary user that exists already.
+//! PostgreSQL refuses to run as root. As root, everything therefore runs as an existing ordinary
+//! user.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,7 +17,8 @@ use tempfile::TempDir;
 use crate::process::{find, is_root, run_quietly};
 use crate::tools::install;
 
-/// Settings for a cluster whose content nobody needs after a crash, and that many small tests use at once.
+/// Settings for a cluster whose content nobody needs after a crash, and that many small tests use
+/// at once.
 const SETTINGS: [&str; 7] = [
     "fsync=off",
     "synchronous_commit=off",
@@ -26,7 +29,7 @@ const SETTINGS: [&str; 7] = [
     "listen_addresses='127.0.0.1'",
 ];
 
-/// Settings for a cluster that keeps what it committed, as in production: what a benchmark measures.
+/// Settings for a cluster that keeps what it committed, as in production. The benchmark uses it.
 const DURABLE: [&str; 4] = [
     "max_connections=100",
     "shared_buffers=512MB",
@@ -51,20 +54,20 @@ struct User {
 }
 
 impl Cluster {
-    /// Makes and starts a cluster; installs PostgreSQL first when it is missing and we may.
+    /// Creates and starts a cluster. Installs PostgreSQL first if it is missing and we may.
     ///
     /// # Errors
     ///
-    /// When PostgreSQL is missing and cannot be installed, or does not start.
+    /// Fails if PostgreSQL is missing and cannot be installed, or does not start.
     pub fn start() -> Result<Self> {
         Self::with(&SETTINGS)
     }
 
-    /// The same, with commits that reach the disk.
+    /// Starts a cluster as [`Cluster::start`] does, but with commits that reach the disk.
     ///
     /// # Errors
     ///
-    /// As [`Cluster::start`].
+    /// Fails as [`Cluster::start`] does.
     pub fn durable() -> Result<Self> {
         Self::with(&DURABLE)
     }
@@ -120,27 +123,27 @@ impl Cluster {
         )
     }
 
-    /// Where the tests reach it; its one user may make databases.
+    /// Returns the URL for the tests. Its only user may create databases.
     pub fn url(&self) -> String {
         format!("postgres://countersign@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// One of PostgreSQL's own programs.
+    /// Returns the path of one of PostgreSQL's own programs.
     pub fn program(&self, name: &str) -> PathBuf {
         let beside = self.programs.join(name);
         if beside.exists() {
             return beside;
         }
-        // The folder on the PATH may hold links to a few of them only.
+        // The folder on the PATH may have links to only a few of them.
         let initdb = fs::canonicalize(self.programs.join("initdb")).unwrap_or_default();
         initdb.with_file_name(name)
     }
 
-    /// Its processes: the postmaster and all that it started.
+    /// Returns its processes: the postmaster and all that it started.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// Fails if it does not run.
     pub fn processes(&self) -> Result<Vec<u32>> {
         let pid = fs::read_to_string(self.data().join("postmaster.pid"))
             .context("reading the postmaster's number")?;
@@ -205,7 +208,7 @@ impl Drop for Cluster {
     }
 }
 
-/// The folder with initdb and pg_ctl: from PATH, or where Debian puts them (the newest).
+/// Returns the folder with initdb and pg_ctl: from PATH, or the newest where Debian puts them.
 fn programs() -> Result<PathBuf> {
     if let Some(found) = look() {
         return Ok(found);
@@ -240,7 +243,7 @@ fn look() -> Option<PathBuf> {
         .find(|folder| complete(folder))
 }
 
-/// `postgres` if there is one, else `nobody`.
+/// Returns `postgres` if that user exists, otherwise `nobody`.
 fn ordinary_user() -> Result<User> {
     let accounts = fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
     ["postgres", "nobody"]

@@ -9,14 +9,15 @@ pub struct Tally {
     pub passed: u64,
     /// Tests that failed.
     pub failed: u64,
-    /// Tests that were left out: what cargo calls ignored.
+    /// Tests that were skipped, which cargo calls ignored.
     pub skipped: u64,
-    /// The names of those.
+    /// The names of the skipped tests.
     pub names: Vec<String>,
 }
 
 impl Tally {
-    /// Takes in a line of `cargo test`: `test NAME ... ignored` gives a name, `test result: …` the counts.
+    /// Reads a line of `cargo test`: `test NAME ... ignored` gives a name, `test result: …` the
+    /// counts.
     pub fn take(&mut self, line: &str) {
         let Some(rest) = line.trim().strip_prefix("test ") else {
             return;
@@ -30,7 +31,7 @@ impl Tally {
         }
     }
 
-    /// One part of the closing line: `12 passed`.
+    /// Adds one part of the closing line: `12 passed`.
     fn count(&mut self, part: &str) {
         let mut words = part.split_whitespace();
         let Some(Ok(count)) = words.next().map(str::parse::<u64>) else {

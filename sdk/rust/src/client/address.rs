@@ -1,14 +1,16 @@
-//! Which addresses secrets are sent to: https, this machine, or what the integrator has expressly allowed.
+//! Decides to which addresses secrets are sent: https, this machine, or what the integrator has
+//! explicitly allowed.
 
 use reqwest::Url;
 
 use super::BuildError;
 
-/// Reads a server's address, without a slash at its end.
+/// Parses a server's address and removes a slash at its end.
 ///
 /// # Errors
 ///
-/// When it is no http(s) address, carries what no base has, or would send secrets over the network in the clear.
+/// Fails if it is not an http(s) address, has parts that a base address cannot have, or would send
+/// secrets over the network unencrypted.
 pub(super) fn base(text: &str, plain_http_allowed: bool) -> Result<Url, BuildError> {
     let wrong = |reason: &str| BuildError::Address(format!("{reason}: {}", shown(text)));
     let url: Url = text
@@ -31,7 +33,8 @@ pub(super) fn base(text: &str, plain_http_allowed: bool) -> Result<Url, BuildErr
     Ok(url)
 }
 
-/// Nothing behind a `?`, `#` or `@` is repeated in an error: somebody may have put a secret there.
+/// Returns the address for an error message. One with a `?`, `#` or `@` is not shown: it may
+/// contain a secret.
 pub(super) fn shown(text: &str) -> String {
     match text.find(['?', '#', '@']) {
         None => text.to_owned(),
@@ -39,7 +42,7 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// Whether the address names this machine, so that nothing said to it leaves it.
+/// Tells whether the address is on this machine, so that nothing sent to it leaves the machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
@@ -51,7 +54,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     {
         return address.is_loopback();
     }
-    // RFC 6761 §6.3: names under localhost never leave the machine.
+    // RFC 6761 §6.3: names under localhost always mean this machine.
     host == "localhost" || host.ends_with(".localhost")
 }
 

@@ -1,4 +1,4 @@
-//! An answer as it came, before it is read.
+//! An answer as it arrived, before it is parsed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-/// An answer and its whole body: it can be looked at, and still be read by whom it is meant for.
+/// An answer with its whole body. The client can inspect it before it is parsed into its type.
 #[derive(Clone)]
 pub(crate) struct Received {
     pub(crate) status: StatusCode,
@@ -15,7 +15,7 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
 }
 
-/// What the client looks for in an error's body.
+/// The fields that the client looks for in an error's body.
 #[derive(Deserialize)]
 struct Coded {
     code: String,
@@ -24,11 +24,11 @@ struct Coded {
 }
 
 impl Received {
-    /// Fetches the body.
+    /// Reads the body.
     ///
     /// # Errors
     ///
-    /// When the connection breaks before the body is there.
+    /// Fails if the connection breaks before the body is complete.
     pub(super) async fn whole(answer: Response) -> reqwest::Result<Self> {
         Ok(Self {
             status: answer.status(),
@@ -37,12 +37,12 @@ impl Received {
         })
     }
 
-    /// The `code` of an error answer.
+    /// Returns the `code` of an error answer.
     pub(super) fn code(&self) -> Option<String> {
         self.coded().map(|body| body.code)
     }
 
-    /// How old the proof may be that an error answer asks for.
+    /// Returns how old the proof may be that an error answer asks for.
     pub(super) fn max_age(&self) -> Option<Duration> {
         let seconds = self.coded()?.max_age?;
         Some(Duration::from_secs(u64::from(seconds)))

@@ -1,4 +1,4 @@
-//! How a client is set up.
+//! Sets up a client.
 
 use std::fmt;
 use std::future::Future;
@@ -14,10 +14,10 @@ use super::{Lifted, Retry, StepUp, address, step_up};
 use crate::hooks::{AfterRequest, BeforeRequest, Hooks};
 use crate::{Failure, Secret};
 
-/// The name this SDK goes by in the header User-Agent.
+/// This SDK's name in the header User-Agent.
 const USER_AGENT: &str = concat!("countersign-sdk/", env!("CARGO_PKG_VERSION"));
 
-/// The settings of a client, each with a default that suits most.
+/// The settings of a client. Their defaults suit most programs.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,38 +65,38 @@ impl<C: FromCore> Builder<C> {
         }
     }
 
-    /// The key (`X-API-Key`) of a service. It is sent with the operations that a key opens, and with no others.
+    /// Sets a service's key (`X-API-Key`). It is sent only with operations that accept a key.
     pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// How long one try of a call may take; 30 seconds by default.
+    /// Limits the time of one try of a call; 30 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long connecting may take; 10 seconds by default.
+    /// Limits the time for connecting; 10 seconds by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Your product's name and version, put before this SDK's own in the header User-Agent.
+    /// Puts your product's name and version before this SDK's own in the header User-Agent.
     pub fn user_agent(mut self, product: &str) -> Self {
         self.user_agent = format!("{product} {USER_AGENT}");
         self
     }
 
-    /// How often a call is made again where that is safe; see [`Retry`].
+    /// Sets how often a call is repeated where that is safe; see [`Retry`].
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Calls `hook` before each request, each try of a call and each renewal of tokens included. It sees what is called,
-    /// and may add headers.
+    /// Calls `hook` before each request, including each try of a call and each renewal of tokens.
+    /// The hook sees what is called and may add headers.
     ///
     /// ```
     /// # fn build() -> Result<countersign_sdk::Client, countersign_sdk::BuildError> {
@@ -120,16 +120,17 @@ impl<C: FromCore> Builder<C> {
         self
     }
 
-    /// Calls `hook` after each request: with the status and the time that it took, or with no status if there was no
-    /// answer.
+    /// Calls `hook` after each request, with the time it took and its status. There is no status if
+    /// there was no answer.
     pub fn on_response(mut self, hook: impl Fn(&AfterRequest) + Send + Sync + 'static) -> Self {
         self.hooks.add_after(hook);
         self
     }
 
-    /// What to do when an act needs fresh proof of who is there (401 `INSUFFICIENT_USER_AUTHENTICATION`, in any API): ask
-    /// the user, and answer with the lifted token. The call is then made again. Calls that wait together ask once; after
-    /// an error of `ask`, they end with the answer they have. A call that carries a code is left to the user.
+    /// Sets what to do when an action needs fresh proof of the user (401
+    /// `INSUFFICIENT_USER_AUTHENTICATION`, in any API): ask the user, and return the token of the
+    /// step-up. The call is then repeated. Calls that wait at the same time ask once. If `ask`
+    /// fails, they end with the answer they have. A call that contains a code is left to the user.
     ///
     /// ```no_run
     /// use countersign_sdk::identity::types::*;
@@ -162,28 +163,29 @@ impl<C: FromCore> Builder<C> {
         self
     }
 
-    /// Lets passwords, codes and tokens go over the network unencrypted, which is refused otherwise unless the server is
-    /// on this machine. For a private network between containers; nowhere else.
+    /// Allows passwords, codes and tokens to be sent unencrypted to another machine, which is
+    /// refused otherwise. Use it only in a private network between containers.
     pub fn allow_plain_http(mut self) -> Self {
         self.plain_http_allowed = true;
         self
     }
 
-    /// An HTTP client of your own: for a proxy, a private certificate authority, or another TLS.
+    /// Sets an HTTP client of your own: for a proxy, a private certificate authority, or another
+    /// TLS library.
     ///
-    /// Its timeouts count, not those set here. Let it follow no redirects (`redirect::Policy::none()`): a redirected
-    /// request takes its password or code along.
+    /// Its timeouts apply, not those set here. It should follow no redirects
+    /// (`redirect::Policy::none()`): a redirected request takes its password or code along.
     pub fn http_client(mut self, http: reqwest::Client) -> Self {
         self.http = Some(http);
         self
     }
 
-    /// The client, signed in as nobody. No call is made yet.
+    /// Builds the client, with nobody signed in. No call is made yet.
     ///
     /// # Errors
     ///
-    /// When the address is none, or is plain http to another machine; when key or user agent cannot stand in a header;
-    /// when there is no HTTP client to be had.
+    /// Fails if the address is invalid, or is plain http to another machine; if the key or user
+    /// agent cannot be used in a header; or if there is no HTTP client.
     pub fn build(self) -> Result<C, BuildError> {
         let base = address::base(&self.url, self.plain_http_allowed)?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
@@ -226,13 +228,13 @@ fn http_client(
         http = http.tls_backend_preconfigured(super::tls::config().map_err(BuildError::Tls)?);
     }
     if address::is_loopback(base) {
-        // What is meant for this machine goes through no proxy of the environment.
+        // Requests to this machine do not use a proxy from the environment.
         http = http.no_proxy();
     }
     http.build().map_err(BuildError::Http)
 }
 
-/// The browser connects, and keeps its own time.
+/// The browser connects, and has its own timeouts.
 #[cfg(target_arch = "wasm32")]
 fn http_client(
     _base: &reqwest::Url,
@@ -242,14 +244,14 @@ fn http_client(
     reqwest::Client::builder().build().map_err(BuildError::Http)
 }
 
-/// A header value that HTTP libraries do not print.
+/// Makes a header value that HTTP libraries do not print.
 pub(super) fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut value = HeaderValue::from_str(text)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// Nothing of the key is shown.
+/// Shows nothing of the key.
 impl<C> fmt::Debug for Builder<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -270,21 +272,23 @@ impl<C> fmt::Debug for Builder<C> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The server's address is not one.
+    /// The server's address is invalid.
     Address(String),
-    /// The address is plain http and not on this machine: passwords would cross the network in the clear.
+    /// The address is plain http and not on this machine: passwords would cross the network
+    /// unencrypted.
     PlainHttp(String),
-    /// A setting that goes into a header has characters that no header may have. The value is not repeated here.
+    /// A setting for a header has characters that no header may have. The value is not repeated
+    /// here.
     Header(&'static str),
-    /// There is no HTTP client to be had.
+    /// The HTTP client could not be created.
     Http(reqwest::Error),
-    /// There is no TLS to be had, for want of root certificates for example.
+    /// TLS could not be set up, for example without root certificates.
     #[cfg(all(feature = "rustls", not(target_arch = "wasm32")))]
     Tls(rustls::Error),
 }
 
 impl BuildError {
-    /// Says which setting it was; the header's own error adds nothing, and the value may be a secret.
+    /// Names the setting. The header's own error adds nothing, and the value may be a secret.
     fn header(setting: &'static str, _source: InvalidHeaderValue) -> Self {
         Self::Header(setting)
     }

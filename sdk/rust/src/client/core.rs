@@ -1,4 +1,4 @@
-//! What the clients of all documents share: the server, the session, the key, the rules of retrying.
+//! The state that the clients of all documents share: server, session, key, and retry rules.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +11,15 @@ use super::{Retry, Session, step_up};
 use crate::Secret;
 use crate::hooks::Hooks;
 
-/// What stands behind each client. A clone is the same: who signs in with one is signed in with all.
+/// The state behind a client. Clones share it: signing in with one signs in all.
 #[derive(Clone)]
 pub struct Core {
     pub(super) shared: Arc<Shared>,
-    /// Whether its calls are those of a step-up, which are not stepped up themselves.
+    /// Whether its calls belong to a step-up. Those do not start another one.
     pub(super) is_stepping_up: bool,
 }
 
-/// What does not change when somebody signs in or out.
+/// Settings that do not change on sign-in and sign-out.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) base: Url,
@@ -28,21 +28,21 @@ pub(super) struct Settings {
     pub(super) api_key: Option<HeaderValue>,
     pub(super) retry: Retry,
     pub(super) hooks: Hooks,
-    /// What proves again who the user is.
+    /// Asks the user for fresh proof.
     pub(super) step_up: Option<step_up::Callback>,
 }
 
 pub(super) struct Shared {
     pub(super) settings: Settings,
-    /// Never held over an await.
+    /// Never locked across an await.
     session: RwLock<Option<Session>>,
-    /// Held by the one renewal that is under way.
+    /// Locked while a renewal is under way.
     pub(super) renewing: tokio::sync::Mutex<()>,
-    /// How many renewals have been begun, so that who waited for one knows that it has been tried.
+    /// How many renewals have started. A call that waited for one can tell that it was tried.
     pub(super) renewals_begun: AtomicU64,
-    /// Held by the one step-up that is under way.
+    /// Locked while a step-up is under way.
     pub(super) stepping_up: tokio::sync::Mutex<()>,
-    /// How many step-ups have been begun; as for renewals.
+    /// How many step-ups have started, as for renewals.
     pub(super) step_ups_begun: AtomicU64,
     /// How often somebody has signed in or out.
     pub(super) sign_ins: AtomicU64,
@@ -64,7 +64,7 @@ impl Core {
         }
     }
 
-    /// The same server, settings and connections, signed in as nobody.
+    /// Returns a client state for the same server, settings and connections, with nobody signed in.
     pub(crate) fn new_session(&self) -> Self {
         Self::new(self.shared.settings.clone())
     }
@@ -91,7 +91,7 @@ impl Core {
 }
 
 impl Shared {
-    /// The server's address, without a slash at its end.
+    /// Returns the server's address, without a slash at its end.
     pub(super) fn base(&self) -> &str {
         self.settings.base.as_str().trim_end_matches('/')
     }
@@ -100,7 +100,7 @@ impl Shared {
         self.read().clone()
     }
 
-    /// Signs somebody in, or out.
+    /// Signs a user in, or out with `None`.
     fn set(&self, session: Option<Session>) {
         let mut held = self.write();
         self.sign_ins.fetch_add(1, Ordering::AcqRel);
@@ -115,8 +115,9 @@ impl Shared {
         self.session.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the next session in place of the one with the access token `spent`, unless somebody has signed in or out
-    /// meanwhile. True if there is a session with another access token afterwards.
+    /// Replaces the session with the access token `spent` by the next one, unless somebody has
+    /// signed in or out meanwhile. Returns whether there is a session with another access token
+    /// afterwards.
     pub(super) fn replace(&self, spent: &Secret, next: Option<Session>) -> bool {
         let mut session = self.write();
         if session
@@ -129,7 +130,7 @@ impl Shared {
     }
 }
 
-/// Says whether there is a session and a key, and nothing of them.
+/// Shows whether there is a session and a key, but nothing of them.
 impl fmt::Debug for Core {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = &self.shared.settings;

@@ -1,4 +1,4 @@
-//! What the client of every document has beside its operations: setting up, and who is signed in.
+//! The methods that the client of every document has besides its operations: set-up and session.
 
 use super::Core;
 
@@ -6,14 +6,15 @@ use super::Core;
 pub mod sealed {
     use crate::client::Core;
 
-    /// What stands behind a client.
+    /// Gives access to a client's state.
     pub trait HasCore {
-        /// What is shared.
+        /// Returns the shared state.
         fn core(&self) -> &Core;
     }
 }
 
-/// A client of any document, or a step-up: each of them gives the clients of the others, which share its session.
+/// A client of any document, or a step-up. Clients of other documents can be made from it; they
+/// share its session.
 ///
 /// ```
 /// use countersign_sdk::{Client, StepUp, identity};
@@ -28,13 +29,13 @@ pub mod sealed {
 /// ```
 pub trait ApiClient: sealed::HasCore {}
 
-/// How a client is made of what stands behind it.
+/// Makes a client from its state.
 pub trait FromCore {
     #[doc(hidden)]
     fn from_core(core: Core) -> Self;
 }
 
-/// Writes the `Client` of the module it stands in, but for its operations.
+/// Defines the `Client` of a module, without its operations.
 macro_rules! client {
     ($about:literal) => {
         #[doc = $about]
@@ -45,29 +46,30 @@ macro_rules! client {
             core: crate::client::Core,
         }
 
-        /// Setting up, and who is signed in.
+        /// Set-up and session.
         impl Client {
-            /// A client of the server at `url`, such as `https://id.example.com`, with the defaults of
-            /// [`Client::builder`]. No call is made yet.
+            /// Makes a client of the server at `url`, such as `https://id.example.com`, with the
+            /// defaults of [`Client::builder`]. No call is made yet.
             ///
             /// # Errors
             ///
-            /// When it is no address, or is plain http to another machine than this.
+            /// Fails if the address is invalid, or is plain http to another machine.
             pub fn new(url: &str) -> Result<Self, crate::BuildError> {
                 Self::builder(url).build()
             }
 
-            /// Settings for a client of the server at `url`; a path is kept, for a server behind a proxy.
+            /// Returns the settings for a client of the server at `url`. A path is kept, for a
+            /// server behind a proxy.
             pub fn builder(url: &str) -> crate::Builder<Self> {
                 crate::Builder::new(url)
             }
 
-            /// A client that sends this bearer, however it was got, and never renews it; see
-            /// [`Session::bearer`](crate::Session::bearer).
+            /// Makes a client that sends this bearer, wherever it comes from, and never renews it;
+            /// see [`Session::bearer`](crate::Session::bearer).
             ///
             /// # Errors
             ///
-            /// As [`Client::new`].
+            /// Fails as [`Client::new`] does.
             pub fn with_bearer(
                 url: &str,
                 token: impl Into<crate::Secret>,
@@ -77,8 +79,8 @@ macro_rules! client {
                 Ok(client)
             }
 
-            /// A client of the same server, with the same settings and connections, signed in as nobody: one for each
-            /// user that your service acts for.
+            /// Makes a client of the same server, with the same settings and connections, but with
+            /// nobody signed in. Use one for each user that your service acts for.
             #[must_use]
             pub fn new_session(&self) -> Self {
                 Self {
@@ -86,33 +88,34 @@ macro_rules! client {
                 }
             }
 
-            /// From now on, calls are made as the user whose tokens these are, and the tokens are renewed when they
-            /// need it.
+            /// Makes further calls as the user of these tokens. The tokens are renewed when
+            /// necessary.
             ///
             /// Takes a reference to any answer that carries tokens, or a stored [`Session`](crate::Session).
             pub fn sign_in_with(&self, tokens: impl Into<crate::Session>) {
                 self.core.sign_in_with(tokens.into());
             }
 
-            /// The session, to be stored. `None` when nobody is signed in, or when the server has said that it is over.
+            /// Returns the session, for storing. `None` if nobody is signed in, or the server has
+            /// said that the session is over.
             #[must_use]
             pub fn session(&self) -> Option<crate::Session> {
                 self.core.session()
             }
 
-            /// Whether somebody is signed in, as far as this side knows.
+            /// Tells whether somebody is signed in, as far as the client knows.
             #[must_use]
             pub fn is_signed_in(&self) -> bool {
                 self.core.is_signed_in()
             }
 
-            /// Forgets the session without telling the server, where it lives on until it expires. A successful `logout`
-            /// does this by itself.
+            /// Forgets the session without telling the server, where it lives on until it expires.
+            /// A successful `logout` forgets it as well.
             pub fn forget_session(&self) {
                 self.core.forget_session();
             }
 
-            /// The server's address, without a slash at its end.
+            /// Returns the server's address, without a slash at its end.
             #[must_use]
             pub fn url(&self) -> &str {
                 self.core.url()
@@ -133,7 +136,7 @@ macro_rules! client {
             }
         }
 
-        /// Shares the session.
+        /// Makes a client that shares the session.
         impl<C: crate::ApiClient> From<&C> for Client {
             fn from(client: &C) -> Self {
                 Self {

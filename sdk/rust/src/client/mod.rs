@@ -1,4 +1,4 @@
-//! What stands behind the clients of all documents: the session, the key, sending, and which calls are made again.
+//! The core of the clients of all documents: session, key, sending, and retries.
 
 mod address;
 pub(crate) mod answer;

@@ -1,15 +1,15 @@
-//! What differs between a program of its own and a page in a browser (`wasm32-unknown-unknown`).
+//! The differences between a native program and a page in a browser (`wasm32-unknown-unknown`).
 //!
-//! In a browser there is one thread, so nothing needs to be [`Send`] and cannot be; there is no tokio, so nothing waits
-//! and nothing runs beside a call.
+//! A browser has one thread, so nothing has to be [`Send`], and some things cannot be. There is no
+//! tokio, so the client neither pauses nor runs anything beside a call.
 
 use std::future::Future;
 use std::pin::Pin;
 
-/// A future in a box.
+/// A boxed future.
 #[cfg(not(target_arch = "wasm32"))]
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// A future in a box.
+/// A boxed future.
 #[cfg(target_arch = "wasm32")]
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -24,13 +24,13 @@ pub trait MaybeSend {}
 #[cfg(target_arch = "wasm32")]
 impl<T> MaybeSend for T {}
 
-/// Whether a call can be made again after a pause.
+/// Whether a call can be repeated after a pause.
 pub(super) const CAN_WAIT: bool = cfg!(not(target_arch = "wasm32"));
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) use std::time::Instant;
 
-/// The time since, by the browser's clock.
+/// A moment of the browser's clock.
 #[cfg(target_arch = "wasm32")]
 #[derive(Clone, Copy)]
 pub(super) struct Instant(chrono::DateTime<chrono::Utc>);
@@ -46,7 +46,8 @@ impl Instant {
     }
 }
 
-/// Runs a future to its end, also when the caller goes away meanwhile; `None` if it was broken off all the same.
+/// Runs a future to its end, even if the caller goes away meanwhile. Returns `None` if it was
+/// aborted nevertheless.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) async fn apart<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
@@ -54,13 +55,13 @@ pub(super) async fn apart<T: Send + 'static>(
     tokio::spawn(work).await.ok()
 }
 
-/// Runs a future. In a browser it ends with its caller.
+/// Runs a future. In a browser, it ends with its caller.
 #[cfg(target_arch = "wasm32")]
 pub(super) async fn apart<T>(work: impl Future<Output = T>) -> Option<T> {
     Some(work.await)
 }
 
-/// A number from 0 up to, but not including, 1: chance enough to spread callers.
+/// Returns a number from 0 up to, but not including, 1. It is random enough to spread callers.
 pub(super) fn chance() -> f64 {
     use std::hash::{BuildHasher, Hasher};
 

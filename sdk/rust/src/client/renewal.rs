@@ -1,8 +1,9 @@
-//! Trading the refresh token for the next pair, once for all calls that wait for it.
+//! Exchanges the refresh token for new tokens, once for all calls that wait for it.
 //!
-//! A refresh token that comes a second time ends the session, since it may have been stolen. So there is one renewal at a
-//! time, whoever waits takes its result, and a caller who goes away does not break it off: it runs as a task of its own,
-//! or the answer with the next pair would be lost.
+//! A refresh token that is sent a second time ends the session, since it may have been stolen. So
+//! there is only one renewal at a time, and all waiting calls take its result. A caller that goes
+//! away does not interrupt it: it runs as a task of its own. Otherwise the answer with the new
+//! tokens would be lost.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,7 @@ use super::{Session, platform};
 use crate::Secret;
 use crate::call::{About, Credential};
 
-/// Where the server renews sessions, for all of its documents.
+/// The operation that renews sessions, for all documents of a server.
 const ABOUT: &About = &About {
     name: "refresh_token",
     method: Method::POST,
@@ -40,15 +41,15 @@ struct Renewed {
     expires_in: u32,
 }
 
-/// Why there is no next pair.
+/// Why there are no new tokens.
 enum Failed {
     /// The server says that the session is over.
     Over,
-    /// The server could not be asked, or not now; the refresh token may still be good.
+    /// The server could not be asked, or not now. The refresh token may still be valid.
     NotNow,
 }
 
-/// Gets another access token than `spent`. True if the client holds one afterwards.
+/// Gets another access token than `spent`. Returns whether the client has one afterwards.
 pub(super) async fn renew(shared: &Arc<Shared>, spent: Secret) -> bool {
     let shared = Arc::clone(shared);
     platform::apart(async move { alone(&shared, &spent).await })
@@ -69,7 +70,8 @@ async fn alone(shared: &Shared, spent: &Secret) -> bool {
         return false;
     }
     if shared.renewals_begun.load(Ordering::Acquire) != begun_before {
-        // The renewal that this call waited for has failed. The next call may try again; this one does not.
+        // The renewal that this call waited for has failed. This call does not try again; the next
+        // one may.
         return false;
     }
     shared.renewals_begun.fetch_add(1, Ordering::AcqRel);
@@ -97,7 +99,7 @@ async fn trade(shared: &Shared, refresh_token: &Secret) -> Result<Session, Faile
                 renewed.expires_in,
             ))
         }
-        // With a code, it is the server who says so and not a proxy on the way.
+        // The code shows that the server says so, and not a proxy on the way.
         StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST if answer.code().is_some() => {
             Err(Failed::Over)
         }

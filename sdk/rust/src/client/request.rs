@@ -1,4 +1,4 @@
-//! What a call sends, as data: it can be sent again, and changed for the next page.
+//! The content of a request, as data: it can be sent again, and changed for the next page.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::call::About;
 use crate::{Failure, hooks};
 
-/// A request without the server's address and without what opens it.
+/// A request without the server's address and without credentials.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) about: &'static About,
@@ -20,11 +20,11 @@ pub(crate) struct Parts {
     pub(crate) body: Body,
     headers: HeaderMap,
     pub(crate) timeout: Option<Duration>,
-    /// Why it cannot be sent, if so.
+    /// Why it cannot be sent, if it cannot.
     broken: Option<String>,
 }
 
-/// What is sent.
+/// The body of a request.
 #[derive(Clone, Default)]
 pub(crate) enum Body {
     #[default]
@@ -42,7 +42,7 @@ impl Body {
         }
     }
 
-    /// `application/x-www-form-urlencoded`, as an URL's query is.
+    /// Encodes the body as `application/x-www-form-urlencoded`, like the query of a URL.
     pub(crate) fn form(body: &impl Serialize) -> Self {
         let fields = match serde_json::to_value(body) {
             Ok(serde_json::Value::Object(fields)) => fields,
@@ -82,7 +82,7 @@ impl Parts {
         let (Some(from), Some(to)) = (self.path.find('{'), self.path.find('}')) else {
             return;
         };
-        // An URL without it, or that goes up, is that of another operation.
+        // A URL without the value, or one with dots, would be that of another operation.
         if matches!(value, "" | "." | "..") {
             self.broken = Some(format!(
                 "{value:?} is no value of {}",
@@ -114,11 +114,11 @@ impl Parts {
         }
     }
 
-    /// The request to a server.
+    /// Builds the request to a server.
     ///
     /// # Errors
     ///
-    /// When something that was set cannot be sent.
+    /// Fails if something that was set cannot be sent.
     pub(super) fn request(self, base: &str) -> Result<Request, Failure> {
         if let Some(reason) = self.broken {
             return Err(Failure::unsent(reason));
@@ -150,7 +150,7 @@ impl Parts {
     }
 }
 
-/// A value as it stands in a path (RFC 3986 §2.3: what is not unreserved is encoded).
+/// Encodes a value for a path (RFC 3986 §2.3: all but unreserved characters are encoded).
 fn encoded(value: &str) -> String {
     let mut text = String::new();
     for byte in value.bytes() {

@@ -1,4 +1,4 @@
-//! Which calls are made again without being asked, how often, and after what pause.
+//! Decides which calls are repeated automatically, how often, and after what pause.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use super::platform::chance;
 use super::sending::Outcome;
 use crate::call::About;
 
-/// The first pause when the server names none; each further one is twice as long.
+/// The first pause if the server names none. Each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Up to this much is added to the pause that a server asks for, so that its callers do not all come back at once.
+/// Up to this much is added to the pause that a server asks for, so that its callers do not all
+/// return at once.
 const SPREAD: Duration = Duration::from_millis(250);
 
-/// How often a call may be made again without being asked.
+/// How often a call may be repeated automatically.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,15 +30,17 @@ const SPREAD: Duration = Duration::from_millis(250);
 /// # }
 /// ```
 ///
-/// Only what is safe is made again, whatever stands here:
+/// Whatever is set here, only safe calls are repeated:
 ///
-/// * a call that only reads, when the server was busy (429, 502, 503, 504) or the connection broke;
-/// * another call, when the connection could not be made, or when the server itself says that it was too busy to begin
-///   (503 `SERVICE_UNAVAILABLE`);
-/// * a call that carries a code or a refresh token: never. A code is good for one try, and the user decides on it.
+/// * a call that only reads, if the server was busy (429, 502, 503, 504) or the connection broke;
+/// * any other call, if the connection could not be made, or the server itself says that it was too
+///   busy to begin (503 `SERVICE_UNAVAILABLE`);
+/// * never a call with a code or a refresh token. A code is good for one try, and the user decides
+///   about it.
 ///
-/// The server's `Retry-After` is honoured; if it asks for more than is left of the time here, the error is handed on at
-/// once, and [`Problem::retry_after`](crate::Problem::retry_after) tells how long to wait.
+/// The server's `Retry-After` is respected. If it asks for more than the time left here, the error
+/// is returned at once, and [`Problem::retry_after`](crate::Problem::retry_after) tells how long to
+/// wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Retry {
     tries: u32,
@@ -45,19 +48,20 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// At most `tries` tries in all, the last of them begun no later than `within` after the first.
+    /// Allows at most `tries` tries in all. The last one starts no later than `within` after the
+    /// first.
     #[must_use]
     pub const fn new(tries: u32, within: Duration) -> Self {
         Self { tries, within }
     }
 
-    /// Every call is made once.
+    /// Makes every call once.
     #[must_use]
     pub const fn never() -> Self {
         Self::new(1, Duration::ZERO)
     }
 
-    /// The pause before the next try, or `None` if this outcome is to be handed on.
+    /// Returns the pause before the next try, or `None` if this outcome is final.
     pub(super) fn pause(&self, made: Made, about: &About, outcome: &Outcome) -> Option<Duration> {
         if made.tries >= self.tries || !may_retry(about, outcome) {
             return None;
@@ -81,12 +85,12 @@ impl Default for Retry {
     }
 }
 
-/// What a call has cost so far.
+/// The tries of a call so far.
 #[derive(Clone, Copy)]
 pub(super) struct Made {
-    /// The tries, the one just made included.
+    /// The number of tries, including the current one.
     pub(super) tries: u32,
-    /// The time since the first one began.
+    /// The time since the first try started.
     pub(super) took: Duration,
 }
 
@@ -103,7 +107,8 @@ fn may_retry(about: &About, outcome: &Outcome) -> bool {
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::GATEWAY_TIMEOUT
         ),
-        // A proxy's 503 says nothing of what the server has done; the server's own says that nothing took effect.
+        // A proxy's 503 does not tell what the server did. The server's own one says that nothing
+        // took effect.
         Ok(answer) => {
             answer.status == StatusCode::SERVICE_UNAVAILABLE
                 && answer.code().as_deref() == Some("SERVICE_UNAVAILABLE")
@@ -113,7 +118,7 @@ fn may_retry(about: &About, outcome: &Outcome) -> bool {
     }
 }
 
-/// Whether the connection was never made.
+/// Tells whether the connection was never made.
 fn never_arrived(error: &reqwest::Error) -> bool {
     #[cfg(not(target_arch = "wasm32"))]
     let never = error.is_connect();
@@ -122,13 +127,13 @@ fn never_arrived(error: &reqwest::Error) -> bool {
     never
 }
 
-/// Half of the doubling pause is fixed and half is chance.
+/// Returns a pause that doubles with each try. Half of it is random.
 fn backoff(tries: u32) -> Duration {
     let pause = FIRST_PAUSE * 2_u32.saturating_pow(tries.saturating_sub(1).min(10));
     pause.mul_f64(0.5 + chance() / 2.0)
 }
 
-/// The header Retry-After: seconds, or from a proxy a date (RFC 9110 §10.2.3).
+/// Parses the header Retry-After: seconds or, from a proxy, a date (RFC 9110 §10.2.3).
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {

@@ -1,4 +1,5 @@
-//! Sending a call: with what opens it, again where that is safe, and seen by hooks and traces.
+//! Sends a call with its credentials, repeats it where that is safe, and reports it to hooks and
+//! traces.
 
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use crate::call::{About, Credential};
 use crate::hooks::API_KEY;
 use crate::{Failure, Secret};
 
-/// What came of a try.
+/// The result of a try.
 pub(super) type Outcome = reqwest::Result<Received>;
 
 impl Core {
-    /// Makes a call, as nothing that hangs on its types, so that it is compiled once.
+    /// Makes a call. It depends on no types of the call, so that it is compiled once.
     pub(crate) fn send(self, parts: Parts) -> Boxed<Result<Received, Failure>> {
         #[cfg(feature = "tracing")]
         {
@@ -30,7 +31,7 @@ impl Core {
         }
     }
 
-    /// The answer, or why there is none, and after how many tries.
+    /// Returns the answer, or why there is none, and the number of tries.
     async fn sent(self, parts: Parts) -> (Result<Received, Failure>, u32) {
         let about = parts.about;
         let mut request = match parts.request(self.url()) {
@@ -52,11 +53,11 @@ impl Core {
         (result, tries)
     }
 
-    /// Puts into a request what opens its operation.
+    /// Adds the operation's credentials to a request.
     ///
     /// # Errors
     ///
-    /// When a token cannot stand in a header.
+    /// Fails if a token cannot be used in a header.
     async fn open(&self, request: &mut Request, about: &About) -> Result<(), String> {
         let settings = &self.shared.settings;
         let headers = request.headers_mut();
@@ -76,7 +77,7 @@ impl Core {
         Ok(())
     }
 
-    /// The session, renewed before if its access token is near its end.
+    /// Returns the session. Renews it first if its access token is about to expire.
     async fn fresh_session(&self) -> Option<Session> {
         let session = self.session()?;
         if session.wants_renewal() {
@@ -86,7 +87,8 @@ impl Core {
         Some(session)
     }
 
-    /// Makes a request that is ready: once, or again where that is safe. With it, the number of tries.
+    /// Sends a prepared request, and repeats it where that is safe. Returns the number of tries
+    /// too.
     async fn tried(&self, mut request: Request, about: &'static About) -> (Outcome, u32) {
         let begun = Instant::now();
         let mut tries = 0;
@@ -123,7 +125,7 @@ impl Core {
         }
     }
 
-    /// The pause before the next try, or `None` if this outcome is to be handed on.
+    /// Returns the pause before the next try, or `None` if this outcome is final.
     fn pause(
         &self,
         tries: u32,
@@ -138,7 +140,7 @@ impl Core {
         self.shared.settings.retry.pause(made, about, outcome)
     }
 
-    /// Gives a request whose bearer has expired the next one. False if there is none.
+    /// Gives a request a new bearer if its own has expired. Returns `false` if there is none.
     async fn renew_bearer(&self, request: &mut Request) -> bool {
         let Some(spent) = bearer(request) else {
             return false;
@@ -160,7 +162,7 @@ impl Core {
 }
 
 impl Settings {
-    /// Makes a request once, before the eyes of the hooks.
+    /// Sends a request once, and calls the hooks.
     pub(super) async fn once(
         &self,
         mut request: Request,
@@ -179,7 +181,7 @@ impl Settings {
 }
 
 impl Shared {
-    /// As [`Settings::once`], for a call of the client's own.
+    /// Sends a call of the client's own, as [`Settings::once`] does.
     pub(super) async fn once(&self, parts: Parts) -> Option<Received> {
         let about = parts.about;
         let mut request = parts.request(self.base()).ok()?;

@@ -1,4 +1,4 @@
-//! What a signed-in client holds, and when it is time to renew it.
+//! The session of a signed-in client, and when to renew it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use super::Lifted;
 use crate::Secret;
 
-/// How long before its end an access token is renewed, at most; a quarter of its life if that is shorter.
+/// How long before its end an access token is renewed at most. A quarter of its life counts if that
+/// is shorter.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
 
 /// The tokens of one signed-in user.
 ///
-/// Every answer that carries tokens turns into one, so `client.sign_in_with(&answer)` takes them all. It can be
-/// serialized, to stay signed in over a restart; what is written then opens the account, so store it as you would a
-/// password. Store it again after calls: the refresh token changes with each renewal, and an old one ends the session.
+/// Every answer with tokens converts into a session, so `client.sign_in_with(&answer)` accepts them
+/// all. A session can be serialized, to stay signed in over a restart. The result gives access to
+/// the account, so store it as you would a password. Store it again after calls: the refresh token
+/// changes with each renewal, and an old one ends the session.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Session {
     access_token: Secret,
@@ -23,8 +25,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session of tokens that came some other way than by this SDK; `expires_in` as the server said it, in seconds
-    /// from now.
+    /// Makes a session from tokens that did not come through this SDK. `expires_in` is the server's
+    /// value, in seconds from now.
     #[must_use]
     pub fn new(
         access_token: impl Into<Secret>,
@@ -41,8 +43,9 @@ impl Session {
         }
     }
 
-    /// A bearer alone: sent as it is, and never renewed. For a token of another client, or for the reference of an
-    /// unfinished sign-in where an API takes that as a bearer.
+    /// Makes a session of a bearer alone, which is sent as it is and never renewed. Use it for a
+    /// token of another client, or for the reference of an unfinished sign-in if an API accepts
+    /// that as a bearer.
     #[must_use]
     pub fn bearer(token: impl Into<Secret>) -> Self {
         Self {
@@ -53,7 +56,7 @@ impl Session {
         }
     }
 
-    /// A session that ends at a time, in seconds since 1970, by the server's clock.
+    /// Makes a session that ends at a time, in seconds since 1970, by the server's clock.
     #[cfg(feature = "flashback")]
     pub(crate) fn until(access_token: &Secret, refresh_token: &Secret, expires_at: u64) -> Self {
         let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
@@ -62,36 +65,36 @@ impl Session {
         Self::new(access_token, refresh_token, life)
     }
 
-    /// The bearer, for a call that this SDK does not make.
+    /// Returns the access token, for a call that this SDK does not make.
     #[must_use]
     pub fn access_token(&self) -> &Secret {
         &self.access_token
     }
 
-    /// The token that `refresh_token` trades for the next pair. It is good for one call.
+    /// Returns the token that `refresh_token` exchanges for new tokens. It is good for one call.
     #[must_use]
     pub fn refresh_token(&self) -> &Secret {
         &self.refresh_token
     }
 
-    /// When the access token expires, by this machine's clock.
+    /// Returns when the access token expires, by this machine's clock.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
     }
 
-    /// Goes on with the access token of a lifted session.
+    /// Continues with the access token of a step-up.
     pub(super) fn lift(&mut self, lifted: &Lifted) {
         let refresh_token = self.refresh_token.clone();
         *self = Self::new(&lifted.access_token, refresh_token, lifted.expires_in);
     }
 
-    /// Whether there is something to renew it with.
+    /// Tells whether there is a refresh token.
     pub(super) fn is_renewable(&self) -> bool {
         !self.refresh_token.expose().is_empty()
     }
 
-    /// Whether the access token is so near its end that a call might come too late.
+    /// Tells whether the access token is so close to its end that a call might arrive too late.
     pub(super) fn wants_renewal(&self) -> bool {
         self.is_renewable() && Utc::now() >= self.renew_at
     }

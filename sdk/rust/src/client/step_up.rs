@@ -1,4 +1,5 @@
-//! Lifting a session where an act needs fresh proof of who is there (RFC 9470): one callback, then the call again.
+//! Steps a session up when an action needs fresh proof of the user (RFC 9470): one callback, then
+//! the call again.
 
 use std::fmt;
 use std::future::Future;
@@ -14,18 +15,18 @@ use super::platform::{Boxed, MaybeSend};
 use super::sending::{Outcome, bearer, set_bearer};
 use crate::{Failure, Secret};
 
-/// The code of an error that fresh proof lifts.
+/// The code of an error that fresh proof resolves.
 const CODE: &str = "INSUFFICIENT_USER_AUTHENTICATION";
 
-/// What an integrator gives to [`Builder::step_up`](crate::Builder::step_up).
+/// The callback that an integrator gives to [`Builder::step_up`](crate::Builder::step_up).
 pub(super) type Callback = Arc<dyn Fn(StepUp) -> Answer + Send + Sync>;
 
 type Answer = Boxed<Result<Lifted, Failure>>;
 
-/// A call has been refused until the user proves again who they are.
+/// A refused call that needs the user to prove again who they are.
 ///
-/// `identity::Client::from(&step_up)` is the client for the step-up's own calls. What is refused to it for want of fresh
-/// proof stays refused.
+/// `identity::Client::from(&step_up)` is the client for the step-up's own calls. If one of them is
+/// refused because it needs fresh proof, no further step-up starts.
 #[derive(Clone, Debug)]
 pub struct StepUp {
     core: Core,
@@ -34,13 +35,14 @@ pub struct StepUp {
 }
 
 impl StepUp {
-    /// The operation that was refused, by its name in Rust, for a page that says what it is for.
+    /// Returns the refused operation by its name in Rust, for a page that says what the proof is
+    /// for.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// How old the proof may be.
+    /// Returns how old the proof may be.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.max_age
@@ -55,9 +57,9 @@ impl HasCore for StepUp {
 
 impl super::ApiClient for StepUp {}
 
-/// The access token of a lifted session. Its refresh token stays as it is.
+/// The access token of a stepped-up session. Its refresh token stays the same.
 ///
-/// `Lifted::from(&answer)` takes the answers of the step-up's operations.
+/// `Lifted::from(&answer)` accepts the answers of the step-up's operations.
 #[derive(Clone, Debug)]
 pub struct Lifted {
     pub(super) access_token: Secret,
@@ -65,7 +67,8 @@ pub struct Lifted {
 }
 
 impl Lifted {
-    /// A token that came some other way than by this SDK; `expires_in` as the server said it, in seconds from now.
+    /// Takes a token that did not come through this SDK. `expires_in` is the server's value, in
+    /// seconds from now.
     #[must_use]
     pub fn new(access_token: impl Into<Secret>, expires_in: u32) -> Self {
         Self {
@@ -75,15 +78,15 @@ impl Lifted {
     }
 }
 
-/// Whether an answer asks for fresh proof.
+/// Tells whether an answer asks for fresh proof.
 pub(super) fn is_wanted(outcome: &Outcome) -> bool {
     outcome.as_ref().is_ok_and(|answer| {
         answer.status == StatusCode::UNAUTHORIZED && answer.code().as_deref() == Some(CODE)
     })
 }
 
-/// Has the session of a refused request lifted, and gives the request the new bearer. False if the call is to end with
-/// the answer it has.
+/// Steps up the session of a refused request, and gives the request the new bearer. Returns `false`
+/// if the call ends with the answer it has.
 pub(super) async fn lift(
     core: &Core,
     request: &mut Request,
@@ -102,12 +105,12 @@ pub(super) async fn lift(
     let Some(session) = shared.session() else {
         return false;
     };
-    // Another call has waited for the same proof, or for a renewal, meanwhile.
+    // Meanwhile another call has got the same proof, or a renewal.
     if session.access_token().expose() != spent.expose() {
         return set_bearer(request, session.access_token()).is_ok();
     }
     if shared.step_ups_begun.load(Ordering::Acquire) != begun_before {
-        // The user was asked while this call waited, and did not prove it. They are not asked twice.
+        // The user was asked while this call waited, and gave no proof. They are not asked twice.
         return false;
     }
     shared.step_ups_begun.fetch_add(1, Ordering::AcqRel);
@@ -123,9 +126,9 @@ pub(super) async fn lift(
     let Ok(lifted) = asked.await else {
         return false;
     };
-    // A renewal that is under way would be lost if the access token changed under it.
+    // A renewal under way would be lost if the access token changed now.
     let _turn = shared.renewing.lock().await;
-    // Somebody else may have signed in while this user was asked.
+    // Another user may have signed in while this one was asked.
     let mut held = shared.write();
     if shared.sign_ins.load(Ordering::Acquire) != sign_ins {
         return false;
@@ -137,7 +140,7 @@ pub(super) async fn lift(
     set_bearer(request, session.access_token()).is_ok()
 }
 
-/// A callback from what an integrator writes.
+/// Wraps an integrator's function as a callback.
 pub(super) fn callback<F, A>(ask: F) -> Callback
 where
     F: Fn(StepUp) -> A + Send + Sync + 'static,
@@ -146,7 +149,7 @@ where
     Arc::new(move |wanted| Box::pin(ask(wanted)))
 }
 
-/// Shows that there is one.
+/// Shows whether there is a callback.
 #[derive(Clone)]
 pub(super) struct Shown<'a>(pub(super) &'a Option<Callback>);
 

@@ -1,4 +1,4 @@
-//! TLS by rustls, with the certificates that the machine trusts.
+//! TLS with rustls and the certificates that the machine trusts.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// The settings of connections: the program's own cryptography if it has chosen one, else ring. The usual other one
-/// takes longer to compile than all the rest of this SDK.
+/// Returns the settings of connections. They use the program's own cryptography if it has chosen
+/// one, otherwise ring. The usual alternative takes longer to compile than all the rest of this
+/// SDK.
 ///
 /// # Errors
 ///
-/// When the machine has no certificates that can be read.
+/// Fails if the machine has no readable certificates.
 pub(super) fn config() -> Result<ClientConfig, rustls::Error> {
     let provider = CryptoProvider::get_default().cloned();
     let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));

@@ -1,7 +1,9 @@
-//! Flashback's `/mfa/*` and `/user/*` (`openapi/flashback.yaml`), for code written from its pages.
+//! Flashback's `/mfa/*` and `/user/*` (`openapi/flashback.yaml`), for code written from the
+//! vendor's pages.
 //!
-//! A login that asks for a second factor answers `mfa_required`; its `access_token` is the reference of the unfinished
-//! sign-in, sent as a bearer: `client.sign_in_with(&login)` takes both kinds of answer, and `verify_mfa_login()` finishes.
+//! A login that asks for a second factor answers `mfa_required`. Its `access_token` is then the
+//! reference of the unfinished sign-in, sent as a bearer. `client.sign_in_with(&login)` accepts
+//! both kinds of answer, and `verify_mfa_login()` finishes the sign-in.
 
 #[rustfmt::skip]
 #[path = "../generated/flashback.rs"]
@@ -16,7 +18,7 @@ use crate::Session;
 
 crate::client::methods::client! { "A client of Flashback's API." }
 
-/// Of a login that asks for a second factor, the bearer that finishes it.
+/// For a login that asks for a second factor, the session is the bearer that finishes it.
 impl From<&types::LoginAnswer> for Session {
     fn from(answer: &types::LoginAnswer) -> Self {
         if answer.mfa_required {

@@ -309,7 +309,7 @@ pub mod types {
             map.end()
         }
     }
-    ///What to change; what is left out stays.
+    ///What to change; what is left out, or null, stays.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct UpdateUserRequest {

@@ -1,4 +1,4 @@
-//! A stand-in for the server in an integrator's own tests: httpmock, typed by the document.
+//! A typed stand-in for the server in an integrator's own tests, built on httpmock.
 //!
 //! ```no_run
 //! use countersign_sdk::Client;
@@ -18,8 +18,8 @@
 //! # }
 //! ```
 //!
-//! A mock of an operation checks method and path; what else it shall check is up to you. `tests/mock.rs` in this crate's
-//! repository has more, such as a server that is busy at first.
+//! A mock of an operation checks method and path. Anything else is up to you. `tests/mock.rs` in
+//! this crate's repository shows more, such as a server that is busy at first.
 
 #[rustfmt::skip]
 #[path = "../generated/identity_mock.rs"]
@@ -53,7 +53,7 @@ pub fn user() -> User {
     }
 }
 
-/// Tokens of [`user`], good for 15 minutes.
+/// Tokens of [`user`], valid for 15 minutes.
 #[must_use]
 pub fn tokens() -> TokenResponse {
     TokenResponse {
@@ -64,7 +64,7 @@ pub fn tokens() -> TokenResponse {
     }
 }
 
-/// The demand for a code of [`user`]'s authenticator app.
+/// Asks for a code of [`user`]'s authenticator app.
 #[must_use]
 pub fn mfa_required() -> MfaRequiredResponse {
     MfaRequiredResponse {
@@ -76,7 +76,7 @@ pub fn mfa_required() -> MfaRequiredResponse {
     }
 }
 
-/// The demand for another code of [`user`]'s authenticator app, before an act that needs fresh proof.
+/// Asks for another code of [`user`]'s authenticator app, before an action that needs fresh proof.
 #[must_use]
 pub fn step_up_challenge() -> StepUpChallengeResponse {
     StepUpChallengeResponse {
@@ -88,7 +88,7 @@ pub fn step_up_challenge() -> StepUpChallengeResponse {
     }
 }
 
-/// The lifted session of [`user`].
+/// The session of [`user`] after a step-up.
 #[must_use]
 pub fn stepped_up() -> StepUpCompleteResponse {
     StepUpCompleteResponse {
@@ -100,7 +100,7 @@ pub fn stepped_up() -> StepUpCompleteResponse {
     }
 }
 
-/// What each error of the document has.
+/// The fields of every error of the document.
 fn envelope(status: u16, code: &str) -> Value {
     json!({
         "code": code,

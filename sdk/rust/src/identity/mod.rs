@@ -1,8 +1,8 @@
 //! The native API: registration, sign-in with a second factor, sessions, keys (`openapi/identity.yaml`).
 //!
-//! [`Client`] has one method for each operation; each answers a [`Call`](crate::Call), which is made when it is awaited.
-//! [`types`] has what goes in and comes out, and for each operation an error, `<Operation>Error`, with one variant for each
-//! reason.
+//! [`Client`] has one method for each operation. Each returns a [`Call`](crate::Call), which is
+//! made when it is awaited. [`types`] has the requests and answers, and for each operation an
+//! error, `<Operation>Error`, with one variant for each reason.
 
 #[rustfmt::skip]
 #[path = "../generated/identity.rs"]

@@ -1,4 +1,4 @@
-//! A stand-in for the server in an integrator's own tests: httpmock, typed by the document; see
+//! A typed stand-in for the server in an integrator's own tests, built on httpmock; see
 //! `countersign_sdk::identity::mock`.
 
 #[rustfmt::skip]
@@ -11,7 +11,7 @@ pub use httpmock;
 
 use serde_json::{Value, json};
 
-/// What each error of the document has.
+/// The fields of every error of the document.
 fn envelope(_status: u16, code: &str) -> Value {
     json!({
         "status": "error",

@@ -1,5 +1,5 @@
-//! Netevia's `/settings/MfaSignIn`, `/api/auth/v2*`, `/api/CodeVerification/*` and `/netevia/disablemfa/*`
-//! (`openapi/netevia.yaml`), for code written from its pages.
+//! Netevia's `/settings/MfaSignIn`, `/api/auth/v2*`, `/api/CodeVerification/*` and
+//! `/netevia/disablemfa/*` (`openapi/netevia.yaml`), for code written from the vendor's pages.
 
 #[rustfmt::skip]
 #[path = "../generated/netevia.rs"]

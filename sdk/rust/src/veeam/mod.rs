@@ -1,4 +1,5 @@
-//! Veeam Backup for Azure's `/api/oauth2/token`, `/api/v1/users*` and `/api/v8.1/users*` (`openapi/veeam.yaml`), for code written from its pages.
+//! Veeam Backup for Azure's `/api/oauth2/token`, `/api/v1/users*` and `/api/v8.1/users*`
+//! (`openapi/veeam.yaml`), for code written from the vendor's pages.
 
 #[rustfmt::skip]
 #[path = "../generated/veeam.rs"]
@@ -14,7 +15,8 @@ use crate::Session;
 crate::client::methods::client! { "A client of Veeam Backup for Azure's API." }
 
 impl types::TokenResponse {
-    /// The session, or nothing while a second step is asked for: then `mfa_token` goes into the `Mfa` grant, with a code.
+    /// Returns the session; `None` while a second step is asked for. In that case, send `mfa_token`
+    /// with a code in the `Mfa` grant.
     #[must_use]
     pub fn session(&self) -> Option<Session> {
         let access_token = self.access_token.clone()?;

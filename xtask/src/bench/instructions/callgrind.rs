@@ -1,4 +1,4 @@
-//! A server under callgrind, told from outside when to count; and what its dumps say.
+//! Runs a server under callgrind, controls when it counts, and reads its dumps.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts it; nothing is counted yet, and it runs several times faster than when it is.
+    /// Starts the server. Nothing is counted yet, which makes it several times faster.
     ///
     /// # Errors
-    /// When it does not start.
+    /// Fails if it does not start.
     pub fn start(build: &Build, folder: &Path) -> Result<Self> {
         let out = folder.join("callgrind.out");
         let runner = [
@@ -37,25 +37,25 @@ impl Watched {
         })
     }
 
-    /// The server.
+    /// Returns the server.
     pub const fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Begins to watch, or stops.
+    /// Starts or stops instrumentation.
     ///
     /// # Errors
-    /// When callgrind does not hear; so for every function here.
+    /// Fails if callgrind does not respond. So does every function in this file.
     pub fn watch(&self, on: bool) -> Result<()> {
         self.control(if on { "--instr=on" } else { "--instr=off" })
     }
 
-    /// Begins to count at nothing.
+    /// Resets the counters to zero.
     pub fn zero(&self) -> Result<()> {
         self.control("--zero")
     }
 
-    /// What was counted since, in callgrind's words.
+    /// Returns what was counted since the reset, in callgrind's format.
     pub fn dump(&mut self) -> Result<String> {
         self.control("--dump")?;
         self.dumps += 1;
@@ -70,10 +70,10 @@ impl Watched {
     }
 }
 
-/// All instructions of a dump.
+/// Returns the total number of instructions in a dump.
 ///
 /// # Errors
-/// When it says no sum.
+/// Fails if the dump has no total.
 pub fn total(dump: &str) -> Result<u64> {
     let sum = dump.lines().find_map(|line| {
         line.strip_prefix("totals: ")
@@ -82,11 +82,11 @@ pub fn total(dump: &str) -> Result<u64> {
     Ok(sum.context("no sum in the dump")?.trim().parse()?)
 }
 
-/// The instructions of all calls into functions whose names have `part` in them, with what these call: each counted
-/// where it is entered from outside.
+/// Returns the instructions of all calls into functions whose names contain `part`, including what
+/// those call. A call counts only if it comes from another function.
 ///
 /// # Errors
-/// When the dump is not what callgrind writes.
+/// Fails if callgrind did not write the dump.
 pub fn inclusive(dump: &str, part: &str) -> Result<u64> {
     let mut names: HashMap<&str, bool> = HashMap::new();
     let (mut caller, mut callee, mut is_call) = (false, false, false);
@@ -109,8 +109,8 @@ pub fn inclusive(dump: &str, part: &str) -> Result<u64> {
     Ok(sum)
 }
 
-/// Whether a function is one of those that are looked for. Its name stands beside its number once, and is left out
-/// from then on.
+/// Tells whether a function is one of those searched for. Callgrind writes a function's name only
+/// once, and its number from then on.
 fn known<'a>(names: &mut HashMap<&'a str, bool>, function: &'a str, part: &str) -> bool {
     match function.split_once(' ') {
         Some((number, name)) => {

@@ -1,10 +1,12 @@
-//! `cargo xtask bench --instructions`: how many instructions a call takes, by callgrind, one call after another.
+//! `cargo xtask bench --instructions`: counts how many instructions a call takes, with callgrind,
+//! one call after another.
 //!
-//! It needs no quiet machine: a call takes the same instructions however busy the processor is. Two builds have figures
-//! of their own in `xtask/bench/instructions.json`. Those of the release build are the ones that count. Those of the
-//! development build are what CI compares: it has that build for its tests, whereas a release build, or the server in
-//! any profile that optimises, would take it ten minutes more. The development build takes several times as many
-//! instructions, but more work in a call shows there as well.
+//! This needs no quiet machine: a call takes the same instructions however busy the processor is.
+//! `xtask/bench/instructions.json` has figures for two builds. Those of the release build are the
+//! ones that count. Those of the development build are compared in CI: it has that build for its
+//! tests, whereas the server in a profile that optimises would take ten minutes more. The
+//! development build takes several times as many instructions, but additional work in a call shows
+//! there as well.
 
 mod callgrind;
 
@@ -24,26 +26,26 @@ use super::{build_release, kept, machine, seed, write};
 use crate::{process, tools, workspace};
 use callgrind::Watched;
 
-/// The file with the figures that were kept.
+/// The file with the stored figures.
 const FILE: &str = "instructions.json";
 
-/// Users of the database; no call looks at more than one.
+/// Users in the database. No call reads more than one.
 const USERS: u32 = 2000;
 
-/// A call may take so many per cent more than was kept.
+/// How many per cent more than the stored figure a call may take.
 const ALLOWED_PERCENT: u64 = 5;
 
-/// How long a resting server is watched, and how long it is left alone before.
+/// How long a server at rest is watched, and how long it is left alone before.
 const RESTING: Duration = Duration::from_secs(3);
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// The library whose part of a call is left out: what a hash costs is set, not written.
+/// The library whose part of a call is not counted: the cost of a hash is a setting.
 const HASH: &str = "argon2";
 
-/// A call that is counted.
+/// A kind of call to count.
 struct Kind {
     name: &'static str,
-    /// What a release build is to take at most.
+    /// The most instructions that a release build should take.
     aim: u64,
     /// Calls before those that are counted.
     warm: usize,
@@ -64,7 +66,7 @@ const KINDS: [Kind; 4] = [
         warm: 100,
         counted: 200,
     },
-    // Less often than the others: with its hash each takes a hundred times as long.
+    // Fewer calls than the others: with its hash, each takes a hundred times as long.
     Kind {
         name: "login",
         aim: 900_000,
@@ -82,24 +84,25 @@ const KINDS: [Kind; 4] = [
 /// Instructions of one call of each kind.
 type Counts = Vec<(&'static Kind, u64)>;
 
-/// What CI runs.
+/// Runs what CI runs.
 ///
 /// # Errors
-/// As [`run`].
+/// Fails as [`run`] does.
 pub fn ci() -> Result<()> {
     run("dev", false)
 }
 
-/// Counts the instructions of the build of this profile, and compares them with those that were kept, or keeps them.
+/// Counts the instructions of this profile's build. Compares them with the stored figures, or
+/// stores them.
 ///
 /// # Errors
-/// When a call takes more, or nothing can be counted.
+/// Fails if a call takes more, or if nothing can be counted.
 pub fn run(profile: &'static str, keep: bool) -> Result<()> {
     if let Some(missing) = tools::VALGRIND.ensure()? {
         bail!(missing);
     }
     let build = if profile == "dev" {
-        // With the tests' features, as CI has built it by then.
+        // Built with the tests' features, since CI has that build already.
         let arguments = ["build", "--workspace", "--bin", "countersign", "--tests"];
         process::run(process::cargo().args(arguments))?;
         Build::of("debug")
@@ -122,7 +125,7 @@ pub fn run(profile: &'static str, keep: bool) -> Result<()> {
         return write(FILE, &format!("{:#}\n", Value::Object(all)));
     }
     if !more.is_empty() && of_another_processor(&all, profile)? {
-        // Libraries choose their routines by the processor: the figures of another one say nothing.
+        // Libraries choose their routines by the processor, so figures of another one say nothing.
         println!("skipped: the comparison, as the figures that were kept are another processor's");
         return Ok(());
     }
@@ -135,7 +138,7 @@ pub fn run(profile: &'static str, keep: bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether the figures that were kept for this profile come from another processor.
+/// Tells whether the stored figures of this profile come from another processor.
 fn of_another_processor(all: &Map<String, Value>, profile: &str) -> Result<bool> {
     let processor = |origin: &Value| {
         let machine = &origin["machine"];
@@ -145,10 +148,11 @@ fn of_another_processor(all: &Map<String, Value>, profile: &str) -> Result<bool>
     Ok(all.get(profile).is_some_and(|kept| processor(kept) != here))
 }
 
-/// Counts those of the release build into a report; says so where that cannot be done.
+/// Adds the instructions of the release build to a report. If they cannot be counted, prints the
+/// reason.
 ///
 /// # Errors
-/// When a call fails.
+/// Fails if a call fails.
 pub fn beside(build: &Build, report: &mut Report) -> Result<()> {
     if let Some(missing) = tools::VALGRIND.ensure()? {
         eprintln!("xtask: {missing}");
@@ -182,7 +186,7 @@ fn read() -> Result<Map<String, Value>> {
     }
 }
 
-/// Prints the counts beside those that were kept; which are too many.
+/// Prints the counts beside the stored ones. Returns those that are too high.
 fn compare(counts: &Counts, before: Option<&Value>, profile: &str) -> Vec<String> {
     let mut more = Vec::new();
     println!(
@@ -208,8 +212,8 @@ const fn is_more(count: u64, kept: u64) -> bool {
     count > kept + kept * ALLOWED_PERCENT / 100
 }
 
-/// Counts each kind of call on a server with one thread for each task. The dumps stay under `target/callgrind/`, for
-/// `callgrind_annotate`.
+/// Counts each kind of call, on a server with one thread for each task. Leaves the dumps in
+/// `target/callgrind/` for `callgrind_annotate`.
 fn count(build: &Build, profile: &str) -> Result<Counts> {
     let folder = tempfile::tempdir()?;
     seed::sqlite(build, folder.path(), USERS)?;
@@ -240,7 +244,8 @@ fn stays(folder: &Path, name: &str, dump: &str) -> Result<()> {
     Ok(std::fs::write(folder.join(name), dump)?)
 }
 
-/// What a server does in a second that nobody asks anything of, as its looks at the key file: no part of a call.
+/// Counts what a server does in a second without calls, such as checking the key file. This is not
+/// part of a call.
 fn resting(watched: &mut Watched) -> Result<u64> {
     watched.watch(true)?;
     thread::sleep(SETTLING);
@@ -257,7 +262,8 @@ fn micros(begun: Instant) -> Result<u64> {
     Ok(u64::try_from(begun.elapsed().as_micros())?)
 }
 
-/// Makes the calls of one kind; what callgrind saw of those that are counted, and how many microseconds they took.
+/// Makes the calls of one kind. Returns callgrind's dump of those that are counted, and how many
+/// microseconds they took.
 fn one_kind(watched: &mut Watched, users: &Arc<Users>, kind: &Kind) -> Result<(String, u64)> {
     let address = watched.server().address;
     let mut caller = Caller::new(Client::connect(address)?, users, kind.name)?;
@@ -265,7 +271,7 @@ fn one_kind(watched: &mut Watched, users: &Arc<Users>, kind: &Kind) -> Result<(S
         caller.call()?;
     }
     watched.watch(true)?;
-    // What follows a call, as a thread that goes back to sleep, is counted with the next one.
+    // What happens after a call, such as a thread going to sleep, is counted with the next call.
     for _ in 0..2 {
         caller.call()?;
     }

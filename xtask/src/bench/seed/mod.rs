@@ -1,4 +1,5 @@
-//! A database full of users, each with an authenticator that is on and a sign-in that waits for its code.
+//! Fills a database with users. Each has an authenticator that is on and a sign-in that waits for
+//! its code.
 
 mod postgres;
 mod sqlite;
@@ -8,12 +9,12 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
-use countersign::chance::Chance;
-use countersign::clock::Clock;
-use countersign::config::Settings;
-use countersign::model::Secret;
-use countersign::model::ids::Id;
-use countersign::vault::{Hasher, Place, Vault};
+use countersign_base::chance::Chance;
+use countersign_base::clock::Clock;
+use countersign_base::config::Settings;
+use countersign_model::Secret;
+use countersign_model::ids::Id;
+use countersign_vault::{Hasher, Place, Vault};
 
 use super::report::thousands;
 use super::server::{self, Build};
@@ -23,15 +24,15 @@ use crate::test::postgres::Cluster;
 /// Users whose secrets are sealed at a time.
 const CHUNK: u32 = 50_000;
 
-/// How long the waiting sign-ins live: longer than any run.
+/// How long the waiting sign-ins live, in seconds: longer than any run.
 const CHALLENGE_SECONDS: i64 = 4 * 3600;
 
 /// What all rows of a seed have in common.
 struct Common {
     vault: Vault,
-    /// Of [`users::PASSWORD`], with the server's own parameters.
+    /// Hash of [`users::PASSWORD`], with the server's own parameters.
     password_hash: String,
-    /// In microseconds.
+    /// The time of the seed, in microseconds.
     now: i64,
     count: u32,
 }
@@ -41,7 +42,7 @@ impl Common {
         self.now + CHALLENGE_SECONDS * 1_000_000
     }
 
-    /// The users in chunks: the first of each and the one after its last.
+    /// Returns the users in chunks: the first user of each and the one after its last.
     fn chunks(&self) -> impl Iterator<Item = (u32, u32)> {
         let end = self.count + 1;
         (1..end)
@@ -49,7 +50,7 @@ impl Common {
             .map(move |first| (first, (first + CHUNK).min(end)))
     }
 
-    /// The sealed secrets of some users, by two threads.
+    /// Seals the secrets of some users, on two threads.
     fn sealed(&self, (first, end): (u32, u32)) -> Result<Vec<Vec<u8>>> {
         let middle = first + (end - first) / 2;
         let part = |from: u32, to: u32| -> Result<Vec<Vec<u8>>> {
@@ -78,7 +79,7 @@ impl Common {
 /// Fills a new SQLite database in this folder.
 ///
 /// # Errors
-/// When the server does not make it, or it cannot be written.
+/// Fails if the server does not create it, or it cannot be written.
 pub fn sqlite(build: &Build, folder: &Path, count: u32) -> Result<()> {
     let begun = Instant::now();
     drop(server::start(build, folder, None)?);
@@ -87,10 +88,10 @@ pub fn sqlite(build: &Build, folder: &Path, count: u32) -> Result<()> {
     Ok(())
 }
 
-/// Fills this database of a cluster; the folder gets the keys.
+/// Fills this database of a cluster. The keys are written to the folder.
 ///
 /// # Errors
-/// As [`sqlite`].
+/// Fails as [`sqlite`] does.
 pub fn postgres(
     build: &Build,
     folder: &Path,
@@ -128,10 +129,10 @@ fn common(folder: &Path, count: u32) -> Result<Common> {
     })
 }
 
-/// The time, as the server under load reads it.
+/// Returns the time since 1970, as the server under load reads it.
 ///
 /// # Errors
-/// When the clock is before 1970.
+/// Fails if the clock is before 1970.
 #[expect(
     clippy::disallowed_methods,
     reason = "the server under load reads the same clock"

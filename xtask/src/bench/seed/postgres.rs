@@ -1,4 +1,5 @@
-//! Seeding PostgreSQL: `COPY` through psql, in one transaction for each table, two tables at a time.
+//! Seeds PostgreSQL with `COPY` through psql, in one transaction for each table, two tables at a
+//! time.
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
@@ -6,13 +7,13 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
-use countersign::vault;
+use countersign_vault as vault;
 
 use super::{Common, users};
 use crate::process;
 use crate::test::postgres::Cluster;
 
-/// Fills the tables, and has them on the disk.
+/// Fills the tables and flushes them to the disk.
 pub(super) fn fill(common: &Common, cluster: &Cluster, url: &str) -> Result<()> {
     thread::scope(|scope| {
         let other = scope.spawn(|| {
@@ -44,7 +45,7 @@ pub(super) fn fill(common: &Common, cluster: &Cluster, url: &str) -> Result<()> 
 
 type Out = BufWriter<ChildStdin>;
 
-/// Hands psql what `write` writes.
+/// Runs psql with the input that `write` produces.
 fn psql(cluster: &Cluster, url: &str, write: impl FnOnce(&mut Out) -> Result<()>) -> Result<()> {
     let mut child = Command::new(cluster.program("psql"))
         .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", url])
@@ -64,8 +65,8 @@ fn psql(cluster: &Cluster, url: &str, write: impl FnOnce(&mut Out) -> Result<()>
     written
 }
 
-/// Copies one table. Its rows are frozen, so that nobody has to look at them again, which a table that was
-/// emptied in the same transaction allows.
+/// Copies one table. Its rows are frozen, so that no later scan has to mark them. PostgreSQL allows
+/// that for a table that was emptied in the same transaction.
 fn table(
     out: &mut Out,
     (name, columns): (&str, &str),
@@ -153,7 +154,7 @@ fn challenges(common: &Common, out: &mut Out) -> Result<()> {
     })
 }
 
-/// Bytes as `COPY` reads them: its own backslash doubled.
+/// Writes bytes in the form that `COPY` reads, with a doubled backslash.
 fn hex(bytes: &[u8]) -> Result<String> {
     let mut text = "\\\\x".to_owned();
     for byte in bytes {

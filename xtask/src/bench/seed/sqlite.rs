@@ -1,9 +1,10 @@
-//! Seeding SQLite: prepared inserts in one transaction, table by table, in the order of their keys.
+//! Seeds SQLite with prepared inserts in one transaction, table by table, in the order of their
+//! keys.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use countersign::vault;
+use countersign_vault as vault;
 use rusqlite::{Connection, params};
 
 use super::{Common, users};
@@ -19,10 +20,10 @@ const ATTEMPTS: &str = "INSERT INTO factor_attempts (user_id, kind, failures, ne
 const CHALLENGES: &str = "INSERT INTO challenges (user_id, id, secret_hash, purpose, kind, attempts, resends, created_at, expires_at) \
      VALUES (?1, ?1, ?2, 'login', 'authenticator', 0, 0, ?3, ?4)";
 
-/// Fills the tables, and has them on the disk.
+/// Fills the tables and flushes them to the disk.
 pub(super) fn fill(common: &Common, file: &Path) -> Result<()> {
     let mut conn = Connection::open(file)?;
-    // Whatever happens to a half-seeded database, nobody misses it.
+    // Nobody needs a half-seeded database, so safety is switched off.
     conn.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")?;
     let tx = conn.transaction()?;
     people(common, &tx)?;

@@ -1,0 +1,121 @@
+//! The members of an organisation, and its demand for a second factor.
+
+use actix_web::web::Json;
+use actix_web::{get, post};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use validator::Validate;
+
+use super::account::{OrgRole, Place};
+use super::dto::{MessageResponse, NoParameters};
+use super::error::refuses;
+use super::{Answer, App, Body, Caller, Query};
+use crate::flow;
+use crate::http::input::Then;
+use crate::http::limits::Client;
+use crate::model::user::User;
+
+refuses!(EnforceOrganizationMfa: WITH_BODY, Validation, NoOrganisation, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication, Forbidden);
+
+/// Makes the organisation demand a second factor of every member, or stop demanding it.
+#[utoipa::path(operation_id = "enforceOrganizationMfa", tag = "Organisation", request_body = EnforceMfaRequest,
+    security(("bearerAuth" = [])),
+    responses((status = 200, body = MessageResponse), EnforceOrganizationMfa))]
+#[post("/mfa/organization/enforce")]
+pub async fn enforce_organization_mfa(
+    app: App,
+    Client(source): Client,
+    Then(caller, body): Then<Caller, Body<EnforceMfaRequest>>,
+) -> Answer<MessageResponse> {
+    let (caller, enforced) = (caller.into_inner(), body.into_inner().enforced);
+    app.call(async |ctx| flow::organisation::enforce(ctx, caller, enforced, source).await)
+        .await?;
+    Ok(Json(MessageResponse::new(if enforced {
+        "MFA enforcement enabled for organization"
+    } else {
+        "MFA enforcement disabled for organization"
+    })))
+}
+
+refuses!(ListOrganizationUsers: WITHOUT_BODY, Validation, NoOrganisation, TokenInvalid, TokenExpired, Forbidden);
+
+/// Lists everybody in the caller's organisation.
+#[utoipa::path(operation_id = "listOrganizationUsers", tag = "Organisation", security(("bearerAuth" = [])),
+    responses((status = 200, body = ListOrganizationUsersAnswer), ListOrganizationUsers))]
+#[get("/organization/users")]
+pub async fn list_organization_users(
+    app: App,
+    Then(caller, _none): Then<Caller, Query<NoParameters>>,
+) -> Answer<ListOrganizationUsersAnswer> {
+    let caller = caller.into_inner();
+    let members = app
+        .call(async |ctx| flow::organisation::members(ctx, caller).await)
+        .await?;
+    Ok(Json(members.into()))
+}
+
+/// All members of an organisation.
+#[derive(Serialize, ToSchema)]
+pub struct ListOrganizationUsersAnswer {
+    success: bool,
+    data: Vec<OrganizationUser>,
+    total: u32,
+}
+
+impl From<Vec<User>> for ListOrganizationUsersAnswer {
+    fn from(members: Vec<User>) -> Self {
+        Self {
+            success: true,
+            total: u32::try_from(members.len()).unwrap_or(u32::MAX),
+            data: members.iter().map(OrganizationUser::from).collect(),
+        }
+    }
+}
+
+/// A member of an organisation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationUser {
+    #[schema(value_type = String, format = "uuid")]
+    id: Uuid,
+    email: String,
+    name: String,
+    last_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid", nullable = false)]
+    org_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    org_role: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    org_role_description: Option<OrgRole>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    org_roles: Option<Vec<u32>>,
+    validated: bool,
+}
+
+impl From<&User> for OrganizationUser {
+    fn from(user: &User) -> Self {
+        let place = user.organisation_role.map(Place::of);
+        Self {
+            id: user.id.uuid(),
+            email: user.email.clone(),
+            name: user.first_name.clone().unwrap_or_default(),
+            last_name: user.last_name.clone().unwrap_or_default(),
+            org_id: user.organisation_id.map(|id| id.uuid()),
+            org_role: place.as_ref().map(|place| place.number),
+            org_role_description: place.as_ref().map(|place| place.word),
+            org_roles: place.map(|place| place.includes),
+            validated: user.mailbox,
+        }
+    }
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct EnforceMfaRequest {
+    enforced: bool,
+}

@@ -1,0 +1,95 @@
+//! Operations of administrators on other accounts.
+
+use actix_web::post;
+use actix_web::web::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::dto::Disabled;
+use super::error::refuses;
+use super::{Answer, App, Caller, Path};
+use crate::flow::channel;
+use crate::flow::toggle::{Target, Toggle};
+use crate::http::input::Then;
+use crate::http::limits::Client;
+use crate::model::source::Source;
+
+refuses!(DisableMfaOfProfile: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, InsufficientUserAuthentication,
+    Forbidden, MfaEnforced, UserNotFound);
+
+/// Turns the second factor of an account off.
+#[utoipa::path(operation_id = "disableMfaOfProfile", tag = "Administration", security(("bearerAuth" = [])),
+    params(("profileId" = i32, Path, minimum = 1)),
+    responses((status = 200, body = DisableMfaOfProfileAnswer), DisableMfaOfProfile))]
+#[post("/netevia/disablemfa/{profileId}")]
+pub async fn disable_mfa_of_profile(
+    app: App,
+    Client(source): Client,
+    Then(caller, number): Then<Caller, Path<ProfileId>>,
+) -> Answer<DisableMfaOfProfileAnswer> {
+    disable(&app, source, caller, number).await
+}
+
+refuses!(DisableMfaOfAuthorizedUser: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication, Forbidden, MfaEnforced, UserNotFound);
+
+/// Turns it off for an authorized user, who has an account like any other.
+#[utoipa::path(operation_id = "disableMfaOfAuthorizedUser", tag = "Administration", security(("bearerAuth" = [])),
+    params(("profileId" = i32, Path, minimum = 1)),
+    responses((status = 200, body = DisableMfaOfProfileAnswer), DisableMfaOfAuthorizedUser))]
+#[post("/netevia/disablemfa/authtorized/{profileId}")]
+pub async fn disable_mfa_of_authorized_user(
+    app: App,
+    Client(source): Client,
+    Then(caller, number): Then<Caller, Path<ProfileId>>,
+) -> Answer<DisableMfaOfProfileAnswer> {
+    disable(&app, source, caller, number).await
+}
+
+/// The number of a profile, starting at one.
+#[derive(Deserialize)]
+#[serde(try_from = "i32")]
+pub struct ProfileId(u32);
+
+impl TryFrom<i32> for ProfileId {
+    type Error = &'static str;
+    fn try_from(number: i32) -> Result<Self, Self::Error> {
+        let counted = u32::try_from(number).ok().filter(|&number| number > 0);
+        counted.map(Self).ok_or("not the number of a profile")
+    }
+}
+
+async fn disable(
+    app: &App,
+    source: Source,
+    caller: Caller,
+    number: Path<ProfileId>,
+) -> Answer<DisableMfaOfProfileAnswer> {
+    let ProfileId(profile_id) = number.into_inner();
+    let command = Toggle {
+        caller: caller.into_inner(),
+        target: Target::Number(i64::from(profile_id)),
+        source,
+    };
+    app.call(async |ctx| channel::turn_off_profile(ctx, command).await)
+        .await?;
+    Ok(Json(DisableMfaOfProfileAnswer {
+        status: Disabled::Disabled,
+        success: true,
+        profile_id,
+        mfa_enabled: false,
+        message: "Multi-factor authentication is off for this profile.",
+    }))
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DisableMfaOfProfileAnswer {
+    #[schema(inline)]
+    status: Disabled,
+    success: bool,
+    #[schema(value_type = i32)]
+    profile_id: u32,
+    mfa_enabled: bool,
+    message: &'static str,
+}

@@ -1,0 +1,549 @@
+//! `Act`: one call, with its time, source, random bytes and limits. All are fixed at the start, so that its
+//! write can run again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::app::Ctx;
+use crate::config::Settings;
+use crate::model::allowance::Ledger;
+use crate::model::audit::{AuditEvent, Event};
+use crate::model::ids::Id;
+use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::notice::{Letter, Message, Notice, state};
+use crate::model::policy::Policy;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{AuditId, Fault, NoticeId, Refusal, Result, Time, UserId};
+use crate::store::limits::{self, Limit};
+use crate::store::{Tx, audit, notices};
+use crate::vault::{Place, Vault};
+
+/// One hour, in seconds.
+pub(super) const HOUR: u32 = 3600;
+/// One day, in seconds.
+pub(super) const DAY: u32 = 86_400;
+
+/// Who causes a mail or a text message. Each kind has limits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailOf {
+    /// A user who signs in and typed the right password. The message goes to an address or a phone they
+    /// proved.
+    Owner,
+    /// A user in an open session, with the same receivers. The session may be stolen.
+    Session,
+    /// A user who sets a method up. Accounts cost nothing, and the phone may be somebody else's.
+    SetUp,
+    /// Somebody who asks for a new password, before and after the mailbox was proved.
+    Reset,
+    /// Somebody who has proved nothing.
+    Stranger,
+}
+
+impl MailOf {
+    /// Returns who causes the code of a challenge with this purpose.
+    pub const fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Setup => Self::SetUp,
+            Purpose::Login => Self::Owner,
+            Purpose::Disable | Purpose::StepUp | Purpose::Action => Self::Session,
+            Purpose::PasswordReset => Self::Reset,
+        }
+    }
+
+    /// Returns how much of a common limit they may use: set-ups, resets and strangers only half.
+    pub const fn share(self, all: u32) -> u32 {
+        match self {
+            Self::Owner | Self::Session => all,
+            Self::SetUp | Self::Reset | Self::Stranger => all.div_ceil(2),
+        }
+    }
+
+    const fn of_source(self) -> &'static str {
+        match self {
+            Self::Owner | Self::Session => "mail_calls",
+            Self::SetUp => "mail_calls_set_ups",
+            Self::Reset => "mail_calls_resets",
+            Self::Stranger => "mail_calls_strangers",
+        }
+    }
+}
+
+/// One call, with its time, source, random bytes and limits.
+///
+/// Everything that a write needs from outside is fixed here, once. So a write that runs again writes the same
+/// rows.
+#[derive(Clone)]
+pub struct Act {
+    /// When the call came.
+    pub now: Time,
+    /// The address that the call came from.
+    pub source: Source,
+    /// The settings, with all limits and lifetimes.
+    pub settings: Arc<Settings>,
+    /// The keys, to seal, sign and hash with.
+    pub vault: Vault,
+    id: Uuid,
+    nonce: [u8; 24],
+    ledger: Ledger,
+}
+
+impl Act {
+    /// Fixes the time of a call and draws its random bytes.
+    pub fn begin(ctx: &Ctx, source: Source) -> Self {
+        let now = ctx.now();
+        Self {
+            now,
+            source,
+            settings: Arc::clone(&ctx.settings),
+            vault: ctx.vault.clone(),
+            id: ctx.chance.id::<()>(now).uuid(),
+            nonce: ctx.chance.nonce(),
+            ledger: Ledger::of_this_request(),
+        }
+    }
+
+    /// Returns the limits and lifetimes.
+    pub fn policy(&self) -> &Policy {
+        &self.settings.policy
+    }
+
+    /// Returns an id for this act: the same each time its write runs, and a different one for each `ordinal`.
+    fn id<K>(&self, ordinal: u8) -> Id<K> {
+        let mut bytes = self.id.into_bytes();
+        bytes[15] ^= ordinal;
+        Id::new(Uuid::from_bytes(bytes))
+    }
+
+    /// Returns an id as [`Self::id`] does, but a different one for each user.
+    fn id_for<K>(&self, user: UserId, ordinal: u8) -> Id<K> {
+        let mut bytes = self.id::<K>(ordinal).uuid().into_bytes();
+        // Only the last bytes are random. The first ones are the time.
+        for (byte, theirs) in bytes.iter_mut().zip(user.uuid().into_bytes()).skip(10) {
+            *byte ^= theirs;
+        }
+        Id::new(Uuid::from_bytes(bytes))
+    }
+
+    /// Appends an event to the audit trail and logs it. An act may have each event only once.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn audit(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        event: Event,
+        detail: Option<&str>,
+    ) -> Result<()> {
+        self.audit_by(tx, user_id, None, event, detail)
+    }
+
+    /// Does the same for what `actor_id` did to the user.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn audit_by(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        actor_id: Option<UserId>,
+        event: Event,
+        detail: Option<&str>,
+    ) -> Result<()> {
+        audit::append(tx, &self.event(user_id, actor_id, event, detail))
+    }
+
+    /// Logs an event and returns it. The caller must append it to the audit trail.
+    pub fn event(
+        &self,
+        user_id: UserId,
+        actor_id: Option<UserId>,
+        event: Event,
+        detail: Option<&str>,
+    ) -> AuditEvent {
+        let id: AuditId = self.id(event as u8);
+        tracing::info!(target: "audit", event = event.as_str(), user = %user_id, detail, source = %self.source);
+        AuditEvent {
+            user_id,
+            id,
+            event: event.as_str().to_owned(),
+            actor_id,
+            source: Some(self.source.to_string()),
+            detail: detail.map(str::to_owned),
+            at: self.now,
+        }
+    }
+
+    /// Records that a limit was reached (ASVS 16.3.3), and refuses. It records once an hour per user and
+    /// limit, since a caller who goes on could otherwise fill the disk.
+    ///
+    /// # Errors
+    /// Always: returns the refusal, or a fault if the database does not answer.
+    pub fn refuse_limited<T>(&self, tx: &mut Tx, user_id: UserId, refusal: Refusal) -> Result<T> {
+        let (subject, told) = self.told(user_id, &refusal);
+        if limits::take(tx, &subject, told, self.now)?.is_none() {
+            self.audit(tx, user_id, Event::Limited, Some(refusal.code()))?;
+        }
+        Err(refusal.into())
+    }
+
+    /// Whether this refusal was already recorded this hour. If so, refusing again writes nothing.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn was_told(&self, tx: &mut Tx, user_id: UserId, refusal: &Refusal) -> Result<bool> {
+        let (subject, told) = self.told(user_id, refusal);
+        Ok(limits::wait_of(tx, &subject, told, self.now)?.is_some())
+    }
+
+    /// Returns what a refusal is recorded under. It is not the user's id, since the row may outlive the user.
+    fn told(&self, user_id: UserId, refusal: &Refusal) -> ([u8; 32], Limit) {
+        let told = Limit {
+            name: refusal.code(),
+            most: 1,
+            window_seconds: HOUR,
+        };
+        let subject = self.vault.keyed_hash("limited", &[user_id.as_bytes()]);
+        (subject, told)
+    }
+
+    /// Returns the id in the audit trail for an address without an account.
+    pub fn stranger(&self, address: &str) -> UserId {
+        let hash = self.vault.keyed_hash("stranger", &[address.as_bytes()]);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        // Version 8 may hold any bits (RFC 9562 §5.8).
+        Id::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Returns the id in the audit trail for what a network did that concerns no user.
+    pub fn of_network(&self) -> UserId {
+        self.stranger(&self.source.network().to_string())
+    }
+
+    /// Whether limits by source count this call. The operator's calls do not count. Calls from this machine
+    /// do not count either, while the server serves this machine alone. (Behind a local proxy that
+    /// `trusted_proxies` does not name, all clients come from this machine.)
+    pub fn counts(&self) -> bool {
+        match self.source {
+            Source::Console => false,
+            Source::Client(address) => {
+                !(address.is_loopback() && self.settings.is_for_this_machine())
+            }
+        }
+    }
+
+    /// Counts a call that causes mail or SMS against its network, and checks that the courier's queue has
+    /// room. Set-ups and strangers each have a separate count, and half of the queue, so that they cannot use
+    /// up what sign-ins need.
+    ///
+    /// # Errors
+    /// Refuses if the queue or the limit is full.
+    pub fn count_mail_call(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
+        let most = whose.share(self.policy().courier_queue);
+        if notices::queued(tx)? >= i64::from(most) {
+            return Err(Refusal::Busy { retry_after: 60 }.into());
+        }
+        if self.counts() {
+            let (subject, limit) = self.mail_calls(whose);
+            if let Some(retry_after) = self.take(tx, &subject, limit)? {
+                // A stranger's id is new in each call, so recording by it would write a row per call.
+                let whom = match whose {
+                    MailOf::Owner | MailOf::Session | MailOf::SetUp => user_id,
+                    MailOf::Reset | MailOf::Stranger => self.of_network(),
+                };
+                return self.refuse_limited(tx, whom, Refusal::TooManyRequests { retry_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one use of a limit that the answer's headers show. Returns `None` if there was one left,
+    /// otherwise the seconds until the next one.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn take(&self, tx: &mut Tx, subject: &[u8], limit: Limit) -> Result<Option<u32>> {
+        let wait = limits::take(tx, subject, limit, self.now)?;
+        let standing = limits::standing_of(tx, subject, limit, self.now)?;
+        self.ledger.keep(standing);
+        Ok(wait)
+    }
+
+    /// Does the same for a user's limit. Only for calls that the user makes.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn take_of_user(&self, tx: &mut Tx, user_id: UserId, limit: Limit) -> Result<Option<u32>> {
+        let wait = limits::take_of_user(tx, user_id, limit, self.now)?;
+        let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
+        self.ledger.keep(standing);
+        Ok(wait)
+    }
+
+    /// Checks that this network may cause mail, before slow work is done for it.
+    ///
+    /// # Errors
+    /// Refuses if the limit is used up.
+    pub fn judge_mail_call(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
+        let Some(retry_after) = self.mail_call_wait(tx, whose)? else {
+            return Ok(());
+        };
+        let (subject, limit) = self.mail_calls(whose);
+        let standing = limits::standing_of(tx, &subject, limit, self.now)?;
+        self.ledger.keep(standing);
+        Err(Refusal::TooManyRequests { retry_after }.into())
+    }
+
+    /// Whether this network has used up its mails and text messages for now.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn mail_calls_used_up(&self, tx: &mut Tx, whose: MailOf) -> Result<bool> {
+        Ok(self.mail_call_wait(tx, whose)?.is_some())
+    }
+
+    /// Whether the courier's queue is full, or, for mail, the server's limit of this hour is used up.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn has_no_room(&self, tx: &mut Tx, whose: MailOf, method: FactorKind) -> Result<bool> {
+        if notices::queued(tx)? >= i64::from(whose.share(self.policy().courier_queue)) {
+            return Ok(true);
+        }
+        let all = self.policy().mails_per_hour;
+        if all == 0 || method != FactorKind::Email {
+            return Ok(false);
+        }
+        let limit = Limit {
+            name: "mails",
+            most: all,
+            window_seconds: HOUR,
+        };
+        Ok(limits::wait_of(tx, b"server", limit, self.now)?.is_some())
+    }
+
+    fn mail_call_wait(&self, tx: &mut Tx, whose: MailOf) -> Result<Option<u32>> {
+        if !self.counts() {
+            return Ok(None);
+        }
+        let (subject, limit) = self.mail_calls(whose);
+        limits::wait_of(tx, &subject, limit, self.now)
+    }
+
+    /// Returns the key and the limit that the calls of a network count by.
+    fn mail_calls(&self, whose: MailOf) -> ([u8; 32], Limit) {
+        let network = network(self.source);
+        let limit = Limit {
+            name: whose.of_source(),
+            most: self.policy().mail_calls_per_source,
+            window_seconds: HOUR,
+        };
+        (self.vault.keyed_hash("mail source", &[&network]), limit)
+    }
+
+    /// Counts a mail against the limit of the whole server, if there is one, and warns at 80 % of it.
+    ///
+    /// # Errors
+    /// Refuses as busy if the limit is used up.
+    pub fn count_mail(&self, tx: &mut Tx, whose: MailOf) -> Result<()> {
+        let all = self.policy().mails_per_hour;
+        if all == 0 {
+            return Ok(());
+        }
+        let limit = |name, most| Limit {
+            name,
+            most,
+            window_seconds: HOUR,
+        };
+        // A mail of a stranger, a reset or a set-up counts against their half and against the whole.
+        let shares: &[Limit] = match whose {
+            MailOf::Owner | MailOf::Session => &[limit("mails", all)],
+            MailOf::SetUp | MailOf::Reset | MailOf::Stranger => &[
+                limit("mails_strangers", whose.share(all)),
+                limit("mails", all),
+            ],
+        };
+        for share in shares {
+            if let Some(retry_after) = limits::take(tx, b"server", *share, self.now)? {
+                return Err(Refusal::Busy { retry_after }.into());
+            }
+        }
+        let alarm = limit("mails_alarm", all.saturating_mul(4) / 5);
+        if limits::take(tx, b"server", alarm, self.now)?.is_some() {
+            tracing::warn!(most = all, "more than 80 % of this hour's mails are used");
+        }
+        Ok(())
+    }
+
+    /// Returns an account's limits of mailed codes. Open sessions and new passwords have separate counts, so
+    /// that neither uses up what the owner needs to sign in.
+    fn code_mail_limits(&self, whose: MailOf) -> [Limit; 2] {
+        let (hour, day) = match whose {
+            MailOf::Session => ("code_mails_hour_sessions", "code_mails_day_sessions"),
+            MailOf::Reset => ("code_mails_hour_resets", "code_mails_day_resets"),
+            MailOf::Owner | MailOf::SetUp | MailOf::Stranger => {
+                ("code_mails_hour", "code_mails_day")
+            }
+        };
+        [
+            Limit {
+                name: hour,
+                most: self.policy().code_mails_per_hour,
+                window_seconds: HOUR,
+            },
+            Limit {
+                name: day,
+                most: self.policy().code_mails_per_day,
+                window_seconds: DAY,
+            },
+        ]
+    }
+
+    /// Counts a mailed code against its account.
+    ///
+    /// # Errors
+    /// Refuses if a limit is used up.
+    pub fn count_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
+        for limit in self.code_mail_limits(whose) {
+            if let Some(retry_after) = self.take_of_user(tx, user_id, limit)? {
+                return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the account may be sent a code, without counting one.
+    ///
+    /// # Errors
+    /// Refuses if a limit is used up.
+    pub fn judge_code_mail(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<()> {
+        for limit in self.code_mail_limits(whose) {
+            if let Some(retry_after) = limits::wait_of_user(tx, user_id, limit, self.now)? {
+                let standing = limits::standing_of_user(tx, user_id, limit, self.now)?;
+                self.ledger.keep(standing);
+                return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the account has used up its mailed codes for this, for now.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn code_mails_used_up(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<bool> {
+        for limit in self.code_mail_limits(whose) {
+            if limits::wait_of_user(tx, user_id, limit, self.now)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the seconds until the account may be sent a code again; at least 1.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub fn code_mail_wait(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<u32> {
+        let mut longest = 1;
+        for limit in self.code_mail_limits(whose) {
+            let wait = limits::wait_of_user(tx, user_id, limit, self.now)?;
+            longest = longest.max(wait.unwrap_or(0));
+        }
+        Ok(longest)
+    }
+
+    /// Queues a notice to the user, if they have a mailbox. Past `notices_per_hour` or `notices_per_day`, one
+    /// digest an hour stands for all further notices.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer or the letter cannot be sealed.
+    pub fn notify(&self, tx: &mut Tx, user: &User, message: Message) -> Result<()> {
+        if !user.mailbox {
+            return Ok(());
+        }
+        let limit = |name, most, window_seconds| Limit {
+            name,
+            most,
+            window_seconds,
+        };
+        let policy = self.policy();
+        let hourly = limit("notices_hour", policy.notices_per_hour, HOUR);
+        let daily = limit("notices_day", policy.notices_per_day, DAY);
+        let allowed = limits::take_of_user(tx, user.id, hourly, self.now)?.is_none()
+            && limits::take_of_user(tx, user.id, daily, self.now)?.is_none();
+        if allowed {
+            return self.post(tx, user.id, &user.email, message, policy.notice_seconds);
+        }
+        let digest = limit("notices_digest", 1, HOUR);
+        if limits::take_of_user(tx, user.id, digest, self.now)?.is_none() {
+            self.post(
+                tx,
+                user.id,
+                &user.email,
+                Message::Digest,
+                policy.notice_seconds,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Seals a letter and queues it for the courier. An act may queue only one letter of each kind per user.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer or the letter cannot be sealed.
+    pub fn post(
+        &self,
+        tx: &mut Tx,
+        user_id: UserId,
+        to: &str,
+        message: Message,
+        seconds: u32,
+    ) -> Result<()> {
+        let kind = message.word();
+        let ordinal = message.ordinal();
+        let id: NoticeId = self.id_for(user_id, ordinal);
+        let letter = Letter {
+            to: to.to_owned(),
+            at: self.now.micros(),
+            source: self.source.to_string(),
+            message,
+        };
+        let lane = letter.lane();
+        let plain = zeroize::Zeroizing::new(serde_json::to_vec(&letter).map_err(Fault::bug)?);
+        let mut nonce = self.nonce;
+        nonce[23] ^= ordinal;
+        let sealed = self
+            .vault
+            .seal(&Place::letter(user_id, id), nonce, &plain)?;
+        notices::insert(
+            tx,
+            &Notice {
+                id,
+                user_id,
+                kind: kind.to_owned(),
+                state: state::QUEUED.to_owned(),
+                sealed_letter: Some(sealed),
+                tries: 0,
+                next_try_at: self.now,
+                leased_until: Time::from_micros(0),
+                created_at: self.now,
+                expires_at: self.now.plus_seconds(i64::from(seconds)),
+                ended_at: None,
+                lane: lane.as_str().to_owned(),
+            },
+        )
+    }
+}
+
+/// Returns the bytes of the network that limits count by.
+pub fn network(source: Source) -> Vec<u8> {
+    match source.network() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}

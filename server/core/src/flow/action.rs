@@ -1,0 +1,122 @@
+//! Codes that confirm a named act. They are sent to the user's own phone or mailbox, and work only in the
+//! session that asked and for that act.
+
+use crate::app::Ctx;
+use crate::flow::challenge::{self, Opening, Seen, phone_on};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::{Act, fresh, sms};
+use crate::model::audit::Event;
+use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::{Error, Refusal, Result, Secret};
+use crate::store::{Tx, challenges};
+
+/// An act to confirm.
+pub struct Send {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The act, as the API names it.
+    pub action: &'static str,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Sends a code for an act: by SMS to the user's proved phone, otherwise by mail. An older code of this
+/// session for the same act stops working.
+///
+/// # Errors
+/// Refuses a user without phone and mailbox, and if a limit of mailed codes, of the network or of text
+/// messages is used up.
+pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let draft = challenge::Draft::new(ctx, &act);
+    let (caller, action) = (command.caller, command.action);
+    ctx.write(move |tx| {
+        let caller = fresh::hold(tx, &act, &caller)?;
+        let user = &caller.user;
+        let phone = phone_on(&caller.factors).filter(|number| sms::can_send(&act, Some(number)));
+        let kind = match (&phone, user.mailbox) {
+            (Some(_), _) => FactorKind::Sms,
+            (None, true) => FactorKind::Email,
+            (None, false) => return Err(Refusal::MfaMethodUnavailable.into()),
+        };
+        for old in challenges::live(tx, user.id, act.now)? {
+            let own = old.session_id == Some(caller.session.id);
+            if own && old.purpose == Purpose::Action && old.action.as_deref() == Some(action) {
+                challenges::spend(tx, user.id, old.id, act.now)?;
+            }
+        }
+        let opening = Opening {
+            session_id: Some(caller.session.id),
+            phone,
+            action: Some(action.to_owned()),
+            ..Opening::new(Purpose::Action, kind, act.policy().challenge_seconds)
+        };
+        draft.open(tx, &act, user, &opening)?;
+        act.audit(tx, user.id, Event::ChallengeBegun, Some(action))
+    })
+    .await?;
+    ctx.nudge_courier();
+    Ok(())
+}
+
+/// The code of an act.
+pub struct Check {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The act, as the API names it.
+    pub action: &'static str,
+    /// The code, as typed.
+    pub code: Secret<String>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Judges the last code that was sent to this session for this act, and uses it up.
+///
+/// # Errors
+/// Refuses if no code waits, a wrong code, and an answer without a try left.
+pub async fn check(ctx: &Ctx, command: Check) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let action = command.action;
+    let fits =
+        move |one: &crate::model::challenge::Challenge| one.action.as_deref() == Some(action);
+    let found = challenge::look_by_session(ctx, &act, &command.caller, Purpose::Action, fits).await;
+    let seen = found.map_err(|error| match error {
+        Error::Refused(Refusal::MfaMethodNotConfigured) => Refusal::MfaTokenInvalid.into(),
+        error => error,
+    })?;
+    seen.judge_tries(&act)?;
+    // A code by SMS counts while its phone is proved. The mailbox always counts.
+    let candidates = seen
+        .factors
+        .iter()
+        .filter(|factor| factor.kind == FactorKind::Sms && factor.state != FactorState::Pending)
+        .filter(|factor| factor.kind == seen.challenge.kind)
+        .cloned()
+        .collect();
+    let terms = Terms {
+        recovery: false,
+        scratch: false,
+        tell_clock: false,
+    };
+    let attempt = Attempt {
+        seen,
+        answer: Answer::Code(command.code),
+        terms,
+        candidates,
+    };
+    let caller = command.caller;
+    let before = move |tx: &mut Tx, act: &Act, _seen: &Seen| {
+        fresh::hold(tx, act, &caller)?;
+        Ok(())
+    };
+    let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
+        act.audit(tx, seen.user.id, Event::ActionConfirmed, Some(action))
+    };
+    let settled = settle(ctx, &act, attempt, before, then).await;
+    // The answer may have queued a notice, whether it was right or wrong.
+    ctx.nudge_courier();
+    settled
+}

@@ -1,0 +1,221 @@
+//! What administrators and the operator do: list users, create accounts, and help users who are locked out.
+
+use crate::app::Ctx;
+use crate::factor::totp;
+use crate::flow::api_keys::ApiKeyCaller;
+use crate::flow::session::person;
+use crate::flow::{Act, password};
+use crate::model::audit::Event;
+use crate::model::factor::Factor;
+use crate::model::kinds::{OrganisationRole, Role};
+use crate::model::notice::Message;
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::{User, address_as_typed, canonical_address};
+use crate::model::{OrganisationId, Refusal, Result, Secret};
+use crate::outcome::{Page, Person};
+use crate::store::users::NewUser;
+use crate::store::{Tx, challenges, code_sets, factors, limits, organisations, sessions, users};
+
+/// The sentence about an address that has an account.
+const TAKEN: &str = "This address has an account already.";
+
+/// Who lists users.
+pub enum Lister {
+    /// A signed-in user, who must be an administrator.
+    User(Box<Caller>),
+    /// A service whose API key has `users:read`.
+    Key(ApiKeyCaller),
+}
+
+/// Returns one page of all users, oldest first.
+///
+/// # Errors
+/// Refuses a user who is not an administrator.
+pub async fn list_users(ctx: &Ctx, who: Lister, limit: i64, offset: i64) -> Result<Page<Person>> {
+    match &who {
+        Lister::User(caller) => caller.judge_administrator()?,
+        Lister::Key(_) => {}
+    }
+    ctx.read(move |tx| {
+        let (page, total) = users::page(tx, limit, offset)?;
+        let ids: Vec<_> = page.iter().map(|user| user.id).collect();
+        let factors = factors::of_users(tx, &ids)?;
+        let mut items = Vec::with_capacity(page.len());
+        for user in &page {
+            let enforced = users::enforced(tx, user)?;
+            items.push(person(user, &of(user, &factors)).while_enforced(enforced));
+        }
+        Ok(Page { items, total })
+    })
+    .await
+}
+
+fn of(user: &User, factors: &[Factor]) -> Vec<Factor> {
+    let theirs = factors.iter().filter(|factor| factor.user_id == user.id);
+    theirs.cloned().collect()
+}
+
+/// Checks the form of a new account's address, and returns its canonical form.
+///
+/// # Errors
+/// Refuses a text that cannot be an address.
+pub fn judge_address(email: &str) -> Result<String> {
+    let sentence = "This must be an e-mail address, such as alice@example.com.";
+    Ok(canonical_address(email).ok_or_else(|| Refusal::field("email", sentence))?)
+}
+
+/// Checks that an account can be created for this address, before anybody is asked for its password.
+///
+/// # Errors
+/// Refuses a text that cannot be an address, and an address that has an account.
+pub async fn judge_new_address(ctx: &Ctx, email: &str) -> Result<()> {
+    let address = judge_address(email)?;
+    let taken = ctx
+        .read(move |tx| users::by_address(tx, &address))
+        .await?
+        .is_some();
+    match taken {
+        true => Err(Refusal::field("email", TAKEN).into()),
+        false => Ok(()),
+    }
+}
+
+/// Creates an account for the operator. Its address counts as proved.
+///
+/// # Errors
+/// Refuses a text that cannot be an address, an address that has an account, and a password that may not be
+/// set.
+pub async fn create_user(
+    ctx: &Ctx,
+    email: &str,
+    password: Secret<String>,
+    role: Role,
+) -> Result<Person> {
+    let act = Act::begin(ctx, Source::Console);
+    let address = judge_address(email)?;
+    password::judge_new(ctx, &act, &password, password::own_words(&address, &[])).await?;
+    let new = NewUser {
+        id: ctx.chance.id(act.now),
+        email: address,
+        first_name: None,
+        last_name: None,
+        role,
+        password_hash: ctx
+            .hasher
+            .of(act.source)
+            .hash(password, ctx.chance.salt())
+            .await?,
+    };
+    let user = ctx
+        .write(move |tx| {
+            let user =
+                users::insert(tx, &new, act.now)?.ok_or_else(|| Refusal::field("email", TAKEN))?;
+            act.audit(tx, user.id, Event::UserCreated, Some(role.as_str()))?;
+            act.notify(tx, &user, Message::AccountCreated)?;
+            Ok(user)
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(person(&user, &[]))
+}
+
+/// Makes the user an administrator.
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn promote(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        users::set_role(tx, user.id, Role::Administrator)?;
+        act.audit(tx, user.id, Event::UserPromoted, None)?;
+        act.notify(tx, user, Message::Promoted)
+    })
+    .await
+}
+
+/// Lifts all waits and locks of the user: those after wrong passwords and wrong codes, the limits of sent
+/// codes, and time steps that count as used because the clock was ahead.
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn unlock(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        factors::reset_all_attempts(tx, user.id)?;
+        // The current step's code may have been used. The next one works.
+        factors::forget_later_steps(tx, user.id, totp::step(act.now))?;
+        limits::delete_of_user(tx, user.id)?;
+        let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
+        limits::reset_password_of_address(tx, &hash)?;
+        act.audit(tx, user.id, Event::UserUnlocked, None)?;
+        act.notify(tx, user, Message::Unlocked)
+    })
+    .await
+}
+
+/// Removes all factors and code sets of the user, and ends their sessions and challenges, for example after a
+/// lost phone. The password stays (ASVS 6.4.6).
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn reset_mfa(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        users::lock(tx, user.id)?;
+        code_sets::delete_all(tx, user.id)?;
+        factors::delete_all(tx, user.id)?;
+        factors::reset_all_attempts(tx, user.id)?;
+        challenges::end_all(tx, user.id, act.now)?;
+        sessions::end_others(tx, user.id, None, act.now)?;
+        act.audit(tx, user.id, Event::MfaReset, None)?;
+        act.notify(tx, user, Message::MfaReset)
+    })
+    .await
+}
+
+/// Makes the user a member of an organisation, and of this one only.
+///
+/// # Errors
+/// Refuses an address without an account, an account without a mailbox (enforcement could lock it out), and
+/// an unknown organisation.
+pub async fn join(
+    ctx: &Ctx,
+    email: &str,
+    organisation: OrganisationId,
+    role: OrganisationRole,
+) -> Result<Person> {
+    help(ctx, email, move |tx, act, user| {
+        if organisations::find(tx, organisation)?.is_none() {
+            let sentence = "There is no organisation with this id. Take the `orgId` that `GET /user/profile` tells its founder.";
+            return Err(Refusal::field("organisation", sentence).into());
+        }
+        if !user.mailbox {
+            let sentence = "This account signs in by a name and has no mailbox, and only an account with one can be a member.";
+            return Err(Refusal::field("email", sentence).into());
+        }
+        organisations::admit(tx, user.id, organisation, role)?;
+        act.audit(tx, user.id, Event::UserUpdated, Some("organisation"))?;
+        let role = role.as_str().to_owned();
+        act.notify(tx, user, Message::Joined { role })
+    })
+    .await
+}
+
+/// Finds the user of an address or a name, runs `how`, and returns them as they are after it.
+async fn help<F>(ctx: &Ctx, email: &str, how: F) -> Result<Person>
+where
+    F: Fn(&mut Tx, &Act, &User) -> Result<()> + Send + 'static,
+{
+    let act = Act::begin(ctx, Source::Console);
+    let address = address_as_typed(email);
+    let helped = ctx
+        .write(move |tx| {
+            let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;
+            how(tx, &act, &user)?;
+            let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
+            let factors = factors::of_user(tx, user.id)?;
+            let enforced = users::enforced(tx, &user)?;
+            Ok(person(&user, &factors).while_enforced(enforced))
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(helped)
+}

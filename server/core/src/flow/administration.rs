@@ -1,0 +1,336 @@
+//! What signed-in users do with accounts, their own or, as administrators, all: read, add, change, delete.
+
+use crate::app::Ctx;
+use crate::flow::admin::{Lister, list_users};
+use crate::flow::session::person;
+use crate::flow::{Act, fresh, password};
+use crate::model::audit::Event;
+use crate::model::factor::Factor;
+use crate::model::kinds::Role;
+use crate::model::notice::Message;
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::{PasswordHash, User, address_as_typed};
+use crate::model::{Refusal, Result, Secret};
+use crate::outcome::{Account, Page, Person};
+use crate::store::users::NewUser;
+use crate::store::{Tx, factors, limits, users};
+
+/// The account that a caller wants to act on.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The user.
+    pub user: User,
+    /// The user's factors.
+    pub factors: Vec<Factor>,
+    /// Whether their organisation demands a second factor.
+    pub enforced: bool,
+}
+
+/// Finds the account with this number: the caller's own, or any account for an administrator.
+///
+/// # Errors
+/// Refuses everybody else, whether or not the account exists, and an unknown number.
+pub async fn target(ctx: &Ctx, caller: &Caller, number: i64) -> Result<Target> {
+    if number == caller.user.number {
+        return Ok(Target {
+            user: caller.user.clone(),
+            factors: caller.factors.clone(),
+            enforced: caller.enforced,
+        });
+    }
+    caller.judge_administrator()?;
+    ctx.read(move |tx| {
+        let user = users::by_number(tx, number)?.ok_or(Refusal::UnknownUser)?;
+        let factors = factors::of_user(tx, user.id)?;
+        let enforced = users::enforced(tx, &user)?;
+        Ok(Target {
+            user,
+            factors,
+            enforced,
+        })
+    })
+    .await
+}
+
+/// Checks the caller again inside the write, after slow work: the session must still be alive, with fresh
+/// proof if that is needed. For another user's account, the caller must still be an administrator.
+fn hold(tx: &mut Tx, act: &Act, caller: &Caller, own: bool, proof: bool) -> Result<()> {
+    let caller = match proof {
+        true => fresh::proved(tx, act, caller)?,
+        false => fresh::hold(tx, act, caller)?,
+    };
+    if !own {
+        caller.judge_administrator()?;
+        fresh::judge_for_others(act, &caller)?;
+    }
+    Ok(())
+}
+
+/// Which accounts to list.
+pub struct List {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// What the user to be listed signs in with. Without it, all users are listed.
+    pub name: Option<String>,
+    /// The greatest number of items.
+    pub limit: i64,
+    /// The number of items to skip.
+    pub offset: i64,
+}
+
+/// Returns one page of the accounts that the caller may see: all for an administrator, only their own for
+/// others.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub async fn list(ctx: &Ctx, command: List) -> Result<Page<Account>> {
+    let List {
+        caller,
+        name,
+        limit,
+        offset,
+    } = command;
+    let key = name.as_deref().map(address_as_typed);
+    let page = match (caller.user.role, key) {
+        (Role::Administrator, None) => {
+            list_users(ctx, Lister::User(Box::new(caller)), limit, offset).await?
+        }
+        (Role::Administrator, Some(key)) => part(named(ctx, key).await?, limit, offset),
+        (Role::User, key) => {
+            let asked = key.is_none_or(|key| key == address_as_typed(&caller.user.email));
+            let own = person(&caller.user, &caller.factors).while_enforced(caller.enforced);
+            part(asked.then_some(own), limit, offset)
+        }
+    };
+    let first = ctx.read(users::first_administrator).await?;
+    let accounts = page.items.into_iter();
+    Ok(Page {
+        items: accounts.map(|one| Account::new(one, first)).collect(),
+        total: page.total,
+    })
+}
+
+/// Finds the user who signs in with `key`, an address or a name in its canonical form.
+async fn named(ctx: &Ctx, key: String) -> Result<Option<Person>> {
+    ctx.read(move |tx| {
+        let Some(user) = users::by_address(tx, &key)? else {
+            return Ok(None);
+        };
+        let factors = factors::of_user(tx, user.id)?;
+        let enforced = users::enforced(tx, &user)?;
+        Ok(Some(person(&user, &factors).while_enforced(enforced)))
+    })
+    .await
+}
+
+/// Returns the page of a list with one user or none.
+fn part(found: Option<Person>, limit: i64, offset: i64) -> Page<Person> {
+    Page {
+        total: i64::from(found.is_some()),
+        items: found
+            .into_iter()
+            .filter(|_| offset == 0 && limit > 0)
+            .collect(),
+    }
+}
+
+/// Returns one account.
+///
+/// # Errors
+/// As [`target`].
+pub async fn get(ctx: &Ctx, caller: Caller, number: i64) -> Result<Account> {
+    let found = target(ctx, &caller, number).await?;
+    let person = person(&found.user, &found.factors).while_enforced(found.enforced);
+    let first = ctx.read(users::first_administrator).await?;
+    Ok(Account::new(person, first))
+}
+
+/// The user to add.
+pub struct Add {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The name that the user will sign in with. It is not an address.
+    pub name: String,
+    /// A description of them.
+    pub description: Option<String>,
+    /// Their first password.
+    pub password: Secret<String>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Adds a user who signs in with a name and has no mailbox. Users with an address register instead, since an
+/// address counts only once it is proved.
+///
+/// # Errors
+/// Refuses a caller who is not an administrator or has no fresh proof, a name that is an address or is taken,
+/// and a password that may not be set.
+pub async fn add(ctx: &Ctx, command: Add) -> Result<Account> {
+    let Add {
+        caller,
+        name,
+        description,
+        password,
+        source,
+    } = command;
+    let act = Act::begin(ctx, source);
+    caller.judge_administrator()?;
+    fresh::judge_for_others(&act, &caller)?;
+    let name = judge_name(&name)?;
+    let key = address_as_typed(&name);
+    password::judge_new(ctx, &act, &password, password::own_words(&name, &[])).await?;
+    let new = NewUser {
+        id: ctx.chance.id(act.now),
+        email: name,
+        first_name: None,
+        last_name: None,
+        role: Role::User,
+        password_hash: ctx
+            .hasher
+            .of(act.source)
+            .hash(password, ctx.chance.salt())
+            .await?,
+    };
+    ctx.write(move |tx| {
+        hold(tx, &act, &caller, false, true)?;
+        let user = users::insert_named(tx, &new, &key, description.as_deref(), act.now)?
+            .ok_or(Refusal::NameTaken)?;
+        let actor = Some(caller.user.id);
+        act.audit_by(tx, user.id, actor, Event::UserCreated, None)?;
+        // The new user has no mailbox, so the notice goes to the administrator whose session this is.
+        let name = user.email.clone();
+        act.notify(tx, &caller.user, Message::UserAdded { name })?;
+        // The new user is not an administrator.
+        Ok(Account::new(person(&user, &[]), None))
+    })
+    .await
+    .inspect(|_| ctx.nudge_courier())
+}
+
+/// Returns a name in the form in which it is stored.
+fn judge_name(typed: &str) -> Result<String> {
+    let name = typed.trim();
+    if name.is_empty() {
+        return Err(Refusal::field("name", "This field must not be empty.").into());
+    }
+    if name.contains(['@', '\u{ff20}']) {
+        let sentence = "A name has no @. Who has an e-mail address registers by it.";
+        return Err(Refusal::field("name", sentence).into());
+    }
+    Ok(name.to_owned())
+}
+
+/// What to change in an account.
+pub struct Update {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The account's number.
+    pub number: i64,
+    /// A new description.
+    pub description: Option<String>,
+    /// A new password.
+    pub password: Option<Secret<String>>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Changes an account. A new password ends the user's sessions, except the one that set it.
+///
+/// # Errors
+/// As [`target`]. Also refuses a new password or a change to another user's account without fresh proof, and
+/// a password that may not be set.
+pub async fn update(ctx: &Ctx, command: Update) -> Result<Account> {
+    let Update {
+        caller,
+        number,
+        description,
+        password,
+        source,
+    } = command;
+    let act = Act::begin(ctx, source);
+    let user = target(ctx, &caller, number).await?.user;
+    let proof = password.is_some() || user.id != caller.user.id;
+    if proof {
+        fresh::judge(&act, &caller)?;
+    }
+    let hash = match password {
+        Some(password) => {
+            let names = [&user.first_name, &user.last_name];
+            let words = password::own_words(&user.email, &names);
+            password::judge_new(ctx, &act, &password, words).await?;
+            Some(
+                ctx.hasher
+                    .of(act.source)
+                    .hash(password, ctx.chance.salt())
+                    .await?,
+            )
+        }
+        None => None,
+    };
+    let changed = ctx
+        .write(move |tx| {
+            hold(tx, &act, &caller, user.id == caller.user.id, proof)?;
+            users::lock(tx, user.id)?;
+            if let Some(hash) = &hash {
+                set_password(tx, &act, &caller, &user, hash)?;
+            }
+            if let Some(description) = &description {
+                users::set_description(tx, user.id, description)?;
+                let actor = Some(caller.user.id).filter(|actor| *actor != user.id);
+                act.audit_by(tx, user.id, actor, Event::UserUpdated, None)?;
+            }
+            let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
+            let factors = factors::of_user(tx, user.id)?;
+            let enforced = users::enforced(tx, &user)?;
+            let person = person(&user, &factors).while_enforced(enforced);
+            Ok(Account::new(person, users::first_administrator(tx)?))
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(changed)
+}
+
+fn set_password(
+    tx: &mut Tx,
+    act: &Act,
+    caller: &Caller,
+    user: &User,
+    hash: &PasswordHash,
+) -> Result<()> {
+    let own = user.id == caller.user.id;
+    let kept = own.then_some(caller.session.id);
+    password::replace(tx, act, user.id, hash, kept)?;
+    let actor = Some(caller.user.id).filter(|_| !own);
+    act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
+    act.notify(tx, user, Message::PasswordSet)
+}
+
+/// Deletes an account, with every row that has its id, except those of the audit trail.
+///
+/// # Errors
+/// As [`target`]. Also refuses a caller without fresh proof, and to delete the last administrator.
+pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let user = target(ctx, &caller, number).await?.user;
+    fresh::judge(&act, &caller)?;
+    ctx.write(move |tx| {
+        hold(tx, &act, &caller, user.id == caller.user.id, true)?;
+        // The user is read again, since the role may have changed. The lock waits for writes that add rows of
+        // theirs.
+        users::lock(tx, user.id)?;
+        let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
+        match user.role {
+            Role::Administrator if users::other_administrators(tx, user.id)? == 0 => {
+                return Err(Refusal::LastAdministrator.into());
+            }
+            Role::Administrator | Role::User => {}
+        }
+        users::delete(tx, user.id)?;
+        let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
+        limits::reset_password_of_address(tx, &hash)?;
+        let actor = Some(caller.user.id).filter(|actor| *actor != user.id);
+        act.audit_by(tx, user.id, actor, Event::UserDeleted, None)
+    })
+    .await
+}

@@ -1,0 +1,166 @@
+//! Turning a method on in one call, for an API whose pages have no set-up step. A proved method is on at
+//! once, otherwise its set-up begins.
+
+use crate::app::Ctx;
+use crate::flow::challenge::phone_on;
+use crate::flow::setup::{self, Confirm};
+use crate::flow::toggle::{self, Target, Toggle};
+use crate::flow::{Act, sms};
+use crate::model::kinds::{FactorKind, FactorState, Role};
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::canonical_address;
+use crate::model::{Error, Refusal, Result};
+use crate::outcome::{FactorChanged, SetupBegun};
+
+/// Which method to turn on, and where its codes go.
+pub struct TurnOn {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The method. Without it, the user's default: their phone, or else their mailbox.
+    pub method: Option<FactorKind>,
+    /// The phone number for SMS, as typed.
+    pub phone: Option<String>,
+    /// The address for e-mail, as typed. It must be the account's own.
+    pub email: Option<String>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// The result of turning a method on.
+#[derive(Debug)]
+pub enum TurnedOn {
+    /// The method is on.
+    On(FactorChanged),
+    /// A set-up has begun. Sign-in does not ask for the method before it is proved.
+    Begun {
+        /// What the person needs to prove it.
+        begun: Box<SetupBegun>,
+        /// Whether sign-in already asks for another method.
+        asked: bool,
+    },
+}
+
+/// Turns a method on if it was proved before, otherwise begins its set-up. The account's own mailbox counts
+/// as proved.
+///
+/// # Errors
+/// Refuses whatever [`toggle::enable_mailbox`] and [`setup::begin`] refuse, another address than the
+/// account's own, and SMS without a number.
+pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
+    let act = Act::begin(ctx, command.source);
+    let TurnOn {
+        caller,
+        method,
+        phone,
+        email,
+        source,
+    } = command;
+    judge_address(&caller, email.as_deref())?;
+    let typed_phone = phone.is_some();
+    let number = match method {
+        Some(FactorKind::Sms) => {
+            let text = phone.ok_or_else(|| Refusal::field("phoneNumber", NO_NUMBER))?;
+            Some(sms::phone(&act, &text)?)
+        }
+        _other => None,
+    };
+    let method = match (method, typed_phone) {
+        (Some(method), _) => method,
+        (None, true) => return Err(Refusal::field("mfaMethod", NO_METHOD).into()),
+        (None, false) => default_channel(&act, &caller),
+    };
+    let own = |caller: &Caller| Toggle {
+        caller: caller.clone(),
+        target: Target::Own,
+        source,
+    };
+    let replace = match method {
+        FactorKind::Email => {
+            return toggle::enable_mailbox(ctx, own(&caller))
+                .await
+                .map(TurnedOn::On);
+        }
+        FactorKind::Sms => true,
+        FactorKind::Authenticator => false,
+        FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+            return Err(Refusal::InvalidMfaMethod.into());
+        }
+    };
+    let another = number
+        .as_ref()
+        .is_some_and(|number| !is_proved(&caller, number.as_str()));
+    if !another {
+        match toggle::enable(ctx, own(&caller), method).await {
+            Err(Error::Refused(Refusal::MfaMethodNotConfigured)) => {}
+            turned_on => return turned_on.map(TurnedOn::On),
+        }
+    }
+    let begin = setup::Begin {
+        caller: caller.clone(),
+        target: Target::Own,
+        method,
+        confirm: Confirm::Session,
+        name: None,
+        phone: number.map(|number| number.as_str().to_owned()),
+        codes: None,
+        replace,
+        source,
+    };
+    match setup::begin(ctx, begin).await {
+        // Another call turned it on a moment ago.
+        Err(Error::Refused(Refusal::MfaAlreadyEnabled)) => {
+            toggle::enable(ctx, own(&caller), method)
+                .await
+                .map(TurnedOn::On)
+        }
+        begun => Ok(TurnedOn::Begun {
+            begun: Box::new(begun?),
+            asked: !caller.demanded().is_empty(),
+        }),
+    }
+}
+
+const NO_NUMBER: &str = "Send the phone number that codes shall go to, as +12025550123.";
+const NO_METHOD: &str = "Say what the number is for: sms.";
+const FOREIGN: &str =
+    "Codes go to the account's own address only. Leave this out, or send that one.";
+
+/// Turns all methods of an account off. All factors stay proved.
+///
+/// # Errors
+/// Refuses a caller who is not an administrator, and whatever [`toggle::pause`] refuses.
+pub async fn turn_off_profile(ctx: &Ctx, command: Toggle) -> Result<()> {
+    // Even for their own number, the caller must be an administrator: the page is made for administrators.
+    if command.caller.user.role != Role::Administrator {
+        return Err(Refusal::Forbidden.into());
+    }
+    toggle::pause(ctx, command, toggle::Which::All).await?;
+    Ok(())
+}
+
+/// Checks that an address is the account's own.
+fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
+    match typed {
+        None => Ok(()),
+        Some(typed) if canonical_address(typed).as_ref() == Some(&caller.user.email) => Ok(()),
+        Some(_) => Err(Refusal::field("email", FOREIGN).into()),
+    }
+}
+
+/// Returns the user's phone if SMS can be sent to it, otherwise the mailbox.
+fn default_channel(act: &Act, caller: &Caller) -> FactorKind {
+    match sms::can_send(act, phone_on(&caller.factors).as_deref()) {
+        true => FactorKind::Sms,
+        false => FactorKind::Email,
+    }
+}
+
+/// Whether the user has proved this number.
+fn is_proved(caller: &Caller, number: &str) -> bool {
+    caller.factors.iter().any(|factor| {
+        factor.kind == FactorKind::Sms
+            && factor.state != FactorState::Pending
+            && factor.target.as_deref() == Some(number)
+    })
+}

@@ -1,0 +1,33 @@
+//! What callers can do, and in which order it happens: one file for each thing they do.
+
+pub mod account;
+mod act;
+pub mod action;
+pub mod admin;
+pub mod administration;
+pub mod api_keys;
+pub mod authenticator;
+mod challenge;
+pub mod channel;
+mod demand;
+pub mod disable;
+mod fresh;
+pub mod keys;
+pub mod link;
+pub mod login;
+pub mod methods;
+pub mod organisation;
+pub mod passkey;
+mod password;
+pub mod password_reset;
+pub mod recovery;
+pub mod resend;
+pub mod session;
+mod settle;
+pub mod setup;
+pub mod sms;
+pub mod step_up;
+pub mod toggle;
+
+pub use act::{Act, MailOf};
+pub use settle::Answer;

@@ -1,0 +1,294 @@
+//! Passkeys: the options of ceremonies, and signing in with a passkey alone.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::Ctx;
+use crate::factor::passkey::{
+    Begun, CEREMONY_SECONDS, Found, Judged, Key, RelyingParty, Used, Verification, identify,
+};
+use crate::flow::act::network;
+use crate::flow::challenge::{self, Seen};
+use crate::flow::login::lift_stops;
+use crate::flow::settle::tell_of_copy;
+use crate::flow::{Act, session};
+use crate::model::audit::Event;
+use crate::model::factor::Factor;
+use crate::model::ids::Id;
+use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::passkey::Ceremony;
+use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::session::Proof;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{CeremonyId, Refusal, Result, Secret, Time, UserId};
+use crate::outcome::{PasskeyAsked, SignedIn};
+use crate::store::limits::Limit;
+use crate::store::{Tx, factors, passkeys, users};
+use crate::vault;
+
+/// Returns how long a device may take to answer, in seconds: never longer than its challenge lives.
+fn seconds(act: &Act, challenge_ends: Time) -> u32 {
+    let left = challenge_ends.micros().saturating_sub(act.now.micros()) / 1_000_000;
+    u32::try_from(left).unwrap_or(0).min(CEREMONY_SECONDS)
+}
+
+/// Begins to register a passkey for `user`, who has the factors `standing`.
+///
+/// # Errors
+/// Refuses if the server does not offer passkeys.
+pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<Begun> {
+    let known = standing.iter().filter(|factor| {
+        factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
+    });
+    let known = Key::read_all(known.cloned().collect())?;
+    let ends = act
+        .now
+        .plus_seconds(i64::from(act.policy().enrolment_seconds));
+    RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_registration(
+        user,
+        &known,
+        act.now,
+        seconds(act, ends),
+    )
+}
+
+/// Begins to ask for one of the passkeys that are on, for a challenge of this purpose that ends then.
+///
+/// # Errors
+/// Refuses if none is on, or the server no longer offers passkeys.
+pub(super) fn ask_for_one(
+    act: &Act,
+    purpose: Purpose,
+    challenge_ends: Time,
+    standing: &[Factor],
+) -> Result<Begun> {
+    let on = standing
+        .iter()
+        .filter(|factor| factor.kind == FactorKind::Passkey && factor.state == FactorState::On);
+    let keys = Key::read_all(on.cloned().collect())?;
+    let verification = match purpose {
+        Purpose::StepUp => Verification::Required,
+        Purpose::Login
+        | Purpose::Disable
+        | Purpose::Setup
+        | Purpose::Action
+        | Purpose::PasswordReset => Verification::Preferred,
+    };
+    RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?.begin_assertion(
+        &keys,
+        verification,
+        act.now,
+        seconds(act, challenge_ends),
+    )
+}
+
+/// A challenge that a passkey is to answer.
+pub struct Options {
+    /// The challenge's reference.
+    pub mfa_token: Secret<String>,
+    /// The purpose it must have: sign-in, unless the API says otherwise. The second step before a new
+    /// password counts as one.
+    pub purpose: Purpose,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Asks for a passkey of the user, and switches the challenge to it. Returns the options that the browser
+/// passes to `navigator.credentials.get` as `publicKey`. Each call replaces the options of the call before.
+///
+/// # Errors
+/// Refuses a challenge that is over, and a method that is not on or is locked.
+pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
+    let act = Act::begin(ctx, command.source);
+    let seen = match command.purpose {
+        Purpose::Login => challenge::look_without_session(ctx, &act, &command.mfa_token).await?,
+        purpose => challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?,
+    };
+    seen.judge_tries(&act)?;
+    seen.judge_method(FactorKind::Passkey)?;
+    let begun = ask_for_one(
+        &act,
+        seen.challenge.purpose,
+        seen.challenge.expires_at,
+        &seen.factors,
+    )?;
+    let state = begun.state;
+    ctx.write(move |tx| wait(tx, &act, &seen, &state)).await?;
+    Ok(begun.options)
+}
+
+fn wait(tx: &mut Tx, act: &Act, seen: &Seen, state: &str) -> Result<()> {
+    let (user_id, method) = (seen.user.id, FactorKind::Passkey);
+    if factors::attempts(tx, user_id, method)?.locked(act.policy()) {
+        return act.refuse_limited(tx, user_id, Refusal::MfaMethodLocked);
+    }
+    if !passkeys::await_answer(tx, &seen.challenge, state, act.now)? {
+        return Err(Refusal::MfaTokenInvalid.into());
+    }
+    if seen.challenge.kind != method {
+        let word = Some(method.as_str());
+        act.audit(tx, user_id, Event::MethodSwitched, word)?;
+    }
+    Ok(())
+}
+
+/// Asks for any passkey of this domain. The options are the same for everybody.
+///
+/// # Errors
+/// Refuses if the server does not offer passkeys, and a network that asks too often.
+pub async fn begin(ctx: &Ctx, source: Source) -> Result<PasskeyAsked> {
+    let act = Act::begin(ctx, source);
+    let begun =
+        RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_discoverable()?;
+    let (id, secret): (CeremonyId, _) = (ctx.chance.id(act.now), ctx.chance.secret());
+    let ceremony = Ceremony {
+        id,
+        secret_hash: vault::digest(secret.expose()).to_vec(),
+        state: begun.state,
+        created_at: act.now,
+        expires_at: act.now.plus_seconds(i64::from(CEREMONY_SECONDS)),
+    };
+    ctx.write(move |tx| {
+        count(tx, &act)?;
+        passkeys::begin(tx, &ceremony)
+    })
+    .await?;
+    let nobody: UserId = Id::new(Uuid::nil());
+    Ok(PasskeyAsked {
+        passkey_token: Reference::new(nobody, id, secret).print(ReferenceKind::Ceremony),
+        options: begun.options,
+    })
+}
+
+/// Counts this sign-in against its network. Anybody can begin one, and each adds a row for a while.
+fn count(tx: &mut Tx, act: &Act) -> Result<()> {
+    if !act.counts() {
+        return Ok(());
+    }
+    let network = network(act.source);
+    let subject = act.vault.keyed_hash("passkey source", &[&network]);
+    let limit = Limit {
+        name: "passkey_sign_ins",
+        most: act.policy().passkey_sign_ins_per_source,
+        window_seconds: 3600,
+    };
+    match act.take(tx, &subject, limit)? {
+        None => Ok(()),
+        Some(retry_after) => act.refuse_limited(
+            tx,
+            act.of_network(),
+            Refusal::TooManyRequests { retry_after },
+        ),
+    }
+}
+
+/// A sign-in and the passkey's answer.
+pub struct SignIn {
+    /// The reference of the sign-in.
+    pub passkey_token: Secret<String>,
+    /// The passkey's answer.
+    pub credential: Value,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// The passkey that an answer names, and its user.
+struct Claimed {
+    user: User,
+    factor: Factor,
+}
+
+/// Judges the answer of a passkey alone. This is proof enough, since the passkey verified its user.
+///
+/// Wrong answers are not counted. There is nothing to guess, and somebody who knows a user's id must not be
+/// able to lock their passkeys.
+///
+/// # Errors
+/// Refuses a sign-in that is over, and everything else that is wrong, all with the same answer.
+pub async fn sign_in(ctx: &Ctx, command: SignIn) -> Result<SignedIn> {
+    let act = Act::begin(ctx, command.source);
+    let token = command.passkey_token.expose();
+    let reference =
+        Reference::parse(ReferenceKind::Ceremony, token).ok_or(Refusal::MfaTokenInvalid)?;
+    let digest = vault::digest(reference.secret.expose());
+    let taken = ctx.write(move |tx| passkeys::take(tx, reference.row(), &digest));
+    let (state, expires_at) = taken.await?.ok_or(Refusal::MfaTokenInvalid)?;
+    if expires_at.left_of(CEREMONY_SECONDS, act.now) == 0 {
+        return Err(Refusal::MfaTokenExpired.into());
+    }
+    let (answer, user_id, credential_id) = identify(command.credential).ok_or(REFUSED)?;
+    let claimed = ctx
+        .read(move |tx| claimed(tx, user_id, &credential_id))
+        .await?
+        .ok_or(REFUSED)?;
+    let judged = judge(&act, &claimed, &state, &answer)?;
+    let draft = session::Draft::new(ctx, &act);
+    let opened = {
+        let (act, draft) = (act.clone(), draft.clone());
+        let user = claimed.user;
+        ctx.write(move |tx| open(tx, &act, &draft, &user, &judged))
+            .await
+    };
+    // A refusal may have queued a notice.
+    draft.sign(&act, &opened.inspect_err(|_| ctx.nudge_courier())?)
+}
+
+/// The refusal of an answer. Each sign-in has one try only.
+const REFUSED: Refusal = Refusal::PasskeyRefused {
+    attempts_remaining: 0,
+};
+
+fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<Claimed>> {
+    let Some(known) = passkeys::owner(tx, credential_id)?.filter(|known| known.user_id == user_id)
+    else {
+        return Ok(None);
+    };
+    let Some(user) = users::find(tx, user_id)?.filter(User::active) else {
+        return Ok(None);
+    };
+    let on = |factor: &Factor| factor.id == known.factor_id && factor.state == FactorState::On;
+    let factor = factors::of_user(tx, user_id)?.into_iter().find(on);
+    Ok(factor.map(|factor| Claimed { user, factor }))
+}
+
+fn judge(act: &Act, claimed: &Claimed, state: &str, answer: &Found) -> Result<Judged<Used>> {
+    let key = Key::read(claimed.factor.clone())?;
+    RelyingParty::of(&act.settings, REFUSED)?.finish_discoverable(key, state, answer)
+}
+
+fn open(
+    tx: &mut Tx,
+    act: &Act,
+    draft: &session::Draft,
+    user: &User,
+    judged: &Judged<Used>,
+) -> Result<session::Opened> {
+    users::lock(tx, user.id)?;
+    let user = users::find(tx, user.id)?
+        .filter(User::active)
+        .ok_or(REFUSED)?;
+    let word = Some(FactorKind::Passkey.as_str());
+    let used = match judged {
+        Judged::Right(used) => used,
+        Judged::Wrong => {
+            act.audit(tx, user.id, Event::CodeWrong, word)?;
+            return Err(REFUSED.into());
+        }
+        Judged::RolledBack => return rolled_back(tx, act, &user),
+    };
+    if !passkeys::keep_use(tx, &used.factor, &used.credential, used.sign_count, act.now)? {
+        return rolled_back(tx, act, &user);
+    }
+    factors::reset_attempts(tx, user.id, FactorKind::Passkey)?;
+    let factors = factors::of_user(tx, user.id)?;
+    lift_stops(tx, act, user.id)?;
+    draft.open(tx, act, user, factors, Proof::Passkey)
+}
+
+fn rolled_back<T>(tx: &mut Tx, act: &Act, user: &User) -> Result<T> {
+    let word = Some(FactorKind::Passkey.as_str());
+    act.audit(tx, user.id, Event::PasskeyRolledBack, word)?;
+    tell_of_copy(tx, act, user)?;
+    Err(REFUSED.into())
+}

@@ -1,0 +1,135 @@
+//! Sending a code again. Each time it is a new code, and the old one stops working (ASVS 6.6.2).
+
+use crate::app::Ctx;
+use crate::factor::sent_code::Sending;
+use crate::flow::challenge::{self, Seen};
+use crate::flow::{Act, MailOf, login};
+use crate::model::audit::Event;
+use crate::model::challenge::Challenge;
+use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::{Error, Refusal, Result, Secret};
+use crate::outcome::Resent;
+use crate::store::Tx;
+
+/// A challenge whose code did not arrive.
+pub struct Resend {
+    /// The challenge's reference.
+    pub mfa_token: Secret<String>,
+    /// The method whose code to send, if the API says it. If not, the one the challenge waits for.
+    pub method: Option<FactorKind>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Sends a new code.
+///
+/// # Errors
+/// Refuses while the wait between resends lasts, if no resends are left, if a limit of sent codes is used up,
+/// and for methods whose codes are not sent.
+pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
+    resend_for(ctx, command, None).await
+}
+
+/// Does the same for a challenge that must have this purpose.
+///
+/// # Errors
+/// As [`resend`]. Also refuses a challenge for another purpose.
+pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) -> Result<Resent> {
+    let act = Act::begin(ctx, command.source);
+    let seen = challenge::look(ctx, &act, &command.mfa_token, purpose).await?;
+    let seen = match command.method {
+        Some(method) => seen.waiting_for(ctx, method).await?,
+        None => seen,
+    };
+    if !seen.sends(&act) {
+        return Err(Refusal::ResendOnlyForEmail.into());
+    }
+    let method = seen.challenge.kind;
+    let (resends_remaining, retry_after) = again(ctx, act, seen).await?;
+    Ok(Resent {
+        mfa_token: command.mfa_token,
+        method,
+        resends_remaining,
+        retry_after,
+    })
+}
+
+/// Mails the link and the code of a sign-in, for APIs whose sign-in sends no mail at its start. The sign-in
+/// then waits for them. While the wait between resends lasts, nothing is sent, since the last mail still
+/// works.
+///
+/// # Errors
+/// As [`resend`] and [`login::switch`], except for the wait between resends.
+pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let seen = challenge::look(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
+    seen.judge_method(FactorKind::Email)?;
+    if seen.challenge.kind == FactorKind::Email && seen.has_code_of(FactorKind::Email) {
+        if seen.attempts.locked(act.policy()) {
+            return Err(Refusal::MfaMethodLocked.into());
+        }
+        return unless_fresh(again(ctx, act, seen).await);
+    }
+    let switch = login::Switch {
+        mfa_token,
+        method: FactorKind::Email,
+        source,
+    };
+    login::switch(ctx, switch).await.map(|_waiting| ())
+}
+
+/// Mails the link and the code of a mailbox set-up again, which the caller's session began. While the wait
+/// between resends lasts, nothing is sent.
+///
+/// # Errors
+/// As [`resend`]. Also refuses if no such set-up is under way.
+pub async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
+    let act = Act::begin(ctx, source);
+    let mailbox = |one: &Challenge| one.kind == FactorKind::Email;
+    let seen = challenge::look_by_session(ctx, &act, &caller, Purpose::Setup, mailbox).await?;
+    unless_fresh(again(ctx, act, seen).await)
+}
+
+fn unless_fresh(sent: Result<(u32, u32)>) -> Result<()> {
+    match sent {
+        Ok(_) | Err(Error::Refused(Refusal::ResendCooldown { .. })) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn again(ctx: &Ctx, act: Act, seen: Seen) -> Result<(u32, u32)> {
+    seen.judge_tries(&act)?;
+    let sending = challenge::sending(ctx, &act, seen.challenge.id);
+    let told = ctx
+        .write(move |tx| send_again(tx, &act, &seen, &sending))
+        .await?;
+    ctx.nudge_courier();
+    Ok(told)
+}
+
+fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {
+    let policy = act.policy();
+    let user_id = seen.user.id;
+    // A sign-in may begin without a code. Then the first one is not a resend.
+    let first = seen.challenge.last_sent_at.is_none();
+    if !first && seen.challenge.resends_remaining(policy) == 0 {
+        let whose = MailOf::of(seen.challenge.purpose);
+        let retry_after = act.code_mail_wait(tx, user_id, whose)?;
+        return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
+    }
+    let wait = seen.challenge.resend_wait(policy, act.now);
+    if wait > 0 {
+        return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after: wait });
+    }
+    if !challenge::send(tx, act, seen, seen.challenge.kind, sending)? {
+        // Another resend came first, a moment ago.
+        let retry_after = seen.challenge.cooldown(policy);
+        return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after });
+    }
+    act.audit(tx, user_id, Event::CodeResent, None)?;
+    let mut sent = seen.challenge.clone();
+    sent.resends += i32::from(!first);
+    Ok((sent.resends_remaining(policy), sent.cooldown(policy)))
+}

@@ -1,0 +1,500 @@
+//! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
+
+use crate::app::Ctx;
+use crate::factor::totp;
+use crate::flow::challenge::{self, Opening, Seen};
+use crate::flow::recovery::{self, SetDraft};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::toggle::{self, Target};
+use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
+use crate::model::audit::Event;
+use crate::model::challenge::Challenge;
+use crate::model::factor::{Factor, kinds_on};
+use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
+use crate::model::session::Caller;
+use crate::model::source::Source;
+use crate::model::user::User;
+use crate::model::{FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
+use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::store::{Tx, challenges, code_sets, factors, users};
+use crate::vault::Place;
+
+/// How the caller confirms that it is really them, beside their session.
+#[derive(Clone)]
+pub enum Confirm {
+    /// With the password, typed again.
+    Password(Secret<String>),
+    /// With nothing else, for APIs whose pages do not ask for the password.
+    Session,
+}
+
+impl Confirm {
+    /// Checks that the session has fresh proof. A password sent along is enough while sign-in asks for no
+    /// second step; it is compared later.
+    fn judge(&self, act: &Act, caller: &Caller) -> Result<()> {
+        match self.is_password() && !caller.factor_on() {
+            true => Ok(()),
+            false => fresh::judge(act, caller),
+        }
+    }
+
+    const fn is_password(&self) -> bool {
+        matches!(self, Self::Password(_))
+    }
+}
+
+/// What to set up, for whom, and how it is confirmed.
+pub struct Begin {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The account that gets the factor.
+    pub target: Target,
+    /// The method.
+    pub method: FactorKind,
+    /// How the caller confirms that it is really them.
+    pub confirm: Confirm,
+    /// The factor's name. With a new name, it is added to others of its method.
+    pub name: Option<String>,
+    /// The phone number for SMS, as typed.
+    pub phone: Option<String>,
+    /// The codes that stand in for it once it is proved. Recovery codes are made only if none count yet.
+    pub codes: Option<CodeSetKind>,
+    /// Whether it replaces the factors of its method that are on, once it is proved.
+    pub replace: bool,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Begins to set up a method. If this session already has a set-up of the same method under way, that one
+/// ends.
+///
+/// # Errors
+/// Refuses a method that is already on, a wrong password, and a session without fresh proof: a second step if
+/// sign-in asks for one, otherwise the password, typed now or recently (NIST SP 800-63B-4 §4.1.2).
+pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
+    let act = Act::begin(ctx, command.source);
+    let caller = command.caller.clone();
+    if command.target == Target::Own {
+        judge_new(&command, &caller.factors)?;
+    }
+    command.confirm.judge(&act, &caller)?;
+    let (user, standing) = match command.target {
+        Target::Own => (caller.user.clone(), caller.factors.clone()),
+        Target::Number(_) | Target::Id(_) => {
+            toggle::other(ctx, &act, &caller, command.target).await?
+        }
+    };
+    judge_new(&command, &standing)?;
+    let draft = challenge::Draft::new(ctx, &act);
+    let prepared = prepare(ctx, &act, &command, &user, &standing)?;
+    let codes = draft_codes(ctx, &act, &command, &user).await?;
+    let printed = codes
+        .as_ref()
+        .map_or_else(Vec::new, |set| set.printed.clone());
+    let own = user.id == caller.user.id;
+    let begun = Begun {
+        caller: caller.clone(),
+        typed: command.confirm.is_password(),
+        own,
+        user: user.clone(),
+        factor: prepared.factor,
+        replace: command.replace,
+        ceremony: prepared.ceremony,
+        codes,
+        draft: draft.clone(),
+    };
+    let expires_at = match command.confirm {
+        Confirm::Password(password) => {
+            let begin = move |tx: &mut Tx, act: &Act| begun.write(tx, act);
+            password::confirmed(ctx, &act, &caller.user, password, begin).await?
+        }
+        Confirm::Session => {
+            let act = act.clone();
+            ctx.write(move |tx| begun.write(tx, &act)).await?
+        }
+    };
+    ctx.nudge_courier();
+    Ok(SetupBegun {
+        mfa_token: draft.token(user.id),
+        needs: prepared.needs,
+        codes: printed,
+        expires_at,
+        person: session::person(&user, &standing).while_enforced(own && caller.enforced),
+    })
+}
+
+/// Checks that a factor of this method may be added: it must be the first, replace others, or have a name of
+/// its own.
+fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
+    let method = command.method;
+    if command.replace || !kinds_on(standing).contains(&method) {
+        return Ok(());
+    }
+    let several = match method {
+        FactorKind::Authenticator | FactorKind::Passkey => true,
+        FactorKind::Email
+        | FactorKind::Sms
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => false,
+    };
+    let proved = |factor: &&Factor| factor.kind == method && factor.state != FactorState::Pending;
+    let named_so = standing
+        .iter()
+        .filter(proved)
+        .any(|factor| factor.name == command.name);
+    if several && command.name.is_some() && !named_so {
+        return Ok(());
+    }
+    Err(Refusal::MfaAlreadyEnabled.into())
+}
+
+/// The new factor, and what its owner needs to prove it.
+struct Prepared {
+    factor: Factor,
+    needs: SetupNeeds,
+    ceremony: Option<String>,
+}
+
+fn prepare(
+    ctx: &Ctx,
+    act: &Act,
+    command: &Begin,
+    user: &User,
+    standing: &[Factor],
+) -> Result<Prepared> {
+    let id: FactorId = ctx.chance.id(act.now);
+    let mut factor = Factor {
+        name: command.name.clone(),
+        ..Factor::pending(user.id, id, command.method, act.now)
+    };
+    let (needs, ceremony) = match command.method {
+        FactorKind::Authenticator => {
+            let secret = ctx.chance.totp_secret();
+            let place = Place::factor_secret(user.id, id);
+            let sealed = act
+                .vault
+                .seal(&place, ctx.chance.nonce(), secret.expose())?;
+            factor.sealed_secret = Some(sealed);
+            let printed = totp::provision(&secret, &act.settings.issuer_name, &user.email)?;
+            let needs = SetupNeeds::Authenticator {
+                secret: printed.secret,
+                otpauth_url: printed.otpauth_url,
+                qr_code: printed.qr_code,
+            };
+            (needs, None)
+        }
+        FactorKind::Email if user.mailbox => (SetupNeeds::Email, None),
+        FactorKind::Passkey => {
+            let begun = passkey::ask_to_register(act, user, standing)?;
+            let options = begun.options;
+            (SetupNeeds::Passkey { options }, Some(begun.state))
+        }
+        FactorKind::Sms => {
+            let typed = command.phone.as_deref().unwrap_or_default();
+            let phone = sms::phone(act, typed)?.as_str().to_owned();
+            factor.target = Some(phone.clone());
+            (SetupNeeds::Sms { phone }, None)
+        }
+        FactorKind::Email => {
+            return Err(Refusal::MfaMethodUnavailable.into());
+        }
+        FactorKind::RecoveryCode | FactorKind::ScratchCode => {
+            return Err(Refusal::InvalidMfaMethod.into());
+        }
+    };
+    Ok(Prepared {
+        factor,
+        needs,
+        ceremony,
+    })
+}
+
+async fn draft_codes(
+    ctx: &Ctx,
+    act: &Act,
+    command: &Begin,
+    user: &User,
+) -> Result<Option<SetDraft>> {
+    let Some(kind) = command.codes else {
+        return Ok(None);
+    };
+    let user_id = user.id;
+    let stands = match kind {
+        CodeSetKind::Recovery => {
+            let live = ctx.read(move |tx| code_sets::live(tx, user_id, kind));
+            live.await?.is_some()
+        }
+        CodeSetKind::Scratch => false,
+    };
+    if stands {
+        return Ok(None);
+    }
+    let asks = command.caller.user.id;
+    recovery::draft(ctx, act, asks, kind).await.map(Some)
+}
+
+/// What the write that begins a set-up needs.
+struct Begun {
+    caller: Caller,
+    /// Whether the password was typed for it.
+    typed: bool,
+    own: bool,
+    user: User,
+    factor: Factor,
+    replace: bool,
+    ceremony: Option<String>,
+    codes: Option<SetDraft>,
+    draft: challenge::Draft,
+}
+
+impl Begun {
+    fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
+        let caller = fresh::hold(tx, act, &self.caller)?;
+        match (self.own, self.typed && !caller.factor_on()) {
+            // Fresh proof of now lasts until the set-up ends.
+            (true, true) => fresh::keep_password(tx, act, &caller)?,
+            (true, false) => fresh::judge(act, &caller)?,
+            (false, _) => {
+                caller.judge_administrator()?;
+                fresh::judge_for_others(act, &caller)?;
+                users::lock(tx, self.user.id)?;
+            }
+        }
+        let (user_id, method) = (self.user.id, self.factor.kind);
+        let opening = Opening {
+            factor_id: Some(self.factor.id),
+            // A set-up that an administrator begins for another user is not bound to a session.
+            session_id: self.own.then_some(caller.session.id),
+            phone: self.factor.target.clone(),
+            action: self.replace.then(|| REPLACES.to_owned()),
+            ceremony: self.ceremony.clone(),
+            ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
+        };
+        // This comes first. A refusal to send commits what was written before it, and the set-up under way
+        // must stay.
+        let expires_at = self.draft.open(tx, act, &self.user, &opening)?.expires_at;
+        drop_unfinished(tx, act, user_id, method, opening.session_id)?;
+        factors::insert(tx, &self.factor)?;
+        if let Some(codes) = &self.codes {
+            codes.insert(tx, user_id, Some(self.factor.id), false)?;
+        }
+        let actor = (!self.own).then_some(caller.user.id);
+        act.audit_by(tx, user_id, actor, Event::SetupBegun, Some(method.as_str()))?;
+        Ok(expires_at)
+    }
+}
+
+/// Deletes factors of this method that were never proved: those that this session began, and those whose
+/// set-up is over. Factors that other sessions are setting up stay, so that no session can keep another from
+/// it.
+fn drop_unfinished(
+    tx: &mut Tx,
+    act: &Act,
+    user_id: UserId,
+    kind: FactorKind,
+    session: Option<SessionId>,
+) -> Result<()> {
+    let live = challenges::live(tx, user_id, act.now)?;
+    let elsewhere = |factor: &Factor| {
+        let about = |one: &Challenge| one.factor_id == Some(factor.id) && one.session_id != session;
+        live.iter().any(about)
+    };
+    let standing = factors::of_user(tx, user_id)?;
+    let unfinished = standing
+        .iter()
+        .filter(|factor| factor.kind == kind && factor.state == FactorState::Pending);
+    for factor in unfinished.filter(|factor| !elsewhere(factor)) {
+        factors::delete_one(tx, user_id, factor.id)?;
+    }
+    Ok(())
+}
+
+/// Marks the challenge of a set-up whose factor replaces the others of its method.
+const REPLACES: &str = "replace";
+
+/// Which set-up is to be proved.
+pub enum By {
+    /// The one of this reference.
+    Token(Secret<String>),
+    /// The newest of this method that the caller's session began.
+    Session(FactorKind),
+    /// The one of this mailed link.
+    Link(Secret<String>),
+}
+
+/// A set-up and its proof.
+pub struct Verify {
+    /// Which set-up.
+    pub by: By,
+    /// The proof. For [`By::Link`] it is the link itself.
+    pub answer: Answer,
+    /// Whether a scratch code that came with it is enough as proof.
+    pub scratch: bool,
+    /// The caller, if a bearer token was sent.
+    pub caller: Option<Caller>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Judges the proof, and turns the factor on.
+///
+/// # Errors
+/// Refuses a challenge that is over or of another session, and a wrong proof.
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
+    let act = Act::begin(ctx, command.source);
+    // The person who opens a mailed link may not be the one who began the set-up.
+    let by_beginner = !matches!(command.by, By::Link(_));
+    let seen = find(
+        ctx,
+        &act,
+        command.by,
+        &command.answer,
+        command.caller.as_ref(),
+    )
+    .await?;
+    let helper = seen.judge_beginner(&act, command.caller.as_ref())?;
+    let method = seen.challenge.kind;
+    let pending = match seen.about() {
+        Some(factor) if factor.state == FactorState::Pending => factor,
+        Some(_) => return Err(Refusal::MfaAlreadyEnabled.into()),
+        None => return Err(gone(method).into()),
+    };
+    let terms = Terms {
+        recovery: false,
+        scratch: command.scratch,
+        tell_clock: true,
+    };
+    let actor = helper
+        .as_ref()
+        .map(|helper| helper.user.id)
+        .filter(|id| *id != seen.user.id);
+    let before = move |tx: &mut Tx, act: &Act, seen: &Seen| {
+        // This waits for sign-ins with the password alone, so that their sessions are found below.
+        users::lock(tx, seen.user.id)?;
+        if let Some(helper) = &helper {
+            fresh::proved(tx, act, helper)?;
+            return Ok(());
+        }
+        let session = seen.beginner(tx, act)?;
+        let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
+        // Proof that was fresh when the set-up began counts until it ends. If a factor was turned on since
+        // then, this session must have passed it (NIST SP 800-63B-4 §4.1.2).
+        let max_age = act.policy().fresh_for_factors_seconds;
+        if !session.proved_since(asked, seen.challenge.created_at, max_age, act.now) {
+            return Err(Refusal::MfaTokenInvalid.into());
+        }
+        Ok(())
+    };
+    let candidates = vec![pending.clone()];
+    let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
+        turn_on(tx, act, seen, &pending, actor, by_beginner)
+    };
+    let changed = settle(
+        ctx,
+        &act,
+        Attempt {
+            seen,
+            answer: command.answer,
+            terms,
+            candidates,
+        },
+        before,
+        then,
+    )
+    .await;
+    ctx.nudge_courier();
+    changed
+}
+
+async fn find(
+    ctx: &Ctx,
+    act: &Act,
+    by: By,
+    answer: &Answer,
+    caller: Option<&Caller>,
+) -> Result<Seen> {
+    match (by, caller) {
+        (By::Token(token), _) => {
+            challenge::look_to_answer(ctx, act, &token, Purpose::Setup, answer).await
+        }
+        (By::Link(token), _) => {
+            let seen = challenge::look_by_link(ctx, act, &token).await?;
+            seen.challenge.judge(Purpose::Setup, act.now)?;
+            seen.go_on(ctx).await
+        }
+        (By::Session(method), Some(caller)) => {
+            let fits = move |one: &Challenge| one.kind == method;
+            challenge::look_by_session(ctx, act, caller, Purpose::Setup, fits).await
+        }
+        (By::Session(_), None) => Err(Refusal::TokenInvalid { sent: false }.into()),
+    }
+}
+
+/// Returns the refusal for a factor whose set-up no longer exists.
+const fn gone(method: FactorKind) -> Refusal {
+    match method {
+        FactorKind::Authenticator => Refusal::AuthenticatorNotConfigured,
+        FactorKind::Email
+        | FactorKind::Sms
+        | FactorKind::Passkey
+        | FactorKind::RecoveryCode
+        | FactorKind::ScratchCode => Refusal::MfaTokenInvalid,
+    }
+}
+
+/// Turns a proved factor on: it replaces others if it should, its codes begin to count, and sessions that
+/// never passed a second step end (ASVS 7.4.3).
+fn turn_on(
+    tx: &mut Tx,
+    act: &Act,
+    seen: &Seen,
+    pending: &Factor,
+    actor: Option<UserId>,
+    by_beginner: bool,
+) -> Result<FactorChanged> {
+    let (user_id, method) = (seen.user.id, pending.kind);
+    let standing = factors::of_user(tx, user_id)?;
+    let replaces = seen.challenge.action.as_deref() == Some(REPLACES);
+    let alike = |other: &Factor| {
+        other.kind == method && (other.name == pending.name || pending.name.is_none())
+    };
+    let on = |other: &&Factor| other.state == FactorState::On;
+    if !replaces && standing.iter().filter(on).any(&alike) {
+        return Err(Refusal::MfaAlreadyEnabled.into());
+    }
+    // The new factor comes first, since a refusal commits what was written before it.
+    if !factors::enable(tx, user_id, pending.id, act.now)? {
+        return Err(gone(method).into());
+    }
+    let goes = |other: &Factor| match other.state {
+        FactorState::Pending => false,
+        FactorState::On => replaces && other.kind == method,
+        FactorState::Ready => alike(other) || (replaces && other.kind == method),
+    };
+    for other in standing.iter().filter(|other| goes(other)) {
+        factors::delete_one(tx, user_id, other.id)?;
+    }
+    toggle::end_challenges(tx, act, user_id, &standing, goes)?;
+    // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
+    let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
+    if first && by_beginner && seen.challenge.session_id.is_some() {
+        let beginner = seen.beginner(tx, act)?;
+        fresh::go_on(tx, &beginner)?;
+    }
+    factors::reset_attempts(tx, user_id, method)?;
+    code_sets::make_live(tx, user_id, pending.id, act.now)?;
+    let on = toggle::turned_on(
+        tx,
+        act,
+        &seen.user,
+        method,
+        first,
+        seen.challenge.session_id,
+        actor,
+    )?;
+    Ok(FactorChanged {
+        method,
+        methods: kinds_on(&on),
+        at: act.now,
+    })
+}

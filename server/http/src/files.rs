@@ -1,0 +1,143 @@
+//! Serves files that do not change while the server runs: compressed for clients that accept it,
+//! and not again to clients that have them.
+//!
+//! Nothing else is ever compressed. The length of a compressed answer reveals its content, and
+//! answers of the APIs contain secrets next to what a client chose (BREACH).
+
+use std::io::Write;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use actix_web::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
+    VARY,
+};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Below this many bytes compression saves no packet.
+const WORTH_IT: usize = 1024;
+
+/// A file to serve.
+pub struct File {
+    path: String,
+    media: String,
+    bytes: LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>,
+    keep: &'static str,
+    tag: OnceLock<String>,
+    packed: OnceLock<Option<Bytes>>,
+}
+
+impl File {
+    /// Makes a file at a path, with a media type.
+    pub fn new(path: impl Into<String>, media: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::made(path, media, move || bytes)
+    }
+
+    /// Makes a file at a path, with a media type, whose bytes are computed on the first request.
+    pub fn made(
+        path: impl Into<String>,
+        media: impl Into<String>,
+        make: impl FnOnce() -> Bytes + Send + 'static,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            media: media.into(),
+            bytes: LazyLock::new(Box::new(make)),
+            keep: "no-cache",
+            tag: OnceLock::new(),
+            packed: OnceLock::new(),
+        }
+    }
+
+    /// Makes the file uncacheable: nobody stores a copy, not even for revalidation.
+    pub fn unkept(self) -> Self {
+        Self {
+            keep: "no-store",
+            ..self
+        }
+    }
+
+    /// Answers with the file, or with 304 if the client has it.
+    fn answer(&self, headers: &HeaderMap) -> HttpResponse {
+        let packed = takes_gzip(headers).then(|| self.packed()).flatten();
+        let tag = self
+            .tag
+            .get_or_init(|| format!("{:08x}", crc32fast::hash(&self.bytes)));
+        let tag = match packed {
+            Some(_) => format!("\"{tag}-gzip\""),
+            None => format!("\"{tag}\""),
+        };
+        let known = has(headers, &tag);
+        let mut answer = match known {
+            true => HttpResponse::NotModified(),
+            false => HttpResponse::Ok(),
+        };
+        answer.insert_header((ETAG, tag));
+        answer.insert_header((CACHE_CONTROL, self.keep));
+        answer.insert_header((VARY, "Accept-Encoding"));
+        if known {
+            return answer.finish();
+        }
+        answer.content_type(self.media.as_str());
+        match packed {
+            Some(packed) => answer
+                .insert_header((CONTENT_ENCODING, "gzip"))
+                .body(packed.clone()),
+            None => answer.body(self.bytes.clone()),
+        }
+    }
+
+    /// Returns the file as gzip, made on the first request; `None` if that is not shorter.
+    fn packed(&self) -> Option<&Bytes> {
+        let make = || {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(&self.bytes).ok()?;
+            let packed = encoder.finish().ok()?;
+            (packed.len() < self.bytes.len()).then(|| Bytes::from(packed))
+        };
+        let worth_it = self.bytes.len() >= WORTH_IT;
+        self.packed
+            .get_or_init(|| worth_it.then(make).flatten())
+            .as_ref()
+    }
+}
+
+/// Mounts the files at their paths.
+pub fn routes(config: &mut web::ServiceConfig, files: &Arc<[File]>) {
+    for (index, file) in files.iter().enumerate() {
+        let files = Arc::clone(files);
+        let answer = move |request: HttpRequest| {
+            std::future::ready(files.get(index).map_or_else(
+                || HttpResponse::NotFound().finish(),
+                |file| file.answer(request.headers()),
+            ))
+        };
+        config.service(web::resource(file.path.as_str()).route(web::get().to(answer)));
+    }
+}
+
+/// Tells whether the client has the version with this tag (RFC 9110 §13.1.2).
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let same = |one: &str| one == "*" || one.trim_start_matches("W/") == tag;
+    listed(headers, &IF_NONE_MATCH).any(same)
+}
+
+/// Tells whether the client accepts gzip (RFC 9110 §12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let wanted = |one: &str| {
+        let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
+        let weight = weight.trim().strip_prefix("q=").map(str::parse::<f32>);
+        let refused = weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0));
+        coding.trim().eq_ignore_ascii_case("gzip") && !refused
+    };
+    listed(headers, &ACCEPT_ENCODING).any(wanted)
+}
+
+/// Returns the members of a list header, over all its lines.
+fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}

@@ -1,0 +1,198 @@
+//! Errors on the wire, for every API: from the table of refusals, and the wording of each API.
+//!
+//! What went wrong is described once, in [`crate::model::refusal`]: code, class, sentence, and typed extras
+//! (`attemptsRemaining`, `retryAfter`, …). An API declares how it prints the fields
+//! that all its errors have ([`Wording`]), and each operation declares which problems it can answer
+//! (`refuses!`). Status, headers, body and document follow from that. The document gets a schema
+//! for each problem that an operation names.
+//!
+//! # The `error.rs` of a new API
+//!
+//! ```text
+//! use serde::Serialize;
+//! use utoipa::ToSchema;
+//! use uuid::Uuid;
+//!
+//! use crate::problem::{self, FlawList, Told, Wording};
+//!
+//! /// The error type of every handler and extractor: `Body<T, Error>`, `Caller<Error>`, `Result<Answer, Error>`.
+//! pub type Error = problem::Error<Acme>;
+//!
+//! /// How this API words its errors.
+//! pub enum Acme {}
+//!
+//! impl Wording for Acme {
+//!     type Common = ErrorResponse;
+//!     type Flaws = FlawList; // `errors: [{field, message}]`; FlawMap is `errors: {field: [message]}`
+//!
+//!     fn common(told: &Told) -> ErrorResponse {
+//!         ErrorResponse { success: false, code: told.code, error: told.message, request_id: told.request_id }
+//!     }
+//! }
+//!
+//! /// The fields of every error; the document replaces `code` by the one value of each schema.
+//! #[derive(Serialize, ToSchema)]
+//! #[serde(rename_all = "camelCase")]
+//! pub struct ErrorResponse {
+//!     success: bool,
+//!     code: &'static str,
+//!     error: &'static str,
+//!     #[schema(value_type = String, format = "uuid")]
+//!     request_id: Uuid,
+//! }
+//!
+//! /// Declares which errors an operation can answer.
+//! macro_rules! refuses {
+//!     ($($what:tt)*) => { $crate::http::problem::refuses! { $crate::acme::error::Acme; $($what)* } };
+//! }
+//! pub(super) use refuses;
+//! ```
+//!
+//! In its `mod.rs`, `DOCUMENT` has `envelope: problem::envelope::<Acme>`, and `code()` calls
+//! `problem::describe::<Acme>(&mut document)`. A handler's file says
+//! `refuses!(GetThing: WITH_BODY, Validation, TokenInvalid, TokenExpired);` and names `GetThing`
+//! among its `responses(…)`.
+//!
+//! If the vendor's page documents another status or media type, set `status` or `MEDIA` in
+//! `Wording`. If it documents a further field for one code, give `Common` that field as an `Option`
+//! that is skipped when absent and `#[schema(ignore)]`d, and let `Wording::amend` add it to that
+//! code's schema.
+//!
+//! A new code is a row in `server/model/src/refusal.rs`, and a schema in each document that can answer it.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::openapi::schema::Object;
+use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
+
+use crate::model::refusal::FieldError;
+use crate::model::{self, Refusal};
+use crate::status::{self, Rejected};
+use crate::trace::request_id;
+
+mod describe;
+mod flaws;
+
+pub use crate::model::refusal::Kind as Problem;
+pub use crate::refuses;
+pub use describe::{answers, describe, grounds};
+pub use flaws::{FlawList, FlawMap};
+
+/// How an API words its errors.
+pub trait Wording: 'static {
+    /// The media type of an error.
+    const MEDIA: &'static str = "application/json";
+
+    /// The fields that every error has, including `code`.
+    type Common: Serialize + ToSchema;
+
+    /// How the refused fields of a request are listed under `errors`.
+    type Flaws: Serialize + PartialSchema + From<Vec<FieldError>>;
+
+    /// Fills the fields that every error has.
+    fn common(told: &Told<'_>) -> Self::Common;
+
+    /// Returns the status of an error.
+    fn status(problem: Problem) -> StatusCode {
+        status::of(problem.class())
+    }
+
+    /// Changes the schema of an error that has more fields than its extras.
+    fn amend(_problem: Problem, _schema: &mut Object) {}
+}
+
+/// The parts of an error, for [`Wording::common`] to arrange.
+pub struct Told<'a> {
+    /// The machine-readable code.
+    pub code: &'static str,
+    /// One sentence that tells the caller what to do.
+    pub message: &'static str,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The id of the request.
+    pub request_id: Uuid,
+    /// The rejection itself.
+    pub refusal: &'a Refusal,
+}
+
+/// The error type of the handlers and extractors of the API that words errors as `W`.
+pub struct Error<W>(Rejected, PhantomData<fn() -> W>);
+
+impl<W> fmt::Debug for Error<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl<W> fmt::Display for Error<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl<W> From<Rejected> for Error<W> {
+    fn from(rejected: Rejected) -> Self {
+        Self(rejected, PhantomData)
+    }
+}
+
+impl<W> From<Refusal> for Error<W> {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal.into(), PhantomData)
+    }
+}
+
+impl<W> From<model::Error> for Error<W> {
+    fn from(error: model::Error) -> Self {
+        Self(error.into(), PhantomData)
+    }
+}
+
+impl<W: Wording> ResponseError for Error<W> {
+    fn status_code(&self) -> StatusCode {
+        W::status(self.0.said().kind())
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let refusal = self.0.said();
+        let status = self.status_code();
+        let common = W::common(&Told {
+            code: refusal.code(),
+            message: refusal.sentence(),
+            status,
+            request_id: request_id(),
+            refusal,
+        });
+        let errors = match refusal {
+            Refusal::Validation { errors } => Some(W::Flaws::from(errors.clone())),
+            _other => None,
+        };
+        let mut answer = self.0.answer();
+        answer.status(status).content_type(W::MEDIA).json(Body {
+            common,
+            extras: refusal.extras(),
+            errors,
+        })
+    }
+}
+
+/// Words an error that no handler produced, as the API does it.
+pub fn envelope<W: Wording>(rejected: Rejected) -> HttpResponse {
+    Error::<W>::from(rejected).error_response()
+}
+
+#[derive(Serialize)]
+struct Body<C, F> {
+    #[serde(flatten)]
+    common: C,
+    #[serde(flatten)]
+    extras: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<F>,
+}

@@ -1,0 +1,123 @@
+//! `cargo xtask typescript`: builds the TypeScript SDK, lets it talk to the built server in Node and in Chromium, and measures it.
+
+pub mod types;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{run, run_quietly};
+use crate::{server, tools, workspace};
+
+/// The oldest Node.js that the SDK promises to run on: major and minor version, as in its `package.json`.
+const NODE: (u32, u32) = (20, 11);
+
+/// The registry that the lock file may name.
+const REGISTRY: &str = "https://registry.npmjs.org/";
+
+/// Builds and tests the SDK, and holds its bundle to the promised size.
+///
+/// # Errors
+///
+/// Fails if a tool is missing, a test fails, or the bundle is too large.
+pub fn check() -> Result<()> {
+    let folder = folder()?;
+    let chromium = tools::need("chromium", "chromium")?;
+    let binary = server::build()?;
+    let npm = |script: &str| {
+        let mut command = Command::new("npm");
+        command
+            .current_dir(&folder)
+            .args(["run", "--silent", script])
+            .env("CHROMIUM", &chromium)
+            .env("COUNTERSIGN_BINARY", &binary);
+        run(&mut command)
+    };
+    npm("test").context("the tests of the TypeScript SDK")?;
+    npm("size").context("the size of the TypeScript SDK")
+}
+
+/// The SDK's folder, with what its lock file names in `node_modules`.
+///
+/// # Errors
+///
+/// Fails if Node.js is missing or too old, or the packages cannot be installed.
+fn folder() -> Result<PathBuf> {
+    let folder = workspace::root().join("sdk/typescript");
+    let lock = folder.join("package-lock.json");
+    let wanted =
+        fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
+    if let Some(line) = elsewhere(&wanted) {
+        bail!("sdk/typescript/package-lock.json names another registry than {REGISTRY}: {line}");
+    }
+    need_node()?;
+    // In node_modules itself, so that both go together.
+    let stamp = folder.join("node_modules/.installed-by-xtask.json");
+    if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(folder);
+    }
+    tools::need("npm", "npm")?;
+    println!("xtask: installing what sdk/typescript/package-lock.json names");
+    run_quietly(Command::new("npm").current_dir(&folder).args([
+        "ci",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+    ]))
+    .context("installing from npm")?;
+    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(folder)
+}
+
+/// The first line of a lock file that takes a package from somewhere else.
+fn elsewhere(lock: &str) -> Option<&str> {
+    lock.lines().map(str::trim).find(|line| {
+        line.strip_prefix("\"resolved\": \"")
+            .is_some_and(|url| !url.starts_with(REGISTRY))
+    })
+}
+
+fn need_node() -> Result<()> {
+    let node = tools::need("node", "nodejs")?;
+    let said = run_quietly(Command::new(node).arg("--version"))?;
+    if version(&said).is_none_or(|version| version < NODE) {
+        let (major, minor) = NODE;
+        bail!(
+            "Node.js {major}.{minor} or newer is needed, and this is {}",
+            said.trim()
+        );
+    }
+    Ok(())
+}
+
+/// Major and minor number of `v20.11.0`.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.trim().strip_prefix('v')?.split('.');
+    let major = numbers.next()?.parse().ok()?;
+    Some((major, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NODE, elsewhere, version};
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(version("v20.20.2\n").is_some_and(|version| version >= NODE));
+        assert!(version("v9.11.0").is_some_and(|version| version < NODE));
+        assert_eq!(version("20"), None);
+    }
+
+    #[test]
+    fn another_registry_is_found() {
+        let ours = r#"  "resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz","#;
+        let theirs = r#"  "resolved": "https://npm.example.com/a/-/a-1.0.0.tgz","#;
+        assert_eq!(elsewhere(ours), None);
+        assert_eq!(
+            elsewhere(&format!("{ours}\n{theirs}\n")),
+            Some(theirs.trim())
+        );
+    }
+}
