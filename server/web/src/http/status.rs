@@ -310,6 +310,7 @@ const fn header(refusal: &Refusal) -> Header {
         | Refusal::UserNotFound
         | Refusal::UnknownUser
         | Refusal::ApiKeyNotFound
+        | Refusal::SessionNotFound
         | Refusal::NotFound
         | Refusal::MfaMethodNotConfigured
         | Refusal::MfaMethodUnavailable

@@ -69,6 +69,7 @@ fn of_refusal(refusal: &Refusal) -> Extras {
         MfaMethodTooNew,
         UserNotFound,
         ApiKeyNotFound,
+        SessionNotFound,
         NotFound,
         ApiKeyLimit,
         TooManyMfaAttempts { retry_after },

@@ -116,6 +116,7 @@ problems! {
     MfaMethodLocked "MfaMethodLockedErrorResponse" = Refusal::MfaMethodLocked;
     MfaMethodTooNew "MfaMethodTooNewErrorResponse" = Refusal::MfaMethodTooNew;
     UserNotFound "UserNotFoundErrorResponse" = Refusal::UserNotFound;
+    SessionNotFound "SessionNotFoundErrorResponse" = Refusal::SessionNotFound;
     ApiKeyNotFound "ApiKeyNotFoundErrorResponse" = Refusal::ApiKeyNotFound;
     NotFound "NotFoundErrorResponse" = Refusal::NotFound;
     MethodNotAllowed "MethodNotAllowedErrorResponse" = Rejected::Method { allow: String::new() };
