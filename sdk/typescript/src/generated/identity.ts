@@ -64,6 +64,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/identity/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened to one's account
+         * @description Lists what the audit trail has of the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page send `next` of the answer as `before`; without `next` there is none. Events are kept for 400 days by default.
+         */
+        get: operations["listActivity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a new password
+         * @description Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account: an unknown one gets a mail that says so. Link and code work once, for 15 minutes, on any device; a newer mail takes the place of an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 30 calls an hour per network. They are counted apart from those of sign-ins.
+         */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password by the mail
+         * @description Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. A changed password ends all sessions of the account and whatever they began, removes no method, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, and 50 in 30 days per address, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/reset/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a new password with a second factor
+         * @description Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods stay, and the owner is told by mail. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+         */
+        post: operations["verifyPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/reset/verify-passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a new password with a passkey
+         * @description Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. They are good for one credential: after a refusal, ask for new ones. Otherwise as `POST /identity/password/reset/verify`.
+         */
+        post: operations["verifyPasskeyPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the password
+         * @description Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password, and the owner is told by mail. Limits: a wrong old password counts as one at sign-in.
+         */
+        put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/identity/login": {
         parameters: {
             query?: never;
@@ -119,6 +239,50 @@ export interface paths {
          */
         post: operations["refreshToken"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's sessions
+         * @description Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`: when and from where each was signed in, how, and which one is the caller's. Sessions of a server before this operation existed do not say from where.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all other sessions
+         * @description Ends all sessions of the caller's account but the caller's own. Their tokens are refused on the next call, and what they began is over. Nobody is kept from signing in again: change the password where somebody else knows it.
+         */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/me/sessions/{sessionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End one of one's sessions
+         * @description Ends a session of the caller's account. Its tokens are refused on the next call. Ending the caller's own is a sign-out.
+         */
+        delete: operations["endSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -816,9 +980,9 @@ export interface components {
             enabledAt: string;
             method: components["schemas"]["MfaMethod"];
         };
-        /** @description The other method by which to finish this sign-in. */
+        /** @description The other method by which to finish this sign-in, or this new password. */
         MfaSwitchMethodRequest: {
-            /** @description The `mfaToken` of the sign-in. */
+            /** @description The `mfaToken` of the sign-in or of the new password. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
         };
@@ -1000,7 +1164,7 @@ export interface components {
              * @description What the code is for.
              * @enum {string}
              */
-            purpose: "setup" | "login" | "disable" | "step_up" | "action";
+            purpose: "setup" | "login" | "disable" | "step_up" | "action" | "password_reset";
             /**
              * Format: date-time
              * @description When it was asked for.
@@ -1096,6 +1260,142 @@ export interface components {
             registrationToken: string;
             /** @description The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
             code: string;
+        };
+        /** @description Whose password was forgotten. */
+        ForgotPasswordRequest: {
+            /**
+             * Format: email
+             * @description The address of the account.
+             */
+            email: string;
+        };
+        /** @description The same for every address, known or not. */
+        ForgotPasswordAnswer: {
+            /** @description One sentence for the user. */
+            message: string;
+        };
+        /** @description The new password, with what came by mail: `token`, or `email` and `code`. Where `token` is sent, the other two are not looked at. */
+        ResetPasswordRequest: {
+            /** @description The token of the mailed link: what follows its `#`. */
+            token?: string;
+            /** @description The address that the code was asked for with. */
+            email?: string;
+            /** @description The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
+            code?: string;
+            /** @description The new password, by the rules of RegisterRequest. */
+            password: string;
+        } | unknown | unknown;
+        /** @description The password is changed, or a challenge: `status` tells which. */
+        ResetPasswordAnswer: components["schemas"]["PasswordResetResponse"] | components["schemas"]["PasswordResetChallengeResponse"];
+        /** @description The new password counts from now on, and all sessions of the account have ended. */
+        PasswordResetResponse: {
+            /**
+             * @description The password is changed. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            status: "password_changed";
+            /** @description One sentence for the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description How many recovery codes are left; sent only when one was just spent.
+             */
+            recoveryCodesRemaining?: number;
+        };
+        /** @description The password is changed once this challenge is answered. */
+        PasswordResetChallengeResponse: {
+            /**
+             * @description A second factor is asked for. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            status: "mfa_required";
+            /** @description One sentence for the user: where to find the code. */
+            message: string;
+            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            mfaToken: string;
+            method: components["schemas"]["MfaMethod"];
+            /** @description All methods the user may switch to, the current one included. */
+            mfaMethods: components["schemas"]["MfaMethod"][];
+        };
+        /** @description The password of now, and the one to come. */
+        ChangePasswordRequest: {
+            /** @description The password that counts now. */
+            oldPassword: string;
+            /** @description The new password, by the rules of RegisterRequest. */
+            newPassword: string;
+        };
+        /** @description One page of open sessions. */
+        ListSessionsAnswer: {
+            /** @description Newest first; at most `limit`. */
+            sessions: components["schemas"]["OpenSession"][];
+            /**
+             * Format: int32
+             * @description How many there are over all pages.
+             */
+            totalCount: number;
+        };
+        /** @description An open session of the caller's account. */
+        OpenSession: {
+            /** @description The name of it in paths and logs; not a secret. */
+            id: string;
+            /** @description Whether it is the session of this call. */
+            current: boolean;
+            /**
+             * @description How strong it is; as in SessionInfo.
+             * @enum {string}
+             */
+            acr: "aal1" | "two-step" | "aal2";
+            /** @description What was proved; as in SessionInfo. */
+            amr: string[];
+            /**
+             * Format: date-time
+             * @description When it was signed in.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the user last proved who they are.
+             */
+            authTime: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            lastUsedAt: string;
+            /**
+             * Format: date-time
+             * @description It ends then at the latest.
+             */
+            expiresAt: string;
+            /** @description The network address that signed in; absent where it is not known. */
+            signedInFrom?: string;
+            /** @description What the program that signed in called itself (its `User-Agent`, at most 200 characters). Anybody can send anything there. Absent where nothing was sent. */
+            program?: string;
+        };
+        /** @description One page of what happened. */
+        ListActivityAnswer: {
+            /** @description Newest first; at most `limit`. */
+            events: components["schemas"]["ActivityEvent"][];
+            /** @description What to send as `before` for the next page; absent on the last one. */
+            next?: string;
+        };
+        /** @description Something that happened to the caller's account. */
+        ActivityEvent: {
+            /** @description The name of the event; not a secret. */
+            id: string;
+            /** @description A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. There will be more. */
+            event: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description The network address that it came from; `console` for the operator of the server. */
+            from?: string;
+            /** @description What it was about, where that is not clear: a method, a limit, what was proved. */
+            detail?: string;
+            /** @description Whether somebody else did it, such as an administrator. */
+            byOther: boolean;
         };
         /** @description The first factor. */
         LoginRequest: {
@@ -2013,6 +2313,96 @@ export interface components {
             attemptsRemaining: number;
         };
         /**
+         * @description The link or the code works no more: it was used, or a newer mail took its place, or there never was one. Ask for a new mail with `POST /identity/password/forgot`.
+         * @example {
+         *       "code": "RESET_TOKEN_INVALID",
+         *       "message": "This link or code is not valid or was already used. Please ask for a new mail.",
+         *       "statusCode": 400,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        ResetTokenInvalidErrorResponse: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "RESET_TOKEN_INVALID";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
+         * @description The link or the code was good but is too old. Ask for a new mail with `POST /identity/password/forgot`.
+         * @example {
+         *       "code": "RESET_TOKEN_EXPIRED",
+         *       "message": "This link or code has expired. Please ask for a new mail.",
+         *       "statusCode": 400,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        ResetTokenExpiredErrorResponse: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "RESET_TOKEN_EXPIRED";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
+         * @description The code is not the one of the newest mail to this address. One try is spent: `attemptsRemaining` says how many are left. The link of the mail works in any case.
+         * @example {
+         *       "code": "INVALID_RESET_CODE",
+         *       "message": "The code is not correct. Check the latest e-mail and try again.",
+         *       "statusCode": 400,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+         *       "attemptsRemaining": 4
+         *     }
+         */
+        InvalidResetCodeErrorResponse: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "INVALID_RESET_CODE";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+            /**
+             * Format: int32
+             * @description How many more codes this mail takes. 0 means that only its link works.
+             */
+            attemptsRemaining: number;
+        };
+        /**
          * @description Unknown address or wrong password; the answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
          * @example {
          *       "code": "INVALID_CREDENTIALS",
@@ -2335,6 +2725,31 @@ export interface components {
         FactorNotFoundErrorResponse: {
             /** @enum {string} */
             code: "FACTOR_NOT_FOUND";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
+         * @description The account has no open session with this id: it ended before, or never existed. Ending twice ends here; treat it as done.
+         * @example {
+         *       "code": "SESSION_NOT_FOUND",
+         *       "message": "There is no open session with this id. List the sessions to find the right one.",
+         *       "statusCode": 404,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        SessionNotFoundErrorResponse: {
+            /** @enum {string} */
+            code: "SESSION_NOT_FOUND";
             /** @description One sentence that may be shown to the user. */
             message: string;
             /**
@@ -2759,6 +3174,37 @@ export interface components {
             retryAfter: number;
         };
         /**
+         * @description The tries of the mailed code are used up (5 by default), or too many wrong ones were sent for this address (50 in 30 days by default). A right code is refused as well; the link of the mail works.
+         * @example {
+         *       "code": "TOO_MANY_RESET_ATTEMPTS",
+         *       "message": "Too many wrong codes. Open the link in the e-mail, or wait for the time given in retryAfter and ask for a new mail.",
+         *       "statusCode": 429,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+         *       "retryAfter": 60
+         *     }
+         */
+        TooManyResetAttemptsErrorResponse: {
+            /** @enum {string} */
+            code: "TOO_MANY_RESET_ATTEMPTS";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+            /**
+             * Format: int32
+             * @description Seconds until another code makes sense; the same number as in the header Retry-After.
+             */
+            retryAfter: number;
+        };
+        /**
          * @description The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
          * @example {
          *       "code": "TOO_MANY_REQUESTS",
@@ -2898,6 +3344,14 @@ export interface components {
         };
         /** @description What `verifyRegistration` answers with 400: `code` tells which. */
         VerifyRegistrationError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["RegistrationTokenInvalidErrorResponse"] | components["schemas"]["RegistrationTokenExpiredErrorResponse"] | components["schemas"]["InvalidRegistrationCodeErrorResponse"];
+        /** @description What `resetPassword` answers with 400: `code` tells which. */
+        ResetPasswordError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["ResetTokenInvalidErrorResponse"] | components["schemas"]["ResetTokenExpiredErrorResponse"] | components["schemas"]["InvalidResetCodeErrorResponse"];
+        /** @description What `verifyPasswordReset` answers with 400: `code` tells which. */
+        VerifyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["InvalidMfaCodeErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
+        /** @description What `verifyPasskeyPasswordReset` answers with 400: `code` tells which. */
+        VerifyPasskeyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["PasskeyRefusedErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
+        /** @description What `changePassword` answers with 400: `code` tells which. */
+        ChangePasswordError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"];
         /** @description What `setupMfa` answers with 400: `code` tells which. */
         SetupMfaError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidMfaMethodErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"] | components["schemas"]["MfaAlreadyEnabledErrorResponse"] | components["schemas"]["MfaMethodUnavailableErrorResponse"];
         /** @description What `setupMfa` answers with 429: `code` tells which. */
@@ -3215,6 +3669,17 @@ export type StepUpCompleteResponse = components['schemas']['StepUpCompleteRespon
 export type RegisterRequest = components['schemas']['RegisterRequest'];
 export type RegisterResponse = components['schemas']['RegisterResponse'];
 export type RegisterVerifyRequest = components['schemas']['RegisterVerifyRequest'];
+export type ForgotPasswordRequest = components['schemas']['ForgotPasswordRequest'];
+export type ForgotPasswordAnswer = components['schemas']['ForgotPasswordAnswer'];
+export type ResetPasswordRequest = components['schemas']['ResetPasswordRequest'];
+export type ResetPasswordAnswer = components['schemas']['ResetPasswordAnswer'];
+export type PasswordResetResponse = components['schemas']['PasswordResetResponse'];
+export type PasswordResetChallengeResponse = components['schemas']['PasswordResetChallengeResponse'];
+export type ChangePasswordRequest = components['schemas']['ChangePasswordRequest'];
+export type ListSessionsAnswer = components['schemas']['ListSessionsAnswer'];
+export type OpenSession = components['schemas']['OpenSession'];
+export type ListActivityAnswer = components['schemas']['ListActivityAnswer'];
+export type ActivityEvent = components['schemas']['ActivityEvent'];
 export type LoginRequest = components['schemas']['LoginRequest'];
 export type LoginAnswer = components['schemas']['LoginAnswer'];
 export type TokenResponse = components['schemas']['TokenResponse'];
@@ -3254,6 +3719,9 @@ export type ResendOnlyForEmailErrorResponse = components['schemas']['ResendOnlyF
 export type RegistrationTokenInvalidErrorResponse = components['schemas']['RegistrationTokenInvalidErrorResponse'];
 export type RegistrationTokenExpiredErrorResponse = components['schemas']['RegistrationTokenExpiredErrorResponse'];
 export type InvalidRegistrationCodeErrorResponse = components['schemas']['InvalidRegistrationCodeErrorResponse'];
+export type ResetTokenInvalidErrorResponse = components['schemas']['ResetTokenInvalidErrorResponse'];
+export type ResetTokenExpiredErrorResponse = components['schemas']['ResetTokenExpiredErrorResponse'];
+export type InvalidResetCodeErrorResponse = components['schemas']['InvalidResetCodeErrorResponse'];
 export type InvalidCredentialsErrorResponse = components['schemas']['InvalidCredentialsErrorResponse'];
 export type TokenInvalidErrorResponse = components['schemas']['TokenInvalidErrorResponse'];
 export type TokenExpiredErrorResponse = components['schemas']['TokenExpiredErrorResponse'];
@@ -3266,6 +3734,7 @@ export type MfaMethodLockedErrorResponse = components['schemas']['MfaMethodLocke
 export type MfaEnforcedErrorResponse = components['schemas']['MfaEnforcedErrorResponse'];
 export type UserNotFoundErrorResponse = components['schemas']['UserNotFoundErrorResponse'];
 export type FactorNotFoundErrorResponse = components['schemas']['FactorNotFoundErrorResponse'];
+export type SessionNotFoundErrorResponse = components['schemas']['SessionNotFoundErrorResponse'];
 export type ApiKeyNotFoundErrorResponse = components['schemas']['ApiKeyNotFoundErrorResponse'];
 export type NotFoundErrorResponse = components['schemas']['NotFoundErrorResponse'];
 export type MethodNotAllowedErrorResponse = components['schemas']['MethodNotAllowedErrorResponse'];
@@ -3280,11 +3749,16 @@ export type MaxResendLimitErrorResponse = components['schemas']['MaxResendLimitE
 export type ResendCooldownErrorResponse = components['schemas']['ResendCooldownErrorResponse'];
 export type TooManyPasswordAttemptsErrorResponse = components['schemas']['TooManyPasswordAttemptsErrorResponse'];
 export type TooManyRegistrationAttemptsErrorResponse = components['schemas']['TooManyRegistrationAttemptsErrorResponse'];
+export type TooManyResetAttemptsErrorResponse = components['schemas']['TooManyResetAttemptsErrorResponse'];
 export type TooManyRequestsErrorResponse = components['schemas']['TooManyRequestsErrorResponse'];
 export type InternalErrorResponse = components['schemas']['InternalErrorResponse'];
 export type ServiceUnavailableErrorResponse = components['schemas']['ServiceUnavailableErrorResponse'];
 export type NotReadyErrorResponse = components['schemas']['NotReadyErrorResponse'];
 export type VerifyRegistrationError400 = components['schemas']['VerifyRegistrationError400'];
+export type ResetPasswordError400 = components['schemas']['ResetPasswordError400'];
+export type VerifyPasswordResetError400 = components['schemas']['VerifyPasswordResetError400'];
+export type VerifyPasskeyPasswordResetError400 = components['schemas']['VerifyPasskeyPasswordResetError400'];
+export type ChangePasswordError400 = components['schemas']['ChangePasswordError400'];
 export type SetupMfaError400 = components['schemas']['SetupMfaError400'];
 export type SetupMfaError429 = components['schemas']['SetupMfaError429'];
 export type VerifyMfaSetupError400 = components['schemas']['VerifyMfaSetupError400'];
@@ -3507,6 +3981,349 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    listActivity: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many entries to answer at most.
+                 * @example 30
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `next` of the page before. Without it, the list begins with what happened last.
+                 * @example event-01a203aa-1d48-743a-b187-74c572bd8a25
+                 */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of events. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "events": [
+                     *         {
+                     *           "id": "event-01a2038f-6d48-743a-b187-74c572bd8a07",
+                     *           "event": "signed_in",
+                     *           "at": "2026-11-22T14:01:01.000Z",
+                     *           "from": "203.0.113.7",
+                     *           "detail": "pwd otp mfa",
+                     *           "byOther": false
+                     *         }
+                     *       ],
+                     *       "next": "event-01a2038f-6d48-743a-b187-74c572bd8a07"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListActivityAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "alice@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ForgotPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Received. The inbox tells the rest. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "If this address has an account, a link and a code for a new password are on their way. Please check your inbox."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ForgotPasswordAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed, or a second factor is asked for. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetPasswordAnswer"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `RESET_TOKEN_INVALID`, `RESET_TOKEN_EXPIRED` or `INVALID_RESET_CODE`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetPasswordError400"];
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_RESET_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyResetAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    verifyPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mfaToken": "mfa_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHPHb1FvLJ3gR8yQd5xT0cU9oWkKz2nM7sVhEiYtB4aXuDqC6rGwNl1jA",
+                 *       "code": "123456"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MfaVerifyRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetResponse"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `MFA_TOKEN_INVALID`, `MFA_TOKEN_EXPIRED`, `MFA_WRONG_PURPOSE`, `INVALID_MFA_CODE` or `MFA_METHOD_NOT_ENABLED`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyPasswordResetError400"];
+                };
+            };
+            403: components["responses"]["MethodLocked"];
+            404: components["responses"]["UserNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    verifyPasskeyPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mfaToken": "mfa_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHPHb1FvLJ3gR8yQd5xT0cU9oWkKz2nM7sVhEiYtB4aXuDqC6rGwNl1jA",
+                 *       "credential": {
+                 *         "id": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                 *         "rawId": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                 *         "type": "public-key",
+                 *         "response": {
+                 *           "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                 *           "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                 *           "signature": "MEUCIQDTGOKEHOsEYrPRmiyzcMb0",
+                 *           "userHandle": "AaIDjn8Ae9iGyX8OAK8aHw"
+                 *         },
+                 *         "clientExtensionResults": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasskeyVerifyRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetResponse"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `MFA_TOKEN_INVALID`, `MFA_TOKEN_EXPIRED`, `MFA_WRONG_PURPOSE`, `PASSKEY_REFUSED` or `MFA_METHOD_NOT_ENABLED`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyPasskeyPasswordResetError400"];
+                };
+            };
+            403: components["responses"]["MethodLocked"];
+            404: components["responses"]["UserNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "oldPassword": "correct horse battery staple",
+                 *       "newPassword": "four wooden spoons sing"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangePasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The new password counts from now on. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: `VALIDATION` or `INVALID_PASSWORD`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangePasswordError400"];
+                };
+            };
+            401: components["responses"]["UnauthorizedOrStale"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3652,6 +4469,126 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many entries to answer at most.
+                 * @example 30
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description How many entries to skip.
+                 * @example 0
+                 */
+                offset?: components["parameters"]["Offset"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of sessions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sessions": [
+                     *         {
+                     *           "id": "session-01a2038f-6d48-743a-b187-74c572bd8a25",
+                     *           "current": true,
+                     *           "acr": "aal2",
+                     *           "amr": [
+                     *             "pwd",
+                     *             "otp",
+                     *             "mfa"
+                     *           ],
+                     *           "createdAt": "2026-11-22T14:01:01.000Z",
+                     *           "authTime": "2026-11-22T14:01:01.000Z",
+                     *           "lastUsedAt": "2026-11-22T14:31:05.000Z",
+                     *           "expiresAt": "2026-11-23T14:01:01.000Z",
+                     *           "signedInFrom": "203.0.113.7",
+                     *           "program": "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+                     *         }
+                     *       ],
+                     *       "totalCount": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListSessionsAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No other session is open. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session (`session-` and a UUID), from `GET /identity/me/sessions`.
+                 * @example session-01a2038f-6d48-743a-b187-74c572bd8a25
+                 */
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not there: `SESSION_NOT_FOUND`. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionNotFoundErrorResponse"];
+                };
+            };
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -10,10 +10,10 @@ use validator::Validate;
 
 use super::error::refuses;
 use super::{Answer, Body, Box, Error};
+use crate::Sandbox;
 use crate::http::input::present;
 use crate::model::Refusal;
 use crate::model::user::address_as_typed;
-use crate::Sandbox;
 
 refuses!(MakePasskey: WITH_BODY_ALONE, Validation);
 
