@@ -104,9 +104,14 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam deleteUser", "no letter outlives its account"),
 ];
 /// More of those operations.
-const QUIET_TOO: [(&str, &str); 13] = [
+const QUIET_TOO: [(&str, &str); 15] = [
     ("identity forgotPassword", "is a mail itself"),
     ("identity endSession", "closes a door"),
+    ("identity updateCurrentUser", "changes no door"),
+    (
+        "identity deleteCurrentUser",
+        "no letter outlives its account",
+    ),
     ("identity endOtherSessions", "closes doors"),
     ("flashback resendVerification", "is a mail itself"),
     ("flashback preVerifyEmail", "changes nothing"),

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod account_data;
 mod account_password;
 mod account_reset;
 mod account_sessions;
@@ -134,6 +135,7 @@ use contract_tests::{Test, process, suite};
 /// Returns all tests. A module that is left out is dead code, which the compiler reports.
 fn all() -> Vec<Test> {
     let modules = [
+        account_data::tests(),
         account_password::tests(),
         account_reset::tests(),
         account_sessions::tests(),

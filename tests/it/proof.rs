@@ -25,7 +25,8 @@ tests! {
 }
 
 /// Operations that take a session, change something, and need no fresh proof, with the reason.
-const NO_DOORS: [(&str, &str); 22] = [
+const NO_DOORS: [(&str, &str); 23] = [
+    ("identity updateCurrentUser", "changes names, and no door"),
     (
         "identity endSession",
         "closes one of the caller's own doors",

@@ -17,7 +17,7 @@ const TITLES: [&str; 4] = [
 ];
 
 /// Operations that end the session of their caller.
-const ENDINGS: [&str; 3] = ["logout", "deleteUser", "deleteUserV81"];
+const ENDINGS: [&str; 4] = ["logout", "deleteCurrentUser", "deleteUser", "deleteUserV81"];
 
 async fn every_document_reads_well() {
     let server = Server::with(|settings| settings.issuer_name = "Acme".to_owned()).await;

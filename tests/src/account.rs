@@ -10,6 +10,12 @@ impl Person {
         self.call(Method::PUT, "/identity/me/password").json(&body)
     }
 
+    /// Deletes the account.
+    pub fn delete_account(&self) -> Call {
+        let body = json!({ "password": self.password });
+        self.call(Method::DELETE, "/identity/me").json(&body)
+    }
+
     /// Lists the open sessions.
     pub fn sessions(&self) -> Call {
         self.get("/identity/me/sessions")

@@ -3,8 +3,12 @@
 use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
-use crate::model::factor::Factor;
+use crate::model::challenge::Challenge;
+use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope};
+use crate::model::organisation::Organisation;
+use crate::model::session::Session;
+use crate::model::user::PasswordReset;
 use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, SessionId, Time, UserId};
 
 /// A user, with what every API may show of them.
@@ -106,6 +110,40 @@ pub struct Activity {
     pub events: Vec<AuditEvent>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<AuditId>,
+}
+
+/// Everything that is kept about a user. Some rows have hashes and sealed values, which nobody is shown.
+pub struct Export {
+    /// When it was read.
+    pub at: Time,
+    /// The user.
+    pub person: Person,
+    /// The user's organisation, and their role in it.
+    pub organisation: Option<(Organisation, OrganisationRole)>,
+    /// How often the password was changed.
+    pub password_changes: i64,
+    /// The factors, whatever their state.
+    pub factors: Vec<Factor>,
+    /// How many recovery codes are unused.
+    pub recovery_codes: u32,
+    /// When the recovery codes were made, if there are any.
+    pub recovery_codes_made_at: Option<Time>,
+    /// The sessions, ended ones as well.
+    pub sessions: Vec<Session>,
+    /// The API keys that the user made.
+    pub keys: Vec<KeyView>,
+    /// The challenges, those that are over as well.
+    pub challenges: Vec<Challenge>,
+    /// The newest mail for a new password.
+    pub reset: Option<PasswordReset>,
+    /// The letters: kind, state, when queued, when ended.
+    pub letters: Vec<(String, String, Time, Option<Time>)>,
+    /// What limits have counted: name, uses, end of the window.
+    pub limits: Vec<(String, i32, Time)>,
+    /// The counters of wrong codes.
+    pub attempts: Vec<FactorAttempts>,
+    /// What happened.
+    pub events: Vec<AuditEvent>,
 }
 
 /// The answer to a registration. It is the same whether or not the address already has an account.

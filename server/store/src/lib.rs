@@ -16,6 +16,7 @@ pub mod challenges;
 pub mod code_sets;
 pub mod conn;
 pub mod epoch;
+pub mod export;
 pub mod factors;
 pub mod forget;
 pub mod limits;

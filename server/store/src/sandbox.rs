@@ -28,7 +28,8 @@ pub fn clear(tx: &mut Tx) -> Result<()> {
     let Conn::Sqlite(conn) = &mut tx.conn else {
         return Err(Fault::bug(anyhow::anyhow!("the sandbox is on SQLite")).into());
     };
-    let all = format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ({KEPT})");
+    let all =
+        format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ({KEPT})");
     let tables: Vec<Table> = sql_query(all).load(conn)?;
     let mut forget =
         "/* reset */ UPDATE server_state SET seen_at = NULL, hold_until = NULL".to_owned();

@@ -266,6 +266,16 @@ pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Sets the names of the user.
+pub fn set_names(tx: &mut Tx, id: UserId, first: Option<&str>, last: Option<&str>) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(id))
+            .set((users::first_name.eq(first), users::last_name.eq(last)))
+    )?;
+    Ok(())
+}
+
 /// Sets what the user may do.
 pub fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
     run_kept!(

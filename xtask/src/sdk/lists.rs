@@ -17,6 +17,7 @@ pub const OPEN: &[Listed] = &[
         "identity",
         "Acr",
         &[
+            "ExportedSession.acr",
             "OpenSession.acr",
             "SessionInfo.acr",
             "StepUpCompleteResponse.acr",

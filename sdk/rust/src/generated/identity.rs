@@ -145,6 +145,155 @@ pub mod types {
             self
         }
     }
+    ///The proof that the account's owner means it.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct DeleteCurrentUserRequest {
+        ///The password of the account.
+        pub password: crate::Secret,
+    }
+    impl DeleteCurrentUserRequest {
+        ///With all it has.
+        #[must_use]
+        pub fn new(password: impl Into<crate::Secret>) -> Self {
+            Self { password: password.into() }
+        }
+    }
+    ///Everything that the server keeps about the caller, without secrets.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ExportCurrentUserAnswer {
+        ///When this was read.
+        #[serde(rename = "exportedAt")]
+        pub exported_at: DateTime<Utc>,
+        pub user: User,
+        ///How often the password was changed.
+        #[serde(rename = "passwordChanges")]
+        pub password_changes: u32,
+        ///All methods, also those that are not proved yet.
+        pub methods: Vec<MfaFactor>,
+        ///The phone numbers of the methods, in full.
+        #[serde(rename = "phoneNumbers")]
+        pub phone_numbers: Vec<String>,
+        #[serde(rename = "recoveryCodes")]
+        pub recovery_codes: RecoveryCodesInfo,
+        ///Sessions, ended ones as well.
+        pub sessions: Vec<ExportedSession>,
+        ///The API keys that the user made.
+        #[serde(rename = "apiKeys")]
+        pub api_keys: Vec<ApiKeyInfo>,
+        ///What waited for a code or another answer: sign-ins, set-ups, step-ups, new passwords.
+        pub steps: Vec<ExportedStep>,
+        ///The mails and text messages of the last day, without what they say.
+        pub letters: Vec<ExportedLetter>,
+        ///What limits have counted, wrong codes included.
+        pub counters: Vec<ExportedCounter>,
+        ///What happened, as in `GET /identity/me/activity`.
+        pub activity: Vec<ActivityEvent>,
+        ///What an administrator wrote about the user.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub description: Option<String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub organization: Option<ExportedOrganization>,
+    }
+    ///What a limit has counted.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ExportedCounter {
+        ///The name of the limit, or `wrong_codes` and the method.
+        pub name: String,
+        ///How often.
+        pub used: u32,
+        ///When the count begins anew; of wrong codes, when the next one is taken.
+        pub until: DateTime<Utc>,
+    }
+    ///A mail or a text message.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ExportedLetter {
+        ///What it was about, such as `login_code`.
+        pub kind: String,
+        ///`queued`, `sent` or `abandoned`.
+        pub state: String,
+        ///When it was queued.
+        #[serde(rename = "createdAt")]
+        pub created_at: DateTime<Utc>,
+        ///When it was sent or given up; absent before that.
+        #[serde(
+            rename = "endedAt",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub ended_at: Option<DateTime<Utc>>,
+    }
+    ///The user's organisation.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ExportedOrganization {
+        ///The name of it in other calls; not a secret.
+        pub id: String,
+        ///What its founder called it.
+        pub name: String,
+        ///What the user is in it: `owner`, `administrator` or `member`.
+        pub role: String,
+    }
+    ///A session, open or ended.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ExportedSession {
+        ///The name of it in paths and logs; not a secret.
+        pub id: String,
+        ///How strong it is; as in SessionInfo.
+        pub acr: Acr,
+        ///What was proved; as in SessionInfo.
+        pub amr: Vec<String>,
+        ///When it was signed in.
+        #[serde(rename = "createdAt")]
+        pub created_at: DateTime<Utc>,
+        ///When it was last used, to the minute.
+        #[serde(rename = "lastUsedAt")]
+        pub last_used_at: DateTime<Utc>,
+        ///When it ends at the latest.
+        #[serde(rename = "expiresAt")]
+        pub expires_at: DateTime<Utc>,
+        ///When it was ended; absent where it was not.
+        #[serde(
+            rename = "endedAt",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub ended_at: Option<DateTime<Utc>>,
+        ///What the program that signed in called itself; as in OpenSession.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub program: Option<String>,
+        ///The network address that signed in; absent where it is not known.
+        #[serde(
+            rename = "signedInFrom",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub signed_in_from: Option<String>,
+    }
+    ///Something that waited for an answer.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ExportedStep {
+        ///What it was for, such as `login`.
+        pub purpose: String,
+        pub method: MfaMethod,
+        ///When it began.
+        #[serde(rename = "createdAt")]
+        pub created_at: DateTime<Utc>,
+        ///When it ends at the latest.
+        #[serde(rename = "expiresAt")]
+        pub expires_at: DateTime<Utc>,
+        ///When it was answered or ended; absent where it was not.
+        #[serde(
+            rename = "endedAt",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub ended_at: Option<DateTime<Utc>>,
+        ///The network address that asked for it; absent where it is not known.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub from: Option<String>,
+    }
     ///The same for every address, known or not.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -1691,6 +1840,45 @@ pub mod types {
             map.serialize_entry("expiresIn", &self.expires_in)?;
             map.serialize_entry("user", &self.user)?;
             map.end()
+        }
+    }
+    ///The names to change.
+    #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct UpdateCurrentUserRequest {
+        ///The given name; an empty one takes it away.
+        #[serde(
+            rename = "firstName",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub first_name: Option<String>,
+        ///The family name; an empty one takes it away.
+        #[serde(
+            rename = "lastName",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub last_name: Option<String>,
+    }
+    impl UpdateCurrentUserRequest {
+        ///With nothing set; all of it is optional.
+        #[must_use]
+        pub fn new() -> Self {
+            Self {
+                first_name: Default::default(),
+                last_name: Default::default(),
+            }
+        }
+        ///The given name; an empty one takes it away.
+        #[must_use]
+        pub fn first_name(mut self, first_name: impl Into<String>) -> Self {
+            self.first_name = Some(first_name.into());
+            self
+        }
+        ///The family name; an empty one takes it away.
+        #[must_use]
+        pub fn last_name(mut self, last_name: impl Into<String>) -> Self {
+            self.last_name = Some(last_name.into());
+            self
         }
     }
     ///An account, as its owner and administrators see it.
@@ -3259,6 +3447,249 @@ pub mod types {
         InsufficientUserAuthentication Forbidden ApiKeyNotFound Internal
         ServiceUnavailable
     }
+    ///Why `delete_current_user` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum DeleteCurrentUserError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        #[non_exhaustive]
+        InvalidPassword {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        #[non_exhaustive]
+        InsufficientUserAuthentication {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            max_age: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///409 `LAST_ADMINISTRATOR`: The server would have no administrator left. Make somebody else an administrator first: `countersign user promote`.
+        #[non_exhaustive]
+        LastAdministrator {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        #[non_exhaustive]
+        TooManyPasswordAttempts {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for DeleteCurrentUserError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INVALID_PASSWORD" => {
+                        Self::InvalidPassword {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INSUFFICIENT_USER_AUTHENTICATION" => {
+                        Self::InsufficientUserAuthentication {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            max_age: failure.field("maxAge")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "LAST_ADMINISTRATOR" => {
+                        Self::LastAdministrator {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_PASSWORD_ATTEMPTS" => {
+                        Self::TooManyPasswordAttempts {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        DeleteCurrentUserError : Validation InvalidPassword TokenInvalid TokenExpired
+        InsufficientUserAuthentication RequestTimeout LastAdministrator PayloadTooLarge
+        UnsupportedMediaType TooManyPasswordAttempts Internal ServiceUnavailable
+    }
     ///Why `delete_mfa_method` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -4012,6 +4443,102 @@ pub mod types {
     crate::failure::problem! {
         EndSessionError : Validation TokenInvalid TokenExpired SessionNotFound Internal
         ServiceUnavailable
+    }
+    ///Why `export_current_user` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ExportCurrentUserError {
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ExportCurrentUserError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ExportCurrentUserError : TokenInvalid TokenExpired Internal ServiceUnavailable
     }
     ///Why `forgot_password` did not do it.
     #[derive(Clone, Debug)]
@@ -8167,6 +8694,174 @@ pub mod types {
         UserNotFound RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyMfaEmails
         TooManyMfaSms TooManyRequests TooManyMfaAttempts Internal ServiceUnavailable
     }
+    ///Why `update_current_user` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum UpdateCurrentUserError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for UpdateCurrentUserError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        UpdateCurrentUserError : Validation TokenInvalid TokenExpired RequestTimeout
+        PayloadTooLarge UnsupportedMediaType Internal ServiceUnavailable
+    }
     ///Why `validate_token` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -11513,6 +12208,23 @@ pub mod calls {
         };
         const EMPTY: bool = true;
     }
+    ///`DELETE /identity/me`.
+    #[derive(Debug)]
+    pub enum DeleteCurrentUser {}
+    impl Operation for DeleteCurrentUser {
+        type Body = types::DeleteCurrentUserRequest;
+        type Answer = ();
+        type Error = types::DeleteCurrentUserError;
+        const ABOUT: &'static About = &About {
+            name: "delete_current_user",
+            method: Method::DELETE,
+            path: "/identity/me",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+        const EMPTY: bool = true;
+    }
     ///`DELETE /identity/mfa/methods/{factorId}`.
     #[derive(Debug)]
     pub enum DeleteMfaMethod {}
@@ -11579,6 +12291,22 @@ pub mod calls {
             ends_session: false,
         };
         const EMPTY: bool = true;
+    }
+    ///`GET /identity/me/export`.
+    #[derive(Debug)]
+    pub enum ExportCurrentUser {}
+    impl Operation for ExportCurrentUser {
+        type Body = ();
+        type Answer = types::ExportCurrentUserAnswer;
+        type Error = types::ExportCurrentUserError;
+        const ABOUT: &'static About = &About {
+            name: "export_current_user",
+            method: Method::GET,
+            path: "/identity/me/export",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
     }
     ///`POST /identity/password/forgot`.
     #[derive(Debug)]
@@ -12005,6 +12733,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`PATCH /identity/me`.
+    #[derive(Debug)]
+    pub enum UpdateCurrentUser {}
+    impl Operation for UpdateCurrentUser {
+        type Body = types::UpdateCurrentUserRequest;
+        type Answer = types::User;
+        type Error = types::UpdateCurrentUserError;
+        const ABOUT: &'static About = &About {
+            name: "update_current_user",
+            method: Method::PATCH,
+            path: "/identity/me",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`POST /identity/validate-token`.
     #[derive(Debug)]
     pub enum ValidateToken {}
@@ -12226,6 +12970,18 @@ impl Client {
     pub fn delete_api_key(&self, id: impl AsRef<str>) -> Call<calls::DeleteApiKey> {
         Call::new(&self.core).path(&id.as_ref())
     }
+    ///Delete one's account.
+    ///
+    ///Deletes the caller's account for good, with all that `GET /identity/me/export` shows but the audit trail, which keeps its events under the account's id until they are too old (400 days by default). Takes the password, and fresh proof in the session where a method is on. No mail is sent: none outlives its account. The address can be registered anew at once. Limits: a wrong password counts as one at sign-in.
+    ///
+    ///`DELETE /identity/me`; [`types::DeleteCurrentUserError`] has its errors.
+    #[inline]
+    pub fn delete_current_user(
+        &self,
+        request: types::DeleteCurrentUserRequest,
+    ) -> Call<calls::DeleteCurrentUser> {
+        Call::new(&self.core).json(&request)
+    }
     ///Remove a method.
     ///
     ///Removes a method from the account, passkeys included; its secret is deleted and the user is told by mail. The session needs fresh proof (see `POST /identity/step-up`). The last method cannot be removed while a policy of the organisation demands one.
@@ -12267,6 +13023,15 @@ impl Client {
     #[inline]
     pub fn end_session(&self, session_id: impl AsRef<str>) -> Call<calls::EndSession> {
         Call::new(&self.core).path(&session_id.as_ref())
+    }
+    ///Read everything that is kept about oneself.
+    ///
+    ///Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
+    ///
+    ///`GET /identity/me/export`; [`types::ExportCurrentUserError`] has its errors.
+    #[inline]
+    pub fn export_current_user(&self) -> Call<calls::ExportCurrentUser> {
+        Call::new(&self.core)
     }
     ///Ask for a new password.
     ///
@@ -12525,6 +13290,18 @@ impl Client {
         &self,
         request: types::MfaSwitchMethodRequest,
     ) -> Call<calls::SwitchMfaMethod> {
+        Call::new(&self.core).json(&request)
+    }
+    ///Change one's names.
+    ///
+    ///Changes the names of the caller's account. What is left out stays; an empty text takes a name away.
+    ///
+    ///`PATCH /identity/me`; [`types::UpdateCurrentUserError`] has its errors.
+    #[inline]
+    pub fn update_current_user(
+        &self,
+        request: types::UpdateCurrentUserRequest,
+    ) -> Call<calls::UpdateCurrentUser> {
         Call::new(&self.core).json(&request)
     }
     ///Validate an access token.

@@ -90,6 +90,26 @@ impl Mocked for calls::DeleteApiKey {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::DeleteCurrentUser {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_PASSWORD", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("LAST_ADMINISTRATOR", 409u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::DeleteMfaMethod {
     const SUCCESS: u16 = 204u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -151,6 +171,18 @@ impl Mocked for calls::EndSession {
         ("TOKEN_INVALID", 401u16),
         ("TOKEN_EXPIRED", 401u16),
         ("SESSION_NOT_FOUND", 404u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ExportCurrentUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
         ("INTERNAL", 500u16),
         ("SERVICE_UNAVAILABLE", 503u16),
     ];
@@ -547,6 +579,22 @@ impl Mocked for calls::SwitchMfaMethod {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::UpdateCurrentUser {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::ValidateToken {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -817,6 +865,10 @@ pub trait MockServerExt: sealed::Server {
     fn delete_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::DeleteApiKey>, Then<calls::DeleteApiKey>);
+    ///Mocks `DELETE /identity/me`.
+    fn delete_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::DeleteCurrentUser>, Then<calls::DeleteCurrentUser>);
     ///Mocks `DELETE /identity/mfa/methods/{factorId}`.
     fn delete_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -833,6 +885,10 @@ pub trait MockServerExt: sealed::Server {
     fn end_session<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::EndSession>, Then<calls::EndSession>);
+    ///Mocks `GET /identity/me/export`.
+    fn export_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ExportCurrentUser>, Then<calls::ExportCurrentUser>);
     ///Mocks `POST /identity/password/forgot`.
     fn forgot_password<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -939,6 +995,10 @@ pub trait MockServerExt: sealed::Server {
     fn switch_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::SwitchMfaMethod>, Then<calls::SwitchMfaMethod>);
+    ///Mocks `PATCH /identity/me`.
+    fn update_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::UpdateCurrentUser>, Then<calls::UpdateCurrentUser>);
     ///Mocks `POST /identity/validate-token`.
     fn validate_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -1012,6 +1072,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn delete_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::DeleteCurrentUser>, Then<calls::DeleteCurrentUser>),
+    {
+        on(self, mock)
+    }
     fn delete_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::DeleteMfaMethod>, Then<calls::DeleteMfaMethod>),
@@ -1033,6 +1099,12 @@ impl MockServerExt for httpmock::MockServer {
     fn end_session<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::EndSession>, Then<calls::EndSession>),
+    {
+        on(self, mock)
+    }
+    fn export_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ExportCurrentUser>, Then<calls::ExportCurrentUser>),
     {
         on(self, mock)
     }
@@ -1189,6 +1261,12 @@ impl MockServerExt for httpmock::MockServer {
     fn switch_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::SwitchMfaMethod>, Then<calls::SwitchMfaMethod>),
+    {
+        on(self, mock)
+    }
+    fn update_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::UpdateCurrentUser>, Then<calls::UpdateCurrentUser>),
     {
         on(self, mock)
     }

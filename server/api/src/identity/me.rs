@@ -1,20 +1,20 @@
-//! What users see of their own accounts, and end: sessions, and what happened.
+//! What users do with their own accounts: names, sessions, what happened, the end.
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::web::Json;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, patch};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::dto::{Acr, Paging, total};
+use super::dto::{Acr, Paging, User, total};
 use super::error::{Error, refuses};
-use super::{Answer, App, Caller, Query};
+use super::{Answer, App, Body, Caller, Query};
 use crate::flow;
-use crate::http::input::Then;
+use crate::http::input::{SecretText, Then, name, present};
 use crate::http::limits::Client;
 use crate::model::audit::AuditEvent;
 use crate::model::{AuditId, Refusal, SessionId};
@@ -89,6 +89,73 @@ pub async fn end_session(
     app.call(async |ctx| flow::me::end_session(ctx, caller, id, source).await)
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+refuses!(UpdateCurrentUser: WITH_BODY, Validation, TokenInvalid, TokenExpired);
+
+/// Changes the names of the bearer.
+#[utoipa::path(operation_id = "updateCurrentUser", tag = "Account", request_body = UpdateCurrentUserRequest,
+    security(("bearerAuth" = [])), responses((status = 200, body = User), UpdateCurrentUser))]
+#[patch("/identity/me")]
+pub async fn update_current_user(
+    app: App,
+    Client(source): Client,
+    Then(caller, body): Then<Caller, Body<UpdateCurrentUserRequest>>,
+) -> Answer<User> {
+    let body = body.into_inner();
+    let command = flow::me::Rename {
+        caller: caller.into_inner(),
+        first_name: body.first_name,
+        last_name: body.last_name,
+        source,
+    };
+    let person = app
+        .call(async |ctx| flow::me::rename(ctx, command).await)
+        .await?;
+    Ok(Json(person.into()))
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateCurrentUserRequest {
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(max = 100), custom(function = "name"))]
+    #[schema(max_length = 100, nullable = false)]
+    first_name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(max = 100), custom(function = "name"))]
+    #[schema(max_length = 100, nullable = false)]
+    last_name: Option<String>,
+}
+
+refuses!(DeleteCurrentUser: WITH_BODY, Validation, InvalidPassword, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication, LastAdministrator, TooManyPasswordAttempts);
+
+/// Deletes the account of the bearer.
+#[utoipa::path(operation_id = "deleteCurrentUser", tag = "Sign-out", request_body = DeleteCurrentUserRequest,
+    security(("bearerAuth" = [])), responses((status = 204), DeleteCurrentUser))]
+#[delete("/identity/me")]
+pub async fn delete_current_user(
+    app: App,
+    Client(source): Client,
+    Then(caller, body): Then<Caller, Body<DeleteCurrentUserRequest>>,
+) -> Result<HttpResponse, Error> {
+    let command = flow::me::Delete {
+        caller: caller.into_inner(),
+        password: body.into_inner().password.into_secret(),
+        source,
+    };
+    app.call(async |ctx| flow::me::delete(ctx, command).await)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteCurrentUserRequest {
+    #[validate(length(min = 1, max = 4096))]
+    #[schema(value_type = String, min_length = 1, max_length = 4096)]
+    password: SecretText,
 }
 
 /// Parses an id as this API writes it; `None` for anything else.

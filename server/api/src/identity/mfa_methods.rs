@@ -228,10 +228,10 @@ pub struct ListMfaMethodsAnswer {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryCodesInfo {
-    remaining: u32,
+    pub remaining: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime)]
-    generated_at: Option<String>,
+    pub generated_at: Option<String>,
 }
 
 impl From<MethodList> for ListMfaMethodsAnswer {

@@ -6,6 +6,7 @@ mod api_keys;
 mod credentials;
 mod dto;
 mod error;
+mod export;
 mod magic_link;
 mod me;
 mod mfa_disable;
@@ -53,7 +54,9 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(account::register_user)
         .service(account::verify_registration)
         .service(account::get_current_user)
+        .service(me::update_current_user)
         .service(me::list_activity)
+        .service(export::export_current_user)
         .service(password::forgot_password)
         .service(password::reset_password)
         .service(password::verify_password_reset)
@@ -66,6 +69,7 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(me::end_other_sessions)
         .service(me::end_session)
         .service(sessions::logout)
+        .service(me::delete_current_user)
         .service(mfa_setup::setup_mfa)
         .service(mfa_setup::verify_mfa_setup)
         .service(passkeys::verify_passkey_setup)

@@ -11,7 +11,7 @@ use crate::model::notice::Message;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, User, address_as_typed};
-use crate::model::{Refusal, Result, Secret};
+use crate::model::{Refusal, Result, Secret, UserId};
 use crate::outcome::{Account, Page, Person};
 use crate::store::users::NewUser;
 use crate::store::{Tx, factors, limits, users};
@@ -320,17 +320,25 @@ pub async fn delete(ctx: &Ctx, caller: Caller, number: i64, source: Source) -> R
         // theirs.
         users::lock(tx, user.id)?;
         let user = users::find(tx, user.id)?.ok_or(Refusal::UnknownUser)?;
-        match user.role {
-            Role::Administrator if users::other_administrators(tx, user.id)? == 0 => {
-                return Err(Refusal::LastAdministrator.into());
-            }
-            Role::Administrator | Role::User => {}
-        }
-        users::delete(tx, user.id)?;
-        let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
-        limits::reset_password_of_address(tx, &hash)?;
         let actor = Some(caller.user.id).filter(|actor| *actor != user.id);
-        act.audit_by(tx, user.id, actor, Event::UserDeleted, None)
+        remove(tx, &act, &user, actor)
     })
     .await
+}
+
+/// Deletes a user whose row is locked. Only the audit trail keeps their id.
+///
+/// # Errors
+/// Refuses to delete the last administrator.
+pub(super) fn remove(tx: &mut Tx, act: &Act, user: &User, actor: Option<UserId>) -> Result<()> {
+    match user.role {
+        Role::Administrator if users::other_administrators(tx, user.id)? == 0 => {
+            return Err(Refusal::LastAdministrator.into());
+        }
+        Role::Administrator | Role::User => {}
+    }
+    users::delete(tx, user.id)?;
+    let hash = password::address_hash(&act.vault, &address_as_typed(&user.email));
+    limits::reset_password_of_address(tx, &hash)?;
+    act.audit_by(tx, user.id, actor, Event::UserDeleted, None)
 }

@@ -149,7 +149,7 @@ pub async fn make(ctx: &Ctx, command: Make) -> Result<KeyMade> {
     Ok(KeyMade { view: made, key })
 }
 
-fn view(key: &ApiKey) -> KeyView {
+pub(super) fn view(key: &ApiKey) -> KeyView {
     KeyView {
         id: key.id,
         name: key.name.clone(),

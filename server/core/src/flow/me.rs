@@ -1,15 +1,19 @@
-//! What users do with their own accounts: change the password, see and end sessions, read what happened.
+//! What users do with their own accounts: change password and names, see and end sessions, read what is kept,
+//! delete it.
 
 use crate::app::Ctx;
-use crate::flow::session::view_of;
-use crate::flow::{Act, fresh, password};
+use crate::flow::session::{person, view_of};
+use crate::flow::{Act, administration, api_keys, fresh, password};
 use crate::model::audit::Event;
+use crate::model::kinds::CodeSetKind;
 use crate::model::notice::Message;
 use crate::model::session::{Caller, Session};
 use crate::model::source::Source;
 use crate::model::{AuditId, Error, Refusal, Result, Secret, SessionId};
-use crate::outcome::{Activity, OpenSession, Page};
-use crate::store::{audit, sessions};
+use crate::outcome::{Activity, Export, OpenSession, Page, Person};
+use crate::store::{
+    audit, code_sets, export, factors, organisations, password_resets, sessions, users,
+};
 
 /// The old password and the new one.
 pub struct ChangePassword {
@@ -61,6 +65,114 @@ pub async fn change_password(ctx: &Ctx, command: ChangePassword) -> Result<()> {
     .await?;
     ctx.nudge_courier();
     Ok(())
+}
+
+/// The names to change. What is `None` stays; an empty one goes.
+pub struct Rename {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The given name.
+    pub first_name: Option<String>,
+    /// The family name.
+    pub last_name: Option<String>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Changes the names of the caller's own account.
+///
+/// # Errors
+/// Refuses a session that has ended.
+pub async fn rename(ctx: &Ctx, command: Rename) -> Result<Person> {
+    let act = Act::begin(ctx, command.source);
+    ctx.write(move |tx| {
+        let mut caller = fresh::hold(tx, &act, &command.caller)?;
+        let user = &mut caller.user;
+        let new = |typed: &Option<String>, old: &Option<String>| match typed {
+            Some(name) => Some(name.clone()).filter(|name| !name.is_empty()),
+            None => old.clone(),
+        };
+        user.first_name = new(&command.first_name, &user.first_name);
+        user.last_name = new(&command.last_name, &user.last_name);
+        let (first, last) = (user.first_name.as_deref(), user.last_name.as_deref());
+        users::set_names(tx, user.id, first, last)?;
+        act.audit(tx, user.id, Event::UserUpdated, Some("names"))?;
+        Ok(person(user, &caller.factors).while_enforced(caller.enforced))
+    })
+    .await
+}
+
+/// The proof that users mean to delete their own account.
+pub struct Delete {
+    /// The signed-in user.
+    pub caller: Caller,
+    /// The password, as typed.
+    pub password: Secret<String>,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Deletes the caller's own account, with every row that has its id, except those of the audit trail.
+///
+/// # Errors
+/// Refuses a session without fresh proof where a method is on, a wrong password, and the last administrator.
+pub async fn delete(ctx: &Ctx, command: Delete) -> Result<()> {
+    let Delete {
+        caller,
+        password,
+        source,
+    } = command;
+    let act = Act::begin(ctx, source);
+    if caller.factor_on() {
+        fresh::judge(&act, &caller)?;
+    }
+    let user = caller.user.clone();
+    password::confirmed(ctx, &act, &user, password, move |tx, act| {
+        let caller = fresh::hold(tx, act, &caller)?;
+        if caller.factor_on() {
+            fresh::judge(act, &caller)?;
+        }
+        administration::remove(tx, act, &caller.user, None)
+    })
+    .await
+}
+
+/// How many rows of a kind an export has at most.
+const EXPORTED: i64 = 1000;
+
+/// Returns everything that is kept about the caller. Whoever shows it must leave out hashes and sealed values.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub async fn export(ctx: &Ctx, caller: Caller) -> Result<Export> {
+    let act = Act::begin(ctx, Source::Console);
+    ctx.read(move |tx| {
+        let user = &caller.user;
+        let organisation = match user.organisation_id {
+            Some(id) => organisations::find(tx, id)?.zip(user.organisation_role),
+            None => None,
+        };
+        let kind = CodeSetKind::Recovery;
+        let keys = export::api_keys(tx, user.id)?;
+        Ok(Export {
+            at: act.now,
+            person: person(user, &caller.factors).while_enforced(caller.enforced),
+            organisation,
+            password_changes: user.password_changes,
+            factors: caller.factors.clone(),
+            recovery_codes: code_sets::remaining(tx, user.id, kind)?,
+            recovery_codes_made_at: code_sets::live(tx, user.id, kind)?.map(|set| set.created_at),
+            sessions: export::sessions(tx, user.id, EXPORTED)?,
+            keys: keys.iter().map(api_keys::view).collect(),
+            challenges: export::challenges(tx, user.id, EXPORTED)?,
+            reset: password_resets::find(tx, user.id)?,
+            letters: export::letters(tx, user.id, EXPORTED)?,
+            limits: export::limits(tx, user.id)?,
+            attempts: factors::all_attempts(tx, user.id)?,
+            events: audit::page(tx, user.id, None, EXPORTED)?,
+        })
+    })
+    .await
 }
 
 /// Returns a page of the caller's open sessions, newest first.
