@@ -492,16 +492,16 @@ export interface components {
             /** @description The name to sign in by; without `@`, spaces at its ends, control characters and signs that hide or turn the text. */
             name: string;
             /** @description A word about the user. */
-            description?: string;
+            description?: string | null;
             /** @description The password to begin with. 15 is the server's default; where the operator's setting `password_min` is another, that one counts. */
             password: string;
         };
-        /** @description What to change; what is left out stays. */
+        /** @description What to change; what is left out, or null, stays. */
         UpdateUserRequest: {
             /** @description A word about the user. */
-            description?: string;
+            description?: string | null;
             /** @description A new password; as long as that of a new user. */
-            password?: string;
+            password?: string | null;
         };
         /** @description Whether an authenticator that is on is replaced. */
         EnableMfaRequest: {
