@@ -155,6 +155,9 @@ fn begin(
     let edge = Arc::new(Edge::new(app.clone(), contract));
     let courier = courier(app, sandbox)?;
     let server = server(app, sandbox, &edge, listener, threads)?;
+    if let Some(sandbox) = sandbox {
+        sandbox.heard_at(address);
+    }
     let (stop, stopped) = watch::channel(false);
     Ok(Running {
         address,

@@ -8,6 +8,7 @@ use contract_tests::{Answer, PASSWORD, Person, Server, Value, json, tests};
 
 use super::fitting::{changes_nothing, fitting, took};
 use super::held::{Held, without_limits};
+use super::veeam::OTHER_PASSWORD;
 use super::walk::{bodies, call, call_at, credential, fields};
 
 tests! {
@@ -314,6 +315,9 @@ async fn offered(
         if operation.name() == "netevia completeAuthentication" && field == "token" {
             known.remove("code");
             known.insert("mfaToken", json!(holder.pending));
+        }
+        if operation.name() == "identity resetPassword" {
+            known.insert("password", json!(OTHER_PASSWORD));
         }
         known.insert(field, json!(reference));
         let path = holder.path(operation);

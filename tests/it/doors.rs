@@ -104,7 +104,8 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam deleteUser", "no letter outlives its account"),
 ];
 /// More of those operations.
-const QUIET_TOO: [(&str, &str); 10] = [
+const QUIET_TOO: [(&str, &str); 11] = [
+    ("identity forgotPassword", "is a mail itself"),
     ("flashback resendVerification", "is a mail itself"),
     ("flashback preVerifyEmail", "changes nothing"),
     ("flashback login", "as identity login"),
@@ -166,6 +167,7 @@ async fn every_act_that_opens_a_door_is_told() {
         seen: RefCell::default(),
     };
     natively(&told).await;
+    by_accounts(&told).await;
     by_netevia(&told).await;
     by_flashback(&told).await;
     by_veeam(&told).await;
@@ -225,6 +227,46 @@ async fn natively(told: &Told<'_>) {
     let verify = server.verify_disable(&begun.text("mfaToken"), &alice.fresh_code());
     told.by("identity verifyMfaDisable", email, "turned off", verify)
         .await;
+}
+
+/// What people do with their own accounts.
+async fn by_accounts(told: &Told<'_>) {
+    let (server, email) = (told.server, "frank@example.com");
+    let mut frank = server.registered(email).await;
+    let link = server.forgotten(email).await;
+    let reset = server.reset_by_link(&link, OTHER_PASSWORD);
+    told.by("identity resetPassword", email, "was replaced", reset)
+        .await;
+    OTHER_PASSWORD.clone_into(&mut frank.password);
+    frank.sign_in().await;
+    frank.enable_authenticator().await;
+    frank.sign_in().await;
+    let device = Device::new();
+    frank.add_passkey(&device).await;
+    let link = server.forgotten(email).await;
+    let begun = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    let verify = server.verify_reset(&begun.text("mfaToken"), &frank.fresh_code());
+    told.by(
+        "identity verifyPasswordReset",
+        email,
+        "was replaced",
+        verify,
+    )
+    .await;
+    server.clock.advance(3600);
+    let link = server.forgotten(email).await;
+    let begun = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    let token = begun.text("mfaToken");
+    let asked = server.passkey_options(&token).await.is(200);
+    let used = device.get(&asked["publicKey"]).await.expect("an assertion");
+    let verify = server.verify_passkey("password/reset", &token, &used);
+    told.by(
+        "identity verifyPasskeyPasswordReset",
+        email,
+        "was replaced",
+        verify,
+    )
+    .await;
 }
 
 async fn by_netevia(told: &Told<'_>) {

@@ -6,6 +6,8 @@ use contract_tests::contract::{Contract, Operation};
 use contract_tests::waiting::until;
 use contract_tests::{Answer, Call, Device, Person, Server, Value, json, tests};
 
+use super::veeam::OTHER_PASSWORD;
+
 tests! {
     without_its_database_every_operation_is_unavailable,
     a_row_that_makes_no_sense_is_a_fault_of_ours,
@@ -25,6 +27,8 @@ struct World {
     registration: (String, String),
     step_up: String,
     link: String,
+    /// The link of a mail for a new password, and the second step of another one.
+    reset: (String, String),
     passkey: (String, Value),
     app: String,
 }
@@ -44,6 +48,12 @@ impl World {
         let login = alice.begin_sign_in().await;
         let link = server.mail.link_to("alice@example.com").await;
         let step_up = alice.begin_step_up(&json!({})).await.is(200);
+        let forgotten = server.forgotten("alice@example.com").await;
+        let waiting = server.reset_by_link(&forgotten, OTHER_PASSWORD).await;
+        let waiting = waiting.is(200).text("mfaToken");
+        server.forgot("alice@example.com").await.is(202);
+        let mail = server.mail.notice_to("alice@example.com", "A new password");
+        let reset = (mail.await.link().expect("a link"), waiting);
         let begun = server.register("bob@example.com").await.is(202);
         let code = server.mail.code_to("bob@example.com").await;
         let device = Device::new();
@@ -55,6 +65,7 @@ impl World {
         Self {
             step_up: step_up.text("mfaToken"),
             link,
+            reset,
             passkey: (asked.text("passkeyToken"), credential),
             app: alice.factor_id("passkey").await,
             alice,
@@ -74,6 +85,12 @@ impl World {
             "registerUser" => server.register("carol@example.com"),
             "verifyRegistration" => server.prove(&self.registration.0, &self.registration.1),
             "login" => alice.login(),
+            "forgotPassword" => server.forgot("alice@example.com"),
+            "resetPassword" => server.reset_by_link(&self.reset.0, OTHER_PASSWORD),
+            "verifyPasswordReset" => server.verify_reset(&self.reset.1, "123456"),
+            "verifyPasskeyPasswordReset" => {
+                server.verify_passkey("password/reset", &self.reset.1, &self.passkey.1)
+            }
             "validateToken" => alice.post("/identity/validate-token", &json!({})),
             "refreshToken" => server.refresh(&alice.refresh_token),
             "setupMfa" => alice.begin_setup("authenticator"),

@@ -12,12 +12,16 @@ const SETUPS: [&str; 3] = ["setup", "setup of a passkey", "setup of the mailbox"
 /// What waits for further proof in a session.
 const STEP_UPS: [&str; 2] = ["step-up", "step-up by a passkey"];
 
+/// What waits for the second step of a sign-in or of a new password.
+const LOGINS_AND_RESETS: [&str; 3] = [LOGINS[0], LOGINS[1], "reset"];
+
 /// What Netevia's codes can answer.
 const LOGINS_AND_SETUPS: [&str; 5] = [LOGINS[0], LOGINS[1], SETUPS[0], SETUPS[1], SETUPS[2]];
 
 /// Everything that waits for a code.
-const CHALLENGES: [&str; 8] = [
+const CHALLENGES: [&str; 9] = [
     "disable",
+    "reset",
     LOGINS[0],
     LOGINS[1],
     SETUPS[0],
@@ -37,10 +41,15 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
         ("identity validateToken", "token") => &["access"],
         ("identity verifyMfaSetup" | "identity verifyPasskeySetup", "mfaToken")
         | ("veeam acceptMfa" | "veeam acceptMfaV81", "token") => &SETUPS,
+        ("identity verifyPasswordReset" | "identity verifyPasskeyPasswordReset", "mfaToken") => {
+            &["reset"]
+        }
+        ("identity resetPassword", "token") => &["link of reset"],
+        ("identity switchMfaMethod" | "identity getPasskeyOptions", "mfaToken") => {
+            &LOGINS_AND_RESETS
+        }
         (
-            "identity switchMfaMethod"
-            | "identity getPasskeyOptions"
-            | "identity verifyMfaLogin"
+            "identity verifyMfaLogin"
             | "identity verifyPasskeyLogin"
             | "netevia completeAuthentication",
             "mfaToken",

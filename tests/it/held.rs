@@ -6,6 +6,7 @@ use contract_tests::contract::Operation;
 use contract_tests::{Device, Person, Server, json};
 use countersign::config::Settings;
 
+use super::veeam::OTHER_PASSWORD;
 use super::{flashback, veeam};
 
 /// A user with references.
@@ -114,6 +115,10 @@ async fn with_everything(
     let key = json!({ "method": "passkey" });
     let step_up = alice.begin_step_up(&key).await.is(200);
     kinds.insert("step-up by a passkey", step_up.text("mfaToken"));
+    let link = server.forgotten(&alice.email).await;
+    let reset = server.reset_by_link(&link, OTHER_PASSWORD).await.is(200);
+    kinds.insert("reset", reset.text("mfaToken"));
+    kinds.insert("link of reset", server.forgotten(&alice.email).await);
     let login = alice.begin_sign_in().await;
     server.switch(&login, "email").await.is(200);
     kinds.insert("login", login.clone());

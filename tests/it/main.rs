@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod account_reset;
 mod across;
 mod at_once;
 mod bounds;
@@ -83,6 +84,7 @@ mod restoring;
 mod sandbox;
 mod sandbox_apart;
 mod sandbox_errors;
+mod sandbox_fixtures;
 mod schemas;
 mod scripts;
 mod sdk;
@@ -130,6 +132,7 @@ use contract_tests::{Test, process, suite};
 /// Returns all tests. A module that is left out is dead code, which the compiler reports.
 fn all() -> Vec<Test> {
     let modules = [
+        account_reset::tests(),
         across::tests(),
         at_once::tests(),
         bounds::tests(),
@@ -200,6 +203,7 @@ fn all() -> Vec<Test> {
         sandbox::tests(),
         sandbox_apart::tests(),
         sandbox_errors::tests(),
+        sandbox_fixtures::tests(),
         schemas::tests(),
         sdk::tests(),
         secrets::tests(),

@@ -331,10 +331,12 @@ async fn without_its_database_it_does_not_begin_anew() {
     let sandbox = Sandbox::start().await;
     let file = sandbox.inner.place().join("countersign.db");
     Database::Sqlite(file).cut();
-    sandbox
-        .call(Method::POST, "/sandbox/reset")
-        .await
-        .refused(503, "SERVICE_UNAVAILABLE");
+    for path in ["/sandbox/reset", "/sandbox/fixtures/getCurrentUser"] {
+        sandbox
+            .call(Method::POST, path)
+            .await
+            .refused(503, "SERVICE_UNAVAILABLE");
+    }
 }
 
 async fn the_sdk_reads_codes_and_moves_the_clock() {

@@ -145,6 +145,10 @@ async fn credentials_open_only_what_takes_their_kind() {
     }
     server.refresh(&kinds["refresh"]).await.is(200);
     server
+        .verify_reset(&kinds["reset"], "000000")
+        .await
+        .refused(400, "INVALID_MFA_CODE");
+    server
         .prove(&kinds["registration"], "000000")
         .await
         .refused(400, "INVALID_REGISTRATION_CODE");

@@ -7,6 +7,7 @@
     reason = "this crate serves tests alone, and a test fails by panicking"
 )]
 
+pub mod account;
 pub mod browser;
 pub mod call;
 pub mod contract;

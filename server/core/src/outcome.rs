@@ -137,6 +137,28 @@ pub struct MfaRequired {
     pub person: Person,
 }
 
+/// What the proof of the mailbox leads to, if a password was forgotten.
+#[derive(Debug)]
+pub enum Resetting {
+    /// The password is changed, since sign-in asks for no second factor.
+    Done,
+    /// A challenge for a second factor.
+    Challenge(ResetChallenge),
+}
+
+/// A new password that waits for a second factor.
+#[derive(Debug)]
+pub struct ResetChallenge {
+    /// The token to send with the code.
+    pub mfa_token: Secret<String>,
+    /// The method that the challenge waits for.
+    pub method: FactorKind,
+    /// All methods that sign-in accepts. One of them is enough.
+    pub methods: Vec<FactorKind>,
+    /// Whether a code should have been sent, but a limit forbids it for now.
+    pub unsent: bool,
+}
+
 /// A set-up that waits for its proof.
 #[derive(Debug)]
 pub struct SetupBegun {

@@ -98,6 +98,10 @@ const fn template(message: &Message) -> &'static str {
         Message::RecoveryCodesMade => include_str!("templates/recovery_codes_made.txt"),
         Message::RecoveryCodeUsed { .. } => include_str!("templates/recovery_code_used.txt"),
         Message::PasswordSet => include_str!("templates/password_set.txt"),
+        Message::PasswordReset => include_str!("templates/password_reset.txt"),
+        Message::ResetCode { .. } => include_str!("templates/reset_code.txt"),
+        Message::ResetUnknown => include_str!("templates/reset_unknown.txt"),
+        Message::ResetStepCode { .. } => include_str!("templates/reset_step_code.txt"),
         Message::PasskeyRolledBack => include_str!("templates/passkey_rolled_back.txt"),
         Message::ApiKeyMade { .. } => include_str!("templates/api_key_made.txt"),
         Message::ApiKeyDeleted { .. } => include_str!("templates/api_key_deleted.txt"),
@@ -120,6 +124,8 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::LoginCode { code, minutes, .. }
         | Message::DisableCode { code, minutes, .. }
         | Message::StepUpCode { code, minutes, .. }
+        | Message::ResetCode { code, minutes, .. }
+        | Message::ResetStepCode { code, minutes, .. }
         | Message::ActionCode { code, minutes, .. } => (code, *minutes),
         Message::RegistrationLink { minutes, .. } => ("", *minutes),
         Message::AlreadyRegistered
@@ -138,6 +144,8 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::RecoveryCodeUsed { .. }
         | Message::PasskeyRolledBack
         | Message::PasswordSet
+        | Message::PasswordReset
+        | Message::ResetUnknown
         | Message::ApiKeyMade { .. }
         | Message::ApiKeyDeleted { .. }
         | Message::UserAdded { .. }
@@ -169,6 +177,11 @@ fn link(message: &Message) -> String {
             link: Some(link),
             link_minutes,
             ..
+        }
+        | Message::ResetStepCode {
+            link: Some(link),
+            link_minutes,
+            ..
         } => {
             let works = match link_minutes {
                 // A letter written by an older server does not say how long.
@@ -177,7 +190,7 @@ fn link(message: &Message) -> String {
             };
             format!("Or open this link on the device that asks for the code.{works}\n\n{link}\n\n")
         }
-        Message::RegistrationLink { link, .. } => link.clone(),
+        Message::RegistrationLink { link, .. } | Message::ResetCode { link, .. } => link.clone(),
         _without_link => String::new(),
     }
 }
@@ -365,6 +378,19 @@ mod tests {
                 link: LINK().unwrap_or_default(),
                 minutes: 1440,
             },
+            Message::ResetCode {
+                code: code().0,
+                minutes: 10,
+                link: LINK().unwrap_or_default(),
+            },
+            Message::ResetStepCode {
+                code: code().0,
+                minutes: 10,
+                link: LINK(),
+                link_minutes: 15,
+            },
+            Message::ResetUnknown,
+            Message::PasswordReset,
             Message::Digest,
         ]);
         messages

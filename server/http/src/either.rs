@@ -9,13 +9,19 @@ use utoipa::openapi::{OpenApi, RefOr, Schema};
 ///
 /// A missing component is not added. The drift check then reports it.
 pub fn require_either(document: &mut OpenApi, component: &str, fields: &[&str]) {
+    let ways: Vec<&[&str]> = fields.iter().map(std::slice::from_ref).collect();
+    require_one_of(document, component, &ways);
+}
+
+/// States that a component requires the fields of one of these lists, as [`require_either`] does.
+pub fn require_one_of(document: &mut OpenApi, component: &str, ways: &[&[&str]]) {
     let schemas = &mut document.components.get_or_insert_default().schemas;
     let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(component) else {
         return;
     };
-    let choices: Vec<_> = fields
+    let choices: Vec<_> = ways
         .iter()
-        .map(|field| json!({ "required": [field] }))
+        .map(|fields| json!({ "required": fields }))
         .collect();
     let extensions = object.extensions.get_or_insert_with(Extensions::default);
     extensions.insert("anyOf".to_owned(), choices.into());

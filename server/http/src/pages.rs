@@ -18,17 +18,28 @@ pub const MAGIC_LINK: &str = "/magic-link";
 /// The page that proves the address of a new account.
 pub const VERIFY_EMAIL: &str = "/verify-email";
 
+/// The page that takes a new password in place of a forgotten one.
+pub const RESET_PASSWORD: &str = "/reset-password";
+
 const SCRIPT: &str = "/pages/link.js";
 const STYLE: &str = "/pages/page.css";
 const ICON: &str = "/pages/icon.svg";
 
 /// Tells whether a path belongs to the pages.
 pub fn is_page(path: &str) -> bool {
-    [MAGIC_LINK, VERIFY_EMAIL, SCRIPT, STYLE, ICON].contains(&path)
+    [
+        MAGIC_LINK,
+        VERIFY_EMAIL,
+        RESET_PASSWORD,
+        SCRIPT,
+        STYLE,
+        ICON,
+    ]
+    .contains(&path)
 }
 
 /// Returns the pages, in the name of this service, and the files that they load.
-pub fn files(settings: &Settings) -> [File; 5] {
+pub fn files(settings: &Settings) -> [File; 6] {
     let fixed = |path: &str, media: &str, text: &'static str| {
         File::new(path, media, Bytes::from_static(text.as_bytes()))
     };
@@ -38,6 +49,11 @@ pub fn files(settings: &Settings) -> [File; 5] {
             settings,
             VERIFY_EMAIL,
             include_str!("pages/verify_email.html"),
+        ),
+        page(
+            settings,
+            RESET_PASSWORD,
+            include_str!("pages/reset_password.html"),
         ),
         fixed(
             SCRIPT,

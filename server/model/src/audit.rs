@@ -111,6 +111,12 @@ events! {
     EpochBegun "epoch_begun";
     /// A session gave too many wrong answers in a row, and was ended.
     SessionGuessed "session_guessed";
+    /// Somebody asked for a new password.
+    PasswordResetBegun "password_reset_begun";
+    /// The code for a new password was wrong.
+    PasswordResetCodeWrong "password_reset_code_wrong";
+    /// A forgotten password was replaced.
+    PasswordReset "password_reset";
 }
 
 /// A row of the audit trail.

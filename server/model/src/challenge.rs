@@ -49,7 +49,7 @@ pub struct Challenge {
     /// The state of a WebAuthn ceremony, as JSON. It is used once.
     pub ceremony: Option<String>,
     /// The act to confirm, for [`Purpose::Action`]; for [`Purpose::Setup`], a mark if the factor replaces
-    /// others.
+    /// others; for [`Purpose::PasswordReset`], the hash of the new password.
     pub action: Option<String>,
     /// The network address that asked for it, as text. The link's page shows it.
     pub source: Option<String>,

@@ -129,6 +129,8 @@ ids! {
     CeremonyRow CeremonyId;
     /// The id of an organisation.
     OrganisationRow OrganisationId;
+    /// The id of a mail for a new password.
+    ResetRow ResetId;
     /// The id of a notice in the queue.
     NoticeRow NoticeId;
 }

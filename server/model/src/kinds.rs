@@ -145,6 +145,8 @@ words! {
         StepUp = "step_up",
         /// Confirms an act that the client names, such as Netevia's `shortMessageType`.
         Action = "action",
+        /// Is the second step before a forgotten password is replaced.
+        PasswordReset = "password_reset",
     }
 
     /// What a user may do beyond their own account.

@@ -27,7 +27,7 @@ pub mod user;
 pub use fault::{Error, Fault, Result};
 pub use ids::{
     ApiKeyId, AuditId, CeremonyId, ChallengeId, CodeSetId, FactorId, NoticeId, OrganisationId,
-    RefreshId, SessionId, UserId,
+    RefreshId, ResetId, SessionId, UserId,
 };
 pub use refusal::Refusal;
 pub use secret::Secret;

@@ -139,6 +139,30 @@ pub enum Message {
     PasskeyRolledBack,
     /// The password was changed.
     PasswordSet,
+    /// The code and the link for a new password.
+    ResetCode {
+        /// The code.
+        code: String,
+        /// Minutes until the code and the link expire.
+        minutes: u32,
+        /// The link.
+        link: String,
+    },
+    /// Somebody asked for a new password of an address that has no account.
+    ResetUnknown,
+    /// The code that is the second step before a new password, and the link.
+    ResetStepCode {
+        /// The code.
+        code: String,
+        /// Minutes until the code expires.
+        minutes: u32,
+        /// The link, if one goes with the code.
+        link: Option<String>,
+        /// Minutes until the link expires.
+        link_minutes: u32,
+    },
+    /// A forgotten password was replaced.
+    PasswordReset,
     /// An API key was made in the user's name.
     ApiKeyMade {
         /// The name its maker gave it.
@@ -179,9 +203,9 @@ impl Message {
         self.row().0
     }
 
-    /// Whether a person is waiting for it in front of a screen. [`Message::AlreadyRegistered`] counts too: it
-    /// takes the place of a registration's code, and a later delivery would show that the address has an
-    /// account.
+    /// Whether a person is waiting for it in front of a screen. [`Message::AlreadyRegistered`] and
+    /// [`Message::ResetUnknown`] count too: each takes the place of a code, and a later delivery would show
+    /// whether the address has an account.
     pub const fn is_waited_for(&self) -> bool {
         match self {
             Self::RegistrationCode { .. }
@@ -191,7 +215,10 @@ impl Message {
             | Self::LoginCode { .. }
             | Self::DisableCode { .. }
             | Self::StepUpCode { .. }
-            | Self::ActionCode { .. } => true,
+            | Self::ActionCode { .. }
+            | Self::ResetCode { .. }
+            | Self::ResetUnknown
+            | Self::ResetStepCode { .. } => true,
             Self::FactorEnabled { .. }
             | Self::FactorDisabled { .. }
             | Self::FactorPaused { .. }
@@ -207,6 +234,7 @@ impl Message {
             | Self::RecoveryCodeUsed { .. }
             | Self::PasskeyRolledBack
             | Self::PasswordSet
+            | Self::PasswordReset
             | Self::ApiKeyMade { .. }
             | Self::ApiKeyDeleted { .. }
             | Self::UserAdded { .. }
@@ -247,6 +275,10 @@ impl Message {
             Self::EnforcementChanged { .. } => (26, "enforcement_changed"),
             Self::Joined { .. } => (27, "joined"),
             Self::SessionGuessed { .. } => (28, "session_guessed"),
+            Self::ResetCode { .. } => (29, "reset_code"),
+            Self::ResetUnknown => (30, "reset_unknown"),
+            Self::ResetStepCode { .. } => (31, "reset_step_code"),
+            Self::PasswordReset => (32, "password_reset"),
         }
     }
 }

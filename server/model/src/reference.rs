@@ -28,6 +28,8 @@ pub enum ReferenceKind {
     RegistrationLink,
     /// A passkey sign-in that named no user.
     Ceremony,
+    /// The link in the mail for a new password.
+    PasswordReset,
 }
 
 impl ReferenceKind {
@@ -39,6 +41,7 @@ impl ReferenceKind {
             Self::MagicLink => "ml_",
             Self::RegistrationLink => "rl_",
             Self::Ceremony => "pk_",
+            Self::PasswordReset => "pr_",
         }
     }
 }

@@ -198,6 +198,15 @@ refusals! {
         /// Tries left for this registration.
         attempts_remaining: u32
     } "INVALID_REGISTRATION_CODE" Invalid "The code is not correct. Check the latest e-mail and try again.";
+    /// The link or the code for a new password is unknown, used, or replaced by a newer one.
+    ResetTokenInvalid "RESET_TOKEN_INVALID" Invalid "This link or code is not valid or was already used. Please ask for a new mail.";
+    /// The link or the code for a new password has expired.
+    ResetTokenExpired "RESET_TOKEN_EXPIRED" Invalid "This link or code has expired. Please ask for a new mail.";
+    /// The code for a new password is wrong.
+    InvalidResetCode {
+        /// Tries left for the code of this mail.
+        attempts_remaining: u32
+    } "INVALID_RESET_CODE" Invalid "The code is not correct. Check the latest e-mail and try again.";
     /// The address is unknown or the password is wrong: one answer for both (ASVS 6.3.8).
     InvalidCredentials "INVALID_CREDENTIALS" Unauthenticated "The e-mail address or the password is not correct. Please check both and try again.";
     /// The token is missing, forged or of another kind, or its session has ended.
@@ -285,6 +294,11 @@ refusals! {
         /// Seconds until a new registration can be started.
         retry_after: u32
     } "TOO_MANY_REGISTRATION_ATTEMPTS" TooMany "Too many wrong codes. Wait for the time given in retryAfter and register again.";
+    /// All tries of the code for a new password are used, or too many wrong ones came for this address.
+    TooManyResetAttempts {
+        /// Seconds until another code can be judged.
+        retry_after: u32
+    } "TOO_MANY_RESET_ATTEMPTS" TooMany "Too many wrong codes. Open the link in the e-mail, or wait for the time given in retryAfter and ask for a new mail.";
     /// The network or the account made too many calls of a kind that is limited.
     TooManyRequests {
         /// Seconds until the next call is accepted.

@@ -326,6 +326,22 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use super::IdSql;
+    /// Mails for a new password.
+    password_resets (user_id) {
+        user_id -> IdSql,
+        id -> IdSql,
+        secret_hash -> Binary,
+        code_hash -> Binary,
+        attempts -> Integer,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        consumed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
     /// Organisations, as far as they demand a second factor of their members.
     organisations (id) {
         id -> IdSql,

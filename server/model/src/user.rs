@@ -10,7 +10,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::ids::{OrganisationId, UserId};
+use crate::ids::{OrganisationId, ResetId, UserId};
 use crate::kinds::{OrganisationRole, Role};
 use crate::refusal::Refusal;
 use crate::schema;
@@ -149,6 +149,51 @@ impl Registration {
         // A beginning in the future means that the clock has gone back. That must not lengthen a life.
         match self.expires_at <= now || self.created_at.is_to_come(now) {
             true => Err(Refusal::RegistrationTokenExpired),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A mail for a new password: its link and its code, of which one may be used, once. An account has one; a
+/// newer mail takes the place of an older one.
+#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = schema::password_resets, primary_key(user_id))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct PasswordReset {
+    /// The user; for an unknown address, an id made from its keyed hash.
+    pub user_id: UserId,
+    /// The id of this mail. The one before had another.
+    pub id: ResetId,
+    /// SHA-256 of the secret in the link.
+    pub secret_hash: Vec<u8>,
+    /// Keyed hash of the code. For an unknown address it is random, so that no code is right.
+    pub code_hash: Vec<u8>,
+    /// Tries of the code so far.
+    pub attempts: i32,
+    /// When it was mailed.
+    pub created_at: Time,
+    /// When link and code expire.
+    pub expires_at: Time,
+    /// When it was used, or ended early.
+    pub consumed_at: Option<Time>,
+}
+
+impl PasswordReset {
+    /// Checks that its link or its code may still be used.
+    ///
+    /// # Errors
+    /// Refuses a used one and an expired one, each with its own reason.
+    pub fn judge(&self, now: Time) -> Result<(), Refusal> {
+        if let Some(at) = self.consumed_at {
+            // It was ended because it had expired. It stays expired even if the clock goes back.
+            return Err(match at >= self.expires_at {
+                true => Refusal::ResetTokenExpired,
+                false => Refusal::ResetTokenInvalid,
+            });
+        }
+        // A beginning in the future means that the clock has gone back. That must not lengthen a life.
+        match self.expires_at <= now || self.created_at.is_to_come(now) {
+            true => Err(Refusal::ResetTokenExpired),
             false => Ok(()),
         }
     }

@@ -1,7 +1,9 @@
 //! The sandbox: the same server, with people in it, a clock that can be moved, and messages that can be read as data.
 
 use std::fs;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Context;
 use data_encoding::BASE64URL_NOPAD;
@@ -14,16 +16,18 @@ use crate::config::Settings;
 use crate::courier::Messages;
 use crate::model::source::Source;
 use crate::model::user::PasswordHash;
-use crate::model::{Error, Result, Secret, Time};
+use crate::model::{Error, Fault, Result, Secret, Time};
 use crate::store::sandbox::clear;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use catalogue::Catalogue;
 use forced::Waiting;
+use reqwest::Client;
 
 pub mod api;
 pub mod catalogue;
 pub mod codes;
 mod device;
+pub mod fixtures;
 pub mod forced;
 mod make;
 mod people;
@@ -66,6 +70,10 @@ struct Inner {
     maker: make::Maker,
     catalogue: Catalogue,
     forced: Waiting,
+    /// How many people and addresses were made for fixtures.
+    made: AtomicU64,
+    address: OnceLock<SocketAddr>,
+    http: OnceLock<Client>,
     /// What its own calls carry, for which no error is forced.
     inner: String,
     /// Everything it has on a disk; gone with it.
@@ -108,6 +116,9 @@ impl Sandbox {
             maker: make::Maker::new(hash),
             catalogue,
             forced: Waiting::default(),
+            made: AtomicU64::new(0),
+            address: OnceLock::new(),
+            http: OnceLock::new(),
             inner: BASE64URL_NOPAD.encode(Chance::system().secret().expose()),
             app,
             seed,
@@ -129,6 +140,7 @@ impl Sandbox {
         self.0.clock.reset();
         self.0.device.clear();
         self.0.forced.clear();
+        self.0.made.store(0, Ordering::Relaxed);
         self.0.app.ctx().write(clear).await?;
         // After that: the courier may have been sending.
         self.0.messages.clear();
@@ -170,6 +182,42 @@ impl Sandbox {
     /// The errors that calls are to be answered with.
     pub fn forced(&self) -> &Waiting {
         &self.0.forced
+    }
+
+    /// Notes where it is listened for, which is known once it serves.
+    pub fn heard_at(&self, address: SocketAddr) {
+        // The first one stays: nobody serves it twice.
+        let _again = self.0.address.set(address);
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.0.address.get().copied()
+    }
+
+    /// What it calls itself with.
+    fn http(&self) -> Result<&Client> {
+        if let Some(http) = self.0.http.get() {
+            return Ok(http);
+        }
+        let http = Client::builder().no_proxy().build().map_err(Fault::bug)?;
+        Ok(self.0.http.get_or_init(|| http))
+    }
+
+    /// What its own calls carry.
+    fn inner(&self) -> &str {
+        &self.0.inner
+    }
+
+    /// The next number for somebody who is made for a fixture.
+    fn next(&self) -> u64 {
+        self.0.made.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The page on which the virtual device's passkeys are used.
+    pub fn page(&self) -> String {
+        let settings = &self.0.app.ctx().settings;
+        let pages = settings.passkey_pages();
+        pages.into_iter().next().unwrap_or_default()
     }
 
     /// Whether a call is one of the sandbox's own.

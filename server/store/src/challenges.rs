@@ -236,8 +236,8 @@ pub fn switch(tx: &mut Tx, before: &Challenge, kind: FactorKind) -> Result<bool>
 }
 
 /// Voids the links of a user's other challenges of the same group: sign-ins have one live link
-/// together, and so has each session. A challenge in a session therefore voids no link of a
-/// sign-in.
+/// together, and so have new passwords, and each session. A challenge in a session therefore voids
+/// no link of a sign-in.
 pub fn drop_other_links(tx: &mut Tx, new: &Challenge) -> Result<()> {
     let none: Option<Vec<u8>> = None;
     let others = challenges::table
@@ -245,11 +245,21 @@ pub fn drop_other_links(tx: &mut Tx, new: &Challenge) -> Result<()> {
         .filter(challenges::id.ne(new.id))
         .filter(challenges::consumed_at.is_null())
         .filter(challenges::link_hash.is_not_null());
+    let resets = Purpose::PasswordReset;
     match new.session_id {
+        None if new.purpose == resets => run_kept!(
+            tx,
+            diesel::update(others.filter(challenges::purpose.eq(resets)))
+                .set(challenges::link_hash.eq(none))
+        )?,
         None => run_kept!(
             tx,
-            diesel::update(others.filter(challenges::session_id.is_null()))
-                .set(challenges::link_hash.eq(none))
+            diesel::update(
+                others
+                    .filter(challenges::session_id.is_null())
+                    .filter(challenges::purpose.ne(resets)),
+            )
+            .set(challenges::link_hash.eq(none))
         )?,
         Some(session) => run_kept!(
             tx,

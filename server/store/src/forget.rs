@@ -24,7 +24,8 @@ pub struct Times {
     pub now: Time,
     /// For counters of wrong passwords: they were idle since before.
     pub idle: Time,
-    /// For challenges, registrations, notices and code sets: they ended before.
+    /// For challenges, registrations, mails for a new password, notices and code sets: they ended
+    /// before.
     pub ended: Time,
     /// For sessions and API keys: they expired before.
     pub sessions: Time,
@@ -53,7 +54,7 @@ const USER_AND_ID: &[(&str, Column)] = &[("user_id", Column::Id), ("id", Column:
 
 /// All tables. A table whose rows belong to a session or a set comes after it: its rows are over
 /// once their parent is gone.
-const GROUNDS: [Ground; 13] = [
+const GROUNDS: [Ground; 14] = [
     Ground {
         table: "limits",
         key: &[("subject", Column::Bytes), ("name", Column::Text)],
@@ -89,6 +90,12 @@ const GROUNDS: [Ground; 13] = [
     },
     Ground {
         table: "registrations",
+        key: &[("user_id", Column::Id)],
+        over: "expires_at < {}",
+        time: |times| times.ended,
+    },
+    Ground {
+        table: "password_resets",
         key: &[("user_id", Column::Id)],
         over: "expires_at < {}",
         time: |times| times.ended,

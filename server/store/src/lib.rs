@@ -24,6 +24,7 @@ mod migrate;
 pub mod notices;
 pub mod organisations;
 pub mod passkeys;
+pub mod password_resets;
 mod postgres;
 pub mod registrations;
 pub mod sandbox;

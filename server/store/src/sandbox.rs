@@ -1,10 +1,13 @@
 //! What the sandbox does to its own database and nobody else may: go back to the beginning.
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 
 use super::Tx;
+use super::cached::run_kept;
 use super::conn::Conn;
-use countersign_model::Result;
+use crate::schema::challenges;
+use countersign_model::{Result, Time, UserId};
 
 /// Everything but what the database knows of itself and of its keys.
 const TABLES: [&str; 20] = [
@@ -45,4 +48,21 @@ pub fn clear(tx: &mut Tx) -> Result<()> {
         forget.push_str("; DELETE FROM sqlite_sequence WHERE name = 'user_numbers'");
     }
     Ok(tx.conn.batch_execute(&forget)?)
+}
+
+/// Has what was sent for a user's challenges count as sent at `then`, so that nothing has to be waited for.
+///
+/// # Errors
+/// A fault when the database does not answer.
+pub fn sent_at(tx: &mut Tx, user: UserId, then: Time) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(
+            challenges::table
+                .filter(challenges::user_id.eq(user))
+                .filter(challenges::last_sent_at.is_not_null()),
+        )
+        .set(challenges::last_sent_at.eq(then))
+    )?;
+    Ok(())
 }

@@ -10,8 +10,8 @@ use crate::model::user::{PasswordHash, User};
 use crate::model::{Result, Time, UserId};
 use crate::schema::{
     addresses, api_keys, challenges, code_sets, credentials, factor_attempts, factors, notices,
-    organisations, recovery_codes, refresh_tokens, registrations, sessions, user_limits,
-    user_numbers, users,
+    organisations, password_resets, recovery_codes, refresh_tokens, registrations, sessions,
+    user_limits, user_numbers, users,
 };
 
 /// Returns the user with this id.
@@ -28,15 +28,19 @@ pub fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
 
 /// Returns the user who has proved this address.
 pub fn by_address(tx: &mut Tx, address: &str) -> Result<Option<User>> {
-    let id: Option<UserId> = on!(tx, |conn| addresses::table
-        .find(address)
-        .select(addresses::user_id)
-        .get_result(conn))
-    .optional()?;
-    match id {
+    match id_of(tx, address)? {
         Some(id) => find(tx, id),
         None => Ok(None),
     }
+}
+
+/// Returns the id of the user who has proved this address.
+pub fn id_of(tx: &mut Tx, address: &str) -> Result<Option<UserId>> {
+    Ok(on!(tx, |conn| addresses::table
+        .find(address)
+        .select(addresses::user_id)
+        .get_result(conn))
+    .optional()?)
 }
 
 /// Returns the user with this number.
@@ -249,6 +253,7 @@ pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
         factor_attempts,
         factors,
         notices,
+        password_resets,
         recovery_codes,
         refresh_tokens,
         registrations,

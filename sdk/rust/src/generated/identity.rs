@@ -101,6 +101,27 @@ pub mod types {
             self
         }
     }
+    ///The same for every address, known or not.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ForgotPasswordAnswer {
+        ///One sentence for the user.
+        pub message: String,
+    }
+    ///Whose password was forgotten.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ForgotPasswordRequest {
+        ///The address of the account.
+        pub email: String,
+    }
+    impl ForgotPasswordRequest {
+        ///With all it has.
+        #[must_use]
+        pub fn new(email: impl Into<String>) -> Self {
+            Self { email: email.into() }
+        }
+    }
     ///The account of the bearer, and the session the bearer belongs to.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -771,11 +792,11 @@ pub mod types {
             map.end()
         }
     }
-    ///The other method by which to finish this sign-in.
+    ///The other method by which to finish this sign-in, or this new password.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaSwitchMethodRequest {
-        ///The `mfaToken` of the sign-in.
+        ///The `mfaToken` of the sign-in or of the new password.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
         pub method: MfaMethod,
@@ -972,6 +993,66 @@ pub mod types {
             }
         }
     }
+    ///The password is changed once this challenge is answered.
+    #[derive(Clone, Debug, Deserialize)]
+    #[non_exhaustive]
+    pub struct PasswordResetChallengeResponse {
+        ///One sentence for the user: where to find the code.
+        pub message: String,
+        ///The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user.
+        #[serde(rename = "mfaToken")]
+        pub mfa_token: crate::Secret,
+        pub method: MfaMethod,
+        ///All methods the user may switch to, the current one included.
+        #[serde(rename = "mfaMethods")]
+        pub mfa_methods: Vec<MfaMethod>,
+    }
+    impl Serialize for PasswordResetChallengeResponse {
+        fn serialize<S: serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap;
+            let mut map = serializer.serialize_map(None)?;
+            map.serialize_entry("status", "mfa_required")?;
+            map.serialize_entry("message", &self.message)?;
+            map.serialize_entry("mfaToken", &self.mfa_token)?;
+            map.serialize_entry("method", &self.method)?;
+            map.serialize_entry("mfaMethods", &self.mfa_methods)?;
+            map.end()
+        }
+    }
+    ///The new password counts from now on, and all sessions of the account have ended.
+    #[derive(Clone, Debug, Deserialize)]
+    #[non_exhaustive]
+    pub struct PasswordResetResponse {
+        ///One sentence for the user.
+        pub message: String,
+        ///How many recovery codes are left; sent only when one was just spent.
+        #[serde(
+            rename = "recoveryCodesRemaining",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub recovery_codes_remaining: Option<u32>,
+    }
+    impl Serialize for PasswordResetResponse {
+        fn serialize<S: serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap;
+            let mut map = serializer.serialize_map(None)?;
+            map.serialize_entry("status", "password_changed")?;
+            map.serialize_entry("message", &self.message)?;
+            if self.recovery_codes_remaining.is_some() {
+                map.serialize_entry(
+                    "recoveryCodesRemaining",
+                    &self.recovery_codes_remaining,
+                )?;
+            }
+            map.end()
+        }
+    }
     ///One entry for each part: `ok`, or one word for what is wrong.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -1141,6 +1222,118 @@ pub mod types {
         #[must_use]
         pub fn new(name: impl Into<String>) -> Self {
             Self { name: name.into() }
+        }
+    }
+    ///The password is changed, or a challenge: `status` tells which.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ResetPasswordAnswer {
+        ///`status` is `password_changed`.
+        PasswordChanged(PasswordResetResponse),
+        ///`status` is `mfa_required`.
+        MfaRequired(PasswordResetChallengeResponse),
+    }
+    impl From<PasswordResetResponse> for ResetPasswordAnswer {
+        fn from(value: PasswordResetResponse) -> Self {
+            Self::PasswordChanged(value)
+        }
+    }
+    impl From<PasswordResetChallengeResponse> for ResetPasswordAnswer {
+        fn from(value: PasswordResetChallengeResponse) -> Self {
+            Self::MfaRequired(value)
+        }
+    }
+    impl Serialize for ResetPasswordAnswer {
+        fn serialize<S: serde::Serializer>(
+            &self,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match self {
+                Self::PasswordChanged(value) => value.serialize(serializer),
+                Self::MfaRequired(value) => value.serialize(serializer),
+            }
+        }
+    }
+    impl<'de> Deserialize<'de> for ResetPasswordAnswer {
+        fn deserialize<D: serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Self, D::Error> {
+            let value = serde_json::Value::deserialize(deserializer)?;
+            let read = match value["status"].as_str() {
+                Some("password_changed") => {
+                    serde_json::from_value(value).map(Self::PasswordChanged)
+                }
+                Some("mfa_required") => {
+                    serde_json::from_value(value).map(Self::MfaRequired)
+                }
+                Some(_) => {
+                    return Err(
+                        serde::de::Error::custom(
+                            "`status` has a value that is not known",
+                        ),
+                    );
+                }
+                None => {
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::MfaRequired(read));
+                    }
+                    if let Ok(read) = serde_json::from_value(value.clone()) {
+                        return Ok(Self::PasswordChanged(read));
+                    }
+                    return Err(
+                        serde::de::Error::custom(
+                            "`status` has a value that is not known",
+                        ),
+                    );
+                }
+            };
+            read.map_err(serde::de::Error::custom)
+        }
+    }
+    ///The new password, with what came by mail: `token`, or `email` and `code`. Where `token` is sent, the other two are not looked at.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ResetPasswordRequest {
+        ///The new password, by the rules of RegisterRequest.
+        pub password: crate::Secret,
+        ///The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub code: Option<crate::Secret>,
+        ///The address that the code was asked for with.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub email: Option<String>,
+        ///The token of the mailed link: what follows its `#`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub token: Option<crate::Secret>,
+    }
+    impl ResetPasswordRequest {
+        ///With what is always needed; setters add the rest.
+        #[must_use]
+        pub fn new(password: impl Into<crate::Secret>) -> Self {
+            Self {
+                password: password.into(),
+                code: Default::default(),
+                email: Default::default(),
+                token: Default::default(),
+            }
+        }
+        ///The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        #[must_use]
+        pub fn code(mut self, code: impl Into<crate::Secret>) -> Self {
+            self.code = Some(code.into());
+            self
+        }
+        ///The address that the code was asked for with.
+        #[must_use]
+        pub fn email(mut self, email: impl Into<String>) -> Self {
+            self.email = Some(email.into());
+            self
+        }
+        ///The token of the mailed link: what follows its `#`.
+        #[must_use]
+        pub fn token(mut self, token: impl Into<crate::Secret>) -> Self {
+            self.token = Some(token.into());
+            self
         }
     }
     ///How and when this session was signed in. A refresh changes none of it.
@@ -1753,6 +1946,8 @@ pub mod types {
         StepUp,
         /// `action`
         Action,
+        /// `password_reset`
+        PasswordReset,
         /// A value that was not known when this SDK was made.
         Other(String),
     }
@@ -1765,6 +1960,7 @@ pub mod types {
                 Self::Disable => "disable",
                 Self::StepUp => "step_up",
                 Self::Action => "action",
+                Self::PasswordReset => "password_reset",
                 Self::Other(value) => value,
             }
         }
@@ -1777,6 +1973,7 @@ pub mod types {
                 "disable" => Self::Disable,
                 "step_up" => Self::StepUp,
                 "action" => Self::Action,
+                "password_reset" => Self::PasswordReset,
                 other => Self::Other(other.to_string()),
             }
         }
@@ -3261,6 +3458,160 @@ pub mod types {
         MfaMethodNotEnabled TokenInvalid TokenExpired MfaEnforced FactorNotFound
         RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyPasswordAttempts
         TooManyMfaEmails TooManyMfaSms TooManyRequests Internal ServiceUnavailable
+    }
+    ///Why `forgot_password` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ForgotPasswordError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_REQUESTS`: The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
+        #[non_exhaustive]
+        TooManyRequests {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ForgotPasswordError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_REQUESTS" => {
+                        Self::TooManyRequests {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ForgotPasswordError : Validation RequestTimeout PayloadTooLarge
+        UnsupportedMediaType TooManyRequests Internal ServiceUnavailable
     }
     ///Why `generate_recovery_codes` did not do it.
     #[derive(Clone, Debug)]
@@ -5767,6 +6118,215 @@ pub mod types {
         ResendOnlyForEmail UserNotFound RequestTimeout PayloadTooLarge
         UnsupportedMediaType ResendCooldown MaxResendLimit TooManyMfaEmails TooManyMfaSms
         TooManyRequests TooManyMfaAttempts Internal ServiceUnavailable
+    }
+    ///Why `reset_password` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ResetPasswordError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `RESET_TOKEN_INVALID`: The link or the code works no more: it was used, or a newer mail took its place, or there never was one. Ask for a new mail with `POST /identity/password/forgot`.
+        #[non_exhaustive]
+        ResetTokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `RESET_TOKEN_EXPIRED`: The link or the code was good but is too old. Ask for a new mail with `POST /identity/password/forgot`.
+        #[non_exhaustive]
+        ResetTokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `INVALID_RESET_CODE`: The code is not the one of the newest mail to this address. One try is spent: `attemptsRemaining` says how many are left. The link of the mail works in any case.
+        #[non_exhaustive]
+        InvalidResetCode {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///How many more codes this mail takes. 0 means that only its link works.
+            attempts_remaining: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_RESET_ATTEMPTS`: The tries of the mailed code are used up (5 by default), or too many wrong ones were sent for this address (50 in 30 days by default). A right code is refused as well; the link of the mail works.
+        #[non_exhaustive]
+        TooManyResetAttempts {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds until another code makes sense; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ResetPasswordError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "RESET_TOKEN_INVALID" => {
+                        Self::ResetTokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "RESET_TOKEN_EXPIRED" => {
+                        Self::ResetTokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INVALID_RESET_CODE" => {
+                        Self::InvalidResetCode {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            attempts_remaining: failure.field("attemptsRemaining")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_RESET_ATTEMPTS" => {
+                        Self::TooManyResetAttempts {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ResetPasswordError : Validation ResetTokenInvalid ResetTokenExpired
+        InvalidResetCode RequestTimeout PayloadTooLarge UnsupportedMediaType
+        TooManyResetAttempts Internal ServiceUnavailable
     }
     ///Why `set_primary_mfa_method` did not do it.
     #[derive(Clone, Debug)]
@@ -8322,6 +8882,284 @@ pub mod types {
         RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyMfaAttempts Internal
         ServiceUnavailable
     }
+    ///Why `verify_passkey_password_reset` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum VerifyPasskeyPasswordResetError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        #[non_exhaustive]
+        MfaTokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        #[non_exhaustive]
+        MfaTokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        #[non_exhaustive]
+        MfaWrongPurpose {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `PASSKEY_REFUSED`: The credential does not verify: made for other options, by another site, by a passkey that the account does not have or that was copied, or without the user verification it needs. One try is spent, and the options with it: ask for new ones with the same `mfaToken`, or begin again where that is not offered.
+        #[non_exhaustive]
+        PasskeyRefused {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///How many more tries this challenge takes. 0 means that it is over: start again.
+            attempts_remaining: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        #[non_exhaustive]
+        MfaMethodNotEnabled {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        #[non_exhaustive]
+        MfaMethodLocked {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        #[non_exhaustive]
+        UserNotFound {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        #[non_exhaustive]
+        TooManyMfaAttempts {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for VerifyPasskeyPasswordResetError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_TOKEN_INVALID" => {
+                        Self::MfaTokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_TOKEN_EXPIRED" => {
+                        Self::MfaTokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_WRONG_PURPOSE" => {
+                        Self::MfaWrongPurpose {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PASSKEY_REFUSED" => {
+                        Self::PasskeyRefused {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            attempts_remaining: failure.field("attemptsRemaining")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_METHOD_NOT_ENABLED" => {
+                        Self::MfaMethodNotEnabled {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_METHOD_LOCKED" => {
+                        Self::MfaMethodLocked {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "USER_NOT_FOUND" => {
+                        Self::UserNotFound {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_MFA_ATTEMPTS" => {
+                        Self::TooManyMfaAttempts {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        VerifyPasskeyPasswordResetError : Validation MfaTokenInvalid MfaTokenExpired
+        MfaWrongPurpose PasskeyRefused MfaMethodNotEnabled MfaMethodLocked UserNotFound
+        RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyMfaAttempts Internal
+        ServiceUnavailable
+    }
     ///Why `verify_passkey_setup` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -8962,6 +9800,290 @@ pub mod types {
         MfaWrongPurpose PasskeyRefused MfaMethodNotEnabled TokenInvalid TokenExpired
         MfaMethodLocked MfaMethodTooNew UserNotFound RequestTimeout PayloadTooLarge
         UnsupportedMediaType TooManyMfaAttempts Internal ServiceUnavailable
+    }
+    ///Why `verify_password_reset` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum VerifyPasswordResetError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, malformed, already used, replaced, or belongs to another user than the bearer sent with it. It never becomes valid again: go back to the operation that issued it. The same is said of a `passkeyToken` and of the token of a mailed link.
+        #[non_exhaustive]
+        MfaTokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` was good but its lifetime (10 minutes by default) is over. Go back to the operation that issued it for a new one.
+        #[non_exhaustive]
+        MfaTokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` is good but belongs to another flow: a set-up token was sent to sign-in, for example. This is a mistake in the client; the token stays good for the operation it was issued for, and no try is spent.
+        #[non_exhaustive]
+        MfaWrongPurpose {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `INVALID_MFA_CODE`: The code is wrong, has an impossible form, is out of date or was already used. One try is spent: `attemptsRemaining` says how many are left. Ask for the code again with the same `mfaToken`. With `reason: already_used` the code was right but has opened something before: wait `retryAfter` seconds for the next one.
+        #[non_exhaustive]
+        InvalidMfaCode {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///How many more codes this challenge takes. 0 means that it is dead: start again.
+            attempts_remaining: u32,
+            ///Sent only when there is something better to say than wrong: the code was used before.
+            reason: Option<InvalidCodeReason>,
+            ///Seconds until the authenticator app shows the next code; sent only with `reason: already_used`.
+            retry_after: Option<u32>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `MFA_METHOD_NOT_ENABLED`: The account has MFA, but not by this method. Offer one of `mfaMethods` from the sign-in answer or from `GET /identity/me`.
+        #[non_exhaustive]
+        MfaMethodNotEnabled {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes since the last right one have stopped this method for good (50 by default). It is still asked for at sign-in. Switch to another enabled method, or have an administrator lift the stop; waiting does not.
+        #[non_exhaustive]
+        MfaMethodLocked {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///404 `USER_NOT_FOUND`: The account was deleted between two steps of a flow, although the token was good when it was issued. Forget the tokens and start from the beginning.
+        #[non_exhaustive]
+        UserNotFound {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this challenge are used up (5 by default), or wrong codes over several challenges have made the method wait. A right code is refused as well. Start a new flow after `retryAfter` seconds, which is at once where only this challenge is used up; another `mfaToken` does not shorten a longer wait.
+        #[non_exhaustive]
+        TooManyMfaAttempts {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds until a new challenge is let in; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for VerifyPasswordResetError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_TOKEN_INVALID" => {
+                        Self::MfaTokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_TOKEN_EXPIRED" => {
+                        Self::MfaTokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_WRONG_PURPOSE" => {
+                        Self::MfaWrongPurpose {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INVALID_MFA_CODE" => {
+                        Self::InvalidMfaCode {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            attempts_remaining: failure.field("attemptsRemaining")?,
+                            reason: failure.field("reason"),
+                            retry_after: failure.field("retryAfter"),
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_METHOD_NOT_ENABLED" => {
+                        Self::MfaMethodNotEnabled {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "MFA_METHOD_LOCKED" => {
+                        Self::MfaMethodLocked {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "USER_NOT_FOUND" => {
+                        Self::UserNotFound {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_MFA_ATTEMPTS" => {
+                        Self::TooManyMfaAttempts {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        VerifyPasswordResetError : Validation MfaTokenInvalid MfaTokenExpired
+        MfaWrongPurpose InvalidMfaCode MfaMethodNotEnabled MfaMethodLocked UserNotFound
+        RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyMfaAttempts Internal
+        ServiceUnavailable
     }
     ///Why `verify_registration` did not do it.
     #[derive(Clone, Debug)]
@@ -9619,6 +10741,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /identity/password/forgot`.
+    #[derive(Debug)]
+    pub enum ForgotPassword {}
+    impl Operation for ForgotPassword {
+        type Body = types::ForgotPasswordRequest;
+        type Answer = types::ForgotPasswordAnswer;
+        type Error = types::ForgotPasswordError;
+        const ABOUT: &'static About = &About {
+            name: "forgot_password",
+            method: Method::POST,
+            path: "/identity/password/forgot",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`POST /identity/mfa/recovery-codes`.
     #[derive(Debug)]
     pub enum GenerateRecoveryCodes {}
@@ -9908,6 +11046,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /identity/password/reset`.
+    #[derive(Debug)]
+    pub enum ResetPassword {}
+    impl Operation for ResetPassword {
+        type Body = types::ResetPasswordRequest;
+        type Answer = types::ResetPasswordAnswer;
+        type Error = types::ResetPasswordError;
+        const ABOUT: &'static About = &About {
+            name: "reset_password",
+            method: Method::POST,
+            path: "/identity/password/reset",
+            opened_by: &[Credential::Nothing],
+            one_time: true,
+            ends_session: false,
+        };
+    }
     ///`POST /identity/mfa/methods/{factorId}/primary`.
     #[derive(Debug)]
     pub enum SetPrimaryMfaMethod {}
@@ -10052,6 +11206,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /identity/password/reset/verify-passkey`.
+    #[derive(Debug)]
+    pub enum VerifyPasskeyPasswordReset {}
+    impl Operation for VerifyPasskeyPasswordReset {
+        type Body = types::PasskeyVerifyRequest;
+        type Answer = types::PasswordResetResponse;
+        type Error = types::VerifyPasskeyPasswordResetError;
+        const ABOUT: &'static About = &About {
+            name: "verify_passkey_password_reset",
+            method: Method::POST,
+            path: "/identity/password/reset/verify-passkey",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`POST /identity/mfa/setup/verify-passkey`.
     #[derive(Debug)]
     pub enum VerifyPasskeySetup {}
@@ -10081,6 +11251,22 @@ pub mod calls {
             path: "/identity/step-up/verify-passkey",
             opened_by: &[Credential::Bearer],
             one_time: false,
+            ends_session: false,
+        };
+    }
+    ///`POST /identity/password/reset/verify`.
+    #[derive(Debug)]
+    pub enum VerifyPasswordReset {}
+    impl Operation for VerifyPasswordReset {
+        type Body = types::MfaVerifyRequest;
+        type Answer = types::PasswordResetResponse;
+        type Error = types::VerifyPasswordResetError;
+        const ABOUT: &'static About = &About {
+            name: "verify_password_reset",
+            method: Method::POST,
+            path: "/identity/password/reset/verify",
+            opened_by: &[Credential::Nothing],
+            one_time: true,
             ends_session: false,
         };
     }
@@ -10171,6 +11357,18 @@ impl Client {
         &self,
         request: types::MfaDisableRequest,
     ) -> Call<calls::DisableMfa> {
+        Call::new(&self.core).json(&request)
+    }
+    ///Ask for a new password.
+    ///
+    ///Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account: an unknown one gets a mail that says so. Link and code work once, for 15 minutes, on any device; a newer mail takes the place of an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 30 calls an hour per network. They are counted apart from those of sign-ins.
+    ///
+    ///`POST /identity/password/forgot`; [`types::ForgotPasswordError`] has its errors.
+    #[inline]
+    pub fn forgot_password(
+        &self,
+        request: types::ForgotPasswordRequest,
+    ) -> Call<calls::ForgotPassword> {
         Call::new(&self.core).json(&request)
     }
     ///Make new recovery codes.
@@ -10345,6 +11543,18 @@ impl Client {
     ) -> Call<calls::ResendMfaCode> {
         Call::new(&self.core).json(&request)
     }
+    ///Set a new password by the mail.
+    ///
+    ///Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. A changed password ends all sessions of the account and whatever they began, removes no method, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, and 50 in 30 days per address, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+    ///
+    ///`POST /identity/password/reset`; [`types::ResetPasswordError`] has its errors.
+    #[inline]
+    pub fn reset_password(
+        &self,
+        request: types::ResetPasswordRequest,
+    ) -> Call<calls::ResetPassword> {
+        Call::new(&self.core).json(&request)
+    }
     ///Make a method the first one asked for.
     ///
     ///Sign-in starts with this method from now on, in every API that can carry it. The user can still switch. The session needs fresh proof (see `POST /identity/step-up`).
@@ -10447,6 +11657,18 @@ impl Client {
     ) -> Call<calls::VerifyPasskeyLogin> {
         Call::new(&self.core).json(&request)
     }
+    ///Finish a new password with a passkey.
+    ///
+    ///Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. They are good for one credential: after a refusal, ask for new ones. Otherwise as `POST /identity/password/reset/verify`.
+    ///
+    ///`POST /identity/password/reset/verify-passkey`; [`types::VerifyPasskeyPasswordResetError`] has its errors.
+    #[inline]
+    pub fn verify_passkey_password_reset(
+        &self,
+        request: types::PasskeyVerifyRequest,
+    ) -> Call<calls::VerifyPasskeyPasswordReset> {
+        Call::new(&self.core).json(&request)
+    }
     ///Verify the set-up of a passkey.
     ///
     ///Confirms the set-up of a passkey with what `navigator.credentials.create` returned (`credential.toJSON()`); on success the passkey is added to the account, and signs in as a second factor or by itself. The options are good for one credential; a refused one takes a new set-up. A credential belongs to one account only. Limits: 10 minutes.
@@ -10469,6 +11691,18 @@ impl Client {
         &self,
         request: types::PasskeyVerifyRequest,
     ) -> Call<calls::VerifyPasskeyStepUp> {
+        Call::new(&self.core).json(&request)
+    }
+    ///Finish a new password with a second factor.
+    ///
+    ///Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods stay, and the owner is told by mail. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+    ///
+    ///`POST /identity/password/reset/verify`; [`types::VerifyPasswordResetError`] has its errors.
+    #[inline]
+    pub fn verify_password_reset(
+        &self,
+        request: types::MfaVerifyRequest,
+    ) -> Call<calls::VerifyPasswordReset> {
         Call::new(&self.core).json(&request)
     }
     ///Prove the address and make the account.

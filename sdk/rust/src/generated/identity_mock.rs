@@ -113,6 +113,21 @@ impl Mocked for calls::DisableMfa {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::ForgotPassword {
+    const SUCCESS: u16 = 202u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::GenerateRecoveryCodes {
     const SUCCESS: u16 = 201u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -359,6 +374,24 @@ impl Mocked for calls::ResendMfaCode {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::ResetPassword {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("RESET_TOKEN_INVALID", 400u16),
+        ("RESET_TOKEN_EXPIRED", 400u16),
+        ("INVALID_RESET_CODE", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_RESET_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::SetPrimaryMfaMethod {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -558,6 +591,28 @@ impl Mocked for calls::VerifyPasskeyLogin {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::VerifyPasskeyPasswordReset {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("PASSKEY_REFUSED", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::VerifyPasskeySetup {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -595,6 +650,28 @@ impl Mocked for calls::VerifyPasskeyStepUp {
         ("TOKEN_EXPIRED", 401u16),
         ("MFA_METHOD_LOCKED", 403u16),
         ("MFA_METHOD_TOO_NEW", 403u16),
+        ("USER_NOT_FOUND", 404u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_MFA_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyPasswordReset {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("MFA_TOKEN_INVALID", 400u16),
+        ("MFA_TOKEN_EXPIRED", 400u16),
+        ("MFA_WRONG_PURPOSE", 400u16),
+        ("INVALID_MFA_CODE", 400u16),
+        ("MFA_METHOD_NOT_ENABLED", 400u16),
+        ("MFA_METHOD_LOCKED", 403u16),
         ("USER_NOT_FOUND", 404u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
@@ -673,6 +750,10 @@ pub trait MockServerExt: sealed::Server {
     fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>);
+    ///Mocks `POST /identity/password/forgot`.
+    fn forgot_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ForgotPassword>, Then<calls::ForgotPassword>);
     ///Mocks `POST /identity/mfa/recovery-codes`.
     fn generate_recovery_codes<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -747,6 +828,10 @@ pub trait MockServerExt: sealed::Server {
     fn resend_mfa_code<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ResendMfaCode>, Then<calls::ResendMfaCode>);
+    ///Mocks `POST /identity/password/reset`.
+    fn reset_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ResetPassword>, Then<calls::ResetPassword>);
     ///Mocks `POST /identity/mfa/methods/{factorId}/primary`.
     fn set_primary_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -783,6 +868,13 @@ pub trait MockServerExt: sealed::Server {
     fn verify_passkey_login<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::VerifyPasskeyLogin>, Then<calls::VerifyPasskeyLogin>);
+    ///Mocks `POST /identity/password/reset/verify-passkey`.
+    fn verify_passkey_password_reset<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            When<calls::VerifyPasskeyPasswordReset>,
+            Then<calls::VerifyPasskeyPasswordReset>,
+        );
     ///Mocks `POST /identity/mfa/setup/verify-passkey`.
     fn verify_passkey_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -791,6 +883,10 @@ pub trait MockServerExt: sealed::Server {
     fn verify_passkey_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::VerifyPasskeyStepUp>, Then<calls::VerifyPasskeyStepUp>);
+    ///Mocks `POST /identity/password/reset/verify`.
+    fn verify_password_reset<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasswordReset>, Then<calls::VerifyPasswordReset>);
     ///Mocks `POST /identity/register/verify`.
     fn verify_registration<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -828,6 +924,12 @@ impl MockServerExt for httpmock::MockServer {
     fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>),
+    {
+        on(self, mock)
+    }
+    fn forgot_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ForgotPassword>, Then<calls::ForgotPassword>),
     {
         on(self, mock)
     }
@@ -939,6 +1041,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn reset_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ResetPassword>, Then<calls::ResetPassword>),
+    {
+        on(self, mock)
+    }
     fn set_primary_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::SetPrimaryMfaMethod>, Then<calls::SetPrimaryMfaMethod>),
@@ -993,6 +1101,15 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn verify_passkey_password_reset<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(
+            When<calls::VerifyPasskeyPasswordReset>,
+            Then<calls::VerifyPasskeyPasswordReset>,
+        ),
+    {
+        on(self, mock)
+    }
     fn verify_passkey_setup<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::VerifyPasskeySetup>, Then<calls::VerifyPasskeySetup>),
@@ -1002,6 +1119,12 @@ impl MockServerExt for httpmock::MockServer {
     fn verify_passkey_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::VerifyPasskeyStepUp>, Then<calls::VerifyPasskeyStepUp>),
+    {
+        on(self, mock)
+    }
+    fn verify_password_reset<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyPasswordReset>, Then<calls::VerifyPasswordReset>),
     {
         on(self, mock)
     }

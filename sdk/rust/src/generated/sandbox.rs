@@ -191,6 +191,23 @@ pub mod types {
         ///All of them.
         pub people: Vec<SandboxPerson>,
     }
+    ///What a call needs to succeed.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct MakeFixtureAnswer {
+        pub api: DocumentName,
+        ///The operation.
+        #[serde(rename = "operationId")]
+        pub operation_id: String,
+        ///Values by the names of the request's properties and parameters; some may have no place in the example.
+        pub variables: Map<String, Value>,
+        ///What to send as the bearer; absent if the operation takes none.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub bearer: Option<String>,
+        ///Whose it all is; absent if nobody's.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub person: Option<SandboxPerson>,
+    }
     ///An operation, and the errors that it documents.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -1259,6 +1276,88 @@ pub mod types {
     crate::failure::problem! {
         ListPeopleError : Internal
     }
+    ///Why `make_fixture` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum MakeFixtureError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for MakeFixtureError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        MakeFixtureError : Validation Internal ServiceUnavailable
+    }
     ///Why `reset_sandbox` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -1700,6 +1799,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /sandbox/fixtures/{operationId}`.
+    #[derive(Debug)]
+    pub enum MakeFixture {}
+    impl Operation for MakeFixture {
+        type Body = ();
+        type Answer = types::MakeFixtureAnswer;
+        type Error = types::MakeFixtureError;
+        const ABOUT: &'static About = &About {
+            name: "make_fixture",
+            method: Method::POST,
+            path: "/sandbox/fixtures/{operationId}",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`POST /sandbox/reset`.
     #[derive(Debug)]
     pub enum ResetSandbox {}
@@ -1840,6 +1955,18 @@ impl Client {
     pub fn list_people(&self) -> Call<calls::ListPeople> {
         Call::new(&self.core)
     }
+    ///Make what a call needs to succeed.
+    ///
+    ///Makes somebody new, a bearer, a live challenge, the right code: whatever the operation needs for the first example of its request to succeed. Put each of `variables` in the place of the example's property, or of the parameter in path or query, that has its name, wherever there is one; leave all else as it is; and send `bearer` as `Authorization: Bearer`, where the operation takes one. A value is of the property's own type: `credential` is an object. What is made is for one call, and goes with the next `POST /sandbox/reset`.
+    ///
+    ///`POST /sandbox/fixtures/{operationId}`; [`types::MakeFixtureError`] has its errors.
+    #[inline]
+    pub fn make_fixture(
+        &self,
+        operation_id: impl AsRef<str>,
+    ) -> Call<calls::MakeFixture> {
+        Call::new(&self.core).path(&operation_id.as_ref())
+    }
     ///Begin anew.
     ///
     ///Goes back to how the sandbox began: its people and nobody else, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay; tokens of before open nothing any more.
@@ -1902,5 +2029,13 @@ impl Call<calls::ListMessages> {
     #[inline]
     pub fn limit(self, limit: u32) -> Self {
         self.query("limit", &limit)
+    }
+}
+///What may be set of [`Client::make_fixture`].
+impl Call<calls::MakeFixture> {
+    ///The document of the operation; without it the first that has an operation of this id.
+    #[inline]
+    pub fn api(self, api: impl AsRef<str>) -> Self {
+        self.query("api", &api.as_ref())
     }
 }

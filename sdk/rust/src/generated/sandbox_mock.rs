@@ -88,6 +88,17 @@ impl Mocked for calls::ListPeople {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::MakeFixture {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::ResetSandbox {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -162,6 +173,10 @@ pub trait MockServerExt: sealed::Server {
     fn list_people<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListPeople>, Then<calls::ListPeople>);
+    ///Mocks `POST /sandbox/fixtures/{operationId}`.
+    fn make_fixture<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::MakeFixture>, Then<calls::MakeFixture>);
     ///Mocks `POST /sandbox/reset`.
     fn reset_sandbox<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -230,6 +245,12 @@ impl MockServerExt for httpmock::MockServer {
     fn list_people<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListPeople>, Then<calls::ListPeople>),
+    {
+        on(self, mock)
+    }
+    fn make_fixture<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::MakeFixture>, Then<calls::MakeFixture>),
     {
         on(self, mock)
     }

@@ -66,6 +66,7 @@ pub enum LinkPurpose {
     Disable,
     StepUp,
     Action,
+    PasswordReset,
 }
 
 impl From<Purpose> for LinkPurpose {
@@ -76,6 +77,7 @@ impl From<Purpose> for LinkPurpose {
             Purpose::Disable => Self::Disable,
             Purpose::StepUp => Self::StepUp,
             Purpose::Action => Self::Action,
+            Purpose::PasswordReset => Self::PasswordReset,
         }
     }
 }

@@ -271,6 +271,15 @@ impl MfaVerifyRequest {
         }
     }
 
+    /// Makes the command that finishes a new password.
+    pub fn password_reset(self, source: Source) -> flow::password_reset::Verify {
+        flow::password_reset::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            answer: flow::Answer::Code(self.code.into_secret()),
+            source,
+        }
+    }
+
     /// Makes the command that finishes a sign-in.
     pub fn login(self, source: Source) -> flow::login::Verify {
         flow::login::Verify {

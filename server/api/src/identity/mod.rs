@@ -14,6 +14,7 @@ mod mfa_resend;
 mod mfa_setup;
 mod operations;
 mod passkeys;
+mod password;
 mod sessions;
 mod step_up;
 mod users;
@@ -22,6 +23,7 @@ use actix_web::web::{Data, Json};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
+use crate::http::either::require_one_of;
 use crate::http::operations::{Operations, described};
 use crate::http::{caller, input, problem};
 use crate::{Document, text};
@@ -50,6 +52,10 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(account::register_user)
         .service(account::verify_registration)
         .service(account::get_current_user)
+        .service(password::forgot_password)
+        .service(password::reset_password)
+        .service(password::verify_password_reset)
+        .service(password::verify_passkey_password_reset)
         .service(sessions::login)
         .service(sessions::validate_token)
         .service(sessions::refresh_token)
@@ -89,6 +95,8 @@ fn routes(config: &mut Operations<'_, '_>) {
 fn code() -> OpenApi {
     let mut document = described(routes);
     problem::describe::<Identity>(&mut document);
+    let ways: [&[&str]; 2] = [&["token"], &["email", "code"]];
+    require_one_of(&mut document, "ResetPasswordRequest", &ways);
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)

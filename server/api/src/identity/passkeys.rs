@@ -215,6 +215,15 @@ impl PasskeyVerifyRequest {
         }
     }
 
+    /// Makes the command that finishes a new password.
+    pub fn password_reset(self, source: Source) -> flow::password_reset::Verify {
+        flow::password_reset::Verify {
+            mfa_token: self.mfa_token.into_secret(),
+            answer: flow::Answer::Credential(self.credential.into()),
+            source,
+        }
+    }
+
     /// Makes the command that finishes a step-up.
     pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
         flow::step_up::Verify {

@@ -139,10 +139,10 @@ pub struct LoginRequest {
 }
 
 /// The message if no code could be sent.
-const UNSENT: &str = "No code could be sent now: too many were. Ask for one later, or use another method or a recovery code.";
+pub const UNSENT: &str = "No code could be sent now: too many were. Ask for one later, or use another method or a recovery code.";
 
 /// This API can use every method.
-const CARRIES: flow::login::Carries = flow::login::Carries {
+pub const CARRIES: flow::login::Carries = flow::login::Carries {
     methods: &[
         FactorKind::Authenticator,
         FactorKind::Email,

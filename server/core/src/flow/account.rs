@@ -171,7 +171,8 @@ fn remember(
     if taken && tells {
         return Err(Refusal::NameTaken.into());
     }
-    let sends = mail_is_left(tx, act, &registration.address)?;
+    let budget = budget(act);
+    let sends = mail_is_left(tx, act, &registration.address, budget, MailOf::Stranger)?;
     let mut kept = registration.clone();
     if taken || !sends {
         // A code that was not sent must not be right, or it could be guessed without limit. The registration
@@ -188,23 +189,33 @@ fn remember(
     send(tx, act, &kept, mailed, taken)
 }
 
-/// Takes one of an address's registration mails per hour, and one of the server's mails. Returns `false` if
-/// the address has none left.
+/// Returns the limit of registration mails to one address.
+fn budget(act: &Act) -> Limit {
+    Limit {
+        name: "registrations",
+        most: act.policy().registration_mails_per_hour,
+        window_seconds: 3600,
+    }
+}
+
+/// Takes one of an address's mails of this budget, and one of the server's mails. Returns `false` if the
+/// address has none left.
 ///
 /// # Errors
 /// Refuses as busy if the server has none left. Nothing is counted for the address then, and nothing may be
 /// written before it.
-fn mail_is_left(tx: &mut Tx, act: &Act, address: &str) -> Result<bool> {
-    let budget = Limit {
-        name: "registrations",
-        most: act.policy().registration_mails_per_hour,
-        window_seconds: 3600,
-    };
+pub(super) fn mail_is_left(
+    tx: &mut Tx,
+    act: &Act,
+    address: &str,
+    budget: Limit,
+    whose: MailOf,
+) -> Result<bool> {
     let subject = act.vault.keyed_hash("mail address", &[address.as_bytes()]);
     if limits::wait_of(tx, &subject, budget, act.now)?.is_some() {
         return Ok(false);
     }
-    act.count_mail(tx, MailOf::Stranger)?;
+    act.count_mail(tx, whose)?;
     Ok(limits::take(tx, &subject, budget, act.now)?.is_none())
 }
 
@@ -240,7 +251,8 @@ pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
             // It has expired, so it is ended. It must stay expired if the clock goes back.
             return registrations::end_over(tx, id, act.now);
         }
-        if !mail_is_left(tx, &act, &standing.address)? {
+        let budget = budget(&act);
+        if !mail_is_left(tx, &act, &standing.address, budget, MailOf::Stranger)? {
             return act.audit(tx, id, Event::Limited, Some("registration mails"));
         }
         let taken = users::address_taken(tx, &standing.address)?;

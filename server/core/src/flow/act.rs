@@ -36,6 +36,8 @@ pub enum MailOf {
     Session,
     /// A user who sets a method up. Accounts cost nothing, and the phone may be somebody else's.
     SetUp,
+    /// Somebody who asks for a new password, before and after the mailbox was proved.
+    Reset,
     /// Somebody who has proved nothing.
     Stranger,
 }
@@ -47,14 +49,15 @@ impl MailOf {
             Purpose::Setup => Self::SetUp,
             Purpose::Login => Self::Owner,
             Purpose::Disable | Purpose::StepUp | Purpose::Action => Self::Session,
+            Purpose::PasswordReset => Self::Reset,
         }
     }
 
-    /// Returns how much of a common limit they may use: set-ups and strangers only half.
+    /// Returns how much of a common limit they may use: set-ups, resets and strangers only half.
     pub const fn share(self, all: u32) -> u32 {
         match self {
             Self::Owner | Self::Session => all,
-            Self::SetUp | Self::Stranger => all.div_ceil(2),
+            Self::SetUp | Self::Reset | Self::Stranger => all.div_ceil(2),
         }
     }
 
@@ -62,6 +65,7 @@ impl MailOf {
         match self {
             Self::Owner | Self::Session => "mail_calls",
             Self::SetUp => "mail_calls_set_ups",
+            Self::Reset => "mail_calls_resets",
             Self::Stranger => "mail_calls_strangers",
         }
     }
@@ -249,7 +253,7 @@ impl Act {
                 // A stranger's id is new in each call, so recording by it would write a row per call.
                 let whom = match whose {
                     MailOf::Owner | MailOf::Session | MailOf::SetUp => user_id,
-                    MailOf::Stranger => self.of_network(),
+                    MailOf::Reset | MailOf::Stranger => self.of_network(),
                 };
                 return self.refuse_limited(tx, whom, Refusal::TooManyRequests { retry_after });
             }
@@ -355,10 +359,10 @@ impl Act {
             most,
             window_seconds: HOUR,
         };
-        // A mail of a stranger or a set-up counts against their half and against the whole.
+        // A mail of a stranger, a reset or a set-up counts against their half and against the whole.
         let shares: &[Limit] = match whose {
             MailOf::Owner | MailOf::Session => &[limit("mails", all)],
-            MailOf::SetUp | MailOf::Stranger => &[
+            MailOf::SetUp | MailOf::Reset | MailOf::Stranger => &[
                 limit("mails_strangers", whose.share(all)),
                 limit("mails", all),
             ],
@@ -375,11 +379,12 @@ impl Act {
         Ok(())
     }
 
-    /// Returns an account's limits of mailed codes. Open sessions have a separate count, so that a stolen
-    /// session cannot use up what its owner needs to sign in.
+    /// Returns an account's limits of mailed codes. Open sessions and new passwords have separate counts, so
+    /// that neither uses up what the owner needs to sign in.
     fn code_mail_limits(&self, whose: MailOf) -> [Limit; 2] {
         let (hour, day) = match whose {
             MailOf::Session => ("code_mails_hour_sessions", "code_mails_day_sessions"),
+            MailOf::Reset => ("code_mails_hour_resets", "code_mails_day_resets"),
             MailOf::Owner | MailOf::SetUp | MailOf::Stranger => {
                 ("code_mails_hour", "code_mails_day")
             }
@@ -426,12 +431,12 @@ impl Act {
         Ok(())
     }
 
-    /// Whether the account has used up its mailed codes for sign-ins, for now.
+    /// Whether the account has used up its mailed codes for this, for now.
     ///
     /// # Errors
     /// Returns a fault if the database does not answer.
-    pub fn code_mails_used_up(&self, tx: &mut Tx, user_id: UserId) -> Result<bool> {
-        for limit in self.code_mail_limits(MailOf::Owner) {
+    pub fn code_mails_used_up(&self, tx: &mut Tx, user_id: UserId, whose: MailOf) -> Result<bool> {
+        for limit in self.code_mail_limits(whose) {
             if limits::wait_of_user(tx, user_id, limit, self.now)?.is_some() {
                 return Ok(true);
             }

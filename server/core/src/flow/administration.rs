@@ -14,7 +14,7 @@ use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Refusal, Result, Secret};
 use crate::outcome::{Account, Page, Person};
 use crate::store::users::NewUser;
-use crate::store::{Tx, challenges, factors, limits, sessions, users};
+use crate::store::{Tx, factors, limits, users};
 
 /// The account that a caller wants to act on.
 #[derive(Clone, Debug)]
@@ -298,14 +298,9 @@ fn set_password(
     user: &User,
     hash: &PasswordHash,
 ) -> Result<()> {
-    users::set_password(tx, user.id, hash)?;
     let own = user.id == caller.user.id;
-    // Whoever knew the old password is signed out, and what they began with it ends.
     let kept = own.then_some(caller.session.id);
-    // Challenges come first. This waits for a sign-in that is just using one up, so that its session is found
-    // below.
-    challenges::end_all(tx, user.id, act.now)?;
-    sessions::end_others(tx, user.id, kept, act.now)?;
+    password::replace(tx, act, user.id, hash, kept)?;
     let actor = Some(caller.user.id).filter(|_| !own);
     act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
     act.notify(tx, user, Message::PasswordSet)

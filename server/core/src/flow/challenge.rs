@@ -17,7 +17,9 @@ use crate::model::{
 use crate::store::{Tx, challenges, factors, users};
 use crate::vault;
 
-pub use seen::{Seen, look, look_by_link, look_by_session, look_to_answer, look_waiting};
+pub use seen::{
+    Seen, look, look_by_link, look_by_session, look_to_answer, look_waiting, look_without_session,
+};
 
 /// The id and random bytes of a new challenge, drawn before the write.
 #[derive(Clone)]
@@ -53,7 +55,8 @@ pub struct Opening {
     pub seconds: u32,
     /// The phone number for SMS.
     pub phone: Option<String>,
-    /// The act to confirm, for [`Purpose::Action`]; for a set-up, a mark if the factor replaces others.
+    /// The act to confirm, for [`Purpose::Action`]; for a set-up, a mark if the factor replaces others; for a
+    /// new password, its hash.
     pub action: Option<String>,
     /// Whether the code is sent at once. If not, the client asks for it later.
     pub sends: bool,
@@ -126,9 +129,13 @@ impl Draft {
         users::lock(tx, user.id)?;
         let others = challenges::live(tx, user.id, act.now)?;
         let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
-        // Sessions and sign-ins have separate counts. Otherwise a stolen session could end what its owner
-        // begins.
-        let same = |other: &&Challenge| other.session_id == opening.session_id;
+        // Sessions, sign-ins and new passwords have separate counts. Otherwise a stolen session, or whoever
+        // knows the password, could end what the owner begins.
+        let resets = |purpose: Purpose| purpose == Purpose::PasswordReset;
+        let same = |other: &&Challenge| {
+            other.session_id == opening.session_id
+                && resets(other.purpose) == resets(opening.purpose)
+        };
         for old in others.iter().filter(same).skip(keep) {
             challenges::spend(tx, user.id, old.id, act.now)?;
         }
@@ -255,6 +262,12 @@ fn deliver(
             link_minutes,
         },
         Purpose::StepUp => Message::StepUpCode {
+            code,
+            minutes,
+            link,
+            link_minutes,
+        },
+        Purpose::PasswordReset => Message::ResetStepCode {
             code,
             minutes,
             link,

@@ -76,7 +76,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
                 let opened = session_draft.open(tx, &act, user, factors, Proof::Password)?;
                 return Ok(Begun::Opened(Box::new(opened)));
             }
-            let method = first_method(tx, &act, &user, &factors, &methods, carries)?;
+            let method = first_method(tx, &act, &user, &factors, &methods, carries, MailOf::Owner)?;
             let opening = opening(&act, method, &factors, carries);
             let opened = challenge_draft.open(tx, &act, &user, &opening)?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
@@ -113,13 +113,14 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
 /// in [`ORDER`] that it supports. A method whose code cannot be sent now is used only if there is no other.
 /// The same holds for a locked method, since sign-in still demands it. If the API supports none of them, the
 /// method is a recovery code: the second step is never left out.
-fn first_method(
+pub(super) fn first_method(
     tx: &mut Tx,
     act: &Act,
     user: &User,
     factors: &[Factor],
     demanded: &[FactorKind],
     carries: Carries,
+    whose: MailOf,
 ) -> Result<FactorKind> {
     let chosen = primary(factors).map(|factor| factor.kind);
     let (mut unsent, mut stopped) = (None, None);
@@ -133,7 +134,7 @@ fn first_method(
         }
         if factors::attempts(tx, user.id, method)?.locked(act.policy()) {
             stopped = stopped.or(Some(method));
-        } else if carries.sends && used_up(tx, act, user, factors, method)? {
+        } else if carries.sends && used_up(tx, act, user, factors, method, whose)? {
             unsent = unsent.or(Some(method));
         } else {
             return Ok(method);
@@ -149,21 +150,20 @@ fn used_up(
     user: &User,
     factors: &[Factor],
     method: FactorKind,
+    whose: MailOf,
 ) -> Result<bool> {
     let of_account = match method {
-        FactorKind::Email => act.code_mails_used_up(tx, user.id)?,
+        FactorKind::Email => act.code_mails_used_up(tx, user.id, whose)?,
         FactorKind::Sms => {
             let phone = challenge::phone_on(factors).unwrap_or_default();
-            act.sms_wait(tx, user.id, &phone, MailOf::Owner)? > 0
+            act.sms_wait(tx, user.id, &phone, whose)? > 0
         }
         FactorKind::Authenticator
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
         | FactorKind::ScratchCode => return Ok(false),
     };
-    Ok(of_account
-        || act.mail_calls_used_up(tx, MailOf::Owner)?
-        || act.has_no_room(tx, MailOf::Owner, method)?)
+    Ok(of_account || act.mail_calls_used_up(tx, whose)? || act.has_no_room(tx, whose, method)?)
 }
 
 fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {
@@ -185,14 +185,14 @@ pub struct Switch {
     pub source: Source,
 }
 
-/// Switches a sign-in to another method. If the method's codes are sent, the switch sends one, unless the
+/// Switches a sign-in, or the second step before a new password, to another method. If the method's codes are sent, the switch sends one, unless the
 /// last code sent was of this method: that code still works.
 ///
 /// # Errors
 /// Refuses a method that is not on or is locked, and a challenge that is over.
 pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(Purpose::Login)).await?;
+    let seen = challenge::look_without_session(ctx, &act, &command.mfa_token).await?;
     seen.judge_tries(&act)?;
     if seen.demanded.is_empty() {
         return Err(Refusal::MfaNotEnabled.into());

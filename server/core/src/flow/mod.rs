@@ -19,6 +19,7 @@ pub mod methods;
 pub mod organisation;
 pub mod passkey;
 mod password;
+pub mod password_reset;
 pub mod recovery;
 pub mod resend;
 pub mod session;

@@ -69,9 +69,11 @@ pub(super) fn ask_for_one(
     let keys = Key::read_all(on.cloned().collect())?;
     let verification = match purpose {
         Purpose::StepUp => Verification::Required,
-        Purpose::Login | Purpose::Disable | Purpose::Setup | Purpose::Action => {
-            Verification::Preferred
-        }
+        Purpose::Login
+        | Purpose::Disable
+        | Purpose::Setup
+        | Purpose::Action
+        | Purpose::PasswordReset => Verification::Preferred,
     };
     RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?.begin_assertion(
         &keys,
@@ -85,7 +87,8 @@ pub(super) fn ask_for_one(
 pub struct Options {
     /// The challenge's reference.
     pub mfa_token: Secret<String>,
-    /// The purpose it must have: sign-in, unless the API says otherwise.
+    /// The purpose it must have: sign-in, unless the API says otherwise. The second step before a new
+    /// password counts as one.
     pub purpose: Purpose,
     /// The address that the call came from.
     pub source: Source,
@@ -98,11 +101,18 @@ pub struct Options {
 /// Refuses a challenge that is over, and a method that is not on or is locked.
 pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     let act = Act::begin(ctx, command.source);
-    let purpose = command.purpose;
-    let seen = challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?;
+    let seen = match command.purpose {
+        Purpose::Login => challenge::look_without_session(ctx, &act, &command.mfa_token).await?,
+        purpose => challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?,
+    };
     seen.judge_tries(&act)?;
     seen.judge_method(FactorKind::Passkey)?;
-    let begun = ask_for_one(&act, purpose, seen.challenge.expires_at, &seen.factors)?;
+    let begun = ask_for_one(
+        &act,
+        seen.challenge.purpose,
+        seen.challenge.expires_at,
+        &seen.factors,
+    )?;
     let state = begun.state;
     ctx.write(move |tx| wait(tx, &act, &seen, &state)).await?;
     Ok(begun.options)

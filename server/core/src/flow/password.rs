@@ -10,8 +10,8 @@ use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
 use crate::model::user::{PasswordHash, User, address_as_typed};
-use crate::model::{Refusal, Result, Secret, UserId};
-use crate::store::{Tx, limits, users};
+use crate::model::{Refusal, Result, Secret, SessionId, UserId};
+use crate::store::{Tx, challenges, limits, password_resets, sessions, users};
 use crate::vault::{Comparison, Vault, Verified};
 
 /// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). zxcvbn's lists have the
@@ -268,6 +268,26 @@ impl Checked {
             tracing::warn!(?error, "a password's new hash was not kept");
         }
     }
+}
+
+/// Replaces the password of a user whose row is locked. Whoever knew the old one is signed out, except from
+/// the session `kept`, and what they began with it ends.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn replace(
+    tx: &mut Tx,
+    act: &Act,
+    user: UserId,
+    hash: &PasswordHash,
+    kept: Option<SessionId>,
+) -> Result<()> {
+    users::set_password(tx, user, hash)?;
+    // Challenges come first. This waits for a sign-in that is just using one up, so that its session is found
+    // below.
+    challenges::end_all(tx, user, act.now)?;
+    password_resets::end(tx, user, act.now)?;
+    sessions::end_others(tx, user, kept, act.now)
 }
 
 /// Judges the password that a signed-in user typed again, and runs `then` in the write that follows.

@@ -69,6 +69,15 @@ const OF_SESSIONS: Names = Names {
     ..OF_OWNERS
 };
 
+/// The limits of the second step before a new password, to the same numbers. With half of the limits of the
+/// number range and the server, so that they use up nothing that sign-ins need.
+const OF_RESETS: Names = Names {
+    account: "sms_day_resets",
+    number_hour: "sms_resets_hour",
+    number_day: "sms_resets_day",
+    ..OF_STRANGERS
+};
+
 /// The limits of all other messages.
 const OF_STRANGERS: Names = Names {
     account: "sms_day",
@@ -82,7 +91,7 @@ const OF_STRANGERS: Names = Names {
 /// Whether the message goes to a number that the account proved.
 const fn proved(whose: MailOf) -> bool {
     match whose {
-        MailOf::Owner | MailOf::Session => true,
+        MailOf::Owner | MailOf::Session | MailOf::Reset => true,
         MailOf::SetUp | MailOf::Stranger => false,
     }
 }
@@ -91,6 +100,7 @@ const fn names(whose: MailOf) -> &'static Names {
     match whose {
         MailOf::Owner => &OF_OWNERS,
         MailOf::Session => &OF_SESSIONS,
+        MailOf::Reset => &OF_RESETS,
         MailOf::SetUp | MailOf::Stranger => &OF_STRANGERS,
     }
 }

@@ -16,9 +16,18 @@ const WORDS = {
   MFA_TOKEN_EXPIRED: "This link is too old. Start again on the device that asks for the code, and a new mail will come.",
   REGISTRATION_TOKEN_INVALID: "This link does not work any more: your account was made already, or a newer mail took its place. Try to sign in; if that fails, register again.",
   REGISTRATION_TOKEN_EXPIRED: "This link is too old. Register again, and a new mail will come.",
+  RESET_TOKEN_INVALID: "This link does not work any more: it was used, or a newer mail took its place. Open the link in your newest mail, or ask for a new one.",
+  RESET_TOKEN_EXPIRED: "This link is too old. Ask for a new password once more, and a new mail will come.",
 };
 
-const WHOLE = /^(ml|rl)_[\w-]{86}$/;
+/** The same for a second step that came too late.
+ * @type {Record<string, string>} */
+const LATE = {
+  MFA_TOKEN_INVALID: "This does not work any more. Ask for a new password once more, and a new mail will come.",
+  MFA_TOKEN_EXPIRED: "That was too late. Ask for a new password once more, and a new mail will come.",
+};
+
+const WHOLE = /^(ml|rl|pr)_[\w-]{86}$/;
 
 /** The token of the link, which is the address's fragment; that of this page before it was loaded again.
  * @returns {string} */
@@ -64,22 +73,66 @@ function tooShort(field) {
   return length < least ? `The password is too short: it has ${length} characters and needs at least ${least}.` : "";
 }
 
+/** Posts to this server.
+ * @param {string} path
+ * @param {object} body */
+async function call(path, body) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    credentials: "omit",
+    cache: "no-store",
+  });
+  return { response, answer: await response.json() };
+}
+
+/** Asks for the second step, before what the page is for is done.
+ * @param {{mfaToken: string, method: string, mfaMethods: string[], message: string}} asked */
+function ask(asked) {
+  const second = /** @type {HTMLFormElement} */ (document.querySelector("#second"));
+  const code = /** @type {HTMLInputElement} */ (second.querySelector("#code"));
+  const passkey = /** @type {HTMLButtonElement} */ (second.querySelector("#passkey"));
+  const { mfaToken } = asked;
+  history.replaceState(null, "");
+  second.hidden = false;
+  passkey.hidden = !(asked.mfaMethods.includes("passkey") && "parseRequestOptionsFromJSON" in (window.PublicKeyCredential ?? {}));
+  tell(asked.message);
+  code.focus();
+
+  /** @param {string} path @param {object} proof */
+  const prove = async (path, proof) => {
+    tell("One moment…");
+    const { response, answer } = await call(path, { mfaToken, ...proof });
+    // After these, another code is taken.
+    const again = ["INVALID_MFA_CODE", "PASSKEY_REFUSED", "VALIDATION"].includes(answer.code) && answer.attemptsRemaining !== 0;
+    second.hidden = !again && response.status < 500;
+    tell(LATE[answer.code] ?? answer.message);
+  };
+  const guarded = (/** @type {() => Promise<void>} */ act) => act().catch(() => tell("That did not work. Please try again."));
+  second.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void guarded(() => prove(/** @type {string} */ (second.dataset.post), { code: code.value }));
+  });
+  passkey.addEventListener("click", () => void guarded(async () => {
+    const { response, answer } = await call("/identity/mfa/login/passkey-options", { mfaToken });
+    if (!response.ok) return tell(LATE[answer.code] ?? answer.message);
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(answer.publicKey);
+    const given = /** @type {PublicKeyCredential | null} */ (await navigator.credentials.get({ publicKey }));
+    if (given) await prove(`${second.dataset.post}-passkey`, { credential: given.toJSON() });
+  }));
+}
+
 async function send() {
   const short = password ? tooShort(password) : "";
   if (short) return tell(short);
   button.disabled = true;
   tell("One moment…");
   try {
-    const response = await fetch(post, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(password ? { token, password: password.value } : { token }),
-      credentials: "omit",
-      cache: "no-store",
-    });
-    const answer = await response.json();
+    const { response, answer } = await call(post, password ? { token, password: password.value } : { token });
     if (response.ok) {
       form.hidden = true;
+      if (answer.status === "mfa_required") return ask(answer);
       if (answer.code) return show(answer);
       history.replaceState(null, "");
       return tell(answer.message, "You can close this page.");

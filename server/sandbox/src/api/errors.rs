@@ -91,7 +91,8 @@ impl DocumentName {
         }
     }
 
-    fn of(name: &str) -> Self {
+    /// The document that is called so.
+    pub fn of(name: &str) -> Self {
         match name {
             "netevia" => Self::Netevia,
             "flashback" => Self::Flashback,

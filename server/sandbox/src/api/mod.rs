@@ -5,6 +5,7 @@ mod clock;
 mod codes;
 mod error;
 mod errors;
+mod fixtures;
 mod messages;
 
 use actix_web::web::{Data, Json};
@@ -55,6 +56,7 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(clock::get_clock)
         .service(clock::set_clock)
         .service(clock::advance_clock)
+        .service(fixtures::make_fixture)
         .service(errors::list_operations)
         .service(errors::force_error)
         .service(errors::list_forced_errors)

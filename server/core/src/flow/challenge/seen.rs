@@ -63,6 +63,21 @@ pub async fn look(
     end_over(ctx, act, user, row, found).await
 }
 
+/// Finds the challenge of an `mfaToken` that no session began: a sign-in, or the second step before a new
+/// password.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_without_session(ctx: &Ctx, act: &Act, token: &Secret<String>) -> Result<Seen> {
+    let seen = look(ctx, act, token, None).await?;
+    match seen.challenge.purpose {
+        Purpose::Login | Purpose::PasswordReset => Ok(seen),
+        Purpose::Setup | Purpose::Disable | Purpose::StepUp | Purpose::Action => {
+            Err(Refusal::MfaWrongPurpose.into())
+        }
+    }
+}
+
 /// Ends a challenge that was found to be expired, so that it stays expired if the clock goes back.
 async fn end_over<T>(
     ctx: &Ctx,

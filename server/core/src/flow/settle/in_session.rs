@@ -26,7 +26,11 @@ impl Count {
     pub(super) fn of(session: SessionId, purpose: Purpose, method: FactorKind) -> Self {
         let what = match purpose {
             Purpose::Action => "action",
-            Purpose::Setup | Purpose::Login | Purpose::Disable | Purpose::StepUp => method.as_str(),
+            Purpose::Setup
+            | Purpose::Login
+            | Purpose::Disable
+            | Purpose::StepUp
+            | Purpose::PasswordReset => method.as_str(),
         };
         let subject = [session.as_bytes().as_slice(), what.as_bytes()].concat();
         Self { session, subject }

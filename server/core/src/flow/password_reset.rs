@@ -1,0 +1,365 @@
+//! A forgotten password: a mail proves the mailbox, and a second step follows as at sign-in, before anything
+//! changes.
+
+use crate::app::Ctx;
+use crate::factor::{Code, sent_code};
+use crate::flow::account::mail_is_left;
+use crate::flow::act::{DAY, HOUR};
+use crate::flow::challenge::{self, Opening, Seen};
+use crate::flow::login::{Carries, first_method};
+use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
+use crate::flow::{Act, MailOf, demand, password};
+use crate::model::audit::Event;
+use crate::model::kinds::Purpose;
+use crate::model::notice::Message;
+use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::source::Source;
+use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, canonical_address};
+use crate::model::{Error, Fault, Refusal, ResetId, Result, Secret, UserId};
+use crate::outcome::{ResetChallenge, Resetting};
+use crate::store::limits::{self, Limit};
+use crate::store::{Tx, factors, password_resets, users};
+use crate::vault;
+
+/// How long the link and the code work.
+const SECONDS: u32 = 900;
+/// Such mails to one address per hour.
+const MAILS: Limit = Limit {
+    name: "password_resets",
+    most: 3,
+    window_seconds: HOUR,
+};
+/// Days that wrong codes for one address are counted.
+const COUNTED_DAYS: u32 = 30;
+
+/// Whose password was forgotten.
+pub struct Forgot {
+    /// The address, as typed.
+    pub email: String,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// What a mail needs from outside its write.
+#[derive(Clone)]
+struct Drawn {
+    id: ResetId,
+    secret: Secret<[u8; 32]>,
+    code: Secret<String>,
+    nothing: Secret<[u8; 32]>,
+}
+
+/// Mails a link and a code for a new password, with the same work and the same answer for a known and an
+/// unknown address.
+///
+/// # Errors
+/// Refuses a text that cannot be an address, and a network past `mail_calls_per_source`.
+pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
+    let act = Act::begin(ctx, command.source);
+    let address = canonical_address(&command.email).ok_or_else(|| {
+        Refusal::field(
+            "email",
+            "This must be an e-mail address, such as alice@example.com.",
+        )
+    })?;
+    let drawn = Drawn {
+        id: ctx.chance.id(act.now),
+        secret: ctx.chance.secret(),
+        code: ctx.chance.code(act.policy().code_digits),
+        nothing: ctx.chance.secret(),
+    };
+    ctx.write(move |tx| mail(tx, &act, &address, &drawn))
+        .await?;
+    ctx.nudge_courier();
+    Ok(())
+}
+
+/// Stores the mail and queues it. An unknown address gets a mail that says so, and no code is right for it:
+/// each statement runs for both.
+fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &Drawn) -> Result<()> {
+    let subject = subject(tx, act, address)?;
+    act.count_mail_call(tx, subject, MailOf::Reset)?;
+    if !mail_is_left(tx, act, address, MAILS, MailOf::Reset)? {
+        // The last mail still works, and the answer is the same.
+        return act.audit(tx, subject, Event::Limited, Some("password reset mails"));
+    }
+    // A user who is being deleted must not get a new row.
+    users::lock(tx, subject)?;
+    let known = users::find(tx, subject)?.is_some_and(|user| user.active() && user.mailbox);
+    let right = sent_code::hash(&act.vault, drawn.id.as_bytes(), &drawn.code);
+    let token =
+        Reference::new(subject, drawn.id, drawn.secret.clone()).print(ReferenceKind::PasswordReset);
+    let message = match known {
+        true => Message::ResetCode {
+            code: drawn.code.expose().clone(),
+            minutes: SECONDS / 60,
+            // The token is in the fragment, which browsers do not send and logs do not contain.
+            link: format!(
+                "{}/reset-password#{}",
+                act.settings.public_url,
+                token.expose()
+            ),
+        },
+        false => Message::ResetUnknown,
+    };
+    let reset = PasswordReset {
+        user_id: subject,
+        id: drawn.id,
+        secret_hash: vault::digest(drawn.secret.expose()).to_vec(),
+        code_hash: match known {
+            true => right,
+            false => drawn.nothing.expose().to_vec(),
+        },
+        attempts: 0,
+        created_at: act.now,
+        expires_at: act.now.plus_seconds(i64::from(SECONDS)),
+        consumed_at: None,
+    };
+    password_resets::put(tx, &reset)?;
+    act.audit(tx, subject, Event::PasswordResetBegun, None)?;
+    act.post(tx, subject, address, message, SECONDS)
+}
+
+/// Returns the user of an address, or the id made from an unknown one.
+fn subject(tx: &mut Tx, act: &Act, address: &str) -> Result<UserId> {
+    let stranger = act.stranger(address);
+    Ok(users::id_of(tx, address)?.unwrap_or(stranger))
+}
+
+/// What proves the mailbox.
+pub enum By {
+    /// The token of the mailed link.
+    Link(Secret<String>),
+    /// The mailed code.
+    Code {
+        /// The address that it was mailed to, as typed.
+        email: String,
+        /// The code, as typed.
+        code: Secret<String>,
+    },
+}
+
+/// A new password, and what proves the mailbox.
+pub struct Reset {
+    /// What proves the mailbox.
+    pub by: By,
+    /// The new password.
+    pub password: Secret<String>,
+    /// What the API supports of a second step.
+    pub carries: Carries,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Uses the mail up, and changes the password, or opens a challenge if sign-in asks for a second step.
+///
+/// # Errors
+/// Refuses a link or a code that is unknown, wrong, used or expired, and a password that may not be set.
+pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
+    let act = Act::begin(ctx, command.source);
+    password::judge_length(ctx, &command.password)?;
+    let (mail, user) = admit(ctx, &act, command.by).await?;
+    let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
+    password::judge_new(ctx, &act, &command.password, words).await?;
+    let hasher = ctx.hasher.of(act.source);
+    let hash = hasher.hash(command.password, ctx.chance.salt()).await?;
+    let draft = challenge::Draft::new(ctx, &act);
+    let carries = command.carries;
+    let done = ctx
+        .write(move |tx| {
+            let user = hold(tx, mail.user_id)?;
+            if !password_resets::spend(tx, &mail, act.now)? {
+                return Err(Refusal::ResetTokenInvalid.into());
+            }
+            let factors = factors::of_user(tx, user.id)?;
+            let methods = demand::methods(tx, &user, &factors)?;
+            if methods.is_empty() {
+                change(tx, &act, &user, &hash)?;
+                return Ok(Resetting::Done);
+            }
+            let whose = MailOf::Reset;
+            let method = first_method(tx, &act, &user, &factors, &methods, carries, whose)?;
+            let opening = Opening {
+                phone: challenge::phone_on(&factors),
+                sends: carries.sends,
+                even_unsent: true,
+                action: Some(hash.as_str().to_owned()),
+                ..Opening::new(
+                    Purpose::PasswordReset,
+                    method,
+                    act.policy().challenge_seconds,
+                )
+            };
+            let opened = draft.open(tx, &act, &user, &opening)?;
+            let word = Some(method.as_str());
+            act.audit(tx, user.id, Event::ChallengeBegun, word)?;
+            Ok(Resetting::Challenge(ResetChallenge {
+                mfa_token: draft.token(user.id),
+                method,
+                methods,
+                unsent: opened.unsent,
+            }))
+        })
+        .await?;
+    ctx.nudge_courier();
+    Ok(done)
+}
+
+/// Finds the mail that a link or a code belongs to, and its user. A wrong code costs a try. Nothing is used
+/// up, and nothing slow is done before.
+async fn admit(ctx: &Ctx, act: &Act, by: By) -> Result<(PasswordReset, User)> {
+    let of_call = act.clone();
+    match by {
+        By::Link(token) => {
+            let reference = Reference::parse_pasted(ReferenceKind::PasswordReset, token.expose())
+                .ok_or(Refusal::ResetTokenInvalid)?;
+            let subject = reference.user();
+            let found = ctx.read(move |tx| by_link(tx, &of_call, &reference)).await;
+            end_over(ctx, act, subject, found).await
+        }
+        By::Code { email, code } => {
+            let (address, code) = (address_as_typed(&email), Code::typed(&code));
+            let subject = ctx.read(move |tx| subject(tx, &of_call, &address)).await?;
+            let of_call = act.clone();
+            let found = ctx
+                .write(move |tx| by_code(tx, &of_call, subject, &code))
+                .await;
+            end_over(ctx, act, subject, found).await
+        }
+    }
+}
+
+fn by_link(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<(PasswordReset, User)> {
+    let digest = vault::digest(reference.secret.expose());
+    let mail = password_resets::find(tx, reference.user())?
+        .filter(|mail| mail.id == reference.row() && vault::same(&digest, &mail.secret_hash))
+        .ok_or(Refusal::ResetTokenInvalid)?;
+    mail.judge(act.now)?;
+    let user = standing(tx, mail.user_id)?;
+    Ok((mail, user))
+}
+
+fn by_code(tx: &mut Tx, act: &Act, subject: UserId, code: &Code) -> Result<(PasswordReset, User)> {
+    let mail = password_resets::find(tx, subject)?.ok_or(Refusal::ResetTokenInvalid)?;
+    mail.judge(act.now)?;
+    let tries = act.policy().tries_per_challenge;
+    let Some(taken) = password_resets::reserve(tx, &mail, tries, act.now)? else {
+        // A new mail has new tries at once.
+        let refusal = Refusal::TooManyResetAttempts { retry_after: 1 };
+        return act.refuse_limited(tx, subject, refusal);
+    };
+    let (key, counted) = counted(act, subject);
+    if let Some(retry_after) = limits::take(tx, &key, counted, act.now)? {
+        let refusal = Refusal::TooManyResetAttempts { retry_after };
+        return act.refuse_limited(tx, subject, refusal);
+    }
+    if !sent_code::fits(&act.vault, mail.id.as_bytes(), &mail.code_hash, code) {
+        act.audit(tx, subject, Event::PasswordResetCodeWrong, None)?;
+        let attempts_remaining = tries.saturating_sub(taken.unsigned_abs());
+        return Err(Refusal::InvalidResetCode { attempts_remaining }.into());
+    }
+    // The password may be refused and the code be sent again.
+    password_resets::give_back(tx, &mail)?;
+    limits::delete(tx, &key, counted.name)?;
+    let user = standing(tx, mail.user_id)?;
+    Ok((mail, user))
+}
+
+/// Returns the count of wrong codes for an address over all its mails. Each new mail brings new tries, so
+/// without it one could guess for ever. The links are no guess, and go on working.
+fn counted(act: &Act, subject: UserId) -> ([u8; 32], Limit) {
+    let key = act.vault.keyed_hash("reset codes", &[subject.as_bytes()]);
+    let limit = Limit {
+        name: "reset_codes",
+        most: act.policy().hard_limit,
+        window_seconds: COUNTED_DAYS * DAY,
+    };
+    (key, limit)
+}
+
+/// Ends a mail that was found to be expired, so that it stays expired if the clock goes back.
+async fn end_over<T>(ctx: &Ctx, act: &Act, subject: UserId, found: Result<T>) -> Result<T> {
+    if let Err(Error::Refused(Refusal::ResetTokenExpired)) = found {
+        let now = act.now;
+        let ended = ctx.write(move |tx| password_resets::end_over(tx, subject, now));
+        if let Err(error) = ended.await {
+            // The caller gets the refusal in any case.
+            tracing::warn!(
+                ?error,
+                "a mail for a new password that is over was not ended"
+            );
+        }
+    }
+    found
+}
+
+/// Returns the user of a mail, if the account can still be used.
+fn standing(tx: &mut Tx, id: UserId) -> Result<User> {
+    let user = users::find(tx, id)?.filter(User::active);
+    Ok(user.ok_or(Refusal::ResetTokenInvalid)?)
+}
+
+/// Does the same, and locks the account until the write ends. So a method that is being turned on, or a
+/// sign-in with the old password, comes before or after this, not between.
+fn hold(tx: &mut Tx, id: UserId) -> Result<User> {
+    users::lock(tx, id)?;
+    standing(tx, id)
+}
+
+/// A challenge and its answer.
+pub struct Verify {
+    /// The challenge's reference.
+    pub mfa_token: Secret<String>,
+    /// The answer.
+    pub answer: Answer,
+    /// The address that the call came from.
+    pub source: Source,
+}
+
+/// Judges the second step, and changes the password. Returns how many recovery codes are left, if one was
+/// used.
+///
+/// # Errors
+/// Refuses a challenge that is over, and a wrong answer.
+pub async fn verify(ctx: &Ctx, command: Verify) -> Result<Option<u32>> {
+    let act = Act::begin(ctx, command.source);
+    let (token, purpose) = (&command.mfa_token, Purpose::PasswordReset);
+    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
+    seen.judge_answerable()?;
+    let attempt = Attempt {
+        candidates: seen.on(),
+        seen,
+        answer: command.answer,
+        terms: Terms {
+            recovery: true,
+            scratch: false,
+            tell_clock: false,
+        },
+    };
+    let before = |tx: &mut Tx, _act: &Act, seen: &Seen| users::lock(tx, seen.user.id);
+    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
+        let hash = seen.challenge.action.clone().ok_or_else(|| {
+            Fault::bug(anyhow::anyhow!(
+                "a challenge without the password it is for"
+            ))
+        })?;
+        let user = users::find(tx, seen.user.id)?
+            .filter(User::active)
+            .ok_or(Refusal::UserNotFound)?;
+        change(tx, act, &user, &PasswordHash::new(hash))?;
+        Ok(settled.remaining)
+    };
+    let settled = settle(ctx, &act, attempt, before, then).await;
+    ctx.nudge_courier();
+    settled
+}
+
+/// Replaces the password, ends all sessions, and tells the owner. The methods stay as they are.
+fn change(tx: &mut Tx, act: &Act, user: &User, hash: &PasswordHash) -> Result<()> {
+    password::replace(tx, act, user.id, hash, None)?;
+    // The owner, who forgot the old one, may have to wait because of wrong ones.
+    let typed = password::address_hash(&act.vault, &address_as_typed(&user.email));
+    limits::reset_password_of_address(tx, &typed)?;
+    act.audit(tx, user.id, Event::PasswordReset, None)?;
+    act.notify(tx, user, Message::PasswordReset)
+}
