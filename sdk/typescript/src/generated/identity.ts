@@ -64,6 +64,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/identity/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a new password
+         * @description Mails a link and a code for a new password. The answer, the work and the time are the same whether or not the address has an account: an unknown one gets a mail that says so. Link and code work once, for 15 minutes, on any device; a newer mail takes the place of an older one. Send either with the new password to `POST /identity/password/reset`. Limits: 3 such mails an hour per address, past which the call still answers 202, sends nothing, and leaves the last mail good; 30 calls an hour per network. They are counted apart from those of sign-ins.
+         */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password by the mail
+         * @description Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. A changed password ends all sessions of the account and whatever they began, removes no method, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, and 50 in 30 days per address, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/reset/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a new password with a second factor
+         * @description Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods stay, and the owner is told by mail. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+         */
+        post: operations["verifyPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/password/reset/verify-passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a new password with a passkey
+         * @description Answers the challenge of `POST /identity/password/reset` with what `navigator.credentials.get` returned for the options of `POST /identity/mfa/login/passkey-options`. They are good for one credential: after a refusal, ask for new ones. Otherwise as `POST /identity/password/reset/verify`.
+         */
+        post: operations["verifyPasskeyPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/identity/login": {
         parameters: {
             query?: never;
@@ -816,9 +896,9 @@ export interface components {
             enabledAt: string;
             method: components["schemas"]["MfaMethod"];
         };
-        /** @description The other method by which to finish this sign-in. */
+        /** @description The other method by which to finish this sign-in, or this new password. */
         MfaSwitchMethodRequest: {
-            /** @description The `mfaToken` of the sign-in. */
+            /** @description The `mfaToken` of the sign-in or of the new password. */
             mfaToken: string;
             method: components["schemas"]["MfaMethod"];
         };
@@ -1000,7 +1080,7 @@ export interface components {
              * @description What the code is for.
              * @enum {string}
              */
-            purpose: "setup" | "login" | "disable" | "step_up" | "action";
+            purpose: "setup" | "login" | "disable" | "step_up" | "action" | "password_reset";
             /**
              * Format: date-time
              * @description When it was asked for.
@@ -1096,6 +1176,62 @@ export interface components {
             registrationToken: string;
             /** @description The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
             code: string;
+        };
+        /** @description Whose password was forgotten. */
+        ForgotPasswordRequest: {
+            /**
+             * Format: email
+             * @description The address of the account.
+             */
+            email: string;
+        };
+        /** @description The same for every address, known or not. */
+        ForgotPasswordAnswer: {
+            /** @description One sentence for the user. */
+            message: string;
+        };
+        /** @description The new password, with what came by mail: `token`, or `email` and `code`. Where `token` is sent, the other two are not looked at. */
+        ResetPasswordRequest: {
+            /** @description The token of the mailed link: what follows its `#`. */
+            token?: string;
+            /** @description The address that the code was asked for with. */
+            email?: string;
+            /** @description The six digits from the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
+            code?: string;
+            /** @description The new password, by the rules of RegisterRequest. */
+            password: string;
+        } | unknown | unknown;
+        /** @description The password is changed, or a challenge: `status` tells which. */
+        ResetPasswordAnswer: components["schemas"]["PasswordResetResponse"] | components["schemas"]["PasswordResetChallengeResponse"];
+        /** @description The new password counts from now on, and all sessions of the account have ended. */
+        PasswordResetResponse: {
+            /**
+             * @description The password is changed. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            status: "password_changed";
+            /** @description One sentence for the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description How many recovery codes are left; sent only when one was just spent.
+             */
+            recoveryCodesRemaining?: number;
+        };
+        /** @description The password is changed once this challenge is answered. */
+        PasswordResetChallengeResponse: {
+            /**
+             * @description A second factor is asked for. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            status: "mfa_required";
+            /** @description One sentence for the user: where to find the code. */
+            message: string;
+            /** @description The token for the next step, good for 10 minutes by default. Opaque and secret: whoever holds it and a code acts as this user. */
+            mfaToken: string;
+            method: components["schemas"]["MfaMethod"];
+            /** @description All methods the user may switch to, the current one included. */
+            mfaMethods: components["schemas"]["MfaMethod"][];
         };
         /** @description The first factor. */
         LoginRequest: {
@@ -2013,6 +2149,96 @@ export interface components {
             attemptsRemaining: number;
         };
         /**
+         * @description The link or the code works no more: it was used, or a newer mail took its place, or there never was one. Ask for a new mail with `POST /identity/password/forgot`.
+         * @example {
+         *       "code": "RESET_TOKEN_INVALID",
+         *       "message": "This link or code is not valid or was already used. Please ask for a new mail.",
+         *       "statusCode": 400,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        ResetTokenInvalidErrorResponse: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "RESET_TOKEN_INVALID";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
+         * @description The link or the code was good but is too old. Ask for a new mail with `POST /identity/password/forgot`.
+         * @example {
+         *       "code": "RESET_TOKEN_EXPIRED",
+         *       "message": "This link or code has expired. Please ask for a new mail.",
+         *       "statusCode": 400,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        ResetTokenExpiredErrorResponse: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "RESET_TOKEN_EXPIRED";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
+         * @description The code is not the one of the newest mail to this address. One try is spent: `attemptsRemaining` says how many are left. The link of the mail works in any case.
+         * @example {
+         *       "code": "INVALID_RESET_CODE",
+         *       "message": "The code is not correct. Check the latest e-mail and try again.",
+         *       "statusCode": 400,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+         *       "attemptsRemaining": 4
+         *     }
+         */
+        InvalidResetCodeErrorResponse: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            code: "INVALID_RESET_CODE";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+            /**
+             * Format: int32
+             * @description How many more codes this mail takes. 0 means that only its link works.
+             */
+            attemptsRemaining: number;
+        };
+        /**
          * @description Unknown address or wrong password; the answer is the same for both, in words and in time, so that nobody can find out who has an account. Ask for both again. After several failures the answer becomes `TOO_MANY_PASSWORD_ATTEMPTS`.
          * @example {
          *       "code": "INVALID_CREDENTIALS",
@@ -2759,6 +2985,37 @@ export interface components {
             retryAfter: number;
         };
         /**
+         * @description The tries of the mailed code are used up (5 by default), or too many wrong ones were sent for this address (50 in 30 days by default). A right code is refused as well; the link of the mail works.
+         * @example {
+         *       "code": "TOO_MANY_RESET_ATTEMPTS",
+         *       "message": "Too many wrong codes. Open the link in the e-mail, or wait for the time given in retryAfter and ask for a new mail.",
+         *       "statusCode": 429,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
+         *       "retryAfter": 60
+         *     }
+         */
+        TooManyResetAttemptsErrorResponse: {
+            /** @enum {string} */
+            code: "TOO_MANY_RESET_ATTEMPTS";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+            /**
+             * Format: int32
+             * @description Seconds until another code makes sense; the same number as in the header Retry-After.
+             */
+            retryAfter: number;
+        };
+        /**
          * @description The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
          * @example {
          *       "code": "TOO_MANY_REQUESTS",
@@ -2898,6 +3155,12 @@ export interface components {
         };
         /** @description What `verifyRegistration` answers with 400: `code` tells which. */
         VerifyRegistrationError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["RegistrationTokenInvalidErrorResponse"] | components["schemas"]["RegistrationTokenExpiredErrorResponse"] | components["schemas"]["InvalidRegistrationCodeErrorResponse"];
+        /** @description What `resetPassword` answers with 400: `code` tells which. */
+        ResetPasswordError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["ResetTokenInvalidErrorResponse"] | components["schemas"]["ResetTokenExpiredErrorResponse"] | components["schemas"]["InvalidResetCodeErrorResponse"];
+        /** @description What `verifyPasswordReset` answers with 400: `code` tells which. */
+        VerifyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["InvalidMfaCodeErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
+        /** @description What `verifyPasskeyPasswordReset` answers with 400: `code` tells which. */
+        VerifyPasskeyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["PasskeyRefusedErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
         /** @description What `setupMfa` answers with 400: `code` tells which. */
         SetupMfaError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidMfaMethodErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"] | components["schemas"]["MfaAlreadyEnabledErrorResponse"] | components["schemas"]["MfaMethodUnavailableErrorResponse"];
         /** @description What `setupMfa` answers with 429: `code` tells which. */
@@ -3215,6 +3478,12 @@ export type StepUpCompleteResponse = components['schemas']['StepUpCompleteRespon
 export type RegisterRequest = components['schemas']['RegisterRequest'];
 export type RegisterResponse = components['schemas']['RegisterResponse'];
 export type RegisterVerifyRequest = components['schemas']['RegisterVerifyRequest'];
+export type ForgotPasswordRequest = components['schemas']['ForgotPasswordRequest'];
+export type ForgotPasswordAnswer = components['schemas']['ForgotPasswordAnswer'];
+export type ResetPasswordRequest = components['schemas']['ResetPasswordRequest'];
+export type ResetPasswordAnswer = components['schemas']['ResetPasswordAnswer'];
+export type PasswordResetResponse = components['schemas']['PasswordResetResponse'];
+export type PasswordResetChallengeResponse = components['schemas']['PasswordResetChallengeResponse'];
 export type LoginRequest = components['schemas']['LoginRequest'];
 export type LoginAnswer = components['schemas']['LoginAnswer'];
 export type TokenResponse = components['schemas']['TokenResponse'];
@@ -3254,6 +3523,9 @@ export type ResendOnlyForEmailErrorResponse = components['schemas']['ResendOnlyF
 export type RegistrationTokenInvalidErrorResponse = components['schemas']['RegistrationTokenInvalidErrorResponse'];
 export type RegistrationTokenExpiredErrorResponse = components['schemas']['RegistrationTokenExpiredErrorResponse'];
 export type InvalidRegistrationCodeErrorResponse = components['schemas']['InvalidRegistrationCodeErrorResponse'];
+export type ResetTokenInvalidErrorResponse = components['schemas']['ResetTokenInvalidErrorResponse'];
+export type ResetTokenExpiredErrorResponse = components['schemas']['ResetTokenExpiredErrorResponse'];
+export type InvalidResetCodeErrorResponse = components['schemas']['InvalidResetCodeErrorResponse'];
 export type InvalidCredentialsErrorResponse = components['schemas']['InvalidCredentialsErrorResponse'];
 export type TokenInvalidErrorResponse = components['schemas']['TokenInvalidErrorResponse'];
 export type TokenExpiredErrorResponse = components['schemas']['TokenExpiredErrorResponse'];
@@ -3280,11 +3552,15 @@ export type MaxResendLimitErrorResponse = components['schemas']['MaxResendLimitE
 export type ResendCooldownErrorResponse = components['schemas']['ResendCooldownErrorResponse'];
 export type TooManyPasswordAttemptsErrorResponse = components['schemas']['TooManyPasswordAttemptsErrorResponse'];
 export type TooManyRegistrationAttemptsErrorResponse = components['schemas']['TooManyRegistrationAttemptsErrorResponse'];
+export type TooManyResetAttemptsErrorResponse = components['schemas']['TooManyResetAttemptsErrorResponse'];
 export type TooManyRequestsErrorResponse = components['schemas']['TooManyRequestsErrorResponse'];
 export type InternalErrorResponse = components['schemas']['InternalErrorResponse'];
 export type ServiceUnavailableErrorResponse = components['schemas']['ServiceUnavailableErrorResponse'];
 export type NotReadyErrorResponse = components['schemas']['NotReadyErrorResponse'];
 export type VerifyRegistrationError400 = components['schemas']['VerifyRegistrationError400'];
+export type ResetPasswordError400 = components['schemas']['ResetPasswordError400'];
+export type VerifyPasswordResetError400 = components['schemas']['VerifyPasswordResetError400'];
+export type VerifyPasskeyPasswordResetError400 = components['schemas']['VerifyPasskeyPasswordResetError400'];
 export type SetupMfaError400 = components['schemas']['SetupMfaError400'];
 export type SetupMfaError429 = components['schemas']['SetupMfaError429'];
 export type VerifyMfaSetupError400 = components['schemas']['VerifyMfaSetupError400'];
@@ -3503,6 +3779,242 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "alice@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ForgotPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Received. The inbox tells the rest. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "If this address has an account, a link and a code for a new password are on their way. Please check your inbox."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ForgotPasswordAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyRequestsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed, or a second factor is asked for. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetPasswordAnswer"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `RESET_TOKEN_INVALID`, `RESET_TOKEN_EXPIRED` or `INVALID_RESET_CODE`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetPasswordError400"];
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_RESET_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyResetAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    verifyPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mfaToken": "mfa_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHPHb1FvLJ3gR8yQd5xT0cU9oWkKz2nM7sVhEiYtB4aXuDqC6rGwNl1jA",
+                 *       "code": "123456"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MfaVerifyRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetResponse"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `MFA_TOKEN_INVALID`, `MFA_TOKEN_EXPIRED`, `MFA_WRONG_PURPOSE`, `INVALID_MFA_CODE` or `MFA_METHOD_NOT_ENABLED`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyPasswordResetError400"];
+                };
+            };
+            403: components["responses"]["MethodLocked"];
+            404: components["responses"]["UserNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    verifyPasskeyPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mfaToken": "mfa_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHPHb1FvLJ3gR8yQd5xT0cU9oWkKz2nM7sVhEiYtB4aXuDqC6rGwNl1jA",
+                 *       "credential": {
+                 *         "id": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                 *         "rawId": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                 *         "type": "public-key",
+                 *         "response": {
+                 *           "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                 *           "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                 *           "signature": "MEUCIQDTGOKEHOsEYrPRmiyzcMb0",
+                 *           "userHandle": "AaIDjn8Ae9iGyX8OAK8aHw"
+                 *         },
+                 *         "clientExtensionResults": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasskeyVerifyRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetResponse"];
+                };
+            };
+            /** @description Refused: `VALIDATION`, `MFA_TOKEN_INVALID`, `MFA_TOKEN_EXPIRED`, `MFA_WRONG_PURPOSE`, `PASSKEY_REFUSED` or `MFA_METHOD_NOT_ENABLED`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyPasskeyPasswordResetError400"];
+                };
+            };
+            403: components["responses"]["MethodLocked"];
+            404: components["responses"]["UserNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyMfaAttemptsErrorResponse"];
+                };
+            };
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -128,6 +128,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandbox/fixtures/{operationId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make what a call needs to succeed
+         * @description Makes somebody new, a bearer, a live challenge, the right code: whatever the operation needs for the first example of its request to succeed. Put each of `variables` in the place of the example's property, or of the parameter in path or query, that has its name, wherever there is one; leave all else as it is; and send `bearer` as `Authorization: Bearer`, where the operation takes one. A value is of the property's own type: `credential` is an object. What is made is for one call, and goes with the next `POST /sandbox/reset`.
+         */
+        post: operations["makeFixture"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandbox/operations": {
         parameters: {
             query?: never;
@@ -373,6 +393,20 @@ export interface components {
          * @enum {string}
          */
         DocumentName: "identity" | "netevia" | "flashback" | "veeam" | "sandbox";
+        /** @description What a call needs to succeed. */
+        MakeFixtureAnswer: {
+            api: components["schemas"]["DocumentName"];
+            /** @description The operation. */
+            operationId: string;
+            /** @description Values by the names of the request's properties and parameters; some may have no place in the example. */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** @description What to send as the bearer; absent if the operation takes none. */
+            bearer?: string;
+            /** @description Whose it all is; absent if nobody's. */
+            person?: components["schemas"]["SandboxPerson"];
+        };
         /** @description The operations of all documents. */
         ListOperationsAnswer: {
             /** @description All of them, in the documents' order. */
@@ -781,6 +815,7 @@ export type SetClockRequest = components['schemas']['SetClockRequest'];
 export type AdvanceClockRequest = components['schemas']['AdvanceClockRequest'];
 export type ClockState = components['schemas']['ClockState'];
 export type DocumentName = components['schemas']['DocumentName'];
+export type MakeFixtureAnswer = components['schemas']['MakeFixtureAnswer'];
 export type ListOperationsAnswer = components['schemas']['ListOperationsAnswer'];
 export type OperationInfo = components['schemas']['OperationInfo'];
 export type DocumentedError = components['schemas']['DocumentedError'];
@@ -1104,6 +1139,68 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["Internal"];
+        };
+    };
+    makeFixture: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The document of the operation; without it the first that has an operation of this id.
+                 * @example identity
+                 */
+                api?: "identity" | "netevia" | "flashback" | "veeam" | "sandbox";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The operation: its `operationId`.
+                 * @example verifyMfaLogin
+                 */
+                operationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the call needs. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "api": "identity",
+                     *       "operationId": "verifyMfaLogin",
+                     *       "variables": {
+                     *         "email": "fixture-1@example.com",
+                     *         "password": "correct horse battery staple",
+                     *         "mfaToken": "mfa_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHKIoTUOlpFJH2FCiCE1DpaRSR9ha3VM2DFfuG15erNdhDR55zLvkGZTJA",
+                     *         "code": "123456"
+                     *       },
+                     *       "person": {
+                     *         "id": "user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f",
+                     *         "number": 11,
+                     *         "email": "fixture-1@example.com",
+                     *         "password": "correct horse battery staple",
+                     *         "firstName": "Alice",
+                     *         "lastName": "Archer",
+                     *         "about": "made for one call",
+                     *         "role": "user",
+                     *         "mfaMethods": [
+                     *           "authenticator"
+                     *         ],
+                     *         "authenticatorSecret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MakeFixtureAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     listOperations: {
