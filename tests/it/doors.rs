@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use contract_tests::call::Method;
 use contract_tests::contract::Contract;
-use contract_tests::{Answer, Authenticator, Call, Device, Person, Server, json, tests};
+use contract_tests::{Answer, Authenticator, Call, Device, PASSWORD, Person, Server, json, tests};
 use countersign::config::Settings;
 
 use super::flashback::Client;
@@ -104,8 +104,10 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam deleteUser", "no letter outlives its account"),
 ];
 /// More of those operations.
-const QUIET_TOO: [(&str, &str); 11] = [
+const QUIET_TOO: [(&str, &str); 13] = [
     ("identity forgotPassword", "is a mail itself"),
+    ("identity endSession", "closes a door"),
+    ("identity endOtherSessions", "closes doors"),
     ("flashback resendVerification", "is a mail itself"),
     ("flashback preVerifyEmail", "changes nothing"),
     ("flashback login", "as identity login"),
@@ -239,6 +241,10 @@ async fn by_accounts(told: &Told<'_>) {
         .await;
     OTHER_PASSWORD.clone_into(&mut frank.password);
     frank.sign_in().await;
+    let change = frank.change_password(PASSWORD);
+    told.by("identity changePassword", email, "was changed", change)
+        .await;
+    PASSWORD.clone_into(&mut frank.password);
     frank.enable_authenticator().await;
     frank.sign_in().await;
     let device = Device::new();

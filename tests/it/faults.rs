@@ -86,6 +86,7 @@ impl World {
             "verifyRegistration" => server.prove(&self.registration.0, &self.registration.1),
             "login" => alice.login(),
             "forgotPassword" => server.forgot("alice@example.com"),
+            "changePassword" => alice.change_password(OTHER_PASSWORD),
             "resetPassword" => server.reset_by_link(&self.reset.0, OTHER_PASSWORD),
             "verifyPasswordReset" => server.verify_reset(&self.reset.1, "123456"),
             "verifyPasskeyPasswordReset" => {

@@ -9,7 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod account_password;
 mod account_reset;
+mod account_sessions;
 mod across;
 mod at_once;
 mod bounds;
@@ -132,7 +134,9 @@ use contract_tests::{Test, process, suite};
 /// Returns all tests. A module that is left out is dead code, which the compiler reports.
 fn all() -> Vec<Test> {
     let modules = [
+        account_password::tests(),
         account_reset::tests(),
+        account_sessions::tests(),
         across::tests(),
         at_once::tests(),
         bounds::tests(),

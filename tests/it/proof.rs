@@ -25,7 +25,15 @@ tests! {
 }
 
 /// Operations that take a session, change something, and need no fresh proof, with the reason.
-const NO_DOORS: [(&str, &str); 20] = [
+const NO_DOORS: [(&str, &str); 22] = [
+    (
+        "identity endSession",
+        "closes one of the caller's own doors",
+    ),
+    (
+        "identity endOtherSessions",
+        "closes the caller's own doors, and its owner can sign in again",
+    ),
     ("identity logout", "ends the caller's own session"),
     ("flashback logout", "ends the caller's own session"),
     ("veeam logout", "ends the caller's own session"),
@@ -139,6 +147,8 @@ fn wishes(root: &Person, id: &str) -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         // A new password. The thief does not know the old one.
         ("password", json!(OTHER_PASSWORD)),
+        ("oldPassword", json!("a guess of the old one")),
+        ("newPassword", json!(OTHER_PASSWORD)),
         ("description", json!("mine")),
         ("name", json!("mine")),
         ("scopes", json!(["users:read"])),
@@ -202,6 +212,8 @@ async fn a_stale_session_changes_nothing_about_who_can_sign_in() {
             }
         }
         root.me().await.is(200);
+        // The thief guessed at the old password, from the same network.
+        server.clock.advance(2);
         assert_eq!(
             root.login().await.is(200)["mfaRequired"] == true,
             matches!(stand, Stand::On)

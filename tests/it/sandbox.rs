@@ -17,6 +17,7 @@ tests! {
     what_cannot_be_read_is_refused,
     without_its_database_it_does_not_begin_anew,
     the_sdk_reads_codes_and_moves_the_clock,
+    the_virtual_device_makes_passkeys_and_uses_them,
 }
 
 fn people(answer: &Answer) -> Vec<Value> {
@@ -307,6 +308,8 @@ async fn what_cannot_be_read_is_refused() {
     }
     for (method, path) in [
         (Method::POST, "/sandbox/authenticator-code"),
+        (Method::POST, "/sandbox/passkeys"),
+        (Method::POST, "/sandbox/passkeys/use"),
         (Method::PUT, "/sandbox/clock"),
         (Method::POST, "/sandbox/clock/advance"),
     ] {
@@ -331,6 +334,11 @@ async fn without_its_database_it_does_not_begin_anew() {
     let sandbox = Sandbox::start().await;
     let file = sandbox.inner.place().join("countersign.db");
     Database::Sqlite(file).cut();
+    let body = json!({ "publicKey": { "challenge": "AAAA" }, "email": "passkey@example.com" });
+    sandbox
+        .post("/sandbox/passkeys/use", &body)
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
     for path in ["/sandbox/reset", "/sandbox/fixtures/getCurrentUser"] {
         sandbox
             .call(Method::POST, path)
@@ -378,4 +386,89 @@ async fn the_sdk_reads_codes_and_moves_the_clock() {
         .await
         .expect("a clock");
     assert!(then.now > found.clock.now && !then.held);
+}
+
+async fn the_virtual_device_makes_passkeys_and_uses_them() {
+    let sandbox = Sandbox::start().await;
+    let (make, apply) = ("/sandbox/passkeys", "/sandbox/passkeys/use");
+    // Set up, by the native API.
+    let token = sandbox.login("none@example.com").await.text("accessToken");
+    let password = countersign::sandbox::PASSWORD;
+    let body = json!({ "method": "passkey", "password": password });
+    let begun = sandbox.post("/identity/mfa/setup", &body).bearer(&token);
+    let begun = begun.await.is(200);
+    let options = json!({ "publicKey": begun["publicKey"] });
+    let made = sandbox.post(make, &options).await.is(201);
+    let body = json!({ "mfaToken": begun.text("mfaToken"), "credential": made["credential"] });
+    sandbox
+        .post("/identity/mfa/setup/verify-passkey", &body)
+        .await
+        .is(200);
+    // A second step.
+    let begun = sandbox.login("none@example.com").await;
+    let token = json!({ "mfaToken": begun.text("mfaToken") });
+    let path = "/identity/mfa/login/passkey-options";
+    let asked = sandbox.post(path, &token).await.is(200);
+    let options = json!({ "publicKey": asked["publicKey"] });
+    let used = sandbox.post(apply, &options).await.is(200);
+    let body = json!({ "mfaToken": token["mfaToken"], "credential": used["credential"] });
+    sandbox
+        .post("/identity/mfa/login/verify-passkey", &body)
+        .await
+        .is(200);
+    // Alone: the options name nobody.
+    for email in [
+        "passkey@example.com",
+        "none@example.com",
+        "several@example.com",
+    ] {
+        let asked = sandbox
+            .call(Method::POST, "/identity/passkey/options")
+            .await;
+        let asked = asked.is(200);
+        let options = json!({ "publicKey": asked["publicKey"], "email": email });
+        let used = sandbox.post(apply, &options).await.is(200);
+        let body =
+            json!({ "passkeyToken": asked.text("passkeyToken"), "credential": used["credential"] });
+        let done = sandbox.post("/identity/passkey/login", &body).await.is(200);
+        assert_eq!(done["user"]["email"], email);
+    }
+    // By Flashback's API.
+    let begun = json!({ "email": "passkey@example.com", "password": password });
+    let begun = sandbox.post("/user/login", &begun).await.is(200);
+    let bearer = begun.text("accessToken");
+    let asked = sandbox.call(Method::POST, "/mfa/passkey/auth-options");
+    let asked = asked.bearer(&bearer).await.is(200);
+    let used = sandbox.post(apply, &json!({ "publicKey": asked["data"] }));
+    let body = json!({ "mfaType": "PASSKEY", "credential": used.await.is(200)["credential"] });
+    let done = sandbox.post("/mfa/verify-login", &body).bearer(&bearer);
+    done.await.is(200);
+    // From another page it is refused.
+    let asked = sandbox
+        .call(Method::POST, "/identity/passkey/options")
+        .await;
+    let asked = asked.is(200);
+    let options = json!({ "publicKey": asked["publicKey"], "email": "passkey@example.com", "origin": "https://evil.example" });
+    let used = sandbox.post(apply, &options).await.is(200);
+    let body =
+        json!({ "passkeyToken": asked.text("passkeyToken"), "credential": used["credential"] });
+    sandbox
+        .post("/identity/passkey/login", &body)
+        .await
+        .refused(400, "PASSKEY_REFUSED");
+    for (path, body) in [
+        (make, json!({ "publicKey": {} })),
+        (make, json!({ "publicKey": { "challenge": "AAAA" } })),
+        (apply, json!({ "publicKey": {} })),
+        (
+            apply,
+            json!({ "publicKey": { "challenge": "AAAA", "rpId": "example.org" } }),
+        ),
+        (
+            apply,
+            json!({ "publicKey": { "challenge": "AAAA" }, "email": "nobody@example.com" }),
+        ),
+    ] {
+        sandbox.post(path, &body).await.refused(400, "VALIDATION");
+    }
 }

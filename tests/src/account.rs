@@ -1,7 +1,36 @@
-//! What people do with their accounts: passwords.
+//! What people do with their accounts: passwords and sessions.
 
-use crate::call::Call;
-use crate::{Server, json};
+use crate::call::{Call, Method};
+use crate::{Person, Server, json};
+
+impl Person {
+    /// Changes the password. `password` stays as it is.
+    pub fn change_password(&self, new: &str) -> Call {
+        let body = json!({ "oldPassword": self.password, "newPassword": new });
+        self.call(Method::PUT, "/identity/me/password").json(&body)
+    }
+
+    /// Lists the open sessions.
+    pub fn sessions(&self) -> Call {
+        self.get("/identity/me/sessions")
+    }
+
+    /// Ends one of the sessions.
+    pub fn end_session(&self, id: &str) -> Call {
+        let path = format!("/identity/me/sessions/{id}");
+        self.call(Method::DELETE, &path)
+    }
+
+    /// Ends all other sessions.
+    pub fn end_other_sessions(&self) -> Call {
+        self.call(Method::DELETE, "/identity/me/sessions")
+    }
+
+    /// Lists what happened, newest first. `query` begins with `?`, or is empty.
+    pub fn activity(&self, query: &str) -> Call {
+        self.get(&format!("/identity/me/activity{query}"))
+    }
+}
 
 impl Server {
     /// Asks for a new password.

@@ -2,9 +2,10 @@
 
 use uuid::Uuid;
 
+use crate::model::audit::AuditEvent;
 use crate::model::factor::Factor;
 use crate::model::kinds::{Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope};
-use crate::model::{ApiKeyId, OrganisationId, Secret, SessionId, Time, UserId};
+use crate::model::{ApiKeyId, AuditId, OrganisationId, Secret, SessionId, Time, UserId};
 
 /// A user, with what every API may show of them.
 #[derive(Clone, Debug)]
@@ -79,6 +80,32 @@ pub struct SessionView {
     pub auth_time: Time,
     /// When the session ends at the latest, however often it is refreshed.
     pub expires_at: Time,
+}
+
+/// An open session, as its owner may see it in a list.
+#[derive(Clone, Debug)]
+pub struct OpenSession {
+    /// What every API may show of it.
+    pub view: SessionView,
+    /// Whether it is the session of the caller.
+    pub current: bool,
+    /// When it was signed in.
+    pub created_at: Time,
+    /// When it was last used, to the minute.
+    pub last_used_at: Time,
+    /// The network address that signed in, if known.
+    pub source: Option<String>,
+    /// What the program that signed in called itself, if anything.
+    pub program: Option<String>,
+}
+
+/// A page of what happened to an account, newest first.
+#[derive(Debug)]
+pub struct Activity {
+    /// The events.
+    pub events: Vec<AuditEvent>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<AuditId>,
 }
 
 /// The answer to a registration. It is the same whether or not the address already has an account.

@@ -201,8 +201,9 @@ pub(super) fn link_of(message: &Message) -> Option<&str> {
         Message::SetupCode { link, .. }
         | Message::LoginCode { link, .. }
         | Message::DisableCode { link, .. }
-        | Message::StepUpCode { link, .. } => link.as_deref(),
-        Message::RegistrationLink { link, .. } => Some(link),
+        | Message::StepUpCode { link, .. }
+        | Message::ResetStepCode { link, .. } => link.as_deref(),
+        Message::RegistrationLink { link, .. } | Message::ResetCode { link, .. } => Some(link),
         _without_link => None,
     }
 }

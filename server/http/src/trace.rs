@@ -14,7 +14,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -31,6 +31,7 @@ use crate::docs;
 use crate::limits;
 use crate::model::allowance::Ledger;
 use crate::model::ids::Id;
+use crate::model::program::Program;
 use crate::model::source::Source;
 use crate::model::{Fault, Refusal};
 use crate::named::{self, X_REQUEST_ID};
@@ -131,6 +132,8 @@ pub async fn trace<B: MessageBody + 'static>(
         drawn.uuid()
     });
     let trace_id = named::trace(request.headers());
+    let program = request.headers().get(USER_AGENT);
+    let program = Program::sent(program.map(HeaderValue::as_bytes));
     let peer = request.peer_addr().map(|address| address.ip());
     let line = Line {
         method: request.method().clone(),
@@ -149,7 +152,8 @@ pub async fn trace<B: MessageBody + 'static>(
     // Whatever the log filter passes, each line names its request.
     let span = tracing::error_span!("request", id = %id, trace_id);
     let handled = handle(&edge, &line, request, next).instrument(span);
-    let answered = REQUEST.scope(id, Ledger::default().of(handled)).await;
+    let handled = Ledger::default().of(program.of(handled));
+    let answered = REQUEST.scope(id, handled).await;
     connection.iter().for_each(|one| one.enter(Phase::Idle));
     answered
 }

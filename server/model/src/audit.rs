@@ -115,6 +115,8 @@ events! {
     PasswordResetBegun "password_reset_begun";
     /// The code for a new password was wrong.
     PasswordResetCodeWrong "password_reset_code_wrong";
+    /// A user ended all their other sessions.
+    SessionsEnded "sessions_ended";
     /// A forgotten password was replaced.
     PasswordReset "password_reset";
 }

@@ -14,6 +14,7 @@ pub mod notice;
 pub mod organisation;
 pub mod passkey;
 pub mod policy;
+pub mod program;
 pub mod reference;
 pub mod refusal;
 pub mod schema;

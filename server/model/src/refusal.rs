@@ -246,6 +246,8 @@ refusals! {
     UnknownUser "USER_NOT_FOUND" Missing "There is no user with this id. List the users to find the right one.";
     /// The user has no factor with this id.
     FactorNotFound "FACTOR_NOT_FOUND" Missing "There is no MFA method with this id on your account. List the methods to find the right one.";
+    /// The user has no open session with this id.
+    SessionNotFound "SESSION_NOT_FOUND" Missing "There is no open session with this id. List the sessions to find the right one.";
     /// No API key has this id.
     ApiKeyNotFound "API_KEY_NOT_FOUND" Missing "There is no API key with this id. List the keys to find the right one.";
     /// No operation has this path.

@@ -155,6 +155,8 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         proved_at -> Nullable<BigInt>,
         second_step_at -> Nullable<BigInt>,
+        source -> Nullable<Text>,
+        program -> Nullable<Text>,
     }
 }
 

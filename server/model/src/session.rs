@@ -42,6 +42,10 @@ pub struct Session {
     /// when its password was typed. It is separate from `proved_at`: a password typed later is fresh proof
     /// while no method is on, but does not make an earlier second step fresh.
     pub second_step_at: Option<Time>,
+    /// The network address that signed in, if known.
+    pub source: Option<String>,
+    /// What the program that signed in called itself, if anything.
+    pub program: Option<String>,
 }
 
 impl Session {
@@ -397,6 +401,8 @@ mod tests {
             ended_at: None,
             proved_at: Some(begun),
             second_step_at: Some(begun),
+            source: None,
+            program: None,
         }
     }
 

@@ -19,9 +19,6 @@ const USER_VERIFIED: u8 = 0b0000_0100;
 /// A new key stands in the answer.
 const KEY_INCLUDED: u8 = 0b0100_0000;
 
-/// Why the device does not do what it was asked: one sentence.
-pub type Why = &'static str;
-
 /// A device that holds passkeys. It checks its user, and counts.
 #[derive(Default)]
 pub struct Device(Mutex<Vec<Key>>);
@@ -40,8 +37,13 @@ impl Device {
     /// Makes a passkey, as `navigator.credentials.create` does on a page of `origin`.
     ///
     /// # Errors
-    /// The options lack what is needed.
-    pub fn create(&self, options: &Value, origin: &str, chance: &Chance) -> Result<Value, Why> {
+    /// The options lack what is needed: one sentence.
+    pub fn create(
+        &self,
+        options: &Value,
+        origin: &str,
+        chance: &Chance,
+    ) -> Result<Value, &'static str> {
         let challenge = text(options, "/challenge").ok_or("The options have no challenge.")?;
         let domain = text(options, "/rp/id").or_else(|| text(options, "/rpId"));
         let handle = text(options, "/user/id").ok_or("The options do not say for whom.")?;
@@ -73,8 +75,13 @@ impl Device {
     /// options allow, or the newest of the domain. `handle` says whose, where somebody chose.
     ///
     /// # Errors
-    /// The options lack what is needed, or there is no such passkey.
-    pub fn get(&self, options: &Value, origin: &str, handle: Option<&str>) -> Result<Value, Why> {
+    /// The options lack what is needed, or there is no such passkey: one sentence.
+    pub fn get(
+        &self,
+        options: &Value,
+        origin: &str,
+        handle: Option<&str>,
+    ) -> Result<Value, &'static str> {
         let challenge = text(options, "/challenge").ok_or("The options have no challenge.")?;
         let domain = text(options, "/rpId").unwrap_or(host(origin));
         let allowed = allowed(options);

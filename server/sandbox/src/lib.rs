@@ -18,6 +18,7 @@ use crate::model::source::Source;
 use crate::model::user::PasswordHash;
 use crate::model::{Error, Fault, Result, Secret, Time};
 use crate::store::sandbox::clear;
+use crate::store::users;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use catalogue::Catalogue;
 use forced::Waiting;
@@ -236,6 +237,17 @@ impl Sandbox {
         let people = self.people_now();
         let known = people.iter().find(|person| person.wish.email == email);
         known.and_then(|person| person.secret.clone())
+    }
+
+    /// What the account of an address is called on devices that hold passkeys.
+    ///
+    /// # Errors
+    /// A fault when the database does not answer.
+    pub async fn handle_of(&self, email: &str) -> Result<Option<String>> {
+        let email = email.to_owned();
+        let ctx = self.0.app.ctx();
+        let found = ctx.read(move |tx| users::by_address(tx, &email)).await?;
+        Ok(found.map(|user| BASE64URL_NOPAD.encode(user.id.as_bytes())))
     }
 
     /// Where its data are.

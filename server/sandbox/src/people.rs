@@ -69,9 +69,12 @@ const PEOPLE: [Row; 10] = [
 pub(super) async fn seed(sandbox: &Sandbox) -> Result<Vec<Person>> {
     let chance = Chance::seeded(sandbox.seed());
     let organisation = organisation(sandbox, &chance).await?;
+    let offered = !sandbox.page().is_empty();
     let mut people = Vec::with_capacity(PEOPLE.len());
     for (row, place) in PEOPLE.into_iter().zip(1..) {
-        let wish = wish(row, place, organisation);
+        let mut wish = wish(row, place, organisation);
+        // Not offered where the server is known by an IP address, or they are turned off.
+        wish.methods.retain(|method| *method != Passkey || offered);
         people.push(sandbox.make(wish, &chance).await?);
     }
     Ok(people)

@@ -12,7 +12,7 @@ use crate::sandbox::{SEED, Sandbox};
 use crate::serve;
 
 /// What is logged beside a command, whose output is what counts.
-const QUIET: &str = "warn";
+const QUIET: &str = "warn,actix_server=off";
 
 /// Serves, or runs a command beside the server; its exit status.
 pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode> {
@@ -21,7 +21,9 @@ pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let mut settings = chosen.settings;
     let command = matches.get_one::<String>("exec").map(String::as_str);
     if command.is_some() {
-        QUIET.clone_into(&mut settings.log_filter);
+        if !chosen.logs_as_told {
+            QUIET.clone_into(&mut settings.log_filter);
+        }
         if !chosen.listens_as_told {
             settings.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         }

@@ -39,6 +39,30 @@ pub fn find_with_user(
     .optional()?)
 }
 
+/// Returns a page of a user's open sessions, newest first, and the number of all. A session that was
+/// last used before `idle_since` is no longer open.
+pub fn open(
+    tx: &mut Tx,
+    user_id: UserId,
+    now: Time,
+    idle_since: Time,
+    (limit, offset): (i64, i64),
+) -> Result<(Vec<Session>, i64)> {
+    let open = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .filter(sessions::last_used_at.gt(idle_since));
+    let page = on!(tx, |conn| open
+        .order(sessions::id.desc())
+        .limit(limit)
+        .offset(offset)
+        .select(Session::as_select())
+        .load(conn))?;
+    let total = on!(tx, |conn| open.count().get_result(conn))?;
+    Ok((page, total))
+}
+
 /// Stores a new session with its first refresh token and its audit event.
 pub fn begin(
     tx: &mut Tx,

@@ -54,6 +54,8 @@ fn step(tx: &mut Tx, challenge: &Challenge, number: u128) -> Result<()> {
         ended_at: None,
         proved_at: Some(now),
         second_step_at: Some(now),
+        source: None,
+        program: None,
     };
     let refresh = RefreshToken {
         user_id: user,

@@ -16,7 +16,11 @@ pub const OPEN: &[Listed] = &[
     (
         "identity",
         "Acr",
-        &["SessionInfo.acr", "StepUpCompleteResponse.acr"],
+        &[
+            "OpenSession.acr",
+            "SessionInfo.acr",
+            "StepUpCompleteResponse.acr",
+        ],
     ),
     ("identity", "FactorState", &["MfaFactor.state"]),
     ("identity", "LinkPurpose", &["MagicLinkResponse.purpose"]),

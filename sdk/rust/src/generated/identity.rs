@@ -19,6 +19,26 @@ pub mod types {
     use uuid::Uuid;
     use crate::failure::Refusal;
     use crate::{Failure, Secret};
+    ///Something that happened to the caller's account.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ActivityEvent {
+        ///The name of the event; not a secret.
+        pub id: String,
+        ///A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. There will be more.
+        pub event: String,
+        ///When it happened.
+        pub at: DateTime<Utc>,
+        ///Whether somebody else did it, such as an administrator.
+        #[serde(rename = "byOther")]
+        pub by_other: bool,
+        ///What it was about, where that is not clear: a method, a limit, what was proved.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub detail: Option<String>,
+        ///The network address that it came from; `console` for the operator of the server.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub from: Option<String>,
+    }
     ///A key without its secret.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -40,6 +60,30 @@ pub mod types {
         ///From this moment on the key is refused.
         #[serde(rename = "expiresAt")]
         pub expires_at: DateTime<Utc>,
+    }
+    ///The password of now, and the one to come.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ChangePasswordRequest {
+        ///The password that counts now.
+        #[serde(rename = "oldPassword")]
+        pub old_password: crate::Secret,
+        ///The new password, by the rules of RegisterRequest.
+        #[serde(rename = "newPassword")]
+        pub new_password: crate::Secret,
+    }
+    impl ChangePasswordRequest {
+        ///With all it has.
+        #[must_use]
+        pub fn new(
+            old_password: impl Into<crate::Secret>,
+            new_password: impl Into<crate::Secret>,
+        ) -> Self {
+            Self {
+                old_password: old_password.into(),
+                new_password: new_password.into(),
+            }
+        }
     }
     ///The new key.
     #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -209,6 +253,16 @@ pub mod types {
         ///The current key, the next one during an overlap, and older ones whose tokens may still live.
         pub keys: Vec<JsonWebKey>,
     }
+    ///One page of what happened.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ListActivityAnswer {
+        ///Newest first; at most `limit`.
+        pub events: Vec<ActivityEvent>,
+        ///What to send as `before` for the next page; absent on the last one.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next: Option<String>,
+    }
     ///One page of keys.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -228,6 +282,16 @@ pub mod types {
         pub factors: Vec<MfaFactor>,
         #[serde(rename = "recoveryCodes")]
         pub recovery_codes: RecoveryCodesInfo,
+    }
+    ///One page of open sessions.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct ListSessionsAnswer {
+        ///Newest first; at most `limit`.
+        pub sessions: Vec<OpenSession>,
+        ///How many there are over all pages.
+        #[serde(rename = "totalCount")]
+        pub total_count: u32,
     }
     ///One page of users.
     #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -881,6 +945,40 @@ pub mod types {
         #[serde(rename = "enabledAt")]
         pub enabled_at: DateTime<Utc>,
         pub method: MfaMethod,
+    }
+    ///An open session of the caller's account.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct OpenSession {
+        ///The name of it in paths and logs; not a secret.
+        pub id: String,
+        ///Whether it is the session of this call.
+        pub current: bool,
+        ///How strong it is; as in SessionInfo.
+        pub acr: Acr,
+        ///What was proved; as in SessionInfo.
+        pub amr: Vec<String>,
+        ///When it was signed in.
+        #[serde(rename = "createdAt")]
+        pub created_at: DateTime<Utc>,
+        ///When the user last proved who they are.
+        #[serde(rename = "authTime")]
+        pub auth_time: DateTime<Utc>,
+        ///When it was last used, to the minute.
+        #[serde(rename = "lastUsedAt")]
+        pub last_used_at: DateTime<Utc>,
+        ///It ends then at the latest.
+        #[serde(rename = "expiresAt")]
+        pub expires_at: DateTime<Utc>,
+        ///What the program that signed in called itself (its `User-Agent`, at most 200 characters). Anybody can send anything there. Absent where nothing was sent.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub program: Option<String>,
+        ///The network address that signed in; absent where it is not known.
+        #[serde(
+            rename = "signedInFrom",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub signed_in_from: Option<String>,
     }
     ///What WebAuthn returned, as `credential.toJSON()` prints it, base64url inside. Open, since browsers add to it.
     #[derive(Clone, Debug, Deserialize)]
@@ -2540,6 +2638,232 @@ pub mod types {
         RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyPasswordAttempts
         TooManyMfaEmails TooManyMfaSms TooManyRequests Internal ServiceUnavailable
     }
+    ///Why `change_password` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ChangePasswordError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///400 `INVALID_PASSWORD`: The current password that confirms a change of factors is wrong. It counts as a failed password try (see `TOO_MANY_PASSWORD_ATTEMPTS`). Ask the user for the password again; the session stays signed in.
+        #[non_exhaustive]
+        InvalidPassword {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        #[non_exhaustive]
+        InsufficientUserAuthentication {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            max_age: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network; the password sent was not looked at. The wait doubles with each further failure, up to 15 minutes by default, and is the same whether or not the address has an account.
+        #[non_exhaustive]
+        TooManyPasswordAttempts {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ChangePasswordError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INVALID_PASSWORD" => {
+                        Self::InvalidPassword {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INSUFFICIENT_USER_AUTHENTICATION" => {
+                        Self::InsufficientUserAuthentication {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            max_age: failure.field("maxAge")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOO_MANY_PASSWORD_ATTEMPTS" => {
+                        Self::TooManyPasswordAttempts {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ChangePasswordError : Validation InvalidPassword TokenInvalid TokenExpired
+        InsufficientUserAuthentication RequestTimeout PayloadTooLarge
+        UnsupportedMediaType TooManyPasswordAttempts Internal ServiceUnavailable
+    }
     ///Why `create_api_key` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -3459,6 +3783,236 @@ pub mod types {
         RequestTimeout PayloadTooLarge UnsupportedMediaType TooManyPasswordAttempts
         TooManyMfaEmails TooManyMfaSms TooManyRequests Internal ServiceUnavailable
     }
+    ///Why `end_other_sessions` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum EndOtherSessionsError {
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for EndOtherSessionsError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        EndOtherSessionsError : TokenInvalid TokenExpired Internal ServiceUnavailable
+    }
+    ///Why `end_session` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum EndSessionError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///404 `SESSION_NOT_FOUND`: The account has no open session with this id: it ended before, or never existed. Ending twice ends here; treat it as done.
+        #[non_exhaustive]
+        SessionNotFound {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for EndSessionError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SESSION_NOT_FOUND" => {
+                        Self::SessionNotFound {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        EndSessionError : Validation TokenInvalid TokenExpired SessionNotFound Internal
+        ServiceUnavailable
+    }
     ///Why `forgot_password` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -4373,6 +4927,123 @@ pub mod types {
         GetSignInPasskeyOptionsError : MfaMethodUnavailable TooManyRequests Internal
         ServiceUnavailable
     }
+    ///Why `list_activity` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ListActivityError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ListActivityError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ListActivityError : Validation TokenInvalid TokenExpired Internal
+        ServiceUnavailable
+    }
     ///Why `list_api_keys` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -4642,6 +5313,123 @@ pub mod types {
     }
     crate::failure::problem! {
         ListMfaMethodsError : Validation TokenInvalid TokenExpired Internal
+        ServiceUnavailable
+    }
+    ///Why `list_sessions` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum ListSessionsError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is malformed, forged, of another kind, or its session has ended (signed out, ended by a reused refresh token, by a first MFA method, or by an administrator). Refreshing does not help: sign in again.
+        #[non_exhaustive]
+        TokenInvalid {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///401 `TOKEN_EXPIRED`: The access token is past its lifetime (15 minutes by default): get a new one with `POST /identity/token/refresh` and repeat the request. From the refresh operation itself it means that the session has run out: sign in again.
+        #[non_exhaustive]
+        TokenExpired {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for ListSessionsError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_INVALID" => {
+                        Self::TokenInvalid {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "TOKEN_EXPIRED" => {
+                        Self::TokenExpired {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        ListSessionsError : Validation TokenInvalid TokenExpired Internal
         ServiceUnavailable
     }
     ///Why `list_users` did not do it.
@@ -10675,6 +11463,23 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`PUT /identity/me/password`.
+    #[derive(Debug)]
+    pub enum ChangePassword {}
+    impl Operation for ChangePassword {
+        type Body = types::ChangePasswordRequest;
+        type Answer = ();
+        type Error = types::ChangePasswordError;
+        const ABOUT: &'static About = &About {
+            name: "change_password",
+            method: Method::PUT,
+            path: "/identity/me/password",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+        const EMPTY: bool = true;
+    }
     ///`POST /identity/api-keys`.
     #[derive(Debug)]
     pub enum CreateApiKey {}
@@ -10740,6 +11545,40 @@ pub mod calls {
             one_time: false,
             ends_session: false,
         };
+    }
+    ///`DELETE /identity/me/sessions`.
+    #[derive(Debug)]
+    pub enum EndOtherSessions {}
+    impl Operation for EndOtherSessions {
+        type Body = ();
+        type Answer = ();
+        type Error = types::EndOtherSessionsError;
+        const ABOUT: &'static About = &About {
+            name: "end_other_sessions",
+            method: Method::DELETE,
+            path: "/identity/me/sessions",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+        const EMPTY: bool = true;
+    }
+    ///`DELETE /identity/me/sessions/{sessionId}`.
+    #[derive(Debug)]
+    pub enum EndSession {}
+    impl Operation for EndSession {
+        type Body = ();
+        type Answer = ();
+        type Error = types::EndSessionError;
+        const ABOUT: &'static About = &About {
+            name: "end_session",
+            method: Method::DELETE,
+            path: "/identity/me/sessions/{sessionId}",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+        const EMPTY: bool = true;
     }
     ///`POST /identity/password/forgot`.
     #[derive(Debug)]
@@ -10869,6 +11708,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`GET /identity/me/activity`.
+    #[derive(Debug)]
+    pub enum ListActivity {}
+    impl Operation for ListActivity {
+        type Body = ();
+        type Answer = types::ListActivityAnswer;
+        type Error = types::ListActivityError;
+        const ABOUT: &'static About = &About {
+            name: "list_activity",
+            method: Method::GET,
+            path: "/identity/me/activity",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`GET /identity/api-keys`.
     #[derive(Debug)]
     pub enum ListApiKeys {}
@@ -10908,6 +11763,30 @@ pub mod calls {
             one_time: false,
             ends_session: false,
         };
+    }
+    ///`GET /identity/me/sessions`.
+    #[derive(Debug)]
+    pub enum ListSessions {}
+    impl Operation for ListSessions {
+        type Body = ();
+        type Answer = types::ListSessionsAnswer;
+        type Error = types::ListSessionsError;
+        const ABOUT: &'static About = &About {
+            name: "list_sessions",
+            method: Method::GET,
+            path: "/identity/me/sessions",
+            opened_by: &[Credential::Bearer],
+            one_time: false,
+            ends_session: false,
+        };
+    }
+    impl crate::pages::Paged for ListSessions {
+        type Item = types::OpenSession;
+        const OFFSET: &'static str = "offset";
+        #[inline]
+        fn page(answer: Self::Answer) -> (Vec<Self::Item>, u64) {
+            (answer.sessions, answer.total_count.into())
+        }
     }
     ///`GET /identity/users`.
     #[derive(Debug)]
@@ -11314,6 +12193,18 @@ impl Client {
     pub fn begin_step_up(&self) -> Call<calls::BeginStepUp> {
         Call::new(&self.core)
     }
+    ///Change the password.
+    ///
+    ///Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password, and the owner is told by mail. Limits: a wrong old password counts as one at sign-in.
+    ///
+    ///`PUT /identity/me/password`; [`types::ChangePasswordError`] has its errors.
+    #[inline]
+    pub fn change_password(
+        &self,
+        request: types::ChangePasswordRequest,
+    ) -> Call<calls::ChangePassword> {
+        Call::new(&self.core).json(&request)
+    }
     ///Create an API key.
     ///
     ///Makes a key for another service, sent as `X-API-Key`. Administrators only, with a session signed in within the last 10 minutes (second factor included, if one is on), never with a key. The key is in this answer and nowhere else: store it before leaving the page. A key is no session: it opens the operations of its scopes, and never more than its maker may at that moment. Limits: 20 live keys per user, 365 days.
@@ -11358,6 +12249,24 @@ impl Client {
         request: types::MfaDisableRequest,
     ) -> Call<calls::DisableMfa> {
         Call::new(&self.core).json(&request)
+    }
+    ///End all other sessions.
+    ///
+    ///Ends all sessions of the caller's account but the caller's own. Their tokens are refused on the next call, and what they began is over. Nobody is kept from signing in again: change the password where somebody else knows it.
+    ///
+    ///`DELETE /identity/me/sessions`; [`types::EndOtherSessionsError`] has its errors.
+    #[inline]
+    pub fn end_other_sessions(&self) -> Call<calls::EndOtherSessions> {
+        Call::new(&self.core)
+    }
+    ///End one of one's sessions.
+    ///
+    ///Ends a session of the caller's account. Its tokens are refused on the next call. Ending the caller's own is a sign-out.
+    ///
+    ///`DELETE /identity/me/sessions/{sessionId}`; [`types::EndSessionError`] has its errors.
+    #[inline]
+    pub fn end_session(&self, session_id: impl AsRef<str>) -> Call<calls::EndSession> {
+        Call::new(&self.core).path(&session_id.as_ref())
     }
     ///Ask for a new password.
     ///
@@ -11437,6 +12346,15 @@ impl Client {
     pub fn get_sign_in_passkey_options(&self) -> Call<calls::GetSignInPasskeyOptions> {
         Call::new(&self.core)
     }
+    ///List what happened to one's account.
+    ///
+    ///Lists what the audit trail has of the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page send `next` of the answer as `before`; without `next` there is none. Events are kept for 400 days by default.
+    ///
+    ///`GET /identity/me/activity`; [`types::ListActivityError`] has its errors.
+    #[inline]
+    pub fn list_activity(&self) -> Call<calls::ListActivity> {
+        Call::new(&self.core)
+    }
     ///List API keys.
     ///
     ///Lists the keys without their secrets, the newest first, in pages of `limit` from `offset`. Administrators only, with a session signed in within the last 10 minutes. Compare `hint` with the start of a key at hand to find its id.
@@ -11453,6 +12371,15 @@ impl Client {
     ///`GET /identity/mfa/methods`; [`types::ListMfaMethodsError`] has its errors.
     #[inline]
     pub fn list_mfa_methods(&self) -> Call<calls::ListMfaMethods> {
+        Call::new(&self.core)
+    }
+    ///List one's sessions.
+    ///
+    ///Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`: when and from where each was signed in, how, and which one is the caller's. Sessions of a server before this operation existed do not say from where.
+    ///
+    ///`GET /identity/me/sessions`; [`types::ListSessionsError`] has its errors.
+    #[inline]
+    pub fn list_sessions(&self) -> Call<calls::ListSessions> {
         Call::new(&self.core)
     }
     ///Get Users.
@@ -11738,8 +12665,34 @@ impl Call<calls::BeginStepUp> {
         self.json(&request)
     }
 }
+///What may be set of [`Client::list_activity`].
+impl Call<calls::ListActivity> {
+    ///How many entries to answer at most.
+    #[inline]
+    pub fn limit(self, limit: u32) -> Self {
+        self.query("limit", &limit)
+    }
+    ///The `next` of the page before. Without it, the list begins with what happened last.
+    #[inline]
+    pub fn before(self, before: impl AsRef<str>) -> Self {
+        self.query("before", &before.as_ref())
+    }
+}
 ///What may be set of [`Client::list_api_keys`].
 impl Call<calls::ListApiKeys> {
+    ///How many entries to answer at most.
+    #[inline]
+    pub fn limit(self, limit: u32) -> Self {
+        self.query("limit", &limit)
+    }
+    ///How many entries to skip.
+    #[inline]
+    pub fn offset(self, offset: u32) -> Self {
+        self.query("offset", &offset)
+    }
+}
+///What may be set of [`Client::list_sessions`].
+impl Call<calls::ListSessions> {
     ///How many entries to answer at most.
     #[inline]
     pub fn limit(self, limit: u32) -> Self {

@@ -36,6 +36,25 @@ impl Mocked for calls::BeginStepUp {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::ChangePassword {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_PASSWORD", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::CreateApiKey {
     const SUCCESS: u16 = 201u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -106,6 +125,32 @@ impl Mocked for calls::DisableMfa {
         ("TOO_MANY_MFA_EMAILS", 429u16),
         ("TOO_MANY_MFA_SMS", 429u16),
         ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EndOtherSessions {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::EndSession {
+    const SUCCESS: u16 = 204u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("SESSION_NOT_FOUND", 404u16),
         ("INTERNAL", 500u16),
         ("SERVICE_UNAVAILABLE", 503u16),
     ];
@@ -212,6 +257,19 @@ impl Mocked for calls::GetSignInPasskeyOptions {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::ListActivity {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::ListApiKeys {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -228,6 +286,19 @@ impl Mocked for calls::ListApiKeys {
     }
 }
 impl Mocked for calls::ListMfaMethods {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::ListSessions {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
@@ -734,6 +805,10 @@ pub trait MockServerExt: sealed::Server {
     fn begin_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::BeginStepUp>, Then<calls::BeginStepUp>);
+    ///Mocks `PUT /identity/me/password`.
+    fn change_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ChangePassword>, Then<calls::ChangePassword>);
     ///Mocks `POST /identity/api-keys`.
     fn create_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -750,6 +825,14 @@ pub trait MockServerExt: sealed::Server {
     fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>);
+    ///Mocks `DELETE /identity/me/sessions`.
+    fn end_other_sessions<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::EndOtherSessions>, Then<calls::EndOtherSessions>);
+    ///Mocks `DELETE /identity/me/sessions/{sessionId}`.
+    fn end_session<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::EndSession>, Then<calls::EndSession>);
     ///Mocks `POST /identity/password/forgot`.
     fn forgot_password<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -788,6 +871,10 @@ pub trait MockServerExt: sealed::Server {
             When<calls::GetSignInPasskeyOptions>,
             Then<calls::GetSignInPasskeyOptions>,
         );
+    ///Mocks `GET /identity/me/activity`.
+    fn list_activity<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListActivity>, Then<calls::ListActivity>);
     ///Mocks `GET /identity/api-keys`.
     fn list_api_keys<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -796,6 +883,10 @@ pub trait MockServerExt: sealed::Server {
     fn list_mfa_methods<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListMfaMethods>, Then<calls::ListMfaMethods>);
+    ///Mocks `GET /identity/me/sessions`.
+    fn list_sessions<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListSessions>, Then<calls::ListSessions>);
     ///Mocks `GET /identity/users`.
     fn list_users<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -903,6 +994,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn change_password<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ChangePassword>, Then<calls::ChangePassword>),
+    {
+        on(self, mock)
+    }
     fn create_api_key<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::CreateApiKey>, Then<calls::CreateApiKey>),
@@ -924,6 +1021,18 @@ impl MockServerExt for httpmock::MockServer {
     fn disable_mfa<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::DisableMfa>, Then<calls::DisableMfa>),
+    {
+        on(self, mock)
+    }
+    fn end_other_sessions<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::EndOtherSessions>, Then<calls::EndOtherSessions>),
+    {
+        on(self, mock)
+    }
+    fn end_session<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::EndSession>, Then<calls::EndSession>),
     {
         on(self, mock)
     }
@@ -981,6 +1090,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn list_activity<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListActivity>, Then<calls::ListActivity>),
+    {
+        on(self, mock)
+    }
     fn list_api_keys<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListApiKeys>, Then<calls::ListApiKeys>),
@@ -990,6 +1105,12 @@ impl MockServerExt for httpmock::MockServer {
     fn list_mfa_methods<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ListMfaMethods>, Then<calls::ListMfaMethods>),
+    {
+        on(self, mock)
+    }
+    fn list_sessions<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::ListSessions>, Then<calls::ListSessions>),
     {
         on(self, mock)
     }

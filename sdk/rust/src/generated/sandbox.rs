@@ -208,6 +208,33 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub person: Option<SandboxPerson>,
     }
+    ///What a page asks a browser for.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct MakePasskeyRequest {
+        ///What `navigator.credentials.create` takes as `publicKey`, in JSON.
+        #[serde(rename = "publicKey")]
+        pub public_key: Map<String, Value>,
+        ///The origin of the page; without it the address that the server is known by.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub origin: Option<String>,
+    }
+    impl MakePasskeyRequest {
+        ///With what is always needed; setters add the rest.
+        #[must_use]
+        pub fn new(public_key: impl Into<Map<String, Value>>) -> Self {
+            Self {
+                public_key: public_key.into(),
+                origin: Default::default(),
+            }
+        }
+        ///The origin of the page; without it the address that the server is known by.
+        #[must_use]
+        pub fn origin(mut self, origin: impl Into<String>) -> Self {
+            self.origin = Some(origin.into());
+            self
+        }
+    }
     ///An operation, and the errors that it documents.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
@@ -224,6 +251,13 @@ pub mod types {
         pub summary: String,
         ///The errors that it documents.
         pub errors: Vec<DocumentedError>,
+    }
+    ///What a page gets from a browser.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct PasskeyAnswer {
+        ///The credential in JSON, to be sent on as it is.
+        pub credential: Map<String, Value>,
     }
     ///What is where.
     #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -402,6 +436,43 @@ pub mod types {
         #[must_use]
         pub fn secret(mut self, secret: impl Into<crate::Secret>) -> Self {
             self.secret = Some(secret.into());
+            self
+        }
+    }
+    ///What a page asks a browser for.
+    #[derive(Clone, Debug, Deserialize, Serialize)]
+    #[non_exhaustive]
+    pub struct UsePasskeyRequest {
+        ///What `navigator.credentials.get` takes as `publicKey`, in JSON.
+        #[serde(rename = "publicKey")]
+        pub public_key: Map<String, Value>,
+        ///Whose passkey to use; without it the newest that fits.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub email: Option<String>,
+        ///The origin of the page; without it the address that the server is known by.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub origin: Option<String>,
+    }
+    impl UsePasskeyRequest {
+        ///With what is always needed; setters add the rest.
+        #[must_use]
+        pub fn new(public_key: impl Into<Map<String, Value>>) -> Self {
+            Self {
+                public_key: public_key.into(),
+                email: Default::default(),
+                origin: Default::default(),
+            }
+        }
+        ///Whose passkey to use; without it the newest that fits.
+        #[must_use]
+        pub fn email(mut self, email: impl Into<String>) -> Self {
+            self.email = Some(email.into());
+            self
+        }
+        ///The origin of the page; without it the address that the server is known by.
+        #[must_use]
+        pub fn origin(mut self, origin: impl Into<String>) -> Self {
+            self.origin = Some(origin.into());
             self
         }
     }
@@ -1358,6 +1429,120 @@ pub mod types {
     crate::failure::problem! {
         MakeFixtureError : Validation Internal ServiceUnavailable
     }
+    ///Why `make_passkey` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum MakePasskeyError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for MakePasskeyError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        MakePasskeyError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
+        Internal
+    }
     ///Why `reset_sandbox` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -1648,6 +1833,140 @@ pub mod types {
         ShowAuthenticatorCodeError : Validation RequestTimeout PayloadTooLarge
         UnsupportedMediaType Internal
     }
+    ///Why `use_passkey` did not do it.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub enum UsePasskeyError {
+        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        #[non_exhaustive]
+        Validation {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///One entry for each field that was refused.
+            errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        #[non_exhaustive]
+        RequestTimeout {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default). No request of this API needs that much.
+        #[non_exhaustive]
+        PayloadTooLarge {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        #[non_exhaustive]
+        UnsupportedMediaType {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        #[non_exhaustive]
+        Internal {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        #[non_exhaustive]
+        ServiceUnavailable {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            retry_after: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
+        /// Everything else: a code that is newer than this SDK, an answer that cannot be read, no answer, or a request
+        /// that was not sent.
+        Other(Failure),
+    }
+    impl Refusal for UsePasskeyError {
+        #[inline]
+        fn typed(failure: &Failure) -> Option<Self> {
+            Some(
+                match failure.code()? {
+                    "VALIDATION" => {
+                        Self::Validation {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            errors: failure.field("errors")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "REQUEST_TIMEOUT" => {
+                        Self::RequestTimeout {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "PAYLOAD_TOO_LARGE" => {
+                        Self::PayloadTooLarge {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "UNSUPPORTED_MEDIA_TYPE" => {
+                        Self::UnsupportedMediaType {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "INTERNAL" => {
+                        Self::Internal {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    "SERVICE_UNAVAILABLE" => {
+                        Self::ServiceUnavailable {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            retry_after: failure.field("retryAfter")?,
+                            failure: failure.clone(),
+                        }
+                    }
+                    _other => return None,
+                },
+            )
+        }
+        #[inline]
+        fn other(failure: Failure) -> Self {
+            Self::Other(failure)
+        }
+    }
+    crate::failure::problem! {
+        UsePasskeyError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
+        Internal ServiceUnavailable
+    }
 }
 pub mod calls {
     //! The operations as types, for what says which call it is: `Call<calls::Login>`.
@@ -1815,6 +2134,22 @@ pub mod calls {
             ends_session: false,
         };
     }
+    ///`POST /sandbox/passkeys`.
+    #[derive(Debug)]
+    pub enum MakePasskey {}
+    impl Operation for MakePasskey {
+        type Body = types::MakePasskeyRequest;
+        type Answer = types::PasskeyAnswer;
+        type Error = types::MakePasskeyError;
+        const ABOUT: &'static About = &About {
+            name: "make_passkey",
+            method: Method::POST,
+            path: "/sandbox/passkeys",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
     ///`POST /sandbox/reset`.
     #[derive(Debug)]
     pub enum ResetSandbox {}
@@ -1858,6 +2193,22 @@ pub mod calls {
             name: "show_authenticator_code",
             method: Method::POST,
             path: "/sandbox/authenticator-code",
+            opened_by: &[Credential::Nothing],
+            one_time: false,
+            ends_session: false,
+        };
+    }
+    ///`POST /sandbox/passkeys/use`.
+    #[derive(Debug)]
+    pub enum UsePasskey {}
+    impl Operation for UsePasskey {
+        type Body = types::UsePasskeyRequest;
+        type Answer = types::PasskeyAnswer;
+        type Error = types::UsePasskeyError;
+        const ABOUT: &'static About = &About {
+            name: "use_passkey",
+            method: Method::POST,
+            path: "/sandbox/passkeys/use",
             opened_by: &[Credential::Nothing],
             one_time: false,
             ends_session: false,
@@ -1967,6 +2318,18 @@ impl Client {
     ) -> Call<calls::MakeFixture> {
         Call::new(&self.core).path(&operation_id.as_ref())
     }
+    ///Make a passkey.
+    ///
+    ///Does what `navigator.credentials.create` does in a browser: takes the `publicKey` of a set-up, makes a passkey on the sandbox's virtual device, and answers the `credential` to send on. Flashback's set-up has these options as `data.options`. The device checks its user, and counts. It forgets its passkeys with `POST /sandbox/reset`.
+    ///
+    ///`POST /sandbox/passkeys`; [`types::MakePasskeyError`] has its errors.
+    #[inline]
+    pub fn make_passkey(
+        &self,
+        request: types::MakePasskeyRequest,
+    ) -> Call<calls::MakePasskey> {
+        Call::new(&self.core).json(&request)
+    }
     ///Begin anew.
     ///
     ///Goes back to how the sandbox began: its people and nobody else, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay; tokens of before open nothing any more.
@@ -1995,6 +2358,18 @@ impl Client {
         &self,
         request: types::ShowAuthenticatorCodeRequest,
     ) -> Call<calls::ShowAuthenticatorCode> {
+        Call::new(&self.core).json(&request)
+    }
+    ///Use a passkey.
+    ///
+    ///Does what `navigator.credentials.get` does in a browser: takes the `publicKey` of a sign-in or a step-up, and answers the `credential` to send on, by the newest passkey of the virtual device that the options allow. Where they allow any, as for a sign-in without a name, `email` says whose. Flashback's options are its `data`.
+    ///
+    ///`POST /sandbox/passkeys/use`; [`types::UsePasskeyError`] has its errors.
+    #[inline]
+    pub fn use_passkey(
+        &self,
+        request: types::UsePasskeyRequest,
+    ) -> Call<calls::UsePasskey> {
         Call::new(&self.core).json(&request)
     }
 }

@@ -99,6 +99,19 @@ impl Mocked for calls::MakeFixture {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::MakePasskey {
+    const SUCCESS: u16 = 201u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::ResetSandbox {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -130,6 +143,20 @@ impl Mocked for calls::ShowAuthenticatorCode {
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
         ("INTERNAL", 500u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::UsePasskey {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
     ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
@@ -177,6 +204,10 @@ pub trait MockServerExt: sealed::Server {
     fn make_fixture<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::MakeFixture>, Then<calls::MakeFixture>);
+    ///Mocks `POST /sandbox/passkeys`.
+    fn make_passkey<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::MakePasskey>, Then<calls::MakePasskey>);
     ///Mocks `POST /sandbox/reset`.
     fn reset_sandbox<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -192,6 +223,10 @@ pub trait MockServerExt: sealed::Server {
             When<calls::ShowAuthenticatorCode>,
             Then<calls::ShowAuthenticatorCode>,
         );
+    ///Mocks `POST /sandbox/passkeys/use`.
+    fn use_passkey<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::UsePasskey>, Then<calls::UsePasskey>);
 }
 impl MockServerExt for httpmock::MockServer {
     fn advance_clock<F>(&self, mock: F) -> httpmock::Mock<'_>
@@ -254,6 +289,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn make_passkey<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::MakePasskey>, Then<calls::MakePasskey>),
+    {
+        on(self, mock)
+    }
     fn reset_sandbox<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ResetSandbox>, Then<calls::ResetSandbox>),
@@ -272,6 +313,12 @@ impl MockServerExt for httpmock::MockServer {
             When<calls::ShowAuthenticatorCode>,
             Then<calls::ShowAuthenticatorCode>,
         ),
+    {
+        on(self, mock)
+    }
+    fn use_passkey<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::UsePasskey>, Then<calls::UsePasskey>),
     {
         on(self, mock)
     }

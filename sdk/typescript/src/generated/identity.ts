@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/identity/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened to one's account
+         * @description Lists what the audit trail has of the caller's account, newest first: sign-ins, wrong passwords and codes, changed methods, and who did it from where. For the next page send `next` of the answer as `before`; without `next` there is none. Events are kept for 400 days by default.
+         */
+        get: operations["listActivity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/identity/password/forgot": {
         parameters: {
             query?: never;
@@ -144,6 +164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/identity/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the password
+         * @description Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password, and the owner is told by mail. Limits: a wrong old password counts as one at sign-in.
+         */
+        put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/identity/login": {
         parameters: {
             query?: never;
@@ -199,6 +239,50 @@ export interface paths {
          */
         post: operations["refreshToken"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's sessions
+         * @description Lists the open sessions of the caller's account, newest first, in pages of `limit` from `offset`: when and from where each was signed in, how, and which one is the caller's. Sessions of a server before this operation existed do not say from where.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all other sessions
+         * @description Ends all sessions of the caller's account but the caller's own. Their tokens are refused on the next call, and what they began is over. Nobody is kept from signing in again: change the password where somebody else knows it.
+         */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity/me/sessions/{sessionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End one of one's sessions
+         * @description Ends a session of the caller's account. Its tokens are refused on the next call. Ending the caller's own is a sign-out.
+         */
+        delete: operations["endSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1232,6 +1316,86 @@ export interface components {
             method: components["schemas"]["MfaMethod"];
             /** @description All methods the user may switch to, the current one included. */
             mfaMethods: components["schemas"]["MfaMethod"][];
+        };
+        /** @description The password of now, and the one to come. */
+        ChangePasswordRequest: {
+            /** @description The password that counts now. */
+            oldPassword: string;
+            /** @description The new password, by the rules of RegisterRequest. */
+            newPassword: string;
+        };
+        /** @description One page of open sessions. */
+        ListSessionsAnswer: {
+            /** @description Newest first; at most `limit`. */
+            sessions: components["schemas"]["OpenSession"][];
+            /**
+             * Format: int32
+             * @description How many there are over all pages.
+             */
+            totalCount: number;
+        };
+        /** @description An open session of the caller's account. */
+        OpenSession: {
+            /** @description The name of it in paths and logs; not a secret. */
+            id: string;
+            /** @description Whether it is the session of this call. */
+            current: boolean;
+            /**
+             * @description How strong it is; as in SessionInfo.
+             * @enum {string}
+             */
+            acr: "aal1" | "two-step" | "aal2";
+            /** @description What was proved; as in SessionInfo. */
+            amr: string[];
+            /**
+             * Format: date-time
+             * @description When it was signed in.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the user last proved who they are.
+             */
+            authTime: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            lastUsedAt: string;
+            /**
+             * Format: date-time
+             * @description It ends then at the latest.
+             */
+            expiresAt: string;
+            /** @description The network address that signed in; absent where it is not known. */
+            signedInFrom?: string;
+            /** @description What the program that signed in called itself (its `User-Agent`, at most 200 characters). Anybody can send anything there. Absent where nothing was sent. */
+            program?: string;
+        };
+        /** @description One page of what happened. */
+        ListActivityAnswer: {
+            /** @description Newest first; at most `limit`. */
+            events: components["schemas"]["ActivityEvent"][];
+            /** @description What to send as `before` for the next page; absent on the last one. */
+            next?: string;
+        };
+        /** @description Something that happened to the caller's account. */
+        ActivityEvent: {
+            /** @description The name of the event; not a secret. */
+            id: string;
+            /** @description A word for what happened, such as `signed_in`, `signed_out`, `password_wrong`, `code_wrong`, `limited`, `factor_enabled`, `factor_disabled`, `recovery_code_used` or `password_set`. There will be more. */
+            event: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description The network address that it came from; `console` for the operator of the server. */
+            from?: string;
+            /** @description What it was about, where that is not clear: a method, a limit, what was proved. */
+            detail?: string;
+            /** @description Whether somebody else did it, such as an administrator. */
+            byOther: boolean;
         };
         /** @description The first factor. */
         LoginRequest: {
@@ -2575,6 +2739,31 @@ export interface components {
             requestId: string;
         };
         /**
+         * @description The account has no open session with this id: it ended before, or never existed. Ending twice ends here; treat it as done.
+         * @example {
+         *       "code": "SESSION_NOT_FOUND",
+         *       "message": "There is no open session with this id. List the sessions to find the right one.",
+         *       "statusCode": 404,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        SessionNotFoundErrorResponse: {
+            /** @enum {string} */
+            code: "SESSION_NOT_FOUND";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
          * @description No live key has this id: it was deleted before, expired and removed, or never existed. Deleting twice ends here; treat it as done.
          * @example {
          *       "code": "API_KEY_NOT_FOUND",
@@ -3161,6 +3350,8 @@ export interface components {
         VerifyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["InvalidMfaCodeErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
         /** @description What `verifyPasskeyPasswordReset` answers with 400: `code` tells which. */
         VerifyPasskeyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["PasskeyRefusedErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
+        /** @description What `changePassword` answers with 400: `code` tells which. */
+        ChangePasswordError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"];
         /** @description What `setupMfa` answers with 400: `code` tells which. */
         SetupMfaError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidMfaMethodErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"] | components["schemas"]["MfaAlreadyEnabledErrorResponse"] | components["schemas"]["MfaMethodUnavailableErrorResponse"];
         /** @description What `setupMfa` answers with 429: `code` tells which. */
@@ -3484,6 +3675,11 @@ export type ResetPasswordRequest = components['schemas']['ResetPasswordRequest']
 export type ResetPasswordAnswer = components['schemas']['ResetPasswordAnswer'];
 export type PasswordResetResponse = components['schemas']['PasswordResetResponse'];
 export type PasswordResetChallengeResponse = components['schemas']['PasswordResetChallengeResponse'];
+export type ChangePasswordRequest = components['schemas']['ChangePasswordRequest'];
+export type ListSessionsAnswer = components['schemas']['ListSessionsAnswer'];
+export type OpenSession = components['schemas']['OpenSession'];
+export type ListActivityAnswer = components['schemas']['ListActivityAnswer'];
+export type ActivityEvent = components['schemas']['ActivityEvent'];
 export type LoginRequest = components['schemas']['LoginRequest'];
 export type LoginAnswer = components['schemas']['LoginAnswer'];
 export type TokenResponse = components['schemas']['TokenResponse'];
@@ -3538,6 +3734,7 @@ export type MfaMethodLockedErrorResponse = components['schemas']['MfaMethodLocke
 export type MfaEnforcedErrorResponse = components['schemas']['MfaEnforcedErrorResponse'];
 export type UserNotFoundErrorResponse = components['schemas']['UserNotFoundErrorResponse'];
 export type FactorNotFoundErrorResponse = components['schemas']['FactorNotFoundErrorResponse'];
+export type SessionNotFoundErrorResponse = components['schemas']['SessionNotFoundErrorResponse'];
 export type ApiKeyNotFoundErrorResponse = components['schemas']['ApiKeyNotFoundErrorResponse'];
 export type NotFoundErrorResponse = components['schemas']['NotFoundErrorResponse'];
 export type MethodNotAllowedErrorResponse = components['schemas']['MethodNotAllowedErrorResponse'];
@@ -3561,6 +3758,7 @@ export type VerifyRegistrationError400 = components['schemas']['VerifyRegistrati
 export type ResetPasswordError400 = components['schemas']['ResetPasswordError400'];
 export type VerifyPasswordResetError400 = components['schemas']['VerifyPasswordResetError400'];
 export type VerifyPasskeyPasswordResetError400 = components['schemas']['VerifyPasskeyPasswordResetError400'];
+export type ChangePasswordError400 = components['schemas']['ChangePasswordError400'];
 export type SetupMfaError400 = components['schemas']['SetupMfaError400'];
 export type SetupMfaError429 = components['schemas']['SetupMfaError429'];
 export type VerifyMfaSetupError400 = components['schemas']['VerifyMfaSetupError400'];
@@ -3778,6 +3976,57 @@ export interface operations {
                     "application/json": components["schemas"]["GetCurrentUserAnswer"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listActivity: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many entries to answer at most.
+                 * @example 30
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `next` of the page before. Without it, the list begins with what happened last.
+                 * @example event-01a203aa-1d48-743a-b187-74c572bd8a25
+                 */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of events. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "events": [
+                     *         {
+                     *           "id": "event-01a2038f-6d48-743a-b187-74c572bd8a07",
+                     *           "event": "signed_in",
+                     *           "at": "2026-11-22T14:01:01.000Z",
+                     *           "from": "203.0.113.7",
+                     *           "detail": "pwd otp mfa",
+                     *           "byOther": false
+                     *         }
+                     *       ],
+                     *       "next": "event-01a2038f-6d48-743a-b187-74c572bd8a07"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListActivityAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4019,6 +4268,62 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "oldPassword": "correct horse battery staple",
+                 *       "newPassword": "four wooden spoons sing"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangePasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The new password counts from now on. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: `VALIDATION` or `INVALID_PASSWORD`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangePasswordError400"];
+                };
+            };
+            401: components["responses"]["UnauthorizedOrStale"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -4164,6 +4469,126 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many entries to answer at most.
+                 * @example 30
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description How many entries to skip.
+                 * @example 0
+                 */
+                offset?: components["parameters"]["Offset"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of sessions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sessions": [
+                     *         {
+                     *           "id": "session-01a2038f-6d48-743a-b187-74c572bd8a25",
+                     *           "current": true,
+                     *           "acr": "aal2",
+                     *           "amr": [
+                     *             "pwd",
+                     *             "otp",
+                     *             "mfa"
+                     *           ],
+                     *           "createdAt": "2026-11-22T14:01:01.000Z",
+                     *           "authTime": "2026-11-22T14:01:01.000Z",
+                     *           "lastUsedAt": "2026-11-22T14:31:05.000Z",
+                     *           "expiresAt": "2026-11-23T14:01:01.000Z",
+                     *           "signedInFrom": "203.0.113.7",
+                     *           "program": "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+                     *         }
+                     *       ],
+                     *       "totalCount": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListSessionsAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No other session is open. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session (`session-` and a UUID), from `GET /identity/me/sessions`.
+                 * @example session-01a2038f-6d48-743a-b187-74c572bd8a25
+                 */
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not there: `SESSION_NOT_FOUND`. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionNotFoundErrorResponse"];
+                };
+            };
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -84,6 +84,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandbox/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a passkey
+         * @description Does what `navigator.credentials.create` does in a browser: takes the `publicKey` of a set-up, makes a passkey on the sandbox's virtual device, and answers the `credential` to send on. Flashback's set-up has these options as `data.options`. The device checks its user, and counts. It forgets its passkeys with `POST /sandbox/reset`.
+         */
+        post: operations["makePasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sandbox/passkeys/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use a passkey
+         * @description Does what `navigator.credentials.get` does in a browser: takes the `publicKey` of a sign-in or a step-up, and answers the `credential` to send on, by the newest passkey of the virtual device that the options allow. Where they allow any, as for a sign-in without a name, `email` says whose. Flashback's options are its `data`.
+         */
+        post: operations["usePasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandbox/clock": {
         parameters: {
             query?: never;
@@ -359,6 +399,33 @@ export interface components {
              * @description Seconds until then.
              */
             secondsLeft: number;
+        };
+        /** @description What a page asks a browser for. */
+        MakePasskeyRequest: {
+            /** @description What `navigator.credentials.create` takes as `publicKey`, in JSON. */
+            publicKey: {
+                [key: string]: unknown;
+            };
+            /** @description The origin of the page; without it the address that the server is known by. */
+            origin?: string;
+        };
+        /** @description What a page asks a browser for. */
+        UsePasskeyRequest: {
+            /** @description What `navigator.credentials.get` takes as `publicKey`, in JSON. */
+            publicKey: {
+                [key: string]: unknown;
+            };
+            /** @description The origin of the page; without it the address that the server is known by. */
+            origin?: string;
+            /** @description Whose passkey to use; without it the newest that fits. */
+            email?: string;
+        };
+        /** @description What a page gets from a browser. */
+        PasskeyAnswer: {
+            /** @description The credential in JSON, to be sent on as it is. */
+            credential: {
+                [key: string]: unknown;
+            };
         };
         /** @description How the clock is to be. What is left out stays as it is. */
         SetClockRequest: {
@@ -811,6 +878,9 @@ export type SentMessage = components['schemas']['SentMessage'];
 export type MessageChannel = components['schemas']['MessageChannel'];
 export type ShowAuthenticatorCodeRequest = components['schemas']['ShowAuthenticatorCodeRequest'];
 export type AuthenticatorCode = components['schemas']['AuthenticatorCode'];
+export type MakePasskeyRequest = components['schemas']['MakePasskeyRequest'];
+export type UsePasskeyRequest = components['schemas']['UsePasskeyRequest'];
+export type PasskeyAnswer = components['schemas']['PasskeyAnswer'];
 export type SetClockRequest = components['schemas']['SetClockRequest'];
 export type AdvanceClockRequest = components['schemas']['AdvanceClockRequest'];
 export type ClockState = components['schemas']['ClockState'];
@@ -1028,6 +1098,133 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["Internal"];
+        };
+    };
+    makePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "publicKey": {
+                 *         "challenge": "Vq3Xn0a9u1bW6yPzT8kLr2cMhJ4sD7fGeQiOxRvUtYw",
+                 *         "rp": {
+                 *           "id": "localhost",
+                 *           "name": "Countersign"
+                 *         },
+                 *         "user": {
+                 *           "id": "AaIDjn8Ae9iGyX8OAK8aHw",
+                 *           "name": "alice@example.com",
+                 *           "displayName": "Alice Archer"
+                 *         },
+                 *         "pubKeyCredParams": [
+                 *           {
+                 *             "type": "public-key",
+                 *             "alg": -7
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["MakePasskeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The new passkey, as the browser hands it to the page. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "credential": {
+                     *         "id": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                     *         "rawId": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                     *         "type": "public-key",
+                     *         "response": {
+                     *           "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0",
+                     *           "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVg",
+                     *           "transports": [
+                     *             "internal"
+                     *           ]
+                     *         },
+                     *         "clientExtensionResults": {}
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PasskeyAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    usePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "publicKey": {
+                 *         "challenge": "Vq3Xn0a9u1bW6yPzT8kLr2cMhJ4sD7fGeQiOxRvUtYw",
+                 *         "rpId": "localhost",
+                 *         "allowCredentials": [],
+                 *         "userVerification": "required"
+                 *       },
+                 *       "email": "passkey@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UsePasskeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The passkey's answer, as the browser hands it to the page. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "credential": {
+                     *         "id": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                     *         "rawId": "4c9f1a30b7c6e2d8Qm1u5Rk2Zw",
+                     *         "type": "public-key",
+                     *         "response": {
+                     *           "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                     *           "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                     *           "signature": "MEUCIQDTGOKEHOsEYrPRmiyzcMb0",
+                     *           "userHandle": "AaIDjn8Ae9iGyX8OAK8aHw"
+                     *         },
+                     *         "clientExtensionResults": {}
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PasskeyAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     getClock: {

@@ -7,6 +7,7 @@ mod credentials;
 mod dto;
 mod error;
 mod magic_link;
+mod me;
 mod mfa_disable;
 mod mfa_login;
 mod mfa_methods;
@@ -52,13 +53,18 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(account::register_user)
         .service(account::verify_registration)
         .service(account::get_current_user)
+        .service(me::list_activity)
         .service(password::forgot_password)
         .service(password::reset_password)
         .service(password::verify_password_reset)
         .service(password::verify_passkey_password_reset)
+        .service(password::change_password)
         .service(sessions::login)
         .service(sessions::validate_token)
         .service(sessions::refresh_token)
+        .service(me::list_sessions)
+        .service(me::end_other_sessions)
+        .service(me::end_session)
         .service(sessions::logout)
         .service(mfa_setup::setup_mfa)
         .service(mfa_setup::verify_mfa_setup)

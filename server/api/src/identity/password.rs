@@ -1,8 +1,8 @@
-//! A new password: by mail, when the old one was forgotten.
+//! A new password: with the old one, or by mail when it was forgotten.
 
 use actix_web::http::StatusCode;
-use actix_web::post;
 use actix_web::web::Json;
+use actix_web::{HttpResponse, post, put};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
@@ -12,14 +12,13 @@ use super::error::{Error, refuses};
 use super::mfa_setup::MfaVerifyRequest;
 use super::passkeys::PasskeyVerifyRequest;
 use super::sessions::{CARRIES, UNSENT};
-use super::{Answer, App, Body};
+use super::{Answer, App, Body, Caller};
 use crate::flow;
-use crate::flow::password_reset::By;
-use crate::http::input::{SecretText, present};
+use crate::http::input::{SecretText, Then, present};
 use crate::http::limits::Client;
 use crate::http::output::exposed;
 use crate::model::source::Source;
-use crate::model::{Refusal, Secret};
+use crate::model::{Secret, session};
 use crate::outcome::{ResetChallenge, Resetting};
 
 refuses!(ForgotPassword: WITH_BODY, Validation, TooManyRequests);
@@ -53,7 +52,7 @@ pub async fn reset_password(
     Client(source): Client,
     body: Body<ResetPasswordRequest>,
 ) -> Answer<ResetPasswordAnswer> {
-    let command = body.into_inner().command(source)?;
+    let command = body.into_inner().command(source);
     let reset = app
         .call(async |ctx| flow::password_reset::reset(ctx, command).await)
         .await?;
@@ -98,6 +97,45 @@ pub async fn verify_passkey_password_reset(
     Ok(Json(PasswordResetResponse::new(remaining)))
 }
 
+refuses!(ChangePassword: WITH_BODY, Validation, InvalidPassword, TokenInvalid, TokenExpired,
+    InsufficientUserAuthentication, TooManyPasswordAttempts);
+
+/// Changes the password of the bearer's account.
+#[utoipa::path(operation_id = "changePassword", tag = "Password", request_body = ChangePasswordRequest,
+    security(("bearerAuth" = [])), responses((status = 204), ChangePassword))]
+#[put("/identity/me/password")]
+pub async fn change_password(
+    app: App,
+    Client(source): Client,
+    Then(caller, body): Then<Caller, Body<ChangePasswordRequest>>,
+) -> Result<HttpResponse, Error> {
+    let command = body.into_inner().command(caller.into_inner(), source);
+    app.call(async |ctx| flow::me::change_password(ctx, command).await)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    #[validate(length(min = 1, max = 4096))]
+    #[schema(value_type = String, min_length = 1, max_length = 4096)]
+    old_password: SecretText,
+    #[schema(value_type = String, min_length = 15, max_length = 256)]
+    new_password: SecretText,
+}
+
+impl ChangePasswordRequest {
+    fn command(self, caller: session::Caller, source: Source) -> flow::me::ChangePassword {
+        flow::me::ChangePassword {
+            caller,
+            old: self.old_password.into_secret(),
+            new: self.new_password.into_secret(),
+            source,
+        }
+    }
+}
+
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgotPasswordRequest {
@@ -131,28 +169,15 @@ pub struct ResetPasswordRequest {
 }
 
 impl ResetPasswordRequest {
-    fn command(self, source: Source) -> Result<flow::password_reset::Reset, Refusal> {
-        let by = match (self.token, self.email, self.code) {
-            (Some(token), _, _) => By::Link(token.into_secret()),
-            (None, Some(email), Some(code)) => By::Code {
-                email,
-                code: code.into_secret(),
-            },
-            (None, None, Some(_)) => {
-                let sentence = "Send the address that the code was mailed to.";
-                return Err(Refusal::field("email", sentence));
-            }
-            (None, _, None) => {
-                let sentence = "Send the token of the mailed link, or email and code.";
-                return Err(Refusal::field("token", sentence));
-            }
-        };
-        Ok(flow::password_reset::Reset {
-            by,
+    fn command(self, source: Source) -> flow::password_reset::Reset {
+        flow::password_reset::Reset {
+            token: self.token.map(SecretText::into_secret),
+            email: self.email,
+            code: self.code.map(SecretText::into_secret),
             password: self.password.into_secret(),
             carries: CARRIES,
             source,
-        })
+        }
     }
 }
 

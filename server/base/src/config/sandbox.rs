@@ -37,6 +37,8 @@ pub struct Chosen {
     pub listens_as_told: bool,
     /// Whether somebody said what its address is.
     pub known_as_told: bool,
+    /// Whether somebody said what is logged.
+    pub logs_as_told: bool,
 }
 
 impl Settings {
@@ -96,6 +98,7 @@ impl Settings {
             settings,
             listens_as_told: found.origin("listen").is_some(),
             known_as_told: found.origin("public_url").is_some(),
+            logs_as_told: found.origin("log_filter").is_some(),
         })
     }
 }

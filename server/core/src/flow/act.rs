@@ -14,6 +14,7 @@ use crate::model::ids::Id;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::notice::{Letter, Message, Notice, state};
 use crate::model::policy::Policy;
+use crate::model::program::Program;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{AuditId, Fault, NoticeId, Refusal, Result, Time, UserId};
@@ -85,6 +86,8 @@ pub struct Act {
     pub settings: Arc<Settings>,
     /// The keys, to seal, sign and hash with.
     pub vault: Vault,
+    /// What the program of the call calls itself, if anything.
+    pub program: Option<String>,
     id: Uuid,
     nonce: [u8; 24],
     ledger: Ledger,
@@ -99,6 +102,7 @@ impl Act {
             source,
             settings: Arc::clone(&ctx.settings),
             vault: ctx.vault.clone(),
+            program: Program::of_this_request(),
             id: ctx.chance.id::<()>(now).uuid(),
             nonce: ctx.chance.nonce(),
             ledger: Ledger::of_this_request(),

@@ -15,6 +15,7 @@ mod fresh;
 pub mod keys;
 pub mod link;
 pub mod login;
+pub mod me;
 pub mod methods;
 pub mod organisation;
 pub mod passkey;

@@ -10,7 +10,7 @@ use crate::flow::Act;
 use crate::flow::act::network;
 use crate::model::audit::Event;
 use crate::model::user::{PasswordHash, User, address_as_typed};
-use crate::model::{Refusal, Result, Secret, SessionId, UserId};
+use crate::model::{Error, Refusal, Result, Secret, SessionId, UserId};
 use crate::store::{Tx, challenges, limits, password_resets, sessions, users};
 use crate::vault::{Comparison, Vault, Verified};
 
@@ -49,6 +49,19 @@ pub async fn judge_new(
         return Err(Refusal::field("password", sentence).into());
     }
     Ok(())
+}
+
+/// Puts what was refused of the field `password` under another name, for requests that have two.
+pub fn under(field: &str, error: Error) -> Error {
+    match error {
+        Error::Refused(Refusal::Validation { mut errors }) => {
+            for one in errors.iter_mut().filter(|one| one.field == "password") {
+                field.clone_into(&mut one.field);
+            }
+            Refusal::Validation { errors }.into()
+        }
+        error => error,
+    }
 }
 
 /// Checks the length of a password that is about to be set, in code points (NIST SP 800-63B-4 §3.1.1.2).

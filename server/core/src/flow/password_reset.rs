@@ -126,23 +126,14 @@ fn subject(tx: &mut Tx, act: &Act, address: &str) -> Result<UserId> {
     Ok(users::id_of(tx, address)?.unwrap_or(stranger))
 }
 
-/// What proves the mailbox.
-pub enum By {
-    /// The token of the mailed link.
-    Link(Secret<String>),
-    /// The mailed code.
-    Code {
-        /// The address that it was mailed to, as typed.
-        email: String,
-        /// The code, as typed.
-        code: Secret<String>,
-    },
-}
-
-/// A new password, and what proves the mailbox.
+/// A new password, and what proves the mailbox: the link, or the code and its address.
 pub struct Reset {
-    /// What proves the mailbox.
-    pub by: By,
+    /// The token of the mailed link.
+    pub token: Option<Secret<String>>,
+    /// The address that the code was mailed to, as typed.
+    pub email: Option<String>,
+    /// The mailed code, as typed.
+    pub code: Option<Secret<String>>,
     /// The new password.
     pub password: Secret<String>,
     /// What the API supports of a second step.
@@ -158,7 +149,8 @@ pub struct Reset {
 pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
     let act = Act::begin(ctx, command.source);
     password::judge_length(ctx, &command.password)?;
-    let (mail, user) = admit(ctx, &act, command.by).await?;
+    let by = By::of(command.token, command.email, command.code)?;
+    let (mail, user) = admit(ctx, &act, by).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
     password::judge_new(ctx, &act, &command.password, words).await?;
     let hasher = ctx.hasher.of(act.source);
@@ -203,6 +195,31 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
         .await?;
     ctx.nudge_courier();
     Ok(done)
+}
+
+/// What proves the mailbox.
+enum By {
+    Link(Secret<String>),
+    Code { email: String, code: Secret<String> },
+}
+
+impl By {
+    fn of(
+        token: Option<Secret<String>>,
+        email: Option<String>,
+        code: Option<Secret<String>>,
+    ) -> Result<Self> {
+        let (field, sentence) = match (token, email, code) {
+            (Some(token), _, _) => return Ok(Self::Link(token)),
+            (None, Some(email), Some(code)) => return Ok(Self::Code { email, code }),
+            (None, None, Some(_)) => ("email", "Send the address that the code was mailed to."),
+            (None, _, None) => (
+                "token",
+                "Send the token of the mailed link, or email and code.",
+            ),
+        };
+        Err(Refusal::field(field, sentence).into())
+    }
 }
 
 /// Finds the mail that a link or a code belongs to, and its user. A wrong code costs a try. Nothing is used

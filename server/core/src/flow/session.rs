@@ -95,6 +95,8 @@ impl Draft {
             ended_at: None,
             proved_at: Some(proof.proved_at(act.now)),
             second_step_at: proof.second_step().then_some(act.now),
+            source: Some(act.source.to_string()),
+            program: act.program.clone(),
         };
         let event = act.event(user.id, None, Event::SignedIn, Some(&session.amr));
         sessions::begin(tx, &session, &self.refresh_token(act, &session), &event)?;

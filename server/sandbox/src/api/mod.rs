@@ -7,6 +7,7 @@ mod error;
 mod errors;
 mod fixtures;
 mod messages;
+mod passkeys;
 
 use actix_web::web::{Data, Json};
 use utoipa::openapi::OpenApi;
@@ -53,6 +54,8 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(about::list_people)
         .service(messages::list_messages)
         .service(codes::show_authenticator_code)
+        .service(passkeys::make_passkey)
+        .service(passkeys::use_passkey)
         .service(clock::get_clock)
         .service(clock::set_clock)
         .service(clock::advance_clock)

@@ -1,0 +1,250 @@
+//! What users see of their own accounts, and end: sessions, and what happened.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::web::Json;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use validator::Validate;
+
+use super::dto::{Acr, Paging, total};
+use super::error::{Error, refuses};
+use super::{Answer, App, Caller, Query};
+use crate::flow;
+use crate::http::input::Then;
+use crate::http::limits::Client;
+use crate::model::audit::AuditEvent;
+use crate::model::{AuditId, Refusal, SessionId};
+use crate::outcome::{Activity, OpenSession, Page};
+
+refuses!(ListActivity: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
+
+/// Lists what happened to the bearer's account.
+#[utoipa::path(operation_id = "listActivity", tag = "Account", params(ActivityPaging),
+    security(("bearerAuth" = [])), responses((status = 200, body = ListActivityAnswer), ListActivity))]
+#[get("/identity/me/activity")]
+pub async fn list_activity(
+    app: App,
+    Then(caller, paging): Then<Caller, Query<ActivityPaging>>,
+) -> Answer<ListActivityAnswer> {
+    let (caller, paging) = (caller.into_inner(), paging.into_inner());
+    let (limit, before) = (paging.limit.unwrap_or(30), paging.before()?);
+    let page = app
+        .call(async |ctx| flow::me::activity(ctx, caller, limit, before).await)
+        .await?;
+    Ok(Json(page.into()))
+}
+
+refuses!(ListSessions: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired);
+
+/// Lists the open sessions of the bearer's account.
+#[utoipa::path(operation_id = "listSessions", tag = "Sessions", params(Paging),
+    security(("bearerAuth" = [])), responses((status = 200, body = ListSessionsAnswer), ListSessions))]
+#[get("/identity/me/sessions")]
+pub async fn list_sessions(
+    app: App,
+    Then(caller, paging): Then<Caller, Query<Paging>>,
+) -> Answer<ListSessionsAnswer> {
+    let (caller, paging) = (caller.into_inner(), paging.into_inner());
+    let (limit, offset) = (paging.limit(), paging.offset());
+    let page = app
+        .call(async |ctx| flow::me::list_sessions(ctx, caller, limit, offset).await)
+        .await?;
+    Ok(Json(page.into()))
+}
+
+refuses!(EndOtherSessions: WITHOUT_BODY, TokenInvalid, TokenExpired);
+
+/// Ends all sessions of the bearer's account but the bearer's.
+#[utoipa::path(operation_id = "endOtherSessions", tag = "Sessions", security(("bearerAuth" = [])),
+    responses((status = 204), EndOtherSessions))]
+#[delete("/identity/me/sessions")]
+pub async fn end_other_sessions(
+    app: App,
+    Client(source): Client,
+    caller: Caller,
+) -> Result<HttpResponse, Error> {
+    let caller = caller.into_inner();
+    app.call(async |ctx| flow::me::end_other_sessions(ctx, caller, source).await)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+refuses!(EndSession: WITHOUT_BODY, Validation, TokenInvalid, TokenExpired, SessionNotFound);
+
+/// Ends a session of the bearer's account.
+#[utoipa::path(operation_id = "endSession", tag = "Sessions", params(("sessionId" = String, Path, max_length = 64,
+        pattern = "^session-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
+    security(("bearerAuth" = [])), responses((status = 204), EndSession))]
+#[delete("/identity/me/sessions/{sessionId}")]
+pub async fn end_session(
+    app: App,
+    Client(source): Client,
+    Then(caller, session): Then<Caller, SessionInPath>,
+) -> Result<HttpResponse, Error> {
+    let (caller, SessionInPath(id)) = (caller.into_inner(), session);
+    app.call(async |ctx| flow::me::end_session(ctx, caller, id, source).await)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Parses an id as this API writes it; `None` for anything else.
+fn id_of(kind: &str, written: &str) -> Option<Uuid> {
+    let id = written.strip_prefix(kind)?.strip_prefix('-')?;
+    let small = |byte: u8| !byte.is_ascii_uppercase();
+    let whole = id.len() == uuid::fmt::Hyphenated::LENGTH && id.bytes().all(small);
+    Uuid::try_parse(id).ok().filter(|_| whole)
+}
+
+/// The id in the path.
+pub struct SessionInPath(SessionId);
+
+impl FromRequest for SessionInPath {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let written = request.match_info().get("sessionId");
+        let id = written.and_then(|written| id_of("session", written));
+        let refused = || Refusal::field("sessionId", "This is not the id of a session.").into();
+        ready(id.map(|id| Self(SessionId::new(id))).ok_or_else(refused))
+    }
+}
+
+/// The part of the activity that is asked for.
+#[derive(Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ActivityPaging {
+    #[validate(range(min = 1, max = 100))]
+    #[param(format = Int32, minimum = 1, maximum = 100, default = 30)]
+    limit: Option<usize>,
+    #[validate(length(max = 64))]
+    #[param(
+        max_length = 64,
+        pattern = "^event-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    )]
+    before: Option<String>,
+}
+
+impl ActivityPaging {
+    fn before(&self) -> Result<Option<AuditId>, Refusal> {
+        let Some(written) = &self.before else {
+            return Ok(None);
+        };
+        let id = id_of("event", written).map(AuditId::new);
+        let sentence = "This is not the next of a page before.";
+        id.map(Some)
+            .ok_or_else(|| Refusal::field("before", sentence))
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListSessionsAnswer {
+    sessions: Vec<OpenSessionEntry>,
+    total_count: u32,
+}
+
+impl From<Page<OpenSession>> for ListSessionsAnswer {
+    fn from(page: Page<OpenSession>) -> Self {
+        Self {
+            sessions: page.items.into_iter().map(OpenSessionEntry::from).collect(),
+            total_count: total(page.total),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenSession)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenSessionEntry {
+    id: String,
+    current: bool,
+    #[schema(inline)]
+    acr: Acr,
+    amr: Vec<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    auth_time: String,
+    #[schema(format = DateTime)]
+    last_used_at: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    signed_in_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    program: Option<String>,
+}
+
+impl From<OpenSession> for OpenSessionEntry {
+    fn from(session: OpenSession) -> Self {
+        let view = session.view;
+        Self {
+            id: format!("session-{}", view.id),
+            current: session.current,
+            acr: view.acr.into(),
+            amr: view.amr,
+            created_at: session.created_at.to_string(),
+            auth_time: view.auth_time.to_string(),
+            last_used_at: session.last_used_at.to_string(),
+            expires_at: view.expires_at.to_string(),
+            signed_in_from: session.source,
+            program: session.program,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ListActivityAnswer {
+    events: Vec<ActivityEvent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
+impl From<Activity> for ListActivityAnswer {
+    fn from(activity: Activity) -> Self {
+        let next = activity.next.map(|id| format!("event-{id}"));
+        Self {
+            events: activity.events.into_iter().map(Into::into).collect(),
+            next,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivityEvent {
+    id: String,
+    event: String,
+    #[schema(format = DateTime)]
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    detail: Option<String>,
+    by_other: bool,
+}
+
+impl From<AuditEvent> for ActivityEvent {
+    fn from(event: AuditEvent) -> Self {
+        let by_other = event.actor_id.is_some_and(|actor| actor != event.user_id);
+        Self {
+            id: format!("event-{}", event.id),
+            event: event.event,
+            at: event.at.to_string(),
+            from: event.source,
+            detail: event.detail,
+            by_other,
+        }
+    }
+}
