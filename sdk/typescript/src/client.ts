@@ -2,6 +2,7 @@
 
 import createClient, { type Client as Calls } from "openapi-fetch";
 
+import { type Mailed, type NewPasswordStep, newPassword } from "./conversations/new-password.js";
 import { type RegisterStep, register } from "./conversations/register.js";
 import { type SetUpMethod, type SetUpRest, type SetUpStep, setUp } from "./conversations/set-up.js";
 import { type PasskeySignInStep, type SignInStep, signIn, signInWithPasskey } from "./conversations/sign-in.js";
@@ -9,9 +10,10 @@ import { type StepUpStep, stepUp } from "./conversations/step-up.js";
 import { type TurnOffMethod, type TurnOffStep, turnOff } from "./conversations/turn-off.js";
 import type { Core } from "./core.js";
 import { Failure, settled } from "./failure.js";
-import type { RegisterRequest, StepUpRequest, paths } from "./generated/identity.js";
+import type { ForgotPasswordAnswer, RegisterRequest, StepUpRequest, paths } from "./generated/identity.js";
 import type { PasskeyOptions } from "./passkeys.js";
 import { SAFE } from "./server.js";
+import { type Refusal, begin } from "./steps.js";
 import { type TokenStore, memoryStore } from "./store.js";
 import { type Retry, type StepUpWanted, Transport } from "./transport.js";
 
@@ -109,6 +111,16 @@ export class Client {
   /** Makes an account: a code by mail proves the address. Who proves it is signed in. */
   register(account: RegisterRequest): Promise<RegisterStep> {
     return register(this.#core, account);
+  }
+
+  /** Mails a link and a code for a new password. The answer is the same whether or not the address has an account. */
+  async forgotPassword(email: string): Promise<{ done: ForgotPasswordAnswer; error?: never } | { error: Refusal<"forgotPassword">; done?: never }> {
+    return begin(this.api.POST("/identity/password/forgot", { body: { email } }), (done) => ({ done }));
+  }
+
+  /** Changes a forgotten password by what the mail said; with a `challenge` where sign-in asks for a second factor. */
+  newPassword(mailed: Mailed, password: string): Promise<NewPasswordStep> {
+    return newPassword(this.#core, mailed, password);
   }
 
   /** Turns a method on. The challenge has what that method needs: a QR code, a resend, a passkey to be made. */

@@ -11,6 +11,8 @@ export type { Retry, StepUpWanted } from "./transport.js";
 export type { Coded, Final, FinalCode, Passing, Refusal, Step } from "./steps.js";
 export type { Resent, Shown, SignedIn } from "./core.js";
 export type { PasskeyCancelled, PasskeyKnown, PasskeyOptions } from "./passkeys.js";
+export type { Challenge, ChallengeRefusal } from "./conversations/challenge.js";
+export type { Mailed, NewPasswordChallenge, NewPasswordStep } from "./conversations/new-password.js";
 export type { RegisterChallenge, RegisterStep } from "./conversations/register.js";
 export type {
   AppSetUp,

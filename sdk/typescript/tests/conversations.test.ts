@@ -155,6 +155,27 @@ describe("conversations", { concurrency: 3 }, () => {
     assert.ok(challenge.otpauthUrl.startsWith("otpauth://totp/"));
   });
 
+  test("a forgotten password is changed by the mail's code, and never past the second factor", async () => {
+    const { email, phone } = await withApp(server, server.client());
+    const client = server.client();
+    assert.ok((await client.forgotPassword(email)).done?.message);
+    const code = await server.mailed(email);
+    const other = "another horse, another battery";
+    const unmailed = await client.newPassword({ email, code: code === "000000" ? "000001" : "000000" }, other);
+    assert.ok(!unmailed.challenge && unmailed.error?.code === "INVALID_RESET_CODE");
+    assert.equal(unmailed.error.attemptsRemaining, 4);
+
+    let step = await client.newPassword({ email, code }, other);
+    assert.equal(step.challenge?.method, "authenticator", JSON.stringify(step));
+    step = await step.challenge!.answer(await phone.wrong());
+    assert.ok(step.challenge && step.error?.code === "INVALID_MFA_CODE");
+    assert.equal((await server.client().signIn(email, other)).error?.code, "INVALID_CREDENTIALS", "nothing is changed yet");
+    step = await step.challenge.answer(await phone.code());
+    assert.equal(step.done?.status, "password_changed");
+    assert.equal(await client.isSignedIn(), false);
+    assert.ok((await client.signIn(email, other)).challenge);
+  });
+
   test("signing out ends the session on both sides", async () => {
     let ends = 0;
     const client = server.client({ signedOut: () => (ends += 1) });

@@ -1,25 +1,30 @@
-// What only time brings about: an access token that has expired, and proof that is no longer fresh.
+// What only time brings about, by the clock of a sandbox: an access token that has expired, and proof that is no longer fresh.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { type Client, type StepUpWanted, memoryStore } from "countersign-sdk";
+import { sandbox } from "countersign-sdk/sandbox";
 
-import { PASSWORD, type Phone, type Server, start, withApp } from "./server.js";
+import { PASSWORD, type Server, registered, start } from "./server.js";
 
 let server: Server;
 before(async () => {
-  server = await start({ ACCESS_TOKEN_SECONDS: "60", FRESH_FOR_FACTORS_SECONDS: "60", TOKEN_LEEWAY_SECONDS: "0" });
+  server = await start({}, "sandbox");
 });
 after(() => server.stop());
 
 test("an expired token is renewed once, and stale proof is asked for once, for parallel calls", async () => {
+  const control = sandbox(server);
   const store = memoryStore();
   const wanted: StepUpWanted[] = [];
   let renewals = 0;
-  let phone: Phone | undefined;
   let gives = true;
+  let secret = "";
+  const code = async () => {
+    const { data } = await control.POST("/sandbox/authenticator-code", { body: { secret } });
+    return data?.code ?? "";
+  };
   const client: Client = server.client({
     store,
     fetch: (request) => {
@@ -30,18 +35,18 @@ test("an expired token is renewed once, and stale proof is asked for once, for p
       wanted.push(asked);
       if (!gives) return;
       const { challenge } = await client.stepUp();
-      const end = await challenge?.answer((await phone?.code()) ?? "");
+      const end = await challenge?.answer(await code());
       assert.equal(end?.done?.acr, "aal2", JSON.stringify(end));
     },
   });
-  const person = await withApp(server, client);
-  phone = person.phone;
+  await registered(server, client);
+  const setUp = await client.setUp("authenticator", PASSWORD);
+  assert.ok(setUp.challenge);
+  ({ secret } = setUp.challenge);
+  assert.ok((await setUp.challenge.answer(await code())).done);
 
-  await sleep(62_000);
-  const tokens = await store.get();
-  assert.ok(tokens);
-  // A clock that is wrong: the client believes that the token is still good.
-  await store.set({ ...tokens, expiresAt: Infinity, renewAt: Infinity });
+  // The client's own clock stands still meanwhile, so it believes that the token is still good.
+  await control.POST("/sandbox/clock/advance", { body: { seconds: 1000 } });
   const reads = await Promise.all([1, 2, 3].map(() => client.api.GET("/identity/me")));
   assert.deepEqual(reads.map(({ response }) => response.status), [200, 200, 200]);
   assert.equal(renewals, 1);
@@ -49,8 +54,8 @@ test("an expired token is renewed once, and stale proof is asked for once, for p
   gives = false;
   const refused = await client.setUp("email", PASSWORD);
   assert.ok(refused.error?.code === "INSUFFICIENT_USER_AUTHENTICATION");
-  assert.equal(refused.error.maxAge, 60);
-  assert.deepEqual(wanted, [{ maxAge: 60, method: "POST", path: "/identity/mfa/setup" }]);
+  assert.equal(refused.error.maxAge, 300);
+  assert.deepEqual(wanted, [{ maxAge: 300, method: "POST", path: "/identity/mfa/setup" }]);
 
   gives = true;
   const before = await store.get();
@@ -60,4 +65,13 @@ test("an expired token is renewed once, and stale proof is asked for once, for p
   const after = await store.get();
   assert.ok(before && after && after.accessToken !== before.accessToken);
   assert.equal(after.refreshToken, before.refreshToken, "a step-up leaves the refresh token");
+});
+
+test("a challenge that has expired is over", async () => {
+  const { challenge } = await server.client().signIn("authenticator@example.com", PASSWORD);
+  assert.ok(challenge);
+  await sandbox(server).POST("/sandbox/clock/advance", { body: { seconds: 1000 } });
+  const end = await challenge.answer("123456");
+  assert.equal(end.error?.code, "MFA_TOKEN_EXPIRED");
+  assert.equal(end.challenge, undefined);
 });

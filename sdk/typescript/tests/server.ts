@@ -13,6 +13,7 @@ import assert from "node:assert/strict";
 import { generate } from "otplib";
 
 import { Client, type ClientOptions } from "countersign-sdk";
+import { sandbox } from "countersign-sdk/sandbox";
 
 /** The password of everybody. */
 export const PASSWORD = "correct horse battery staple";
@@ -34,8 +35,8 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts a server with these settings, without their prefix. */
-export async function start(settings: Record<string, string> = {}): Promise<Server> {
+/** Starts a server with these settings, without their prefix; as a sandbox, it has a clock that can be moved, and errors on purpose. */
+export async function start(settings: Record<string, string> = {}, command: "serve" | "sandbox" = "serve"): Promise<Server> {
   const binary = process.env["COUNTERSIGN_BINARY"] ?? join(ROOT, "target/debug/countersign");
   assert.ok(existsSync(binary), `${binary} is not built; \`cargo build --bin countersign\` does`);
   const folder = mkdtempSync(join(tmpdir(), "countersign-sdk-"));
@@ -43,12 +44,13 @@ export async function start(settings: Record<string, string> = {}): Promise<Serv
   const url = `http://localhost:${port}`;
   const environment: Record<string, string> = {
     LISTEN: `127.0.0.1:${port}`,
-    DATA_DIR: join(folder, "data"),
+    // A sandbox keeps everything to itself.
+    ...(command === "serve" && { DATA_DIR: join(folder, "data") }),
     // Many tests at once hash many passwords at once.
     HASH_QUEUE: "64",
     ...settings,
   };
-  const child = spawn(binary, ["serve"], {
+  const child = spawn(binary, [command], {
     cwd: folder,
     env: Object.fromEntries(Object.entries(environment).map(([name, value]) => [`COUNTERSIGN_${name}`, value])),
     stdio: ["ignore", "pipe", "pipe"],
@@ -65,7 +67,11 @@ export async function start(settings: Record<string, string> = {}): Promise<Serv
     url,
     baseUrl: url,
     client: (options) => new Client({ baseUrl: url, ...options }),
-    mailed: (email) => until(() => newest(join(folder, "data/outbox"), email, read), () => `no mail to ${email}:\n${log}`),
+    mailed: (email) =>
+      until(
+        () => (command === "serve" ? newest(join(folder, "data/outbox"), email, read) : message(url, email, read)),
+        () => `no mail to ${email}:\n${log}`,
+      ),
     stop: () => stop(child, folder),
   };
 }
@@ -146,6 +152,15 @@ function newest(outbox: string, email: string, read: Set<string>): string | unde
     return code;
   }
   return undefined;
+}
+
+/** The same, from a sandbox. */
+async function message(baseUrl: string, to: string, read: Set<string>): Promise<string | undefined> {
+  const { data } = await sandbox({ baseUrl }).GET("/sandbox/messages", { params: { query: { to } } });
+  const mails = [...(data?.messages ?? [])].sort((one, other) => other.number - one.number);
+  const mail = mails.find(({ id, code }) => code && !read.has(id));
+  if (mail) read.add(mail.id);
+  return mail?.code;
 }
 
 async function stop(child: ChildProcess, folder: string): Promise<void> {
