@@ -58,6 +58,34 @@ export interface paths {
         get: operations["getCurrentUser"];
         put?: never;
         post?: never;
+        /**
+         * Delete one's account
+         * @description Deletes the caller's account for good, with all that `GET /identity/me/export` shows but the audit trail, which keeps its events under the account's id until they are too old (400 days by default). Takes the password, and fresh proof in the session where a method is on. No mail is sent: none outlives its account. The address can be registered anew at once. Limits: a wrong password counts as one at sign-in.
+         */
+        delete: operations["deleteCurrentUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Change one's names
+         * @description Changes the names of the caller's account. What is left out stays; an empty text takes a name away.
+         */
+        patch: operations["updateCurrentUser"];
+        trace?: never;
+    };
+    "/identity/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read everything that is kept about oneself
+         * @description Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
+         */
+        get: operations["exportCurrentUser"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1396,6 +1424,152 @@ export interface components {
             detail?: string;
             /** @description Whether somebody else did it, such as an administrator. */
             byOther: boolean;
+        };
+        /** @description The names to change. */
+        UpdateCurrentUserRequest: {
+            /** @description The given name; an empty one takes it away. */
+            firstName?: string;
+            /** @description The family name; an empty one takes it away. */
+            lastName?: string;
+        };
+        /** @description The proof that the account's owner means it. */
+        DeleteCurrentUserRequest: {
+            /** @description The password of the account. */
+            password: string;
+        };
+        /** @description Everything that the server keeps about the caller, without secrets. */
+        ExportCurrentUserAnswer: {
+            /**
+             * Format: date-time
+             * @description When this was read.
+             */
+            exportedAt: string;
+            user: components["schemas"]["User"];
+            /** @description What an administrator wrote about the user. */
+            description?: string;
+            organization?: components["schemas"]["ExportedOrganization"];
+            /**
+             * Format: int32
+             * @description How often the password was changed.
+             */
+            passwordChanges: number;
+            /** @description All methods, also those that are not proved yet. */
+            methods: components["schemas"]["MfaFactor"][];
+            /** @description The phone numbers of the methods, in full. */
+            phoneNumbers: string[];
+            recoveryCodes: components["schemas"]["RecoveryCodesInfo"];
+            /** @description Sessions, ended ones as well. */
+            sessions: components["schemas"]["ExportedSession"][];
+            /** @description The API keys that the user made. */
+            apiKeys: components["schemas"]["ApiKeyInfo"][];
+            /** @description What waited for a code or another answer: sign-ins, set-ups, step-ups, new passwords. */
+            steps: components["schemas"]["ExportedStep"][];
+            /** @description The mails and text messages of the last day, without what they say. */
+            letters: components["schemas"]["ExportedLetter"][];
+            /** @description What limits have counted, wrong codes included. */
+            counters: components["schemas"]["ExportedCounter"][];
+            /** @description What happened, as in `GET /identity/me/activity`. */
+            activity: components["schemas"]["ActivityEvent"][];
+        };
+        /** @description The user's organisation. */
+        ExportedOrganization: {
+            /** @description The name of it in other calls; not a secret. */
+            id: string;
+            /** @description What its founder called it. */
+            name: string;
+            /** @description What the user is in it: `owner`, `administrator` or `member`. */
+            role: string;
+        };
+        /** @description A session, open or ended. */
+        ExportedSession: {
+            /** @description The name of it in paths and logs; not a secret. */
+            id: string;
+            /**
+             * @description How strong it is; as in SessionInfo.
+             * @enum {string}
+             */
+            acr: "aal1" | "two-step" | "aal2";
+            /** @description What was proved; as in SessionInfo. */
+            amr: string[];
+            /**
+             * Format: date-time
+             * @description When it was signed in.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            lastUsedAt: string;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest.
+             */
+            expiresAt: string;
+            /**
+             * Format: date-time
+             * @description When it was ended; absent where it was not.
+             */
+            endedAt?: string;
+            /** @description The network address that signed in; absent where it is not known. */
+            signedInFrom?: string;
+            /** @description What the program that signed in called itself; as in OpenSession. */
+            program?: string;
+        };
+        /** @description Something that waited for an answer. */
+        ExportedStep: {
+            /** @description What it was for, such as `login`. */
+            purpose: string;
+            method: components["schemas"]["MfaMethod"];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest.
+             */
+            expiresAt: string;
+            /**
+             * Format: date-time
+             * @description When it was answered or ended; absent where it was not.
+             */
+            endedAt?: string;
+            /** @description The network address that asked for it; absent where it is not known. */
+            from?: string;
+        };
+        /** @description A mail or a text message. */
+        ExportedLetter: {
+            /** @description What it was about, such as `login_code`. */
+            kind: string;
+            /** @description `queued`, `sent` or `abandoned`. */
+            state: string;
+            /**
+             * Format: date-time
+             * @description When it was queued.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it was sent or given up; absent before that.
+             */
+            endedAt?: string;
+        };
+        /** @description What a limit has counted. */
+        ExportedCounter: {
+            /** @description The name of the limit, or `wrong_codes` and the method. */
+            name: string;
+            /**
+             * Format: int32
+             * @description How often.
+             */
+            used: number;
+            /**
+             * Format: date-time
+             * @description When the count begins anew; of wrong codes, when the next one is taken.
+             */
+            until: string;
         };
         /** @description The first factor. */
         LoginRequest: {
@@ -2839,6 +3013,31 @@ export interface components {
             requestId: string;
         };
         /**
+         * @description The server would have no administrator left. Make somebody else an administrator first: `countersign user promote`.
+         * @example {
+         *       "code": "LAST_ADMINISTRATOR",
+         *       "message": "This is the last administrator. Make somebody else an administrator first.",
+         *       "statusCode": 409,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        LastAdministratorErrorResponse: {
+            /** @enum {string} */
+            code: "LAST_ADMINISTRATOR";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
          * @description The caller already has as many live keys as one user may have (20 by default). Delete one first; expired keys do not count.
          * @example {
          *       "code": "API_KEY_LIMIT",
@@ -3352,6 +3551,8 @@ export interface components {
         VerifyPasskeyPasswordResetError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["MfaTokenInvalidErrorResponse"] | components["schemas"]["MfaTokenExpiredErrorResponse"] | components["schemas"]["MfaWrongPurposeErrorResponse"] | components["schemas"]["PasskeyRefusedErrorResponse"] | components["schemas"]["MfaMethodNotEnabledErrorResponse"];
         /** @description What `changePassword` answers with 400: `code` tells which. */
         ChangePasswordError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"];
+        /** @description What `deleteCurrentUser` answers with 400: `code` tells which. */
+        DeleteCurrentUserError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"];
         /** @description What `setupMfa` answers with 400: `code` tells which. */
         SetupMfaError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidMfaMethodErrorResponse"] | components["schemas"]["InvalidPasswordErrorResponse"] | components["schemas"]["MfaAlreadyEnabledErrorResponse"] | components["schemas"]["MfaMethodUnavailableErrorResponse"];
         /** @description What `setupMfa` answers with 429: `code` tells which. */
@@ -3680,6 +3881,14 @@ export type ListSessionsAnswer = components['schemas']['ListSessionsAnswer'];
 export type OpenSession = components['schemas']['OpenSession'];
 export type ListActivityAnswer = components['schemas']['ListActivityAnswer'];
 export type ActivityEvent = components['schemas']['ActivityEvent'];
+export type UpdateCurrentUserRequest = components['schemas']['UpdateCurrentUserRequest'];
+export type DeleteCurrentUserRequest = components['schemas']['DeleteCurrentUserRequest'];
+export type ExportCurrentUserAnswer = components['schemas']['ExportCurrentUserAnswer'];
+export type ExportedOrganization = components['schemas']['ExportedOrganization'];
+export type ExportedSession = components['schemas']['ExportedSession'];
+export type ExportedStep = components['schemas']['ExportedStep'];
+export type ExportedLetter = components['schemas']['ExportedLetter'];
+export type ExportedCounter = components['schemas']['ExportedCounter'];
 export type LoginRequest = components['schemas']['LoginRequest'];
 export type LoginAnswer = components['schemas']['LoginAnswer'];
 export type TokenResponse = components['schemas']['TokenResponse'];
@@ -3738,6 +3947,7 @@ export type SessionNotFoundErrorResponse = components['schemas']['SessionNotFoun
 export type ApiKeyNotFoundErrorResponse = components['schemas']['ApiKeyNotFoundErrorResponse'];
 export type NotFoundErrorResponse = components['schemas']['NotFoundErrorResponse'];
 export type MethodNotAllowedErrorResponse = components['schemas']['MethodNotAllowedErrorResponse'];
+export type LastAdministratorErrorResponse = components['schemas']['LastAdministratorErrorResponse'];
 export type ApiKeyLimitErrorResponse = components['schemas']['ApiKeyLimitErrorResponse'];
 export type RequestTimeoutErrorResponse = components['schemas']['RequestTimeoutErrorResponse'];
 export type PayloadTooLargeErrorResponse = components['schemas']['PayloadTooLargeErrorResponse'];
@@ -3759,6 +3969,7 @@ export type ResetPasswordError400 = components['schemas']['ResetPasswordError400
 export type VerifyPasswordResetError400 = components['schemas']['VerifyPasswordResetError400'];
 export type VerifyPasskeyPasswordResetError400 = components['schemas']['VerifyPasskeyPasswordResetError400'];
 export type ChangePasswordError400 = components['schemas']['ChangePasswordError400'];
+export type DeleteCurrentUserError400 = components['schemas']['DeleteCurrentUserError400'];
 export type SetupMfaError400 = components['schemas']['SetupMfaError400'];
 export type SetupMfaError429 = components['schemas']['SetupMfaError429'];
 export type VerifyMfaSetupError400 = components['schemas']['VerifyMfaSetupError400'];
@@ -3974,6 +4185,233 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["GetCurrentUserAnswer"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteCurrentUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeleteCurrentUserRequest"];
+            };
+        };
+        responses: {
+            /** @description The account is gone. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: `VALIDATION` or `INVALID_PASSWORD`. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeleteCurrentUserError400"];
+                };
+            };
+            401: components["responses"]["UnauthorizedOrStale"];
+            408: components["responses"]["RequestTimeout"];
+            /** @description Not possible: `LAST_ADMINISTRATOR`. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastAdministratorErrorResponse"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TooManyPasswordAttemptsErrorResponse"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    updateCurrentUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "firstName": "Alice",
+                 *       "lastName": "Baker"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateCurrentUserRequest"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f",
+                     *       "number": 2,
+                     *       "email": "alice@example.com",
+                     *       "firstName": "Alice",
+                     *       "lastName": "Baker",
+                     *       "role": "user",
+                     *       "mfaEnabled": true,
+                     *       "mfaMethods": [
+                     *         "authenticator"
+                     *       ],
+                     *       "createdAt": "2026-11-22T14:01:00.123Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportCurrentUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "exportedAt": "2026-11-22T15:00:00.000Z",
+                     *       "user": {
+                     *         "id": "user-01a2038e-7f00-7bd8-86c9-7f0e00af1a1f",
+                     *         "number": 2,
+                     *         "email": "alice@example.com",
+                     *         "firstName": "Alice",
+                     *         "lastName": "Archer",
+                     *         "role": "user",
+                     *         "mfaEnabled": true,
+                     *         "mfaMethods": [
+                     *           "authenticator"
+                     *         ],
+                     *         "createdAt": "2026-11-22T14:01:00.123Z"
+                     *       },
+                     *       "passwordChanges": 0,
+                     *       "methods": [
+                     *         {
+                     *           "id": "factor-01a2039d-1b20-7c44-9e0a-3f6f8a1d2c5b",
+                     *           "method": "authenticator",
+                     *           "state": "on",
+                     *           "primary": true,
+                     *           "createdAt": "2026-11-22T14:10:00.000Z",
+                     *           "enabledAt": "2026-11-22T14:10:30.000Z"
+                     *         }
+                     *       ],
+                     *       "phoneNumbers": [],
+                     *       "recoveryCodes": {
+                     *         "remaining": 10,
+                     *         "generatedAt": "2026-11-22T14:12:00.000Z"
+                     *       },
+                     *       "sessions": [
+                     *         {
+                     *           "id": "session-01a2038f-6d48-743a-b187-74c572bd8a25",
+                     *           "acr": "aal2",
+                     *           "amr": [
+                     *             "pwd",
+                     *             "otp",
+                     *             "mfa"
+                     *           ],
+                     *           "createdAt": "2026-11-22T14:01:01.000Z",
+                     *           "lastUsedAt": "2026-11-22T14:31:05.000Z",
+                     *           "expiresAt": "2026-11-23T14:01:01.000Z",
+                     *           "signedInFrom": "203.0.113.7"
+                     *         }
+                     *       ],
+                     *       "apiKeys": [],
+                     *       "steps": [
+                     *         {
+                     *           "purpose": "login",
+                     *           "method": "authenticator",
+                     *           "createdAt": "2026-11-22T14:00:50.000Z",
+                     *           "expiresAt": "2026-11-22T14:10:50.000Z",
+                     *           "endedAt": "2026-11-22T14:01:01.000Z",
+                     *           "from": "203.0.113.7"
+                     *         }
+                     *       ],
+                     *       "letters": [
+                     *         {
+                     *           "kind": "factor_enabled",
+                     *           "state": "sent",
+                     *           "createdAt": "2026-11-22T14:10:30.000Z",
+                     *           "endedAt": "2026-11-22T14:10:31.000Z"
+                     *         }
+                     *       ],
+                     *       "counters": [
+                     *         {
+                     *           "name": "notices_hour",
+                     *           "used": 1,
+                     *           "until": "2026-11-22T15:10:30.000Z"
+                     *         }
+                     *       ],
+                     *       "activity": [
+                     *         {
+                     *           "id": "event-01a2038f-6d48-743a-b187-74c572bd8a07",
+                     *           "event": "signed_in",
+                     *           "at": "2026-11-22T14:01:01.000Z",
+                     *           "from": "203.0.113.7",
+                     *           "detail": "pwd otp mfa",
+                     *           "byOther": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExportCurrentUserAnswer"];
                 };
             };
             401: components["responses"]["Unauthorized"];
