@@ -42,7 +42,7 @@ const PEOPLE: [Row; 10] = [
     (
         "locked",
         "Locke",
-        "too many wrong codes: the authenticator app takes none any more",
+        "locked: its authenticator app is refused after too many wrong codes",
         &[Authenticator],
     ),
     (
