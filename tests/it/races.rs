@@ -12,6 +12,7 @@ tests! {
     of_sixteen_verifies_of_one_challenge_one_wins,
     of_sixteen_verifies_of_a_mailed_code_one_wins,
     of_five_challenges_with_one_code_one_wins,
+    of_many_people_at_once_each_signs_in_once,
     parallel_guesses_get_five_tries,
     parallel_guesses_on_many_challenges_stop_at_the_soft_limit,
     of_eight_set_ups_with_one_code_one_wins,
@@ -75,6 +76,61 @@ async fn of_five_challenges_with_one_code_one_wins() {
                 .into_iter()
                 .all(|answer| answer["reason"] == "already_used")
         );
+    }
+}
+
+/// PostgreSQL writes what many people do at once in one statement. Nobody's answer may become somebody else's.
+async fn of_many_people_at_once_each_signs_in_once() {
+    let server = Server::start().await;
+    let mut people = Vec::new();
+    for number in 0..6 {
+        let mut person = server.registered(&format!("p{number}@example.com")).await;
+        person.enable_authenticator().await;
+        let token = person.begin_sign_in().await;
+        let code = person.fresh_code();
+        server.verify_login(&token, &code).await.is(200);
+        people.push(person);
+    }
+    server.clock.advance(60);
+    let mut calls = Vec::new();
+    for (number, person) in people.iter_mut().enumerate() {
+        let token = person.begin_sign_in().await;
+        // The last person types a wrong code, which must not spoil the others'.
+        let code = match number {
+            5 => person.wrong_code(),
+            _ => person.fresh_code(),
+        };
+        calls.extend((0..4).map(|_| (number, token.clone(), code.clone())));
+    }
+    let answers = at_once(
+        calls
+            .iter()
+            .map(|(_, token, code)| server.verify_login(token, code)),
+    )
+    .await;
+    for (number, person) in people.iter().enumerate() {
+        let own = calls
+            .iter()
+            .zip(&answers)
+            .filter(|(call, _)| call.0 == number);
+        let opened: Vec<&Answer> = own
+            .map(|(_, answer)| answer)
+            .filter(|a| a.status == 200)
+            .collect();
+        assert_eq!(
+            opened.len(),
+            usize::from(number != 5),
+            "{:?}",
+            outcomes(&answers)
+        );
+        for answer in opened {
+            let me = server
+                .call(Method::GET, "/identity/me")
+                .bearer(&answer.text("accessToken"))
+                .await
+                .is(200);
+            assert_eq!(me["email"], person.email.as_str(), "one's own session");
+        }
     }
 }
 

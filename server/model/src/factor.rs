@@ -126,7 +126,7 @@ pub fn starting(factors: &[Factor]) -> Option<&Factor> {
 }
 
 /// The wrong codes of a user for one method since the last right code.
-#[derive(Clone, Copy, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::factor_attempts, treat_none_as_default_value = false)]
 pub struct FactorAttempts {
     /// The user it counts for.

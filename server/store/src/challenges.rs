@@ -1,6 +1,8 @@
 //! Queries for challenges: flows that wait for an answer.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool};
 
 use super::Tx;
 use super::cached::{kept, on, run_kept};
@@ -9,7 +11,7 @@ use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::time::SKEW;
 use crate::model::user::User;
 use crate::model::{ChallengeId, Result, SessionId, Time, UserId};
-use crate::schema::{challenges, users};
+use crate::schema::{IdSql, challenges, users};
 
 /// Returns the challenge with this id.
 ///
@@ -36,6 +38,26 @@ pub fn find_with_user(
         .select((Challenge::as_select(), User::as_select()))
         .get_result(conn))
     .optional()?)
+}
+
+/// Returns the challenges with these ids and their users, in any order, in one statement. PostgreSQL only.
+pub(super) fn find_with_users(
+    conn: &mut PgConnection,
+    user_ids: &[UserId],
+    ids: &[ChallengeId],
+) -> Result<Vec<(Challenge, User)>> {
+    let pairs = sql::<Bool>("(challenges.user_id, challenges.id) IN (SELECT * FROM unnest(")
+        .bind::<Array<IdSql>, _>(user_ids)
+        .sql(", ")
+        .bind::<Array<IdSql>, _>(ids)
+        .sql("))");
+    Ok(kept!(
+        challenges::table
+            .inner_join(users::table.on(users::id.eq(challenges::user_id)))
+            .filter(pairs)
+            .select((Challenge::as_select(), User::as_select()))
+    )
+    .load(conn)?)
 }
 
 /// Stores a new challenge.

@@ -203,6 +203,14 @@ pub fn all_attempts(tx: &mut Tx, user_id: UserId) -> Result<Vec<FactorAttempts>>
         .load(conn))?)
 }
 
+/// Returns all counters of several users.
+pub(super) fn all_attempts_of(tx: &mut Tx, user_ids: &[UserId]) -> Result<Vec<FactorAttempts>> {
+    Ok(on!(tx, |conn| factor_attempts::table
+        .filter(factor_attempts::user_id.eq_any(user_ids.iter().copied()))
+        .select(FactorAttempts::as_select())
+        .load(conn))?)
+}
+
 /// Returns the counters that have reached this many wrong codes.
 pub fn stopped(tx: &mut Tx, user_id: UserId, hard_limit: u32) -> Result<Vec<FactorAttempts>> {
     Ok(on!(tx, |conn| factor_attempts::table

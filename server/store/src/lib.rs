@@ -19,6 +19,7 @@ pub mod epoch;
 pub mod export;
 pub mod factors;
 pub mod forget;
+mod lane;
 pub mod limits;
 pub mod look;
 mod migrate;
@@ -31,6 +32,7 @@ pub mod registrations;
 pub mod sandbox;
 pub mod sealed;
 pub mod sessions;
+mod sign_in;
 mod sqlite;
 pub mod users;
 
@@ -40,6 +42,8 @@ mod tests;
 pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 use epoch::{Beginning, Begun};
+use lane::Lane;
+pub use sign_in::{Entry, Question};
 
 /// How long a job may run once its turn has come. With the wait before, that makes five seconds by
 /// default.
@@ -69,8 +73,27 @@ pub struct Options {
 pub struct Store {
     writes: flume::Sender<Box<dyn Job>>,
     reads: flume::Sender<Box<dyn Job>>,
+    /// PostgreSQL's lanes for the second step of a sign-in.
+    lanes: Option<Lanes>,
     acquire: Duration,
     engine: Engine,
+}
+
+/// The lanes of a sign-in's second step.
+#[derive(Clone)]
+struct Lanes {
+    questions: Lane<sign_in::Questions>,
+    entries: Lane<sign_in::Entries>,
+}
+
+impl Lanes {
+    fn start(engine: &Engine, options: Options) -> anyhow::Result<Self> {
+        let (queue, acquire) = (options.queue, options.acquire);
+        Ok(Self {
+            questions: Lane::start("postgres-questions", engine, queue, acquire)?,
+            entries: Lane::start("postgres-entries", engine, queue, acquire)?,
+        })
+    }
 }
 
 impl Store {
@@ -98,20 +121,21 @@ impl Store {
         };
         conn::alone(&mut first, agree).map_err(told)?;
         let (writes, write_queue) = flume::bounded(options.queue);
-        let reads = match engine {
+        let (reads, lanes) = match engine {
             Engine::Sqlite(_) => {
                 let (reads, read_queue) = flume::bounded(options.queue);
                 sqlite::start(engine, first, write_queue, read_queue, options.connections)?;
-                reads
+                (reads, None)
             }
             Engine::Postgres(_) | Engine::Pooled(_) => {
                 postgres::start(engine, first, write_queue, options.connections)?;
-                writes.clone()
+                (writes.clone(), Some(Lanes::start(engine, options)?))
             }
         };
         Ok(Self {
             writes,
             reads,
+            lanes,
             acquire: options.acquire,
             engine: engine.clone(),
         })

@@ -82,7 +82,11 @@ fn transacts(engine: &Engine, job: &dyn Job) -> bool {
 
 /// Returns a connection, with a transaction begun if one is wanted. A dead connection is replaced
 /// once, as nothing has run on it yet.
-fn begun<'a>(engine: &Engine, tx: &'a mut Option<Tx>, wanted: bool) -> Option<&'a mut Tx> {
+pub(super) fn begun<'a>(
+    engine: &Engine,
+    tx: &'a mut Option<Tx>,
+    wanted: bool,
+) -> Option<&'a mut Tx> {
     let begin = |tx: &mut Tx| !wanted || tx.conn.batch_execute(conn::begin(engine)).is_ok();
     if !tx.as_mut().is_some_and(begin) {
         *tx = match conn::open(engine, Use::Write) {
@@ -99,8 +103,13 @@ fn begun<'a>(engine: &Engine, tx: &'a mut Option<Tx>, wanted: bool) -> Option<&'
     tx.as_mut()
 }
 
-fn out_of_reach() -> Error {
+pub(super) fn out_of_reach() -> Error {
     Fault::dependency(anyhow::anyhow!("no connection to PostgreSQL")).into()
+}
+
+/// Commits the transaction.
+pub(super) fn commit(tx: &mut Tx) -> QueryResult<()> {
+    tx.conn.batch_execute("COMMIT")
 }
 
 fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
@@ -119,7 +128,7 @@ fn read(tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
 fn write(engine: &Engine, tx: &mut Tx, job: &mut dyn Job) -> QueryResult<()> {
     for run in 1.. {
         match job.run(tx) {
-            Ran::Keep => match tx.conn.batch_execute("COMMIT") {
+            Ran::Keep => match commit(tx) {
                 Err(error) if run < RUNS && is_serialization_failure(&error) => {}
                 done => return done,
             },

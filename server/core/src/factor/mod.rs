@@ -132,6 +132,22 @@ impl Expected {
         })
     }
 
+    /// Returns the authenticator whose code this is, with the code's time step. It is `None` if the code is of
+    /// several, or if its secret has to be sealed anew: then [`Self::accept`] decides.
+    pub fn only(&self, fit: &Fit) -> Option<(&Factor, i64)> {
+        let Self::Authenticators(all) = self else {
+            return None;
+        };
+        let mut fitting = all
+            .iter()
+            .zip(&fit.0)
+            .filter_map(|(one, step)| step.map(|step| (one, step)));
+        match (fitting.next(), fitting.next()) {
+            (Some((one, step)), None) => Some((one.settled()?, step)),
+            _ => None,
+        }
+    }
+
     /// Marks a right code as used. Call it only after the try was taken.
     ///
     /// # Errors

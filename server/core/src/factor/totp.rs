@@ -46,6 +46,14 @@ impl Authenticator {
         Ok(Self { factor, totp, anew })
     }
 
+    /// Returns the factor, unless its secret has to be sealed anew.
+    pub(super) const fn settled(&self) -> Option<&Factor> {
+        match self.anew {
+            None => Some(&self.factor),
+            Some(_) => None,
+        }
+    }
+
     /// Stores the secret as the newest key sealed it, so that the older key can be retired one day.
     fn keep_anew(&self, tx: &mut Tx) -> Result<()> {
         match (&self.anew, &self.factor.sealed_secret) {

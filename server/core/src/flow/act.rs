@@ -17,7 +17,7 @@ use crate::model::policy::Policy;
 use crate::model::program::Program;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{AuditId, Fault, NoticeId, Refusal, Result, Time, UserId};
+use crate::model::{Fault, NoticeId, Refusal, Result, Time, UserId};
 use crate::store::limits::{self, Limit};
 use crate::store::{Tx, audit, notices};
 use crate::vault::{Place, Vault};
@@ -157,10 +157,12 @@ impl Act {
         event: Event,
         detail: Option<&str>,
     ) -> Result<()> {
-        audit::append(tx, &self.event(user_id, actor_id, event, detail))
+        let event = self.event(user_id, actor_id, event, detail);
+        self.log(&event);
+        audit::append(tx, &event)
     }
 
-    /// Logs an event and returns it. The caller must append it to the audit trail.
+    /// Returns the row of an event. The caller must append it to the audit trail, and log it.
     pub fn event(
         &self,
         user_id: UserId,
@@ -168,17 +170,26 @@ impl Act {
         event: Event,
         detail: Option<&str>,
     ) -> AuditEvent {
-        let id: AuditId = self.id(event as u8);
-        tracing::info!(target: "audit", event = event.as_str(), user = %user_id, detail, source = %self.source);
         AuditEvent {
             user_id,
-            id,
+            id: self.id(event as u8),
             event: event.as_str().to_owned(),
             actor_id,
             source: Some(self.source.to_string()),
             detail: detail.map(str::to_owned),
             at: self.now,
         }
+    }
+
+    /// Logs an event.
+    pub fn log(&self, event: &AuditEvent) {
+        let AuditEvent {
+            event,
+            user_id,
+            detail,
+            ..
+        } = event;
+        tracing::info!(target: "audit", event, user = %user_id, detail, source = %self.source);
     }
 
     /// Records that a limit was reached (ASVS 16.3.3), and refuses. It records once an hour per user and

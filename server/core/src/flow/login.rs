@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::Ctx;
+use crate::factor::{Code, Expected};
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, MailOf, demand, password, session, sms};
@@ -295,6 +296,9 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
         tell_clock: false,
     };
     let draft = session::Draft::new(ctx, &act);
+    if let Some(opened) = enter(ctx, &act, &seen, &command.answer, &draft).await? {
+        return draft.sign(&act, &opened);
+    }
     let then = {
         let draft = draft.clone();
         move |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
@@ -330,6 +334,35 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
         recovery_codes_remaining: remaining,
         ..draft.sign(&act, &opened)?
     })
+}
+
+/// Begins the session of a right code of an authenticator at once, as nearly every sign-in does. Returns `None`
+/// if anything is against it: [`settle`] then finds the reason.
+async fn enter(
+    ctx: &Ctx,
+    act: &Act,
+    seen: &Seen,
+    answer: &Answer,
+    draft: &session::Draft,
+) -> Result<Option<session::Opened>> {
+    let Answer::Code(code) = answer else {
+        return Ok(None);
+    };
+    let of_app = seen.challenge.kind == FactorKind::Authenticator;
+    // A counter that does not exist yet is made by the longer way.
+    let counted = seen.counters.contains(&seen.attempts);
+    let as_usual = counted && !seen.has_stopped_methods(act) && seen.may_settle_at_once(act);
+    if !of_app || !as_usual {
+        return Ok(None);
+    }
+    let expected = Expected::of(&act.vault, &seen.challenge, seen.on(), false)?;
+    let fit = expected.fit(&Code::typed(code), act.policy(), act.now);
+    let Some((factor, step)) = expected.only(&fit) else {
+        return Ok(None);
+    };
+    draft
+        .enter(ctx, act, session::RightCode { seen, factor, step })
+        .await
 }
 
 /// Unlocks all locked methods, after a right answer by another one. They accept tries again, with waits

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use crate::app::Ctx;
+use crate::flow::challenge::Seen;
 use crate::flow::{Act, demand};
-use crate::model::audit::Event;
+use crate::model::audit::{AuditEvent, Event};
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
 use crate::model::kinds::FactorKind;
@@ -15,7 +16,7 @@ use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, Time, UserId};
 use crate::outcome::{Judged, Person, SessionView, SignedIn, TokenFlaw};
-use crate::store::{Tx, factors, sessions, users};
+use crate::store::{Entry, Tx, factors, sessions, users};
 use crate::vault::{self, AccessClaims};
 
 mod pending;
@@ -44,6 +45,23 @@ pub struct Opened {
     asked: bool,
 }
 
+/// A session that is about to be written, with what is written beside it.
+struct BegunSession {
+    opened: Opened,
+    token: RefreshToken,
+    event: AuditEvent,
+}
+
+/// A right code of an authenticator app.
+pub struct RightCode<'a> {
+    /// The challenge that it answers.
+    pub seen: &'a Seen,
+    /// The authenticator, which must be on.
+    pub factor: &'a Factor,
+    /// The time step of the code.
+    pub step: i64,
+}
+
 impl Draft {
     /// Draws the random bytes for one session or one exchange.
     pub fn new(ctx: &Ctx, act: &Act) -> Self {
@@ -70,6 +88,54 @@ impl Draft {
         proof: Proof,
     ) -> Result<Opened> {
         let demanded = demand::methods(tx, &user, &factors)?;
+        let begun = self.begun(act, user, factors, &demanded, proof)?;
+        act.log(&begun.event);
+        sessions::begin(tx, &begun.opened.session, &begun.token, &begun.event)?;
+        Ok(begun.opened)
+    }
+
+    /// Begins the session of a right code of an authenticator, in the write that uses the code up. Returns
+    /// `None`, with nothing changed, if anything is against it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn enter(
+        &self,
+        ctx: &Ctx,
+        act: &Act,
+        found: RightCode<'_>,
+    ) -> Result<Option<Opened>> {
+        let RightCode { seen, factor, step } = found;
+        let proof = Proof::PasswordAnd(factor.kind);
+        let (user, factors) = (seen.user.clone(), seen.factors.clone());
+        let begun = self.begun(act, user, factors, &seen.demanded, proof)?;
+        let event = begun.event.clone();
+        let entry = Entry {
+            challenge: seen.challenge.clone(),
+            tries: act.policy().tries_per_challenge,
+            counter: seen.attempts,
+            factor: factor.clone(),
+            step,
+            session: begun.opened.session.clone(),
+            token: begun.token,
+            event: begun.event,
+        };
+        let entered = ctx.store.enter(entry).await?;
+        if entered {
+            act.log(&event);
+        }
+        Ok(entered.then_some(begun.opened))
+    }
+
+    /// Judges the proof, and makes the rows of the session.
+    fn begun(
+        &self,
+        act: &Act,
+        user: User,
+        factors: Vec<Factor>,
+        demanded: &[FactorKind],
+        proof: Proof,
+    ) -> Result<BegunSession> {
         let proved = match proof {
             Proof::NewAccount { .. } | Proof::Password => demanded.is_empty(),
             Proof::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => {
@@ -81,31 +147,36 @@ impl Draft {
         if !proved || !user.active() {
             return Err(Fault::bug(anyhow::anyhow!("a sign-in that leaves out a factor")).into());
         }
-        let session = Session {
-            user_id: user.id,
+        let session = self.session(act, user.id, proof);
+        Ok(BegunSession {
+            token: self.refresh_token(act, &session),
+            event: act.event(user.id, None, Event::SignedIn, Some(&session.amr)),
+            opened: Opened {
+                asked: !demanded.is_empty(),
+                user,
+                factors,
+                session,
+            },
+        })
+    }
+
+    fn session(&self, act: &Act, user_id: UserId, proof: Proof) -> Session {
+        let ends_in = i64::from(act.policy().session_seconds);
+        Session {
+            user_id,
             id: self.session_id,
             acr: proof.acr(),
             amr: proof.amr().to_owned(),
             auth_time: act.now,
             created_at: act.now,
             last_used_at: act.now,
-            expires_at: act
-                .now
-                .plus_seconds(i64::from(act.policy().session_seconds)),
+            expires_at: act.now.plus_seconds(ends_in),
             ended_at: None,
             proved_at: Some(proof.proved_at(act.now)),
             second_step_at: proof.second_step().then_some(act.now),
             source: Some(act.source.to_string()),
             program: act.program.clone(),
-        };
-        let event = act.event(user.id, None, Event::SignedIn, Some(&session.amr));
-        sessions::begin(tx, &session, &self.refresh_token(act, &session), &event)?;
-        Ok(Opened {
-            asked: !demanded.is_empty(),
-            user,
-            factors,
-            session,
-        })
+        }
     }
 
     fn refresh_token(&self, act: &Act, session: &Session) -> RefreshToken {

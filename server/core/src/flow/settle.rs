@@ -313,13 +313,7 @@ impl Seen {
         fit: &Fit,
     ) -> Result<bool> {
         let method = self.challenge.kind;
-        if self.count_in_session(method).is_some()
-            || self.attempts.kind != method
-            || self.attempts.judge(act.policy(), act.now).is_err()
-            // Without a try left, nothing may be compared. The extra statement for a right code would reveal
-            // it by its time.
-            || self.challenge.attempts_remaining(act.policy()) == 0
-        {
+        if self.count_in_session(method).is_some() || !self.may_settle_at_once(act) {
             return Ok(false);
         }
         let tries = act.policy().tries_per_challenge;
@@ -336,6 +330,15 @@ impl Seen {
         }
         challenges::take_back(tx, &self.challenge)?;
         Ok(false)
+    }
+
+    /// Whether nothing that was read is against a right answer.
+    pub(super) fn may_settle_at_once(&self, act: &Act) -> bool {
+        self.attempts.kind == self.challenge.kind
+            && self.attempts.judge(act.policy(), act.now).is_ok()
+            // Without a try left, nothing may be compared. The extra statement for a right code would reveal
+            // it by its time.
+            && self.challenge.attempts_remaining(act.policy()) > 0
     }
 
     /// Takes a try: first from the challenge, then from the method's counter or the session.

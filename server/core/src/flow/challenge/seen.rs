@@ -4,15 +4,15 @@
 use crate::app::Ctx;
 use crate::flow::challenge::phone_on;
 use crate::flow::settle::Answer;
-use crate::flow::{Act, demand, fresh, sms};
+use crate::flow::{Act, fresh, sms};
 use crate::model::challenge::Challenge;
-use crate::model::factor::{Factor, FactorAttempts};
+use crate::model::factor::{Factor, FactorAttempts, demanded, kinds_on};
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
 use crate::model::{ChallengeId, Error, FactorId, Refusal, Result, Secret, UserId};
-use crate::store::{Tx, challenges, factors, sessions, users};
+use crate::store::{Question, Tx, challenges, factors, sessions, users};
 use crate::vault;
 
 /// A challenge as it was read, with all that is needed to judge it.
@@ -47,20 +47,17 @@ pub async fn look(
         .ok_or(Refusal::MfaTokenInvalid)?;
     let now = act.now;
     let (user, row) = (reference.user(), reference.row());
-    let found = ctx.read(move |tx| {
-        let found = challenges::find_with_user(tx, reference.user(), reference.row())?;
-        let digest = vault::digest(reference.secret.expose());
-        let (challenge, user) = found
-            .filter(|(found, _)| vault::same(&digest, &found.secret_hash))
-            .ok_or(Refusal::MfaTokenInvalid)?;
-        match purpose {
-            Some(purpose) => challenge.judge(purpose, now)?,
-            None => challenge.judge_alive(now)?,
-        }
-        Seen::of(tx, challenge, user)
-    });
-    let found = found.await;
-    end_over(ctx, act, user, row, found).await
+    let found = ctx.store.question(user, row).await?;
+    let digest = vault::digest(reference.secret.expose());
+    let found = found
+        .filter(|found| vault::same(&digest, &found.challenge.secret_hash))
+        .ok_or(Refusal::MfaTokenInvalid)?;
+    let alive = match purpose {
+        Some(purpose) => found.challenge.judge(purpose, now),
+        None => found.challenge.judge_alive(now),
+    };
+    end_over(ctx, act, user, row, alive.map_err(Error::from)).await?;
+    Seen::asked(ctx, found).await
 }
 
 /// Finds the challenge of an `mfaToken` that no session began: a sign-in, or the second step before a new
@@ -255,17 +252,43 @@ enum Found {
 
 impl Seen {
     fn of(tx: &mut Tx, challenge: Challenge, user: User) -> Result<Self> {
+        let question = Question {
+            factors: factors::of_user(tx, user.id)?,
+            counters: factors::all_attempts(tx, user.id)?,
+            challenge,
+            user,
+        };
+        let enforced = users::enforced(tx, &question.user)?;
+        Self::enforced(question, enforced)
+    }
+
+    async fn asked(ctx: &Ctx, question: Question) -> Result<Self> {
+        let asks_organisation =
+            question.user.organisation_id.is_some() && kinds_on(&question.factors).is_empty();
+        let enforced = asks_organisation && {
+            let user = question.user.clone();
+            ctx.read(move |tx| users::enforced(tx, &user)).await?
+        };
+        Self::enforced(question, enforced)
+    }
+
+    /// Puts it together; `enforced` tells whether the user's organisation demands a second factor.
+    fn enforced(question: Question, enforced: bool) -> Result<Self> {
+        let Question {
+            challenge,
+            user,
+            factors,
+            counters,
+        } = question;
         if !user.active() {
             return Err(Refusal::UserNotFound.into());
         }
-        let factors = factors::of_user(tx, user.id)?;
-        let counters = factors::all_attempts(tx, user.id)?;
         let same_kind = |counter: &&FactorAttempts| counter.kind == challenge.kind;
         let attempts = counters.iter().find(same_kind).copied();
         Ok(Self {
             attempts: attempts.unwrap_or(FactorAttempts::none(user.id, challenge.kind)),
             counters,
-            demanded: demand::methods(tx, &user, &factors)?,
+            demanded: demanded(&user, &factors, enforced),
             factors,
             challenge,
             user,
