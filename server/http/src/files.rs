@@ -4,9 +4,13 @@
 //! Nothing else is ever compressed. The length of a compressed answer reveals its content, and
 //! answers of the APIs contain secrets next to what a client chose (BREACH).
 
+use std::convert::Infallible;
 use std::io::Write;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock, OnceLock};
+use std::task::{Context, Poll};
 
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
     VARY,
@@ -85,8 +89,8 @@ impl File {
         match packed {
             Some(packed) => answer
                 .insert_header((CONTENT_ENCODING, "gzip"))
-                .body(packed.clone()),
-            None => answer.body(self.bytes.clone()),
+                .body(Slices(packed.clone())),
+            None => answer.body(Slices(self.bytes.clone())),
         }
     }
 
@@ -102,6 +106,30 @@ impl File {
         self.packed
             .get_or_init(|| worth_it.then(make).flatten())
             .as_ref()
+    }
+}
+
+/// A body that is handed over in small parts. The framework copies each part before it finds out whether the
+/// client reads, so a file in one part would be copied for everybody who asks and reads nothing.
+struct Slices(Bytes);
+
+/// The size of a part: what the framework keeps for a client at most is this and 32 KiB.
+const SLICE: usize = 16 * 1024;
+
+impl MessageBody for Slices {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let rest = &mut self.get_mut().0;
+        let part = rest.split_to(rest.len().min(SLICE));
+        Poll::Ready((!part.is_empty()).then_some(Ok(part)))
     }
 }
 
@@ -140,4 +168,33 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use actix_web::body::{BodySize, MessageBody};
+    use actix_web::web::Bytes;
+
+    use super::{SLICE, Slices};
+
+    /// Takes a body apart, as the framework does.
+    fn parts(mut body: Slices) -> Vec<usize> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut parts = Vec::new();
+        while let Poll::Ready(Some(Ok(part))) = Pin::new(&mut body).poll_next(&mut cx) {
+            parts.push(part.len());
+        }
+        parts
+    }
+
+    #[test]
+    fn a_file_is_handed_over_in_small_parts() {
+        let body = Slices(Bytes::from(vec![7; 2 * SLICE + 1]));
+        assert_eq!(body.size(), BodySize::Sized(2 * 16 * 1024 + 1));
+        assert_eq!(parts(body), [SLICE, SLICE, 1]);
+        assert!(parts(Slices(Bytes::new())).is_empty());
+    }
 }
