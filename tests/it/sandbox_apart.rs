@@ -1,13 +1,18 @@
 //! What keeps the sandbox and every other server apart; and the command that runs beside it.
 
+use std::path::Path;
+
 use contract_tests::call::Method;
 use contract_tests::contract::Contract;
 use contract_tests::{Sandbox, Server, json, port, process, tests};
 use countersign::sandbox;
+use serde_json::Value;
 
 tests! {
     no_other_server_has_anything_of_it,
     no_other_server_takes_its_tokens,
+    no_other_server_opens_its_folder,
+    pages_of_other_sites_reach_nothing_of_it,
     it_opens_nothing_of_another_server,
     a_command_runs_beside_it_and_its_exit_status_counts,
 }
@@ -31,6 +36,15 @@ async fn no_other_server_has_anything_of_it() {
     assert!(!page.text.contains("sandbox.yaml"));
 }
 
+/// Takes the sandbox's mark out of a key file.
+fn unmark(file: &Path) {
+    let text = std::fs::read_to_string(file).expect("a key file");
+    let mut ring: Value = serde_json::from_str(&text).expect("JSON");
+    let mark = ring.as_object_mut().expect("an object").remove("sandbox");
+    assert_eq!(mark, Some(Value::Bool(true)), "the mark");
+    std::fs::write(file, ring.to_string()).expect("written");
+}
+
 /// Even with the same keys, the same database and the same address.
 async fn no_other_server_takes_its_tokens() {
     let sandbox = Sandbox::start().await;
@@ -42,6 +56,7 @@ async fn no_other_server_takes_its_tokens() {
             let to = settings.data_dir.join(file);
             std::fs::copy(place.join(file), to).expect("a copy");
         }
+        unmark(&settings.data_dir.join("keys.json"));
         let copy = settings.data_dir.join("countersign.db");
         settings.database_url = countersign::config::DatabaseUrl::Sqlite(copy);
         settings.public_url = address;
@@ -62,6 +77,45 @@ async fn no_other_server_takes_its_tokens() {
         .login("none@example.com", sandbox::PASSWORD)
         .await
         .is(200);
+}
+
+/// One that was killed leaves its folder, with passwords that everybody knows.
+async fn no_other_server_opens_its_folder() {
+    let sandbox = Sandbox::start().await;
+    let folder = sandbox.inner.place().to_owned();
+    let folder = folder.to_str().expect("a path");
+    let arguments = ["serve", "--data-dir", folder];
+    let (code, said) = process::ended(Path::new("/"), port::of_ones_own(), &arguments).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("a sandbox made it"), "{said}");
+}
+
+async fn pages_of_other_sites_reach_nothing_of_it() {
+    let sandbox = Sandbox::start().await;
+    let reset = || sandbox.call(Method::POST, "/sandbox/reset");
+    let own = format!("http://{}", sandbox.address);
+    for origin in ["http://localhost:5173", "http://127.0.0.1:3000", &own] {
+        reset().header("Origin", origin).await.is(200);
+    }
+    reset().header("Sec-Fetch-Site", "none").await.is(200);
+    for origin in ["https://evil.example", "http://203.0.113.7", "null"] {
+        let refused = reset().header("Origin", origin).await;
+        refused.refused(404, "NOT_FOUND");
+    }
+    let refused = reset().header("Sec-Fetch-Site", "cross-site").await;
+    refused.refused(404, "NOT_FOUND");
+    let read = |host: &str| sandbox.get("/sandbox/messages").header("Host", host);
+    for host in [
+        "localhost:8080",
+        "countersign:8080",
+        "192.0.2.1",
+        "[::1]:8080",
+    ] {
+        read(host).await.is(200);
+    }
+    for host in ["evil.example:8080", "localhost.evil.example"] {
+        read(host).await.refused(404, "NOT_FOUND");
+    }
 }
 
 async fn it_opens_nothing_of_another_server() {

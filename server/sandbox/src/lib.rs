@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -24,6 +26,7 @@ use catalogue::Catalogue;
 use forced::Waiting;
 use reqwest::Client;
 
+mod apart;
 pub mod api;
 pub mod catalogue;
 pub mod codes;
@@ -89,6 +92,8 @@ impl Sandbox {
     pub fn folder() -> anyhow::Result<TempDir> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("countersign-sandbox-");
+        #[cfg(unix)]
+        builder.permissions(fs::Permissions::from_mode(0o700));
         builder
             .tempdir()
             .context("a folder for the sandbox cannot be made")

@@ -1,10 +1,12 @@
 //! Serving the sandbox: the same server, which says who can sign in, and can run a command beside itself.
 
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use anyhow::Context;
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Running, begin, door, greet};
@@ -47,6 +49,8 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     door::open_all_doors();
     let mut terminate = signal(SignalKind::terminate())?;
+    // The terminal was closed: the folder must go as well.
+    let mut hang_up = signal(SignalKind::hangup())?;
     let threads = sandbox.app().ctx().settings.http_threads as usize;
     let mut running = begin(sandbox.app(), Some(sandbox), listener, threads)?;
     if command.is_none() {
@@ -65,6 +69,7 @@ pub async fn run(
         }
         ended = beside => ended,
         _ = terminate.recv() => Ok(stopped(command)),
+        _ = hang_up.recv() => Ok(stopped(command)),
         pressed = tokio::signal::ctrl_c() => pressed.map(|()| stopped(command)).map_err(Into::into),
     };
     running.stop().await;
@@ -81,14 +86,39 @@ const fn stopped(command: Option<&str>) -> ExitCode {
 
 /// Runs a command line; its exit status.
 async fn until_it_ends(command: &str, address: SocketAddr) -> anyhow::Result<ExitCode> {
-    let ended = Command::new("/bin/sh")
+    let mut shell = Command::new("/bin/sh");
+    shell
         .args(["-c", command])
         .env(URL, format!("http://{address}"))
         .stdin(Stdio::inherit())
-        .kill_on_drop(true)
-        .status()
-        .await;
+        .kill_on_drop(true);
+    // A group of its own can be ended as a whole, with all that the command has started. At a terminal, where
+    // Ctrl-C reaches all of them anyway, such a group could not read what is typed.
+    let own_group = !std::io::stdin().is_terminal();
+    if own_group {
+        shell.process_group(0);
+    }
+    let mut running = shell.spawn().context("the command cannot be run")?;
+    let _group = own_group.then(|| Group::of(&running)).flatten();
+    let ended = running.wait().await;
     ended.map(code_of).context("the command cannot be run")
+}
+
+/// The processes of a command. They are told to end when this is dropped.
+struct Group(Pid);
+
+impl Group {
+    fn of(leader: &Child) -> Option<Self> {
+        let leader = i32::try_from(leader.id()?).ok()?;
+        Pid::from_raw(leader).map(Self)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Usually nobody is left.
+        let _gone = kill_process_group(self.0, Signal::TERM);
+    }
 }
 
 /// The exit status as shells tell it: one that a signal ended has 128 and the signal's number.

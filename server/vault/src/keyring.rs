@@ -30,6 +30,9 @@ pub(super) struct RingFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<String>,
     signing: Vec<SigningEntry>,
+    /// Whether a sandbox made it. Everybody can make the same keys, from the seed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sandbox: bool,
 }
 
 /// Key bytes in base64, erased when dropped.
@@ -90,6 +93,7 @@ impl RingFile {
             sealing: Vec::new(),
             retired: Vec::new(),
             signing: Vec::new(),
+            sandbox: false,
         };
         ring.add_sealing(chance, now);
         ring.add_signing(algorithm, chance, now, now)?;
@@ -110,6 +114,23 @@ impl RingFile {
             bail!("version {} is not one this server knows", ring.version);
         }
         Ok(ring)
+    }
+
+    /// Marks it as made by a sandbox, or not.
+    #[must_use]
+    pub(super) fn of_sandbox(self, sandbox: bool) -> Self {
+        Self { sandbox, ..self }
+    }
+
+    /// Refuses the keys of a sandbox for a server, and the keys of a server for a sandbox.
+    pub(super) fn check_kind(&self, sandbox: bool) -> Result<()> {
+        match (self.sandbox, sandbox) {
+            (true, false) => bail!(
+                "a sandbox made it, and everybody can make the same keys: delete its folder, and start with an empty one"
+            ),
+            (false, true) => bail!("it is a server's, and the sandbox opens no server's keys"),
+            _same => Ok(()),
+        }
     }
 
     /// Returns the text for a key file.

@@ -90,6 +90,8 @@ struct Rules {
     algorithm: SigningAlgorithm,
     access_token_seconds: i64,
     leeway_seconds: i64,
+    /// Whether this is a sandbox.
+    sandbox: bool,
 }
 
 /// How far clocks may differ, and when a greater difference was last logged.
@@ -126,7 +128,8 @@ impl Vault {
     /// As [`Vault::open`].
     pub fn make(settings: &Settings, clock: &Clock, chance: &Chance) -> anyhow::Result<bool> {
         keyfile::create(&settings.key_file, &unique(chance), || {
-            RingFile::fresh(settings.signing_algorithm, chance, clock.now())?.print()
+            let ring = RingFile::fresh(settings.signing_algorithm, chance, clock.now())?;
+            ring.of_sandbox(settings.sandbox).print()
         })
     }
 
@@ -136,6 +139,7 @@ impl Vault {
             algorithm: settings.signing_algorithm,
             access_token_seconds: i64::from(settings.policy.access_token_seconds),
             leeway_seconds: i64::from(settings.policy.token_leeway_seconds),
+            sandbox: settings.sandbox,
         };
         let path = settings.key_file.clone();
         let (keys, stamp) = load(&path, &rules)?;
@@ -449,7 +453,10 @@ fn load(path: &Path, rules: &Rules) -> anyhow::Result<(Keys, Stamp)> {
     let (text, stamp) = keyfile::read(path)?;
     let told = || format!("the key file {} (setting key_file)", path.display());
     let life = rules.access_token_seconds + rules.leeway_seconds;
-    let ring = RingFile::parse(&text).and_then(|file| Ring::open(&file, life));
+    let ring = RingFile::parse(&text).and_then(|file| {
+        file.check_kind(rules.sandbox)?;
+        Ring::open(&file, life)
+    });
     let ring = ring.with_context(told)?;
     let tokens = ring
         .all_signing()

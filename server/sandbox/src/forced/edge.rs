@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Concern, whose};
 use crate::Sandbox;
+use crate::apart;
 use crate::catalogue::Documented;
 use crate::http::contract::Envelope;
 use crate::http::status::Rejected;
@@ -37,6 +38,9 @@ pub async fn force<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> std::result::Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let answered = match &sandbox {
+        Some(sandbox) if apart::is_own(request.path()) && !apart::may_call(sandbox, &request) => {
+            Err(Refusal::NotFound.into())
+        }
         Some(sandbox) if !sandbox.is_inner(request.headers()) => {
             forced(sandbox, &mut request).await
         }
