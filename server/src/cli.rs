@@ -2,6 +2,7 @@
 
 mod arguments;
 mod backup;
+mod doctor;
 mod keys;
 mod sandbox;
 mod user;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
+use clap_complete::Shell;
 
 use crate::app::App;
 use crate::chance::Chance;
@@ -69,6 +71,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     match path.as_slice() {
         ["openapi"] => return print_document(text(innermost, "name")?),
         ["settings"] => return print(&config::table()),
+        ["completions"] => return print_completions(innermost),
         _ => {}
     }
     let settings = settings(innermost)?;
@@ -77,6 +80,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     }
     start_log(&settings);
     match path.as_slice() {
+        ["doctor"] => return doctor::examine(settings).await,
         ["backup"] => return backup::back_up(&settings, innermost),
         ["restore"] => return backup::restore(&settings, innermost),
         _ => {}
@@ -104,12 +108,29 @@ async fn run(matches: &ArgMatches) -> Result<()> {
             app.made().iter().for_each(|made| tell(made));
             user::help(&app, "create", innermost).await
         }
+        ["user", "list"] => {
+            let app = App::open_existing(settings, Clock::System, Chance::system()).await?;
+            user::list(&app, innermost).await
+        }
         ["user", act] => {
             let app = App::open_existing(settings, Clock::System, Chance::system()).await?;
             user::help(&app, act, innermost).await
         }
         unknown => bail!("{unknown:?} is no subcommand"),
     }
+}
+
+/// Prints what a shell needs to complete the command line.
+fn print_completions(matches: &ArgMatches) -> Result<()> {
+    let shell = matches.get_one::<Shell>("shell").copied();
+    let mut text = Vec::new();
+    clap_complete::generate(
+        shell.context("a shell is missing")?,
+        &mut command(),
+        "countersign",
+        &mut text,
+    );
+    print(&String::from_utf8(text)?)
 }
 
 async fn serve(settings: Settings) -> Result<()> {

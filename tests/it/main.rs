@@ -18,6 +18,7 @@ mod at_once;
 mod bounds;
 mod budgets;
 mod clocks;
+mod commands;
 mod complaints;
 mod courier;
 mod crossing;
@@ -144,6 +145,7 @@ fn all() -> Vec<Test> {
         bounds::tests(),
         budgets::tests(),
         clocks::tests(),
+        commands::tests(),
         complaints::tests(),
         courier::tests(),
         crossing::tests(),

@@ -52,6 +52,26 @@ impl Person {
     }
 }
 
+/// A user as the operator sees them in a list.
+#[derive(Clone, Debug)]
+pub struct UserEntry {
+    /// The user.
+    pub person: Person,
+    /// When the account was disabled, if it is.
+    pub disabled_at: Option<Time>,
+}
+
+/// A user as the operator sees them alone.
+#[derive(Clone, Debug)]
+pub struct UserOverview {
+    /// The user.
+    pub entry: UserEntry,
+    /// The counters of wrong codes.
+    pub counters: Vec<FactorAttempts>,
+    /// The number of open sessions.
+    pub sessions: i64,
+}
+
 /// A user, and whether they are the server's first administrator.
 #[derive(Clone, Debug)]
 pub struct Account {

@@ -100,6 +100,17 @@ impl Courier {
         Ok(())
     }
 
+    /// Greets the mail server, and sends nothing. Returns its name, or `None` if mails go to the outbox.
+    ///
+    /// # Errors
+    /// Fails if the server cannot be reached, or does not accept TLS or the credentials.
+    pub async fn greet(settings: &Settings) -> anyhow::Result<Option<String>> {
+        match Post::new(settings)? {
+            Post::Smtp(smtp) => smtp.greet().await.map(Some),
+            Post::Outbox(_) => Ok(None),
+        }
+    }
+
     /// Prepares a courier. `wake` signals that there may be new notices, and `health` records
     /// successes and failures. With `kept`, every
     /// message stays there and none leaves.

@@ -193,6 +193,18 @@ impl Smtp {
         }
     }
 
+    /// Greets the server, with TLS and sign-in, and sends nothing. Returns its name and port.
+    ///
+    /// # Errors
+    /// Fails if the server cannot be reached, or does not accept TLS or the credentials.
+    pub(super) async fn greet(&self) -> Result<String> {
+        let connected = timeout(self.longest, self.connect()).await;
+        let mut connection = connected.context("it took too long")??;
+        drop(timeout(FAREWELL, connection.quit()).await);
+        let (host, port) = &self.server;
+        Ok(format!("{host}, port {port}"))
+    }
+
     async fn hand_over(&self, message: &Message) -> Result<AsyncSmtpConnection, Stopped> {
         let mut connection = self.connect().await.map_err(Stopped::Before)?;
         if let Err(stopped) = talk(&mut connection, message).await {

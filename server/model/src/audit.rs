@@ -111,6 +111,10 @@ events! {
     EpochBegun "epoch_begun";
     /// A session gave too many wrong answers in a row, and was ended.
     SessionGuessed "session_guessed";
+    /// The operator disabled an account.
+    UserDisabled "user_disabled";
+    /// The operator enabled an account again.
+    UserEnabled "user_enabled";
     /// Somebody asked for a new password.
     PasswordResetBegun "password_reset_begun";
     /// The code for a new password was wrong.

@@ -2,107 +2,194 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgGroup, Command, value_parser};
+use clap_complete::Shell;
 use uuid::Uuid;
 
 use crate::config;
 use crate::model::kinds::OrganisationRole;
 use crate::sandbox::all_documents;
 
+/// What the short help of `countersign` ends with.
+const FIRST_STEPS: &str = "\
+Examples:
+  countersign                                    serve on http://localhost:8080, with everything in ./data
+  countersign sandbox                            try it out, with people in it; nothing is kept
+  countersign user create --email a@example.com --administrator
+  countersign doctor                             find out what would keep it from serving well
+
+`countersign serve --help` lists all settings. Each is a flag of every subcommand, too.";
+
 /// Builds the parser of the command line.
 pub fn command() -> Command {
-    let email = || {
-        let arg = Arg::new("email").long("email").value_name("ADDRESS");
-        arg.required(true).help("The e-mail address of the account")
-    };
-    let user =
-        |name: &'static str, about: &'static str| Command::new(name).about(about).arg(email());
-    let switch = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .help(help)
-            .action(ArgAction::SetTrue)
-    };
-    let create = user(
-        "create",
-        "Make an account; the password is asked for, or one line of standard input",
-    )
-    .arg(switch("administrator", "Make it an administrator's"));
-    let join =
-        user("join", "Make a user a member of an organisation").args([organisation(), role()]);
-    let users = Command::new("user")
-        .about("Help a user")
-        .subcommand_required(true)
-        .subcommands([
-            create,
-            user("promote", "Make a user an administrator"),
-            user("unlock", "Lift all waits and stops of a user"),
-            user(
-                "reset-mfa",
-                "Remove all second steps of a user: the way out after a lost phone",
-            ),
-            join,
-        ]);
-    let rotate = Command::new("rotate")
-        .about("Add a signing key, which signs after an overlap, and a sealing key, used at once")
-        .arg(switch(
-            "revoke",
-            "Instead, replace all signing keys at once: every access token dies",
-        ));
-    let reseal = Command::new("reseal")
-        .about("Seal anew what older sealing keys sealed; can be stopped and begun again");
-    let retire = Command::new("retire")
-        .about("Remove the older sealing keys that hold nothing, and say what the others hold");
-    let keys = Command::new("keys")
-        .about("Change the key ring")
-        .subcommand_required(true);
-    let file = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("FILE").help(help)
-    };
-    let backup = Command::new("backup")
-        .about("Copy the SQLite database into a new file, while the server runs or not")
-        .arg(file("to", "The new file").required(true));
-    let restore = Command::new("restore")
-        .about("Go back to a backup: ends every session, challenge, mailed code and refresh token")
-        .arg(file("from", "The backup that replaces the SQLite database"))
-        .arg(switch(
-            "already-restored",
-            "The database was put back by other means, as pg_restore",
-        ))
-        .arg(switch(
-            "keep-recovery-codes",
-            "Keep recovery codes though it is unknown which were used since the backup",
-        ))
-        .group(
-            ArgGroup::new("how")
-                .args(["from", "already-restored"])
-                .required(true),
-        );
     let names = all_documents().iter().map(|document| document.name);
     let document = Arg::new("name")
         .value_name("NAME")
         .default_value("identity")
         .value_parser(PossibleValuesParser::new(names))
         .help("Which API");
+    let shell = Arg::new("shell")
+        .value_name("SHELL")
+        .required(true)
+        .value_parser(value_parser!(Shell))
+        .help("The shell that completes");
     Command::new("countersign")
         // Error messages name the commands as the README does, whatever the file is called.
         .bin_name("countersign")
         .about("Self-hosted multi-factor authentication. Without a subcommand it serves.")
         .version(env!("CARGO_PKG_VERSION"))
+        .after_help(FIRST_STEPS)
         .args(setting_flags())
         .subcommands([
-            Command::new("serve").about("Serve (the default)"),
+            Command::new("serve")
+                .about("Serve (the default)")
+                .after_long_help(settings_help()),
             sandbox(),
-            Command::new("migrate").about("Bring the database up to date, and stop"),
-            Command::new("openapi")
-                .about("Print an API's OpenAPI document")
-                .arg(document),
-            Command::new("settings").about("Print all settings as a markdown table"),
-            Command::new("healthcheck").about("Ask the running server whether it is ready"),
-            users,
-            keys.subcommands([rotate, reseal, retire]),
-            backup,
-            restore,
+            about("doctor", "Check settings, database, keys, mail, clock and proxies, and say what to mend")
+                .after_help("It changes nothing. The exit status is 1 if something would keep the server from working.\n\nExample:\n  countersign doctor --database-url postgres://app@db/app"),
+            about("migrate", "Bring the database up to date, and stop")
+                .after_help("The server does this itself when it starts. Use it to migrate before the new version serves.\n\nSee also: countersign backup"),
+            about("openapi", "Print an API's OpenAPI document")
+                .arg(document)
+                .after_help("Example:\n  countersign openapi identity > identity.yaml"),
+            about("settings", "Print all settings as a markdown table"),
+            about("healthcheck", "Ask the running server whether it is ready")
+                .after_help("The exit status is 0 if it is. It asks the address of the setting `listen`.\n\nSee also: countersign doctor"),
+            about("completions", "Print a shell's completions for this program")
+                .arg(shell)
+                .after_help("Example:\n  countersign completions bash > /etc/bash_completion.d/countersign"),
+            users(),
+            keys(),
+            backup(),
+            restore(),
         ])
+}
+
+fn about(name: &'static str, about: &'static str) -> Command {
+    Command::new(name).about(about)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .help(help)
+        .action(ArgAction::SetTrue)
+}
+
+fn json() -> Arg {
+    switch("json", "Print JSON, for programs")
+}
+
+/// The subcommands of `user`. Those that change something are told to the user by mail, where the act says so.
+fn users() -> Command {
+    let email = || {
+        let arg = Arg::new("email").long("email").value_name("ADDRESS");
+        arg.required(true).help(
+            "The e-mail address of the account, or the name that a user without one signs in with",
+        )
+    };
+    let user = |name, what| about(name, what).arg(email());
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name("NUMBER")
+            .default_value(default)
+            .value_parser(value_parser!(i64).range(0..))
+            .help(help)
+    };
+    let create = user(
+        "create",
+        "Create an account; asks for its password, or reads one line of standard input",
+    )
+    .arg(switch("administrator", "Make it an administrator's"))
+    .after_help("Example:\n  countersign user create --email admin@example.com --administrator");
+    let list = about("list", "List the accounts, oldest first").args([
+        number("limit", "100", "How many at most"),
+        number("offset", "0", "How many to skip"),
+        json(),
+    ]);
+    about("user", "List, create, change and help users")
+        .subcommand_required(true)
+        .after_help("See also: countersign user create --help")
+        .subcommands([
+            list,
+            user("show", "Show one account: methods, waits, open sessions").arg(json()),
+            create,
+            user(
+                "set-password",
+                "Give an account a new password; ends its sessions",
+            ),
+            user(
+                "disable",
+                "Let nobody sign in to an account any more; ends its sessions",
+            ),
+            user("enable", "Let the user of a disabled account sign in again"),
+            user(
+                "delete",
+                "Delete an account and all that is kept about it, except the audit trail",
+            ),
+            user("promote", "Make a user an administrator"),
+            user("unlock", "Lift all waits and locks of a user"),
+            user(
+                "reset-mfa",
+                "Remove all second factors of a user, for example after a lost phone",
+            )
+            .after_help(
+                "The password stays. The user's sessions end.\n\nSee also: countersign user unlock",
+            ),
+            user("join", "Make a user a member of an organisation").args([organisation(), role()]),
+        ])
+}
+
+fn keys() -> Command {
+    let rotate = about(
+        "rotate",
+        "Add a signing key, which signs after an overlap, and a sealing key, used at once",
+    )
+    .arg(switch(
+        "revoke",
+        "Instead, replace all signing keys at once: no access token works any more",
+    ));
+    let reseal = about(
+        "reseal",
+        "Seal anew what older sealing keys sealed; can be stopped and begun again",
+    );
+    let retire = about(
+        "retire",
+        "Remove the older sealing keys that seal nothing, and say what the others seal",
+    );
+    about("keys", "Change the keys in the key file")
+        .subcommand_required(true)
+        .after_help("Example, all three in this order:\n  countersign keys rotate\n  countersign keys reseal\n  countersign keys retire")
+        .subcommands([rotate, reseal, retire])
+}
+
+fn file(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("FILE").help(help)
+}
+
+fn backup() -> Command {
+    about("backup", "Copy the SQLite database into a new file, while the server runs or not")
+        .arg(file("to", "The new file").required(true))
+        .after_help("Back up the key file, too: without it the database is of no use.\n\nExample:\n  countersign backup --to backup-$(date +%F).db\n\nSee also: countersign restore")
+}
+
+fn restore() -> Command {
+    about("restore", "Go back to a backup; ends every session, challenge, mailed code and refresh token")
+        .arg(file("from", "The backup that replaces the SQLite database"))
+        .arg(switch(
+            "already-restored",
+            "The database was put back by other means, such as pg_restore",
+        ))
+        .arg(switch(
+            "keep-recovery-codes",
+            "Keep recovery codes, though it is unknown which were used since the backup",
+        ))
+        .group(
+            ArgGroup::new("how")
+                .args(["from", "already-restored"])
+                .required(true),
+        )
+        .after_help("Stop the server first.\n\nExample:\n  countersign restore --from backup-2026-11-29.db\n\nSee also: countersign backup")
 }
 
 fn sandbox() -> Command {
@@ -116,9 +203,9 @@ fn sandbox() -> Command {
         .long("exec")
         .value_name("COMMAND")
         .help("Serve on a free port, run this command line with COUNTERSIGN_URL set, and end with its exit status");
-    Command::new("sandbox")
-        .about("Serve for trying things out and for tests: with people in it, and an API for mails, codes and the clock; nothing is kept")
+    about("sandbox", "Serve for trying things out and for tests: with people in it, and an API for mails, codes and the clock; nothing is kept")
         .args([seed, exec])
+        .after_help("Examples:\n  countersign sandbox\n  countersign sandbox --exec 'npm test'\n\nSee also: the document `countersign openapi sandbox`")
 }
 
 fn organisation() -> Arg {
@@ -144,23 +231,32 @@ fn role() -> Arg {
         .help("What the user is there")
 }
 
-/// Makes one flag for each setting in the table.
+/// Makes one flag for each setting in the table. Only `serve --help` lists them: elsewhere they would bury what
+/// the subcommand is about.
 fn setting_flags() -> impl Iterator<Item = Arg> {
     config::rows().into_iter().map(|row| {
-        let help = format!(
-            "{} Default: {}. Allowed: {}. Environment: {}",
-            row.help,
-            row.default_shown(),
-            row.allowed,
-            row.variable()
-        );
         Arg::new(row.name)
             // Made once per process. clap needs static names.
             .long(&*row.flag().leak())
             .value_name("VALUE")
-            .help(help)
-            .help_heading("Settings")
-            .hide_short_help(true)
+            .help(row.help)
+            .hide(true)
             .global(true)
     })
+}
+
+/// Lists the settings: the flag, what it does, and what else there is to know about it.
+fn settings_help() -> String {
+    let mut text = "Settings, each a flag, an environment variable, or a key of the TOML file that --config names:\n".to_owned();
+    for row in config::rows() {
+        text.push_str(&format!(
+            "\n  --{}\n      {}\n      Default: {}. Allowed: {}. Environment: {}\n",
+            row.flag(),
+            row.help,
+            row.default_shown(),
+            row.allowed,
+            row.variable()
+        ));
+    }
+    text
 }

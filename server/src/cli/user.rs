@@ -1,67 +1,173 @@
-//! `user`: creates an account or helps its owner.
+//! `user`: lists, shows, creates and changes accounts.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{said, tell, text};
+use super::{print, said, tell, text};
 use crate::app::{App, Ctx};
 use crate::flow::admin;
+use crate::model::factor::FactorAttempts;
 use crate::model::ids::Id;
-use crate::model::kinds::{OrganisationRole, Role};
-use crate::model::{Error, Refusal, Secret, typed};
-use crate::outcome::Person;
+use crate::model::kinds::{FactorKind, OrganisationRole, Role};
+use crate::model::{self, Error, Refusal, Secret, typed};
+use crate::outcome::{Person, UserEntry, UserOverview};
 
 /// The longest password that is read from standard input, in bytes.
 const PASSWORD_MAX: u64 = 4096;
 
-/// Creates the account of an address, or helps its owner.
-pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
-    let email = text(matches, "email")?.to_owned();
-    let said = |error: Error| match error {
+/// Lists the accounts.
+pub(super) async fn list(app: &App, matches: &ArgMatches) -> Result<()> {
+    let number = |name| matches.get_one::<i64>(name).copied().unwrap_or_default();
+    let (limit, offset) = (number("limit"), number("offset"));
+    let page = app.call(async |ctx: &Ctx| admin::overview(ctx, limit, offset).await);
+    let page = page.await.map_err(said)?;
+    if matches.get_flag("json") {
+        let users: Vec<Value> = page.items.iter().map(as_json).collect();
+        return print(&format!(
+            "{:#}\n",
+            json!({ "users": users, "total": page.total })
+        ));
+    }
+    for entry in &page.items {
+        let person = &entry.person;
+        let state = if entry.disabled_at.is_some() {
+            "disabled"
+        } else {
+            "active"
+        };
+        let methods = words(&person.methods);
+        let role = person.role.as_str();
+        print(&format!(
+            "{:<40} {role:<14} {state:<9} {methods}\n",
+            person.email
+        ))?;
+    }
+    let (shown, total) = (page.items.len(), page.total);
+    print(&format!("{shown} of {total} accounts\n"))
+}
+
+/// Shows one account.
+async fn show(app: &App, email: &str, matches: &ArgMatches) -> Result<()> {
+    let found = app.call(async |ctx: &Ctx| admin::show(ctx, email).await);
+    let found = found.await.map_err(|error| unknown_or(error, email))?;
+    let policy = &app.ctx().settings.policy;
+    let now = app.ctx().now();
+    let locked: Vec<FactorKind> = kinds_that(&found, |counter| counter.locked(policy));
+    let waiting: Vec<FactorKind> = kinds_that(&found, |counter| counter.wait(policy, now) > 0);
+    if matches.get_flag("json") {
+        let mut user = as_json(&found.entry);
+        user["openSessions"] = found.sessions.into();
+        user["lockedMethods"] = locked.iter().map(|kind| kind.as_str()).collect();
+        user["waitingMethods"] = waiting.iter().map(|kind| kind.as_str()).collect();
+        return print(&format!("{user:#}\n"));
+    }
+    let person = &found.entry.person;
+    let disabled = found.entry.disabled_at.map(|at| at.to_string());
+    let rows = [
+        ("account", person.email.clone()),
+        (
+            "id",
+            format!("user-{}, number {}", person.id, person.number),
+        ),
+        ("role", person.role.as_str().to_owned()),
+        ("created", person.created_at.to_string()),
+        ("disabled", disabled.unwrap_or_else(|| "no".to_owned())),
+        ("methods", words(&person.methods)),
+        ("locked", words(&locked)),
+        ("waiting", words(&waiting)),
+        ("open sessions", found.sessions.to_string()),
+    ];
+    for (name, value) in rows {
+        print(&format!("{name:<14} {value}\n"))?;
+    }
+    Ok(())
+}
+
+fn kinds_that(found: &UserOverview, fits: impl Fn(&FactorAttempts) -> bool) -> Vec<FactorKind> {
+    let fitting = found.counters.iter().filter(|counter| fits(counter));
+    fitting.map(|counter| counter.kind).collect()
+}
+
+fn words(kinds: &[FactorKind]) -> String {
+    match kinds {
+        [] => "none".to_owned(),
+        kinds => kinds
+            .iter()
+            .map(|kind| kind.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+fn as_json(entry: &UserEntry) -> Value {
+    let person = &entry.person;
+    json!({
+        "id": format!("user-{}", person.id),
+        "number": person.number,
+        "email": person.email,
+        "role": person.role.as_str(),
+        "createdAt": person.created_at.to_string(),
+        "disabledAt": entry.disabled_at.map(|at| at.to_string()),
+        "mfaMethods": person.methods.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+/// Turns a flow's error into one for the operator, who may have mistyped the address.
+fn unknown_or(error: Error, email: &str) -> anyhow::Error {
+    match error {
         Error::Refused(Refusal::UserNotFound) => {
-            anyhow!("there is no account {email:?}: check the address")
+            anyhow!(
+                "there is no account {email:?}: check the address, or see `countersign user list`"
+            )
         }
         error => said(error),
-    };
+    }
+}
+
+/// Shows or creates the account of an address, or changes it.
+pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<()> {
+    let email = text(matches, "email")?.to_owned();
+    let said = |error: Error| unknown_or(error, &email);
     let (helped, done) = match act {
-        "create" => {
-            let role = if matches.get_flag("administrator") {
-                Role::Administrator
-            } else {
-                Role::User
-            };
-            // Check first: nobody should type a password for an address that cannot have an
-            // account.
-            let judge = async |ctx: &Ctx| admin::judge_new_address(ctx, &email).await;
-            app.call(judge).await.map_err(said)?;
+        "show" => return show(app, &email, matches).await,
+        "create" => (create(app, &email, matches).await?, "created"),
+        "set-password" => {
+            // Nobody should type a password for an account that does not exist.
+            let known = app.call(async |ctx: &Ctx| admin::show(ctx, &email).await);
+            known.await.map_err(said)?;
             let password = read_password()?;
-            let create = async |ctx: &Ctx| admin::create_user(ctx, &email, password, role).await;
-            (app.call(create).await, "made")
+            let set = async |ctx: &Ctx| admin::set_password(ctx, &email, password).await;
+            (app.call(set).await, "given a new password")
         }
-        "promote" => (
-            app.call(async |ctx| admin::promote(ctx, &email).await)
-                .await,
-            "promoted",
-        ),
-        "unlock" => (
-            app.call(async |ctx| admin::unlock(ctx, &email).await).await,
-            "unlocked",
-        ),
+        "disable" => {
+            let disable = async |ctx: &Ctx| admin::disable(ctx, &email).await;
+            (app.call(disable).await, "disabled")
+        }
+        "enable" => {
+            let enable = async |ctx: &Ctx| admin::enable(ctx, &email).await;
+            (app.call(enable).await, "enabled")
+        }
+        "delete" => {
+            let delete = async |ctx: &Ctx| admin::delete(ctx, &email).await;
+            (app.call(delete).await, "deleted")
+        }
+        "promote" => {
+            let promote = async |ctx: &Ctx| admin::promote(ctx, &email).await;
+            (app.call(promote).await, "made an administrator's")
+        }
+        "unlock" => {
+            let unlock = async |ctx: &Ctx| admin::unlock(ctx, &email).await;
+            (app.call(unlock).await, "unlocked")
+        }
         "reset-mfa" => {
             let reset = async |ctx: &Ctx| admin::reset_mfa(ctx, &email).await;
-            (app.call(reset).await, "freed of its second steps")
+            (app.call(reset).await, "freed of its second factors")
         }
-        "join" => {
-            let organisation = matches.get_one::<Uuid>("organisation");
-            let organisation = Id::new(*organisation.context("--organisation is missing")?);
-            let role = OrganisationRole::parse(text(matches, "role")?);
-            let role = role.context("--role must be owner, administrator or member")?;
-            let join = async |ctx: &Ctx| admin::join(ctx, &email, organisation, role).await;
-            (app.call(join).await, "made a member")
-        }
+        "join" => (join(app, &email, matches).await?, "made a member"),
         unknown => bail!("{unknown:?} is no subcommand of user"),
     };
     let Person {
@@ -74,13 +180,35 @@ pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<(
     Ok(())
 }
 
+async fn create(app: &App, email: &str, matches: &ArgMatches) -> Result<model::Result<Person>> {
+    let role = match matches.get_flag("administrator") {
+        true => Role::Administrator,
+        false => Role::User,
+    };
+    // Check first: nobody should type a password for an address that cannot have an account.
+    let judge = async |ctx: &Ctx| admin::judge_new_address(ctx, email).await;
+    app.call(judge).await.map_err(said)?;
+    let password = read_password()?;
+    let create = async |ctx: &Ctx| admin::create_user(ctx, email, password, role).await;
+    Ok(app.call(create).await)
+}
+
+async fn join(app: &App, email: &str, matches: &ArgMatches) -> Result<model::Result<Person>> {
+    let organisation = matches.get_one::<Uuid>("organisation");
+    let organisation = Id::new(*organisation.context("--organisation is missing")?);
+    let role = OrganisationRole::parse(text(matches, "role")?);
+    let role = role.context("--role must be owner, administrator or member")?;
+    let join = async |ctx: &Ctx| admin::join(ctx, email, organisation, role).await;
+    Ok(app.call(join).await)
+}
+
 /// Reads a password: twice from a terminal, without echo, or one line of standard input.
 fn read_password() -> Result<Secret<String>> {
     if io::stdin().is_terminal() {
         let first = Secret::new(rpassword::prompt_password("Password: ")?);
         let again = Secret::new(rpassword::prompt_password("Once more: ")?);
         if first.expose() != again.expose() {
-            bail!("the two passwords differ, and no account was made: begin again");
+            bail!("the two passwords differ, and nothing was changed: begin again");
         }
         return Ok(first);
     }

@@ -276,6 +276,15 @@ pub fn set_names(tx: &mut Tx, id: UserId, first: Option<&str>, last: Option<&str
     Ok(())
 }
 
+/// Disables an account from `at` on, or enables it with `None`.
+pub fn set_disabled(tx: &mut Tx, id: UserId, at: Option<Time>) -> Result<()> {
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(id)).set(users::disabled_at.eq(at))
+    )?;
+    Ok(())
+}
+
 /// Sets what the user may do.
 pub fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
     run_kept!(

@@ -68,6 +68,15 @@ impl App {
         Ok(database_made(settings, &there).into_iter().collect())
     }
 
+    /// Returns the state of the database's schema; `None` if there is no database yet. Creates and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be reached, or if the server could not create it.
+    pub fn look(settings: &Settings) -> anyhow::Result<Option<SchemaState>> {
+        Ok(see(settings, &engine(settings)?)?.schema)
+    }
+
     /// Returns what the start created, one sentence each.
     pub fn made(&self) -> &[String] {
         &self.0.made

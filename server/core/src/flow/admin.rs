@@ -4,7 +4,7 @@ use crate::app::Ctx;
 use crate::factor::totp;
 use crate::flow::api_keys::ApiKeyCaller;
 use crate::flow::session::person;
-use crate::flow::{Act, password};
+use crate::flow::{Act, administration, password};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::kinds::{OrganisationRole, Role};
@@ -13,7 +13,7 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::{User, address_as_typed, canonical_address};
 use crate::model::{OrganisationId, Refusal, Result, Secret};
-use crate::outcome::{Page, Person};
+use crate::outcome::{Page, Person, UserEntry, UserOverview};
 use crate::store::users::NewUser;
 use crate::store::{Tx, challenges, code_sets, factors, limits, organisations, sessions, users};
 
@@ -118,6 +118,122 @@ pub async fn create_user(
         .await?;
     ctx.nudge_courier();
     Ok(person(&user, &[]))
+}
+
+/// Returns one page of all users for the operator, oldest first.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub async fn overview(ctx: &Ctx, limit: i64, offset: i64) -> Result<Page<UserEntry>> {
+    ctx.read(move |tx| {
+        let (page, total) = users::page(tx, limit, offset)?;
+        let ids: Vec<_> = page.iter().map(|user| user.id).collect();
+        let factors = factors::of_users(tx, &ids)?;
+        let items = page.iter().map(|user| entry(tx, user, &of(user, &factors)));
+        let items = items.collect::<Result<_>>()?;
+        Ok(Page { items, total })
+    })
+    .await
+}
+
+fn entry(tx: &mut Tx, user: &User, factors: &[Factor]) -> Result<UserEntry> {
+    let enforced = users::enforced(tx, user)?;
+    Ok(UserEntry {
+        person: person(user, factors).while_enforced(enforced),
+        disabled_at: user.disabled_at,
+    })
+}
+
+/// Returns one user, with what keeps them from signing in.
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn show(ctx: &Ctx, email: &str) -> Result<UserOverview> {
+    let act = Act::begin(ctx, Source::Console);
+    let address = address_as_typed(email);
+    ctx.read(move |tx| {
+        let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;
+        let factors = factors::of_user(tx, user.id)?;
+        let idle = i64::from(act.policy().session_idle_seconds);
+        let idle_since = act.now.plus_seconds(-idle);
+        let (_, sessions) = sessions::open(tx, user.id, act.now, idle_since, (0, 0))?;
+        Ok(UserOverview {
+            entry: entry(tx, &user, &factors)?,
+            counters: factors::all_attempts(tx, user.id)?,
+            sessions,
+        })
+    })
+    .await
+}
+
+/// Disables an account. Its sessions and challenges end, and nobody can sign in to it.
+///
+/// # Errors
+/// Refuses an address without an account, and the last administrator.
+pub async fn disable(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        users::lock(tx, user.id)?;
+        if user.role == Role::Administrator && users::other_administrators(tx, user.id)? == 0 {
+            return Err(Refusal::LastAdministrator.into());
+        }
+        users::set_disabled(tx, user.id, Some(user.disabled_at.unwrap_or(act.now)))?;
+        challenges::end_all(tx, user.id, act.now)?;
+        sessions::end_others(tx, user.id, None, act.now)?;
+        act.audit(tx, user.id, Event::UserDisabled, None)
+    })
+    .await
+}
+
+/// Enables a disabled account.
+///
+/// # Errors
+/// Refuses an address without an account.
+pub async fn enable(ctx: &Ctx, email: &str) -> Result<Person> {
+    help(ctx, email, |tx, act, user| {
+        users::set_disabled(tx, user.id, None)?;
+        act.audit(tx, user.id, Event::UserEnabled, None)
+    })
+    .await
+}
+
+/// Deletes an account, as its owner can.
+///
+/// # Errors
+/// Refuses an address without an account, and the last administrator.
+pub async fn delete(ctx: &Ctx, email: &str) -> Result<Person> {
+    let act = Act::begin(ctx, Source::Console);
+    let address = address_as_typed(email);
+    ctx.write(move |tx| {
+        let user = users::by_address(tx, &address)?.ok_or(Refusal::UserNotFound)?;
+        users::lock(tx, user.id)?;
+        let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
+        let factors = factors::of_user(tx, user.id)?;
+        administration::remove(tx, &act, &user, None)?;
+        Ok(person(&user, &factors))
+    })
+    .await
+}
+
+/// Gives an account a new password. All its sessions end, and no method is removed.
+///
+/// # Errors
+/// Refuses an address without an account, and a password that may not be set.
+pub async fn set_password(ctx: &Ctx, email: &str, password: Secret<String>) -> Result<Person> {
+    let act = Act::begin(ctx, Source::Console);
+    let address = address_as_typed(email);
+    let found = ctx.read(move |tx| users::by_address(tx, &address)).await?;
+    let user = found.ok_or(Refusal::UserNotFound)?;
+    let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
+    password::judge_new(ctx, &act, &password, words).await?;
+    let hasher = ctx.hasher.of(act.source);
+    let hash = hasher.hash(password, ctx.chance.salt()).await?;
+    help(ctx, email, move |tx, act, user| {
+        users::lock(tx, user.id)?;
+        password::replace(tx, act, user.id, &hash, None)?;
+        act.audit(tx, user.id, Event::PasswordSet, None)?;
+        act.notify(tx, user, Message::PasswordSet)
+    })
+    .await
 }
 
 /// Makes the user an administrator.
