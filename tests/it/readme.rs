@@ -1,4 +1,5 @@
-//! Texts for users: the settings match the code, and what README.md and GUIDE.md show works.
+//! Texts for users: the settings match the code, and what README.md, GUIDE.md and
+//! OPERATING.md show works.
 //!
 //! Their TypeScript is run by the tests of that SDK.
 
@@ -28,6 +29,7 @@ tests! {
     the_readmes_examples_work,
     the_readmes_program_is_the_sdks_example,
     the_guides_examples_work needs Oathtool,
+    an_operators_commands_work,
 }
 
 async fn the_settings_are_the_codes() {
@@ -135,5 +137,43 @@ async fn the_guides_examples_work() {
     let told = programs::guide::program_0::run(&reader.url()).await;
     told.expect("a wrong code");
     assert_eq!(blocks(GUIDE, "rust").len(), 1);
+    reader.stop().await;
+}
+
+/// The shell blocks and the settings file of OPERATING.md. Its blocks for PostgreSQL, for proxies and for
+/// systemd are not run here.
+async fn an_operators_commands_work() {
+    let [backup, restore] = blocks(OPERATING, "sh")[..] else {
+        panic!("a block that nothing runs")
+    };
+    let [settings] = blocks(OPERATING, "toml")[..] else {
+        panic!("one file")
+    };
+    let create = |name: &str| {
+        format!(
+            "echo 'eight clever foxes in a row' | countersign user create --email {name}@example.com\n"
+        )
+    };
+    let mut reader = Reader::new();
+    reader.serve("countersign").await;
+    reader
+        .run(&[&create("before"), backup, &create("since")])
+        .await;
+    reader.stop().await;
+    let (go_back, serve) = restore.split_once('\n').expect("two commands");
+    reader.run(&[go_back]).await;
+    reader.serve(serve).await;
+    let taken = format!("! {}", create("before"));
+    reader.run(&[&create("since"), &taken]).await;
+    reader.stop().await;
+
+    let file = settings.replace("/var/lib/countersign", "elsewhere");
+    let write = format!("cat > countersign.toml <<'END'\n{file}END\n");
+    reader.run(&[&write]).await;
+    reader.serve("countersign --config countersign.toml").await;
+    assert_eq!(
+        reader.run(&["ls elsewhere/keys.json"]).await,
+        "elsewhere/keys.json\n"
+    );
     reader.stop().await;
 }

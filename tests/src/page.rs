@@ -12,7 +12,13 @@ use crate::port;
 use crate::process::AS_COUNTERSIGN;
 use crate::waiting::until;
 
-/// What stands for cargo: the program is built already, and a test cannot run all tests.
+/// What stands for the programs that pages name. The server is built already, and a test cannot run
+/// all tests.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("countersign", "#!/bin/bash\nexec \"$THE_SERVER\" \"$@\"\n"),
+    ("cargo", CARGO),
+];
+
 const CARGO: &str = r#"#!/bin/bash
 case "$*" in
     "run --release") exec "$THE_SERVER" ;;
@@ -37,11 +43,14 @@ impl Reader {
     /// Panics if there is no folder for it.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let cargo = folder.path().join("bin/cargo");
-        std::fs::create_dir(folder.path().join("bin")).expect("a folder");
-        std::fs::write(&cargo, CARGO).expect("a file");
-        let all = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&cargo, all).expect("a program");
+        let programs = folder.path().join("bin");
+        std::fs::create_dir(&programs).expect("a folder");
+        for (name, script) in PROGRAMS {
+            let program = programs.join(name);
+            std::fs::write(&program, script).expect("a file");
+            let all = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&program, all).expect("a program");
+        }
         Self {
             folder,
             address: port::of_ones_own(),
