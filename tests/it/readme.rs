@@ -1,26 +1,35 @@
-//! Texts for users: the settings match the code, and the README's first sign-in works.
+//! Texts for users: the settings match the code, and what README.md, GUIDE.md and
+//! OPERATING.md show works.
+//!
+//! Their TypeScript is run by the tests of that SDK.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::Stdio;
-
+use contract_tests::page::{Reader, blocks};
 use contract_tests::tests;
-use countersign::app::App;
-use countersign::chance::Chance;
-use countersign::clock::Clock;
-use countersign::config::{self, Settings};
-use countersign::flow::admin;
-use countersign::model::Secret;
-use countersign::model::kinds::Role;
-use countersign::serve;
-use tokio::process::Command;
+use countersign::config;
 
 const README: &str = include_str!("../../README.md");
+const GUIDE: &str = include_str!("../../GUIDE.md");
 const OPERATING: &str = include_str!("../../server/OPERATING.md");
+const EXAMPLE: &str = include_str!("../../sdk/rust/examples/sandbox.rs");
+const CARGO: &str = include_str!("../../.cargo/config.toml");
+
+/// The Rust programs of the pages; `build.rs` takes them out.
+#[expect(clippy::wildcard_imports, reason = "the pages' programs are short")]
+mod programs {
+    pub mod readme {
+        include!(concat!(env!("OUT_DIR"), "/readme.rs"));
+    }
+    pub mod guide {
+        include!(concat!(env!("OUT_DIR"), "/guide.rs"));
+    }
+}
 
 tests! {
     the_settings_are_the_codes,
-    the_first_sign_in_signs_in needs Oathtool,
+    the_readmes_examples_work,
+    the_readmes_program_is_the_sdks_example,
+    the_guides_examples_work needs Oathtool,
+    an_operators_commands_work,
 }
 
 async fn the_settings_are_the_codes() {
@@ -41,44 +50,71 @@ async fn the_settings_are_the_codes() {
     assert_eq!(told.len(), code.len(), "{why}");
 }
 
-/// Runs the shell blocks of "With curl", of "More than one method" and of "A service that checks
-/// its users' tokens". They run word for word, except for the port, in an empty folder. The server
-/// has no settings but its folder and its port. A call that fails ends the script, and so does an
-/// answer that lacks what the next call needs.
-async fn the_first_sign_in_signs_in() {
-    let blocks = [
-        block("### With curl"),
-        block("### More than one method"),
-        block("With `$access` a user's access token"),
+/// All of its shell blocks and its Rust program, word for word but for the port. Cargo has built the
+/// server already, and all tests are what runs this one.
+async fn the_readmes_examples_work() {
+    let [commands, sandbox, curl] = blocks(README, "sh")[..] else {
+        panic!("a block that nothing runs")
+    };
+    let (server, all_tests) = commands.split_once('\n').expect("two commands");
+    let mut reader = Reader::new();
+    reader.serve(server).await;
+    reader.stop().await;
+    assert!(CARGO.contains("xtask = "));
+    assert_eq!(reader.run(&[all_tests]).await, "all tests\n");
+
+    reader.serve(sandbox).await;
+    for _again in 0..2 {
+        let said = reader.run(&[curl]).await;
+        assert!(said.contains("\"email\":\"authenticator@example.com\""));
+        assert!(said.contains("\"acr\":\"aal2\""), "{said}");
+    }
+    let signed_in = programs::readme::program_0::run(&reader.url()).await;
+    signed_in.expect("a sign-in");
+    assert_eq!(blocks(README, "rust").len(), 1);
+    reader.stop().await;
+}
+
+async fn the_readmes_program_is_the_sdks_example() {
+    assert!(EXAMPLE.ends_with(blocks(README, "rust")[0]), "{EXAMPLE}");
+}
+
+/// All of its shell blocks and its Rust program, as above.
+async fn the_guides_examples_work() {
+    let [
+        serve,
+        functions,
+        register,
+        set_up,
+        sign_in,
+        methods,
+        administrator,
+        tokens,
+        beside,
+        sandbox,
+        vendors,
+    ] = blocks(GUIDE, "sh")[..]
+    else {
+        panic!("a block that nothing runs")
+    };
+    assert!(
+        functions.contains("--fail-with-body"),
+        "failures go unnoticed"
+    );
+    let mut reader = Reader::new();
+    reader.serve(serve).await;
+    let real = [
+        functions,
+        register,
+        set_up,
+        sign_in,
+        methods,
+        administrator,
+        tokens,
     ];
-    assert!(
-        blocks[0].contains("--fail-with-body"),
-        "calls that fail go unnoticed"
-    );
-    let script = blocks.concat();
-
-    let folder = tempfile::tempdir().expect("a folder");
-    let settings = Settings::for_test(&folder.path().join("data")).expect("the defaults");
-    let app = App::open(settings, Clock::System, Chance::system())
-        .await
-        .expect("an app");
-    let operator = app.clone();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let server = serve::start(app, listener).await.expect("a server");
-    let script = script.replace("localhost:8080", &server.address.to_string());
-    // What the operator does in the block before the service's, with that block's password.
-    let made = operator.call(async |ctx| {
-        let password = Secret::new("the one you typed".to_owned());
-        admin::create_user(ctx, "admin@example.com", password, Role::Administrator).await
-    });
-    made.await.expect("an administrator");
-
-    let said = run(&script, folder.path()).await;
-    assert!(
-        said.contains("\"acr\":\"aal2\""),
-        "the signed-in user: {said}"
-    );
+    let said = reader.run(&real).await;
     for told in [
+        "\"acr\":\"aal2\"",
         "\"recoveryCodesRemaining\":9",
         "\"method\":\"email\"",
         "\"remaining\":9",
@@ -86,29 +122,58 @@ async fn the_first_sign_in_signs_in() {
     ] {
         assert!(said.contains(told), "{told}: {said}");
     }
-    server.stop().await;
+
+    let said = reader.run(&[beside]).await;
+    assert!(said.contains("authenticator@example.com"), "{said}");
+    reader.serve(sandbox).await;
+    let said = reader.run(&[functions, vendors]).await;
+    for token in [
+        "\"token\":\"",
+        "\"fullAccessToken\":\"",
+        "\"access_token\":\"",
+    ] {
+        assert!(said.contains(&format!("{token}eyJ")), "{token}: {said}");
+    }
+    let told = programs::guide::program_0::run(&reader.url()).await;
+    told.expect("a wrong code");
+    assert_eq!(blocks(GUIDE, "rust").len(), 1);
+    reader.stop().await;
 }
 
-/// Returns the shell block of a section.
-fn block(section: &str) -> &'static str {
-    let (_, rest) = README.split_once(section).expect("the section");
-    let (_, rest) = rest.split_once("```sh\n").expect("the begin of the block");
-    rest.split_once("```").expect("the end of the block").0
-}
+/// The shell blocks and the settings file of OPERATING.md. Its blocks for PostgreSQL, for proxies and for
+/// systemd are not run here.
+async fn an_operators_commands_work() {
+    let [backup, restore] = blocks(OPERATING, "sh")[..] else {
+        panic!("a block that nothing runs")
+    };
+    let [settings] = blocks(OPERATING, "toml")[..] else {
+        panic!("one file")
+    };
+    let create = |name: &str| {
+        format!(
+            "echo 'eight clever foxes in a row' | countersign user create --email {name}@example.com\n"
+        )
+    };
+    let mut reader = Reader::new();
+    reader.serve("countersign").await;
+    reader
+        .run(&[&create("before"), backup, &create("since")])
+        .await;
+    reader.stop().await;
+    let (go_back, serve) = restore.split_once('\n').expect("two commands");
+    reader.run(&[go_back]).await;
+    reader.serve(serve).await;
+    let taken = format!("! {}", create("before"));
+    reader.run(&[&create("since"), &taken]).await;
+    reader.stop().await;
 
-async fn run(script: &str, folder: &Path) -> String {
-    let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-O", "inherit_errexit", "-c", script])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .expect("bash");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "the README's commands fail: {said}\n{errors}"
+    let file = settings.replace("/var/lib/countersign", "elsewhere");
+    let write = format!("cat > countersign.toml <<'END'\n{file}END\n");
+    reader.run(&[&write]).await;
+    reader.serve("countersign --config countersign.toml").await;
+    assert_eq!(
+        reader.run(&["ls elsewhere/keys.json"]).await,
+        "elsewhere/keys.json\n"
     );
-    said
+    reader.stop().await;
 }

@@ -19,6 +19,7 @@ pub mod forgery;
 pub mod gateway;
 pub mod logs;
 pub mod mail;
+pub mod page;
 pub mod person;
 pub mod port;
 pub mod prepared;

@@ -19,7 +19,7 @@ use crate::waiting::{PATIENCE, until};
 use crate::{PASSWORD, Value, port, suite};
 
 /// Tells this program that it is the command line.
-const AS_COUNTERSIGN: &str = "CONTRACT_TESTS_AS_COUNTERSIGN";
+pub const AS_COUNTERSIGN: &str = "CONTRACT_TESTS_AS_COUNTERSIGN";
 
 /// A server in a process of its own, with its data in a folder of its own.
 pub struct Process {

@@ -1,4 +1,4 @@
-// The README: all of its programs compile, and the first one signs in.
+// The pages: all of their programs compile, those of the sandbox run as they stand, and the SDK's first one signs in.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,13 +9,18 @@ import ts from "typescript";
 
 import { PASSWORD, Phone, start } from "./server.js";
 
-const BLOCKS = [...readFileSync("README.md", "utf8").matchAll(/```ts\n(.*?)```/gs)].map(([, program]) => program ?? "");
+/** The TypeScript programs of a page. */
+const programs = (page: string) => [...readFileSync(page, "utf8").matchAll(/```ts\n(.*?)```/gs)].map(([, program]) => program ?? "");
+
+const SDK = programs("README.md");
+/** Of the project's own README and guide: they speak to a sandbox. */
+const SANDBOX = [...programs("../../README.md"), ...programs("../../GUIDE.md")];
 const FOLDER = "build/readme";
 
-test("the README's programs compile", () => {
-  assert.ok(BLOCKS.length > 3);
+test("the pages' programs compile", () => {
+  assert.ok(SDK.length > 3);
   mkdirSync(FOLDER, { recursive: true });
-  const files = BLOCKS.map((program, number) => {
+  const files = [...SDK, ...SANDBOX].map((program, number) => {
     const file = `${FOLDER}/${number}.ts`;
     writeFileSync(file, program);
     return file;
@@ -36,7 +41,7 @@ test("the README's programs compile", () => {
 });
 
 test("the README's first program is short, and signs in after a wrong code", async () => {
-  const lines = BLOCKS[0]?.trimEnd().split("\n") ?? [];
+  const lines = SDK[0]?.trimEnd().split("\n") ?? [];
   assert.ok(lines.length < 25, `${lines.length} lines`);
   const server = await start();
   try {
@@ -49,15 +54,39 @@ test("the README's first program is short, and signs in after a wrong code", asy
     const phone = new Phone(challenge.secret);
     await challenge.answer(await phone.code());
 
-    const program = `${FOLDER}/0.js`;
-    writeFileSync(program, readFileSync(program, "utf8").replace("http://localhost:8080", server.url));
-    const said = await answered(program, [await phone.wrong(), await phone.code()]);
+    const said = await answered(at(0, server.url), [await phone.wrong(), await phone.code()]);
     assert.match(said, /The code is not correct/);
     assert.match(said, /Hello, alice@example\.com\./);
   } finally {
     await server.stop();
   }
 });
+
+test("the programs of the project's README and guide run in one sandbox, twice", async () => {
+  assert.equal(SANDBOX.length, 2);
+  const example = readFileSync("examples/sandbox.mjs", "utf8");
+  assert.ok(example.endsWith(SANDBOX[0] ?? "nothing"), "examples/sandbox.mjs is the README's program");
+  const server = await start({}, "sandbox");
+  try {
+    for (let time = 0; time < 2; time += 1) {
+      const [first, ...others] = SANDBOX.map((_, number) => at(SDK.length + number, server.url));
+      assert.equal(await answered(first ?? "", []), "Hello, authenticator@example.com.\n");
+      for (const program of others) await answered(program, []);
+    }
+  } finally {
+    await server.stop();
+  }
+});
+
+/** A compiled program, with the address of a server in the place of the page's. */
+function at(number: number, url: string): string {
+  const program = `${FOLDER}/${number}.js`;
+  const text = readFileSync(program, "utf8");
+  const own = program.replace(".js", ".run.js");
+  assert.ok(text.includes("http://localhost:8080"));
+  writeFileSync(own, text.replace("http://localhost:8080", url));
+  return own;
+}
 
 /** Runs a program that asks for codes: all that it said. */
 function answered(program: string, codes: string[]): Promise<string> {
