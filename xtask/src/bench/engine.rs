@@ -119,6 +119,15 @@ fn script(count: u32) -> String {
     let mut script = format!("\\set n random(1, {count})\nBEGIN;\n");
     for write in WRITES {
         let write = write
+            // The server locks a counter at zero, and writes nothing to it.
+            .replace(
+                "UPDATE factor_attempts SET failures = 0, next_try_at = 0",
+                "SELECT failures FROM factor_attempts",
+            )
+            .replace(
+                " AND failures = 0 AND next_try_at = 0",
+                " AND failures = 0 AND next_try_at = 0 FOR UPDATE",
+            )
             // A user drawn a second time must be written a second time.
             .replace(" AND attempts < 5", "")
             .replace(" AND consumed_at IS NULL", "")
