@@ -223,8 +223,7 @@ fn sqlite_pragmas(purpose: Use) -> &'static str {
             "PRAGMA busy_timeout = 5000; PRAGMA auto_vacuum = INCREMENTAL; \
              PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; \
-             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; \
-             PRAGMA wal_autocheckpoint = 0"
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0"
         }
         Use::Read => {
             "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -4096; \

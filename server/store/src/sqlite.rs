@@ -1,11 +1,13 @@
 //! SQLite's threads: one writer with group commit, readers, and the checkpointer.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::result::QueryResult;
+use diesel::sql_types::Integer;
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
 
+use super::cached::on;
 use super::conn::{self, Engine, Use};
 use super::{Job, Ran, Tx, not_committed, spawn};
 
@@ -14,8 +16,8 @@ use super::{Job, Ran, Tx, not_committed, spawn};
 const BATCH: usize = 256;
 /// How long the checkpointer lets the log grow before it moves it into the file.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
-/// A log of this many bytes is cut even though the writer has to wait.
-const LOG_LIMIT: u64 = 1 << 30;
+/// A log of this many pages, 256 MiB, begins anew, even though the writer has to wait for a moment.
+const LOG_PAGES: i32 = 1 << 16;
 
 /// Starts the threads of one database file.
 pub(super) fn start(
@@ -39,12 +41,8 @@ pub(super) fn start(
     let checkpointer = Tx {
         conn: conn::open(engine, Use::Checkpoint)?,
     };
-    let log = match engine {
-        Engine::Sqlite(path) => PathBuf::from(format!("{path}-wal")),
-        Engine::Postgres(_) | Engine::Pooled(_) => PathBuf::new(),
-    };
     spawn("sqlite-checkpoint", move || {
-        checkpoint_loop(checkpointer, &dirty, &log);
+        checkpoint_loop(checkpointer, &dirty);
     })
 }
 
@@ -160,8 +158,8 @@ fn read_loop(mut tx: Tx, queue: &flume::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Moves the log into the file soon after writes, and cuts it when it is idle or too large.
-fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Path) {
+/// Moves the log into the file soon after writes, and cuts it when nothing more is written.
+fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>) {
     let mut behind = false;
     loop {
         let woken = if behind {
@@ -174,8 +172,11 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Pat
         match woken {
             Ok(()) => {
                 std::thread::sleep(CHECKPOINT_PAUSE);
-                let large = std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT);
-                checkpoint(&mut tx, if large { "TRUNCATE" } else { "PASSIVE" });
+                if checkpoint(&mut tx, "PASSIVE") > LOG_PAGES {
+                    // The writer waits for what it has written since. It would also wait for a file of this
+                    // size to be cut, so the file stays, and is written over.
+                    checkpoint(&mut tx, "RESTART");
+                }
                 behind = true;
             }
             Err(flume::RecvTimeoutError::Timeout) => {
@@ -187,12 +188,25 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>, log: &std::path::Pat
     }
 }
 
-fn checkpoint(tx: &mut Tx, how: &str) {
-    // If the file is busy or full, the next write brings another checkpoint.
-    if let Err(error) = tx
-        .conn
-        .batch_execute(&format!("PRAGMA wal_checkpoint({how})"))
-    {
-        tracing::warn!(%error, "the write-ahead log could not be moved into the file");
+/// Moves the log into the file, and returns how many pages the log has.
+fn checkpoint(tx: &mut Tx, how: &str) -> i32 {
+    let done: QueryResult<Checkpoint> = on!(tx, |conn| sql_query(format!(
+        "PRAGMA wal_checkpoint({how})"
+    ))
+    .get_result(conn));
+    match done {
+        Ok(done) => done.log,
+        Err(error) => {
+            // If the file is busy or full, the next write brings another checkpoint.
+            tracing::warn!(%error, "the write-ahead log could not be moved into the file");
+            0
+        }
     }
+}
+
+/// What SQLite says of a checkpoint.
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    log: i32,
 }
