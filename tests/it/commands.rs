@@ -64,7 +64,7 @@ async fn a_disabled_account_opens_nothing_until_it_is_enabled() {
     let me = || server.call(Method::GET, "/identity/me").bearer(&access);
     me().await.refused(401, "TOKEN_INVALID");
     let refresh = json!({ "refreshToken": signed_in.text("refreshToken") });
-    let refused = server.post("/identity/refresh", &refresh).await;
+    let refused = server.post("/identity/token/refresh", &refresh).await;
     refused.refused(401, "TOKEN_INVALID");
     let refused = server.post("/identity/login", &body).await;
     refused.refused(401, "INVALID_CREDENTIALS");

@@ -100,10 +100,10 @@ async fn pages_of_other_sites_reach_nothing_of_it() {
     reset().header("Sec-Fetch-Site", "none").await.is(200);
     for origin in ["https://evil.example", "http://203.0.113.7", "null"] {
         let refused = reset().header("Origin", origin).await;
-        refused.refused(404, "NOT_FOUND");
+        refused.refused(403, "FOREIGN_PAGE");
     }
     let refused = reset().header("Sec-Fetch-Site", "cross-site").await;
-    refused.refused(404, "NOT_FOUND");
+    refused.refused(403, "FOREIGN_PAGE");
     let read = |host: &str| sandbox.get("/sandbox/messages").header("Host", host);
     for host in [
         "localhost:8080",
@@ -114,7 +114,7 @@ async fn pages_of_other_sites_reach_nothing_of_it() {
         read(host).await.is(200);
     }
     for host in ["evil.example:8080", "localhost.evil.example"] {
-        read(host).await.refused(404, "NOT_FOUND");
+        read(host).await.refused(403, "FOREIGN_PAGE");
     }
 }
 

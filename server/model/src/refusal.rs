@@ -225,6 +225,8 @@ refusals! {
     ApiKeyInvalid "API_KEY_INVALID" Unauthenticated "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.";
     /// The caller lacks the administrator role.
     Forbidden "FORBIDDEN" Forbidden "This needs the administrator role. Ask an administrator to do it or to give you the role.";
+    /// The sandbox's own API takes no calls of pages of other sites, or by names that lead to it from elsewhere.
+    ForeignPage "FOREIGN_PAGE" Forbidden "The sandbox answers its own machine only. Call it as localhost or by its public_url, and not from a page of another site.";
     /// A member of an organisation cannot act on an administrator of the server.
     BeyondServerAdministrator "FORBIDDEN" Forbidden "This user is an administrator of the server. Ask another administrator of the server to do it.";
     /// An administrator of an organisation cannot act on its owners.

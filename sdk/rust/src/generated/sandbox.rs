@@ -821,6 +821,16 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
@@ -878,6 +888,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "REQUEST_TIMEOUT" => {
                         Self::RequestTimeout {
                             message: failure.field("message")?,
@@ -916,7 +933,7 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        AdvanceClockError : Validation RequestTimeout PayloadTooLarge
+        AdvanceClockError : Validation ForeignPage RequestTimeout PayloadTooLarge
         UnsupportedMediaType Internal
     }
     ///Why `force_error` did not do it.
@@ -932,6 +949,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -992,6 +1019,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "REQUEST_TIMEOUT" => {
                         Self::RequestTimeout {
                             message: failure.field("message")?,
@@ -1030,13 +1064,23 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ForceErrorError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
-        Internal
+        ForceErrorError : Validation ForeignPage RequestTimeout PayloadTooLarge
+        UnsupportedMediaType Internal
     }
     ///Why `forget_forced_errors` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ForgetForcedErrorsError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1056,6 +1100,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1073,12 +1124,22 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ForgetForcedErrorsError : Internal
+        ForgetForcedErrorsError : ForeignPage Internal
     }
     ///Why `get_clock` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetClockError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1098,6 +1159,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1115,12 +1183,22 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        GetClockError : Internal
+        GetClockError : ForeignPage Internal
     }
     ///Why `get_sandbox` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetSandboxError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1140,6 +1218,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1157,12 +1242,22 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        GetSandboxError : Internal
+        GetSandboxError : ForeignPage Internal
     }
     ///Why `list_forced_errors` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListForcedErrorsError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1182,6 +1277,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1199,7 +1301,7 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ListForcedErrorsError : Internal
+        ListForcedErrorsError : ForeignPage Internal
     }
     ///Why `list_messages` did not do it.
     #[derive(Clone, Debug)]
@@ -1214,6 +1316,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -1244,6 +1356,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1261,12 +1380,22 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ListMessagesError : Validation Internal
+        ListMessagesError : Validation ForeignPage Internal
     }
     ///Why `list_operations` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListOperationsError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1286,6 +1415,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1303,12 +1439,22 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ListOperationsError : Internal
+        ListOperationsError : ForeignPage Internal
     }
     ///Why `list_people` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListPeopleError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1328,6 +1474,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1345,7 +1498,7 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ListPeopleError : Internal
+        ListPeopleError : ForeignPage Internal
     }
     ///Why `make_fixture` did not do it.
     #[derive(Clone, Debug)]
@@ -1360,6 +1513,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -1402,6 +1565,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1427,7 +1597,7 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        MakeFixtureError : Validation Internal ServiceUnavailable
+        MakeFixtureError : Validation ForeignPage Internal ServiceUnavailable
     }
     ///Why `make_passkey` did not do it.
     #[derive(Clone, Debug)]
@@ -1442,6 +1612,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -1502,6 +1682,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "REQUEST_TIMEOUT" => {
                         Self::RequestTimeout {
                             message: failure.field("message")?,
@@ -1540,13 +1727,23 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        MakePasskeyError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
-        Internal
+        MakePasskeyError : Validation ForeignPage RequestTimeout PayloadTooLarge
+        UnsupportedMediaType Internal
     }
     ///Why `reset_sandbox` did not do it.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResetSandboxError {
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -1578,6 +1775,13 @@ pub mod types {
         fn typed(failure: &Failure) -> Option<Self> {
             Some(
                 match failure.code()? {
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -1603,7 +1807,7 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ResetSandboxError : Internal ServiceUnavailable
+        ResetSandboxError : ForeignPage Internal ServiceUnavailable
     }
     ///Why `set_clock` did not do it.
     #[derive(Clone, Debug)]
@@ -1618,6 +1822,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -1678,6 +1892,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "REQUEST_TIMEOUT" => {
                         Self::RequestTimeout {
                             message: failure.field("message")?,
@@ -1716,8 +1937,8 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        SetClockError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
-        Internal
+        SetClockError : Validation ForeignPage RequestTimeout PayloadTooLarge
+        UnsupportedMediaType Internal
     }
     ///Why `show_authenticator_code` did not do it.
     #[derive(Clone, Debug)]
@@ -1732,6 +1953,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -1792,6 +2023,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "REQUEST_TIMEOUT" => {
                         Self::RequestTimeout {
                             message: failure.field("message")?,
@@ -1830,8 +2068,8 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ShowAuthenticatorCodeError : Validation RequestTimeout PayloadTooLarge
-        UnsupportedMediaType Internal
+        ShowAuthenticatorCodeError : Validation ForeignPage RequestTimeout
+        PayloadTooLarge UnsupportedMediaType Internal
     }
     ///Why `use_passkey` did not do it.
     #[derive(Clone, Debug)]
@@ -1846,6 +2084,16 @@ pub mod types {
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
+            /// What all errors have.
+            failure: Failure,
+        },
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        #[non_exhaustive]
+        ForeignPage {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
@@ -1918,6 +2166,13 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "FOREIGN_PAGE" => {
+                        Self::ForeignPage {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "REQUEST_TIMEOUT" => {
                         Self::RequestTimeout {
                             message: failure.field("message")?,
@@ -1964,8 +2219,8 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        UsePasskeyError : Validation RequestTimeout PayloadTooLarge UnsupportedMediaType
-        Internal ServiceUnavailable
+        UsePasskeyError : Validation ForeignPage RequestTimeout PayloadTooLarge
+        UnsupportedMediaType Internal ServiceUnavailable
     }
 }
 pub mod calls {

@@ -14,6 +14,7 @@ impl Mocked for calls::AdvanceClock {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
@@ -27,6 +28,7 @@ impl Mocked for calls::ForceError {
     const SUCCESS: u16 = 201u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
@@ -38,28 +40,40 @@ impl Mocked for calls::ForceError {
 }
 impl Mocked for calls::ForgetForcedErrors {
     const SUCCESS: u16 = 204u16;
-    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
+        ("INTERNAL", 500u16),
+    ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
 }
 impl Mocked for calls::GetClock {
     const SUCCESS: u16 = 200u16;
-    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
+        ("INTERNAL", 500u16),
+    ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
 }
 impl Mocked for calls::GetSandbox {
     const SUCCESS: u16 = 200u16;
-    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
+        ("INTERNAL", 500u16),
+    ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
 }
 impl Mocked for calls::ListForcedErrors {
     const SUCCESS: u16 = 200u16;
-    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
+        ("INTERNAL", 500u16),
+    ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
@@ -68,6 +82,7 @@ impl Mocked for calls::ListMessages {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("INTERNAL", 500u16),
     ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
@@ -76,14 +91,20 @@ impl Mocked for calls::ListMessages {
 }
 impl Mocked for calls::ListOperations {
     const SUCCESS: u16 = 200u16;
-    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
+        ("INTERNAL", 500u16),
+    ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
 }
 impl Mocked for calls::ListPeople {
     const SUCCESS: u16 = 200u16;
-    const ERRORS: &'static [(&'static str, u16)] = &[("INTERNAL", 500u16)];
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
+        ("INTERNAL", 500u16),
+    ];
     fn envelope(status: u16, code: &str) -> serde_json::Value {
         super::envelope(status, code)
     }
@@ -92,6 +113,7 @@ impl Mocked for calls::MakeFixture {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("INTERNAL", 500u16),
         ("SERVICE_UNAVAILABLE", 503u16),
     ];
@@ -103,6 +125,7 @@ impl Mocked for calls::MakePasskey {
     const SUCCESS: u16 = 201u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
@@ -115,6 +138,7 @@ impl Mocked for calls::MakePasskey {
 impl Mocked for calls::ResetSandbox {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
+        ("FOREIGN_PAGE", 403u16),
         ("INTERNAL", 500u16),
         ("SERVICE_UNAVAILABLE", 503u16),
     ];
@@ -126,6 +150,7 @@ impl Mocked for calls::SetClock {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
@@ -139,6 +164,7 @@ impl Mocked for calls::ShowAuthenticatorCode {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
@@ -152,6 +178,7 @@ impl Mocked for calls::UsePasskey {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("VALIDATION", 400u16),
+        ("FOREIGN_PAGE", 403u16),
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),

@@ -659,6 +659,31 @@ export interface components {
             requestId: string;
         };
         /**
+         * @description The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+         * @example {
+         *       "code": "FOREIGN_PAGE",
+         *       "message": "The sandbox answers its own machine only. Call it as localhost or by its public_url, and not from a page of another site.",
+         *       "statusCode": 403,
+         *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
+         *     }
+         */
+        ForeignPageErrorResponse: {
+            /** @enum {string} */
+            code: "FOREIGN_PAGE";
+            /** @description One sentence that may be shown to the user. */
+            message: string;
+            /**
+             * Format: int32
+             * @description The HTTP status again, for clients that see only the body.
+             */
+            statusCode: number;
+            /**
+             * Format: uuid
+             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             */
+            requestId: string;
+        };
+        /**
          * @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
          * @example {
          *       "code": "REQUEST_TIMEOUT",
@@ -801,6 +826,16 @@ export interface components {
                 "application/json": components["schemas"]["ValidationErrorResponse"];
             };
         };
+        /** @description Not from this machine: `FOREIGN_PAGE`. */
+        ForeignPage: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForeignPageErrorResponse"];
+            };
+        };
         /** @description Too slow: `REQUEST_TIMEOUT`. */
         RequestTimeout: {
             headers: {
@@ -896,12 +931,14 @@ export type ErrorResponse = components['schemas']['ErrorResponse'];
 export type ValidationErrorResponse = components['schemas']['ValidationErrorResponse'];
 export type NotFoundErrorResponse = components['schemas']['NotFoundErrorResponse'];
 export type MethodNotAllowedErrorResponse = components['schemas']['MethodNotAllowedErrorResponse'];
+export type ForeignPageErrorResponse = components['schemas']['ForeignPageErrorResponse'];
 export type RequestTimeoutErrorResponse = components['schemas']['RequestTimeoutErrorResponse'];
 export type PayloadTooLargeErrorResponse = components['schemas']['PayloadTooLargeErrorResponse'];
 export type UnsupportedMediaTypeErrorResponse = components['schemas']['UnsupportedMediaTypeErrorResponse'];
 export type InternalErrorResponse = components['schemas']['InternalErrorResponse'];
 export type ServiceUnavailableErrorResponse = components['schemas']['ServiceUnavailableErrorResponse'];
 export type ResponseInvalid = components['responses']['Invalid'];
+export type ResponseForeignPage = components['responses']['ForeignPage'];
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
 export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
@@ -944,6 +981,7 @@ export interface operations {
                     "application/json": components["schemas"]["SandboxInfo"];
                 };
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -986,6 +1024,7 @@ export interface operations {
                     "application/json": components["schemas"]["ListPeopleAnswer"];
                 };
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1060,6 +1099,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1094,6 +1134,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1163,6 +1204,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1220,6 +1262,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1252,6 +1295,7 @@ export interface operations {
                     "application/json": components["schemas"]["ClockState"];
                 };
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1291,6 +1335,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1332,6 +1377,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1396,6 +1442,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -1450,6 +1497,7 @@ export interface operations {
                     "application/json": components["schemas"]["ListOperationsAnswer"];
                 };
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1490,6 +1538,7 @@ export interface operations {
                     "application/json": components["schemas"]["ListForcedErrorsAnswer"];
                 };
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1526,6 +1575,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            403: components["responses"]["ForeignPage"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1549,6 +1599,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1585,6 +1636,7 @@ export interface operations {
                     "application/json": components["schemas"]["SandboxInfo"];
                 };
             };
+            403: components["responses"]["ForeignPage"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

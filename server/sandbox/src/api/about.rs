@@ -11,7 +11,7 @@ use super::{Answer, Box};
 use crate::model::kinds::{FactorKind, OrganisationRole, Role};
 use crate::{PASSWORD, Person, Sandbox};
 
-refuses!(GetSandbox: ALONE,);
+refuses!(GetSandbox: ALONE, ForeignPage);
 
 /// Says what is where.
 #[utoipa::path(operation_id = "getSandbox", tag = "Sandbox",
@@ -21,7 +21,7 @@ pub async fn get_sandbox(sandbox: Box) -> Json<SandboxInfo> {
     Json(SandboxInfo::of(&sandbox))
 }
 
-refuses!(ListPeople: ALONE,);
+refuses!(ListPeople: ALONE, ForeignPage);
 
 /// Lists who can sign in.
 #[utoipa::path(operation_id = "listPeople", tag = "People",
@@ -34,7 +34,7 @@ pub async fn list_people(sandbox: Box) -> Json<ListPeopleAnswer> {
     })
 }
 
-refuses!(ResetSandbox: WITHOUT_BODY,);
+refuses!(ResetSandbox: WITHOUT_BODY, ForeignPage);
 
 /// Goes back to how it began.
 #[utoipa::path(operation_id = "resetSandbox", tag = "Reset",

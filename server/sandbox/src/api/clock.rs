@@ -20,7 +20,7 @@ const LATEST: i64 = 221_845_392_000;
 /// The longest stretch it can be advanced by: ten years, in seconds.
 const FARTHEST: i64 = 315_360_000;
 
-refuses!(GetClock: ALONE,);
+refuses!(GetClock: ALONE, ForeignPage);
 
 /// Tells the time.
 #[utoipa::path(operation_id = "getClock", tag = "Clock",
@@ -30,7 +30,7 @@ pub async fn get_clock(sandbox: Box) -> Json<ClockState> {
     Json(ClockState::of(&sandbox))
 }
 
-refuses!(SetClock: WITH_BODY_ALONE, Validation);
+refuses!(SetClock: WITH_BODY_ALONE, Validation, ForeignPage);
 
 /// Sets the clock, holds it, or lets it go on.
 #[utoipa::path(operation_id = "setClock", tag = "Clock", request_body = SetClockRequest,
@@ -48,7 +48,7 @@ pub async fn set_clock(sandbox: Box, body: Body<SetClockRequest>) -> Answer<Cloc
     Ok(Json(ClockState::of(&sandbox)))
 }
 
-refuses!(AdvanceClock: WITH_BODY_ALONE, Validation);
+refuses!(AdvanceClock: WITH_BODY_ALONE, Validation, ForeignPage);
 
 /// Advances the clock.
 #[utoipa::path(operation_id = "advanceClock", tag = "Clock", request_body = AdvanceClockRequest,

@@ -13,7 +13,7 @@ use crate::model::Refusal;
 use crate::model::user::address_as_typed;
 use crate::{Sandbox, codes};
 
-refuses!(ShowAuthenticatorCode: WITH_BODY_ALONE, Validation);
+refuses!(ShowAuthenticatorCode: WITH_BODY_ALONE, Validation, ForeignPage);
 
 /// Shows what an authenticator app shows now.
 #[utoipa::path(operation_id = "showAuthenticatorCode", tag = "Codes",

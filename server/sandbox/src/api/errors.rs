@@ -16,7 +16,7 @@ use crate::http::input::present;
 use crate::model::user::address_as_typed;
 use crate::model::{self, Refusal};
 
-refuses!(ListOperations: ALONE,);
+refuses!(ListOperations: ALONE, ForeignPage);
 
 /// Lists all operations, with the errors that each documents.
 #[utoipa::path(operation_id = "listOperations", tag = "Errors",
@@ -29,7 +29,7 @@ pub async fn list_operations(sandbox: Box) -> Answer<ListOperationsAnswer> {
     }))
 }
 
-refuses!(ForceError: WITH_BODY_ALONE, Validation);
+refuses!(ForceError: WITH_BODY_ALONE, Validation, ForeignPage);
 
 /// Has calls answered with an error.
 #[utoipa::path(operation_id = "forceError", tag = "Errors", request_body = ForceErrorRequest,
@@ -44,7 +44,7 @@ pub async fn force_error(
     Ok((Json(forced.into()), StatusCode::CREATED))
 }
 
-refuses!(ListForcedErrors: ALONE,);
+refuses!(ListForcedErrors: ALONE, ForeignPage);
 
 /// Lists the errors that wait.
 #[utoipa::path(operation_id = "listForcedErrors", tag = "Errors",
@@ -57,7 +57,7 @@ pub async fn list_forced_errors(sandbox: Box) -> Json<ListForcedErrorsAnswer> {
     })
 }
 
-refuses!(ForgetForcedErrors: ALONE,);
+refuses!(ForgetForcedErrors: ALONE, ForeignPage);
 
 /// Forgets the errors that wait.
 #[utoipa::path(operation_id = "forgetForcedErrors", tag = "Errors",

@@ -13,7 +13,7 @@ use super::errors::{DocumentName, operation};
 use super::{Answer, Box, Error, Query};
 use crate::http::input::Path;
 
-refuses!(MakeFixture: WITHOUT_BODY, Validation);
+refuses!(MakeFixture: WITHOUT_BODY, Validation, ForeignPage);
 
 /// Makes what the example of an operation needs to succeed.
 #[utoipa::path(operation_id = "makeFixture", tag = "Fixtures",

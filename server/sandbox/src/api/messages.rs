@@ -17,7 +17,7 @@ use crate::{Kept, Wanted};
 /// How many messages are answered where nobody says how many.
 const MOST: usize = 100;
 
-refuses!(ListMessages: ALONE, Validation);
+refuses!(ListMessages: ALONE, Validation, ForeignPage);
 
 /// Lists messages, or waits for the next one.
 #[utoipa::path(operation_id = "listMessages", tag = "Messages", params(MessageFilter),

@@ -15,7 +15,7 @@ use crate::http::input::present;
 use crate::model::Refusal;
 use crate::model::user::address_as_typed;
 
-refuses!(MakePasskey: WITH_BODY_ALONE, Validation);
+refuses!(MakePasskey: WITH_BODY_ALONE, Validation, ForeignPage);
 
 /// Makes a passkey.
 #[utoipa::path(operation_id = "makePasskey", tag = "Passkeys", request_body = MakePasskeyRequest,
@@ -29,7 +29,7 @@ pub async fn make_passkey(
     Ok((Json(answer), StatusCode::CREATED))
 }
 
-refuses!(UsePasskey: WITH_BODY, Validation);
+refuses!(UsePasskey: WITH_BODY, Validation, ForeignPage);
 
 /// Uses a passkey.
 #[utoipa::path(operation_id = "usePasskey", tag = "Passkeys", request_body = UsePasskeyRequest,

@@ -39,7 +39,7 @@ pub async fn force<B: MessageBody + 'static>(
 ) -> std::result::Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let answered = match &sandbox {
         Some(sandbox) if apart::is_own(request.path()) && !apart::may_call(sandbox, &request) => {
-            Err(Refusal::NotFound.into())
+            Err(Refusal::ForeignPage.into())
         }
         Some(sandbox) if !sandbox.is_inner(request.headers()) => {
             forced(sandbox, &mut request).await
