@@ -11,6 +11,8 @@ tests! {
     veeams_client_signs_in,
     one_session_serves_the_clients_of_all_documents,
     an_act_that_needs_fresh_proof_asks_for_it_and_goes_on,
+    a_conversation_registers_sets_up_and_signs_in,
+    a_challenge_comes_back_with_what_was_wrong,
 }
 
 fn client(server: &Server) -> Client {
@@ -159,4 +161,110 @@ async fn an_act_that_needs_fresh_proof_asks_for_it_and_goes_on() {
     let lifted = client.session().expect("signed in");
     assert_ne!(lifted.access_token().expose(), alice.access_token);
     assert_eq!(lifted.refresh_token().expose(), alice.refresh_token);
+}
+
+async fn a_conversation_registers_sets_up_and_signs_in() {
+    use identity::types::{
+        MfaDisableRequest, MfaMethod, MfaSetupRequest, RegisterRequest, StepUpRequest,
+    };
+    use identity::{SignIn, SteppingUp};
+
+    let server = Server::start().await;
+    let client = client(&server);
+    let registering = client.register(RegisterRequest::new("carol@example.com", PASSWORD));
+    let registration = registering.await.expect("registered");
+    let refused = registration
+        .verify("000000")
+        .await
+        .expect_err("a wrong code");
+    assert_eq!(refused.code(), Some("INVALID_REGISTRATION_CODE"));
+    let code = server.mail.code_to("carol@example.com").await;
+    let signed_in = refused.open.verify(code).await.expect("proved");
+    assert_eq!(signed_in.user.email, "carol@example.com");
+    assert!(client.is_signed_in());
+
+    let set_up = client
+        .set_up(MfaSetupRequest::new(MfaMethod::Email, PASSWORD))
+        .await;
+    let code = server.mail.code_to("carol@example.com").await;
+    let done = set_up.expect("begun").verify(code).await.expect("on");
+    assert_eq!(done.mfa_methods, [MfaMethod::Email]);
+    client.logout().await.expect("signed out");
+
+    server.clock.advance(60);
+    let SignIn::Challenge(challenge) = client
+        .sign_in("carol@example.com", PASSWORD)
+        .await
+        .expect("asked")
+    else {
+        panic!("a second factor is on")
+    };
+    assert_eq!(challenge.method(), &MfaMethod::Email);
+    server.clock.advance(60);
+    let challenge = challenge.resend().await.expect("sent again");
+    assert!(challenge.resend_after().is_some_and(|seconds| seconds > 0));
+    let code = server.mail.code_to("carol@example.com").await;
+    challenge.answer(code).await.expect("signed in");
+
+    server.clock.advance(600);
+    let asked = client.step_up(StepUpRequest::new()).await.expect("asked");
+    let SteppingUp::Challenge(challenge) = asked else {
+        panic!("a second factor is on")
+    };
+    let code = server.mail.code_to("carol@example.com").await;
+    challenge.answer(code).await.expect("fresh proof");
+    let off = client
+        .turn_off(MfaDisableRequest::new(MfaMethod::Email, PASSWORD))
+        .await;
+    let code = server.mail.code_to("carol@example.com").await;
+    let done = off.expect("begun").verify(code).await.expect("off");
+    assert!(done.mfa_methods.is_empty());
+}
+
+async fn a_challenge_comes_back_with_what_was_wrong() {
+    use identity::types::{MfaMethod, VerifyMfaLoginError};
+    use identity::{Refused, SignIn};
+
+    let server = Server::start().await;
+    let mut alice = with_app(&server).await;
+    let client = client(&server);
+    let wrong = client.sign_in(&*alice.email, "not the password").await;
+    assert_eq!(
+        wrong.expect_err("refused").code(),
+        Some("INVALID_CREDENTIALS")
+    );
+    let SignIn::Challenge(challenge) = client
+        .sign_in(&*alice.email, PASSWORD)
+        .await
+        .expect("asked")
+    else {
+        panic!("a second factor is on")
+    };
+    let off = challenge
+        .switch_to(MfaMethod::Sms)
+        .await
+        .expect_err("not on");
+    assert_eq!(off.code(), Some("MFA_METHOD_NOT_ENABLED"));
+    let refused = off
+        .open
+        .answer(alice.wrong_code())
+        .await
+        .expect_err("wrong");
+    let Refused {
+        open,
+        error: VerifyMfaLoginError::InvalidMfaCode {
+            attempts_remaining, ..
+        },
+    } = refused
+    else {
+        panic!("typed: {refused:?}")
+    };
+    assert_eq!(attempts_remaining, 4);
+    assert!(!client.is_signed_in());
+    let signed_in = open.answer(alice.fresh_code()).await.expect("signed in");
+    assert_eq!(signed_in.user.email, alice.email);
+    assert_eq!(
+        client.get_current_user().await.expect("me").email,
+        alice.email
+    );
 }

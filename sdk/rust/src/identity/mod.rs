@@ -3,6 +3,9 @@
 //! [`Client`] has one method for each operation. Each returns a [`Call`](crate::Call), which is
 //! made when it is awaited. [`types`] has the requests and answers, and for each operation an
 //! error, `<Operation>Error`, with one variant for each reason.
+//!
+//! Flows of more than one call are conversations: [`Client::sign_in`], [`Client::register`],
+//! [`Client::set_up`], [`Client::step_up`] and [`Client::turn_off`].
 
 #[rustfmt::skip]
 #[path = "../generated/identity.rs"]
@@ -11,6 +14,11 @@ mod generated;
 #[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
 pub mod mock;
 
+mod conversation;
+
+pub use conversation::{
+    Challenge, Refused, Registration, SetUp, SignIn, SignedIn, StepUpChallenge, SteppingUp, TurnOff,
+};
 pub use generated::{calls, types};
 
 use crate::{Lifted, Session};
