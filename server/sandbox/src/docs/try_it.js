@@ -305,7 +305,7 @@ function took(system, call, who) {
 // The plugin
 
 /** Runs before Swagger UI builds the request: it reads fields and bearers anew afterwards. */
-const execute = (original) => (request) => async (system) => {
+const execute = (original, system) => async (request) => {
   const call = shown(system, request.path, request.method, request.operation);
   const note = (said) => change({ notes: { ...state.notes, [call.key]: said } });
   let done = {};
@@ -315,21 +315,24 @@ const execute = (original) => (request) => async (system) => {
     done = { note: `Sent as it stands. ${error.message}` };
   }
   note(done.note);
-  await original(request)(system);
+  await original(request);
   took(system, call, done.who);
 };
 
-/** Names the chosen error in the request's header. */
-const executeRequest = (original) => (request) => (system) => {
-  const call = shown(system, request.pathName, request.method, request.operation);
-  const code = state.chosen[call.key];
-  if (!code) return original(request)(system);
-  const requestInterceptor = (sent) => {
-    sent.headers["Countersign-Sandbox-Error"] = code;
-    return sent;
+/** Names the chosen error in the request's header, also in the command that the page shows. */
+function afterLoad(system) {
+  const { fn } = system.getSystem();
+  const send = fn.execute;
+  fn.execute = (request) => {
+    const code = state.chosen[shown(system.getSystem(), request.pathName, request.method, request.operation).key];
+    if (!code) return send(request);
+    const requestInterceptor = (sent) => {
+      sent.headers["Countersign-Sandbox-Error"] = code;
+      return request.requestInterceptor(sent);
+    };
+    return send({ ...request, requestInterceptor });
   };
-  return original(request)({ ...system, getConfigs: () => ({ ...system.getConfigs(), requestInterceptor }) });
-};
+}
 
 /** Below an operation's fields: the choice of its answer, and what was filled in. */
 const withChoice = (Fields, system) => (props) => {
@@ -457,7 +460,8 @@ async function begin() {
 }
 
 const plugin = {
-  statePlugins: { spec: { wrapActions: { execute, executeRequest } } },
+  afterLoad,
+  statePlugins: { spec: { wrapActions: { execute } } },
   wrapComponents: { parameters: withChoice, StandaloneLayout: withPanel },
 };
 
