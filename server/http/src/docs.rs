@@ -147,7 +147,7 @@ const PLUGGED: &str = "<link rel=\"stylesheet\" href=\"./try_it.css\">
 <script type=\"module\" src=\"./try_it.js\"></script>";
 
 /// What the page of every other server says at its top.
-const HINT: &str = "<p class=\"hint\"><strong>Try It</strong> calls this server as it is. In the sandbox every example succeeds on the first click: stop the server, and run <code>countersign sandbox</code>.</p>";
+const HINT: &str = "<p class=\"hint\"><strong>Try It</strong> calls this server as it is. In the sandbox every example succeeds on the first click: run <code>countersign sandbox</code> instead.</p>";
 
 /// The page.
 fn page(pages: &[Page], look: Look<'_>) -> String {

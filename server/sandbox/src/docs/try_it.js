@@ -419,7 +419,7 @@ function messages(h, seen) {
   return h("section", null,
     h("h3", null, "Messages"),
     seen.messages.length
-      ? h("ol", { className: "sandbox-messages", tabIndex: 0, "aria-label": "Messages, newest first" }, seen.messages.map(one))
+      ? h("ol", { className: "sandbox-messages", "aria-label": "Messages, newest first" }, seen.messages.map(one))
       : h("p", null, "No mail and no text message yet."));
 }
 
