@@ -43,7 +43,11 @@ async fn every_document_reads_well() {
         let words = shown["words"].as_u64().expect("a number");
         assert!(words <= 150, "{title} begins with {words} words");
         assert!(shown["sections"].as_u64() >= Some(3), "{shown}");
-        assert!(shown["hint"].as_str().is_some_and(|hint| hint.contains("countersign sandbox")));
+        assert!(
+            shown["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("countersign sandbox"))
+        );
         assert_eq!(
             shown["title"].as_str().map(|text| text.starts_with(title)),
             Some(true),

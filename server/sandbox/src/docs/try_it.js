@@ -35,11 +35,13 @@ const filled = new Map();
 /** The bearers that were set here, by security scheme: others are the user's. */
 const borne = new Map();
 
+/** Changes what the page shows. */
 function change(part) {
   state = { ...state, ...part };
   readers.forEach((read) => read());
 }
 
+/** Calls `read` after each change, until the function that it returns is called. */
 function watch(read) {
   readers.add(read);
   return () => readers.delete(read);
@@ -54,10 +56,14 @@ async function ask(method, path, body) {
   return said;
 }
 
+/** What is known of somebody; nothing at first. */
 const about = (who) => known.get(who) ?? known.set(who, { variables: {}, spent: new Set(), since: 0 }).get(who);
+/** Somebody who is in the sandbox from the beginning. */
 const person = (who) => state.people.find((one) => one.email === who);
+/** A value as a field shows it. */
 const text = (value) => (typeof value === "string" ? value : value == null ? "" : JSON.stringify(value));
 const same = (a, b) => text(a) === text(b);
+/** The first of these members that there is. */
 const first = (names, values) => names.map((name) => values[name]).find((value) => value);
 
 // What is filled in
@@ -78,6 +84,7 @@ function fieldsOf(system, call) {
   });
 }
 
+/** The parameters in path and query. */
 function parametersOf(system, call) {
   const { specSelectors, specActions } = system;
   const all = call.operation.get("parameters")?.toArray() ?? [];
@@ -89,6 +96,7 @@ function parametersOf(system, call) {
   }));
 }
 
+/** The fields of a form, or the members of a JSON body. */
 function membersOf(system, call) {
   const media = system.oas3Selectors.requestContentType(...call.place);
   const content = call.operation.getIn(["requestBody", "content", media])?.toJS();
@@ -331,6 +339,8 @@ function afterLoad(system) {
     if (!code) return send(request);
     const requestInterceptor = (sent) => {
       sent.headers["Countersign-Sandbox-Error"] = code;
+      // A success that the browser keeps is no answer to this.
+      sent.cache = "no-store";
       return request.requestInterceptor(sent);
     };
     return send({ ...request, requestInterceptor });
@@ -362,8 +372,10 @@ const withPanel = (Layout, system) => (props) => {
 
 // The panel
 
+/** The time of day in UTC. */
 const time = (at) => new Date(at).toISOString().slice(11, 19);
 
+/** The panel's component, the same one for each rendering. */
 let Panel;
 function panel(system) {
   Panel ??= () => {
@@ -383,6 +395,7 @@ function panel(system) {
   return Panel;
 }
 
+/** Who calls. */
 function callers(h, seen) {
   const listed = seen.people.map((one) => one.email);
   const others = [...new Set([seen.last, seen.caller])].filter((who) => who && !listed.includes(who));
@@ -391,15 +404,18 @@ function callers(h, seen) {
   const status = seen.caller
     ? `${about(seen.caller).bearer ? "Signed in" : "Not signed in yet"}. What an answer gives goes into the next call.`
     : seen.last ? `The last call was made as ${seen.last}.` : "Every example succeeds, in any order.";
+  const goOn = !seen.caller && seen.last
+    && h("button", { onClick: () => change({ caller: seen.last }) }, "Go on as this person");
   return h("section", null,
     h("label", null, "Call as ",
       h("select", { value: seen.caller, onChange: choose, className: "sandbox-caller" },
         option("", "somebody new each time"),
         others.map((who) => option(who, who)),
         seen.people.map((one) => option(one.email, `${one.email.split("@")[0]}: ${one.about}`)))),
-    h("p", { role: "status" }, status));
+    h("p", { role: "status" }, status), goOn);
 }
 
+/** Buttons that move the clock and hold it. */
 function clock(h, seen) {
   const advance = (seconds, said) => h("button", { key: said, onClick: () => moveClock("POST", "/advance", { seconds }) }, said);
   return h("section", null,
@@ -409,6 +425,7 @@ function clock(h, seen) {
       h("button", { "aria-pressed": seen.held, onClick: () => moveClock("PUT", "", { held: !seen.held }) }, "Hold")));
 }
 
+/** Mails and text messages, newest first. */
 function messages(h, seen) {
   const copy = (code) => h("button", { onClick: () => navigator.clipboard.writeText(code), title: "Copy" }, `Copy ${code}`);
   const one = (message) => h("li", { key: message.number },
@@ -423,26 +440,36 @@ function messages(h, seen) {
       : h("p", null, "No mail and no text message yet."));
 }
 
+/** Moves the clock, or holds it. */
 async function moveClock(method, path, body) {
   keepClock(await ask(method, `/sandbox/clock${path}`, body));
 }
 
+/** Reads the clock. */
 async function readClock() {
   keepClock(await ask("GET", "/sandbox/clock"));
 }
 
+/** Keeps what the sandbox says of its clock. */
 function keepClock({ now, held }) {
   const at = Date.parse(now);
   change({ now: at, held, ahead: at - Date.now() });
 }
 
+/** Waits. */
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Waits for messages for as long as the page is open. */
-async function followMessages() {
-  let after = Math.max(0, (await ask("GET", "/sandbox")).lastMessage - SHOWN);
+/** Waits until the page is seen again. */
+const shownAgain = () => new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
+
+/** Reads who there is and what can be answered; then waits for messages for as long as the page is open. */
+async function follow() {
+  let after;
   for (;;) {
+    // A browser has few connections to a server: those of hidden pages are for others.
+    if (document.hidden) await shownAgain();
     try {
+      after ??= await begin();
       const found = await ask("GET", `/sandbox/messages?after=${after}&wait=10&limit=${SHOWN}`);
       // Numbers begin anew with a reset.
       after = found.last < after ? 0 : found.last;
@@ -455,11 +482,12 @@ async function followMessages() {
   }
 }
 
+/** Reads what does not change: the number of the last message that is not shown. */
 async function begin() {
   const [{ people }, { operations }] = await Promise.all([ask("GET", "/sandbox/people"), ask("GET", "/sandbox/operations")]);
   change({ people, errors: Object.fromEntries(operations.map((one) => [`${one.api} ${one.operationId}`, one.errors])) });
   await readClock();
-  await followMessages();
+  return Math.max(0, (await ask("GET", "/sandbox")).lastMessage - SHOWN);
 }
 
 const plugin = {
@@ -473,4 +501,4 @@ window.SwaggerUIBundle = Object.assign(
   (options) => SwaggerUIBundle({ ...options, plugins: [...options.plugins, plugin] }),
   SwaggerUIBundle,
 );
-begin();
+follow();
