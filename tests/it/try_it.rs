@@ -120,7 +120,8 @@ async fn every_untouched_example_succeeds_on_the_first_click_and_a_chosen_error_
             }
             let offered: Option<Vec<String>> = serde_json::from_value(shown["errors"].clone()).ok();
             let mut offered = offered.unwrap_or_default();
-            [&mut errors, &mut offered].map(|list| list.sort());
+            errors.sort();
+            offered.sort();
             assert_eq!(offered, errors, "{api} {operation} offers its errors");
         }
         faults.extend(browser.faults(&sandbox.url()).await);

@@ -361,8 +361,17 @@ const withChoice = (Fields, system) => (props) => {
       h("select", { value: seen.chosen[call.key] ?? "", onChange: choose },
         h("option", { value: "" }, "what the server says"),
         errors.map(({ status, code }) => h("option", { key: `${status} ${code}`, value: code }, `${status} ${code}`)))),
-    h("p", { role: "status" }, seen.notes[call.key] ?? "What you leave as it is, Execute fills in.")));
+    h("p", { role: "status" }, seen.notes[call.key] ?? promise(call))));
 };
+
+/** What Execute is going to do. */
+function promise(call) {
+  const names = call.operation.get("x-variables")?.toJS() ?? [];
+  const parts = [];
+  if (names.length) parts.push(`Execute fills in what you leave as it is of ${names.join(", ")}.`);
+  if (call.operation.get("security")?.size) parts.push("It signs somebody in first.");
+  return parts.join(" ") || "Nothing has to be filled in.";
+}
 
 /** The documents, with the panel beside them. */
 const withPanel = (Layout, system) => (props) => {
