@@ -26,14 +26,14 @@ use crate::config::Settings;
 use crate::courier::Courier;
 use crate::http::connection::{Patience, Stream};
 use crate::http::contract::{Contract, Source};
-use crate::http::docs::{self, Page};
+use crate::http::docs::{self, Look, Page, Plugin};
 use crate::http::files::{self, File};
 use crate::http::operations::mount;
 use crate::http::pages;
 use crate::http::trace::{Edge, trace};
 use crate::sandbox::Sandbox;
 use crate::sandbox::forced::force;
-use crate::sandbox::{all_documents, api::ENVELOPE};
+use crate::sandbox::{PLUGIN, all_documents, api::ENVELOPE};
 
 mod door;
 pub mod sandbox;
@@ -256,7 +256,7 @@ fn server(
         patience,
     };
     let documents = served_documents(sandbox);
-    let served = served(&settings, documents)?;
+    let served = served(&settings, documents, sandbox.map(|_| PLUGIN))?;
     let (app, edge) = (app.clone(), Arc::clone(edge));
     let sandbox = sandbox.cloned();
     let shutdown = u64::from(settings.shutdown_timeout_seconds);
@@ -313,9 +313,14 @@ fn server(
 }
 
 /// Returns the files: the documents, the pages and, if it is on, Swagger UI.
-fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[File]>> {
+fn served(
+    settings: &Settings,
+    documents: &[Document],
+    plugin: Option<Plugin>,
+) -> anyhow::Result<Arc<[File]>> {
     let page = |document: &Document| Page {
         name: document.name,
+        label: document.label,
         strict: document.strict,
         lenient: document.lenient,
     };
@@ -324,8 +329,13 @@ fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[Fi
         .chain(pages::files(settings))
         .collect();
     if settings.swagger_ui {
-        let keep = settings.swagger_persist_authorization;
-        files.extend(docs::ui(&documents, &settings.issuer_name, keep)?);
+        let look = Look {
+            service: &settings.issuer_name,
+            // The sandbox authorizes by itself, with tokens that end with it.
+            keep_authorization: settings.swagger_persist_authorization && plugin.is_none(),
+            plugin,
+        };
+        files.extend(docs::ui(&documents, look)?);
     }
     Ok(files.into())
 }

@@ -111,6 +111,7 @@ mod swagger;
 mod switching;
 mod synswi;
 mod texts;
+mod try_it;
 mod turning;
 mod typed;
 mod unsent;
@@ -233,6 +234,7 @@ fn all() -> Vec<Test> {
         switching::tests(),
         synswi::tests(),
         texts::tests(),
+        try_it::tests(),
         turning::tests(),
         typed::tests(),
         unsent::tests(),

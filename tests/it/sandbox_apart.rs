@@ -34,6 +34,16 @@ async fn no_other_server_has_anything_of_it() {
     }
     let page = server.get("/swagger-ui/").await.is(200);
     assert!(!page.text.contains("sandbox.yaml"));
+    assert!(!page.text.contains("try_it"), "the plugin of Try It");
+    assert!(page.text.contains("<code>countersign sandbox</code>"));
+    let sandbox = Sandbox::start().await;
+    let page = sandbox.get("/swagger-ui/").await.is(200);
+    assert!(page.text.contains("./try_it.js"));
+    for file in ["try_it.js", "try_it.css"] {
+        let path = format!("/swagger-ui/{file}");
+        sandbox.get(&path).await.is(200);
+        server.get(&path).await.refused(404, "NOT_FOUND");
+    }
 }
 
 /// Takes the sandbox's mark out of a key file.

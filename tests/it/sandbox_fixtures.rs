@@ -1,6 +1,6 @@
 //! Fixtures: with its variables filled in, the first example of each operation of each document succeeds, on the first call and in any order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract_tests::call::Method;
 use contract_tests::{Sandbox, Value, json, tests};
@@ -23,6 +23,10 @@ struct Example {
     body: Option<(String, Value)>,
     takes_bearer: bool,
     successes: Vec<u16>,
+    /// What the document says that the fixture has values for.
+    variables: BTreeSet<String>,
+    /// All parameters and properties of all its examples.
+    fields: BTreeSet<String>,
 }
 
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
@@ -61,6 +65,14 @@ fn example(
         (text("name"), text("in"), one["example"].clone())
     });
     let body = resolved(document, &operation["requestBody"])["content"].as_object();
+    let all = body.into_iter().flatten().flat_map(|(_, content)| {
+        let named = content["examples"].as_object().into_iter().flatten();
+        let named = named.map(|(_, one)| &resolved(document, one)["value"]);
+        named.chain([&content["example"]]).flat_map(members)
+    });
+    let parameters: Vec<(String, String, Value)> = parameters.collect();
+    let named = parameters.iter().map(|(name, ..)| name.clone());
+    let fields = named.chain(all).collect();
     let body = body.and_then(|content| content.iter().next());
     let body = body.map(|(media, content)| {
         let named = content["examples"].as_object();
@@ -79,13 +91,28 @@ fn example(
         id: operation["operationId"].as_str().expect("an id").to_owned(),
         method: method.to_uppercase().parse().expect("a method"),
         path: path.to_owned(),
-        parameters: parameters.collect(),
+        parameters,
         body,
         takes_bearer: security
             .flat_map(|one| one.as_object().expect("a scheme").keys())
             .any(|scheme| scheme == "bearerAuth" || scheme == "pendingAuth"),
         successes: statuses.filter(|status| *status < 300).collect(),
+        variables: operation["x-variables"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(written)
+            .collect(),
+        fields,
     }
+}
+
+fn members(value: &Value) -> Vec<String> {
+    let names = value
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys());
+    names.cloned().collect()
 }
 
 /// A text, or a number as one writes it.
@@ -114,6 +141,14 @@ async fn call(sandbox: &Sandbox, example: &Example) -> Result<(), String> {
         (*api, id)
     );
     let variables = &fixture["variables"];
+    let used = members(variables)
+        .into_iter()
+        .filter(|name| example.fields.contains(name));
+    assert_eq!(
+        used.collect::<BTreeSet<_>>(),
+        example.variables,
+        "{api} {id}: x-variables"
+    );
     let mut path = example.path.clone();
     let mut query = Vec::new();
     for (name, place, value) in &example.parameters {

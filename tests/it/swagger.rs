@@ -8,12 +8,12 @@ tests! {
     every_document_reads_well needs Chromium,
 }
 
-/// The titles of the documents, as in the selector.
-const TITLES: [&str; 4] = [
-    "Countersign identity API",
-    "Countersign Netevia API",
-    "Countersign Flashback API",
-    "Countersign Veeam API",
+/// The documents, as in the selector, with their titles.
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("Countersign (identity)", "Countersign identity API"),
+    ("Netevia", "Countersign Netevia API"),
+    ("Flashback", "Countersign Flashback API"),
+    ("Veeam", "Countersign Veeam API"),
 ];
 
 /// Operations that end the session of their caller.
@@ -24,12 +24,12 @@ async fn every_document_reads_well() {
     let browser = Browser::start().await;
     let origin = server.url();
     let mut faults = Vec::new();
-    for (title, (width, dark)) in TITLES
+    for ((label, title), (width, dark)) in DOCUMENTS
         .into_iter()
-        .flat_map(|title| [(1280, false), (390, true)].map(|look| (title, look)))
+        .flat_map(|document| [(1280, false), (390, true)].map(|look| (document, look)))
     {
         browser.looks(width, dark).await;
-        let name = title.replace(' ', "%20");
+        let name = label.replace(' ', "%20");
         browser
             .open(&format!("{origin}/swagger-ui/?urls.primaryName={name}"))
             .await;
@@ -38,7 +38,16 @@ async fn every_document_reads_well() {
         assert_eq!(shown["tab"], "Acme: Swagger UI");
         let viewport = "width=device-width, initial-scale=1";
         assert_eq!(shown["viewport"], viewport, "as wide as the phone");
-        assert_eq!(shown["documents"], json!(TITLES), "by name");
+        let labels = DOCUMENTS.map(|(label, _)| label);
+        assert_eq!(shown["documents"], json!(labels), "by name");
+        let words = shown["words"].as_u64().expect("a number");
+        assert!(words <= 150, "{title} begins with {words} words");
+        assert!(shown["sections"].as_u64() >= Some(3), "{shown}");
+        assert!(
+            shown["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("countersign sandbox"))
+        );
         assert_eq!(
             shown["title"].as_str().map(|text| text.starts_with(title)),
             Some(true),
@@ -100,12 +109,16 @@ async fn every_document_reads_well() {
 /// A script that collects what a reader of the page sees.
 const LOOK: &str = "
     const all = (selector) => [...document.querySelectorAll(selector)];
+    all('.info details').forEach((one) => { one.open = true; });
     const code = all('.markdown code, .renderedMarkdown code').filter((one) => !one.closest('pre'));
     return {
         tab: document.title,
         viewport: document.querySelector('meta[name=viewport]')?.content,
         documents: all('#select option').map((one) => one.textContent),
         title: document.querySelector('.info h1, .info h2').textContent,
+        hint: document.querySelector('.hint')?.textContent,
+        words: all('.info .description .renderedMarkdown > p').map((one) => one.textContent).join(' ').split(/\\s+/).length,
+        sections: all('.info details').length,
         schemas: all('section.models').length,
         overflow: Math.max(0, document.documentElement.scrollWidth - given.width),
         covering: code.filter((one) => {

@@ -171,6 +171,13 @@ impl Browser {
             .expect("pasted");
     }
 
+    /// Puts the focus on an element and presses Enter, as people without a mouse do.
+    pub async fn press_enter(&self, selector: &str) {
+        let element = self.element(selector).await;
+        element.focus().await.expect("the focus");
+        element.send_keys(Key::Enter + "").await.expect("a key");
+    }
+
     /// Returns the text of an element, as in the document.
     pub async fn text(&self, selector: &str) -> String {
         let element = self.element(selector).await;

@@ -38,6 +38,8 @@ pub const SANDBOX: [Text; 2] = [text!("sandbox"), text!("lenient/sandbox")];
 pub struct Document {
     /// The stem of its file: `identity` for `openapi/identity.yaml`.
     pub name: &'static str,
+    /// What Swagger UI's selector calls it.
+    pub label: &'static str,
     /// The hand-written document, OpenAPI 3.0.3.
     pub strict: Text,
     /// Its lenient twin, made by `cargo xtask openapi`.

@@ -33,6 +33,8 @@ const VENDORED: [&str; 7] = [
 pub struct Page {
     /// The document's name, as in `/openapi/NAME.yaml`.
     pub name: &'static str,
+    /// What the selector calls it.
+    pub label: &'static str,
     /// The document's text.
     pub strict: Text,
     /// The text of its lenient twin, served at `/openapi/lenient/NAME.yaml`.
@@ -52,16 +54,26 @@ impl Page {
     fn path(&self) -> String {
         format!("/openapi/{}.yaml", self.name)
     }
+}
 
-    /// Returns the document's title, or its name if it has none.
-    fn title(&self) -> &'static str {
-        let title = |line: &'static str| line.strip_prefix("  title: ");
-        self.strict
-            .yaml
-            .lines()
-            .find_map(title)
-            .unwrap_or(self.name)
-    }
+/// What the sandbox adds to the page.
+#[derive(Clone, Copy)]
+pub struct Plugin {
+    /// An ES module, which runs before Swagger UI starts.
+    pub script: &'static str,
+    /// A style sheet.
+    pub style: &'static str,
+}
+
+/// How Swagger UI looks and behaves here.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// The service's name.
+    pub service: &'a str,
+    /// Whether a reload of the page keeps what was authorized.
+    pub keep_authorization: bool,
+    /// The sandbox's plugin. Without one, the page says that there is a sandbox.
+    pub plugin: Option<Plugin>,
 }
 
 /// Tells whether a path belongs to Swagger UI.
@@ -87,18 +99,18 @@ fn both(stem: String, text: Text) -> [File; 2] {
     ]
 }
 
-/// Returns the files of Swagger UI, which shows these documents under the service's name.
+/// Returns the files of Swagger UI, which shows these documents.
 ///
 /// # Errors
 /// Fails if a file is not where the library keeps it, which would be a broken build.
-pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Result<Vec<File>> {
+pub fn ui(pages: &[Page], look: Look<'_>) -> anyhow::Result<Vec<File>> {
     let paths: Vec<String> = pages.iter().map(Page::path).collect();
-    // The selector shows titles. The first document is shown first.
+    // The first document is shown first.
     let urls = pages.iter().zip(&paths).enumerate();
-    let urls = urls.map(|(index, (page, path))| Url::with_primary(page.title(), path, index == 0));
+    let urls = urls.map(|(index, (page, path))| Url::with_primary(page.label, path, index == 0));
     let behaviour = Config::new(urls)
         .try_it_out_enabled(true)
-        .persist_authorization(keep_authorization)
+        .persist_authorization(look.keep_authorization)
         .display_request_duration(true)
         // Every operation shows its schemas. A list at the foot would be a hundred names without
         // any order.
@@ -106,15 +118,16 @@ pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Re
         // Sends no document to validator.swagger.io.
         .validator_url("none");
     let behaviour = Arc::new(behaviour);
-    let html = include_str!("docs/index.html")
-        .replace("{{documents}}", &links(pages))
-        .replace("{{service}}", &escaped(service));
-    let style = include_str!("docs/page.css");
+    let html = page(pages, look);
     let mut files = vec![
         File::new(UI, HTML, html.clone()),
         File::new(format!("{UI}index.html"), HTML, html),
-        File::new(format!("{UI}page.css"), "text/css; charset=utf-8", style),
+        File::new(format!("{UI}page.css"), CSS, include_str!("docs/page.css")),
     ];
+    if let Some(Plugin { script, style }) = look.plugin {
+        files.push(File::new(format!("{UI}try_it.js"), SCRIPT, script));
+        files.push(File::new(format!("{UI}try_it.css"), CSS, style));
+    }
     for name in VENDORED {
         let file = utoipa_swagger_ui::serve(name, Arc::clone(&behaviour))
             .map_err(|error| anyhow!("{error}"))?
@@ -126,12 +139,34 @@ pub fn ui(pages: &[Page], service: &str, keep_authorization: bool) -> anyhow::Re
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What the page of the sandbox has in its head.
+const PLUGGED: &str = "<link rel=\"stylesheet\" href=\"./try_it.css\">
+<script type=\"module\" src=\"./try_it.js\"></script>";
+
+/// What the page of every other server says at its top.
+const HINT: &str = "<p class=\"hint\"><strong>Try It</strong> calls this server as it is. In the sandbox every example succeeds on the first click: run <code>countersign sandbox</code> instead.</p>";
+
+/// The page.
+fn page(pages: &[Page], look: Look<'_>) -> String {
+    let (head, hint) = match look.plugin {
+        Some(_) => (PLUGGED, ""),
+        None => ("", HINT),
+    };
+    include_str!("docs/index.html")
+        .replace("{{head}}", head)
+        .replace("{{hint}}", hint)
+        .replace("{{documents}}", &links(pages))
+        .replace("{{service}}", &escaped(look.service))
+}
 
 /// Links to the documents, for browsers without JavaScript.
 fn links(pages: &[Page]) -> String {
     let link = |page: &Page| {
-        let (path, title) = (page.path(), escaped(page.title()));
-        format!("<a href=\"{path}\">{title}</a>")
+        let (path, label) = (page.path(), escaped(page.label));
+        format!("<a href=\"{path}\">{label}</a>")
     };
     pages.iter().map(link).collect::<Vec<_>>().join(", ")
 }

@@ -16,6 +16,7 @@ use crate::chance::Chance;
 use crate::clock::{Clock, Movable};
 use crate::config::Settings;
 use crate::courier::Messages;
+use crate::http::docs::Plugin;
 use crate::model::source::Source;
 use crate::model::user::PasswordHash;
 use crate::model::{Error, Fault, Result, Secret, Time};
@@ -56,6 +57,12 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// The seed where nobody names another.
 pub const SEED: u64 = 1;
+
+/// What makes Try It succeed on the first click. No server but the sandbox has it.
+pub const PLUGIN: Plugin = Plugin {
+    script: include_str!("docs/try_it.js"),
+    style: include_str!("docs/try_it.css"),
+};
 
 /// Where a sandbox's own calls carry what tells them from others'.
 const INNER: HeaderName = HeaderName::from_static("countersign-sandbox-inner");

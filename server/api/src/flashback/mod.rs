@@ -23,6 +23,7 @@ use error::{Error, Flashback};
 /// The document and routes of Flashback's API.
 pub const DOCUMENT: Document = Document {
     name: "flashback",
+    label: "Flashback",
     strict: text!("flashback"),
     lenient: text!("lenient/flashback"),
     code,

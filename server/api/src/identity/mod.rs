@@ -34,6 +34,7 @@ use error::{Error, Identity};
 /// The document and routes of the native API.
 pub const DOCUMENT: Document = Document {
     name: "identity",
+    label: "Countersign (identity)",
     strict: text!("identity"),
     lenient: text!("lenient/identity"),
     code,

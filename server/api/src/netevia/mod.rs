@@ -21,6 +21,7 @@ use error::{Error, Netevia};
 /// The document and routes of Netevia's API.
 pub const DOCUMENT: Document = Document {
     name: "netevia",
+    label: "Netevia",
     strict: text!("netevia"),
     lenient: text!("lenient/netevia"),
     code,

@@ -23,6 +23,7 @@ use error::{Error, Veeam};
 /// The document and routes of the Veeam API.
 pub const DOCUMENT: Document = Document {
     name: "veeam",
+    label: "Veeam",
     strict: text!("veeam"),
     lenient: text!("lenient/veeam"),
     code,

@@ -25,6 +25,7 @@ pub const ENVELOPE: Envelope = problem::envelope::<Sandboxed>;
 /// The sandbox's API. No server but the sandbox mounts it.
 pub const DOCUMENT: Document = Document {
     name: "sandbox",
+    label: "Sandbox",
     strict: countersign_api::SANDBOX[0],
     lenient: countersign_api::SANDBOX[1],
     code,
