@@ -200,6 +200,7 @@ async fn a_conversation_registers_sets_up_and_signs_in() {
         panic!("a second factor is on")
     };
     assert_eq!(challenge.method(), &MfaMethod::Email);
+    let _replaced = server.mail.code_to("carol@example.com").await;
     server.clock.advance(60);
     let challenge = challenge.resend().await.expect("sent again");
     assert!(challenge.resend_after().is_some_and(|seconds| seconds > 0));

@@ -5,6 +5,7 @@ use contract_tests::contract::Contract;
 use contract_tests::{Sandbox, Value, json, tests};
 
 tests! {
+    on_sqlite:
     every_untouched_example_succeeds_on_the_first_click_and_a_chosen_error_comes_back needs Chromium,
     whoever_is_chosen_signs_in_from_call_to_call_in_each_api needs Chromium,
     what_was_typed_stays_and_the_rest_is_filled_in needs Chromium,

@@ -15,6 +15,11 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 /// Names a cluster in which databases may be created. Without it, every server has an SQLite file.
 const CLUSTER: &str = "COUNTERSIGN_TEST_DATABASE_URL";
 
+/// Tells whether the environment names a PostgreSQL cluster.
+pub fn is_a_cluster() -> bool {
+    std::env::var_os(CLUSTER).is_some()
+}
+
 /// The tables without which no operation works.
 const TABLES: [&str; 9] = [
     "users",

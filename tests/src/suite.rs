@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::Builder;
 
-use crate::{coverage, logs, prepared};
+use crate::{coverage, database, logs, prepared};
 
 /// Work to do when a test is over.
 type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -79,6 +79,7 @@ pub struct Test {
     name: String,
     body: Body,
     needs: Option<Tool>,
+    on_sqlite: bool,
 }
 
 impl Test {
@@ -89,7 +90,16 @@ impl Test {
             name: format!("{module}::{function}"),
             body,
             needs: None,
+            on_sqlite: false,
         }
+    }
+
+    /// Declares that the test needs no database of its own, as those of a sandbox's pages, which takes a while
+    /// and has an SQLite file in any case. It runs with the other tests on SQLite, and with no others.
+    #[must_use]
+    pub fn on_sqlite(mut self) -> Self {
+        self.on_sqlite = true;
+        self
     }
 
     /// Declares that the test needs a tool. Without it, the test is ignored; in CI it fails.
@@ -100,7 +110,9 @@ impl Test {
     }
 
     fn trial(self) -> Trial {
-        let Self { name, body, needs } = self;
+        let Self {
+            name, body, needs, ..
+        } = self;
         let missing = needs.filter(|tool| !tool.is_there());
         let ignored = missing.is_some() && !is_ci();
         if let Some(tool) = missing {
@@ -125,6 +137,13 @@ impl Test {
 /// dead code, which the compiler reports.
 #[macro_export]
 macro_rules! tests {
+    (on_sqlite: $($name:ident $(needs $tool:ident)?),+ $(,)?) => {
+        /// The tests of this module.
+        pub fn tests() -> Vec<$crate::Test> {
+            vec![$($crate::Test::new(module_path!(), stringify!($name), || Box::pin($name()))
+                $(.needs($crate::suite::Tool::$tool))?.on_sqlite(),)+]
+        }
+    };
     ($($name:ident $(needs $tool:ident)?),+ $(,)?) => {
         /// The tests of this module.
         pub fn tests() -> Vec<$crate::Test> {
@@ -191,6 +210,12 @@ pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
     prepared::watch();
     // Where and why is enough: a trace through the harness helps nobody.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    let (elsewhere, tests): (Vec<Test>, Vec<Test>) = tests
+        .into_iter()
+        .partition(|test| test.on_sqlite && database::is_a_cluster());
+    if !elsewhere.is_empty() {
+        println!("{} tests run on SQLite alone", elsewhere.len());
+    }
     let trials = tests.into_iter().map(Test::trial).collect();
     let listed = arguments.list;
     let mut conclusion = libtest_mimic::run(&arguments, trials);
