@@ -102,6 +102,8 @@ const fn template(message: &Message) -> &'static str {
         Message::ResetCode { .. } => include_str!("templates/reset_code.txt"),
         Message::ResetUnknown => include_str!("templates/reset_unknown.txt"),
         Message::ResetStepCode { .. } => include_str!("templates/reset_step_code.txt"),
+        Message::ResetWrongCodes { .. } => include_str!("templates/reset_wrong_codes.txt"),
+        Message::ResetLocked => include_str!("templates/reset_locked.txt"),
         Message::PasskeyRolledBack => include_str!("templates/passkey_rolled_back.txt"),
         Message::ApiKeyMade { .. } => include_str!("templates/api_key_made.txt"),
         Message::ApiKeyDeleted { .. } => include_str!("templates/api_key_deleted.txt"),
@@ -146,6 +148,8 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::PasswordSet
         | Message::PasswordReset
         | Message::ResetUnknown
+        | Message::ResetWrongCodes { .. }
+        | Message::ResetLocked
         | Message::ApiKeyMade { .. }
         | Message::ApiKeyDeleted { .. }
         | Message::UserAdded { .. }
@@ -244,6 +248,7 @@ fn method(message: &Message) -> String {
         | Message::FactorPaused { method }
         | Message::WrongCodes { method }
         | Message::FactorLocked { method }
+        | Message::ResetWrongCodes { method }
         | Message::SessionGuessed { method } => {
             let words: Vec<&str> = method.split(',').map(one_method).collect();
             words.join(", ")

@@ -161,6 +161,13 @@ pub enum Message {
         /// Minutes until the link expires.
         link_minutes: u32,
     },
+    /// The second step before a new password had only wrong answers, until its tries were used up.
+    ResetWrongCodes {
+        /// The method that the last wrong answer was for.
+        method: String,
+    },
+    /// Too many wrong answers to the second step before a new password stopped it.
+    ResetLocked,
     /// A forgotten password was replaced.
     PasswordReset,
     /// An API key was made in the user's name.
@@ -233,8 +240,10 @@ impl Message {
             | Self::RecoveryCodesMade
             | Self::RecoveryCodeUsed { .. }
             | Self::PasskeyRolledBack
-            | Self::PasswordSet
-            | Self::PasswordReset
+            | Self::PasswordSet { .. }
+            | Self::PasswordReset { .. }
+            | Self::ResetWrongCodes { .. }
+            | Self::ResetLocked
             | Self::ApiKeyMade { .. }
             | Self::ApiKeyDeleted { .. }
             | Self::UserAdded { .. }
@@ -278,7 +287,9 @@ impl Message {
             Self::ResetCode { .. } => (29, "reset_code"),
             Self::ResetUnknown => (30, "reset_unknown"),
             Self::ResetStepCode { .. } => (31, "reset_step_code"),
-            Self::PasswordReset => (32, "password_reset"),
+            Self::PasswordReset { .. } => (32, "password_reset"),
+            Self::ResetWrongCodes { .. } => (33, "reset_wrong_codes"),
+            Self::ResetLocked => (34, "reset_locked"),
         }
     }
 }
