@@ -10,6 +10,7 @@ use crate::flow::login::{Carries, first_method};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, MailOf, demand, password};
 use crate::model::audit::Event;
+use crate::model::factor::second_steps;
 use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
@@ -164,7 +165,8 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
                 return Err(Refusal::ResetTokenInvalid.into());
             }
             let factors = factors::of_user(tx, user.id)?;
-            let methods = demand::methods(tx, &user, &factors)?;
+            let purpose = Purpose::PasswordReset;
+            let methods = second_steps(purpose, demand::methods(tx, &user, &factors)?);
             if methods.is_empty() {
                 change(tx, &act, &user, &hash)?;
                 return Ok(Resetting::Done);
@@ -176,11 +178,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
                 sends: carries.sends,
                 even_unsent: true,
                 action: Some(hash.as_str().to_owned()),
-                ..Opening::new(
-                    Purpose::PasswordReset,
-                    method,
-                    act.policy().challenge_seconds,
-                )
+                ..Opening::new(purpose, method, act.policy().challenge_seconds)
             };
             let opened = draft.open(tx, &act, &user, &opening)?;
             let word = Some(method.as_str());

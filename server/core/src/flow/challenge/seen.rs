@@ -28,7 +28,7 @@ pub struct Seen {
     pub attempts: FactorAttempts,
     /// The counters of all methods that were tried.
     pub counters: Vec<FactorAttempts>,
-    /// The methods that sign-in accepts.
+    /// The methods that this step accepts.
     pub demanded: Vec<FactorKind>,
 }
 
@@ -289,7 +289,7 @@ impl Seen {
         Ok(Self {
             attempts: attempts.unwrap_or(FactorAttempts::none(user.id, counted)),
             counters,
-            demanded: demanded(&user, &factors, enforced),
+            demanded: second_steps(challenge.purpose, demanded(&user, &factors, enforced)),
             factors,
             challenge,
             user,
