@@ -20,7 +20,7 @@ use crate::model::session::Session;
 use crate::model::user::PasswordReset;
 use crate::outcome::Export;
 
-refuses!(ExportCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired);
+refuses!(ExportCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired, InsufficientUserAuthentication);
 
 /// Returns everything that is kept about the bearer.
 #[utoipa::path(operation_id = "exportCurrentUser", tag = "Account", security(("bearerAuth" = [])),

@@ -143,9 +143,10 @@ const EXPORTED: i64 = 1000;
 /// Returns everything that is kept about the caller. Whoever shows it must leave out hashes and sealed values.
 ///
 /// # Errors
-/// Returns a fault if the database does not answer.
+/// Refuses a session without fresh proof: an export has what the lists mask, such as phone numbers.
 pub async fn export(ctx: &Ctx, caller: Caller) -> Result<Export> {
     let act = Act::begin(ctx, Source::Console);
+    fresh::judge(&act, &caller)?;
     ctx.read(move |tx| {
         let user = &caller.user;
         let organisation = match user.organisation_id {
