@@ -138,7 +138,11 @@ pub enum Message {
     /// A passkey's signature counter went back (WebAuthn §6.1.1).
     PasskeyRolledBack,
     /// The password was changed.
-    PasswordSet,
+    PasswordSet {
+        /// API keys of the user that still work; 0 in letters of older servers.
+        #[serde(default)]
+        keys: u32,
+    },
     /// The code and the link for a new password.
     ResetCode {
         /// The code.
@@ -169,7 +173,11 @@ pub enum Message {
     /// Too many wrong answers to the second step before a new password stopped it.
     ResetLocked,
     /// A forgotten password was replaced.
-    PasswordReset,
+    PasswordReset {
+        /// API keys of the user that still work; 0 in letters of older servers.
+        #[serde(default)]
+        keys: u32,
+    },
     /// An API key was made in the user's name.
     ApiKeyMade {
         /// The name its maker gave it.
@@ -276,7 +284,7 @@ impl Message {
             Self::RecoveryCodesMade => (19, "recovery_codes_made"),
             Self::RecoveryCodeUsed { .. } => (20, "recovery_code_used"),
             Self::RegistrationLink { .. } => (40, "registration_link"),
-            Self::PasswordSet => (21, "password_set"),
+            Self::PasswordSet { .. } => (21, "password_set"),
             Self::PasskeyRolledBack => (22, "passkey_rolled_back"),
             Self::ApiKeyMade { .. } => (23, "api_key_made"),
             Self::ApiKeyDeleted { .. } => (24, "api_key_deleted"),

@@ -60,7 +60,8 @@ pub async fn change_password(ctx: &Ctx, command: ChangePassword) -> Result<()> {
         password::replace(tx, act, caller.user.id, &hash, Some(caller.session.id))?;
         fresh::keep_password(tx, act, &caller)?;
         act.audit(tx, caller.user.id, Event::PasswordSet, None)?;
-        act.notify(tx, &caller.user, Message::PasswordSet)
+        let keys = password::keys_left(tx, act, caller.user.id)?;
+        act.notify(tx, &caller.user, Message::PasswordSet { keys })
     })
     .await?;
     ctx.nudge_courier();

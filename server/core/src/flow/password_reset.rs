@@ -376,5 +376,6 @@ fn change(tx: &mut Tx, act: &Act, user: &User, hash: &PasswordHash) -> Result<()
     let typed = password::address_hash(&act.vault, &address_as_typed(&user.email));
     limits::reset_password_of_address(tx, &typed)?;
     act.audit(tx, user.id, Event::PasswordReset, None)?;
-    act.notify(tx, user, Message::PasswordReset)
+    let keys = password::keys_left(tx, act, user.id)?;
+    act.notify(tx, user, Message::PasswordReset { keys })
 }
