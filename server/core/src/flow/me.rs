@@ -46,13 +46,15 @@ pub async fn change_password(ctx: &Ctx, command: ChangePassword) -> Result<()> {
     let named = |error: Error| password::under("newPassword", error);
     password::judge_length(ctx, &new).map_err(named)?;
     let user = caller.user.clone();
+    // First, so that nothing is hashed while a wait lasts.
+    let checked = password::check(ctx, &act, &user.email, old).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
     password::judge_new(ctx, &act, &new, words)
         .await
         .map_err(named)?;
     let hasher = ctx.hasher.of(act.source);
     let hash = hasher.hash(new, ctx.chance.salt()).await?;
-    password::confirmed(ctx, &act, &user, old, move |tx, act| {
+    password::confirm(ctx, &act, checked, move |tx, act| {
         let caller = fresh::hold(tx, act, &caller)?;
         if caller.factor_on() {
             fresh::judge(act, &caller)?;

@@ -328,7 +328,20 @@ where
     T: Send + 'static,
     F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
 {
-    let checked = Arc::new(check(ctx, act, &user.email, password).await?);
+    let checked = check(ctx, act, &user.email, password).await?;
+    confirm(ctx, act, checked, then).await
+}
+
+/// Judges a password that was compared already, and runs `then` in the write that follows.
+///
+/// # Errors
+/// As [`confirmed`].
+pub async fn confirm<T, F>(ctx: &Ctx, act: &Act, checked: Checked, then: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
+{
+    let checked = Arc::new(checked);
     let done = {
         let (act, checked) = (act.clone(), Arc::clone(&checked));
         ctx.write(move |tx| match checked.judge(tx, &act)? {
