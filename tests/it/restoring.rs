@@ -23,6 +23,7 @@ tests! {
     a_database_that_went_back_by_itself_is_noticed,
     a_look_at_a_copy_costs_the_one_in_use_nothing,
     what_the_replaced_database_tells_is_kept,
+    guesses_are_counted_on_after_a_restore,
     a_backup_is_whole_private_and_of_its_keys,
     postgres_is_backed_up_by_its_own_tools,
 }
@@ -561,6 +562,41 @@ async fn what_the_replaced_database_tells_is_kept() {
     machine.start().await;
     let begun = machine.login(ALICE).await.is(200).text("mfaToken");
     machine.verify("login", &begun, unused).await.is(200);
+}
+
+async fn guesses_are_counted_on_after_a_restore() {
+    let mut machine = Machine::with(ALICE).await;
+    if machine.database.file().is_none() {
+        return;
+    }
+    let guess = |machine: &Machine, code: &str| {
+        let body = json!({ "email": ALICE, "code": code, "password": "four wooden spoons sing" });
+        machine.post("/identity/password/reset", &body)
+    };
+    let forgot = machine.post("/identity/password/forgot", &json!({ "email": ALICE }));
+    forgot.await.is(202);
+    let code = machine.code_to(ALICE).await;
+    let wrong = super::other_than(&code);
+    guess(&machine, wrong)
+        .await
+        .refused(400, "INVALID_RESET_CODE");
+    machine.back_up("backup").await;
+    for _ in 0..3 {
+        guess(&machine, wrong)
+            .await
+            .refused(400, "INVALID_RESET_CODE");
+    }
+    let mistaken = json!({ "email": ALICE, "password": "a guess of the old one" });
+    for _ in 0..4 {
+        let login = machine.post("/identity/login", &mistaken).await;
+        login.refused(401, "INVALID_CREDENTIALS");
+    }
+    machine.stop().await;
+    machine.restore("backup").await;
+    let passwords = "SELECT max(failures) AS found FROM password_attempts";
+    assert_eq!(machine.database.number(passwords), 4);
+    let codes = "SELECT max(used) AS found FROM limits WHERE name = 'reset_codes'";
+    assert_eq!(machine.database.number(codes), 4);
 }
 
 fn mode(path: &Path) -> u32 {
