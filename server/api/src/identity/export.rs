@@ -161,13 +161,16 @@ pub struct ExportedStep {
 
 impl From<Challenge> for ExportedStep {
     fn from(challenge: Challenge) -> Self {
+        let of_administrator =
+            challenge.purpose == Purpose::Setup && challenge.session_id.is_none();
         Self {
             purpose: challenge.purpose.as_str(),
             method: challenge.kind.into(),
             created_at: challenge.created_at.to_string(),
             expires_at: challenge.expires_at.to_string(),
             ended_at: challenge.consumed_at.map(|time| time.to_string()),
-            from: challenge.source,
+            // A set-up without a session was begun by an administrator.
+            from: challenge.source.filter(|_| !of_administrator),
         }
     }
 }
