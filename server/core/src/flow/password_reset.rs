@@ -4,7 +4,7 @@
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::account::mail_is_left;
-use crate::flow::act::{DAY, HOUR};
+use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::login::{Carries, first_method};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
@@ -30,6 +30,8 @@ const MAILS: Limit = Limit {
     most: 3,
     window_seconds: HOUR,
 };
+/// The name of the limit of wrong codes of a network, in an hour.
+const GUESSES: &str = "reset_codes_of_network";
 /// Days that wrong codes for one address are counted.
 const COUNTED_DAYS: u32 = 30;
 
@@ -257,14 +259,17 @@ fn by_link(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<(PasswordRes
 fn by_code(tx: &mut Tx, act: &Act, subject: UserId, code: &Code) -> Result<(PasswordReset, User)> {
     let mail = password_resets::find(tx, subject)?.ok_or(Refusal::ResetTokenInvalid)?;
     mail.judge(act.now)?;
+    let of_network = take_of_network(tx, act)?;
     let tries = act.policy().tries_per_challenge;
     let Some(taken) = password_resets::reserve(tx, &mail, tries, act.now)? else {
+        give_back_to_network(tx, of_network)?;
         // A new mail has new tries at once.
         let refusal = Refusal::TooManyResetAttempts { retry_after: 1 };
         return act.refuse_limited(tx, subject, refusal);
     };
     let (key, counted) = counted(act, subject);
     if let Some(retry_after) = limits::take(tx, &key, counted, act.now)? {
+        give_back_to_network(tx, of_network)?;
         let refusal = Refusal::TooManyResetAttempts { retry_after };
         return act.refuse_limited(tx, subject, refusal);
     }
@@ -276,8 +281,43 @@ fn by_code(tx: &mut Tx, act: &Act, subject: UserId, code: &Code) -> Result<(Pass
     // The password may be refused and the code be sent again.
     password_resets::give_back(tx, &mail)?;
     limits::delete(tx, &key, counted.name)?;
+    give_back_to_network(tx, of_network)?;
     let user = standing(tx, mail.user_id)?;
     Ok((mail, user))
+}
+
+/// Takes a guess of the network, over all addresses: whoever guesses at many needs only one right code. Returns
+/// the key to give it back by; `None` for a caller that limits by network do not count.
+///
+/// # Errors
+/// Refuses if the network has none left in this hour. The links go on working.
+fn take_of_network(tx: &mut Tx, act: &Act) -> Result<Option<[u8; 32]>> {
+    if !act.counts() {
+        return Ok(None);
+    }
+    let key = act
+        .vault
+        .keyed_hash("reset codes source", &[&network(act.source)]);
+    let limit = Limit {
+        name: GUESSES,
+        most: act.policy().mail_calls_per_source,
+        window_seconds: HOUR,
+    };
+    match limits::take(tx, &key, limit, act.now)? {
+        None => Ok(Some(key)),
+        Some(retry_after) => {
+            let refusal = Refusal::TooManyResetAttempts { retry_after };
+            act.refuse_limited(tx, act.of_network(), refusal)
+        }
+    }
+}
+
+/// Gives back a guess that was right, or not compared.
+fn give_back_to_network(tx: &mut Tx, of_network: Option<[u8; 32]>) -> Result<()> {
+    match of_network {
+        Some(network) => limits::give_back(tx, &network, GUESSES),
+        None => Ok(()),
+    }
 }
 
 /// Returns the count of wrong codes for an address over all its mails. Each new mail brings new tries, so
