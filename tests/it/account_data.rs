@@ -12,6 +12,7 @@ tests! {
     of_several_at_once_one_deletes_the_account,
     everything_that_is_kept_is_told_without_secrets,
     nothing_of_others_is_told,
+    everything_is_told_to_fresh_proof_only,
 }
 
 const EMAIL: &str = "alice@example.com";
@@ -219,4 +220,26 @@ async fn nothing_of_others_is_told() {
     assert!(!told.text.contains("bob@") && !told.text.contains(&id));
     let nobody = server.get("/identity/me/export").await;
     nobody.refused(401, "TOKEN_INVALID");
+}
+
+async fn everything_is_told_to_fresh_proof_only() {
+    let server = Server::start().await;
+    let mut alice = server.registered(EMAIL).await;
+    let export = |alice: &Person| alice.get("/identity/me/export");
+    server.clock.advance(301);
+    let refused = export(&alice).await;
+    refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    // While no method is on, the password is the proof.
+    let body = json!({ "password": PASSWORD });
+    alice.begin_step_up(&body).await.is(200);
+    export(&alice).await.is(200);
+    alice.enable_authenticator().await;
+    alice.sign_in().await;
+    export(&alice).await.is(200);
+    server.clock.advance(301);
+    let refused = export(&alice).await;
+    let refused = refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION");
+    assert_eq!(refused.number("maxAge"), 300);
+    alice.step_up().await;
+    export(&alice).await.is(200);
 }

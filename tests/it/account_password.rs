@@ -12,6 +12,8 @@ tests! {
     the_new_password_follows_the_rules_of_registration,
     of_several_at_once_the_old_password_fits_one,
     what_waited_ends_with_the_old_password,
+    a_wait_is_told_before_the_new_password_is_looked_at,
+    a_mail_about_a_new_password_tells_how_many_keys_work,
 }
 
 const EMAIL: &str = "alice@example.com";
@@ -134,4 +136,56 @@ async fn what_waited_ends_with_the_old_password() {
     refused.refused(400, "MFA_TOKEN_INVALID");
     let refused = server.reset_by_link(&link, "six silver spoons shine").await;
     refused.refused(400, "RESET_TOKEN_INVALID");
+}
+
+async fn a_wait_is_told_before_the_new_password_is_looked_at() {
+    let server = Server::start().await;
+    let alice = server.registered(EMAIL).await;
+    let mut mistaken = alice.clone();
+    "a guess of the old one".clone_into(&mut mistaken.password);
+    for _ in 0..5 {
+        let refused = mistaken.change_password(NEW).await;
+        refused.refused(400, "INVALID_PASSWORD");
+    }
+    // To find that it is common costs a slot for hashing.
+    let refused = mistaken.change_password("passwordpassword").await;
+    refused.refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
+    server.clock.advance(2);
+    let refused = mistaken.change_password("passwordpassword").await;
+    refused.refused(400, "VALIDATION");
+    // That took no try.
+    alice.change_password(NEW).await.is(204);
+}
+
+async fn a_mail_about_a_new_password_tells_how_many_keys_work() {
+    let server = Server::start().await;
+    let mut root = server.administrator("root@example.com").await;
+    let email = root.email.clone();
+    let key = root.api_key(&["tokens:validate"]).await;
+    root.api_key(&["users:read"]).await;
+    let link = server.forgotten(&email).await;
+    server.reset_by_link(&link, NEW).await.is(200);
+    let mail = server.mail.notice_to(&email, "was replaced").await;
+    let told = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = told(&mail.text);
+    assert!(text.contains("2 of its API keys still work"), "{text}");
+    assert!(text.contains("DELETE /identity/api-keys/"), "{text}");
+    let body = json!({ "token": root.access_token });
+    let call = server.post("/identity/validate-token", &body);
+    call.header("X-API-Key", &key).await.is(200);
+    NEW.clone_into(&mut root.password);
+    root.sign_in().await;
+    let keys = root.get("/identity/api-keys").await.is(200);
+    let id = keys["apiKeys"][0]["id"].as_str().expect("an id").to_owned();
+    let gone = root.call(Method::DELETE, &format!("/identity/api-keys/{id}"));
+    gone.await.is(204);
+    root.change_password(PASSWORD).await.is(204);
+    let mail = server.mail.notice_to(&email, "was changed").await;
+    let text = told(&mail.text);
+    assert!(text.contains("1 of its API keys still works"), "{text}");
+    // Without a key, there is nothing to tell.
+    let alice = server.registered(EMAIL).await;
+    alice.change_password(NEW).await.is(204);
+    let mail = server.mail.notice_to(EMAIL, "was changed").await;
+    assert!(!mail.text.contains("API"), "{}", mail.text);
 }

@@ -23,6 +23,7 @@ tests! {
     a_recovery_code_stands_in_and_no_method_goes,
     a_passkey_is_a_second_step_here_too,
     the_second_step_may_be_another_method,
+    a_mailbox_alone_is_a_second_step,
     an_organisation_that_demands_one_gets_one,
     each_token_fits_its_own_step_only,
     a_step_that_is_over_changes_nothing,
@@ -325,8 +326,7 @@ async fn a_passkey_is_a_second_step_here_too() {
 
 async fn the_second_step_may_be_another_method() {
     let (server, gateway) = netevia::with_texts().await;
-    let mut alice = with_app(&server).await;
-    alice.enable_email().await;
+    let alice = with_app(&server).await;
     let body = json!({ "method": "sms", "password": PASSWORD, "phoneNumber": netevia::PHONE });
     let begun = alice.post("/identity/mfa/setup", &body).await.is(200);
     let proved = server
@@ -336,10 +336,25 @@ async fn the_second_step_may_be_another_method() {
     let token = waiting(&server).await;
     server.switch(&token, "sms").await.is(200);
     let by_text = gateway.code().await;
-    server.switch(&token, "email").await.is(200);
-    let mail = server.mail.notice_to(EMAIL, "change your").await;
+    server.switch(&token, "authenticator").await.is(200);
     let refused = server.verify_reset(&token, &by_text).await;
     refused.refused(400, "INVALID_MFA_CODE");
+    server.switch(&token, "sms").await.is(200);
+    server.clock.advance(120);
+    server.resend(&token).await.is(200);
+    let newer = gateway.code().await;
+    let refused = server.verify_reset(&token, &by_text).await;
+    refused.refused(400, "INVALID_MFA_CODE");
+    server.verify_reset(&token, &newer).await.is(200);
+    only(&server, NEW, PASSWORD).await;
+}
+
+async fn a_mailbox_alone_is_a_second_step() {
+    let server = Server::start().await;
+    let mut alice = server.registered(EMAIL).await;
+    alice.enable_email().await;
+    let token = waiting(&server).await;
+    let mail = server.mail.notice_to(EMAIL, "change your").await;
     server.clock.advance(120);
     server.resend(&token).await.is(200);
     let newer = server.mail.notice_to(EMAIL, "change your").await;

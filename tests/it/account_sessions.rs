@@ -279,4 +279,10 @@ async fn what_an_administrator_did_is_told_as_such() {
         (&newest["event"], &newest["byOther"]),
         (&json!("user_updated"), &json!(true))
     );
+    assert!(newest["from"].is_null(), "whose address is not told");
+    let told = alice.get("/identity/me/export").await.is(200);
+    let all = entries(&told, "activity").iter();
+    let others: Vec<_> = all.filter(|one| one["byOther"] == true).collect();
+    assert_eq!(others.len(), 1);
+    assert!(others[0]["from"].is_null(), "{}", others[0]);
 }

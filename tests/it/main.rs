@@ -10,6 +10,7 @@
 )]
 
 mod account_data;
+mod account_mailbox;
 mod account_password;
 mod account_reset;
 mod account_sessions;
@@ -138,6 +139,7 @@ use contract_tests::{Test, process, suite};
 fn all() -> Vec<Test> {
     let modules = [
         account_data::tests(),
+        account_mailbox::tests(),
         account_password::tests(),
         account_reset::tests(),
         account_sessions::tests(),

@@ -23,7 +23,9 @@ tests! {
     a_database_that_went_back_by_itself_is_noticed,
     a_look_at_a_copy_costs_the_one_in_use_nothing,
     what_the_replaced_database_tells_is_kept,
+    guesses_are_counted_on_after_a_restore,
     a_backup_is_whole_private_and_of_its_keys,
+    what_a_killed_backup_left_is_in_nobodys_way,
     postgres_is_backed_up_by_its_own_tools,
 }
 
@@ -563,6 +565,41 @@ async fn what_the_replaced_database_tells_is_kept() {
     machine.verify("login", &begun, unused).await.is(200);
 }
 
+async fn guesses_are_counted_on_after_a_restore() {
+    let mut machine = Machine::with(ALICE).await;
+    if machine.database.file().is_none() {
+        return;
+    }
+    let guess = |machine: &Machine, code: &str| {
+        let body = json!({ "email": ALICE, "code": code, "password": "four wooden spoons sing" });
+        machine.post("/identity/password/reset", &body)
+    };
+    let forgot = machine.post("/identity/password/forgot", &json!({ "email": ALICE }));
+    forgot.await.is(202);
+    let code = machine.code_to(ALICE).await;
+    let wrong = super::other_than(&code);
+    guess(&machine, wrong)
+        .await
+        .refused(400, "INVALID_RESET_CODE");
+    machine.back_up("backup").await;
+    for _ in 0..3 {
+        guess(&machine, wrong)
+            .await
+            .refused(400, "INVALID_RESET_CODE");
+    }
+    let mistaken = json!({ "email": ALICE, "password": "a guess of the old one" });
+    for _ in 0..4 {
+        let login = machine.post("/identity/login", &mistaken).await;
+        login.refused(401, "INVALID_CREDENTIALS");
+    }
+    machine.stop().await;
+    machine.restore("backup").await;
+    let passwords = "SELECT max(failures) AS found FROM password_attempts";
+    assert_eq!(machine.database.number(passwords), 4);
+    let codes = "SELECT max(used) AS found FROM limits WHERE name = 'reset_codes'";
+    assert_eq!(machine.database.number(codes), 4);
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a file").permissions().mode() & 0o777
 }
@@ -649,6 +686,41 @@ async fn a_backup_is_whole_private_and_of_its_keys() {
     assert_eq!(left, Vec::<String>::new());
     machine.start().await;
     machine.login(ALICE).await.is(200);
+}
+
+async fn what_a_killed_backup_left_is_in_nobodys_way() {
+    let mut machine = Machine::with(ALICE).await;
+    if machine.database.file().is_none() {
+        return;
+    }
+    let draft = machine.file("backup.part");
+    fs::write(&draft, vec![b'x'; 100_000]).expect("written");
+    fs::write(machine.file("backup.part-journal"), b"of before").expect("written");
+    // Somebody who is making a backup of this name holds the draft.
+    let other = fs::File::open(&draft).expect("a file");
+    other.lock().expect("a lock");
+    let to = machine.name("backup");
+    let refused = machine.run(&["backup", "--to", &to]).await;
+    let told = refused.expect_err("refused");
+    assert!(told.contains("another backup is being made"), "{told}");
+    assert_eq!(fs::metadata(&draft).expect("a file").len(), 100_000);
+    drop(other);
+    let arguments = ["backup", "--to", to.as_str()];
+    let (one, two) = tokio::join!(machine.run(&arguments), machine.run(&arguments));
+    let made = [one, two].into_iter().filter(Result::is_ok).count();
+    assert_eq!(made, 1, "one of two at once");
+    assert!(!draft.exists() && !machine.file("backup.part-journal").exists());
+    assert_eq!(mode(&machine.file("backup")), 0o600);
+    machine.stop().await;
+    machine.restore("backup").await;
+    // A link in its place is not followed.
+    let elsewhere = machine.file("elsewhere");
+    fs::write(&elsewhere, b"somebody's").expect("written");
+    std::os::unix::fs::symlink(&elsewhere, machine.file("second.part")).expect("a link");
+    let second = machine.name("second");
+    let refused = machine.run(&["backup", "--to", &second]).await;
+    refused.expect_err("refused");
+    assert_eq!(fs::read(&elsewhere).expect("read"), b"somebody's");
 }
 
 async fn postgres_is_backed_up_by_its_own_tools() {

@@ -30,6 +30,7 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
         ("action", action(&letter.message)),
         ("remaining", &remaining(&letter.message)),
         ("name", name(&letter.message)),
+        ("keys", &keys(&letter.message)),
         ("source", &source),
         ("when", &when),
     ];
@@ -97,11 +98,13 @@ const fn template(message: &Message) -> &'static str {
         Message::FactorPaused { .. } => include_str!("templates/factor_paused.txt"),
         Message::RecoveryCodesMade => include_str!("templates/recovery_codes_made.txt"),
         Message::RecoveryCodeUsed { .. } => include_str!("templates/recovery_code_used.txt"),
-        Message::PasswordSet => include_str!("templates/password_set.txt"),
-        Message::PasswordReset => include_str!("templates/password_reset.txt"),
+        Message::PasswordSet { .. } => include_str!("templates/password_set.txt"),
+        Message::PasswordReset { .. } => include_str!("templates/password_reset.txt"),
         Message::ResetCode { .. } => include_str!("templates/reset_code.txt"),
         Message::ResetUnknown => include_str!("templates/reset_unknown.txt"),
         Message::ResetStepCode { .. } => include_str!("templates/reset_step_code.txt"),
+        Message::ResetWrongCodes { .. } => include_str!("templates/reset_wrong_codes.txt"),
+        Message::ResetLocked => include_str!("templates/reset_locked.txt"),
         Message::PasskeyRolledBack => include_str!("templates/passkey_rolled_back.txt"),
         Message::ApiKeyMade { .. } => include_str!("templates/api_key_made.txt"),
         Message::ApiKeyDeleted { .. } => include_str!("templates/api_key_deleted.txt"),
@@ -143,9 +146,11 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::RecoveryCodesMade
         | Message::RecoveryCodeUsed { .. }
         | Message::PasskeyRolledBack
-        | Message::PasswordSet
-        | Message::PasswordReset
+        | Message::PasswordSet { .. }
+        | Message::PasswordReset { .. }
         | Message::ResetUnknown
+        | Message::ResetWrongCodes { .. }
+        | Message::ResetLocked
         | Message::ApiKeyMade { .. }
         | Message::ApiKeyDeleted { .. }
         | Message::UserAdded { .. }
@@ -227,6 +232,22 @@ fn name(message: &Message) -> &str {
     }
 }
 
+/// Returns the lines that say which API keys a new password left, if there are any.
+fn keys(message: &Message) -> String {
+    let (Message::PasswordSet { keys } | Message::PasswordReset { keys }) = message else {
+        return String::new();
+    };
+    let work = match keys {
+        0 => return String::new(),
+        1 => "works",
+        _several => "work",
+    };
+    format!(
+        "{keys} of its API keys still {work}, since services use them. If one may have been stolen, delete it: \
+         GET /identity/api-keys lists them, and DELETE /identity/api-keys/ with the id deletes one.\n\n"
+    )
+}
+
 /// Returns how many recovery codes are left, if the message says so.
 fn remaining(message: &Message) -> String {
     match message {
@@ -244,6 +265,7 @@ fn method(message: &Message) -> String {
         | Message::FactorPaused { method }
         | Message::WrongCodes { method }
         | Message::FactorLocked { method }
+        | Message::ResetWrongCodes { method }
         | Message::SessionGuessed { method } => {
             let words: Vec<&str> = method.split(',').map(one_method).collect();
             words.join(", ")
@@ -367,7 +389,8 @@ mod tests {
             },
             Message::RecoveryCodesMade,
             Message::RecoveryCodeUsed { remaining: 3 },
-            Message::PasswordSet,
+            Message::PasswordSet { keys: 0 },
+            Message::PasswordSet { keys: 20 },
             Message::PasskeyRolledBack,
             Message::ApiKeyMade { name: name() },
             Message::ApiKeyDeleted { name: name() },
@@ -391,7 +414,10 @@ mod tests {
                 link_minutes: 15,
             },
             Message::ResetUnknown,
-            Message::PasswordReset,
+            Message::ResetWrongCodes { method: method() },
+            Message::ResetLocked,
+            Message::PasswordReset { keys: 0 },
+            Message::PasswordReset { keys: 1 },
             Message::Digest,
         ]);
         messages

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::ids::{FactorId, UserId};
-use crate::kinds::{FactorKind, FactorState};
+use crate::kinds::{Counted, FactorKind, FactorState, Purpose};
 use crate::policy::{Policy, growing_wait};
 use crate::refusal::Refusal;
 use crate::schema;
@@ -101,6 +101,17 @@ pub fn demanded(user: &User, factors: &[Factor], enforced: bool) -> Vec<FactorKi
     on
 }
 
+/// Returns which of the methods that sign-in accepts are a second step for this purpose.
+///
+/// Before a new password the mail has proved the mailbox already. It counts once more only where there is no
+/// other method, since that would lock the owner out.
+pub fn second_steps(purpose: Purpose, mut demanded: Vec<FactorKind>) -> Vec<FactorKind> {
+    if purpose == Purpose::PasswordReset && demanded.iter().any(|kind| *kind != FactorKind::Email) {
+        demanded.retain(|kind| *kind != FactorKind::Email);
+    }
+    demanded
+}
+
 /// The order in which sign-in looks for a method if the owner chose none.
 pub const ORDER: [FactorKind; 4] = [
     FactorKind::Authenticator,
@@ -125,14 +136,14 @@ pub fn starting(factors: &[Factor]) -> Option<&Factor> {
     primary(factors).or_else(|| ORDER.into_iter().find_map(on))
 }
 
-/// The wrong codes of a user for one method since the last right code.
+/// The wrong codes of a user for one method, or before new passwords, since the last right code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::factor_attempts, treat_none_as_default_value = false)]
 pub struct FactorAttempts {
     /// The user it counts for.
     pub user_id: UserId,
-    /// The method. Several authenticators of a user share one counter.
-    pub kind: FactorKind,
+    /// What it counts for. Several authenticators of a user share one counter.
+    pub kind: Counted,
     /// Tries since the last right code.
     pub failures: i32,
     /// When the next try is accepted.
@@ -141,7 +152,7 @@ pub struct FactorAttempts {
 
 impl FactorAttempts {
     /// A counter that has counted nothing.
-    pub const fn none(user_id: UserId, kind: FactorKind) -> Self {
+    pub const fn none(user_id: UserId, kind: Counted) -> Self {
         Self {
             user_id,
             kind,
@@ -150,8 +161,8 @@ impl FactorAttempts {
         }
     }
 
-    /// Whether too many wrong codes have locked this method, until another method or an administrator unlocks
-    /// it.
+    /// Whether too many wrong codes have locked what it counts for, until another method or an administrator
+    /// unlocks it.
     pub fn locked(&self, policy: &Policy) -> bool {
         self.failures.unsigned_abs() >= policy.hard_limit
     }

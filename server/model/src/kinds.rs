@@ -75,6 +75,36 @@ impl CodeSetKind {
     }
 }
 
+impl Counted {
+    /// Returns what a wrong answer by `method` counts for, to a challenge with this purpose.
+    ///
+    /// Whoever reads the mailbox reaches the second step before a new password without the password. Their
+    /// wrong answers must not stop a sign-in, so they have a counter of their own, for all methods together.
+    pub fn of(purpose: Purpose, method: FactorKind) -> Self {
+        match purpose {
+            Purpose::PasswordReset => Self::NewPassword,
+            Purpose::Setup
+            | Purpose::Login
+            | Purpose::Disable
+            | Purpose::StepUp
+            | Purpose::Action => method.into(),
+        }
+    }
+}
+
+impl From<FactorKind> for Counted {
+    fn from(method: FactorKind) -> Self {
+        match method {
+            FactorKind::Email => Self::Email,
+            FactorKind::Authenticator => Self::Authenticator,
+            FactorKind::Sms => Self::Sms,
+            FactorKind::Passkey => Self::Passkey,
+            FactorKind::RecoveryCode => Self::RecoveryCode,
+            FactorKind::ScratchCode => Self::ScratchCode,
+        }
+    }
+}
+
 impl OrganisationRole {
     /// Whether this role may act on other members.
     pub const fn administers(self) -> bool {
@@ -103,6 +133,24 @@ words! {
         RecoveryCode = "recovery_code",
         /// One of Veeam's eight-digit scratch codes. It has no row of `factors` either.
         ScratchCode = "scratch_code",
+    }
+
+    /// What a counter of wrong answers is for: a method, or the second step before a new password.
+    Counted {
+        /// Codes by mail.
+        Email = "email",
+        /// Codes of authenticator apps.
+        Authenticator = "authenticator",
+        /// Codes by SMS.
+        Sms = "sms",
+        /// Passkeys.
+        Passkey = "passkey",
+        /// Recovery codes.
+        RecoveryCode = "recovery_code",
+        /// Scratch codes.
+        ScratchCode = "scratch_code",
+        /// The second step before a new password, by any method.
+        NewPassword = "password_reset",
     }
 
     /// A kind of code set.

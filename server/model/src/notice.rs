@@ -138,7 +138,11 @@ pub enum Message {
     /// A passkey's signature counter went back (WebAuthn §6.1.1).
     PasskeyRolledBack,
     /// The password was changed.
-    PasswordSet,
+    PasswordSet {
+        /// API keys of the user that still work; 0 in letters of older servers.
+        #[serde(default)]
+        keys: u32,
+    },
     /// The code and the link for a new password.
     ResetCode {
         /// The code.
@@ -161,8 +165,19 @@ pub enum Message {
         /// Minutes until the link expires.
         link_minutes: u32,
     },
+    /// The second step before a new password had only wrong answers, until its tries were used up.
+    ResetWrongCodes {
+        /// The method that the last wrong answer was for.
+        method: String,
+    },
+    /// Too many wrong answers to the second step before a new password stopped it.
+    ResetLocked,
     /// A forgotten password was replaced.
-    PasswordReset,
+    PasswordReset {
+        /// API keys of the user that still work; 0 in letters of older servers.
+        #[serde(default)]
+        keys: u32,
+    },
     /// An API key was made in the user's name.
     ApiKeyMade {
         /// The name its maker gave it.
@@ -233,8 +248,10 @@ impl Message {
             | Self::RecoveryCodesMade
             | Self::RecoveryCodeUsed { .. }
             | Self::PasskeyRolledBack
-            | Self::PasswordSet
-            | Self::PasswordReset
+            | Self::PasswordSet { .. }
+            | Self::PasswordReset { .. }
+            | Self::ResetWrongCodes { .. }
+            | Self::ResetLocked
             | Self::ApiKeyMade { .. }
             | Self::ApiKeyDeleted { .. }
             | Self::UserAdded { .. }
@@ -267,7 +284,7 @@ impl Message {
             Self::RecoveryCodesMade => (19, "recovery_codes_made"),
             Self::RecoveryCodeUsed { .. } => (20, "recovery_code_used"),
             Self::RegistrationLink { .. } => (40, "registration_link"),
-            Self::PasswordSet => (21, "password_set"),
+            Self::PasswordSet { .. } => (21, "password_set"),
             Self::PasskeyRolledBack => (22, "passkey_rolled_back"),
             Self::ApiKeyMade { .. } => (23, "api_key_made"),
             Self::ApiKeyDeleted { .. } => (24, "api_key_deleted"),
@@ -278,7 +295,9 @@ impl Message {
             Self::ResetCode { .. } => (29, "reset_code"),
             Self::ResetUnknown => (30, "reset_unknown"),
             Self::ResetStepCode { .. } => (31, "reset_step_code"),
-            Self::PasswordReset => (32, "password_reset"),
+            Self::PasswordReset { .. } => (32, "password_reset"),
+            Self::ResetWrongCodes { .. } => (33, "reset_wrong_codes"),
+            Self::ResetLocked => (34, "reset_locked"),
         }
     }
 }

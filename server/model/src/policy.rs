@@ -49,7 +49,7 @@ pub struct Policy {
     pub notices_per_day: u32,
     /// Registration mails per address and hour. They do not count as mailed codes.
     pub registration_mails_per_hour: u32,
-    /// Calls that cause mail or SMS, per network and hour.
+    /// Calls that cause mail or SMS, per network and hour. As many wrong codes for new passwords are taken.
     pub mail_calls_per_source: u32,
     /// Sign-ins by passkey alone that a network may begin per hour.
     pub passkey_sign_ins_per_source: u32,

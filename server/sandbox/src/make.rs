@@ -309,7 +309,7 @@ impl Draft {
             code_sets::insert(tx, set, rows)?;
         }
         if let Some(kind) = wish.locked {
-            let none = FactorAttempts::none(user.id, kind);
+            let none = FactorAttempts::none(user.id, kind.into());
             let failures = i32::try_from(hard_limit).unwrap_or(i32::MAX);
             factors::reserve(tx, &none, &FactorAttempts { failures, ..none })?;
         }

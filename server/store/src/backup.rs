@@ -223,7 +223,7 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
         ))
         .execute(conn)?;
     }
-    // Wrong codes keep counting: a restore gives nobody more guesses.
+    // Wrong codes and passwords keep counting: a restore gives nobody more guesses.
     sql_query(
         "INSERT INTO main.factor_attempts (user_id, kind, failures, next_try_at) \
          SELECT user_id, kind, failures, next_try_at FROM after.factor_attempts AS then_ \
@@ -232,6 +232,21 @@ fn learn(conn: &mut SqliteConnection, now: Time) -> anyhow::Result<Learned> {
          next_try_at = max(next_try_at, excluded.next_try_at)",
     )
     .execute(conn)?;
+    for others in [
+        "INSERT INTO main.password_attempts (address_hash, source_hash, failures, next_try_at, updated_at) \
+         SELECT address_hash, source_hash, failures, next_try_at, updated_at FROM after.password_attempts WHERE TRUE \
+         ON CONFLICT (address_hash, source_hash) DO UPDATE SET failures = max(failures, excluded.failures), \
+         next_try_at = max(next_try_at, excluded.next_try_at), updated_at = max(updated_at, excluded.updated_at)",
+        // Of two windows the later one counts; of one window the higher count.
+        "INSERT INTO main.limits (subject, name, used, window_ends_at) \
+         SELECT subject, name, used, window_ends_at FROM after.limits WHERE TRUE \
+         ON CONFLICT (subject, name) DO UPDATE SET used = CASE \
+         WHEN excluded.window_ends_at > window_ends_at THEN excluded.used \
+         WHEN excluded.window_ends_at < window_ends_at THEN used ELSE max(used, excluded.used) END, \
+         window_ends_at = max(window_ends_at, excluded.window_ends_at)",
+    ] {
+        sql_query(others).execute(conn)?;
+    }
     let mut whose = |condition: &str| -> anyhow::Result<Vec<String>> {
         let query =
             format!("SELECT email AS found FROM main.users WHERE {condition} ORDER BY email");

@@ -7,7 +7,7 @@ use super::cached::{on, run_kept};
 use super::conn::Conn;
 use super::passkeys;
 use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{FactorKind, FactorState};
+use crate::model::kinds::{Counted, FactorKind, FactorState};
 use crate::model::{FactorId, Result, Time, UserId};
 use crate::schema::{factor_attempts, factors};
 
@@ -186,7 +186,8 @@ pub fn delete_all(tx: &mut Tx, user_id: UserId) -> Result<()> {
 }
 
 /// Returns the counter of wrong codes of this kind. A counter without a row is at zero.
-pub fn attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<FactorAttempts> {
+pub fn attempts(tx: &mut Tx, user_id: UserId, kind: impl Into<Counted>) -> Result<FactorAttempts> {
+    let kind = kind.into();
     Ok(on!(tx, |conn| factor_attempts::table
         .find((user_id, kind))
         .select(FactorAttempts::as_select())
@@ -259,7 +260,8 @@ pub fn replace(tx: &mut Tx, before: &FactorAttempts, after: &FactorAttempts) -> 
 
 /// Resets the counter of this kind after a right code, and no other counter (NIST SP 800-63B-4
 /// §3.2.2).
-pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: FactorKind) -> Result<()> {
+pub fn reset_attempts(tx: &mut Tx, user_id: UserId, kind: impl Into<Counted>) -> Result<()> {
+    let kind: Counted = kind.into();
     run_kept!(
         tx,
         diesel::update(factor_attempts::table.find((user_id, kind))).set((

@@ -16,7 +16,7 @@ use super::{Store, Tx, challenges, factors, sessions};
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{Assurance, FactorKind, FactorState};
+use crate::model::kinds::{Assurance, Counted, FactorState};
 use crate::model::session::{RefreshToken, Session};
 use crate::model::user::User;
 use crate::model::{
@@ -225,7 +225,7 @@ columns! {
     user_id: IdSql as "uuid", UserId, |row| row.session.user_id;
     challenge_id: IdSql as "uuid", ChallengeId, |row| row.challenge.id;
     tries: Integer as "int4", i32, |row| row.tries.cast_signed();
-    kind: Text as "text", FactorKind, |row| row.counter.kind;
+    kind: Text as "text", Counted, |row| row.counter.kind;
     failures: Integer as "int4", i32, |row| row.counter.failures;
     next_try_at: BigInt as "int8", Time, |row| row.counter.next_try_at;
     factor_id: IdSql as "uuid", FactorId, |row| row.factor.id;

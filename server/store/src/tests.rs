@@ -106,7 +106,7 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
         ..Factor::pending(user, id, FactorKind::Authenticator, Time::from_seconds(1))
     };
     factors::insert(&mut tx, &factor).expect("a factor");
-    let counter = FactorAttempts::none(user, FactorKind::Authenticator);
+    let counter = FactorAttempts::none(user, FactorKind::Authenticator.into());
     factors::reserve(&mut tx, &counter, &counter).expect("a counter");
     let challenge = Challenge {
         user_id: user,

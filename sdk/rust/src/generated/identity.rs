@@ -35,7 +35,7 @@ pub mod types {
         ///What it was about, where that is not clear: a method, a limit, what was proved.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub detail: Option<String>,
-        ///The network address that it came from; `console` for the operator of the server.
+        ///The network address that it came from; `console` for the operator of the server. Absent where somebody else did it, and where it is not known.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub from: Option<String>,
     }
@@ -200,7 +200,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ExportedCounter {
-        ///The name of the limit, or `wrong_codes` and the method.
+        ///The name of the limit, or `wrong_codes` and the method; `wrong_codes password_reset` counts those before a new password.
         pub name: String,
         ///How often.
         pub used: u32,
@@ -4468,6 +4468,18 @@ pub mod types {
             /// What all errors have.
             failure: Failure,
         },
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        #[non_exhaustive]
+        InsufficientUserAuthentication {
+            ///One sentence that may be shown to the user.
+            message: String,
+            ///Equal to the header X-Request-Id; quote it when asking for help.
+            request_id: Uuid,
+            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            max_age: u32,
+            /// What all errors have.
+            failure: Failure,
+        },
         ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
         #[non_exhaustive]
         Internal {
@@ -4513,6 +4525,14 @@ pub mod types {
                             failure: failure.clone(),
                         }
                     }
+                    "INSUFFICIENT_USER_AUTHENTICATION" => {
+                        Self::InsufficientUserAuthentication {
+                            message: failure.field("message")?,
+                            request_id: failure.field("requestId")?,
+                            max_age: failure.field("maxAge")?,
+                            failure: failure.clone(),
+                        }
+                    }
                     "INTERNAL" => {
                         Self::Internal {
                             message: failure.field("message")?,
@@ -4538,7 +4558,8 @@ pub mod types {
         }
     }
     crate::failure::problem! {
-        ExportCurrentUserError : TokenInvalid TokenExpired Internal ServiceUnavailable
+        ExportCurrentUserError : TokenInvalid TokenExpired InsufficientUserAuthentication
+        Internal ServiceUnavailable
     }
     ///Why `forgot_password` did not do it.
     #[derive(Clone, Debug)]
@@ -12939,7 +12960,7 @@ impl Client {
     }
     ///Change the password.
     ///
-    ///Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password, and the owner is told by mail. Limits: a wrong old password counts as one at sign-in.
+    ///Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password. API keys stay. The owner is told by mail, with how many keys work. Limits: a wrong old password counts as one at sign-in.
     ///
     ///`PUT /identity/me/password`; [`types::ChangePasswordError`] has its errors.
     #[inline]
@@ -13026,7 +13047,7 @@ impl Client {
     }
     ///Read everything that is kept about oneself.
     ///
-    ///Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
+    ///Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Phone numbers are whole in it, so it asks for fresh proof in the session. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
     ///
     ///`GET /identity/me/export`; [`types::ExportCurrentUserError`] has its errors.
     #[inline]
@@ -13237,7 +13258,7 @@ impl Client {
     }
     ///Set a new password by the mail.
     ///
-    ///Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. A changed password ends all sessions of the account and whatever they began, removes no method, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, and 50 in 30 days per address, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+    ///Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. Codes by mail are a second factor here only where no other method is on, since this mail has proved the mailbox already. A changed password ends all sessions of the account and whatever they began, removes no method and no API key, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, 50 in 30 days per address, and 30 wrong ones an hour per network, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
     ///
     ///`POST /identity/password/reset`; [`types::ResetPasswordError`] has its errors.
     #[inline]
@@ -13399,7 +13420,7 @@ impl Client {
     }
     ///Finish a new password with a second factor.
     ///
-    ///Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods stay, and the owner is told by mail. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+    ///Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods and API keys stay, and the owner is told by mail. Limits: 5 tries per `mfaToken` and 10 minutes. Wrong codes are counted apart from those of sign-in, for all methods together, with the same waits. After 50 without a right one, this answers `MFA_METHOD_LOCKED` until the user passes the second factor of a sign-in, or the operator unlocks the account.
     ///
     ///`POST /identity/password/reset/verify`; [`types::VerifyPasswordResetError`] has its errors.
     #[inline]

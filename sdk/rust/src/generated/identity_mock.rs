@@ -183,6 +183,7 @@ impl Mocked for calls::ExportCurrentUser {
     const ERRORS: &'static [(&'static str, u16)] = &[
         ("TOKEN_INVALID", 401u16),
         ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
         ("INTERNAL", 500u16),
         ("SERVICE_UNAVAILABLE", 503u16),
     ];

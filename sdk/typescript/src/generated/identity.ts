@@ -81,7 +81,7 @@ export interface paths {
         };
         /**
          * Read everything that is kept about oneself
-         * @description Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
+         * @description Answers everything that the server keeps about the caller, without secrets: no password, secret, code, key or hash. Phone numbers are whole in it, so it asks for fresh proof in the session. Of sessions, steps, letters and events at most 1,000 each, newest first; older events are read by `GET /identity/me/activity`.
          */
         get: operations["exportCurrentUser"];
         put?: never;
@@ -143,7 +143,7 @@ export interface paths {
         put?: never;
         /**
          * Set a new password by the mail
-         * @description Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. A changed password ends all sessions of the account and whatever they began, removes no method, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, and 50 in 30 days per address, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
+         * @description Takes the token of the mailed link, or the address and the mailed code, and the new password. While sign-in asks for no second factor, the password is changed at once. Otherwise the answer is a challenge, and nothing is changed before it is answered: by `POST /identity/password/reset/verify` with a code or a recovery code, or by `.../verify-passkey`. `POST /identity/mfa/login/switch`, `POST /identity/mfa/login/passkey-options` and `POST /identity/mfa/resend` take its `mfaToken` as well. Codes by mail are a second factor here only where no other method is on, since this mail has proved the mailbox already. A changed password ends all sessions of the account and whatever they began, removes no method and no API key, signs nobody in, and is told to the owner by mail. Link and code are used up by this call, not by a refused password. Limits: 5 tries per mail for the code, 50 in 30 days per address, and 30 wrong ones an hour per network, after which only links work. Where no code of the second factor may be sent now, `message` says so; such codes are limited as at sign-in, but counted apart.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -163,7 +163,7 @@ export interface paths {
         put?: never;
         /**
          * Finish a new password with a second factor
-         * @description Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods stay, and the owner is told by mail. Limits: 5 tries per `mfaToken`, 10 minutes, and those of wrong codes, as at sign-in.
+         * @description Answers the challenge of `POST /identity/password/reset` with a code of its method, a recovery code, or for `email` the token of the link in the second mail. The password that was sent then counts from now on. All sessions of the account end, all its methods and API keys stay, and the owner is told by mail. Limits: 5 tries per `mfaToken` and 10 minutes. Wrong codes are counted apart from those of sign-in, for all methods together, with the same waits. After 50 without a right one, this answers `MFA_METHOD_LOCKED` until the user passes the second factor of a sign-in, or the operator unlocks the account.
          */
         post: operations["verifyPasswordReset"];
         delete?: never;
@@ -202,7 +202,7 @@ export interface paths {
         get?: never;
         /**
          * Change the password
-         * @description Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password, and the owner is told by mail. Limits: a wrong old password counts as one at sign-in.
+         * @description Takes the old password and a new one, in a session with fresh proof. While no method is on, the old password is that proof. The caller's session stays, all others of the account end, with whatever they began and with mails for a new password. API keys stay. The owner is told by mail, with how many keys work. Limits: a wrong old password counts as one at sign-in.
          */
         put: operations["changePassword"];
         post?: never;
@@ -1418,7 +1418,7 @@ export interface components {
              * @description When it happened.
              */
             at: string;
-            /** @description The network address that it came from; `console` for the operator of the server. */
+            /** @description The network address that it came from; `console` for the operator of the server. Absent where somebody else did it, and where it is not known. */
             from?: string;
             /** @description What it was about, where that is not clear: a method, a limit, what was proved. */
             detail?: string;
@@ -1558,7 +1558,7 @@ export interface components {
         };
         /** @description What a limit has counted. */
         ExportedCounter: {
-            /** @description The name of the limit, or `wrong_codes` and the method. */
+            /** @description The name of the limit, or `wrong_codes` and the method; `wrong_codes password_reset` counts those before a new password. */
             name: string;
             /**
              * Format: int32
@@ -4414,7 +4414,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExportCurrentUserAnswer"];
                 };
             };
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UnauthorizedOrStale"];
             500: components["responses"]["Internal"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -20,7 +20,7 @@ use crate::model::session::Session;
 use crate::model::user::PasswordReset;
 use crate::outcome::Export;
 
-refuses!(ExportCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired);
+refuses!(ExportCurrentUser: WITHOUT_BODY, TokenInvalid, TokenExpired, InsufficientUserAuthentication);
 
 /// Returns everything that is kept about the bearer.
 #[utoipa::path(operation_id = "exportCurrentUser", tag = "Account", security(("bearerAuth" = [])),
@@ -161,13 +161,16 @@ pub struct ExportedStep {
 
 impl From<Challenge> for ExportedStep {
     fn from(challenge: Challenge) -> Self {
+        let of_administrator =
+            challenge.purpose == Purpose::Setup && challenge.session_id.is_none();
         Self {
             purpose: challenge.purpose.as_str(),
             method: challenge.kind.into(),
             created_at: challenge.created_at.to_string(),
             expires_at: challenge.expires_at.to_string(),
             ended_at: challenge.consumed_at.map(|time| time.to_string()),
-            from: challenge.source,
+            // A set-up without a session was begun by an administrator.
+            from: challenge.source.filter(|_| !of_administrator),
         }
     }
 }

@@ -309,7 +309,8 @@ impl From<AuditEvent> for ActivityEvent {
             id: format!("event-{}", event.id),
             event: event.event,
             at: event.at.to_string(),
-            from: event.source,
+            // Whoever acted on the account is entitled to their address as well.
+            from: event.source.filter(|_| !by_other),
             detail: event.detail,
             by_other,
         }

@@ -279,7 +279,7 @@ settings! {
         notices_per_day = Whole(1, 240);
         /// Registration mails per address and hour.
         registration_mails_per_hour = Whole(1, 20);
-        /// Mail-causing calls per source (/24 or /56) and hour; registrations, set-ups and the rest each.
+        /// Mail-causing calls per source (/24 or /56) and hour; registrations, set-ups and the rest each, and as many wrong codes for new passwords.
         mail_calls_per_source = Whole(1, 100_000);
         /// Sign-ins by passkey alone that a source (/24 or /56) may begin per hour.
         passkey_sign_ins_per_source = Whole(10, 1_000_000);

@@ -1,6 +1,6 @@
 //! Backups, and restoring one without reviving what was used, sent or signed in before.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -60,20 +60,18 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
     };
     judge_new_file(&to)?;
     let draft = beside(&to, ".part");
-    if draft.try_exists()? {
-        bail!(
-            "{} is there: another backup is being made, or one was stopped; if none is, remove it and try again",
-            draft.display()
-        );
-    }
-    empty(&draft)?;
-    let copied = backup::copy(database, &draft)
+    let held = hold(&draft)?;
+    // Another backup may have finished before this one held the draft.
+    let copied = judge_new_file(&to)
+        .and_then(|()| begin_anew(&draft, &held))
+        .and_then(|()| backup::copy(database, &draft))
         .and_then(|()| Ok(File::open(&draft)?.sync_all()?))
         .and_then(|()| put(&draft, &to));
     if copied.is_err() {
         // Half a copy is not a backup. The first error is the one to report.
         drop(fs::remove_file(&draft));
     }
+    drop(held);
     copied?;
     // The database gets a new mark, so the copy is recognised as an older state from now on.
     let fresh = beginning(settings, chance, Clock::System.now(), None).fresh;
@@ -81,6 +79,58 @@ pub fn back_up(settings: &Settings, chance: &Chance, to: &Path) -> anyhow::Resul
         MarkFile::of(settings).keep(&mark);
     }
     Ok(to)
+}
+
+/// Makes the draft of a backup, or takes the one that a killed backup left, and locks it while the file is open.
+/// The lock ends with the process, however that ends.
+fn hold(draft: &Path) -> anyhow::Result<File> {
+    let told = || format!("cannot make {}", draft.display());
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false);
+    let file = private(options).open(draft).with_context(told)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "another backup is being made, in {}: wait for its end",
+            draft.display()
+        ),
+        Err(TryLockError::Error(error)) => return Err(error).with_context(told),
+    }
+    // The one that was opened may have been renamed meanwhile, or lie behind a link.
+    let (named, opened) = (
+        fs::symlink_metadata(draft).with_context(told)?,
+        file.metadata()?,
+    );
+    if !named.is_file() || !same_file(&named, &opened) {
+        bail!(
+            "{} is in the way: another file took its place, or it is a link; try again, or remove it",
+            draft.display()
+        );
+    }
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(_one: &Metadata, _other: &Metadata) -> bool {
+    true
+}
+
+/// Empties the draft that is held, and makes it readable by its owner only. Log files of before would be taken for its
+/// own.
+fn begin_anew(draft: &Path, held: &File) -> anyhow::Result<()> {
+    for end in ["-wal", "-shm", "-journal"] {
+        remove_one(&beside(draft, end))?;
+    }
+    held.set_len(0)?;
+    #[cfg(unix)]
+    held.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(())
 }
 
 /// Checks that a backup can be written there, before anything is written.
@@ -322,12 +372,16 @@ fn empty(path: &Path) -> anyhow::Result<()> {
 /// Removes a database file and its log files, if they exist.
 fn remove(path: &Path) -> io::Result<()> {
     for end in ["", "-wal", "-shm", "-journal"] {
-        match fs::remove_file(beside(path, end)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        remove_one(&beside(path, end))?;
     }
     Ok(())
+}
+
+fn remove_one(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -303,7 +303,8 @@ fn set_password(
     password::replace(tx, act, user.id, hash, kept)?;
     let actor = Some(caller.user.id).filter(|_| !own);
     act.audit_by(tx, user.id, actor, Event::PasswordSet, None)?;
-    act.notify(tx, user, Message::PasswordSet)
+    let keys = password::keys_left(tx, act, user.id)?;
+    act.notify(tx, user, Message::PasswordSet { keys })
 }
 
 /// Deletes an account, with every row that has its id, except those of the audit trail.

@@ -199,6 +199,9 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         return Err(Refusal::MfaNotEnabled.into());
     }
     seen.judge_method(command.method)?;
+    if seen.challenge.purpose == Purpose::PasswordReset && seen.attempts.locked(act.policy()) {
+        return Err(Refusal::MfaMethodLocked.into());
+    }
     let (method, sending) = (
         command.method,
         challenge::sending(ctx, &act, seen.challenge.id),
@@ -365,8 +368,8 @@ async fn enter(
         .await
 }
 
-/// Unlocks all locked methods, after a right answer by another one. They accept tries again, with waits
-/// between wrong codes. The counter of the method that was right is reset elsewhere.
+/// Unlocks all locked methods, and new passwords, after a right answer by another one. They accept tries
+/// again, with waits between wrong codes. The counter of the method that was right is reset elsewhere.
 pub(super) fn lift_stops(tx: &mut Tx, act: &Act, user_id: UserId) -> Result<()> {
     for counter in factors::stopped(tx, user_id, act.policy().hard_limit)? {
         let mut lifted = counter;

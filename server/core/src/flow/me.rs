@@ -46,13 +46,15 @@ pub async fn change_password(ctx: &Ctx, command: ChangePassword) -> Result<()> {
     let named = |error: Error| password::under("newPassword", error);
     password::judge_length(ctx, &new).map_err(named)?;
     let user = caller.user.clone();
+    // First, so that nothing is hashed while a wait lasts.
+    let checked = password::check(ctx, &act, &user.email, old).await?;
     let words = password::own_words(&user.email, &[&user.first_name, &user.last_name]);
     password::judge_new(ctx, &act, &new, words)
         .await
         .map_err(named)?;
     let hasher = ctx.hasher.of(act.source);
     let hash = hasher.hash(new, ctx.chance.salt()).await?;
-    password::confirmed(ctx, &act, &user, old, move |tx, act| {
+    password::confirm(ctx, &act, checked, move |tx, act| {
         let caller = fresh::hold(tx, act, &caller)?;
         if caller.factor_on() {
             fresh::judge(act, &caller)?;
@@ -60,7 +62,8 @@ pub async fn change_password(ctx: &Ctx, command: ChangePassword) -> Result<()> {
         password::replace(tx, act, caller.user.id, &hash, Some(caller.session.id))?;
         fresh::keep_password(tx, act, &caller)?;
         act.audit(tx, caller.user.id, Event::PasswordSet, None)?;
-        act.notify(tx, &caller.user, Message::PasswordSet)
+        let keys = password::keys_left(tx, act, caller.user.id)?;
+        act.notify(tx, &caller.user, Message::PasswordSet { keys })
     })
     .await?;
     ctx.nudge_courier();
@@ -143,9 +146,10 @@ const EXPORTED: i64 = 1000;
 /// Returns everything that is kept about the caller. Whoever shows it must leave out hashes and sealed values.
 ///
 /// # Errors
-/// Returns a fault if the database does not answer.
+/// Refuses a session without fresh proof: an export has what the lists mask, such as phone numbers.
 pub async fn export(ctx: &Ctx, caller: Caller) -> Result<Export> {
     let act = Act::begin(ctx, Source::Console);
+    fresh::judge(&act, &caller)?;
     ctx.read(move |tx| {
         let user = &caller.user;
         let organisation = match user.organisation_id {

@@ -11,7 +11,7 @@ use crate::flow::act::network;
 use crate::model::audit::Event;
 use crate::model::user::{PasswordHash, User, address_as_typed};
 use crate::model::{Error, Refusal, Result, Secret, SessionId, UserId};
-use crate::store::{Tx, challenges, limits, password_resets, sessions, users};
+use crate::store::{Tx, api_keys, challenges, limits, password_resets, sessions, users};
 use crate::vault::{Comparison, Vault, Verified};
 
 /// A password with fewer guesses than a million (by zxcvbn) is common (ASVS 6.2.4). zxcvbn's lists have the
@@ -303,6 +303,16 @@ pub fn replace(
     sessions::end_others(tx, user, kept, act.now)
 }
 
+/// Returns how many API keys of a user still work. A new password ends none of them, since services use them, so
+/// its owner is told.
+///
+/// # Errors
+/// Returns a fault if the database does not answer.
+pub fn keys_left(tx: &mut Tx, act: &Act, user: UserId) -> Result<u32> {
+    let live = api_keys::count_live(tx, user, act.now)?;
+    Ok(u32::try_from(live).unwrap_or(u32::MAX))
+}
+
 /// Judges the password that a signed-in user typed again, and runs `then` in the write that follows.
 ///
 /// # Errors
@@ -318,7 +328,20 @@ where
     T: Send + 'static,
     F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
 {
-    let checked = Arc::new(check(ctx, act, &user.email, password).await?);
+    let checked = check(ctx, act, &user.email, password).await?;
+    confirm(ctx, act, checked, then).await
+}
+
+/// Judges a password that was compared already, and runs `then` in the write that follows.
+///
+/// # Errors
+/// As [`confirmed`].
+pub async fn confirm<T, F>(ctx: &Ctx, act: &Act, checked: Checked, then: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Fn(&mut Tx, &Act) -> Result<T> + Send + 'static,
+{
+    let checked = Arc::new(checked);
     let done = {
         let (act, checked) = (act.clone(), Arc::clone(&checked));
         ctx.write(move |tx| match checked.judge(tx, &act)? {

@@ -4,12 +4,13 @@
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::account::mail_is_left;
-use crate::flow::act::{DAY, HOUR};
+use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::login::{Carries, first_method};
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, MailOf, demand, password};
 use crate::model::audit::Event;
+use crate::model::factor::second_steps;
 use crate::model::kinds::Purpose;
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
@@ -29,6 +30,8 @@ const MAILS: Limit = Limit {
     most: 3,
     window_seconds: HOUR,
 };
+/// The name of the limit of wrong codes of a network, in an hour.
+const GUESSES: &str = "reset_codes_of_network";
 /// Days that wrong codes for one address are counted.
 const COUNTED_DAYS: u32 = 30;
 
@@ -164,7 +167,8 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
                 return Err(Refusal::ResetTokenInvalid.into());
             }
             let factors = factors::of_user(tx, user.id)?;
-            let methods = demand::methods(tx, &user, &factors)?;
+            let purpose = Purpose::PasswordReset;
+            let methods = second_steps(purpose, demand::methods(tx, &user, &factors)?);
             if methods.is_empty() {
                 change(tx, &act, &user, &hash)?;
                 return Ok(Resetting::Done);
@@ -176,11 +180,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
                 sends: carries.sends,
                 even_unsent: true,
                 action: Some(hash.as_str().to_owned()),
-                ..Opening::new(
-                    Purpose::PasswordReset,
-                    method,
-                    act.policy().challenge_seconds,
-                )
+                ..Opening::new(purpose, method, act.policy().challenge_seconds)
             };
             let opened = draft.open(tx, &act, &user, &opening)?;
             let word = Some(method.as_str());
@@ -259,14 +259,17 @@ fn by_link(tx: &mut Tx, act: &Act, reference: &Reference) -> Result<(PasswordRes
 fn by_code(tx: &mut Tx, act: &Act, subject: UserId, code: &Code) -> Result<(PasswordReset, User)> {
     let mail = password_resets::find(tx, subject)?.ok_or(Refusal::ResetTokenInvalid)?;
     mail.judge(act.now)?;
+    let of_network = take_of_network(tx, act)?;
     let tries = act.policy().tries_per_challenge;
     let Some(taken) = password_resets::reserve(tx, &mail, tries, act.now)? else {
+        give_back_to_network(tx, of_network)?;
         // A new mail has new tries at once.
         let refusal = Refusal::TooManyResetAttempts { retry_after: 1 };
         return act.refuse_limited(tx, subject, refusal);
     };
     let (key, counted) = counted(act, subject);
     if let Some(retry_after) = limits::take(tx, &key, counted, act.now)? {
+        give_back_to_network(tx, of_network)?;
         let refusal = Refusal::TooManyResetAttempts { retry_after };
         return act.refuse_limited(tx, subject, refusal);
     }
@@ -278,8 +281,43 @@ fn by_code(tx: &mut Tx, act: &Act, subject: UserId, code: &Code) -> Result<(Pass
     // The password may be refused and the code be sent again.
     password_resets::give_back(tx, &mail)?;
     limits::delete(tx, &key, counted.name)?;
+    give_back_to_network(tx, of_network)?;
     let user = standing(tx, mail.user_id)?;
     Ok((mail, user))
+}
+
+/// Takes a guess of the network, over all addresses: whoever guesses at many needs only one right code. Returns
+/// the key to give it back by; `None` for a caller that limits by network do not count.
+///
+/// # Errors
+/// Refuses if the network has none left in this hour. The links go on working.
+fn take_of_network(tx: &mut Tx, act: &Act) -> Result<Option<[u8; 32]>> {
+    if !act.counts() {
+        return Ok(None);
+    }
+    let key = act
+        .vault
+        .keyed_hash("reset codes source", &[&network(act.source)]);
+    let limit = Limit {
+        name: GUESSES,
+        most: act.policy().mail_calls_per_source,
+        window_seconds: HOUR,
+    };
+    match limits::take(tx, &key, limit, act.now)? {
+        None => Ok(Some(key)),
+        Some(retry_after) => {
+            let refusal = Refusal::TooManyResetAttempts { retry_after };
+            act.refuse_limited(tx, act.of_network(), refusal)
+        }
+    }
+}
+
+/// Gives back a guess that was right, or not compared.
+fn give_back_to_network(tx: &mut Tx, of_network: Option<[u8; 32]>) -> Result<()> {
+    match of_network {
+        Some(network) => limits::give_back(tx, &network, GUESSES),
+        None => Ok(()),
+    }
 }
 
 /// Returns the count of wrong codes for an address over all its mails. Each new mail brings new tries, so
@@ -378,5 +416,6 @@ fn change(tx: &mut Tx, act: &Act, user: &User, hash: &PasswordHash) -> Result<()
     let typed = password::address_hash(&act.vault, &address_as_typed(&user.email));
     limits::reset_password_of_address(tx, &typed)?;
     act.audit(tx, user.id, Event::PasswordReset, None)?;
-    act.notify(tx, user, Message::PasswordReset)
+    let keys = password::keys_left(tx, act, user.id)?;
+    act.notify(tx, user, Message::PasswordReset { keys })
 }

@@ -12,7 +12,7 @@ use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
+use crate::model::kinds::{CodeSetKind, Counted, FactorKind, FactorState, Purpose};
 use crate::model::notice::Message;
 use crate::model::refusal::extra::Reason;
 use crate::model::{Refusal, Result, Secret};
@@ -321,7 +321,7 @@ impl Seen {
         if !challenges::take_and_spend(tx, &self.challenge, tries, act.now)? {
             return Ok(false);
         }
-        let anew = FactorAttempts::none(self.user.id, method);
+        let anew = FactorAttempts::none(self.user.id, self.counted(method));
         if factors::replace(tx, &self.attempts, &anew)? {
             if expected.accept(tx, fit, act.now)? == Verdict::Right {
                 return Ok(true);
@@ -334,7 +334,8 @@ impl Seen {
 
     /// Whether nothing that was read is against a right answer.
     pub(super) fn may_settle_at_once(&self, act: &Act) -> bool {
-        self.attempts.kind == self.challenge.kind
+        self.attempts.kind == self.counted(self.challenge.kind)
+            && !self.is_locked(act, self.challenge.kind)
             && self.attempts.judge(act.policy(), act.now).is_ok()
             // Without a try left, nothing may be compared. The extra statement for a right code would reveal
             // it by its time.
@@ -366,11 +367,24 @@ impl Seen {
         })
     }
 
+    /// Whether the method was locked when it was read, by what counts for it elsewhere. A method that is locked at
+    /// sign-in does not answer before a new password either.
+    fn is_locked(&self, act: &Act, method: FactorKind) -> bool {
+        let of_method = |counter: &&FactorAttempts| counter.kind == method.into();
+        let counter = self.counters.iter().find(of_method);
+        self.challenge.purpose == Purpose::PasswordReset
+            && counter.is_some_and(|counter| counter.locked(act.policy()))
+    }
+
     /// Refuses while the method waits or is locked.
     fn judge_pace(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<()> {
-        let counter = match self.attempts.kind == method {
+        if self.is_locked(act, method) {
+            return act.refuse_limited(tx, self.user.id, Refusal::MfaMethodLocked);
+        }
+        let counted = self.counted(method);
+        let counter = match self.attempts.kind == counted {
             true => self.attempts,
-            false => factors::attempts(tx, self.user.id, method)?,
+            false => factors::attempts(tx, self.user.id, counted)?,
         };
         match counter.judge(act.policy(), act.now) {
             Ok(()) => Ok(()),
@@ -401,9 +415,10 @@ impl Seen {
 
     /// Takes a try from the method's counter, or refuses.
     fn take_try(&self, tx: &mut Tx, act: &Act, method: FactorKind) -> Result<FactorAttempts> {
-        let mut seen = match self.attempts.kind == method {
+        let counted = self.counted(method);
+        let mut seen = match self.attempts.kind == counted {
             true => self.attempts,
-            false => factors::attempts(tx, self.user.id, method)?,
+            false => factors::attempts(tx, self.user.id, counted)?,
         };
         loop {
             if let Err(refusal) = seen.judge(act.policy(), act.now) {
@@ -413,7 +428,7 @@ impl Seen {
             if factors::reserve(tx, &seen, &after)? {
                 return Ok(after);
             }
-            seen = factors::attempts(tx, self.user.id, method)?;
+            seen = factors::attempts(tx, self.user.id, counted)?;
         }
     }
 
@@ -428,7 +443,7 @@ impl Seen {
         if !challenges::spend(tx, self.user.id, self.challenge.id, act.now)? {
             return Err(Refusal::MfaTokenInvalid.into());
         }
-        factors::reset_attempts(tx, self.user.id, settled.method)?;
+        factors::reset_attempts(tx, self.user.id, self.counted(settled.method))?;
         if let Some(count) = self.count_in_session(settled.method) {
             in_session::begin_anew(tx, &count)?;
         }
@@ -444,12 +459,13 @@ impl Seen {
         if let Err(refusal) = challenge.judge_alive(act.now) {
             return Ok(refusal);
         }
-        let counter = factors::attempts(tx, self.user.id, challenge.kind)?;
+        let counted = self.counted(challenge.kind);
+        let counter = factors::attempts(tx, self.user.id, counted)?;
         act.refuse_limited(tx, self.user.id, exhausted(act, &counter))
     }
 
     /// Records a wrong answer. The user gets a notice if a sign-in with a right password used up its tries
-    /// (ASVS 6.3.5), or if the method is now locked.
+    /// (ASVS 6.3.5) or if a new password did, and if the method or new passwords are now locked.
     fn failed(
         &self,
         tx: &mut Tx,
@@ -468,13 +484,23 @@ impl Seen {
         if let Some(counter) = counters.into_iter().flatten().find(stopped) {
             let method = counter.kind.as_str().to_owned();
             act.audit(tx, self.user.id, Event::FactorLocked, Some(&method))?;
-            return act.notify(tx, &self.user, Message::FactorLocked { method });
+            let message = match counter.kind {
+                Counted::NewPassword => Message::ResetLocked,
+                _method => Message::FactorLocked { method },
+            };
+            return act.notify(tx, &self.user, message);
+        }
+        if reserved.attempts_remaining > 0 {
+            return Ok(());
         }
         let method = word.to_owned();
-        if reserved.attempts_remaining == 0 && self.challenge.purpose == Purpose::Login {
-            return act.notify(tx, &self.user, Message::WrongCodes { method });
+        match self.challenge.purpose {
+            Purpose::Login => act.notify(tx, &self.user, Message::WrongCodes { method }),
+            Purpose::PasswordReset => {
+                act.notify(tx, &self.user, Message::ResetWrongCodes { method })
+            }
+            Purpose::Setup | Purpose::Disable | Purpose::StepUp | Purpose::Action => Ok(()),
         }
-        Ok(())
     }
 }
 

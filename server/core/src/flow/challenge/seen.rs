@@ -6,8 +6,8 @@ use crate::flow::challenge::phone_on;
 use crate::flow::settle::Answer;
 use crate::flow::{Act, fresh, sms};
 use crate::model::challenge::Challenge;
-use crate::model::factor::{Factor, FactorAttempts, demanded, kinds_on};
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::factor::{Factor, FactorAttempts, demanded, kinds_on, second_steps};
+use crate::model::kinds::{Counted, FactorKind, FactorState, Purpose};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
@@ -24,11 +24,11 @@ pub struct Seen {
     pub user: User,
     /// The user's factors.
     pub factors: Vec<Factor>,
-    /// The counter of the method it waits for.
+    /// The counter that a wrong answer by the method it waits for counts in.
     pub attempts: FactorAttempts,
     /// The counters of all methods that were tried.
     pub counters: Vec<FactorAttempts>,
-    /// The methods that sign-in accepts.
+    /// The methods that this step accepts.
     pub demanded: Vec<FactorKind>,
 }
 
@@ -283,16 +283,22 @@ impl Seen {
         if !user.active() {
             return Err(Refusal::UserNotFound.into());
         }
-        let same_kind = |counter: &&FactorAttempts| counter.kind == challenge.kind;
+        let counted = Counted::of(challenge.purpose, challenge.kind);
+        let same_kind = |counter: &&FactorAttempts| counter.kind == counted;
         let attempts = counters.iter().find(same_kind).copied();
         Ok(Self {
-            attempts: attempts.unwrap_or(FactorAttempts::none(user.id, challenge.kind)),
+            attempts: attempts.unwrap_or(FactorAttempts::none(user.id, counted)),
             counters,
-            demanded: demanded(&user, &factors, enforced),
+            demanded: second_steps(challenge.purpose, demanded(&user, &factors, enforced)),
             factors,
             challenge,
             user,
         })
+    }
+
+    /// Returns what a wrong answer by this method counts for.
+    pub fn counted(&self, method: FactorKind) -> Counted {
+        Counted::of(self.challenge.purpose, method)
     }
 
     /// Whether any method of the user was locked when it was read.
@@ -397,7 +403,7 @@ impl Seen {
             }
             let mut seen = self.clone();
             seen.challenge.kind = method;
-            seen.attempts = factors::attempts(tx, seen.user.id, method)?;
+            seen.attempts = factors::attempts(tx, seen.user.id, seen.counted(method))?;
             Ok(seen)
         })
         .await
