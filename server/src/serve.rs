@@ -321,7 +321,7 @@ fn served(settings: &Settings, documents: &[Document]) -> anyhow::Result<Arc<[Fi
     };
     let documents: Vec<Page> = documents.iter().map(page).collect();
     let mut files: Vec<File> = docs::documents(&documents)
-        .chain(pages::files(settings))
+        .chain(pages::files(settings)?)
         .collect();
     if settings.swagger_ui {
         let keep = settings.swagger_persist_authorization;
