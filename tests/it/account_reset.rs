@@ -657,7 +657,9 @@ async fn a_page_takes_the_new_password_and_the_second_step() {
     browser.click("form button[type=submit]").await;
     browser.element("#second:not([hidden]) .second").await;
     only(&server, PASSWORD, NEW).await;
-    browser.paste_into("#second-code", &alice.wrong_code()).await;
+    browser
+        .paste_into("#second-code", &alice.wrong_code())
+        .await;
     browser.click("#second button").await;
     until("the refusal", async || {
         let told = browser.text("#second-code-error").await;

@@ -45,7 +45,9 @@ async fn a_change_asks_for_fresh_proof() {
     visitor.browser.element("#proof[open] .second").await;
     visitor.browser.picture("pages-proof").await;
     visitor.chooses("Codes by e-mail").await;
-    visitor.reads("#proof .told", "to your e-mail address").await;
+    visitor
+        .reads("#proof .told", "to your e-mail address")
+        .await;
     visitor.answers("000").await;
     visitor.reads("#proof .error", "not correct").await;
     visitor.answers(&visitor.code_to(email).await).await;
@@ -53,11 +55,17 @@ async fn a_change_asks_for_fresh_proof() {
     visitor.reads("#methods .name", "Tablet").await;
     // It holds for five minutes.
     row(&visitor, "Codes by e-mail", "Make first").await;
-    visitor.reads("main .notice", "asks for Codes by e-mail first").await;
+    visitor
+        .reads("main .notice", "asks for Codes by e-mail first")
+        .await;
     row(&visitor, "Text message", "Remove").await;
-    visitor.reads("#task .told", "does not take Text message any more").await;
+    visitor
+        .reads("#task .told", "does not take Text message any more")
+        .await;
     visitor.press(TASK).await;
-    visitor.reads("main .notice", "Text message is removed").await;
+    visitor
+        .reads("main .notice", "Text message is removed")
+        .await;
     // Whoever closes the dialog has changed nothing.
     sandbox.advance(400).await;
     row(&visitor, "Tablet", "Remove").await;
@@ -66,7 +74,9 @@ async fn a_change_asks_for_fresh_proof() {
     visitor.press("#proof .close").await;
     visitor.press("#task .close").await;
     visitor.reads("#methods .name", "Tablet").await;
-    visitor.reads("#activity .name", "Confirmed with a second step").await;
+    visitor
+        .reads("#activity .name", "Confirmed with a second step")
+        .await;
     visitor.leaves().await;
 }
 
@@ -78,28 +88,43 @@ async fn a_password_is_changed_and_other_sessions_end() {
     here.signs_in(email).await;
     // Without a method the password is the proof, and five minutes later it is asked for.
     here.press("#change-password").await;
-    here.fill(&[("#task-old", "another password of mine"), ("#task-new", "four wooden spoons sing")]).await;
+    here.fill(&[
+        ("#task-old", "another password of mine"),
+        ("#task-new", "four wooden spoons sing"),
+    ])
+    .await;
     here.press(TASK).await;
-    here.reads("#task-old-error", "This is not your password").await;
-    here.fill(&[("#task-old", PASSWORD), ("#task-new", "short")]).await;
+    here.reads("#task-old-error", "This is not your password")
+        .await;
+    here.fill(&[("#task-old", PASSWORD), ("#task-new", "short")])
+        .await;
     here.press(TASK).await;
     here.reads("#task-new-error", "has 5 characters").await;
     here.fill(&[("#task-new", "four wooden spoons sing")]).await;
     here.press(TASK).await;
-    here.reads("#task .told", "all other sessions have ended").await;
+    here.reads("#task .told", "all other sessions have ended")
+        .await;
     here.press("#task .ready").await;
     there.press("#change-password").await;
-    there.fill(&[("#task-old", PASSWORD), ("#task-new", "five wooden spoons sing")]).await;
+    there
+        .fill(&[
+            ("#task-old", PASSWORD),
+            ("#task-new", "five wooden spoons sing"),
+        ])
+        .await;
     there.press(TASK).await;
     there.reads(".notice", "Your session has ended").await;
-    there.fill(&[("#email", email), ("#password", "four wooden spoons sing")]).await;
+    there
+        .fill(&[("#email", email), ("#password", "four wooden spoons sing")])
+        .await;
     there.press(&format!("#password-form {SEND}")).await;
     there.is_in().await;
     here.browser.reload().await;
     here.is_in().await;
     here.press("#end-others").await;
     here.press(TASK).await;
-    here.reads("main .notice", "All other sessions have ended").await;
+    here.reads("main .notice", "All other sessions have ended")
+        .await;
     there.browser.reload().await;
     there.reads(".notice", "Your session has ended").await;
     here.leaves().await;
@@ -142,7 +167,9 @@ async fn an_account_is_exported_and_deleted() {
     visitor.press("#delete").await;
     visitor.fill(&[("#task-password-now", "not it")]).await;
     visitor.press(TASK).await;
-    visitor.reads("#task-password-now-error", "This is not your password").await;
+    visitor
+        .reads("#task-password-now-error", "This is not your password")
+        .await;
     visitor.fill(&[("#task-password-now", PASSWORD)]).await;
     visitor.press(TASK).await;
     visitor.reads(".notice", "Your account is deleted").await;
@@ -155,15 +182,28 @@ async fn recovery_codes_stay_until_they_are_kept() {
     let sandbox = Sandbox::start().await;
     let visitor = Visitor::of(&sandbox).await;
     with_app(&visitor, "authenticator@example.com").await;
-    visitor.reads("#codes-left.warning", "You have no recovery codes").await;
+    visitor
+        .reads("#codes-left.warning", "You have no recovery codes")
+        .await;
     visitor.press("#make-codes").await;
     visitor.press(TASK).await;
-    visitor.browser.element(".codes-list li:nth-child(10)").await;
-    visitor.browser.types(contract_tests::browser::Key::Escape).await;
+    visitor
+        .browser
+        .element(".codes-list li:nth-child(10)")
+        .await;
+    visitor
+        .browser
+        .types(contract_tests::browser::Key::Escape)
+        .await;
     assert!(visitor.browser.has("#task[open] .codes-list").await);
     visitor.press("#task .ready").await;
     visitor.browser.element("#task:not([open])").await;
-    assert!(!visitor.browser.has(".codes-list li").await, "gone with the dialog");
-    visitor.reads("#codes-left", "10 recovery codes are left").await;
+    assert!(
+        !visitor.browser.has(".codes-list li").await,
+        "gone with the dialog"
+    );
+    visitor
+        .reads("#codes-left", "10 recovery codes are left")
+        .await;
     visitor.leaves().await;
 }

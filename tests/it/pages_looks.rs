@@ -20,7 +20,10 @@ async fn is_fine(visitor: &Visitor, name: &str) {
     assert_eq!(barriers, Vec::<String>::new(), "{name}");
     let wide = "return document.documentElement.scrollWidth - innerWidth;";
     let wide = visitor.browser.value(wide).await;
-    assert!(wide.as_i64().is_some_and(|over| over <= 0), "{name}: {wide}");
+    assert!(
+        wide.as_i64().is_some_and(|over| over <= 0),
+        "{name}: {wide}"
+    );
     visitor.browser.picture(name).await;
 }
 
@@ -30,7 +33,11 @@ async fn the_pages_keep_nobody_out() {
         let visitor = Visitor::of(&sandbox).await;
         visitor.browser.looks(width, dark).await;
         visitor.browser.speaks(language).await;
-        let texts = if language == "de" { german() } else { english() };
+        let texts = if language == "de" {
+            german()
+        } else {
+            english()
+        };
         for (path, title) in [
             ("/register", "register.title"),
             ("/forgot-password", "forgot.title"),
@@ -38,15 +45,23 @@ async fn the_pages_keep_nobody_out() {
         ] {
             visitor.go(path).await;
             visitor.reads("h1", &texts[title]).await;
-            is_fine(&visitor, &format!("pages{}-{language}", path.replace('/', "-"))).await;
+            is_fine(
+                &visitor,
+                &format!("pages{}-{language}", path.replace('/', "-")),
+            )
+            .await;
         }
         visitor.press(&format!("#password-form {SEND}")).await;
         visitor.reads("#email-error", &texts["flaw.missing"]).await;
         is_fine(&visitor, &format!("pages-missing-{language}")).await;
         let email = "several@example.com";
-        visitor.fill(&[("#email", email), ("#password", PASSWORD)]).await;
+        visitor
+            .fill(&[("#email", email), ("#password", PASSWORD)])
+            .await;
         visitor.press(&format!("#password-form {SEND}")).await;
-        visitor.reads(".told", &texts["second.told.authenticator"]).await;
+        visitor
+            .reads(".told", &texts["second.told.authenticator"])
+            .await;
         is_fine(&visitor, &format!("pages-second-{language}")).await;
         visitor.answers("000").await;
         visitor.browser.element("#second-code[aria-invalid]").await;
@@ -114,7 +129,8 @@ async fn a_page_speaks_the_browsers_language() {
 }
 
 async fn no_page_runs_anything_but_its_own_scripts() {
-    let server = Server::with(|settings| settings.issuer_name = "<b>Acme</b> & \"Sons\"".to_owned()).await;
+    let server =
+        Server::with(|settings| settings.issuer_name = "<b>Acme</b> & \"Sons\"".to_owned()).await;
     for path in PAGES {
         let page = server.get(path).await.is(200);
         let policy = page.header("content-security-policy").expect("a policy");
@@ -135,7 +151,10 @@ async fn no_page_runs_anything_but_its_own_scripts() {
             assert!(!page.text.contains(inline), "{path}: {inline}");
         }
         let scripts = page.text.matches("<script").count();
-        let loaded = page.text.matches("<script type=\"module\" src=\"/pages/").count();
+        let loaded = page
+            .text
+            .matches("<script type=\"module\" src=\"/pages/")
+            .count();
         assert_eq!(scripts, loaded, "{path}");
         server.call(Method::POST, path).await.is(405);
     }

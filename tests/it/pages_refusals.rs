@@ -115,7 +115,12 @@ async fn play(visitor: &Visitor, operation: &str, way: &[&[Step]], button: &str)
             RELOAD => visitor.browser.reload().await,
             button => visitor.press(button).await,
         }
-        if way.iter().copied().flatten().any(|step| matches!(step, Touch(_))) {
+        if way
+            .iter()
+            .copied()
+            .flatten()
+            .any(|step| matches!(step, Touch(_)))
+        {
             visitor.browser.touches(true).await;
         }
         shown(visitor, operation, code).await;
@@ -151,13 +156,20 @@ async fn shown(visitor: &Visitor, operation: &str, code: &str) {
     if code == "TOKEN_INVALID" {
         sentences.push(texts["notice.ended"].clone());
     }
+    // Then the password is the proof.
+    if (operation, code) == ("beginStepUp", "MFA_NOT_ENABLED") {
+        sentences.push(texts["proof.password"].clone());
+    }
     let places = "return [...document.querySelectorAll('.error, .notice, [role=status], .told')]
         .filter((one) => one.checkVisibility()).map((one) => one.textContent).join('\\n');";
     let started = Instant::now();
     loop {
         let said = visitor.browser.value(places).await;
         let said = said.as_str().unwrap_or_default();
-        if sentences.iter().any(|sentence| said.contains(sentence.as_str())) {
+        if sentences
+            .iter()
+            .any(|sentence| said.contains(sentence.as_str()))
+        {
             return;
         }
         if started.elapsed() > PATIENCE {
@@ -180,7 +192,11 @@ const SECOND: [Step; 5] = [
 async fn each_refusal_of_signing_in_is_shown() {
     let sandbox = Sandbox::start().await;
     let visitor = Visitor::of(&sandbox).await;
-    let password = [Go("/sign-in"), Fill("#email", SEVERAL), Fill("#password", PASSWORD)];
+    let password = [
+        Go("/sign-in"),
+        Fill("#email", SEVERAL),
+        Fill("#password", PASSWORD),
+    ];
     let code = [Fill("#second-code", "000000")];
     let text = [Choose("Text message"), See(".resend:not([hidden])")];
     let passkey = [Choose("Passkey"), See(".passkey-form:not([hidden])")];
@@ -188,10 +204,28 @@ async fn each_refusal_of_signing_in_is_shown() {
     let mut count = play(&visitor, "login", &[&password], SIGN_IN).await;
     count += play(&visitor, "verifyMfaLogin", &[&SECOND, &code], CODE).await;
     count += play(&visitor, "switchMfaMethod", &[&SECOND], other).await;
-    count += play(&visitor, "resendMfaCode", &[&SECOND, &text], ".resend button").await;
-    count += play(&visitor, "getPasskeyOptions", &[&SECOND, &passkey], ".passkey-form button").await;
+    count += play(
+        &visitor,
+        "resendMfaCode",
+        &[&SECOND, &text],
+        ".resend button",
+    )
+    .await;
+    count += play(
+        &visitor,
+        "getPasskeyOptions",
+        &[&SECOND, &passkey],
+        ".passkey-form button",
+    )
+    .await;
     let alone = [Go("/sign-in"), See("#passkey-form:not([hidden])")];
-    count += play(&visitor, "getSignInPasskeyOptions", &[&alone], "#passkey-form button").await;
+    count += play(
+        &visitor,
+        "getSignInPasskeyOptions",
+        &[&alone],
+        "#passkey-form button",
+    )
+    .await;
     println!("refusals shown: {count}");
     visitor.leaves().await;
 }
@@ -207,17 +241,27 @@ async fn each_refusal_of_a_passkey_is_shown() {
         Fill("#task-set-up-password", PASSWORD),
         Press(TASK),
         See("#task .told:not([tabindex])"),
+        Touch(true),
     ];
     let mut count = play(&visitor, "verifyPasskeySetup", &[&begin], TASK).await;
     for step in begin {
         take(&visitor, step).await;
     }
     visitor.press(TASK).await;
-    visitor.browser.touches(true).await;
     visitor.press("#task .ready").await;
 
-    let alone = [Touch(false), Go("/sign-in"), See("#passkey-form:not([hidden])")];
-    count += play(&visitor, "signInWithPasskey", &[&alone], "#passkey-form button").await;
+    let alone = [
+        Touch(false),
+        Go("/sign-in"),
+        See("#passkey-form:not([hidden])"),
+    ];
+    count += play(
+        &visitor,
+        "signInWithPasskey",
+        &[&alone],
+        "#passkey-form button",
+    )
+    .await;
     let second = [
         Touch(false),
         Go("/sign-in"),
@@ -226,7 +270,13 @@ async fn each_refusal_of_a_passkey_is_shown() {
         Press(SIGN_IN),
         See(".passkey-form:not([hidden])"),
     ];
-    count += play(&visitor, "verifyPasskeyLogin", &[&second], ".passkey-form button").await;
+    count += play(
+        &visitor,
+        "verifyPasskeyLogin",
+        &[&second],
+        ".passkey-form button",
+    )
+    .await;
     println!("refusals shown: {count}");
     visitor.leaves().await;
 }
@@ -240,9 +290,19 @@ async fn each_refusal_before_an_account_is_there_is_shown() {
         Fill("#email", "new@example.com"),
         Fill("#password", PASSWORD),
     ];
-    let mailed = [Press(register), See("#proof:not([hidden])"), Fill("#code", "000000")];
+    let mailed = [
+        Press(register),
+        See("#proof:not([hidden])"),
+        Fill("#code", "000000"),
+    ];
     let mut count = play(&visitor, "registerUser", &[&filled], register).await;
-    count += play(&visitor, "verifyRegistration", &[&filled, &mailed], "#code-form button").await;
+    count += play(
+        &visitor,
+        "verifyRegistration",
+        &[&filled, &mailed],
+        "#code-form button",
+    )
+    .await;
     let forgot = "#forgot-form button";
     let asked = [Go("/forgot-password"), Fill("#email", SEVERAL)];
     let chosen = [
@@ -252,7 +312,13 @@ async fn each_refusal_before_an_account_is_there_is_shown() {
         Fill("#password", "four wooden spoons sing"),
     ];
     count += play(&visitor, "forgotPassword", &[&asked], forgot).await;
-    count += play(&visitor, "resetPassword", &[&asked, &chosen], "#new-form button[type=submit]").await;
+    count += play(
+        &visitor,
+        "resetPassword",
+        &[&asked, &chosen],
+        "#new-form button[type=submit]",
+    )
+    .await;
     println!("refusals shown: {count}");
     visitor.leaves().await;
 }
@@ -265,9 +331,19 @@ async fn each_refusal_of_a_set_up_is_shown() {
         Press("[data-add=authenticator]"),
         Fill("#task-set-up-password", PASSWORD),
     ];
-    let scanned = [Press(TASK), See("#task .qr"), Fill("#second-code", "000000")];
+    let scanned = [
+        Press(TASK),
+        See("#task .qr"),
+        Fill("#second-code", "000000"),
+    ];
     let mut count = play(&visitor, "setupMfa", &[&begin], TASK).await;
-    count += play(&visitor, "verifyMfaSetup", &[&begin, &scanned], "#task .code-form button").await;
+    count += play(
+        &visitor,
+        "verifyMfaSetup",
+        &[&begin, &scanned],
+        "#task .code-form button",
+    )
+    .await;
     println!("refusals shown: {count}");
     visitor.leaves().await;
 }
@@ -276,7 +352,10 @@ async fn each_refusal_of_a_method_is_shown() {
     let sandbox = Sandbox::start().await;
     let visitor = Visitor::of(&sandbox).await;
     let signed_in = [In(SEVERAL)];
-    let rename = [Press("#methods .row button:first-child"), Fill("#task-new-name", "Tablet")];
+    let rename = [
+        Press("#methods .row button:first-child"),
+        Fill("#task-new-name", "Tablet"),
+    ];
     let remove = [Press("#methods .row button:last-child")];
     let codes = [Press("#make-codes")];
     let first = "#methods .row button:nth-child(2)";
@@ -284,7 +363,13 @@ async fn each_refusal_of_a_method_is_shown() {
     count += play(&visitor, "renameMfaMethod", &[&signed_in, &rename], TASK).await;
     count += play(&visitor, "setPrimaryMfaMethod", &[&signed_in], first).await;
     count += play(&visitor, "deleteMfaMethod", &[&signed_in, &remove], TASK).await;
-    count += play(&visitor, "generateRecoveryCodes", &[&signed_in, &codes], TASK).await;
+    count += play(
+        &visitor,
+        "generateRecoveryCodes",
+        &[&signed_in, &codes],
+        TASK,
+    )
+    .await;
     println!("refusals shown: {count}");
     visitor.leaves().await;
 }
@@ -303,7 +388,12 @@ async fn each_refusal_of_an_account_is_shown() {
     let others = [In(NONE), Press("#end-others")];
     let other = [In(NONE), Press("#sessions .row:nth-child(2) button")];
     let mut count = 0;
-    for read in ["getCurrentUser", "listSessions", "listActivity", "refreshToken"] {
+    for read in [
+        "getCurrentUser",
+        "listSessions",
+        "listActivity",
+        "refreshToken",
+    ] {
         count += play(&visitor, read, &[&signed_in], RELOAD).await;
     }
     count += play(&visitor, "changePassword", &[&signed_in, &password], TASK).await;
@@ -325,7 +415,11 @@ async fn each_refusal_of_fresh_proof_is_shown() {
         Fill("#task-new-name", "Tablet"),
         Force("renameMfaMethod", "INSUFFICIENT_USER_AUTHENTICATION"),
     ];
-    let asked = [Press(TASK), See("#proof .second"), Fill("#proof input", "000000")];
+    let asked = [
+        Press(TASK),
+        See("#proof .second"),
+        Fill("#proof input", "000000"),
+    ];
     let mut count = play(&visitor, "beginStepUp", &[&wanted], TASK).await;
     count += play(&visitor, "verifyStepUp", &[&wanted, &asked], PROOF).await;
     println!("refusals shown: {count}");

@@ -34,13 +34,21 @@ async fn each_method_is_enrolled_and_then_used() {
     visitor.reads("#unprotected", "Your password alone").await;
 
     begins(&visitor, "authenticator", &[("#task-name", "Tablet")]).await;
-    visitor.browser.element("#task img.qr[src^='data:image/png']").await;
+    visitor
+        .browser
+        .element("#task img.qr[src^='data:image/png']")
+        .await;
     let secret = visitor.browser.text("#task .key").await.replace(' ', "");
-    visitor.answers(&visitor.code_of_secret(&secret).await).await;
+    visitor
+        .answers(&visitor.code_of_secret(&secret).await)
+        .await;
     // The first method leads to recovery codes.
     visitor.press("#task .codes").await;
     let recovery = visitor.browser.text(".codes-list li").await;
-    visitor.browser.element("#task a.save[href^='blob:'][download='recovery-codes.txt']").await;
+    visitor
+        .browser
+        .element("#task a.save[href^='blob:'][download='recovery-codes.txt']")
+        .await;
     closes(&visitor).await;
 
     begins(&visitor, "email", &[]).await;
@@ -52,7 +60,9 @@ async fn each_method_is_enrolled_and_then_used() {
     visitor.answers(&visitor.code_to(phone).await).await;
     closes(&visitor).await;
     begins(&visitor, "passkey", &[("#task-name", "Laptop")]).await;
-    visitor.reads("#task .told", "follow what your browser says").await;
+    visitor
+        .reads("#task .told", "follow what your browser says")
+        .await;
     visitor.browser.touches(true).await;
     visitor.press(&format!("#task form {SEND}")).await;
     closes(&visitor).await;
@@ -66,7 +76,9 @@ async fn each_method_is_enrolled_and_then_used() {
     sandbox.advance(60).await;
     visitor.gives_password(email).await;
     visitor.reads(".told", "your authenticator app").await;
-    visitor.answers(&visitor.code_of_secret(&secret).await).await;
+    visitor
+        .answers(&visitor.code_of_secret(&secret).await)
+        .await;
     visitor.is_in().await;
     visitor.signs_out().await;
 
@@ -93,7 +105,9 @@ async fn each_method_is_enrolled_and_then_used() {
     visitor.chooses("Use a recovery code").await;
     visitor.answers(&recovery.to_lowercase()).await;
     visitor.is_in().await;
-    visitor.reads("#codes-left", "9 recovery codes are left").await;
+    visitor
+        .reads("#codes-left", "9 recovery codes are left")
+        .await;
     visitor.leaves().await;
 }
 
@@ -103,13 +117,19 @@ async fn a_new_account_begins_with_the_code_of_its_mail() {
     let email = "new@example.com";
     visitor.go("/register").await;
     let form = format!("#register-form {SEND}");
-    visitor.fill(&[("#email", email), ("#password", "too short")]).await;
+    visitor
+        .fill(&[("#email", email), ("#password", "too short")])
+        .await;
     visitor.press(&form).await;
-    visitor.reads("#password-error", "has 9 characters and needs at least 15").await;
+    visitor
+        .reads("#password-error", "has 9 characters and needs at least 15")
+        .await;
     visitor.fill(&[("#password", "passwordpassword")]).await;
     visitor.press(&form).await;
     visitor.reads("#password-error", "too common").await;
-    visitor.fill(&[("#password", PASSWORD), ("#first-name", "Nora")]).await;
+    visitor
+        .fill(&[("#password", PASSWORD), ("#first-name", "Nora")])
+        .await;
     visitor.press(&form).await;
     visitor.browser.element("#proof:not([hidden])").await;
     let code = visitor.code_to(email).await;
@@ -138,7 +158,9 @@ async fn a_passkey_signs_in_with_nothing_typed() {
     visitor.browser.touches(false).await;
     visitor.signs_in("none@example.com").await;
     begins(&visitor, "passkey", &[]).await;
-    visitor.reads("#task .told", "follow what your browser says").await;
+    visitor
+        .reads("#task .told", "follow what your browser says")
+        .await;
     visitor.browser.touches(true).await;
     visitor.press(&format!("#task form {SEND}")).await;
     closes(&visitor).await;
@@ -169,7 +191,9 @@ async fn a_forgotten_password_is_replaced() {
     visitor.press(&format!("#new-form {SEND}")).await;
     visitor.browser.element("#second .second").await;
     visitor.answers(&sandbox.code_of(email).await).await;
-    visitor.reads("#done:not([hidden])", "Your password is changed").await;
+    visitor
+        .reads("#done:not([hidden])", "Your password is changed")
+        .await;
     visitor.press("#done a").await;
     visitor.fill(&[("#email", email), ("#password", new)]).await;
     visitor.press(&format!("#password-form {SEND}")).await;
@@ -222,7 +246,10 @@ async fn a_code_is_sent_again_after_a_wait() {
     visitor.reads(".resend .error", "on its way already").await;
     // The button counts, and takes nothing meanwhile.
     visitor.reads(".resend button", "Wait 0").await;
-    visitor.browser.element(".resend button[aria-disabled=true]").await;
+    visitor
+        .browser
+        .element(".resend button[aria-disabled=true]")
+        .await;
     let first = visitor.code_to(phone.as_str().expect("a number")).await;
     sandbox.advance(61).await;
     visitor.gives_password(email).await;

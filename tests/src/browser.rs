@@ -16,8 +16,7 @@ use crate::suite;
 use crate::waiting::{PATIENCE, until};
 
 /// A key of the keyboard.
-pub use thirtyfour::Key;
-use thirtyfour::TypingData;
+pub use thirtyfour::prelude::Key;
 
 /// A script that runs before the page's first one and records what a page must not do.
 const WATCH: &str = "window.__faults = [];

@@ -43,8 +43,9 @@ impl Visitor {
 
     /// Forgets the session, as whoever closes the tab. The session goes on at the server.
     pub async fn forgets(&self) {
-        let clear = "try { sessionStorage.clear(); } catch {}";
-        self.browser.value(clear).await;
+        // From where no script is about to write to it.
+        self.browser.open(&format!("{}/healthz", self.origin)).await;
+        self.browser.value("sessionStorage.clear();").await;
     }
 
     /// Types into fields, each by its selector.
@@ -61,21 +62,22 @@ impl Visitor {
 
     /// Waits until an element says something.
     pub async fn reads(&self, selector: &str, text: &str) {
-        let mut last = String::new();
         let script = format!(
             "return [...document.querySelectorAll(`{selector}`)].map((one) => one.textContent).join('\\n');"
         );
-        let waited = until(&format!("{selector} to say {text:?}"), async || {
-            last = self.browser.value(&script).await.as_str().unwrap_or_default().to_owned();
-            last.contains(text).then_some(())
-        });
-        waited.await;
+        let what = format!("{selector} to say {text:?}");
+        until(&what, async || {
+            let said = self.browser.value(&script).await;
+            said.as_str()?.contains(text).then_some(())
+        })
+        .await;
     }
 
     /// Gives address and password on the page for signing in.
     pub async fn gives_password(&self, email: &str) {
         self.go("/sign-in").await;
-        self.fill(&[("#email", email), ("#password", PASSWORD)]).await;
+        self.fill(&[("#email", email), ("#password", PASSWORD)])
+            .await;
         self.press(&format!("#password-form {SEND}")).await;
     }
 

@@ -175,9 +175,8 @@ pub fn ensure_axe() -> Result<Option<String>> {
     let Err(error) = node_modules("axe", &["axe-core@4.14.1"]) else {
         return Ok(None);
     };
-    let sentence = format!(
-        "axe-core is missing, so not checked: that the pages keep nobody out ({error:#})"
-    );
+    let sentence =
+        format!("axe-core is missing, so not checked: that the pages keep nobody out ({error:#})");
     if is_ci() {
         bail!(sentence);
     }

@@ -62,11 +62,18 @@ const FIXED: [(&str, &str, &str); 13] = [
     script("register.js", include_str!("pages/register.js")),
     script("forgot.js", include_str!("pages/forgot.js")),
     script("link.js", include_str!("pages/link.js")),
-    ("page.css", "text/css; charset=utf-8", include_str!("pages/page.css")),
+    (
+        "page.css",
+        "text/css; charset=utf-8",
+        include_str!("pages/page.css"),
+    ),
     ("icon.svg", "image/svg+xml", include_str!("pages/icon.svg")),
 ];
 
-const fn script(name: &'static str, text: &'static str) -> (&'static str, &'static str, &'static str) {
+const fn script(
+    name: &'static str,
+    text: &'static str,
+) -> (&'static str, &'static str, &'static str) {
     (name, SCRIPT, text)
 }
 

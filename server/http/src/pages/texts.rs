@@ -28,7 +28,10 @@ impl Texts {
     /// # Errors
     /// Fails if they cannot be written as JSON.
     pub fn module(&self) -> anyhow::Result<String> {
-        Ok(format!("export default {};\n", serde_json::to_string(&self.texts)?))
+        Ok(format!(
+            "export default {};\n",
+            serde_json::to_string(&self.texts)?
+        ))
     }
 }
 
@@ -38,7 +41,8 @@ impl Texts {
 /// Fails if a file is not an object of strings.
 pub fn all() -> anyhow::Result<Vec<Texts>> {
     let read = |(language, file)| {
-        let texts = serde_json::from_str(file).with_context(|| format!("the texts in {language}"))?;
+        let texts =
+            serde_json::from_str(file).with_context(|| format!("the texts in {language}"))?;
         Ok(Texts { language, texts })
     };
     FILES.into_iter().map(read).collect()

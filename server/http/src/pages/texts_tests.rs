@@ -83,7 +83,9 @@ fn what_templates_and_scripts_say_is_there() {
 #[test]
 fn every_error_of_the_api_has_a_sentence() {
     let document: Value = yaml_serde::from_str(CALLED).expect("a document");
-    let schemas = document["components"]["schemas"].as_mapping().expect("schemas");
+    let schemas = document["components"]["schemas"]
+        .as_mapping()
+        .expect("schemas");
     let codes = schemas.iter().filter_map(|(_, schema)| {
         let code = schema.get("properties")?.get("code")?.get("enum")?;
         code.get(0)?.as_str().map(str::to_owned)
@@ -91,7 +93,10 @@ fn every_error_of_the_api_has_a_sentence() {
     let codes: BTreeSet<String> = codes.collect();
     assert!(codes.len() > 40, "{codes:?}");
     for texts in texts() {
-        for code in codes.iter().filter(|code| !NOT_CALLED.contains(&code.as_str())) {
+        for code in codes
+            .iter()
+            .filter(|code| !NOT_CALLED.contains(&code.as_str()))
+        {
             let key = format!("error.{code}");
             assert!(texts.texts.contains_key(&key), "{}: {key}", texts.language);
         }
@@ -109,7 +114,10 @@ const NOT_CALLED: [&str; 5] = [
 
 #[test]
 fn every_event_has_a_sentence() {
-    let events = EVENTS.split("events! {").nth(2).or_else(|| EVENTS.split("\nevents! {").nth(1));
+    let events = EVENTS
+        .split("events! {")
+        .nth(2)
+        .or_else(|| EVENTS.split("\nevents! {").nth(1));
     let words: Vec<&str> = quoted(events.expect("events"), " \"").collect();
     assert!(words.len() > 40, "{words:?}");
     for texts in texts() {
