@@ -122,5 +122,4 @@ export function askSecond(place, asked, way) {
     else countDown(resend, sent.retryAfter);
   });
   draw();
-  return { again: draw };
 }
