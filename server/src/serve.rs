@@ -326,7 +326,7 @@ fn served(
     };
     let documents: Vec<Page> = documents.iter().map(page).collect();
     let mut files: Vec<File> = docs::documents(&documents)
-        .chain(pages::files(settings))
+        .chain(pages::files(settings)?)
         .collect();
     if settings.swagger_ui {
         let look = Look {

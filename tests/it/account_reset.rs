@@ -665,24 +665,29 @@ async fn a_page_takes_the_new_password_and_the_second_step() {
         .await;
     browser.element("form:not([hidden])").await;
     browser.paste_into("#password", "passwordpassword").await;
-    browser.click("form button").await;
-    browser.element("form:not([hidden]) button:enabled").await;
+    browser.click("form button[type=submit]").await;
+    browser.element("#password-error:not(:empty)").await;
     browser.picture("reset-password").await;
     browser.paste_into("#password", NEW).await;
-    browser.click("form button").await;
-    browser.element("#second:not([hidden])").await;
+    browser.click("form button[type=submit]").await;
+    browser.element("#second:not([hidden]) .second").await;
     only(&server, PASSWORD, NEW).await;
-    browser.paste_into("#code", &alice.wrong_code()).await;
+    browser
+        .paste_into("#second-code", &alice.wrong_code())
+        .await;
     browser.click("#second button").await;
     until("the refusal", async || {
-        let told = browser.text("[role=status]").await;
+        let told = browser.text("#second-code-error").await;
         told.contains("not correct").then_some(())
     })
     .await;
     browser.picture("reset-password-code").await;
-    browser.paste_into("#code", &alice.fresh_code()).await;
+    browser
+        .paste_into("#second-code", &alice.fresh_code())
+        .await;
     browser.click("#second button").await;
     browser.element("#second[hidden]").await;
+    browser.element("a[href='/sign-in']:not([hidden])").await;
     let told = browser.text("[role=status]").await;
     assert!(told.contains("You can sign in now"), "{told}");
     let faults = browser.faults(&origin).await;
@@ -691,7 +696,7 @@ async fn a_page_takes_the_new_password_and_the_second_step() {
         .await;
     browser.element("form:not([hidden])").await;
     browser.paste_into("#password", NEW).await;
-    browser.click("form button").await;
+    browser.click("form button[type=submit]").await;
     browser.element("form[hidden]").await;
     let told = browser.text("[role=status]").await;
     assert!(told.contains("Open the link in your newest mail"), "{told}");

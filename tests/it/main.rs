@@ -69,6 +69,10 @@ mod operator;
 mod outbox;
 mod page_clients;
 mod pages;
+mod pages_account;
+mod pages_looks;
+mod pages_refusals;
+mod pages_sign_in;
 mod passkeys;
 mod passkeys_browser;
 mod passkeys_forged;
@@ -194,6 +198,10 @@ fn all() -> Vec<Test> {
         outbox::tests(),
         page_clients::tests(),
         pages::tests(),
+        pages_account::tests(),
+        pages_looks::tests(),
+        pages_refusals::tests(),
+        pages_sign_in::tests(),
         passkeys::tests(),
         passkeys_browser::tests(),
         passkeys_forged::tests(),

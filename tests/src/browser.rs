@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,7 +12,11 @@ use thirtyfour::manager::{BrowserKind, WebDriverManager};
 use thirtyfour::prelude::*;
 use tokio::time::{Instant, sleep};
 
+use crate::suite;
 use crate::waiting::{PATIENCE, until};
+
+/// A key of the keyboard.
+pub use thirtyfour::prelude::Key;
 
 /// A script that runs before the page's first one and records what a page must not do.
 const WATCH: &str = "window.__faults = [];
@@ -27,6 +31,7 @@ pub struct Browser {
     pictures: PathBuf,
     taken: AtomicU32,
     profile: TempDir,
+    authenticator: Mutex<Option<String>>,
 }
 
 impl Browser {
@@ -84,6 +89,7 @@ impl Browser {
             pictures,
             taken: AtomicU32::new(0),
             profile,
+            authenticator: Mutex::new(None),
         }
     }
 
@@ -203,6 +209,61 @@ impl Browser {
             .expect("a taste");
     }
 
+    /// Sets the languages that the browser asks for, as in `Accept-Language`.
+    pub async fn speaks(&self, languages: &str) {
+        let agent = self.run("return navigator.userAgent;").await;
+        let spoken = json!({ "userAgent": agent, "acceptLanguage": languages });
+        let cdp = self.driver.cdp();
+        cdp.send_raw("Emulation.setUserAgentOverride", spoken)
+            .await
+            .expect("a language");
+    }
+
+    /// Opens a second tab with a copy of the first one's session storage, as duplicating a tab does.
+    pub async fn duplicates(&self) {
+        let kept = self.run("return JSON.stringify(sessionStorage);").await;
+        let address = self.address().await;
+        let tab = self.driver.new_tab().await.expect("a tab");
+        self.driver.switch_to_window(tab).await.expect("a tab");
+        let origin = address.trim_end_matches("/account");
+        self.open(&format!("{origin}/healthz")).await;
+        let copy = "Object.assign(sessionStorage, JSON.parse(given));";
+        self.page(copy, &kept).await;
+    }
+
+    /// Goes back to the first tab.
+    pub async fn first_tab(&self) {
+        let tabs = self.driver.windows().await.expect("tabs");
+        let first = tabs.into_iter().next().expect("a tab");
+        self.driver.switch_to_window(first).await.expect("a tab");
+    }
+
+    /// Types into whatever has the focus.
+    pub async fn types(&self, keys: impl Into<TypingData>) {
+        let focused = self.driver.active_element().await.expect("a focus");
+        focused.send_keys(keys).await.expect("typed");
+    }
+
+    /// Returns what a script in the page returns.
+    pub async fn value(&self, script: &str) -> Value {
+        self.run(script).await
+    }
+
+    /// Returns what axe-core finds wrong with the page for people with disabilities: a rule and an
+    /// element each.
+    ///
+    /// # Panics
+    /// Panics if axe-core is not installed, or did not run.
+    pub async fn barriers(&self) -> Vec<String> {
+        let source = std::fs::read_to_string(suite::axe()).expect("axe-core");
+        let script = format!(
+            "{source}; const found = await axe.run(document, {{ resultTypes: ['violations'] }});
+            return found.violations.flatMap(({{ id, nodes }}) => nodes.map((node) => id + ': ' + node.html));"
+        );
+        let found = self.page(&script, &json!(null)).await;
+        serde_json::from_value(found.clone()).unwrap_or_else(|_| panic!("axe: {found}"))
+    }
+
     /// Saves a picture of the page.
     pub async fn picture(&self, name: &str) {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
@@ -242,7 +303,19 @@ impl Browser {
             "automaticPresenceSimulation": true,
         } });
         let add = cdp.send_raw("WebAuthn.addVirtualAuthenticator", options);
-        add.await.expect("an authenticator");
+        let added = add.await.expect("an authenticator");
+        let id = added["authenticatorId"].as_str().map(str::to_owned);
+        *self.authenticator.lock().expect("an authenticator") = id;
+    }
+
+    /// Sets whether somebody is there who touches the authenticator when it asks for that.
+    pub async fn touches(&self, touches: bool) {
+        let id = self.authenticator.lock().expect("an authenticator").clone();
+        let wanted = json!({ "authenticatorId": id, "enabled": touches });
+        let cdp = self.driver.cdp();
+        cdp.send_raw("WebAuthn.setAutomaticPresenceSimulation", wanted)
+            .await
+            .expect("somebody there or away");
     }
 
     /// Runs an asynchronous script in the page. The script is given a value, and returns one.

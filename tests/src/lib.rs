@@ -31,6 +31,7 @@ pub mod smtp;
 pub mod suite;
 pub mod tls;
 pub mod totp;
+pub mod visitor;
 pub mod waiting;
 
 pub use call::{Answer, Call, Method};
@@ -43,6 +44,7 @@ pub use serde_json::{Value, json};
 pub use server::Server;
 pub use suite::Test;
 pub use totp::Authenticator;
+pub use visitor::Visitor;
 
 /// Everybody's password, unless a test is about passwords.
 pub const PASSWORD: &str = "correct horse battery staple";

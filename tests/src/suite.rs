@@ -37,6 +37,9 @@ pub enum Tool {
     Chromium,
     /// A pooler for PostgreSQL connections.
     Pgbouncer,
+    /// A browser, and axe-core, which finds what keeps people with disabilities out. `cargo xtask
+    /// test` installs both.
+    Axe,
     /// Vendors' own clients and their Python. `cargo xtask test` installs them.
     VendorClients,
 }
@@ -46,7 +49,7 @@ impl Tool {
     fn programs(self) -> Vec<PathBuf> {
         match self {
             Self::Oathtool => vec!["oathtool".into()],
-            Self::Chromium => vec!["chromium".into(), "chromedriver".into()],
+            Self::Axe | Self::Chromium => vec!["chromium".into(), "chromedriver".into()],
             Self::Pgbouncer => vec!["pgbouncer".into()],
             Self::VendorClients => vec![vendor_python()],
         }
@@ -54,6 +57,9 @@ impl Tool {
 
     /// Tells whether it is installed on this machine.
     pub fn is_there(self) -> bool {
+        if self == Self::Axe && !axe().is_file() {
+            return false;
+        }
         self.programs().iter().all(|program| {
             let mut command = Command::new(program);
             command
@@ -67,11 +73,20 @@ impl Tool {
 
 /// Returns the Python with vendors' clients, in the folder that this program was built into.
 pub fn vendor_python() -> PathBuf {
-    let python = Path::new("vendor-clients/bin/python");
+    built_beside("vendor-clients/bin/python")
+}
+
+/// Returns the script of axe-core, in the folder that this program was built into.
+pub fn axe() -> PathBuf {
+    built_beside("axe/node_modules/axe-core/axe.min.js")
+}
+
+fn built_beside(path: &str) -> PathBuf {
+    let path = Path::new(path);
     let own = std::env::current_exe().unwrap_or_default();
-    let built_to = own.ancestors().map(|folder| folder.join(python));
+    let built_to = own.ancestors().map(|folder| folder.join(path));
     let mut there = built_to.filter(|place| place.is_file());
-    there.next().unwrap_or_else(|| python.to_owned())
+    there.next().unwrap_or_else(|| path.to_owned())
 }
 
 /// One test of a module.

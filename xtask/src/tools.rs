@@ -165,6 +165,24 @@ pub fn ensure_clients() -> Result<Option<String>> {
     Ok(Some(sentence))
 }
 
+/// Makes sure that axe-core is under `target/`, where the contract tests look for it. If that is
+/// impossible, returns a sentence about what is skipped.
+///
+/// # Errors
+///
+/// Fails if it is missing in CI, where nothing is skipped.
+pub fn ensure_axe() -> Result<Option<String>> {
+    let Err(error) = node_modules("axe", &["axe-core@4.14.1"]) else {
+        return Ok(None);
+    };
+    let sentence =
+        format!("axe-core is missing, so not checked: that the pages keep nobody out ({error:#})");
+    if is_ci() {
+        bail!(sentence);
+    }
+    Ok(Some(sentence))
+}
+
 /// Returns a Python environment under `target/` with these packages. Creates it if it is missing or
 /// has other packages.
 ///

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
-    VARY,
+    ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, ETAG,
+    HeaderMap, HeaderName, IF_NONE_MATCH, VARY,
 };
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
@@ -31,6 +31,8 @@ pub struct File {
     keep: &'static str,
     tag: OnceLock<String>,
     packed: OnceLock<Option<Bytes>>,
+    language: Option<&'static str>,
+    others: Vec<File>,
 }
 
 impl File {
@@ -53,7 +55,24 @@ impl File {
             keep: "no-cache",
             tag: OnceLock::new(),
             packed: OnceLock::new(),
+            language: None,
+            others: Vec::new(),
         }
+    }
+
+    /// Makes one file of its versions in several languages, each with its tag (RFC 5646). Browsers that
+    /// want none of them get the first. `None` if there is no version.
+    pub fn spoken(versions: Vec<(&'static str, Self)>) -> Option<Self> {
+        let in_language = |(language, file)| Self {
+            language: Some(language),
+            ..file
+        };
+        let mut versions = versions.into_iter().map(in_language);
+        let first = versions.next()?;
+        Some(Self {
+            others: versions.collect(),
+            ..first
+        })
     }
 
     /// Makes the file uncacheable: nobody stores a copy, not even for revalidation.
@@ -64,8 +83,23 @@ impl File {
         }
     }
 
-    /// Answers with the file, or with 304 if the client has it.
+    /// Answers with the version in the client's language.
     fn answer(&self, headers: &HeaderMap) -> HttpResponse {
+        if self.others.is_empty() {
+            return self.answer_itself(headers, "Accept-Encoding");
+        }
+        let spoken = |file: &&Self| file.language.map_or(0.0, |tag| liking(headers, tag));
+        let mut best = self;
+        for other in &self.others {
+            if spoken(&other) > spoken(&best) {
+                best = other;
+            }
+        }
+        best.answer_itself(headers, "Accept-Encoding, Accept-Language")
+    }
+
+    /// Answers with the file, or with 304 if the client has it.
+    fn answer_itself(&self, headers: &HeaderMap, vary: &'static str) -> HttpResponse {
         let packed = takes_gzip(headers).then(|| self.packed()).flatten();
         let tag = self
             .tag
@@ -81,7 +115,10 @@ impl File {
         };
         answer.insert_header((ETAG, tag));
         answer.insert_header((CACHE_CONTROL, self.keep));
-        answer.insert_header((VARY, "Accept-Encoding"));
+        answer.insert_header((VARY, vary));
+        if let Some(language) = self.language {
+            answer.insert_header((CONTENT_LANGUAGE, language));
+        }
         if known {
             return answer.finish();
         }
@@ -164,6 +201,21 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     listed(headers, &ACCEPT_ENCODING).any(wanted)
 }
 
+/// Returns how much a client likes a language, from 0 to 1: the weight of the best range that names it
+/// or one of its regions (RFC 9110 §12.5.4).
+fn liking(headers: &HeaderMap, language: &str) -> f32 {
+    let weight = |one: &str| {
+        let (range, weight) = one.split_once(';').unwrap_or((one, ""));
+        let named = range.split('-').next().unwrap_or(range).trim();
+        let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse);
+        let weight = weight.unwrap_or(0.0);
+        named.eq_ignore_ascii_case(language).then_some(weight)
+    };
+    listed(headers, &ACCEPT_LANGUAGE)
+        .filter_map(weight)
+        .fold(0.0, f32::max)
+}
+
 /// Returns the members of a list header, over all its lines.
 fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
@@ -176,9 +228,10 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use actix_web::body::{BodySize, MessageBody};
+    use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderValue};
     use actix_web::web::Bytes;
 
-    use super::{SLICE, Slices};
+    use super::{SLICE, Slices, liking};
 
     /// Takes a body apart, as the framework does.
     fn parts(mut body: Slices) -> Vec<usize> {
@@ -196,5 +249,19 @@ mod tests {
         assert_eq!(body.size(), BodySize::Sized(2 * 16 * 1024 + 1));
         assert_eq!(parts(body), [SLICE, SLICE, 1]);
         assert!(parts(Slices(Bytes::new())).is_empty());
+    }
+
+    #[test]
+    fn a_language_is_liked_as_much_as_its_best_range() {
+        let likings = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(text));
+            (liking(&headers, "en"), liking(&headers, "de"))
+        };
+        assert_eq!(likings("de-AT,de;q=0.9,en;q=0.8"), (0.8, 1.0));
+        assert_eq!(likings("en-GB, de;q=0.5"), (1.0, 0.5));
+        assert_eq!(likings("fr, *;q=0.1"), (0.0, 0.0));
+        assert_eq!(likings("DE;q=x, en;q=0.3"), (0.3, 0.0));
+        assert_eq!(likings("deutsch"), (0.0, 0.0));
     }
 }

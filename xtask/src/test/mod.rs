@@ -7,7 +7,7 @@ mod tally;
 use anyhow::{Context, Result};
 
 use crate::process::is_ci;
-use crate::tools::{TEST_TOOLS, ensure_clients};
+use crate::tools::{TEST_TOOLS, ensure_axe, ensure_clients};
 use postgres::Cluster;
 use tally::Tally;
 
@@ -28,6 +28,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         missing.extend(tool.ensure()?);
     }
     missing.extend(ensure_clients()?);
+    missing.extend(ensure_axe()?);
     let cluster = Cluster::start().context("PostgreSQL")?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut tally = Tally::default();

@@ -3,7 +3,7 @@
 pub mod types;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -33,7 +33,21 @@ pub fn check() -> Result<()> {
         run(&mut command)
     };
     npm("test").context("the tests of the TypeScript SDK")?;
-    npm("size").context("the size of the TypeScript SDK")
+    npm("size").context("the size of the TypeScript SDK")?;
+    pages(&folder).context("the types in the scripts of the pages")
+}
+
+/// Holds the scripts of the server's pages to their types, with the SDK's compiler. They are served as they are.
+fn pages(folder: &Path) -> Result<()> {
+    let scripts = workspace::root().join("server/http/src/pages");
+    let files = fs::read_dir(&scripts).with_context(|| format!("reading {}", scripts.display()))?;
+    let paths = files.filter_map(|file| file.ok().map(|file| file.path()));
+    let scripts = paths.filter(|path| path.extension().is_some_and(|kind| kind == "js"));
+    run(Command::new(folder.join("node_modules/.bin/tsc"))
+        .args(["--noEmit", "--allowJs", "--checkJs", "--strict"])
+        .args(["--target", "es2022", "--lib", "es2024,dom,dom.iterable"])
+        .args(["--module", "esnext", "--moduleResolution", "bundler"])
+        .args(scripts))
 }
 
 /// The SDK's folder, with what its lock file names in `node_modules`.

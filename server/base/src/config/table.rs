@@ -181,6 +181,8 @@ settings! {
     registration_tells_taken: bool = SWITCH, "false";
     /// Reverse proxies: only what they say in X-Forwarded-For counts.
     trusted_proxies: Vec<IpNet> = Networks, "";
+    /// Whether the pages are served for signing in, registering, the account and a forgotten password. Those behind mailed links always are.
+    pages: bool = SWITCH, "true";
     /// Whether Swagger UI is served.
     swagger_ui: bool = SWITCH, "true";
     /// Whether Swagger UI keeps the authorization over reloads; turn it off in production.
