@@ -231,7 +231,8 @@ pub async fn set_password(ctx: &Ctx, email: &str, password: Secret<String>) -> R
         users::lock(tx, user.id)?;
         password::replace(tx, act, user.id, &hash, None)?;
         act.audit(tx, user.id, Event::PasswordSet, None)?;
-        act.notify(tx, user, Message::PasswordSet)
+        let keys = password::keys_left(tx, act, user.id)?;
+        act.notify(tx, user, Message::PasswordSet { keys })
     })
     .await
 }
