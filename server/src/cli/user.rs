@@ -56,13 +56,13 @@ async fn show(app: &App, email: &str, matches: &ArgMatches) -> Result<()> {
     let found = found.await.map_err(|error| unknown_or(error, email))?;
     let policy = &app.ctx().settings.policy;
     let now = app.ctx().now();
-    let locked: Vec<FactorKind> = kinds_that(&found, |counter| counter.locked(policy));
-    let waiting: Vec<FactorKind> = kinds_that(&found, |counter| counter.wait(policy, now) > 0);
+    let locked = counted(&found, |counter| counter.locked(policy));
+    let waiting = counted(&found, |counter| counter.wait(policy, now) > 0);
     if matches.get_flag("json") {
         let mut user = as_json(&found.entry);
         user["openSessions"] = found.sessions.into();
-        user["lockedMethods"] = locked.iter().map(|kind| kind.as_str()).collect();
-        user["waitingMethods"] = waiting.iter().map(|kind| kind.as_str()).collect();
+        user["lockedMethods"] = locked.into();
+        user["waitingMethods"] = waiting.into();
         return print(&format!("{user:#}\n"));
     }
     let person = &found.entry.person;
@@ -77,8 +77,8 @@ async fn show(app: &App, email: &str, matches: &ArgMatches) -> Result<()> {
         ("created", person.created_at.to_string()),
         ("disabled", disabled.unwrap_or_else(|| "no".to_owned())),
         ("methods", words(&person.methods)),
-        ("locked", words(&locked)),
-        ("waiting", words(&waiting)),
+        ("locked", listed(&locked)),
+        ("waiting", listed(&waiting)),
         ("open sessions", found.sessions.to_string()),
     ];
     for (name, value) in rows {
@@ -87,19 +87,20 @@ async fn show(app: &App, email: &str, matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-fn kinds_that(found: &UserOverview, fits: impl Fn(&FactorAttempts) -> bool) -> Vec<FactorKind> {
+/// Returns what is counted by the counters that fit.
+fn counted(found: &UserOverview, fits: impl Fn(&FactorAttempts) -> bool) -> Vec<&'static str> {
     let fitting = found.counters.iter().filter(|counter| fits(counter));
-    fitting.map(|counter| counter.kind).collect()
+    fitting.map(|counter| counter.kind.as_str()).collect()
 }
 
 fn words(kinds: &[FactorKind]) -> String {
-    match kinds {
+    listed(&kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+}
+
+fn listed(words: &[&str]) -> String {
+    match words {
         [] => "none".to_owned(),
-        kinds => kinds
-            .iter()
-            .map(|kind| kind.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
+        words => words.join(", "),
     }
 }
 
