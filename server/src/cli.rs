@@ -22,7 +22,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Settings, SettingsError};
 use crate::courier;
-use crate::flow::admin;
+use crate::flow::operator;
 use crate::log;
 use crate::model::refusal::FieldError;
 use crate::model::{Error, Refusal};
@@ -103,7 +103,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
         }
         ["user", "create"] => {
             // Check the address before anything is created.
-            admin::judge_address(text(innermost, "email")?).map_err(said)?;
+            operator::judge_address(text(innermost, "email")?).map_err(said)?;
             let app = App::open(settings, Clock::System, Chance::system()).await?;
             app.made().iter().for_each(|made| tell(made));
             user::help(&app, "create", innermost).await

@@ -2,7 +2,7 @@
 
 use contract_tests::call::{at_once, outcomes};
 use contract_tests::{Answer, Person, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 use super::other_than;
 use super::veeam::OTHER_PASSWORD;
@@ -179,7 +179,7 @@ async fn too_many_of_them_stop_new_passwords_only() {
     let (server, mut alice, _codes) = stopped().await;
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, EMAIL).await)
+        .call(async |ctx| operator::unlock(ctx, EMAIL).await)
         .await
         .expect("unlocked");
     let code = alice.fresh_code();

@@ -4,7 +4,7 @@
 use contract_tests::smtp::Reply;
 use contract_tests::waiting::until;
 use contract_tests::{Person, Server, json, logs, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 tests! {
     a_wait_after_wrong_passwords_ends_when_the_clock_goes_back,
@@ -493,7 +493,7 @@ async fn an_unlock_cures_an_app_that_was_used_ahead_of_time() {
     assert_eq!(refused["reason"], "already_used");
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     // A code that may have been used by now stays used.

@@ -2,7 +2,7 @@
 
 use contract_tests::process::Process;
 use contract_tests::{Method, PASSWORD, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 use countersign::model::kinds::Role;
 use countersign::model::{Error, Refusal, Secret};
 use serde_json::Value;
@@ -83,7 +83,7 @@ async fn a_new_password_ends_what_the_old_one_began() {
     let waiting = alice.begin_sign_in().await;
     let new = "quite another long password";
     let set = server.app.call(async |ctx| {
-        admin::set_password(ctx, "alice@example.com", Secret::new(new.to_owned())).await
+        operator::set_password(ctx, "alice@example.com", Secret::new(new.to_owned())).await
     });
     set.await.expect("set");
     alice.me().await.refused(401, "TOKEN_INVALID");
@@ -96,7 +96,7 @@ async fn a_new_password_ends_what_the_old_one_began() {
     assert_eq!(asked["mfaRequired"], true, "no method was removed");
     server.mail.notice_to("alice@example.com", "password").await;
     let weak = server.app.call(async |ctx| {
-        admin::set_password(ctx, "alice@example.com", Secret::new("short".to_owned())).await
+        operator::set_password(ctx, "alice@example.com", Secret::new("short".to_owned())).await
     });
     assert!(matches!(
         weak.await,
@@ -109,7 +109,7 @@ async fn a_deleted_account_is_gone() {
     let alice = server.registered("alice@example.com").await;
     let delete = server
         .app
-        .call(async |ctx| admin::delete(ctx, "alice@example.com").await);
+        .call(async |ctx| operator::delete(ctx, "alice@example.com").await);
     delete.await.expect("deleted");
     alice.me().await.refused(401, "TOKEN_INVALID");
     let refused = server.login("alice@example.com", PASSWORD).await;
@@ -128,22 +128,22 @@ async fn the_last_administrator_stays() {
     };
     let app = &server.app;
     last(
-        app.call(async |ctx| admin::disable(ctx, "root@example.com").await)
+        app.call(async |ctx| operator::disable(ctx, "root@example.com").await)
             .await,
     );
     last(
-        app.call(async |ctx| admin::delete(ctx, "root@example.com").await)
+        app.call(async |ctx| operator::delete(ctx, "root@example.com").await)
             .await,
     );
     let second = app.call(async |ctx| {
         let password = Secret::new(PASSWORD.to_owned());
-        admin::create_user(ctx, "second@example.com", password, Role::Administrator).await
+        operator::create_user(ctx, "second@example.com", password, Role::Administrator).await
     });
     second.await.expect("another one");
-    let disable = app.call(async |ctx| admin::disable(ctx, "root@example.com").await);
+    let disable = app.call(async |ctx| operator::disable(ctx, "root@example.com").await);
     disable.await.expect("disabled");
     last(
-        app.call(async |ctx| admin::delete(ctx, "second@example.com").await)
+        app.call(async |ctx| operator::delete(ctx, "second@example.com").await)
             .await,
     );
 }

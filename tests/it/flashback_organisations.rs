@@ -1,7 +1,7 @@
 //! Organisations: who may demand a second factor, and what that means to the members.
 
 use contract_tests::{PASSWORD, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 use countersign::model::ids::Id;
 use countersign::model::kinds::OrganisationRole;
 
@@ -27,7 +27,7 @@ async fn joins(owner: &Client, email: &str, role: OrganisationRole) {
     let joined = owner
         .server
         .app
-        .call(async |ctx| admin::join(ctx, email, id, role).await);
+        .call(async |ctx| operator::join(ctx, email, id, role).await);
     joined.await.expect("a member");
 }
 
@@ -213,7 +213,7 @@ async fn nobody_resets_who_stands_above_them() {
     // An administrator of the server who is only a member of the organisation.
     let promoted = server
         .app
-        .call(async |ctx| admin::promote(ctx, "root@example.com").await);
+        .call(async |ctx| operator::promote(ctx, "root@example.com").await);
     promoted.await.expect("promoted");
     let mut stranger = Client::registered(&server, "stranger@example.com", Some("Other")).await;
     owner.enable_app().await;

@@ -3,7 +3,7 @@
 use contract_tests::call::Method;
 use contract_tests::contract::Contract;
 use contract_tests::{Person, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 tests! {
     a_key_is_shown_once_and_described_ever_after,
@@ -301,7 +301,7 @@ async fn a_key_may_never_more_than_its_maker() {
         .refused(403, "FORBIDDEN");
     server
         .app
-        .call(async |ctx| admin::promote(ctx, "root@example.com").await)
+        .call(async |ctx| operator::promote(ctx, "root@example.com").await)
         .await
         .expect("promoted");
     server.get("/identity/users").key(&key).await.is(200);

@@ -1,7 +1,7 @@
 //! How often codes are mailed: for one challenge, and for an account.
 
 use contract_tests::{Person, Server, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 tests! {
     a_resend_too_soon_is_refused_and_the_wait_doubles,
@@ -254,7 +254,7 @@ async fn an_operator_lifts_the_limit_of_codes() {
     alice.begin_unsent("TOO_MANY_MFA_EMAILS").await;
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     alice.begin_sign_in().await;

@@ -1,7 +1,7 @@
 //! The contract tests. Each uses a real server, real HTTP, real mail and a held clock, and checks
 //! each answer against the contract.
 //!
-//! A module names its tests with `tests!`. Add a new module to `all`.
+//! A module names its tests with `tests!`.
 
 #![expect(
     clippy::expect_used,
@@ -137,132 +137,7 @@ mod warm;
 
 use std::process::ExitCode;
 
-use contract_tests::{Test, process, suite};
-
-/// Returns all tests. A module that is left out is dead code, which the compiler reports.
-fn all() -> Vec<Test> {
-    let modules = [
-        account_data::tests(),
-        account_mailbox::tests(),
-        account_password::tests(),
-        account_reset::tests(),
-        account_sessions::tests(),
-        across::tests(),
-        at_once::tests(),
-        bounds::tests(),
-        budgets::tests(),
-        clocks::tests(),
-        commands::tests(),
-        complaints::tests(),
-        courier::tests(),
-        crossing::tests(),
-        doors::tests(),
-        enforced::tests(),
-        ends::tests(),
-        faults::tests(),
-        flashback_accounts::tests(),
-        flashback_client::tests(),
-        flashback_faults::tests(),
-        flashback_limits::tests(),
-        flashback_mfa::tests(),
-        flashback_organisations::tests(),
-        flashback_passkeys::tests(),
-        flashback_sign_in::tests(),
-        flashback_texts::tests(),
-        forgetting::tests(),
-        guessing::tests(),
-        #[cfg(target_os = "linux")]
-        half_open::tests(),
-        health::tests(),
-        inputs::tests(),
-        key_lists::tests(),
-        keys::tests(),
-        keys_file::tests(),
-        logs::tests(),
-        mails::tests(),
-        native_enforced::tests(),
-        native_links::tests(),
-        native_methods::tests(),
-        native_passkeys::tests(),
-        native_recovery::tests(),
-        native_sms::tests(),
-        native_step_up::tests(),
-        netevia_admin::tests(),
-        netevia_auth::tests(),
-        netevia_codes::tests(),
-        netevia_faults::tests(),
-        netevia_references::tests(),
-        netevia_settings::tests(),
-        nul::tests(),
-        operator::tests(),
-        outbox::tests(),
-        page_clients::tests(),
-        pages::tests(),
-        pages_account::tests(),
-        pages_looks::tests(),
-        pages_refusals::tests(),
-        pages_sign_in::tests(),
-        passkeys::tests(),
-        passkeys_browser::tests(),
-        passkeys_forged::tests(),
-        passkeys_sdk::tests(),
-        passkeys_sent::tests(),
-        passwords::tests(),
-        paths::tests(),
-        poolers::tests(),
-        proof::tests(),
-        races::tests(),
-        rate_limits::tests(),
-        readme::tests(),
-        recovering::tests(),
-        registration::tests(),
-        replay::tests(),
-        resealing::tests(),
-        restoring::tests(),
-        sandbox::tests(),
-        sandbox_apart::tests(),
-        sandbox_errors::tests(),
-        sandbox_fixtures::tests(),
-        schemas::tests(),
-        sdk::tests(),
-        secrets::tests(),
-        sealing::tests(),
-        secured::tests(),
-        served::tests(),
-        serving::tests(),
-        sessions::tests(),
-        sign_in::tests(),
-        sms_limits::tests(),
-        sources::tests(),
-        starting::tests(),
-        starts::tests(),
-        steps::tests(),
-        stolen::tests(),
-        stopping::tests(),
-        strangers::tests(),
-        swagger::tests(),
-        switching::tests(),
-        synswi::tests(),
-        texts::tests(),
-        try_it::tests(),
-        turning::tests(),
-        typed::tests(),
-        unsent::tests(),
-        validating::tests(),
-        veeam_clients::tests(),
-        veeam_faults::tests(),
-        veeam_lists::tests(),
-        veeam_mfa::tests(),
-        veeam_scratch::tests(),
-        veeam_sign_out::tests(),
-        veeam_token::tests(),
-        veeam_users::tests(),
-        veeam_v8_1::tests(),
-        veeam_versions::tests(),
-        warm::tests(),
-    ];
-    modules.into_iter().flatten().collect()
-}
+use contract_tests::{process, suite};
 
 /// Returns this machine as a trusted proxy, so that a test can call from any address.
 fn loopback() -> Vec<ipnet::IpNet> {
@@ -277,6 +152,6 @@ fn other_than(code: &str) -> &'static str {
 fn main() -> ExitCode {
     match process::as_countersign() {
         Some(code) => code,
-        None => suite::main(all(), include_str!("unexercised.txt")).exit_code(),
+        None => suite::main(include_str!("unexercised.txt")).exit_code(),
     }
 }

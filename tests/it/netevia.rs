@@ -4,7 +4,7 @@ use contract_tests::call::Method;
 use contract_tests::gateway::Gateway;
 use contract_tests::{Answer, Authenticator, Call, PASSWORD, Person, Server, Value, json};
 use countersign::config::{Settings, TwilioSender};
-use countersign::flow::admin;
+use countersign::flow::operator;
 use countersign::model::Secret;
 use countersign::model::ids::Id;
 use countersign::model::kinds::OrganisationRole;
@@ -188,7 +188,7 @@ pub async fn enforced(server: &Server, member: &str) -> flashback::Client {
     let role = OrganisationRole::Member;
     let joined = server
         .app
-        .call(async |ctx| admin::join(ctx, member, id, role).await);
+        .call(async |ctx| operator::join(ctx, member, id, role).await);
     joined.await.expect("a member");
     let body = json!({ "enforced": true });
     owner.post("/mfa/organization/enforce", &body).await.is(200);

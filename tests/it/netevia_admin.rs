@@ -2,7 +2,7 @@
 
 use contract_tests::call::Method;
 use contract_tests::{PASSWORD, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 use super::netevia::{Client, authenticate, enforced};
 
@@ -21,7 +21,7 @@ async fn administrator(server: &Server) -> Client {
     let mut root = Client::registered(server, "root@example.com").await;
     let promoted = server
         .app
-        .call(async |ctx| admin::promote(ctx, "root@example.com").await);
+        .call(async |ctx| operator::promote(ctx, "root@example.com").await);
     promoted.await.expect("promoted");
     let answer = authenticate(server, &root.email, PASSWORD).await.is(200);
     root.token = answer.text("token");

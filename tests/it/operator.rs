@@ -1,7 +1,7 @@
 //! The operator's commands, and the deletion of expired rows.
 
 use contract_tests::{PASSWORD, Person, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 use countersign::model::kinds::Role;
 use countersign::model::{Error, Refusal, Secret};
 
@@ -32,7 +32,7 @@ async fn an_operator_makes_accounts() {
     assert_eq!(root.me().await["role"], "administrator");
     server.mail.notice_to("root@example.com", "account").await;
     let made = server.app.call(async |ctx| {
-        admin::create_user(
+        operator::create_user(
             ctx,
             "Bob@Example.com",
             Secret::new(PASSWORD.to_owned()),
@@ -55,7 +55,7 @@ async fn an_operator_makes_no_account_twice_and_none_with_a_weak_password() {
         ("bob@example.com", "passwordpassword", "password"),
     ] {
         let made = server.app.call(async |ctx| {
-            admin::create_user(ctx, email, Secret::new(password.to_owned()), Role::User).await
+            operator::create_user(ctx, email, Secret::new(password.to_owned()), Role::User).await
         });
         match made.await {
             Err(Error::Refused(Refusal::Validation { errors })) => {
@@ -72,7 +72,7 @@ async fn a_promoted_user_is_an_administrator_at_once() {
     alice.get("/identity/users").await.refused(403, "FORBIDDEN");
     server
         .app
-        .call(async |ctx| admin::promote(ctx, "ALICE@example.com").await)
+        .call(async |ctx| operator::promote(ctx, "ALICE@example.com").await)
         .await
         .expect("promoted");
     alice.get("/identity/users").await.is(200);
@@ -88,7 +88,7 @@ async fn a_reset_removes_every_factor_and_ends_every_session() {
     let waiting = alice.begin_sign_in().await;
     let person = server
         .app
-        .call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::reset_mfa(ctx, "alice@example.com").await)
         .await
         .expect("reset");
     assert!(person.methods.is_empty());
@@ -117,7 +117,7 @@ async fn a_reset_leaves_no_code_that_stands_in() {
     let recovery = alice.recovery_codes().await;
     server
         .app
-        .call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::reset_mfa(ctx, "alice@example.com").await)
         .await
         .expect("reset");
     alice.sign_in().await;
@@ -143,7 +143,7 @@ async fn an_unlock_removes_no_factor() {
     let mut alice = with_app(&server).await;
     let person = server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     assert_eq!(person.methods.len(), 1);
@@ -156,15 +156,15 @@ async fn nobody_unknown_is_helped() {
     let outcomes = [
         server
             .app
-            .call(async |ctx| admin::promote(ctx, "nobody@example.com").await)
+            .call(async |ctx| operator::promote(ctx, "nobody@example.com").await)
             .await,
         server
             .app
-            .call(async |ctx| admin::unlock(ctx, "nobody@example.com").await)
+            .call(async |ctx| operator::unlock(ctx, "nobody@example.com").await)
             .await,
         server
             .app
-            .call(async |ctx| admin::reset_mfa(ctx, "nobody@example.com").await)
+            .call(async |ctx| operator::reset_mfa(ctx, "nobody@example.com").await)
             .await,
     ];
     for outcome in outcomes {
@@ -186,7 +186,7 @@ async fn help_is_told_and_kept_in_the_audit_trail() {
     };
     server
         .app
-        .call(async |ctx| admin::promote(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::promote(ctx, "alice@example.com").await)
         .await
         .expect("promoted");
     server
@@ -195,13 +195,13 @@ async fn help_is_told_and_kept_in_the_audit_trail() {
         .await;
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     server.mail.notice_to("alice@example.com", "unlocked").await;
     server
         .app
-        .call(async |ctx| admin::reset_mfa(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::reset_mfa(ctx, "alice@example.com").await)
         .await
         .expect("reset");
     server.mail.notice_to("alice@example.com", "removed").await;

@@ -1,7 +1,7 @@
 //! Passwords: which ones may be set, that the whole of one is compared, and what wrong ones cost.
 
 use contract_tests::{PASSWORD, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 tests! {
     a_wrong_password_and_an_unknown_address_look_the_same,
@@ -260,7 +260,7 @@ async fn an_operator_lifts_the_wait() {
         .refused(429, "TOO_MANY_PASSWORD_ATTEMPTS");
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     alice.login().await.is(200);

@@ -82,7 +82,7 @@ async fn the_database_holds_no_secret_in_clear() {
     server.switch(&token, "email").await.is(200);
     server
         .app
-        .call(async |ctx| countersign::flow::admin::promote(ctx, "alice@example.com").await)
+        .call(async |ctx| countersign::flow::operator::promote(ctx, "alice@example.com").await)
         .await
         .expect("promoted");
     secrets.extend([

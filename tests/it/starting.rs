@@ -310,7 +310,7 @@ async fn an_address_is_judged_before_the_password_is_asked_for() {
     let password = countersign::model::Secret::new(PASSWORD.to_owned());
     let make = async |ctx: &countersign::app::Ctx| {
         let role = countersign::model::kinds::Role::User;
-        countersign::flow::admin::create_user(ctx, "a@example.com", password, role).await
+        countersign::flow::operator::create_user(ctx, "a@example.com", password, role).await
     };
     app.call(make).await.expect("an account");
     assert!(

@@ -3,7 +3,7 @@
 
 use contract_tests::call::outcomes;
 use contract_tests::{Answer, Authenticator, Person, Server, json, tests};
-use countersign::flow::admin;
+use countersign::flow::operator;
 
 tests! {
     waits_double_to_an_hour_and_fifty_wrong_codes_stop_the_method,
@@ -64,7 +64,7 @@ async fn waits_double_to_an_hour_and_fifty_wrong_codes_stop_the_method() {
 
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     let code = alice.fresh_code();
@@ -238,7 +238,7 @@ async fn a_set_up_can_be_stopped_and_an_operator_lifts_it() {
         .refused(403, "MFA_METHOD_LOCKED");
     server
         .app
-        .call(async |ctx| admin::unlock(ctx, "alice@example.com").await)
+        .call(async |ctx| operator::unlock(ctx, "alice@example.com").await)
         .await
         .expect("unlocked");
     alice.enable_authenticator().await;

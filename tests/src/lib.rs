@@ -36,6 +36,7 @@ pub mod waiting;
 
 pub use call::{Answer, Call, Method};
 pub use device::Device;
+pub use inventory;
 pub use mail::Mail;
 pub use person::Person;
 pub use reqwest;

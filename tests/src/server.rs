@@ -9,7 +9,7 @@ use countersign::app::App;
 use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Settings;
-use countersign::flow::admin;
+use countersign::flow::operator;
 use countersign::model::kinds::Role;
 use countersign::model::{Secret, Time};
 use countersign::serve::{self, Running};
@@ -301,7 +301,7 @@ impl Server {
     pub async fn administrator(&self, email: &str) -> Person {
         let person = self.registered(email).await;
         self.app
-            .call(async |ctx| admin::promote(ctx, email).await)
+            .call(async |ctx| operator::promote(ctx, email).await)
             .await
             .expect("promoted");
         person
@@ -310,7 +310,7 @@ impl Server {
     /// Returns an administrator whose account the operator created, and who is signed in.
     pub async fn made_by_operator(&self, email: &str) -> Person {
         let made = self.app.call(async |ctx| {
-            admin::create_user(
+            operator::create_user(
                 ctx,
                 email,
                 Secret::new(PASSWORD.to_owned()),

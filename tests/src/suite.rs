@@ -148,22 +148,29 @@ impl Test {
     }
 }
 
+/// The tests of one module.
+pub struct Module(pub fn() -> Vec<Test>);
+
+inventory::collect!(Module);
+
 /// Names the tests of a module, each an `async fn` without arguments. A test that is left out is
 /// dead code, which the compiler reports.
 #[macro_export]
 macro_rules! tests {
     (on_sqlite: $($name:ident $(needs $tool:ident)?),+ $(,)?) => {
-        /// The tests of this module.
-        pub fn tests() -> Vec<$crate::Test> {
-            vec![$($crate::Test::new(module_path!(), stringify!($name), || Box::pin($name()))
-                $(.needs($crate::suite::Tool::$tool))?.on_sqlite(),)+]
+        $crate::inventory::submit! {
+            $crate::suite::Module(|| vec![
+                $($crate::Test::new(module_path!(), stringify!($name), || Box::pin($name()))
+                    $(.needs($crate::suite::Tool::$tool))?.on_sqlite(),)+
+            ])
         }
     };
     ($($name:ident $(needs $tool:ident)?),+ $(,)?) => {
-        /// The tests of this module.
-        pub fn tests() -> Vec<$crate::Test> {
-            vec![$($crate::Test::new(module_path!(), stringify!($name), || Box::pin($name()))
-                $(.needs($crate::suite::Tool::$tool))?,)+]
+        $crate::inventory::submit! {
+            $crate::suite::Module(|| vec![
+                $($crate::Test::new(module_path!(), stringify!($name), || Box::pin($name()))
+                    $(.needs($crate::suite::Tool::$tool))?,)+
+            ])
         }
     };
 }
@@ -216,7 +223,10 @@ fn run(name: String, body: Body) {
 
 /// Runs all tests. If really all of them ran, also checks what they left unexercised and what the
 /// servers logged.
-pub fn main(tests: Vec<Test>, unexercised: &str) -> Conclusion {
+pub fn main(unexercised: &str) -> Conclusion {
+    let modules = inventory::iter::<Module>();
+    let mut tests: Vec<Test> = modules.flat_map(|module| (module.0)()).collect();
+    tests.sort_by(|one, other| one.name.cmp(&other.name));
     let mut arguments = Arguments::from_args();
     // Tests wait for disks, clocks and mails more than they compute.
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);

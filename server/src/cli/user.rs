@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{print, said, tell, text};
 use crate::app::{App, Ctx};
-use crate::flow::admin;
+use crate::flow::operator;
 use crate::model::factor::FactorAttempts;
 use crate::model::ids::Id;
 use crate::model::kinds::{FactorKind, OrganisationRole, Role};
@@ -23,7 +23,7 @@ const PASSWORD_MAX: u64 = 4096;
 pub(super) async fn list(app: &App, matches: &ArgMatches) -> Result<()> {
     let number = |name| matches.get_one::<i64>(name).copied().unwrap_or_default();
     let (limit, offset) = (number("limit"), number("offset"));
-    let page = app.call(async |ctx: &Ctx| admin::overview(ctx, limit, offset).await);
+    let page = app.call(async |ctx: &Ctx| operator::overview(ctx, limit, offset).await);
     let page = page.await.map_err(said)?;
     if matches.get_flag("json") {
         let users: Vec<Value> = page.items.iter().map(as_json).collect();
@@ -52,7 +52,7 @@ pub(super) async fn list(app: &App, matches: &ArgMatches) -> Result<()> {
 
 /// Shows one account.
 async fn show(app: &App, email: &str, matches: &ArgMatches) -> Result<()> {
-    let found = app.call(async |ctx: &Ctx| admin::show(ctx, email).await);
+    let found = app.call(async |ctx: &Ctx| operator::show(ctx, email).await);
     let found = found.await.map_err(|error| unknown_or(error, email))?;
     let policy = &app.ctx().settings.policy;
     let now = app.ctx().now();
@@ -138,34 +138,34 @@ pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<(
         "create" => (create(app, &email, matches).await?, "created"),
         "set-password" => {
             // Nobody should type a password for an account that does not exist.
-            let known = app.call(async |ctx: &Ctx| admin::show(ctx, &email).await);
+            let known = app.call(async |ctx: &Ctx| operator::show(ctx, &email).await);
             known.await.map_err(said)?;
             let password = read_password()?;
-            let set = async |ctx: &Ctx| admin::set_password(ctx, &email, password).await;
+            let set = async |ctx: &Ctx| operator::set_password(ctx, &email, password).await;
             (app.call(set).await, "given a new password")
         }
         "disable" => {
-            let disable = async |ctx: &Ctx| admin::disable(ctx, &email).await;
+            let disable = async |ctx: &Ctx| operator::disable(ctx, &email).await;
             (app.call(disable).await, "disabled")
         }
         "enable" => {
-            let enable = async |ctx: &Ctx| admin::enable(ctx, &email).await;
+            let enable = async |ctx: &Ctx| operator::enable(ctx, &email).await;
             (app.call(enable).await, "enabled")
         }
         "delete" => {
-            let delete = async |ctx: &Ctx| admin::delete(ctx, &email).await;
+            let delete = async |ctx: &Ctx| operator::delete(ctx, &email).await;
             (app.call(delete).await, "deleted")
         }
         "promote" => {
-            let promote = async |ctx: &Ctx| admin::promote(ctx, &email).await;
+            let promote = async |ctx: &Ctx| operator::promote(ctx, &email).await;
             (app.call(promote).await, "made an administrator's")
         }
         "unlock" => {
-            let unlock = async |ctx: &Ctx| admin::unlock(ctx, &email).await;
+            let unlock = async |ctx: &Ctx| operator::unlock(ctx, &email).await;
             (app.call(unlock).await, "unlocked")
         }
         "reset-mfa" => {
-            let reset = async |ctx: &Ctx| admin::reset_mfa(ctx, &email).await;
+            let reset = async |ctx: &Ctx| operator::reset_mfa(ctx, &email).await;
             (app.call(reset).await, "freed of its second factors")
         }
         "join" => (join(app, &email, matches).await?, "made a member"),
@@ -187,10 +187,10 @@ async fn create(app: &App, email: &str, matches: &ArgMatches) -> Result<model::R
         false => Role::User,
     };
     // Check first: nobody should type a password for an address that cannot have an account.
-    let judge = async |ctx: &Ctx| admin::judge_new_address(ctx, email).await;
+    let judge = async |ctx: &Ctx| operator::judge_new_address(ctx, email).await;
     app.call(judge).await.map_err(said)?;
     let password = read_password()?;
-    let create = async |ctx: &Ctx| admin::create_user(ctx, email, password, role).await;
+    let create = async |ctx: &Ctx| operator::create_user(ctx, email, password, role).await;
     Ok(app.call(create).await)
 }
 
@@ -199,7 +199,7 @@ async fn join(app: &App, email: &str, matches: &ArgMatches) -> Result<model::Res
     let organisation = Id::new(*organisation.context("--organisation is missing")?);
     let role = OrganisationRole::parse(text(matches, "role")?);
     let role = role.context("--role must be owner, administrator or member")?;
-    let join = async |ctx: &Ctx| admin::join(ctx, email, organisation, role).await;
+    let join = async |ctx: &Ctx| operator::join(ctx, email, organisation, role).await;
     Ok(app.call(join).await)
 }
 

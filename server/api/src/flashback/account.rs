@@ -12,7 +12,7 @@ use super::dto::MessageResponse;
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, CallerOrPending, Path};
 use crate::flow;
-use crate::flow::account::Carried;
+use crate::flow::registration::Carried;
 use crate::http::caller::Who;
 use crate::http::input::{SecretText, harmless_name, name, present};
 use crate::http::limits::Client;
@@ -37,7 +37,7 @@ pub async fn register_user(
     let tells = app.ctx().settings.registration_tells_taken;
     let command = body.into_inner().command(tells, source);
     let registered = app
-        .call(async |ctx| flow::account::register(ctx, command).await)
+        .call(async |ctx| flow::registration::register(ctx, command).await)
         .await?;
     Ok((Json(registered.into()), StatusCode::CREATED))
 }
@@ -55,7 +55,7 @@ pub async fn resend_verification(
     id: Path<String>,
 ) -> Answer<MessageResponse> {
     let id = registration_id(&id.into_inner())?;
-    app.call(async |ctx| flow::account::resend_link(ctx, id, source).await)
+    app.call(async |ctx| flow::registration::resend_link(ctx, id, source).await)
         .await?;
     let message = "If this registration is still open, a new verification link is on its way. Please check your inbox.";
     Ok(Json(MessageResponse::new(message)))
@@ -82,7 +82,7 @@ pub async fn pre_verify_email(
     body: Body<PreVerifyEmailRequest>,
 ) -> Answer<PreVerifyEmailAnswer> {
     let token = body.into_inner().token.into_secret();
-    app.call(async |ctx| flow::account::check_link(ctx, token, source).await)
+    app.call(async |ctx| flow::registration::check_link(ctx, token, source).await)
         .await?;
     Ok(Json(PreVerifyEmailAnswer::GOOD))
 }
@@ -99,12 +99,12 @@ pub async fn verify_email(
     body: Body<VerifyEmailRequest>,
 ) -> Answer<MessageResponse> {
     let body = body.into_inner();
-    let command = flow::account::ProveByLink {
+    let command = flow::registration::ProveByLink {
         token: body.token.into_secret(),
         password: body.password.map(SecretText::into_secret),
         source,
     };
-    app.call(async |ctx| flow::account::prove_by_link(ctx, command).await)
+    app.call(async |ctx| flow::registration::prove_by_link(ctx, command).await)
         .await?;
     let message = "Email verified successfully. You can sign in now.";
     Ok(Json(MessageResponse::new(message)))
@@ -158,9 +158,9 @@ pub struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    fn command(self, tells: bool, source: Source) -> flow::account::Register {
+    fn command(self, tells: bool, source: Source) -> flow::registration::Register {
         let company = self.company_name.map(|name| name.trim().to_owned());
-        flow::account::Register {
+        flow::registration::Register {
             email: self.email,
             password: self.password.into_secret(),
             first_name: self.first_name,

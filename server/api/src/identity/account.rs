@@ -31,7 +31,7 @@ pub async fn register_user(
 ) -> Result<(Json<RegisterResponse>, StatusCode), Error> {
     let command = body.into_inner().command(source);
     let registered = app
-        .call(async |ctx| flow::account::register(ctx, command).await)
+        .call(async |ctx| flow::registration::register(ctx, command).await)
         .await?;
     Ok((Json(registered.into()), StatusCode::ACCEPTED))
 }
@@ -50,7 +50,7 @@ pub async fn verify_registration(
 ) -> Result<(Json<TokenResponse>, StatusCode), Error> {
     let command = body.into_inner().command(source);
     let signed_in = app
-        .call(async |ctx| flow::account::prove(ctx, command).await)
+        .call(async |ctx| flow::registration::prove(ctx, command).await)
         .await?;
     Ok((Json(signed_in.into()), StatusCode::CREATED))
 }
@@ -85,14 +85,14 @@ pub struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    fn command(self, source: Source) -> flow::account::Register {
-        flow::account::Register {
+    fn command(self, source: Source) -> flow::registration::Register {
+        flow::registration::Register {
             email: self.email,
             password: self.password.into_secret(),
             first_name: self.first_name,
             last_name: self.last_name,
             organisation: None,
-            by: flow::account::Carried::Code,
+            by: flow::registration::Carried::Code,
             tells: false,
             source,
         }
@@ -129,8 +129,8 @@ pub struct RegisterVerifyRequest {
 }
 
 impl RegisterVerifyRequest {
-    fn command(self, source: Source) -> flow::account::Prove {
-        flow::account::Prove {
+    fn command(self, source: Source) -> flow::registration::Prove {
+        flow::registration::Prove {
             registration_token: self.registration_token.into_secret(),
             code: self.code.into_secret(),
             source,

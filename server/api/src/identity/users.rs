@@ -10,7 +10,7 @@ use super::dto::{Paging, User, total};
 use super::error::refuses;
 use super::{Answer, App, Query};
 use crate::flow;
-use crate::flow::admin::Lister;
+use crate::flow::operator::Lister;
 use crate::http::input::Then;
 use crate::outcome::{Page, Person};
 
@@ -29,7 +29,7 @@ pub async fn list_users(
     let (who, paging) = (Lister::from(who), paging.into_inner());
     let (limit, offset) = (paging.limit(), paging.offset());
     let page = app
-        .call(async |ctx| flow::admin::list_users(ctx, who, limit, offset).await)
+        .call(async |ctx| flow::operator::list_users(ctx, who, limit, offset).await)
         .await?;
     Ok(Json(page.into()))
 }

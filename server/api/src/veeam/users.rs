@@ -8,7 +8,7 @@ use validator::Validate;
 use super::dto::{Links, Number, Place, User};
 use super::error::{Error, refuses};
 use super::{Answer, App, Body, Caller, Query, Utf8Json};
-use crate::flow::administration;
+use crate::flow::accounts;
 use crate::http::input::{SecretText, Then, name};
 use crate::http::limits::Client;
 use crate::model::session;
@@ -44,7 +44,7 @@ pub(super) async fn list(
     let command = filter.into_inner().command(caller.into_inner());
     let (limit, offset) = (command.limit, command.offset);
     let page = app
-        .call(async |ctx| administration::list(ctx, command).await)
+        .call(async |ctx| accounts::list(ctx, command).await)
         .await?;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     let accounts = page.items.into_iter();
@@ -83,7 +83,7 @@ pub(super) async fn add(
 ) -> Result<User, Error> {
     let command = body.into_inner().command(caller.into_inner(), source);
     let account = app
-        .call(async |ctx| administration::add(ctx, command).await)
+        .call(async |ctx| accounts::add(ctx, command).await)
         .await?;
     Ok(User::new(account, place))
 }
@@ -111,7 +111,7 @@ pub(super) async fn get(
 ) -> Result<User, Error> {
     let caller = caller.into_inner();
     let account = app
-        .call(async |ctx| administration::get(ctx, caller, number).await)
+        .call(async |ctx| accounts::get(ctx, caller, number).await)
         .await?;
     Ok(User::new(account, place))
 }
@@ -144,7 +144,7 @@ pub(super) async fn update(
         .into_inner()
         .command(caller.into_inner(), number, source);
     let account = app
-        .call(async |ctx| administration::update(ctx, command).await)
+        .call(async |ctx| accounts::update(ctx, command).await)
         .await?;
     Ok(User::new(account, place))
 }
@@ -172,7 +172,7 @@ pub(super) async fn delete(
     Number(number): Number,
 ) -> Result<(), Error> {
     let caller = caller.into_inner();
-    let done = app.call(async |ctx| administration::delete(ctx, caller, number, source).await);
+    let done = app.call(async |ctx| accounts::delete(ctx, caller, number, source).await);
     Ok(done.await?)
 }
 
@@ -197,8 +197,8 @@ pub struct UserFilter {
 }
 
 impl UserFilter {
-    fn command(self, caller: session::Caller) -> administration::List {
-        administration::List {
+    fn command(self, caller: session::Caller) -> accounts::List {
+        accounts::List {
             caller,
             name: self.name_filter,
             limit: match self.limit.unwrap_or(PAGE) {
@@ -234,8 +234,8 @@ pub struct AddUserRequest {
 }
 
 impl AddUserRequest {
-    fn command(self, caller: session::Caller, source: Source) -> administration::Add {
-        administration::Add {
+    fn command(self, caller: session::Caller, source: Source) -> accounts::Add {
+        accounts::Add {
             caller,
             name: self.name,
             description: self.description,
@@ -255,13 +255,8 @@ pub struct UpdateUserRequest {
 }
 
 impl UpdateUserRequest {
-    fn command(
-        self,
-        caller: session::Caller,
-        number: i64,
-        source: Source,
-    ) -> administration::Update {
-        administration::Update {
+    fn command(self, caller: session::Caller, number: i64, source: Source) -> accounts::Update {
+        accounts::Update {
             caller,
             number,
             description: self.description,

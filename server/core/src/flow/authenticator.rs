@@ -4,7 +4,7 @@
 use crate::app::Ctx;
 use crate::flow::setup::{self, By, Confirm};
 use crate::flow::toggle::{self, Target, Toggle, Which};
-use crate::flow::{Answer, administration};
+use crate::flow::{Answer, accounts};
 use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Caller;
@@ -92,7 +92,7 @@ pub struct Accept {
 /// # Errors
 /// As [`setup::verify`]. Also refuses a reference of another account.
 pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
-    let target = administration::target(ctx, &command.caller, command.number).await?;
+    let target = accounts::target(ctx, &command.caller, command.number).await?;
     let reference = Reference::parse(ReferenceKind::Challenge, command.token.expose());
     if reference.is_none_or(|reference| reference.user() != target.user.id) {
         return Err(Refusal::MfaTokenInvalid.into());

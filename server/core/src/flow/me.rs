@@ -3,7 +3,7 @@
 
 use crate::app::Ctx;
 use crate::flow::session::{person, view_of};
-use crate::flow::{Act, administration, api_keys, fresh, password};
+use crate::flow::{Act, accounts, api_keys, fresh, password};
 use crate::model::audit::Event;
 use crate::model::kinds::CodeSetKind;
 use crate::model::notice::Message;
@@ -135,7 +135,7 @@ pub async fn delete(ctx: &Ctx, command: Delete) -> Result<()> {
         if caller.factor_on() {
             fresh::judge(act, &caller)?;
         }
-        administration::remove(tx, act, &caller.user, None)
+        accounts::remove(tx, act, &caller.user, None)
     })
     .await
 }

@@ -1,10 +1,8 @@
 //! What callers can do, and in which order it happens: one file for each thing they do.
 
-pub mod account;
+pub mod accounts;
 mod act;
 pub mod action;
-pub mod admin;
-pub mod administration;
 pub mod api_keys;
 pub mod authenticator;
 mod challenge;
@@ -17,11 +15,13 @@ pub mod link;
 pub mod login;
 pub mod me;
 pub mod methods;
+pub mod operator;
 pub mod organisation;
 pub mod passkey;
 mod password;
 pub mod password_reset;
 pub mod recovery;
+pub mod registration;
 pub mod resend;
 pub mod session;
 mod settle;

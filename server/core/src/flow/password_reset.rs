@@ -3,10 +3,10 @@
 
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
-use crate::flow::account::mail_is_left;
 use crate::flow::act::{DAY, HOUR, network};
 use crate::flow::challenge::{self, Opening, Seen};
 use crate::flow::login::{Carries, first_method};
+use crate::flow::registration::mail_is_left;
 use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::{Act, MailOf, demand, password};
 use crate::model::audit::Event;

@@ -4,7 +4,7 @@ use crate::app::Ctx;
 use crate::factor::totp;
 use crate::flow::api_keys::ApiKeyCaller;
 use crate::flow::session::person;
-use crate::flow::{Act, administration, password};
+use crate::flow::{Act, accounts, password};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::kinds::{OrganisationRole, Role};
@@ -208,7 +208,7 @@ pub async fn delete(ctx: &Ctx, email: &str) -> Result<Person> {
         users::lock(tx, user.id)?;
         let user = users::find(tx, user.id)?.ok_or(Refusal::UserNotFound)?;
         let factors = factors::of_user(tx, user.id)?;
-        administration::remove(tx, &act, &user, None)?;
+        accounts::remove(tx, &act, &user, None)?;
         Ok(person(&user, &factors))
     })
     .await

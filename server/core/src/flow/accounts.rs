@@ -1,7 +1,7 @@
 //! What signed-in users do with accounts, their own or, as administrators, all: read, add, change, delete.
 
 use crate::app::Ctx;
-use crate::flow::admin::{Lister, list_users};
+use crate::flow::operator::{Lister, list_users};
 use crate::flow::session::person;
 use crate::flow::{Act, fresh, password};
 use crate::model::audit::Event;
