@@ -441,10 +441,21 @@ fn greet(greeting: String) {
     drop(told);
 }
 
+/// Names the pages to begin with. Passkeys work at this address only.
+fn pages_at(url: &str) -> String {
+    format!("{url}/sign-in, {url}/register, {url}/account")
+}
+
 fn greeting(app: &App, address: SocketAddr) -> String {
     let settings = &app.ctx().settings;
     let mut lines = app.made().to_vec();
-    lines.push(format!("Countersign listens on http://{address}"));
+    lines.push(format!(
+        "Countersign {} listens on {address}",
+        env!("CARGO_PKG_VERSION")
+    ));
+    if settings.pages {
+        lines.push(format!("  Pages     {}", pages_at(&settings.public_url)));
+    }
     for document in documents() {
         let Document { name, .. } = document;
         lines.push(format!(

@@ -192,7 +192,7 @@ async fn the_help_of_a_command_is_about_that_command() {
     let (_, help) = server.run(&["serve", "--help"]).await;
     for row in countersign::config::rows() {
         assert!(
-            help.contains(&format!("--{}\n", row.flag())),
+            help.contains(&format!("--{} <VALUE>\n", row.flag())),
             "{}",
             row.flag()
         );

@@ -169,11 +169,6 @@ async fn a_backup_that_cannot_be_made_is_told_with_whole_paths() {
         &[&format!("{folder}/data/keys.json is there already")],
     );
     holds(&told("").await, &["--to is empty"]);
-    fs::write(process.folder().join("half.db.part"), "").expect("written");
-    holds(
-        &told("half.db").await,
-        &[&format!("{folder}/half.db.part is there"), "remove it"],
-    );
     let (well, said) = process.run(&["backup", "--to", "copy.db"]).await;
     assert!(well, "{said}");
     holds(

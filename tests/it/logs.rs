@@ -114,7 +114,7 @@ async fn a_complaint_is_the_last_line() {
     let last = said.lines().last().expect("a line");
     assert_eq!(
         last,
-        "countersign: there is no account \"nobody@example.com\": check the address"
+        "countersign: there is no account \"nobody@example.com\": check the address, or see `countersign user list`"
     );
 }
 

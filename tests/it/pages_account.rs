@@ -4,6 +4,7 @@ use contract_tests::visitor::SEND;
 use contract_tests::{PASSWORD, Sandbox, Visitor, json, tests};
 
 tests! {
+    on_sqlite:
     a_change_asks_for_fresh_proof needs Chromium,
     a_password_is_changed_and_other_sessions_end needs Chromium,
     one_tab_has_the_session needs Chromium,

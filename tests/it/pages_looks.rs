@@ -5,6 +5,7 @@ use contract_tests::visitor::{SEND, english, german};
 use contract_tests::{PASSWORD, Sandbox, Server, Visitor, tests};
 
 tests! {
+    on_sqlite:
     the_pages_keep_nobody_out needs Axe,
     the_account_keeps_nobody_out needs Axe,
     a_page_speaks_the_browsers_language,

@@ -12,6 +12,7 @@ use contract_tests::{PASSWORD, Sandbox, Visitor, json, tests};
 use tokio::time::sleep;
 
 tests! {
+    on_sqlite:
     each_refusal_of_signing_in_is_shown needs Chromium,
     each_refusal_of_a_passkey_is_shown needs Chromium,
     each_refusal_before_an_account_is_there_is_shown needs Chromium,

@@ -4,6 +4,7 @@ use contract_tests::visitor::{SEND, person};
 use contract_tests::{PASSWORD, Sandbox, Visitor, tests};
 
 tests! {
+    on_sqlite:
     each_method_is_enrolled_and_then_used needs Chromium,
     a_new_account_begins_with_the_code_of_its_mail needs Chromium,
     a_passkey_signs_in_with_nothing_typed needs Chromium,

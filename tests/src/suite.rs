@@ -226,7 +226,8 @@ fn run(name: String, body: Body) {
 pub fn main(unexercised: &str) -> Conclusion {
     let modules = inventory::iter::<Module>();
     let mut tests: Vec<Test> = modules.flat_map(|module| (module.0)()).collect();
-    tests.sort_by(|one, other| one.name.cmp(&other.name));
+    // Those with a browser take longest, so they begin first.
+    tests.sort_by_key(|test| (test.needs != Some(Tool::Chromium), test.name.clone()));
     let mut arguments = Arguments::from_args();
     // Tests wait for disks, clocks and mails more than they compute.
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);

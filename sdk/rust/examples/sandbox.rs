@@ -6,7 +6,7 @@
 //! cargo run --package countersign-sdk --features sandbox --example sandbox
 //! ```
 
-use countersign_sdk::{Client, identity::types::*, sandbox, sandbox::types::*};
+use countersign_sdk::{Client, identity::SignIn, sandbox, sandbox::types::*};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,10 +15,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tools.advance_clock(AdvanceClockRequest::new(30)).await?;
     let whose = ShowAuthenticatorCodeRequest::new().email(email);
     let app = tools.show_authenticator_code(whose).await?;
-    let login = LoginRequest::new(email, "correct horse battery staple");
-    if let LoginAnswer::MfaRequired(step) = client.login(login).await? {
-        let proof = MfaVerifyRequest::new(step.mfa_token, app.code);
-        client.sign_in_with(&client.verify_mfa_login(proof).await?);
+    let step = client
+        .sign_in(email, "correct horse battery staple")
+        .await?;
+    if let SignIn::Challenge(challenge) = step {
+        challenge.answer(app.code).await?;
     }
     println!("Hello, {}.", client.get_current_user().await?.email);
     Ok(())

@@ -3,26 +3,23 @@
 //! # A first sign-in
 //!
 //! ```no_run
-//! use countersign_sdk::identity::types::*;
+//! use countersign_sdk::identity::types::VerifyMfaLoginError;
+//! use countersign_sdk::identity::{Refused, SignIn};
 //! use countersign_sdk::{Client, Failure};
 //!
 //! async fn sign_in(email: &str, password: &str) -> Result<Client, Failure> {
 //!     let client = Client::new("https://id.example.com").expect("a good address");
-//!
-//!     match client.login(LoginRequest::new(email, password)).await? {
-//!         LoginAnswer::SignedIn(tokens) => client.sign_in_with(&tokens),
-//!         LoginAnswer::MfaRequired(step) => loop {
-//!             let code = ask(&format!("Your code ({}): ", step.method));
-//!             let proof = MfaVerifyRequest::new(step.mfa_token.clone(), code);
-//!             match client.verify_mfa_login(proof).await {
-//!                 Ok(tokens) => break client.sign_in_with(&tokens),
-//!                 Err(VerifyMfaLoginError::InvalidMfaCode { attempts_remaining, .. }) if attempts_remaining > 0 => {
-//!                     println!("Wrong. {attempts_remaining} tries left.");
-//!                 }
-//!                 Err(other) => return Err(other.into()),
-//!             }
-//!         },
-//!         other => panic!("this program is too old for {other:?}"),
+//!     let mut step = client.sign_in(email, password).await?;
+//!     while let SignIn::Challenge(challenge) = step {
+//!         let code = ask(challenge.message());
+//!         step = match challenge.answer(code).await {
+//!             Ok(signed_in) => SignIn::Done(signed_in),
+//!             Err(Refused {
+//!                 open,
+//!                 error: VerifyMfaLoginError::InvalidMfaCode { attempts_remaining, .. },
+//!             }) if attempts_remaining > 0 => SignIn::Challenge(open),
+//!             Err(refused) => return Err(refused.into()),
+//!         };
 //!     }
 //!     println!("Hello, {}!", client.get_current_user().await?.email);
 //!     Ok(client) // renews its tokens by itself; client.logout() ends the session

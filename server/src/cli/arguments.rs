@@ -42,6 +42,7 @@ pub fn command() -> Command {
         .subcommands([
             Command::new("serve")
                 .about("Serve (the default)")
+                .override_usage("countersign serve [SETTINGS]")
                 .after_long_help(settings_help()),
             sandbox(),
             about("doctor", "Check settings, database, keys, mail, clock and proxies, and say what to mend")
@@ -205,7 +206,7 @@ fn sandbox() -> Command {
         .help("Serve on a free port, run this command line with COUNTERSIGN_URL set, and end with its exit status");
     about("sandbox", "Serve for trying things out and for tests: with people in it, and an API for mails, codes and the clock; nothing is kept")
         .args([seed, exec])
-        .after_help("Examples:\n  countersign sandbox\n  countersign sandbox --exec 'npm test'\n\nSee also: the document `countersign openapi sandbox`")
+        .after_help("Examples:\n  countersign sandbox\n  countersign sandbox --listen 127.0.0.1:9000\n  countersign sandbox --exec 'npm test'\n\nSee also: the document `countersign openapi sandbox`")
 }
 
 fn organisation() -> Arg {
@@ -250,7 +251,7 @@ fn settings_help() -> String {
     let mut text = "Settings, each a flag, an environment variable, or a key of the TOML file that --config names:\n".to_owned();
     for row in config::rows() {
         text.push_str(&format!(
-            "\n  --{}\n      {}\n      Default: {}. Allowed: {}. Environment: {}\n",
+            "\n  --{} <VALUE>\n      {}\n      Default: {}. Allowed: {}. Environment: {}\n",
             row.flag(),
             row.help,
             row.default_shown(),

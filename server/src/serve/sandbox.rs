@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Running, begin, door, greet};
+use super::{Running, begin, door, greet, pages_at};
 use crate::config::Settings;
 use crate::model::kinds::FactorKind;
 use crate::sandbox::all_documents;
@@ -58,7 +58,7 @@ pub async fn run(
     }
     let beside = async {
         match command {
-            Some(command) => until_it_ends(command, running.address).await,
+            Some(command) => until_it_ends(command, &sandbox.app().ctx().settings.public_url).await,
             None => std::future::pending().await,
         }
     };
@@ -85,11 +85,11 @@ const fn stopped(command: Option<&str>) -> ExitCode {
 }
 
 /// Runs a command line; its exit status.
-async fn until_it_ends(command: &str, address: SocketAddr) -> anyhow::Result<ExitCode> {
+async fn until_it_ends(command: &str, url: &str) -> anyhow::Result<ExitCode> {
     let mut shell = Command::new("/bin/sh");
     shell
         .args(["-c", command])
-        .env(URL, format!("http://{address}"))
+        .env(URL, url)
         .stdin(Stdio::inherit())
         .kill_on_drop(true);
     // A group of its own can be ended as a whole, with all that the command has started. At a terminal, where
@@ -134,9 +134,12 @@ fn code_of(status: ExitStatus) -> ExitCode {
 fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
     let url = &sandbox.app().ctx().settings.public_url;
     let mut lines = vec![format!(
-        "Countersign sandbox on http://{address} (seed {}; everything is gone when it stops)",
+        "Countersign sandbox, listening on {address} (seed {}; everything is gone when it stops)",
         sandbox.seed()
     )];
+    if sandbox.app().ctx().settings.pages {
+        lines.push(format!("  Pages     {}", pages_at(url)));
+    }
     for document in all_documents() {
         lines.push(format!("  API       {url}/openapi/{}.yaml", document.name));
     }
@@ -155,6 +158,9 @@ fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
     for person in sandbox.people() {
         lines.extend(introduced(&person));
     }
+    lines.push(format!(
+        "\nA phone shows the right codes until the clock is moved: then ask {url}/sandbox/authenticator-code."
+    ));
     lines.push("\nStop with Ctrl-C.\n".to_owned());
     lines.join("\n")
 }
