@@ -1,6 +1,6 @@
 //! `doctor`: finds out what would keep the server from working well, and says what to do about it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::header::DATE;
@@ -165,13 +165,9 @@ async fn ask(url: &str) -> Result<Answered> {
         .and_then(|date| date.to_str().ok());
     let there = there.map(httpdate::parse_http_date).transpose();
     let there = there.context("its date cannot be read")?;
-    let apart = there.map(|there| {
-        let here = SystemTime::now();
-        let ahead = here
-            .duration_since(there)
-            .or_else(|_| there.duration_since(here));
-        ahead.unwrap_or_default().as_secs()
-    });
+    let apart = there.and_then(|there| there.duration_since(UNIX_EPOCH).ok());
+    let here = Clock::System.now().seconds();
+    let apart = apart.map(|there| here.abs_diff(there.as_secs().cast_signed()));
     Ok(Answered {
         ready: answer.status().is_success(),
         apart,
