@@ -449,10 +449,8 @@ fn pages_at(url: &str) -> String {
 fn greeting(app: &App, address: SocketAddr) -> String {
     let settings = &app.ctx().settings;
     let mut lines = app.made().to_vec();
-    lines.push(format!(
-        "Countersign {} listens on {address}",
-        env!("CARGO_PKG_VERSION")
-    ));
+    lines.push(format!("Countersign listens on http://{address}"));
+    lines.push(format!("  Version   {}", env!("CARGO_PKG_VERSION")));
     if settings.pages {
         lines.push(format!("  Pages     {}", pages_at(&settings.public_url)));
     }
