@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
 use tokio::sync::oneshot;
 
 use super::conn::{self, Engine, Use};
@@ -39,9 +40,17 @@ struct Waiting<S: Shared> {
     deadline: Instant,
 }
 
+/// What a caller sends.
+enum Call<S: Shared> {
+    /// Work on a row.
+    Work(Waiting<S>),
+    /// The question whether the connection works.
+    Probe(oneshot::Sender<Result<()>>),
+}
+
 /// The callers' end of a lane.
 pub(super) struct Lane<S: Shared> {
-    queue: flume::Sender<Waiting<S>>,
+    queue: flume::Sender<Call<S>>,
     acquire: Duration,
 }
 
@@ -82,8 +91,18 @@ impl<S: Shared> Lane<S> {
             reply,
             deadline: Instant::now() + self.acquire,
         };
+        self.send(Call::Work(waiting), answer).await
+    }
+
+    /// Finds out whether the connection works, and replaces it if not.
+    pub(super) async fn probe(&self) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Call::Probe(reply), answer).await
+    }
+
+    async fn send<T>(&self, call: Call<S>, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         self.queue
-            .try_send(waiting)
+            .try_send(call)
             .map_err(|_| Refusal::Busy { retry_after: 1 })?;
         let gone = |said: &'static str| Fault::dependency(anyhow::anyhow!(said));
         match tokio::time::timeout(self.acquire + RUN, answer).await {
@@ -94,13 +113,35 @@ impl<S: Shared> Lane<S> {
     }
 }
 
-fn work<S: Shared>(engine: &Engine, tx: Tx, queue: &flume::Receiver<Waiting<S>>) {
+fn work<S: Shared>(engine: &Engine, tx: Tx, queue: &flume::Receiver<Call<S>>) {
     let mut tx = Some(tx);
     while let Ok(first) = queue.recv() {
-        let mut batch = vec![first];
-        batch.extend(queue.try_iter().take(MOST - 1));
+        let (mut batch, mut probes) = (Vec::new(), Vec::new());
+        for call in std::iter::once(first).chain(queue.try_iter().take(MOST - 1)) {
+            match call {
+                Call::Work(waiting) => batch.push(waiting),
+                Call::Probe(reply) => probes.push(reply),
+            }
+        }
         answer(engine, &mut tx, sharing(batch, Instant::now()));
+        for reply in probes {
+            let _ = reply.send(probe(engine, &mut tx));
+        }
     }
+}
+
+/// Tries the connection, and a new one if it does not work.
+fn probe(engine: &Engine, tx: &mut Option<Tx>) -> Result<()> {
+    for _ in 0..2 {
+        let Some(open) = postgres::begun(engine, tx, false) else {
+            return Err(postgres::out_of_reach());
+        };
+        if open.conn.batch_execute("SELECT 1").is_ok() {
+            return Ok(());
+        }
+        *tx = None;
+    }
+    Err(postgres::out_of_reach())
 }
 
 /// Returns those who share a statement. Whoever has waited too long is refused, and whoever has hung up is

@@ -70,6 +70,20 @@ impl Store {
         }
     }
 
+    /// Finds out whether the connections for sign-ins work, and replaces those that do not. SQLite has none of
+    /// their own.
+    ///
+    /// # Errors
+    /// Returns a fault if the database does not answer.
+    pub async fn probe_sign_ins(&self) -> Result<()> {
+        match &self.lanes {
+            Some(lanes) => {
+                tokio::try_join!(lanes.questions.probe(), lanes.entries.probe()).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Takes a try, uses the challenge and the code up, resets the counter, and begins the session, all or
     /// nothing. Returns `false`, with nothing changed, if a row is no longer as it was read, or somebody else
     /// is about to change it.

@@ -79,11 +79,13 @@ impl App {
     /// Asks all parts for their state.
     pub async fn readiness(&self) -> Readiness {
         let ctx = self.ctx();
-        let (schema, queued, writable) = tokio::join!(
+        let (schema, queued, writable, sign_ins) = tokio::join!(
             ctx.store.schema_state(),
             ctx.read(notices::queued),
-            ctx.probe.is_writable(ctx)
+            ctx.probe.is_writable(ctx),
+            ctx.store.probe_sign_ins()
         );
+        let schema = sign_ins.and(schema);
         let database = match (&schema, writable) {
             (Err(_), _) => ("unreachable", Some("The database does not answer.")),
             (Ok(_), false) => (
