@@ -122,7 +122,7 @@ fn written(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Puts the variables in the place of what has their names.
+/// Puts each variable where the example has its name.
 fn fill(value: &mut Value, variables: &Value) {
     for (name, member) in value.as_object_mut().into_iter().flatten() {
         if let Some(variable) = variables.get(name) {

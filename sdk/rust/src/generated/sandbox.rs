@@ -2563,7 +2563,7 @@ impl Client {
     }
     ///Make what a call needs to succeed.
     ///
-    ///Makes somebody new, a bearer, a live challenge, the right code: whatever the operation needs for the first example of its request to succeed. Put each of `variables` in the place of the example's property, or of the parameter in path or query, that has its name, wherever there is one; leave all else as it is; and send `bearer` as `Authorization: Bearer`, where the operation takes one. A value is of the property's own type: `credential` is an object. What is made is for one call, and goes with the next `POST /sandbox/reset`.
+    ///Makes somebody new, a bearer, a live challenge, the right code: whatever the operation needs for the first example of its request to succeed. Put each of `variables` in place of the example's property, or of the parameter in path or query, that has its name, wherever there is one; leave all else as it is; and send `bearer` as `Authorization: Bearer`, where the operation takes one. A value is of the property's own type: `credential` is an object. What is made is for one call, and goes with the next `POST /sandbox/reset`.
     ///
     ///`POST /sandbox/fixtures/{operationId}`; [`types::MakeFixtureError`] has its errors.
     #[inline]
