@@ -112,6 +112,13 @@ async fn pages_of_other_sites_reach_nothing_of_it() {
         let refused = reset().header("Origin", origin).await;
         refused.refused(403, "FOREIGN_PAGE");
     }
+    for operation in &Contract::get().of_the_sandbox {
+        let method: Method = operation.method.parse().expect("a method");
+        let path = operation.path.replace("{operationId}", "login");
+        let call = sandbox.call(method, &path).json(&json!({}));
+        let refused = call.header("Origin", "https://evil.example").await;
+        refused.refused(403, "FOREIGN_PAGE");
+    }
     let refused = reset().header("Sec-Fetch-Site", "cross-site").await;
     refused.refused(403, "FOREIGN_PAGE");
     let read = |host: &str| sandbox.get("/sandbox/messages").header("Host", host);
