@@ -124,7 +124,7 @@ fn work<S: Shared>(engine: &Engine, tx: Tx, queue: &flume::Receiver<Call<S>>) {
             }
         }
         answer(engine, &mut tx, sharing(batch, Instant::now()));
-        for reply in probes {
+        for reply in probes.into_iter().filter(|reply| !reply.is_closed()) {
             let _ = reply.send(probe(engine, &mut tx));
         }
     }
@@ -182,6 +182,11 @@ fn answer<S: Shared>(engine: &Engine, tx: &mut Option<Tx>, batch: Vec<Waiting<S>
     // One row may have spoilt it for all, or the connection was dead. If it was the answer that got lost, the
     // row's own conditions let nothing happen twice.
     for one in batch {
+        // While the server is out of reach, each attempt takes seconds. Nobody waits for the later ones then.
+        if one.reply.is_closed() || Instant::now() > one.deadline {
+            let _ = one.reply.send(Err(postgres::out_of_reach()));
+            continue;
+        }
         let done = attempt::<S>(engine, tx, &[&one.row]);
         let lost = || Fault::bug(anyhow::anyhow!("a statement without an answer")).into();
         let done = done.and_then(|answers| answers.into_iter().next().ok_or_else(lost));
