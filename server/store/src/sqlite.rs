@@ -18,6 +18,10 @@ const BATCH: usize = 256;
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
 /// A log of this many pages, 256 MiB, begins anew, even though the writer has to wait for a moment.
 const LOG_PAGES: i32 = 1 << 16;
+/// How often at most the checkpointer moves what was written meanwhile, before the log begins anew.
+const CATCH_UP: usize = 4;
+/// So few pages, 4 MiB, are moved while the writer waits.
+const FEW_PAGES: i32 = 1024;
 
 /// Starts the threads of one database file.
 pub(super) fn start(
@@ -172,10 +176,9 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>) {
         match woken {
             Ok(()) => {
                 std::thread::sleep(CHECKPOINT_PAUSE);
-                if checkpoint(&mut tx, "PASSIVE") > LOG_PAGES {
-                    // The writer waits for what it has written since. It would also wait for a file of this
-                    // size to be cut, so the file stays, and is written over.
-                    checkpoint(&mut tx, "RESTART");
+                let done = checkpoint(&mut tx, "PASSIVE");
+                if done.log > LOG_PAGES {
+                    restart(&mut tx, done.checkpointed);
                 }
                 behind = true;
             }
@@ -188,25 +191,42 @@ fn checkpoint_loop(mut tx: Tx, dirty: &flume::Receiver<()>) {
     }
 }
 
-/// Moves the log into the file, and returns how many pages the log has.
-fn checkpoint(tx: &mut Tx, how: &str) -> i32 {
+/// Lets the log begin anew. The writer waits while the last pages are moved, so most of what it has written since
+/// the last checkpoint, which had moved `moved` pages, is moved before. It would also wait for a file of this size to
+/// be cut, so the file stays, and is written over.
+fn restart(tx: &mut Tx, mut moved: i32) {
+    for _ in 0..CATCH_UP {
+        let before = std::mem::replace(&mut moved, checkpoint(tx, "PASSIVE").checkpointed);
+        if moved - before < FEW_PAGES {
+            break;
+        }
+    }
+    checkpoint(tx, "RESTART");
+}
+
+/// Moves the log into the file.
+fn checkpoint(tx: &mut Tx, how: &str) -> Checkpoint {
     let done: QueryResult<Checkpoint> = on!(tx, |conn| sql_query(format!(
         "PRAGMA wal_checkpoint({how})"
     ))
     .get_result(conn));
     match done {
-        Ok(done) => done.log,
+        Ok(done) => done,
         Err(error) => {
             // If the file is busy or full, the next write brings another checkpoint.
             tracing::warn!(%error, "the write-ahead log could not be moved into the file");
-            0
+            Checkpoint::default()
         }
     }
 }
 
 /// What SQLite says of a checkpoint.
-#[derive(QueryableByName)]
+#[derive(Default, QueryableByName)]
 struct Checkpoint {
+    /// How many pages the log has.
     #[diesel(sql_type = Integer)]
     log: i32,
+    /// How many of them are in the file.
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
 }
