@@ -5,10 +5,12 @@ mod backup;
 mod doctor;
 mod keys;
 mod sandbox;
+mod terminal;
+mod totp;
 mod user;
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,7 +30,8 @@ use crate::model::refusal::FieldError;
 use crate::model::{Error, Refusal};
 use crate::sandbox::all_documents;
 use crate::serve;
-use arguments::command;
+use arguments::{QUIET, command};
+use terminal::{complain, print, tell, watched};
 
 /// The longest answer to a readiness check that is read, in bytes.
 const ANSWER_MAX: u64 = 64 * 1024;
@@ -72,7 +75,11 @@ async fn run(matches: &ArgMatches) -> Result<()> {
         ["openapi"] => return print_document(text(innermost, "name")?),
         ["settings"] => return print(&config::table()),
         ["completions"] => return print_completions(innermost),
+        ["totp", "enrol"] => return totp::enrol(innermost).await,
         _ => {}
+    }
+    if innermost.get_flag(QUIET) {
+        terminal::be_quiet();
     }
     let settings = settings(innermost)?;
     if path == ["healthcheck"] {
@@ -88,7 +95,10 @@ async fn run(matches: &ArgMatches) -> Result<()> {
     match path.as_slice() {
         [] | ["serve"] => serve(settings).await,
         ["migrate"] => {
-            App::migrate(&settings)?.iter().for_each(|made| tell(made));
+            let migrated = watched("Bringing the database up to date", || {
+                App::migrate(&settings)
+            });
+            migrated?.iter().for_each(|made| tell(made));
             tell("The database is up to date.");
             Ok(())
         }
@@ -242,35 +252,6 @@ fn said(error: Error) -> anyhow::Error {
     }
 }
 
-/// Prints a result to standard output. A reader that stops early (`| head`) is not an error.
-fn print(text: &str) -> Result<()> {
-    let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Reports on standard output what was done. If that fails, it is reported on standard error, since
-/// the work is done.
-fn tell(text: &str) {
-    if let Err(error) = print(&format!("{text}\n")) {
-        complain(&format!("{text} ({error:#})"));
-    }
-}
-
-/// Prints one line on standard error, if anybody reads it.
-fn complain(text: &str) {
-    // Messages of libraries contain line breaks and indentation.
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = format!("countersign: {}", words.join(" "));
-    if !log::say(&line) {
-        drop(writeln!(io::stderr(), "{line}"));
-    }
-}
-
 /// Prints help and version, which are not errors. Of an error, prints only what precedes the usage.
 fn misused(error: &clap::Error, command: &str) -> ExitCode {
     let text = error.render().to_string();
@@ -278,7 +259,12 @@ fn misused(error: &clap::Error, command: &str) -> ExitCode {
         complain(&in_one_line(&text, command));
         return ExitCode::from(2);
     }
-    drop(print(&text));
+    let shown = if log::in_colour(&io::stdout()) {
+        error.render().ansi().to_string()
+    } else {
+        text
+    };
+    drop(print(&shown));
     ExitCode::SUCCESS
 }
 

@@ -68,7 +68,7 @@ pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let error = io::stderr();
     let style = Style {
         format: settings.log_format,
-        ansi: error.is_terminal(),
+        ansi: in_colour(&error),
     };
     let out = Out(Arc::new(File::from(error.as_fd().try_clone_to_owned()?)));
     let (entries, queued) = flume::bounded(QUEUE);
@@ -92,6 +92,16 @@ pub fn start(settings: &Settings) -> anyhow::Result<()> {
         tracing::error!(place, "panic: {said}");
     }));
     Ok(())
+}
+
+/// Tells whether to print in colours: on a terminal that has some, unless NO_COLOR is set (<https://no-color.org>).
+pub fn in_colour(stream: &impl IsTerminal) -> bool {
+    let unset = |name, is: fn(&std::ffi::OsStr) -> bool| {
+        !std::env::var_os(name).is_some_and(|value| is(&value))
+    };
+    stream.is_terminal()
+        && unset("NO_COLOR", |value| !value.is_empty())
+        && unset("TERM", |value| value == "dumb")
 }
 
 /// Writes a line that is not a log line, after all log lines before it. It goes through the queue,

@@ -9,6 +9,9 @@ use crate::config;
 use crate::model::kinds::OrganisationRole;
 use crate::sandbox::all_documents;
 
+/// The flag of commands that only report what they did.
+pub const QUIET: &str = "quiet";
+
 /// What the short help of `countersign` ends with.
 const FIRST_STEPS: &str = "\
 Examples:
@@ -17,7 +20,8 @@ Examples:
   countersign user create --email a@example.com --administrator
   countersign doctor                             find out what would keep it from serving well
 
-`countersign serve --help` lists all settings. Each is a flag of every subcommand, too.";
+`countersign serve --help` lists all settings. Each is a flag of every subcommand, too. With --quiet, a command that
+changes something says nothing when all went well.";
 
 /// Builds the parser of the command line.
 pub fn command() -> Command {
@@ -39,6 +43,12 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .after_help(FIRST_STEPS)
         .args(setting_flags())
+        .arg(
+            switch(QUIET, "Say nothing when all went well; what was asked for is printed all the same")
+                .short('q')
+                .global(true)
+                .hide(true),
+        )
         .subcommands([
             Command::new("serve")
                 .about("Serve (the default)")
@@ -58,6 +68,7 @@ pub fn command() -> Command {
             about("completions", "Print a shell's completions for this program")
                 .arg(shell)
                 .after_help("Example:\n  countersign completions bash > /etc/bash_completion.d/countersign"),
+            totp(),
             users(),
             keys(),
             backup(),
@@ -207,6 +218,26 @@ fn sandbox() -> Command {
     about("sandbox", "Serve for trying things out and for tests: with people in it, and an API for mails, codes and the clock; nothing is kept")
         .args([seed, exec])
         .after_help("Examples:\n  countersign sandbox\n  countersign sandbox --listen 127.0.0.1:9000\n  countersign sandbox --exec 'npm test'\n\nSee also: the document `countersign openapi sandbox`")
+}
+
+fn totp() -> Command {
+    let url = Arg::new("url")
+        .long("url")
+        .value_name("URL")
+        .env("COUNTERSIGN_URL")
+        .default_value("http://localhost:8080")
+        .help("Where the sandbox is");
+    let email = Arg::new("email")
+        .long("email")
+        .value_name("ADDRESS")
+        .help("Whose it is; by default, the first person without a second factor");
+    about("totp", "Try an authenticator app with a running sandbox")
+        .subcommand_required(true)
+        .subcommand(
+            about("enrol", "Give a person of the sandbox your authenticator app: shows a QR code, asks for a code")
+                .args([url, email])
+                .after_help("Example:\n  countersign sandbox &\n  countersign totp enrol\n\nSee also: countersign sandbox"),
+        )
 }
 
 fn organisation() -> Arg {

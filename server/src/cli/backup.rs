@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::ArgMatches;
 
-use super::{print, text};
+use super::terminal::{tell, watched};
+use super::text;
 use crate::app::backup::{self, Restored};
 use crate::chance::Chance;
 use crate::config::{DatabaseUrl, Settings};
@@ -16,27 +17,32 @@ pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
     let settings = &backup::with_whole_paths(settings);
     must_exist(&settings.database_url)?;
     let to = named(text(matches, "to")?, "--to")?;
-    let to = backup::back_up(settings, &Chance::system(), to)?;
-    print(&format!(
+    let to = watched("Copying the database", || {
+        backup::back_up(settings, &Chance::system(), to)
+    })?;
+    tell(&format!(
         "The database was copied to {}. The copy is of no use without the key file {}: keep that one elsewhere. \
-         The way back is `countersign restore --from FILE`.\n",
+         The way back is `countersign restore --from FILE`.",
         to.display(),
         settings.key_file.display()
-    ))
+    ));
+    Ok(())
 }
 
 /// Restores a backup, or begins the new epoch after somebody restored one by other means.
 pub(super) fn restore(settings: &Settings, matches: &ArgMatches) -> Result<()> {
     let settings = &backup::with_whole_paths(settings);
     let keep_codes = matches.get_flag("keep-recovery-codes");
-    let restored = match matches.get_one::<String>("from") {
-        Some(from) => backup::restore(settings, named(from, "--from")?, keep_codes)?,
+    let work = || match matches.get_one::<String>("from") {
+        Some(from) => backup::restore(settings, named(from, "--from")?, keep_codes),
         None => {
             must_exist(&settings.database_url)?;
-            backup::already_restored(settings, keep_codes)?
+            backup::already_restored(settings, keep_codes)
         }
     };
-    print(&report(&restored, keep_codes))
+    let restored = watched("Restoring the database", work)?;
+    tell(report(&restored, keep_codes).trim_end());
+    Ok(())
 }
 
 /// Returns the path of a flag's file.

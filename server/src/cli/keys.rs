@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{said, tell};
+use super::said;
+use super::terminal::tell;
 use crate::app::{App, Ctx};
 use crate::flow::keys;
 

@@ -7,7 +7,8 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{print, said, tell, text};
+use super::terminal::{print, tell};
+use super::{said, text};
 use crate::app::{App, Ctx};
 use crate::flow::operator;
 use crate::model::factor::FactorAttempts;
