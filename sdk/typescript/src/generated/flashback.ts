@@ -3245,7 +3245,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "success": true,
-                     *       "message": "This link is good. Confirm to prove your address.",
+                     *       "message": "This link is valid. Confirm to prove your address.",
                      *       "authMethod": "LOCAL",
                      *       "hasPassword": true
                      *     }

@@ -1974,7 +1974,7 @@ export interface components {
          * @description Set-up was asked for a method that is already on, or a name that another one of the same method has. Nothing changed. To move it to another device or mailbox, disable the method first; to add another authenticator or passkey, send a new `name`.
          * @example {
          *       "code": "MFA_ALREADY_ENABLED",
-         *       "message": "This method is already enabled. Give a further one a name of its own, or disable it first.",
+         *       "message": "This method is already enabled. Give another one its own name, or disable this one first.",
          *       "statusCode": 400,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -2242,7 +2242,7 @@ export interface components {
          * @description The code is right for another moment within 10 minutes: the clock of the device that made it is off. Only who is signed in is told. One try is spent. Have the user set the clock of the device automatically, then ask for the next code with the same `mfaToken`.
          * @example {
          *       "code": "AUTHENTICATOR_CLOCK_OFF",
-         *       "message": "The code fits another time. Set the clock of the authenticator's device automatically and try again.",
+         *       "message": "The code is right for another time. Set the clock of the authenticator's device automatically and try again.",
          *       "statusCode": 400,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "attemptsRemaining": 4,
@@ -2661,7 +2661,7 @@ export interface components {
          * @description The bearer is good but its sign-in is too old, or was made without the second factor that the account now has (RFC 9470). Lift the session with `POST /identity/step-up`, or sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
          * @example {
          *       "code": "INSUFFICIENT_USER_AUTHENTICATION",
-         *       "message": "This needs a sign-in of the last minutes, second step included. Step up or sign in again, and repeat the request.",
+         *       "message": "This needs fresh proof of who you are. Step up or sign in again, and repeat the request.",
          *       "statusCode": 401,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "maxAge": 600
@@ -2991,7 +2991,7 @@ export interface components {
          * @description The path exists but not with this HTTP method; the header Allow names those it takes. Stands at no operation here: it is what the server says beside the contract.
          * @example {
          *       "code": "METHOD_NOT_ALLOWED",
-         *       "message": "This address does not take this method. Use one of those named in the Allow header.",
+         *       "message": "This address does not accept this HTTP method. Use one that the Allow header names.",
          *       "statusCode": 405,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -3066,7 +3066,7 @@ export interface components {
          * @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
          * @example {
          *       "code": "REQUEST_TIMEOUT",
-         *       "message": "The request body did not come in time. Send the request again, with its whole body.",
+         *       "message": "The request body did not arrive in time. Send the complete request again.",
          *       "statusCode": 408,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -3407,7 +3407,7 @@ export interface components {
          * @description The caller's network has made too many calls that send mail (30 an hour by default). Wait `retryAfter` seconds. Behind a proxy, have the operator name it as trusted, or all users share one limit.
          * @example {
          *       "code": "TOO_MANY_REQUESTS",
-         *       "message": "This was asked for too often. Wait for the time given in retryAfter and try again.",
+         *       "message": "This was requested too often. Wait for the time given in retryAfter and try again.",
          *       "statusCode": 429,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "retryAfter": 120
@@ -3497,7 +3497,7 @@ export interface components {
          * @description At least one part that the server needs is not well; `checks` says which. Keep traffic away from this replica and ask again after `retryAfter` seconds.
          * @example {
          *       "code": "NOT_READY",
-         *       "message": "The service is not ready. See checks for the part that is not, and ask again after retryAfter.",
+         *       "message": "The service is not ready. See checks for the part that does not work, and ask again after retryAfter.",
          *       "statusCode": 503,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "checks": {
@@ -3505,7 +3505,7 @@ export interface components {
          *         "migrations": "behind",
          *         "courier": "ok"
          *       },
-         *       "reason": "The database lacks migrations.",
+         *       "reason": "The database lacks migrations: run `countersign migrate`.",
          *       "retryAfter": 5
          *     }
          */
@@ -6025,7 +6025,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "message": "Type this code on the device that asked for it. If that was not you, do nothing and change your password.",
+                     *       "message": "Type this code on the device that requested it. If that was not you, do not type it, and change your password.",
                      *       "code": "123456",
                      *       "purpose": "login",
                      *       "askedAt": "2026-11-22T14:19:30.000Z",
@@ -6716,7 +6716,7 @@ export interface operations {
                      *         "migrations": "ok",
                      *         "courier": "degraded"
                      *       },
-                     *       "reason": "No mail has left for a minute though some waits: see the log."
+                     *       "reason": "No mail was sent for a minute, although some wait: see the log."
                      *     }
                      */
                     "application/json": components["schemas"]["ReadinessResponse"];

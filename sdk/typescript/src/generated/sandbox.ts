@@ -637,7 +637,7 @@ export interface components {
          * @description The path exists but not with this HTTP method; the header Allow names those it takes. Stands at no operation here: it is what the server says beside the contract.
          * @example {
          *       "code": "METHOD_NOT_ALLOWED",
-         *       "message": "This address does not take this method. Use one of those named in the Allow header.",
+         *       "message": "This address does not accept this HTTP method. Use one that the Allow header names.",
          *       "statusCode": 405,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -662,7 +662,7 @@ export interface components {
          * @description The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
          * @example {
          *       "code": "FOREIGN_PAGE",
-         *       "message": "The sandbox answers its own machine only. Call it as localhost or by its public_url, and not from a page of another site.",
+         *       "message": "The sandbox refuses calls from other sites. Call it as localhost or under its public_url, and not from a page of another site.",
          *       "statusCode": 403,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -687,7 +687,7 @@ export interface components {
          * @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
          * @example {
          *       "code": "REQUEST_TIMEOUT",
-         *       "message": "The request body did not come in time. Send the request again, with its whole body.",
+         *       "message": "The request body did not arrive in time. Send the complete request again.",
          *       "statusCode": 408,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }

@@ -902,7 +902,7 @@ export interface components {
          *       "type": "about:blank",
          *       "title": "Bad Request",
          *       "status": 400,
-         *       "detail": "The code fits another time. Set the clock of the authenticator's device automatically and try again.",
+         *       "detail": "The code is right for another time. Set the clock of the authenticator's device automatically and try again.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "AUTHENTICATOR_CLOCK_OFF",
          *       "attemptsRemaining": 4,
@@ -1050,7 +1050,7 @@ export interface components {
          *       "type": "about:blank",
          *       "title": "Unauthorized",
          *       "status": 401,
-         *       "detail": "This needs a sign-in of the last minutes, second step included. Sign in again, and repeat the request.",
+         *       "detail": "This needs fresh proof of who you are. Sign in again, and repeat the request.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "INSUFFICIENT_USER_AUTHENTICATION",
          *       "maxAge": 300
@@ -1254,7 +1254,7 @@ export interface components {
          *       "type": "about:blank",
          *       "title": "Request Timeout",
          *       "status": 408,
-         *       "detail": "The request body did not come in time. Send the request again, with its whole body.",
+         *       "detail": "The request body did not arrive in time. Send the complete request again.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "REQUEST_TIMEOUT"
          *     }
@@ -1427,7 +1427,7 @@ export interface components {
          *       "type": "about:blank",
          *       "title": "Too Many Requests",
          *       "status": 429,
-         *       "detail": "This was asked for too often. Wait for the time given in retryAfter and try again.",
+         *       "detail": "This was requested too often. Wait for the time given in retryAfter and try again.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "TOO_MANY_REQUESTS",
          *       "retryAfter": 30
@@ -1563,7 +1563,7 @@ export interface components {
          *       "type": "about:blank",
          *       "title": "Method Not Allowed",
          *       "status": 405,
-         *       "detail": "This address does not take this method. Use one of those named in the Allow header.",
+         *       "detail": "This address does not accept this HTTP method. Use one that the Allow header names.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "METHOD_NOT_ALLOWED"
          *     }
