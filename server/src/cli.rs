@@ -108,7 +108,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
                 "rotate" => keys::rotate(&app, innermost.get_flag("revoke")).await,
                 "reseal" => keys::reseal(&app).await,
                 "retire" => keys::retire(&app).await,
-                unknown => bail!("{unknown:?} is no subcommand of keys"),
+                unknown => bail!("{unknown:?} is not a subcommand of keys"),
             }
         }
         ["user", "create"] => {
@@ -126,7 +126,7 @@ async fn run(matches: &ArgMatches) -> Result<()> {
             let app = App::open_existing(settings, Clock::System, Chance::system()).await?;
             user::help(&app, act, innermost).await
         }
-        unknown => bail!("{unknown:?} is no subcommand"),
+        unknown => bail!("{unknown:?} is not a subcommand"),
     }
 }
 
@@ -191,7 +191,10 @@ fn print_document(name: &str) -> Result<()> {
                 .iter()
                 .map(|document| document.name)
                 .collect();
-            bail!("there is no API {name:?}; there is {}", names.join(", "))
+            bail!(
+                "there is no API {name:?}: choose one of {}",
+                names.join(", ")
+            )
         }
     }
 }
@@ -220,7 +223,7 @@ fn ask_readiness(listen: SocketAddr) -> Result<()> {
     };
     let answer = asked()
         .with_context(|| {
-        format!("the server at {server} (setting listen, flag --listen) does not answer: see whether it runs, and listens there")
+        format!("the server at {server} (setting listen, flag --listen) does not answer: check that it runs and listens there")
     })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();

@@ -100,13 +100,13 @@ pub fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     TcpListener::bind(settings.listen).map_err(|error| {
         let mend = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "another program listens there: stop it, or name another port"
+                "another program listens there: stop it, or choose another port"
             }
             io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need the right to use them (CAP_NET_BIND_SERVICE): name a higher one, and let the proxy in front have the low one"
+                "ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose a higher port, and give the low one to the proxy in front"
             }
             io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
-            _ => "name another address",
+            _ => "choose another address",
         };
         anyhow!("cannot listen on {} (setting listen): {error}: {mend}", settings.listen)
     })
@@ -370,13 +370,13 @@ async fn purge(app: App, stopped: watch::Receiver<bool>) {
         if let Err(error) = app.check_keys().await {
             tracing::error!(
                 error = format!("{error:#}"),
-                "keys and database do not agree, or one of them cannot be read"
+                "the keys and the database do not match, or one of them cannot be read"
             );
         }
         if let Err(error) = app.purge().await {
             tracing::warn!(
                 ?error,
-                "what is over could not be forgotten, the next purge tries again"
+                "expired data could not be deleted: the next purge tries again"
             );
         }
     })
@@ -388,7 +388,7 @@ async fn mark(app: App, stopped: watch::Receiver<bool>) {
         if let Err(error) = app.mark().await {
             tracing::warn!(
                 error = format!("{error:#}"),
-                "it could not be kept how far the database has come"
+                "the state of the database could not be written to the mark file"
             );
         }
     };
@@ -412,13 +412,13 @@ async fn reload_keys(app: App, stopped: watch::Receiver<bool>) {
                 if let Err(error) = app.check_keys().await.map_err(told) {
                     tracing::error!(
                         error,
-                        "the database could not be told of all keys, the next purge tries again"
+                        "the keys could not be recorded in the database: the next purge tries again"
                     );
                 }
             }
             Err(error) => tracing::error!(
                 error = told(error),
-                "the key file cannot be used, the old keys stay"
+                "the key file cannot be used: the old keys stay in use"
             ),
         }
     })
@@ -465,7 +465,7 @@ fn greeting(app: &App, address: SocketAddr) -> String {
         lines.push(format!("  Swagger   {}/swagger-ui/", settings.public_url));
     }
     lines.push(match settings.smtp_url {
-        Some(_) => "  Mail      goes to the mail server".to_owned(),
+        Some(_) => "  Mail      is sent by the mail server".to_owned(),
         None => format!(
             "  Mail      is written to {}",
             settings.data_dir.join("outbox").display()
@@ -478,7 +478,7 @@ fn greeting(app: &App, address: SocketAddr) -> String {
             .map(ToString::to_string)
             .collect();
         lines.push(format!(
-            "  Proxies   {} are believed: each has to append its peer to X-Forwarded-For, or to set it",
+            "  Proxies   {} are trusted: each must set X-Forwarded-For, or add its client's address to it",
             proxies.join(", ")
         ));
     }

@@ -157,7 +157,7 @@ async fn stopped() -> (Server, Person, Vec<String>) {
 
 async fn too_many_of_them_stop_new_passwords_only() {
     let (server, mut alice, codes) = stopped().await;
-    server.mail.notice_to(EMAIL, "are stopped").await;
+    server.mail.notice_to(EMAIL, "are blocked").await;
     server.clock.advance(365 * 86_400);
     let code = alice.fresh_code();
     guess(&server, &code)

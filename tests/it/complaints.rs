@@ -93,7 +93,7 @@ async fn what_is_mistyped_is_answered_with_where_to_read_more() {
         ),
         (
             &["healthcheck"],
-            &["--listen", "does not answer", "see whether it runs"],
+            &["--listen", "does not answer", "check that it runs"],
         ),
     ] {
         holds(&complaint(folder.path(), address, arguments).await, parts);
@@ -248,7 +248,7 @@ async fn a_user_that_cannot_be_helped_is_told_why() {
     );
     holds(
         &told(&["user", "create", "--email", alice]).await,
-        &["no password came on standard input", "one line"],
+        &["there is no password on standard input", "one line"],
     );
     for act in ["promote", "unlock", "reset-mfa"] {
         let line = told(&["user", act, "--email", alice]).await;

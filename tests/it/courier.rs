@@ -355,7 +355,7 @@ async fn notices_that_hang_hold_up_no_code() {
 
 /// Counts the tries to deliver to addresses of a domain that have failed so far.
 pub fn given_up(domain: &str) -> usize {
-    let lines = logs::lines_with("it could not be delivered");
+    let lines = logs::lines_with("the message could not be delivered");
     lines.iter().filter(|line| line.contains(domain)).count()
 }
 

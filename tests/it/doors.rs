@@ -288,13 +288,8 @@ async fn by_netevia(told: &Told<'_>) {
         .await;
     bob.sign_in().await;
     let off = bob.call(Method::DELETE, "/settings/MfaSignIn");
-    told.by(
-        "netevia disableMfaSignIn",
-        email,
-        "no longer asked for",
-        off,
-    )
-    .await;
+    told.by("netevia disableMfaSignIn", email, "no longer needed", off)
+        .await;
     bob.sign_in().await;
     let app = json!({ "mfaMethod": "authenticator" });
     let begun = bob.post("/settings/MfaSignIn", &app).await.is(200);
@@ -316,7 +311,7 @@ async fn by_netevia(told: &Told<'_>) {
     ];
     for (name, path) in ways {
         let off = root.call(Method::POST, &format!("{path}{profile}"));
-        told.by(name, email, "no longer asked for", off).await;
+        told.by(name, email, "no longer needed", off).await;
         bob.sign_in().await;
         bob.post("/settings/MfaSignIn", &app).await.is(200);
     }
@@ -334,7 +329,7 @@ async fn by_flashback(told: &Told<'_>) {
         .await;
     carol.sign_in().await;
     let off = carol.of("/mfa/disable", "GOOGLE_AUTH");
-    told.by("flashback disableMfa", email, "no longer asked for", off)
+    told.by("flashback disableMfa", email, "no longer needed", off)
         .await;
     carol.login().await;
     let on = carol.of("/mfa/enable", "GOOGLE_AUTH");
@@ -366,7 +361,7 @@ async fn by_flashback(told: &Told<'_>) {
     told.by(
         "flashback enforceOrganizationMfa",
         email,
-        "demands a second step now",
+        "demands a second factor now",
         enforce(true),
     )
     .await;

@@ -72,7 +72,7 @@ async fn a_full_disk_is_not_ready_until_there_is_room() {
     refused.refused(503, "SERVICE_UNAVAILABLE");
     process.get("/healthz").await.is(200);
     let (well, said) = process.run(&["healthcheck"]).await;
-    assert!(!well && said.contains("takes no writes"), "{said}");
+    assert!(!well && said.contains("accepts no writes"), "{said}");
     fill(&process, "unlimited");
     until("readiness", async || {
         (process.get("/readyz").await.status == 200).then_some(())
@@ -104,13 +104,13 @@ async fn mail_that_does_not_leave_for_a_minute_is_degraded() {
     assert!(ready["reason"].is_null());
     let told = degraded(&server).await.is(200);
     assert!(
-        told.text("reason").starts_with("No mail has left"),
+        told.text("reason").starts_with("No mail was sent"),
         "{}",
         told.text
     );
     let (well, said) = run(server.folder(), server.address, &["healthcheck"]).await;
     assert!(
-        well && said.contains("ready, but: No mail has left"),
+        well && said.contains("ready, but: No mail was sent"),
         "{said}"
     );
     for _ in 0..2 {
@@ -122,7 +122,9 @@ async fn mail_that_does_not_leave_for_a_minute_is_degraded() {
         .await;
     }
     let lines = logs::lines_with("the cellar is flooded");
-    let told = lines.iter().filter(|line| line.contains("nothing leaves"));
+    let told = lines
+        .iter()
+        .filter(|line| line.contains("none is delivered"));
     assert_eq!(told.count(), 1, "once: {lines:#?}");
     server.mail.always(Reply::Take);
     server.register("bob@example.com").await.is(202);
@@ -139,7 +141,7 @@ async fn text_messages_that_do_not_leave_are_degraded() {
     super::texts::post_code(&server).await;
     let told = degraded(&server).await.is(200);
     assert!(
-        told.text("reason").starts_with("No text message has left"),
+        told.text("reason").starts_with("No text message was sent"),
         "{}",
         told.text
     );
@@ -166,12 +168,12 @@ async fn where_a_setting_says_so_a_degraded_courier_is_not_ready() {
     server.register("alice@example.com").await.is(202);
     let not = degraded(&server).await.refused(503, "NOT_READY");
     assert!(
-        not.text("reason").starts_with("No mail has left"),
+        not.text("reason").starts_with("No mail was sent"),
         "{}",
         not.text
     );
     let (well, said) = run(server.folder(), server.address, &["healthcheck"]).await;
-    assert!(!well && said.contains("No mail has left"), "{said}");
+    assert!(!well && said.contains("No mail was sent"), "{said}");
     server.mail.closes(None);
     until("readiness", async || {
         server.wait(61);

@@ -56,7 +56,7 @@ async fn an_administrator_turns_mfa_off_for_others() {
             .await
             .is(200)
             .text("token");
-        server.mail.notice_to(email, "no longer asked for").await;
+        server.mail.notice_to(email, "no longer needed").await;
         let again = root.call(Method::POST, &format!("{path}{profile}")).await;
         assert_eq!(again.is(200)["mfaEnabled"], false, "it is off already");
     }

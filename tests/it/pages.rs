@@ -85,9 +85,9 @@ async fn a_page_says_what_is_wrong_with_its_link() {
     for page in ["/magic-link", "/verify-email"] {
         for (link, says) in [
             ("", "needs the whole link"),
-            (&token[..40], "did not arrive whole"),
-            ("%E0%A4%A", "did not arrive whole"),
-            (&format!("{token}=20"), "did not arrive whole"),
+            (&token[..40], "is not complete"),
+            ("%E0%A4%A", "is not complete"),
+            (&format!("{token}=20"), "is not complete"),
         ] {
             // A query of its own each time: changing only what follows the # would not load the
             // page again.
@@ -147,7 +147,7 @@ async fn a_page_says_what_is_wrong_with_its_link() {
     browser.click("form button[type=submit]").await;
     browser.element("form[hidden]").await;
     let told = browser.text("[role=status]").await;
-    assert!(told.contains("This link does not work any more"), "{told}");
+    assert!(told.contains("This link no longer works"), "{told}");
     browser.stop().await;
 }
 

@@ -76,7 +76,7 @@ async fn a_change_asks_for_fresh_proof() {
     visitor.press("#task .close").await;
     visitor.reads("#methods .name", "Tablet").await;
     visitor
-        .reads("#activity .name", "Confirmed with a second step")
+        .reads("#activity .name", "Confirmed with a second factor")
         .await;
     visitor.leaves().await;
 }

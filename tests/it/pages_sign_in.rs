@@ -32,7 +32,7 @@ async fn each_method_is_enrolled_and_then_used() {
     visitor.browser.touches(false).await;
     let (email, phone) = ("none@example.com", "+12015550177");
     visitor.signs_in(email).await;
-    visitor.reads("#unprotected", "Your password alone").await;
+    visitor.reads("#unprotected", "Only your password").await;
 
     begins(&visitor, "authenticator", &[("#task-name", "Tablet")]).await;
     visitor
@@ -62,7 +62,7 @@ async fn each_method_is_enrolled_and_then_used() {
     closes(&visitor).await;
     begins(&visitor, "passkey", &[("#task-name", "Laptop")]).await;
     visitor
-        .reads("#task .told", "follow what your browser says")
+        .reads("#task .told", "follow the steps in your browser")
         .await;
     visitor.browser.touches(true).await;
     visitor.press(&format!("#task form {SEND}")).await;
@@ -142,7 +142,7 @@ async fn a_new_account_begins_with_the_code_of_its_mail() {
     visitor.press(&format!("#code-form {SEND}")).await;
     visitor.is_in().await;
     visitor.reads("#who", "Nora (new@example.com)").await;
-    visitor.reads("main .notice", "Add a second step").await;
+    visitor.reads("main .notice", "Add a second factor").await;
     // A reload goes on with the session, and signing out ends it.
     visitor.browser.reload().await;
     visitor.is_in().await;
@@ -160,7 +160,7 @@ async fn a_passkey_signs_in_with_nothing_typed() {
     visitor.signs_in("none@example.com").await;
     begins(&visitor, "passkey", &[]).await;
     visitor
-        .reads("#task .told", "follow what your browser says")
+        .reads("#task .told", "follow the steps in your browser")
         .await;
     visitor.browser.touches(true).await;
     visitor.press(&format!("#task form {SEND}")).await;
@@ -245,7 +245,7 @@ async fn a_code_is_sent_again_after_a_wait() {
     visitor.chooses("Text message").await;
     visitor.reads(".told", "to your phone").await;
     visitor.press(&format!(".resend {SEND}")).await;
-    visitor.reads(".resend .error", "on its way already").await;
+    visitor.reads(".resend .error", "was sent already").await;
     // The button counts, and takes nothing meanwhile.
     visitor.reads(".resend button", "Wait 0").await;
     visitor
@@ -259,7 +259,7 @@ async fn a_code_is_sent_again_after_a_wait() {
     visitor.reads(".told", "to your phone").await;
     sandbox.advance(61).await;
     visitor.press(&format!(".resend {SEND}")).await;
-    visitor.reads(".told", "Another code is on its way").await;
+    visitor.reads(".told", "A new code was sent").await;
     let second = visitor.code_to(phone.as_str().expect("a number")).await;
     assert_ne!(first, second);
     visitor.answers(&second).await;

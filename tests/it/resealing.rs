@@ -101,7 +101,7 @@ async fn reseal_and_kill(process: &Process) {
         line
     });
     let line = line.await.expect("read");
-    assert!(line.starts_with("Looked at 200 of 3"), "{line}");
+    assert!(line.starts_with("Checked 200 of 3"), "{line}");
 }
 
 async fn older_keys_are_resealed_and_retired_while_the_server_answers() {
@@ -121,7 +121,7 @@ async fn older_keys_are_resealed_and_retired_while_the_server_answers() {
     let (well, said) = process.run(&["keys", "retire"]).await;
     assert!(!well && said.contains("Waiting "), "{said}");
     assert!(
-        said.contains("still holds 3001 secrets of authenticator apps")
+        said.contains("still seals 3001 secrets of authenticator apps")
             && said.contains("run `countersign keys reseal` first"),
         "{said}"
     );
@@ -130,7 +130,7 @@ async fn older_keys_are_resealed_and_retired_while_the_server_answers() {
     let said = good(&["keys", "reseal"]).await;
     let progress: Vec<&str> = said
         .lines()
-        .filter(|line| line.starts_with("Looked at "))
+        .filter(|line| line.starts_with("Checked "))
         .collect();
     assert!(progress.len() > 10, "{said}");
     let last = progress.last().expect("progress").to_string();
@@ -144,11 +144,11 @@ async fn older_keys_are_resealed_and_retired_while_the_server_answers() {
         (1..=2_801).contains(&anew),
         "the first batch was done before: {last}"
     );
-    assert!(said.contains("The newest key holds all"), "{said}");
+    assert!(said.contains("The newest key seals all"), "{said}");
 
     let said = good(&["keys", "retire"]).await;
     assert!(
-        said.starts_with("The key seal-") && said.ends_with(" is gone.\n"),
+        said.starts_with("The key seal-") && said.ends_with(" was removed.\n"),
         "{said}"
     );
     assert_eq!(

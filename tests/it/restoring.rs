@@ -613,7 +613,7 @@ async fn a_backup_is_whole_private_and_of_its_keys() {
     assert_eq!(mode(&machine.file("backup")), 0o600);
     let backup = machine.name("backup");
     let again = machine.run(&["backup", "--to", &backup]).await;
-    assert!(again.expect_err("refused").contains("is there already"));
+    assert!(again.expect_err("refused").contains("exists already"));
     let running = machine.run(&["restore", "--from", &backup]).await;
     assert!(
         running
@@ -632,7 +632,10 @@ async fn a_backup_is_whole_private_and_of_its_keys() {
         let refused = machine
             .run(&["restore", "--from", &machine.name(name)])
             .await;
-        assert!(refused.expect_err(name).contains("that is whole"), "{name}");
+        assert!(
+            refused.expect_err(name).contains("is not a complete"),
+            "{name}"
+        );
     }
     let missing = machine
         .run(&["restore", "--from", &machine.name("missing")])

@@ -160,7 +160,7 @@ async fn a_folder_that_cannot_be_written_leaves_nothing_behind() {
         .refused(&["serve"], &[("COUNTERSIGN_KEY_FILE", &keys)])
         .await;
     assert!(
-        line.contains("key_file") && line.contains("is no folder"),
+        line.contains("key_file") && line.contains("is not a folder"),
         "{line}"
     );
     assert_eq!(
@@ -195,7 +195,7 @@ async fn nobody_is_helped_where_there_is_no_database() {
         &["keys", "retire"],
     ] {
         let line = site.refused(arguments, &[]).await;
-        let told = ["no database at /", "holds nothing of Countersign's"];
+        let told = ["no database at /", "has no tables of Countersign"];
         assert!(told.iter().any(|told| line.contains(told)), "{line}");
         assert!(site.is_empty(), "{arguments:?}: {:?}", names(site.folder()));
     }

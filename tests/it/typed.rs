@@ -318,9 +318,9 @@ async fn names_show_something_and_hide_nothing() {
             let message = message.unwrap_or_else(|| panic!("{field} {name:?}: {}", answer.text));
             let message = message.as_str().expect("a sentence").to_owned();
             let word = if harmful {
-                "hide or turn"
+                "hide or reverse"
             } else {
-                "can be seen"
+                "visible character"
             };
             assert!(message.contains(word), "{field} {name:?}: {message}");
             assert_eq!(answer.status, 400, "{}", answer.text);

@@ -64,7 +64,7 @@ impl Health {
                     channel,
                     seconds,
                     why,
-                    "nothing leaves though something waits"
+                    "messages wait, but none is delivered"
                 );
                 pulse.told = true;
             }
@@ -92,7 +92,10 @@ impl Pulse {
         self.failing = None;
         if std::mem::take(&mut self.told) {
             let channel = channel.as_str();
-            tracing::info!(channel, "messages leave again, or none waits any more");
+            tracing::info!(
+                channel,
+                "messages are delivered again, or none waits any more"
+            );
         }
     }
 }

@@ -211,7 +211,7 @@ fn tell(dropped: u64, out: &Out, style: Style) {
     with_default(&dispatch, || {
         tracing::warn!(
             dropped,
-            "log lines were dropped: whoever reads standard error is too slow"
+            "log lines were dropped: the reader of standard error is too slow"
         );
     });
 }

@@ -67,7 +67,7 @@ impl Ctx {
             if first.is_ok() {
                 tracing::warn!(
                     seconds = back,
-                    "the clock went back: waits that began later than now are over, codes of apps that were accepted since are not taken before their time has come again"
+                    "the clock went back: waits that began later than now have ended, and app codes that were accepted since then are refused until their time comes again"
                 );
             }
         }
@@ -116,7 +116,7 @@ impl Ctx {
             Err(error) => {
                 tracing::warn!(
                     ?error,
-                    "what the kept password hashes cost is not known yet: each is learnt when it is met"
+                    "the cost of the stored password hashes is not known yet: each is learned when it is first used"
                 );
                 false
             }

@@ -79,7 +79,7 @@ pub(super) fn message(
     let (local, domain) = letter
         .to
         .split_once('@')
-        .context("the letter has no address")?;
+        .context("the message has no address")?;
     // The library refuses letters with marks of some scripts. An address that passes our own rule
     // is accepted: that rule allows nothing that could end a line or a part.
     let ours = canonical_address(&letter.to).as_ref() == Some(&letter.to);

@@ -224,7 +224,7 @@ impl Courier {
         let kind = notice.kind.clone();
         if let Err(error) = self.attempt(notice).await {
             // The lease expires and the notice is tried again. The receiver may get it twice.
-            tracing::error!(?error, %id, kind, "what became of a mail could not be stored");
+            tracing::error!(?error, %id, kind, "the result of a delivery could not be stored");
         }
     }
 
@@ -232,7 +232,7 @@ impl Courier {
         let now = self.0.clock.now();
         let (id, kind) = (notice.id, notice.kind.as_str());
         if now >= notice.expires_at {
-            tracing::warn!(%id, kind, "a mail could not be delivered in time and is given up");
+            tracing::warn!(%id, kind, "a message could not be delivered in time and was given up");
             return self.abandon(&notice).await;
         }
         let channel = Lane::parse(&notice.lane).map(Lane::channel);
@@ -250,7 +250,7 @@ impl Courier {
                     Some(path) => {
                         tracing::info!("{what} ({kind}) is in {}", path.display());
                     }
-                    None => tracing::info!("{what} ({kind}) was handed over"),
+                    None => tracing::info!("{what} ({kind}) was delivered"),
                 }
                 let now = self.0.clock.now();
                 self.0.health.sent(channel);
@@ -260,13 +260,13 @@ impl Courier {
                     .await
             }
             Delivery::Refused(why) => {
-                tracing::warn!(%id, kind, what, why, "it will never be taken");
+                tracing::warn!(%id, kind, what, why, "the message was refused for good");
                 self.abandon(&notice).await
             }
             Delivery::Failed(why) => {
                 self.0.health.failed(channel, now, &why);
                 let next = self.next_try(notice.tries);
-                tracing::warn!(%id, kind, what, why, next_try = %next, "it could not be delivered");
+                tracing::warn!(%id, kind, what, why, next_try = %next, "the message could not be delivered");
                 self.0
                     .store
                     .write(move |tx| notices::retry(tx, id, next))
@@ -277,12 +277,12 @@ impl Courier {
 
     fn open(&self, notice: &Notice) -> anyhow::Result<Letter> {
         let sealed = notice.sealed_letter.as_deref();
-        let sealed = sealed.context("the letter is gone")?;
+        let sealed = sealed.context("the message no longer exists")?;
         let place = Place::letter(notice.user_id, notice.id);
         let opened = self.0.vault.unseal(&place, sealed);
         let opened = opened.map_err(|error| anyhow!("{error:?}"))?;
         // The parser's message may quote the letter, and so a code.
-        serde_json::from_slice(opened.expose()).map_err(|_| anyhow!("the letter is not readable"))
+        serde_json::from_slice(opened.expose()).map_err(|_| anyhow!("the message cannot be read"))
     }
 
     async fn post(&self, notice: &Notice, letter: &Letter, now: Time) -> Delivery {
@@ -346,6 +346,6 @@ impl Courier {
 fn note_end(ended: std::result::Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         // Its lease expires, and the next try may succeed.
-        tracing::error!(%error, "delivering a mail panicked");
+        tracing::error!(%error, "the delivery of a message panicked");
     }
 }

@@ -155,7 +155,7 @@ fn key(secret: &Secret<String>) -> Result<hmac::Key> {
     let text = secret.expose();
     let decoded = match text.strip_prefix("whsec_") {
         // The decoder's error would quote a character of the secret.
-        Some(base64) => STANDARD.decode(base64).ok().context("it is no base64")?,
+        Some(base64) => STANDARD.decode(base64).ok().context("it is not base64")?,
         None => text.clone().into_bytes(),
     };
     Ok(hmac::Key::new(

@@ -142,7 +142,7 @@ impl Smtp {
     /// Fails if the URL is invalid, or if the system has no root certificates. Errors never quote
     /// the URL.
     pub(super) fn new(url: &str, ourselves: &str, patience: Duration) -> Result<Self> {
-        let url = Url::parse(url).map_err(|_| anyhow!("it is no URL"))?;
+        let url = Url::parse(url).map_err(|_| anyhow!("it is not a URL"))?;
         let host = url.host_str().context("it names no host")?;
         // A URL has an IPv6 address in brackets, a socket has it without.
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -157,7 +157,7 @@ impl Smtp {
             ("smtp", Some("opportunistic")) => (Tls::Opportunistic(parameters()?), SUBMISSION_PORT),
             ("smtp", Some("required")) => (Tls::Required(parameters()?), SUBMISSION_PORT),
             ("smtps", _) => (Tls::Wrapper(parameters()?), SUBMISSIONS_PORT),
-            _ => bail!("its scheme is neither smtp nor smtps, or its tls is not known"),
+            _ => bail!("its scheme is neither smtp nor smtps, or its tls is unknown"),
         };
         let plain = |text| {
             let text = percent_decode_str(text).decode_utf8();

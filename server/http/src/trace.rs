@@ -264,7 +264,7 @@ fn judge(edge: &Edge, line: &Line, route: &str, response: &HttpResponse) {
     let Some(Told(code)) = told else { return };
     if !edge.contract.declares(&line.handled_as(), route, code) {
         edge.undeclared.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(method = %line.method, route, code, "an answer that the contract does not have");
+        tracing::error!(method = %line.method, route, code, "the contract does not have this answer");
     }
 }
 

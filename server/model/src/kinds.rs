@@ -48,7 +48,7 @@ macro_rules! words {
             fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
                 let word = String::from_sql(bytes)?;
                 Self::parse(&word).ok_or_else(|| {
-                    concat!("the database holds an unknown word for ", stringify!($name)).into()
+                    concat!("the database has an unknown word for ", stringify!($name)).into()
                 })
             }
         }

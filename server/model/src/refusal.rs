@@ -138,7 +138,7 @@ refusals! {
     /// The password that confirms an act is wrong.
     InvalidPassword "INVALID_PASSWORD" Invalid "The password is not correct. Please check it and try again.";
     /// The method is already on.
-    MfaAlreadyEnabled "MFA_ALREADY_ENABLED" Invalid "This method is already enabled. Give a further one a name of its own, or disable it first.";
+    MfaAlreadyEnabled "MFA_ALREADY_ENABLED" Invalid "This method is already enabled. Give another one its own name, or disable this one first.";
     /// No method is on.
     MfaNotEnabled "MFA_NOT_ENABLED" Invalid "No MFA method is enabled on this account. Set one up first.";
     /// This method is not on.
@@ -178,7 +178,7 @@ refusals! {
         attempts_remaining: u32,
         /// Seconds by which the device's clock is ahead; negative if it is behind.
         offset_seconds: i32
-    } "AUTHENTICATOR_CLOCK_OFF" Invalid "The code fits another time. Set the clock of the authenticator's device automatically and try again.";
+    } "AUTHENTICATOR_CLOCK_OFF" Invalid "The code is right for another time. Set the clock of the authenticator's device automatically and try again.";
     /// The user belongs to no organisation.
     NoOrganisation "NO_ORGANISATION" Invalid "This account belongs to no organisation. Register one first.";
     /// Another factor of the same kind, or another account, has this name.
@@ -220,13 +220,13 @@ refusals! {
     InsufficientUserAuthentication {
         /// The greatest age of the proof, in seconds.
         max_age: u32
-    } "INSUFFICIENT_USER_AUTHENTICATION" Unauthenticated "This needs a sign-in of the last minutes, second step included. Step up or sign in again, and repeat the request.";
+    } "INSUFFICIENT_USER_AUTHENTICATION" Unauthenticated "This needs fresh proof of who you are. Step up or sign in again, and repeat the request.";
     /// The API key is unknown, expired, deleted or mistyped.
     ApiKeyInvalid "API_KEY_INVALID" Unauthenticated "The API key is missing or not valid. Check the X-API-Key header, or ask an administrator for a new key.";
     /// The caller lacks the administrator role.
     Forbidden "FORBIDDEN" Forbidden "This needs the administrator role. Ask an administrator to do it or to give you the role.";
     /// The sandbox's own API takes no calls of pages of other sites, or by names that lead to it from elsewhere.
-    ForeignPage "FOREIGN_PAGE" Forbidden "The sandbox answers its own machine only. Call it as localhost or by its public_url, and not from a page of another site.";
+    ForeignPage "FOREIGN_PAGE" Forbidden "The sandbox refuses calls from other sites. Call it as localhost or under its public_url, and not from a page of another site.";
     /// A member of an organisation cannot act on an administrator of the server.
     BeyondServerAdministrator "FORBIDDEN" Forbidden "This user is an administrator of the server. Ask another administrator of the server to do it.";
     /// An administrator of an organisation cannot act on its owners.
@@ -307,7 +307,7 @@ refusals! {
     TooManyRequests {
         /// Seconds until the next call is accepted.
         retry_after: u32
-    } "TOO_MANY_REQUESTS" TooMany "This was asked for too often. Wait for the time given in retryAfter and try again.";
+    } "TOO_MANY_REQUESTS" TooMany "This was requested too often. Wait for the time given in retryAfter and try again.";
     /// A queue is full, or the server's mails of this hour are used. Nothing was done.
     Busy {
         /// Seconds after which to try again.
@@ -321,18 +321,18 @@ refusals! {
         reason: &'static str,
         /// Seconds after which to ask again.
         retry_after: u32
-    } "NOT_READY" Unavailable "The service is not ready. See checks for the part that is not, and ask again after retryAfter.";
+    } "NOT_READY" Unavailable "The service is not ready. See checks for the part that does not work, and ask again after retryAfter.";
     /// A fault of this server. Only the edge says it: below, a fault is a [`Fault`](super::Fault).
     Internal "INTERNAL" Internal "Something went wrong on our side. Try again, and report the requestId if it happens again.";
     /// The path exists, but not with this method.
     MethodNotAllowed {
         /// The methods it takes, for the header Allow.
         allow: String
-    } "METHOD_NOT_ALLOWED" Method "This address does not take this method. Use one of those named in the Allow header.";
+    } "METHOD_NOT_ALLOWED" Method "This address does not accept this HTTP method. Use one that the Allow header names.";
     /// The body is larger than the setting allows.
     PayloadTooLarge "PAYLOAD_TOO_LARGE" TooLarge "The request body is too large. Send a smaller one.";
     /// The body did not come, or too slowly.
-    RequestTimeout "REQUEST_TIMEOUT" Late "The request body did not come in time. Send the request again, with its whole body.";
+    RequestTimeout "REQUEST_TIMEOUT" Late "The request body did not arrive in time. Send the complete request again.";
     /// The body must be JSON and is not marked as such.
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" MediaType "The request body must be JSON. Send it with Content-Type: application/json.";
     /// The body must be a form and is not marked as such.

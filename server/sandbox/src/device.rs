@@ -46,7 +46,7 @@ impl Device {
     ) -> Result<Value, &'static str> {
         let challenge = text(options, "/challenge").ok_or("The options have no challenge.")?;
         let domain = text(options, "/rp/id").or_else(|| text(options, "/rpId"));
-        let handle = text(options, "/user/id").ok_or("The options do not say for whom.")?;
+        let handle = text(options, "/user/id").ok_or("The options name no user.")?;
         let (private, public) = key_pair(chance).ok_or("A key could not be made.")?;
         let key = Key {
             id: chance.salt().to_vec(),
@@ -92,7 +92,7 @@ impl Device {
                 && handle.is_none_or(|handle| key.handle == handle)
         };
         let key = keys.iter_mut().rev().find(fits);
-        let key = key.ok_or("The device has none of these passkeys.")?;
+        let key = key.ok_or("The device has no passkey that these options allow.")?;
         key.counter += 1;
         let client_data = client_data("webauthn.get", challenge, origin);
         let data = key.data(USER_PRESENT | USER_VERIFIED);

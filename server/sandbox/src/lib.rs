@@ -103,7 +103,7 @@ impl Sandbox {
         builder.permissions(fs::Permissions::from_mode(0o700));
         builder
             .tempdir()
-            .context("a folder for the sandbox cannot be made")
+            .context("the folder of the sandbox cannot be created")
     }
 
     /// Makes one in an empty folder of its own, with its people in it. The settings are those of
@@ -120,7 +120,7 @@ impl Sandbox {
         let mut there = fs::read_dir(folder.path()).context("the folder of the sandbox")?;
         anyhow::ensure!(
             settings.sandbox && there.next().is_none(),
-            "the sandbox opens no data that it did not make"
+            "the sandbox does not open data that it did not make"
         );
         let (clock, movable) = Clock::movable();
         let app = App::open(settings, clock, Chance::seeded(seed)).await?;

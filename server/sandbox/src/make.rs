@@ -247,9 +247,10 @@ impl Making<'_> {
         let answer = answer.map_err(|what| Fault::bug(anyhow::anyhow!(what)))?;
         match us.finish_registration(&begun.state, answer)? {
             Judged::Right(registered) => Ok(registered),
-            Judged::Wrong | Judged::RolledBack => {
-                Err(Fault::bug(anyhow::anyhow!("the virtual device's passkey is no good")).into())
-            }
+            Judged::Wrong | Judged::RolledBack => Err(Fault::bug(anyhow::anyhow!(
+                "the passkey of the virtual device cannot be used"
+            ))
+            .into()),
         }
     }
 }

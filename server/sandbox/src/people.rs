@@ -18,7 +18,7 @@ type Row = (
 );
 
 const PEOPLE: [Row; 10] = [
-    ("none", "Nolan", "no second step", &[]),
+    ("none", "Nolan", "no second factor", &[]),
     ("email", "Eames", "codes by e-mail", &[Email]),
     (
         "authenticator",
@@ -42,7 +42,7 @@ const PEOPLE: [Row; 10] = [
     (
         "locked",
         "Locke",
-        "locked: its authenticator app is refused after too many wrong codes",
+        "locked: the authenticator app is refused after too many wrong codes",
         &[Authenticator],
     ),
     (
@@ -54,13 +54,13 @@ const PEOPLE: [Row; 10] = [
     (
         "owner",
         "Owens",
-        "owns an organisation that demands a second step",
+        "owns an organisation that demands a second factor",
         &[Authenticator],
     ),
     (
         "member",
         "Meyer",
-        "a member of that organisation, with no method: is asked for a mailed code",
+        "a member of that organisation, without a method: sign-in asks for a mailed code",
         &[],
     ),
 ];

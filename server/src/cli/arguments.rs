@@ -15,13 +15,13 @@ pub const QUIET: &str = "quiet";
 /// What the short help of `countersign` ends with.
 const FIRST_STEPS: &str = "\
 Examples:
-  countersign                                    serve on http://localhost:8080, with everything in ./data
-  countersign sandbox                            try it out, with people in it; nothing is kept
+  countersign                                    serve on http://localhost:8080, with all files in ./data
+  countersign sandbox                            try it out, with sample users; nothing is kept
   countersign user create --email a@example.com --administrator
-  countersign doctor                             find out what would keep it from serving well
+  countersign doctor                             find problems before they matter
 
-`countersign serve --help` lists all settings. Each is a flag of every subcommand, too. With --quiet, a command that
-changes something says nothing when all went well.";
+`countersign serve --help` lists all settings. Each is also a flag of every subcommand. With --quiet, a command that
+changes something prints nothing on success.";
 
 /// Builds the parser of the command line.
 pub fn command() -> Command {
@@ -30,12 +30,12 @@ pub fn command() -> Command {
         .value_name("NAME")
         .default_value("identity")
         .value_parser(PossibleValuesParser::new(names))
-        .help("Which API");
+        .help("The API");
     let shell = Arg::new("shell")
         .value_name("SHELL")
         .required(true)
         .value_parser(value_parser!(Shell))
-        .help("The shell that completes");
+        .help("The shell to make completions for");
     Command::new("countersign")
         // Error messages name the commands as the README does, whatever the file is called.
         .bin_name("countersign")
@@ -44,7 +44,7 @@ pub fn command() -> Command {
         .after_help(FIRST_STEPS)
         .args(setting_flags())
         .arg(
-            switch(QUIET, "Say nothing when all went well; what was asked for is printed all the same")
+            switch(QUIET, "Print nothing on success; lists and documents are printed all the same")
                 .short('q')
                 .global(true)
                 .hide(true),
@@ -55,17 +55,17 @@ pub fn command() -> Command {
                 .override_usage("countersign serve [SETTINGS]")
                 .after_long_help(settings_help()),
             sandbox(),
-            about("doctor", "Check settings, database, keys, mail, clock and proxies, and say what to mend")
-                .after_help("It changes nothing. The exit status is 1 if something would keep the server from working.\n\nExample:\n  countersign doctor --database-url postgres://app@db/app"),
-            about("migrate", "Bring the database up to date, and stop")
-                .after_help("The server does this itself when it starts. Use it to migrate before the new version serves.\n\nSee also: countersign backup"),
+            about("doctor", "Check settings, database, keys, mail, clock and proxies, and say what to fix")
+                .after_help("It changes nothing. The exit status is 1 if it finds a problem that keeps the server from working.\n\nExample:\n  countersign doctor --database-url postgres://app@db/app"),
+            about("migrate", "Bring the database up to date, then exit")
+                .after_help("The server does this itself when it starts. Use this command to migrate before you start the new version.\n\nSee also: countersign backup"),
             about("openapi", "Print an API's OpenAPI document")
                 .arg(document)
                 .after_help("Example:\n  countersign openapi identity > identity.yaml"),
             about("settings", "Print all settings as a markdown table"),
             about("healthcheck", "Ask the running server whether it is ready")
                 .after_help("The exit status is 0 if it is. It asks the address of the setting `listen`.\n\nSee also: countersign doctor"),
-            about("completions", "Print a shell's completions for this program")
+            about("completions", "Print completions for a shell")
                 .arg(shell)
                 .after_help("Example:\n  countersign completions bash > /etc/bash_completion.d/countersign"),
             totp(),
@@ -110,12 +110,12 @@ fn users() -> Command {
     };
     let create = user(
         "create",
-        "Create an account; asks for its password, or reads one line of standard input",
+        "Create an account. Asks for its password, or reads one line of standard input",
     )
-    .arg(switch("administrator", "Make it an administrator's"))
+    .arg(switch("administrator", "Make the user an administrator"))
     .after_help("Example:\n  countersign user create --email admin@example.com --administrator");
     let list = about("list", "List the accounts, oldest first").args([
-        number("limit", "100", "How many at most"),
+        number("limit", "100", "How many to list at most"),
         number("offset", "0", "How many to skip"),
         json(),
     ]);
@@ -128,19 +128,19 @@ fn users() -> Command {
             create,
             user(
                 "set-password",
-                "Give an account a new password; ends its sessions",
+                "Set a new password. Ends the user's sessions",
             ),
             user(
                 "disable",
-                "Let nobody sign in to an account any more; ends its sessions",
+                "Block all sign-ins to an account. Ends the user's sessions",
             ),
-            user("enable", "Let the user of a disabled account sign in again"),
+            user("enable", "Allow sign-ins to a disabled account again"),
             user(
                 "delete",
-                "Delete an account and all that is kept about it, except the audit trail",
+                "Delete an account and all its data, except the audit trail",
             ),
             user("promote", "Make a user an administrator"),
-            user("unlock", "Lift all waits and locks of a user"),
+            user("unlock", "End all waits and locks of a user"),
             user(
                 "reset-mfa",
                 "Remove all second factors of a user, for example after a lost phone",
@@ -155,19 +155,19 @@ fn users() -> Command {
 fn keys() -> Command {
     let rotate = about(
         "rotate",
-        "Add a signing key, which signs after an overlap, and a sealing key, used at once",
+        "Add a signing key, which signs after an overlap, and a sealing key, which is used at once",
     )
     .arg(switch(
         "revoke",
-        "Instead, replace all signing keys at once: no access token works any more",
+        "Replace all signing keys at once instead. All access tokens stop working",
     ));
     let reseal = about(
         "reseal",
-        "Seal anew what older sealing keys sealed; can be stopped and begun again",
+        "Seal again with the newest key what older keys sealed. You can stop it and start it again",
     );
     let retire = about(
         "retire",
-        "Remove the older sealing keys that seal nothing, and say what the others seal",
+        "Remove the older sealing keys that are no longer used, and say what the others still seal",
     );
     about("keys", "Change the keys in the key file")
         .subcommand_required(true)
@@ -182,19 +182,19 @@ fn file(name: &'static str, help: &'static str) -> Arg {
 fn backup() -> Command {
     about("backup", "Copy the SQLite database into a new file, while the server runs or not")
         .arg(file("to", "The new file").required(true))
-        .after_help("Back up the key file, too: without it the database is of no use.\n\nExample:\n  countersign backup --to backup-$(date +%F).db\n\nSee also: countersign restore")
+        .after_help("Back up the key file too: without it the database is useless.\n\nExample:\n  countersign backup --to backup-$(date +%F).db\n\nSee also: countersign restore")
 }
 
 fn restore() -> Command {
-    about("restore", "Go back to a backup; ends every session, challenge, mailed code and refresh token")
+    about("restore", "Go back to a backup. Ends every session, challenge, mailed code and refresh token")
         .arg(file("from", "The backup that replaces the SQLite database"))
         .arg(switch(
             "already-restored",
-            "The database was put back by other means, such as pg_restore",
+            "The database was already restored by another program, such as pg_restore",
         ))
         .arg(switch(
             "keep-recovery-codes",
-            "Keep recovery codes, though it is unknown which were used since the backup",
+            "Keep recovery codes, although it is unknown which were used since the backup",
         ))
         .group(
             ArgGroup::new("how")
@@ -210,12 +210,11 @@ fn sandbox() -> Command {
         .value_name("NUMBER")
         .default_value("1")
         .value_parser(value_parser!(u64).range(..=i64::MAX.unsigned_abs()))
-        .help("What all secrets and codes follow from: the same seed draws the same ones");
-    let exec = Arg::new("exec")
-        .long("exec")
-        .value_name("COMMAND")
-        .help("Serve on a free port, run this command line with COUNTERSIGN_URL set, and end with its exit status");
-    about("sandbox", "Serve for trying things out and for tests: with people in it, and an API for mails, codes and the clock; nothing is kept")
+        .help("The seed of all secrets and codes. The same seed gives the same ones");
+    let exec = Arg::new("exec").long("exec").value_name("COMMAND").help(
+        "Serve on a free port, run this command with COUNTERSIGN_URL set, and exit with its status",
+    );
+    about("sandbox", "Serve for tests and for trying things out, with sample users and an API for mails, codes and the clock. Nothing is kept")
         .args([seed, exec])
         .after_help("Examples:\n  countersign sandbox\n  countersign sandbox --listen 127.0.0.1:9000\n  countersign sandbox --exec 'npm test'\n\nSee also: the document `countersign openapi sandbox`")
 }
@@ -242,15 +241,18 @@ fn totp() -> Command {
 
 fn organisation() -> Arg {
     let read = |text: &str| {
-        Uuid::try_parse(text)
-            .map_err(|_| "it is no id; take the `orgId` that `GET /user/profile` tells its founder")
+        Uuid::try_parse(text).map_err(
+            |_| "it is not an id; use the `orgId` that its founder finds in `GET /user/profile`",
+        )
     };
     Arg::new("organisation")
         .long("organisation")
         .value_name("ID")
         .required(true)
         .value_parser(read)
-        .help("The id of the organisation: the `orgId` that `GET /user/profile` tells its founder")
+        .help(
+            "The id of the organisation: the `orgId` that its founder finds in `GET /user/profile`",
+        )
 }
 
 fn role() -> Arg {
@@ -260,7 +262,7 @@ fn role() -> Arg {
         .value_name("ROLE")
         .required(true)
         .value_parser(PossibleValuesParser::new(roles))
-        .help("What the user is there")
+        .help("The user's role in it")
 }
 
 /// Makes one flag for each setting in the table. Only `serve --help` lists them: elsewhere they would bury what
@@ -279,7 +281,7 @@ fn setting_flags() -> impl Iterator<Item = Arg> {
 
 /// Lists the settings: the flag, what it does, and what else there is to know about it.
 fn settings_help() -> String {
-    let mut text = "Settings, each a flag, an environment variable, or a key of the TOML file that --config names:\n".to_owned();
+    let mut text = "Settings. Each is a flag, an environment variable, or a key of the TOML file that --config names:\n".to_owned();
     for row in config::rows() {
         text.push_str(&format!(
             "\n  --{} <VALUE>\n      {}\n      Default: {}. Allowed: {}. Environment: {}\n",

@@ -21,8 +21,8 @@ pub(super) fn back_up(settings: &Settings, matches: &ArgMatches) -> Result<()> {
         backup::back_up(settings, &Chance::system(), to)
     })?;
     tell(&format!(
-        "The database was copied to {}. The copy is of no use without the key file {}: keep that one elsewhere. \
-         The way back is `countersign restore --from FILE`.",
+        "The database was copied to {}. The copy is useless without the key file {}: keep a copy of that in another place. \
+         To go back to it, run `countersign restore --from FILE`.",
         to.display(),
         settings.key_file.display()
     ));
@@ -58,7 +58,7 @@ fn named<'a>(path: &'a str, flag: &str) -> Result<&'a Path> {
 fn must_exist(database: &DatabaseUrl) -> Result<()> {
     match database {
         DatabaseUrl::Sqlite(path) if !path.exists() => bail!(
-            "there is no database at {}: run this where the server runs, or say --data-dir or --database-url",
+            "there is no database at {}: run this where the server runs, or give --data-dir or --database-url",
             path.display()
         ),
         DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => Ok(()),
@@ -70,7 +70,7 @@ fn report(restored: &Restored, keep_codes: bool) -> String {
     let mut text = format!(
         "A new epoch began at {}. What was open before is over: {} sessions with their refresh tokens, \
          {} challenges and registrations with their mailed codes and links. \
-         Codes that {} authenticators have shown up to now are not taken any more.\n",
+         Codes that {} authenticators have shown up to now are no longer accepted.\n",
         begun.mark.began(),
         begun.sessions,
         begun.challenges,
@@ -84,7 +84,7 @@ fn report(restored: &Restored, keep_codes: bool) -> String {
         ),
         (None, unread) => {
             let why = unread.as_ref().map_or_else(String::new, |why| {
-                format!("The database that was replaced tells nothing: {why}. ")
+                format!("The replaced database cannot be used: {why}. ")
             });
             format!(
                 "{why}Which recovery codes were used since the backup cannot be known: {}. \
@@ -98,13 +98,19 @@ fn report(restored: &Restored, keep_codes: bool) -> String {
         }
     });
     text.push_str(
-        "Everything else is as it was when the backup was made: passwords, methods, accounts and roles that were changed or removed since are undone.\n",
+        "Everything else is as in the backup: later changes of passwords, methods, accounts and roles are undone.\n",
     );
     if let Some(learned) = &restored.learned {
         for (what, whose) in [
-            ("Passwords of before count again", &learned.passwords),
-            ("Removed methods are there again", &learned.factors),
-            ("Deleted accounts are there again", &learned.accounts),
+            (
+                "These accounts have their old passwords again",
+                &learned.passwords,
+            ),
+            (
+                "These accounts have removed methods again",
+                &learned.factors,
+            ),
+            ("These deleted accounts exist again", &learned.accounts),
         ] {
             if !whose.is_empty() {
                 // Writing to a string cannot fail.

@@ -36,7 +36,7 @@ enum Finding {
 pub(super) async fn examine(settings: Settings) -> Result<()> {
     let warnings = [settings.warnings(), courier::warnings(&settings)].concat();
     let mut findings: Vec<(&str, Finding)> = match warnings.is_empty() {
-        true => vec![("settings", Finding::Well("nothing stands out".to_owned()))],
+        true => vec![("settings", Finding::Well("no problem found".to_owned()))],
         false => warnings
             .into_iter()
             .map(|one| ("settings", Finding::Odd(one)))
@@ -60,9 +60,11 @@ pub(super) async fn examine(settings: Settings) -> Result<()> {
     }
     match broken {
         0 => Ok(()),
-        1 => bail!("one thing keeps the server from working: see the line that begins with FAIL"),
+        1 => bail!("one problem keeps the server from working: see the line that begins with FAIL"),
         many => {
-            bail!("{many} things keep the server from working: see the lines that begin with FAIL")
+            bail!(
+                "{many} problems keep the server from working: see the lines that begin with FAIL"
+            )
         }
     }
 }
@@ -78,9 +80,9 @@ fn database(settings: &Settings) -> Finding {
         Ok(Some(SchemaState::Ahead)) => {
             Finding::Broken("a newer version migrated it: install that version".to_owned())
         }
-        Ok(None) => {
-            Finding::Odd("there is none yet: the first start of the server creates it".to_owned())
-        }
+        Ok(None) => Finding::Odd(
+            "there is no database yet: the first start of the server creates it".to_owned(),
+        ),
         Err(error) => Finding::Broken(format!("{error:#}")),
     }
 }
@@ -121,7 +123,7 @@ async fn own_address(settings: &Settings) -> Vec<(&'static str, Finding)> {
         Ok(answered) => answered,
         Err(error) => {
             let why = format!(
-                "{url} does not answer: {error:#}. That is right while the server is stopped"
+                "{url} does not answer: {error:#}. This is normal while the server is stopped"
             );
             return vec![("address", Finding::Odd(why))];
         }
@@ -129,7 +131,7 @@ async fn own_address(settings: &Settings) -> Vec<(&'static str, Finding)> {
     let address = match answered.ready {
         true => Finding::Well(format!("{url} answers, and is ready")),
         false => Finding::Broken(format!(
-            "{url}/readyz is not what answers there: look at the proxy, and at the setting public_url"
+            "{url}/readyz does not answer as this server does: check the proxy and the setting public_url"
         )),
     };
     let clock = answered.apart.map(|apart| match apart {

@@ -15,7 +15,7 @@ pub(super) async fn rotate(app: &App, revoke: bool) -> Result<()> {
     if revoke {
         let id = vault.revoke_signing(now)?.id;
         tell(&format!(
-            "The key {id} signs now; all earlier ones are gone. Running servers take their tokens for at most a second more."
+            "The key {id} signs now, and all earlier keys are removed. Running servers accept their tokens for at most one more second."
         ));
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub(super) async fn rotate(app: &App, revoke: bool) -> Result<()> {
 pub(super) async fn reseal(app: &App) -> Result<()> {
     let show = |progress: keys::Progress| {
         tell(&format!(
-            "Looked at {} of {} sealed values, {} of them sealed anew.",
+            "Checked {} of {} sealed values, sealed {} of them again.",
             progress.seen, progress.total, progress.anew
         ));
     };
@@ -43,12 +43,12 @@ pub(super) async fn reseal(app: &App) -> Result<()> {
     let done = done.await.map_err(said)?;
     if done.closed > 0 {
         bail!(
-            "{} sealed values cannot be opened, the log above says which: they stay as they are",
+            "{} sealed values cannot be opened and stay as they are: the log above says which",
             done.closed
         );
     }
     tell(&format!(
-        "The newest key holds all {} sealed values. `countersign keys retire` removes the older ones.",
+        "The newest key seals all {} values. Run `countersign keys retire` to remove the older keys.",
         done.seen
     ));
     Ok(())
@@ -66,7 +66,7 @@ pub(super) async fn retire(app: &App) -> Result<()> {
     let done = app.call(async |ctx: &Ctx| keys::retire(ctx).await);
     let done = done.await.map_err(said)?;
     for id in &done.gone {
-        tell(&format!("The key {id} is gone."));
+        tell(&format!("The key {id} was removed."));
     }
     if done.held.is_empty() {
         if done.gone.is_empty() {
@@ -76,7 +76,7 @@ pub(super) async fn retire(app: &App) -> Result<()> {
     }
     let held = done.held.iter().map(|(id, held)| {
         format!(
-            "the key {id} still holds {} secrets of authenticator apps and {} waiting messages",
+            "the key {id} still seals {} secrets of authenticator apps and {} waiting messages",
             held.factors, held.letters
         )
     });

@@ -34,7 +34,7 @@ pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode> {
     if !settings.listen.ip().is_loopback() {
         tracing::warn!(
             listen = %settings.listen,
-            "the sandbox listens for other machines: whoever reaches it reads every code and signs in as anybody"
+            "the sandbox is open to other machines: whoever reaches it can read every code and sign in as anybody"
         );
     }
     let seed = matches.get_one::<u64>("seed").copied().unwrap_or(SEED);

@@ -167,10 +167,13 @@ pub(super) async fn help(app: &App, act: &str, matches: &ArgMatches) -> Result<(
         }
         "reset-mfa" => {
             let reset = async |ctx: &Ctx| operator::reset_mfa(ctx, &email).await;
-            (app.call(reset).await, "freed of its second factors")
+            (
+                app.call(reset).await,
+                "reset: all its second factors were removed",
+            )
         }
         "join" => (join(app, &email, matches).await?, "made a member"),
-        unknown => bail!("{unknown:?} is no subcommand of user"),
+        unknown => bail!("{unknown:?} is not a subcommand of user"),
     };
     let Person {
         id, email, role, ..
@@ -210,7 +213,7 @@ fn read_password() -> Result<Secret<String>> {
         let first = Secret::new(rpassword::prompt_password("Password: ")?);
         let again = Secret::new(rpassword::prompt_password("Once more: ")?);
         if first.expose() != again.expose() {
-            bail!("the two passwords differ, and nothing was changed: begin again");
+            bail!("the two passwords differ: nothing was changed, start again");
         }
         return Ok(first);
     }
@@ -222,13 +225,13 @@ fn read_password() -> Result<Secret<String>> {
     let password = password_of(&line);
     if password.is_empty() {
         bail!(
-            "no password came on standard input: send it there in one line, or run this in a terminal"
+            "there is no password on standard input: send it there in one line, or run this in a terminal"
         );
     }
     // No request can contain it, so nobody could sign in with it.
     if password.contains('\0') {
         bail!(
-            "the password holds the character U+0000, which no client can send: choose another one"
+            "the password contains the character U+0000, which no client can send: choose another one"
         );
     }
     Ok(Secret::new(password.to_owned()))

@@ -87,7 +87,7 @@ pub fn open_all_doors() {
         tracing::warn!(
             %error,
             limit = limit.current,
-            "the limit of open files could not be raised, so fewer connections fit"
+            "the limit of open files could not be raised, so fewer connections are possible"
         );
     }
 }
@@ -109,7 +109,7 @@ pub fn most(settings: &Settings, threads: usize) -> usize {
         tracing::warn!(
             files,
             connections = fitting,
-            "fewer connections than http_connections fit into the limit of open files"
+            "the limit of open files allows fewer connections than http_connections"
         );
     }
     (fitting.min(wanted) / threads).max(1)

@@ -134,7 +134,7 @@ fn code_of(status: ExitStatus) -> ExitCode {
 fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
     let url = &sandbox.app().ctx().settings.public_url;
     let mut lines = vec![format!(
-        "Countersign sandbox, listening on {address} (seed {}; everything is gone when it stops)",
+        "Countersign sandbox, listening on {address} (seed {}; all data is deleted when it stops)",
         sandbox.seed()
     )];
     if sandbox.app().ctx().settings.pages {
@@ -159,7 +159,7 @@ fn greeting(sandbox: &Sandbox, address: SocketAddr) -> String {
         lines.extend(introduced(&person));
     }
     lines.push(format!(
-        "\nA phone shows the right codes until the clock is moved: then ask {url}/sandbox/authenticator-code."
+        "\nA phone shows the right codes until you move the clock. After that, use {url}/sandbox/authenticator-code."
     ));
     lines.push("\nStop with Ctrl-C.\n".to_owned());
     lines.join("\n")

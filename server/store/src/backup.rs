@@ -34,7 +34,7 @@ pub fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// Fails if it is not one, or if it cannot be read.
 pub fn check(file: &Path) -> anyhow::Result<()> {
-    let told = "it is no database of Countersign that is whole";
+    let told = "it is not a complete database of Countersign";
     // SQLite would create a missing file.
     if !file.try_exists()? {
         bail!("there is no file {}", file.display());

@@ -261,7 +261,7 @@ pub fn alone<T>(
     let begun = tx
         .conn
         .batch_execute(&begin)
-        .context("another process is making the keys of this database and does not come to an end");
+        .context("another process is creating the keys of this database and does not finish");
     let result = begun
         .and_then(|()| work(tx))
         .and_then(|done| Ok(tx.conn.batch_execute("COMMIT").map(|()| done)?));

@@ -132,12 +132,12 @@ where
         SchemaState::Current => Ok(()),
         SchemaState::Newer => {
             tracing::info!(
-                "the database was migrated by a newer version of Countersign, which this one can work with"
+                "the database was migrated by a newer version of Countersign, with which this version can work"
             );
             Ok(())
         }
         SchemaState::Ahead => bail!(
-            "the database was migrated by a newer version of Countersign; start that one, or restore a backup"
+            "the database was migrated by a newer version of Countersign: start that version, or restore a backup"
         ),
         SchemaState::Behind => {
             conn.run_pending_migrations(migrations())

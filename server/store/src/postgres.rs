@@ -92,7 +92,7 @@ pub(super) fn begun<'a>(
         *tx = match conn::open(engine, Use::Write) {
             Ok(conn) => Some(Tx { conn }),
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "PostgreSQL is out of reach");
+                tracing::warn!(error = format!("{error:#}"), "PostgreSQL cannot be reached");
                 None
             }
         };

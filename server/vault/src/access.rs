@@ -52,9 +52,9 @@ pub fn can_be_made(path: &Path) -> Result<()> {
         };
         fs::metadata(folder).ok().map(|found| (folder, found))
     });
-    let (folder, found) = existing.context("there is no folder above it")?;
+    let (folder, found) = existing.context("it has no parent folder")?;
     if !found.is_dir() {
-        bail!("{} is no folder", absolute(folder).display());
+        bail!("{} is not a folder", absolute(folder).display());
     }
     may_be_written(folder).map_err(|error| {
         anyhow!(

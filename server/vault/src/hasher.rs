@@ -138,7 +138,7 @@ fn step_back() {
     if let Err(error) =
         rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS)
     {
-        tracing::debug!(%error, "hashing keeps its priority");
+        tracing::debug!(%error, "the priority of the hashing threads could not be lowered");
     }
 }
 

@@ -194,10 +194,13 @@ pub(super) fn sweep(path: &Path) {
 fn sweep_locked(path: &Path) {
     for draft in drafts(path) {
         match fs::remove_file(&draft) {
-            Ok(()) => tracing::info!("removed {}, left by one who was killed", draft.display()),
+            Ok(()) => tracing::info!(
+                "removed {}, which a killed process had left",
+                draft.display()
+            ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(
-                "{} holds keys and cannot be removed: {error}",
+                "{} contains keys and cannot be removed: {error}",
                 draft.display()
             ),
         }

@@ -54,7 +54,7 @@ impl Encoded {
     fn decode_256(&self) -> Result<Zeroizing<[u8; 32]>> {
         let bytes = self.decode()?;
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new);
-        key.map_err(|_| anyhow!("a key has not 32 bytes"))
+        key.map_err(|_| anyhow!("a key does not have 32 bytes"))
     }
 }
 
@@ -105,13 +105,13 @@ impl RingFile {
         // The parser's message may quote the text, and so a key.
         let told = |error: serde_json::Error| {
             anyhow!(
-                "line {} is not what a key file holds: restore a copy of it",
+                "line {} does not belong in a key file: restore a copy of the file",
                 error.line()
             )
         };
         let ring: Self = serde_json::from_str(text).map_err(told)?;
         if ring.version != VERSION {
-            bail!("version {} is not one this server knows", ring.version);
+            bail!("this server does not know version {}", ring.version);
         }
         Ok(ring)
     }
@@ -128,7 +128,9 @@ impl RingFile {
             (true, false) => bail!(
                 "a sandbox made it, and everybody can make the same keys: delete its folder, and start with an empty one"
             ),
-            (false, true) => bail!("it is a server's, and the sandbox opens no server's keys"),
+            (false, true) => {
+                bail!("it belongs to a server, and the sandbox does not open a server's keys")
+            }
             _same => Ok(()),
         }
     }
@@ -155,7 +157,7 @@ impl RingFile {
     pub(super) fn retire_sealing(&mut self, id: &str) -> Result<()> {
         let older = self.sealing.len().saturating_sub(1);
         let at = self.sealing.iter().take(older).position(|key| key.id == id);
-        let at = at.with_context(|| format!("{id} is no older sealing key of the key file"))?;
+        let at = at.with_context(|| format!("{id} is not an older sealing key of the key file"))?;
         let gone = self.sealing.remove(at);
         self.retired.push(gone.id);
         Ok(())
@@ -369,7 +371,7 @@ impl SigningKey {
                 let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
                 Pair::Ec(EcdsaKeyPair::from_pkcs8(algorithm, &private).map_err(told)?)
             }
-            unknown => bail!("{unknown:?} is no signing algorithm this server knows"),
+            unknown => bail!("this server does not know the signing algorithm {unknown:?}"),
         };
         Ok(Self {
             id: entry.id.clone(),

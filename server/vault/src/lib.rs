@@ -360,7 +360,10 @@ impl Vault {
     fn reloaded(&self) -> bool {
         self.reload_if_changed().unwrap_or_else(|error| {
             // This is logged here, since the next check finds no change.
-            tracing::error!(error = format!("{error:#}"), "the old keys stay");
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the key file cannot be read again: the old keys stay in use"
+            );
             false
         })
     }

@@ -238,7 +238,7 @@ fn tell_of_clocks(presented: &Presented, clocks: &Clocks, now: Time) {
     tracing::warn!(
         seconds = ahead,
         allowed,
-        "a token was signed in a time to come: the clocks of the replicas differ by so much at least, or this one went back"
+        "a token was signed in the future: the clocks of the replicas differ by at least this much, or this clock went back"
     );
 }
 

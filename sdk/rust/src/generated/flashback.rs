@@ -64,7 +64,7 @@ pub mod types {
     pub struct AssertionCredential {
         ///The id of the credential, in base64url.
         pub id: String,
-        ///The same.
+        ///Equal to `id`.
         #[serde(rename = "rawId")]
         pub raw_id: String,
         pub response: AssertionResponse,
@@ -102,15 +102,15 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AssertionResponse {
-        ///What the browser signed for.
+        ///The data that the browser signed.
         #[serde(rename = "clientDataJSON")]
         pub client_data_json: String,
-        ///What the authenticator says of itself.
+        ///The authenticator's data about itself and the site.
         #[serde(rename = "authenticatorData")]
         pub authenticator_data: String,
         ///Its signature.
         pub signature: String,
-        ///Whom the passkey is for, if it tells.
+        ///Whose passkey it is, if the authenticator says so.
         #[serde(
             rename = "userHandle",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -132,7 +132,7 @@ pub mod types {
                 user_handle: Default::default(),
             }
         }
-        ///Whom the passkey is for, if it tells.
+        ///Whose passkey it is, if the authenticator says so.
         #[must_use]
         pub fn user_handle(mut self, user_handle: impl Into<String>) -> Self {
             self.user_handle = Some(user_handle.into());
@@ -143,7 +143,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AttestationResponse {
-        ///What the browser signed for.
+        ///The data that the browser signed.
         #[serde(rename = "clientDataJSON")]
         pub client_data_json: String,
         ///The new key.
@@ -197,7 +197,7 @@ pub mod types {
             }
         }
     }
-    ///The device; `name` becomes the name of the passkey, all else is ignored.
+    ///The device. `name` becomes the name of the passkey. Everything else is ignored.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct DeviceInfo {
@@ -234,7 +234,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct EnforceMfaRequest {
-        ///True to demand one of every member.
+        ///True to demand a second factor of every member.
         pub enforced: bool,
     }
     impl EnforceMfaRequest {
@@ -248,7 +248,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct InvalidField {
-        ///The JSON name of the field, dotted when nested; `body` for the whole.
+        ///The JSON name of the field, with dots if it is nested. `body` for the whole body.
         pub field: String,
         ///One sentence that may be shown beside the field.
         pub message: String,
@@ -264,29 +264,29 @@ pub mod types {
         ///How many there are.
         pub total: u32,
     }
-    ///Tokens, or with `mfaRequired` the reference of an unfinished sign-in in their place.
+    ///Tokens, or with `mfaRequired` the reference to an unfinished sign-in.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct LoginAnswer {
         ///Always true.
         pub success: bool,
-        ///A signed JWT for the header Authorization; with `mfaRequired` an opaque reference that opens only the operations which name `pendingAuth`.
+        ///A signed JWT for the header Authorization. With `mfaRequired`, an opaque reference that opens only the operations that name `pendingAuth`.
         #[serde(rename = "accessToken")]
         pub access_token: crate::Secret,
-        ///Opaque, good for one call of `POST /user/refresh`; empty with `mfaRequired`.
+        ///Opaque. Works for one call of `POST /user/refresh`. Empty with `mfaRequired`.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
-        ///The id of the access token or of the unfinished sign-in; not a secret.
+        ///The id of the access token or of the unfinished sign-in. It is not a secret.
         #[serde(rename = "tokenId")]
         pub token_id: String,
         ///When `accessToken` expires, in seconds since 1970.
         #[serde(rename = "expiresAt")]
         pub expires_at: u64,
         pub user: LoginUser,
-        ///Whether a second factor is asked for.
+        ///Whether a second factor is required.
         #[serde(rename = "mfaRequired")]
         pub mfa_required: bool,
-        ///With `mfaRequired`: the methods of this API that are on. Empty when the account's methods cannot travel here; then a recovery code finishes the sign-in.
+        ///With `mfaRequired`: the methods of this API that are on. Empty if this API supports none of the account's methods; then a recovery code finishes the sign-in.
         #[serde(
             rename = "mfaMethods",
             default,
@@ -302,7 +302,7 @@ pub mod types {
         pub email: String,
         ///Its password.
         pub password: crate::Secret,
-        ///What the client tells of its device; ignored.
+        ///What the client says about its device. Ignored.
         #[serde(
             rename = "deviceInfo",
             default,
@@ -323,7 +323,7 @@ pub mod types {
                 device_info: Default::default(),
             }
         }
-        ///What the client tells of its device; ignored.
+        ///What the client says about its device. Ignored.
         #[must_use]
         pub fn device_info(
             mut self,
@@ -333,7 +333,7 @@ pub mod types {
             self
         }
     }
-    ///Whose account it is.
+    ///The account that signs in.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct LoginUser {
@@ -341,7 +341,7 @@ pub mod types {
         pub id: Uuid,
         ///The address.
         pub email: String,
-        ///The given name; empty if none was told.
+        ///The given name. Empty if it was not given.
         pub name: String,
         ///The organisation, if there is one.
         #[serde(
@@ -350,7 +350,7 @@ pub mod types {
         )]
         pub org_id: Option<Uuid>,
     }
-    ///What the client library sends; not looked at.
+    ///What the client library sends. Ignored.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct LogoutRequest {
@@ -373,7 +373,7 @@ pub mod types {
             self
         }
     }
-    ///It is done.
+    ///The call succeeded.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MessageResponse {
@@ -382,13 +382,13 @@ pub mod types {
         ///One sentence for the user.
         pub message: String,
     }
-    ///A method, and where the account stands with it.
+    ///A method, and its state for this account.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MfaMethodInfo {
         #[serde(rename = "type")]
         pub type_: MfaType,
-        ///Its name for people.
+        ///Its name for users.
         pub name: String,
         ///What it is.
         pub description: String,
@@ -398,7 +398,7 @@ pub mod types {
         ///Whether it was proved.
         #[serde(rename = "isConfigured")]
         pub is_configured: bool,
-        ///Whether sign-in takes it.
+        ///Whether sign-in accepts it.
         #[serde(rename = "isEnabled")]
         pub is_enabled: bool,
     }
@@ -411,7 +411,7 @@ pub mod types {
         ///One entry for each method.
         pub data: Vec<MfaMethodInfo>,
     }
-    ///One shape for each method: `mfaType` tells which.
+    ///One shape for each method: `mfaType` says which.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum MfaSetupData {
@@ -494,13 +494,13 @@ pub mod types {
         ///Whether sign-in asks for a second factor.
         #[serde(rename = "isEnabled")]
         pub is_enabled: bool,
-        ///Whether somebody demands one of this user.
+        ///Whether a policy demands a second factor of this user.
         #[serde(rename = "isRequired")]
         pub is_required: bool,
-        ///Whether the user's organisation demands one of all its members.
+        ///Whether the user's organisation demands a second factor of all its members.
         #[serde(rename = "isEnforced")]
         pub is_enforced: bool,
-        ///The methods of this API that sign-in takes. While one is demanded and none is on, that is `MAGIC_LINK` to the proved mailbox.
+        ///The methods of this API that sign-in accepts. If a second factor is demanded and none is on, that is `MAGIC_LINK` to the proved mailbox.
         #[serde(rename = "enabledMethods")]
         pub enabled_methods: Vec<MfaType>,
         ///Whether the bearer is that of a finished sign-in.
@@ -534,7 +534,7 @@ pub mod types {
             Self { mfa_type: mfa_type.into() }
         }
     }
-    ///Somebody in an organisation.
+    ///A user in the organisation.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct OrganizationUser {
@@ -542,9 +542,9 @@ pub mod types {
         pub id: Uuid,
         ///The address.
         pub email: String,
-        ///The given name; empty if none was told.
+        ///The given name. Empty if it was not given.
         pub name: String,
-        ///The family name; empty if none was told.
+        ///The family name. Empty if it was not given.
         #[serde(rename = "lastName")]
         pub last_name: String,
         ///Whether the address is proved.
@@ -555,19 +555,19 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub org_id: Option<Uuid>,
-        ///What the user is in it: 0 a member, 254 an administrator, 255 the owner.
+        ///The user's role in it: 0 is a member, 254 an administrator, 255 the owner.
         #[serde(
             rename = "orgRole",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub org_role: Option<u32>,
-        ///The same in a word.
+        ///The role as a word.
         #[serde(
             rename = "orgRoleDescription",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub org_role_description: Option<OrganisationRole>,
-        ///All that the role includes.
+        ///All roles that the role includes.
         #[serde(
             rename = "orgRoles",
             default,
@@ -579,15 +579,15 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct PasskeyAuthOptions {
-        ///What is to be signed, in base64; good once.
+        ///The value to sign, in base64. It works once.
         pub challenge: String,
         ///The domain that the passkeys are for.
         #[serde(rename = "rpId")]
         pub rp_id: String,
-        ///Whether the authenticator has to look at its user.
+        ///Whether the authenticator must verify its user.
         #[serde(rename = "userVerification")]
         pub user_verification: UserVerification,
-        ///How long the browser may ask in milliseconds; a later answer is refused.
+        ///How long the browser may take, in milliseconds. A later answer is refused.
         pub timeout: u32,
         ///The account's passkeys.
         #[serde(rename = "allowCredentials")]
@@ -601,7 +601,7 @@ pub mod types {
         pub success: bool,
         pub data: PasskeyAuthOptions,
     }
-    ///The link is good.
+    ///The link is valid.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct PreVerifyEmailAnswer {
@@ -609,7 +609,7 @@ pub mod types {
         pub success: bool,
         ///One sentence that may be shown to the user.
         pub message: String,
-        ///Always true. A registration has a password.
+        ///Always true: every registration has a password.
         #[serde(rename = "hasPassword")]
         pub has_password: bool,
     }
@@ -631,7 +631,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct PreVerifyEmailRequest {
-        ///What stands behind the `#` of the link.
+        ///The part of the link after the `#`.
         pub token: crate::Secret,
     }
     impl PreVerifyEmailRequest {
@@ -641,15 +641,15 @@ pub mod types {
             Self { token: token.into() }
         }
     }
-    ///An account, and what it is in its organisation.
+    ///An account, and its role in its organisation.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct Profile {
         ///The id of the account.
         pub id: Uuid,
-        ///The given name; empty if none was told.
+        ///The given name. Empty if it was not given.
         pub name: String,
-        ///The family name; empty if none was told.
+        ///The family name. Empty if it was not given.
         #[serde(rename = "lastName")]
         pub last_name: String,
         ///The address.
@@ -665,19 +665,19 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub org_id: Option<Uuid>,
-        ///What the user is in it: 0 a member, 254 an administrator, 255 the owner.
+        ///The user's role in it: 0 is a member, 254 an administrator, 255 the owner.
         #[serde(
             rename = "orgRole",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub org_role: Option<u32>,
-        ///The same in a word.
+        ///The role as a word.
         #[serde(
             rename = "orgRoleDescription",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub org_role_description: Option<OrganisationRole>,
-        ///All that the role includes.
+        ///All roles that the role includes.
         #[serde(
             rename = "orgRoles",
             default,
@@ -693,7 +693,7 @@ pub mod types {
         pub success: bool,
         pub data: Profile,
     }
-    ///The refresh token. `refresh_token`, as the vendor's client library spells the field, is read as well.
+    ///The refresh token. `refresh_token`, as in the vendor's client library, is read too.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RefreshRequest {
@@ -721,22 +721,22 @@ pub mod types {
         pub access_token: crate::Secret,
         ///The same, for clients that read this field.
         pub token: crate::Secret,
-        ///Opaque. Good for one call of this operation.
+        ///Opaque. Works for one call of this operation.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
         ///When `accessToken` expires, in seconds since 1970.
         #[serde(rename = "expiresAt")]
         pub expires_at: u64,
     }
-    ///The account to be; further fields of the page and of its client library are read over.
+    ///The account to create. Other fields of the page and of its client library are ignored.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct RegisterRequest {
-        ///The address to be proved.
+        ///The address to prove.
         pub email: String,
-        ///The password. 15 is the server's default; where the operator's setting `password_min` is another, that one counts.
+        ///The password. At least 15 characters by default. The operator can set another number with `password_min`.
         pub password: crate::Secret,
-        ///The organisation to found; none if empty.
+        ///The organisation to found. None if empty.
         #[serde(
             rename = "companyName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -748,7 +748,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub company_website: Option<String>,
-        ///Given name.
+        ///The given name.
         #[serde(
             rename = "firstName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -760,7 +760,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub is_business: Option<bool>,
-        ///Family name.
+        ///The family name.
         #[serde(
             rename = "lastName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -784,7 +784,7 @@ pub mod types {
                 last_name: Default::default(),
             }
         }
-        ///The organisation to found; none if empty.
+        ///The organisation to found. None if empty.
         #[must_use]
         pub fn company_name(mut self, company_name: impl Into<String>) -> Self {
             self.company_name = Some(company_name.into());
@@ -796,7 +796,7 @@ pub mod types {
             self.company_website = Some(company_website.into());
             self
         }
-        ///Given name.
+        ///The given name.
         #[must_use]
         pub fn first_name(mut self, first_name: impl Into<String>) -> Self {
             self.first_name = Some(first_name.into());
@@ -808,7 +808,7 @@ pub mod types {
             self.is_business = Some(is_business);
             self
         }
-        ///Family name.
+        ///The family name.
         #[must_use]
         pub fn last_name(mut self, last_name: impl Into<String>) -> Self {
             self.last_name = Some(last_name.into());
@@ -823,7 +823,7 @@ pub mod types {
         pub success: bool,
         ///One sentence for the user.
         pub message: String,
-        ///The id of this registration; not a secret.
+        ///The id of this registration. It is not a secret.
         #[serde(rename = "verificationTokenId")]
         pub verification_token_id: Uuid,
     }
@@ -833,7 +833,7 @@ pub mod types {
     pub struct RegistrationCredential {
         ///The id of the credential, in base64url.
         pub id: String,
-        ///The same.
+        ///Equal to `id`.
         #[serde(rename = "rawId")]
         pub raw_id: String,
         pub response: AttestationResponse,
@@ -871,7 +871,7 @@ pub mod types {
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ResetMfaRequest {
-        ///Another member of the caller's organisation; the caller themselves if absent.
+        ///Another member of the caller's organisation. Without it, the caller.
         #[serde(
             rename = "resetUserId",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -886,23 +886,23 @@ pub mod types {
                 reset_user_id: Default::default(),
             }
         }
-        ///Another member of the caller's organisation; the caller themselves if absent.
+        ///Another member of the caller's organisation. Without it, the caller.
         #[must_use]
         pub fn reset_user_id(mut self, reset_user_id: impl Into<String>) -> Self {
             self.reset_user_id = Some(reset_user_id.into());
             self
         }
     }
-    ///The secret for the app, shown this once.
+    ///The secret for the app, shown only this once.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct SetupGoogleAuthData {
         ///The secret in base32, for typing into the app by hand.
         pub secret: crate::Secret,
-        ///The same as a QR code: a data URI, to be set as the `src` of an image.
+        ///The same as a QR code: a data URI for the `src` of an image.
         #[serde(rename = "qrCode")]
         pub qr_code: crate::Secret,
-        ///Ten recovery codes, shown this once and good only after the proof; empty where the account has a set already.
+        ///Ten recovery codes, shown only this once and valid only after the proof. Empty if the account has a set already.
         #[serde(rename = "backupCodes")]
         pub backup_codes: Vec<crate::Secret>,
     }
@@ -924,9 +924,9 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct SetupMagicLinkData {
-        ///Where the mail went.
+        ///The address that the mail was sent to.
         pub email: String,
-        ///Always true: nothing is on before the link or its code came back.
+        ///Always true: the method is off until the link or its code is sent back.
         #[serde(rename = "verificationRequired")]
         pub verification_required: bool,
     }
@@ -943,7 +943,7 @@ pub mod types {
             map.end()
         }
     }
-    ///What the method needs for its proof.
+    ///What the method needs to be proved.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SetupMfaAnswer {
@@ -962,7 +962,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub device_info: Option<DeviceInfo>,
-        ///The account's own address, if it is sent at all: another one is refused.
+        ///The account's own address, or nothing. Any other address is refused.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
     }
@@ -981,7 +981,7 @@ pub mod types {
             self.device_info = Some(device_info.into());
             self
         }
-        ///The account's own address, if it is sent at all: another one is refused.
+        ///The account's own address, or nothing. Any other address is refused.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
@@ -992,7 +992,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct SetupPasskeyData {
-        ///What is to be signed, in base64; good once.
+        ///The value to sign, in base64. It works once.
         pub challenge: String,
         ///The name of this service.
         #[serde(rename = "rpName")]
@@ -1003,12 +1003,12 @@ pub mod types {
         ///The domain that the passkey is for.
         #[serde(rename = "rpID")]
         pub rp_id: String,
-        ///The origin that may ask for it.
+        ///The origin that may request the passkey.
         pub origin: String,
         ///The user handle, in base64url.
         #[serde(rename = "userId")]
         pub user_id: String,
-        ///All of it as the browser's `parseCreationOptionsFromJSON` takes it (WebAuthn's `PublicKeyCredentialCreationOptionsJSON`).
+        ///All options in the form that the browser's `parseCreationOptionsFromJSON` accepts (WebAuthn's `PublicKeyCredentialCreationOptionsJSON`).
         pub options: Map<String, Value>,
     }
     impl Serialize for SetupPasskeyData {
@@ -1035,7 +1035,7 @@ pub mod types {
     pub struct VerifyEmailRequest {
         ///The token of the link.
         pub token: crate::Secret,
-        ///A password that replaces the one registered with. Where the operator's setting `password_min` is not 15, that one counts.
+        ///A password that replaces the one of the registration. At least 15 characters by default. The operator can set another number with `password_min`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: Option<crate::Secret>,
     }
@@ -1048,7 +1048,7 @@ pub mod types {
                 password: Default::default(),
             }
         }
-        ///A password that replaces the one registered with. Where the operator's setting `password_min` is not 15, that one counts.
+        ///A password that replaces the one of the registration. At least 15 characters by default. The operator can set another number with `password_min`.
         #[must_use]
         pub fn password(mut self, password: impl Into<crate::Secret>) -> Self {
             self.password = Some(password.into());
@@ -1066,13 +1066,13 @@ pub mod types {
         ///A signed JWT for the header Authorization.
         #[serde(rename = "fullAccessToken")]
         pub full_access_token: crate::Secret,
-        ///Opaque. Good for one call of `POST /user/refresh`.
+        ///Opaque. Works for one call of `POST /user/refresh`.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
         ///When `fullAccessToken` expires, in seconds since 1970.
         #[serde(rename = "expiresAt")]
         pub expires_at: u64,
-        ///How many recovery codes are left, where one was used now.
+        ///How many recovery codes are left. Sent only when one was just used.
         #[serde(
             rename = "recoveryCodesRemaining",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -1085,7 +1085,7 @@ pub mod types {
     pub struct VerifyMfaLoginRequest {
         #[serde(rename = "mfaType")]
         pub mfa_type: MfaType,
-        ///The code of the app or the mail, or a recovery code. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The code of the app or the mail, or a recovery code. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: Option<crate::Secret>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1105,7 +1105,7 @@ pub mod types {
                 token: Default::default(),
             }
         }
-        ///The code of the app or the mail, or a recovery code. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The code of the app or the mail, or a recovery code. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         #[must_use]
         pub fn code(mut self, code: impl Into<crate::Secret>) -> Self {
             self.code = Some(code.into());
@@ -1129,7 +1129,7 @@ pub mod types {
     pub struct VerifyMfaSetupRequest {
         #[serde(rename = "mfaType")]
         pub mfa_type: MfaType,
-        ///The code of the app or the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The code of the app or the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: Option<crate::Secret>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1145,7 +1145,7 @@ pub mod types {
                 credential: Default::default(),
             }
         }
-        ///The code of the app or the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken.
+        ///The code of the app or the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted.
         #[must_use]
         pub fn code(mut self, code: impl Into<crate::Secret>) -> Self {
             self.code = Some(code.into());
@@ -1416,74 +1416,74 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ActivateMagicLinkError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no live set-up of this method in this session, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
+        ///400 `MFA_TOKEN_INVALID`: This session has no open set-up of this method, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The set-up or its link is past its lifetime. Begin again with `POST /mfa/setup`.
+        ///400 `MFA_TOKEN_EXPIRED`: The set-up or its link has expired. Begin again with `POST /mfa/setup`.
         #[non_exhaustive]
         MfaTokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The link belongs to a sign-in, not to a set-up: `POST /mfa/verify-login` takes it.
+        ///400 `MFA_WRONG_PURPOSE`: The link belongs to a sign-in, not to a set-up. Send it to `POST /mfa/verify-login`.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such user, or none that is active and in the caller's organisation.
+        ///404 `USER_NOT_FOUND`: There is no active user with this id in the caller's organisation, or the account was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1493,49 +1493,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -1656,12 +1656,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum CompletePasskeyRegistrationError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -1673,69 +1673,69 @@ pub mod types {
         MfaMethodNotConfigured {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no live set-up of this method in this session, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
+        ///400 `MFA_TOKEN_INVALID`: This session has no open set-up of this method, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey that is not this account's. Ask for new options and let the user try again.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey of another account. Request new options and let the user try again.
         #[non_exhaustive]
         PasskeyRefused {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1745,49 +1745,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -1917,12 +1917,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum CompletePasskeyRegistrationAliasError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -1934,69 +1934,69 @@ pub mod types {
         MfaMethodNotConfigured {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no live set-up of this method in this session, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
+        ///400 `MFA_TOKEN_INVALID`: This session has no open set-up of this method, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey that is not this account's. Ask for new options and let the user try again.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey of another account. Request new options and let the user try again.
         #[non_exhaustive]
         PasskeyRefused {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2006,49 +2006,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -2178,12 +2178,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DisableMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -2195,7 +2195,7 @@ pub mod types {
         InvalidMfaMethod {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2205,59 +2205,59 @@ pub mod types {
         MfaMethodNotEnabled {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470).
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470).
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How old the proof may be, in seconds.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: The organisation demands a second factor, and this is the last one that is on. Set up another one first.
+        ///403 `MFA_ENFORCED`: The organisation demands a second factor, and this is the last method that is on. Set up another one first.
         #[non_exhaustive]
         MfaEnforced {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2267,37 +2267,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -2418,12 +2418,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EnableMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -2435,7 +2435,7 @@ pub mod types {
         InvalidMfaMethod {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2445,49 +2445,49 @@ pub mod types {
         MfaMethodNotConfigured {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470).
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470).
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How old the proof may be, in seconds.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2497,37 +2497,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -2641,12 +2641,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EnforceOrganizationMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -2658,39 +2658,39 @@ pub mod types {
         NoOrganisation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470).
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470).
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How old the proof may be, in seconds.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
@@ -2700,17 +2700,17 @@ pub mod types {
         Forbidden {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2720,37 +2720,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -2864,42 +2864,42 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetMfaMethodsError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -2960,42 +2960,42 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetMfaStatusError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3061,69 +3061,69 @@ pub mod types {
         MfaMethodNotEnabled {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3207,42 +3207,42 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetProfileError {
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3303,12 +3303,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListOrganizationUsersError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -3320,27 +3320,27 @@ pub mod types {
         NoOrganisation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3350,27 +3350,27 @@ pub mod types {
         Forbidden {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3454,34 +3454,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum LoginError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INVALID_CREDENTIALS`: Address and password do not fit, or the account may not sign in. One answer for all of these, so that nobody learns which addresses have an account; `error_code` is always the same for that reason.
+        ///401 `INVALID_CREDENTIALS`: The address or the password is wrong, or the account may not sign in. The answer is the same for all of these, so that nobody learns which addresses have an account. For the same reason `error_code` is always the same.
         #[non_exhaustive]
         InvalidCredentials {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3491,49 +3491,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address from this network.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this address came from this network. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3625,44 +3625,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum LogoutError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3672,37 +3672,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3793,24 +3793,24 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum PreVerifyEmailError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `REGISTRATION_TOKEN_INVALID`: The token of the verification mail is unknown or was used. If the account is there already, sign in; else register again.
+        ///400 `REGISTRATION_TOKEN_INVALID`: The token of the verification mail is unknown or was used. If the account exists already, sign in. Otherwise register again.
         #[non_exhaustive]
         RegistrationTokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3820,17 +3820,17 @@ pub mod types {
         RegistrationTokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -3840,37 +3840,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -3962,44 +3962,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum RefreshTokenError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4009,37 +4009,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -4130,34 +4130,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum RegisterUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `NAME_TAKEN`: The address has an account. Only said where the operator turned `registration_tells_taken` on.
+        ///400 `NAME_TAKEN`: The address has an account. Answered only if the operator turned on `registration_tells_taken`.
         #[non_exhaustive]
         NameTaken {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4167,49 +4167,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its share of calls that send mail.
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -4301,46 +4301,46 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResendVerificationError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its share of calls that send mail.
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -4403,46 +4403,46 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResetMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470).
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470).
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How old the proof may be, in seconds.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
@@ -4452,37 +4452,37 @@ pub mod types {
         Forbidden {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: The organisation demands a second factor, and this is the last one that is on. Set up another one first.
+        ///403 `MFA_ENFORCED`: The organisation demands a second factor, and this is the last method that is on. Set up another one first.
         #[non_exhaustive]
         MfaEnforced {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such user, or none that is active and in the caller's organisation.
+        ///404 `USER_NOT_FOUND`: There is no active user with this id in the caller's organisation, or the account was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4492,37 +4492,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -4648,7 +4648,7 @@ pub mod types {
         MfaMethodNotConfigured {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4658,105 +4658,105 @@ pub mod types {
         MfaMethodNotEnabled {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account had its share of mails with codes and links.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of mails with codes and links. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `MAX_RESEND_LIMIT`: This step had its mails. Sign in, or set up, again.
+        ///429 `MAX_RESEND_LIMIT`: This step has reached its limit of mails. Begin the sign-in or the set-up again after `retryAfter` seconds.
         #[non_exhaustive]
         MaxResendLimit {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its share of calls that send mail.
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -4872,12 +4872,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SetPrimaryMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -4889,7 +4889,7 @@ pub mod types {
         InvalidMfaMethod {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4899,49 +4899,49 @@ pub mod types {
         MfaMethodNotEnabled {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470).
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470).
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How old the proof may be, in seconds.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -4951,37 +4951,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -5095,12 +5095,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SetupMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -5112,69 +5112,69 @@ pub mod types {
         InvalidMfaMethod {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_UNAVAILABLE`: The method cannot be offered to this account: the sign-in name has no mailbox, for `MAGIC_LINK`. Choose another method.
+        ///400 `MFA_METHOD_UNAVAILABLE`: This account cannot use the method: for `MAGIC_LINK`, its sign-in name has no mailbox. Choose another method.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: The method is on already. For another one of its kind, or to replace it, disable it first.
+        ///400 `MFA_ALREADY_ENABLED`: The method is on already. To add another one of its kind, or to replace it, turn it off first.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470).
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470).
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How old the proof may be, in seconds.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5184,61 +5184,61 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account had its share of mails with codes and links.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of mails with codes and links. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its share of calls that send mail.
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -5376,24 +5376,24 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyEmailError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `REGISTRATION_TOKEN_INVALID`: The token of the verification mail is unknown or was used. If the account is there already, sign in; else register again.
+        ///400 `REGISTRATION_TOKEN_INVALID`: The token of the verification mail is unknown or was used. If the account exists already, sign in. Otherwise register again.
         #[non_exhaustive]
         RegistrationTokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5403,17 +5403,17 @@ pub mod types {
         RegistrationTokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5423,37 +5423,37 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -5544,12 +5544,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyMfaLoginError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -5561,7 +5561,7 @@ pub mod types {
         InvalidMfaMethod {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5571,75 +5571,75 @@ pub mod types {
         MfaMethodNotEnabled {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit, or was used before (`reason`). Ask the user for it again as long as `attemptsRemaining` is above zero.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, or was used before (`reason`). Ask the user for it again while `attemptsRemaining` is above zero.
         #[non_exhaustive]
         InvalidMfaCode {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
-            ///`already_used`: the code is right but was accepted before; the app's next one is needed.
+            ///`already_used`: the code is right but was used before. Wait for the app's next one.
             reason: Option<InvalidCodeReason>,
             ///With `reason`: seconds until the app shows another code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey that is not this account's. Ask for new options and let the user try again.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey of another account. Request new options and let the user try again.
         #[non_exhaustive]
         PasskeyRefused {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5649,49 +5649,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -5831,12 +5831,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum VerifyMfaSetupError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -5848,7 +5848,7 @@ pub mod types {
         InvalidMfaMethod {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5858,99 +5858,99 @@ pub mod types {
         MfaMethodNotConfigured {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no live set-up of this method in this session, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
+        ///400 `MFA_TOKEN_INVALID`: This session has no open set-up of this method, or the link is unknown or was used. Begin again with `POST /mfa/setup`.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit, or was used before (`reason`). Ask the user for it again as long as `attemptsRemaining` is above zero.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, or was used before (`reason`). Ask the user for it again while `attemptsRemaining` is above zero.
         #[non_exhaustive]
         InvalidMfaCode {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
-            ///`already_used`: the code is right but was accepted before; the app's next one is needed.
+            ///`already_used`: the code is right but was used before. Wait for the app's next one.
             reason: Option<InvalidCodeReason>,
             ///With `reason`: seconds until the app shows another code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for a moment some minutes away: the clock of the user's device is off. Only a signed-in user is told.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is right for another time some minutes away: the clock of the user's device is wrong. Only a signed-in caller gets this error. Ask the user to correct the clock.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
-            ///How far the device's clock is ahead; negative when it is behind.
+            ///How many seconds the device's clock is ahead. Negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey that is not this account's. Ask for new options and let the user try again.
+        ///400 `PASSKEY_REFUSED`: The credential does not verify: another challenge, another origin, a counter that went back, or a passkey of another account. Request new options and let the user try again.
         #[non_exhaustive]
         PasskeyRefused {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many more tries there are before a new start is needed.
+            ///How many more tries are left before the user must start again.
             attempts_remaining: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in.
+        ///401 `TOKEN_INVALID`: No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in.
         #[non_exhaustive]
         TokenExpired {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: The method was stopped by too many wrong codes. Another method or a recovery code still works.
+        ///403 `MFA_METHOD_LOCKED`: Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -5960,49 +5960,49 @@ pub mod types {
         PayloadTooLarge {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, never of the caller.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///The same sentence, for clients that read this field.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///Seconds to wait before trying again.
             retry_after: u32,
@@ -6549,7 +6549,7 @@ pub mod calls {
 impl Client {
     ///Finish the set-up of magic links.
     ///
-    ///Takes the token of the link from the set-up's mail and turns `MAGIC_LINK` on. The link is good once, for 15 minutes. A link of a sign-in is refused here: it goes to `POST /mfa/verify-login`.
+    ///Takes the token of the link in the set-up's mail, and turns `MAGIC_LINK` on. The link works once, for 15 minutes. A link of a sign-in is refused here: send it to `POST /mfa/verify-login`.
     ///
     ///`POST /mfa/magic-link/activate`; [`types::ActivateMagicLinkError`] has its errors.
     #[inline]
@@ -6561,7 +6561,7 @@ impl Client {
     }
     ///Register a passkey.
     ///
-    ///Takes the browser's answer to the newest unfinished `PASSKEY` set-up of this session and turns the passkey on. The challenge that counts is the one that the server keeps; `challenge` has to be the same. Limits: one answer per challenge.
+    ///Takes the browser's answer to the newest unfinished `PASSKEY` set-up of this session, and turns the passkey on. The server compares with the challenge that it stored; `challenge` must be the same. Limits: one answer per challenge.
     ///
     ///`POST /mfa/passkey/complete-registration`; [`types::CompletePasskeyRegistrationError`] has its errors.
     #[inline]
@@ -6573,7 +6573,7 @@ impl Client {
     }
     ///Register a passkey (alias).
     ///
-    ///The same as `POST /mfa/passkey/complete-registration`, at the second path that the mirrored pages have.
+    ///The same as `POST /mfa/passkey/complete-registration`, at the second path in the mirrored pages.
     ///
     ///`POST /mfa/passkey/complete-registration-1`; [`types::CompletePasskeyRegistrationAliasError`] has its errors.
     #[inline]
@@ -6585,7 +6585,7 @@ impl Client {
     }
     ///Disable a method.
     ///
-    ///Sign-in does not ask for the method any more; its proof is kept, so that `POST /mfa/enable` brings it back. Needs fresh proof. Refused for the last method that is on while the organisation enforces MFA. Disabling the primary method leaves sign-in to begin with another one that is on.
+    ///Sign-in does not ask for the method any more. The method stays proved, so that `POST /mfa/enable` can turn it on again. Needs fresh proof. The last method that is on is refused while the organisation enforces MFA. If the primary method is turned off, sign-in begins with another one that is on.
     ///
     ///`POST /mfa/disable`; [`types::DisableMfaError`] has its errors.
     #[inline]
@@ -6597,7 +6597,7 @@ impl Client {
     }
     ///Enable a proved method.
     ///
-    ///Turns a method on that was proved before and disabled since. One that is on stays on. One that was never proved is refused: `POST /mfa/setup` comes first. Needs fresh proof, as its device may be lost by now.
+    ///Turns on a method that was proved before and turned off since. A method that is on stays on. A method that was never proved is refused: call `POST /mfa/setup` first. Needs fresh proof, since the method's device may be lost by now.
     ///
     ///`POST /mfa/enable`; [`types::EnableMfaError`] has its errors.
     #[inline]
@@ -6606,7 +6606,7 @@ impl Client {
     }
     ///Enforce MFA in the organisation.
     ///
-    ///Demands a second factor of every member of the caller's organisation, or stops demanding one. Only its owner and administrators may. While it is demanded, a member who has no method on is asked for a code or link to the proved mailbox, so that nobody is locked out; the last method cannot be disabled. Needs fresh proof.
+    ///Demands a second factor of every member of the caller's organisation, or stops demanding it. Only its owner and administrators may do this. While it is demanded, sign-in asks members without a method for a code or link to the proved mailbox, so that nobody is locked out. Nobody can turn off their last method. Needs fresh proof.
     ///
     ///`POST /mfa/organization/enforce`; [`types::EnforceOrganizationMfaError`] has its errors.
     #[inline]
@@ -6618,7 +6618,7 @@ impl Client {
     }
     ///List the methods.
     ///
-    ///Lists the three methods of this API, and for each whether the account can use it, has proved it (`isConfigured`) and is asked for it at sign-in (`isEnabled`). A sign-in that waits for its second step may ask too, to show what it can go on with.
+    ///Lists the three methods of this API. For each it says whether the account can use it, has proved it (`isConfigured`), and has it on for sign-in (`isEnabled`). An unfinished sign-in may call this too, to show how it can continue.
     ///
     ///`GET /mfa/methods`; [`types::GetMfaMethodsError`] has its errors.
     #[inline]
@@ -6627,7 +6627,7 @@ impl Client {
     }
     ///Get the state of MFA.
     ///
-    ///Tells whether sign-in asks for a second factor, who demands it, and which methods are on. An unfinished sign-in may ask too, and reads `sessionVerified: false`.
+    ///Answers whether sign-in asks for a second factor, whether the organisation demands it, and which methods are on. An unfinished sign-in may call this too, and reads `sessionVerified: false`.
     ///
     ///`GET /mfa/status`; [`types::GetMfaStatusError`] has its errors.
     #[inline]
@@ -6636,7 +6636,7 @@ impl Client {
     }
     ///Get options for a passkey sign-in.
     ///
-    ///Answers what the browser needs to ask for one of the account's passkeys, and makes the unfinished sign-in wait for it. Send the browser's answer to `POST /mfa/verify-login`. The challenge is good once; a second call replaces it.
+    ///Answers what the browser needs to ask for one of the account's passkeys, and makes the unfinished sign-in wait for it. Send the browser's answer to `POST /mfa/verify-login`. The challenge works once. A second call replaces it.
     ///
     ///`POST /mfa/passkey/auth-options`; [`types::GetPasskeyAuthOptionsError`] has its errors.
     #[inline]
@@ -6645,7 +6645,7 @@ impl Client {
     }
     ///Get the profile.
     ///
-    ///Answers the account of the bearer and what it is in its organisation. The fields of an organisation are absent for a user without one. A sign-in that waits for its second step may ask too: `mfaRequired` is true then.
+    ///Answers the account of the bearer, and its role in its organisation. A user without an organisation has none of the organisation's fields. An unfinished sign-in may call this too: `mfaRequired` is true then.
     ///
     ///`GET /user/profile`; [`types::GetProfileError`] has its errors.
     #[inline]
@@ -6654,7 +6654,7 @@ impl Client {
     }
     ///List the users of the organisation.
     ///
-    ///Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may. There are no filters: a query parameter is refused, so that nobody takes the whole list for a part of it.
+    ///Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may do this. There are no filters. A query parameter is refused, so that a client with a filter does not mistake the complete list for a part of it.
     ///
     ///`GET /organization/users`; [`types::ListOrganizationUsersError`] has its errors.
     #[inline]
@@ -6663,7 +6663,7 @@ impl Client {
     }
     ///Sign in with a password.
     ///
-    ///Checks the password. Without MFA the answer carries tokens. With MFA it has the same fields and `mfaRequired: true`: `accessToken` is then the reference of the unfinished sign-in, to be sent as the bearer of `POST /mfa/verify-login`, and `refreshToken` is empty. `mfaMethods` are the methods of this API that are on; where none is, only a recovery code finishes the sign-in. Nothing is mailed: `POST /mfa/magic-link/send` does that. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 5 unfinished sign-ins per account, of which the oldest dies.
+    ///Checks the password. If no second factor is on, the answer carries tokens. Otherwise it has the same fields and `mfaRequired: true`. `accessToken` is then the reference to the unfinished sign-in: send it as the bearer of `POST /mfa/verify-login`. `refreshToken` is empty. `mfaMethods` are the methods of this API that are on. If it is empty, only a recovery code finishes the sign-in. Nothing is mailed: `POST /mfa/magic-link/send` does that. An unknown address and a wrong password get the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 5 unfinished sign-ins per account; a further one ends the oldest.
     ///
     ///`POST /user/login`; [`types::LoginError`] has its errors.
     #[inline]
@@ -6672,7 +6672,7 @@ impl Client {
     }
     ///Sign out.
     ///
-    ///Ends the session of the bearer with all its tokens, or abandons the unfinished sign-in. `refresh_token` is not looked at: the bearer says which session.
+    ///Ends the session of the bearer with all its tokens, or ends the unfinished sign-in. `refresh_token` is ignored: the bearer says which session it is.
     ///
     ///`POST /user/logout`; [`types::LogoutError`] has its errors.
     #[inline]
@@ -6681,7 +6681,7 @@ impl Client {
     }
     ///Check a verification link.
     ///
-    ///Tells whether the token of a link is good, and uses nothing up: for a page that shows a button before `POST /user/verify-email` makes the account.
+    ///Answers whether the token of a link is valid, and does not use it up. It is for a page that shows a button before `POST /user/verify-email` creates the account.
     ///
     ///`POST /user/pre-verify-email`; [`types::PreVerifyEmailError`] has its errors.
     #[inline]
@@ -6693,7 +6693,7 @@ impl Client {
     }
     ///Refresh the session.
     ///
-    ///Trades the refresh token, in `refreshToken` or `refresh_token`, for a new pair; the old one is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
+    ///Exchanges the refresh token, in `refreshToken` or `refresh_token`, for a new pair. The old one is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
     ///
     ///`POST /user/refresh`; [`types::RefreshTokenError`] has its errors.
     #[inline]
@@ -6705,7 +6705,7 @@ impl Client {
     }
     ///Register a user.
     ///
-    ///Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a link, a taken one a mail that says so. Only where the operator turned `registration_tells_taken` on is a taken one refused. There is no account and there are no tokens before the link's token was sent to `POST /user/verify-email`, within 24 hours. With `companyName` the new user founds an organisation and owns it. The password rule is the server's own (15 characters by default, common ones refused), not one of composition. Limits: 3 registration mails an hour per address, past which the call still answers 201 and sends nothing; 30 calls that send mail an hour per network.
+    ///Begins a registration. The answer is the same whether or not the address has an account. A free address gets a mail with a link. A taken one gets a mail that says so, and is refused only if the operator turned on `registration_tells_taken`. There is no account and there are no tokens before the link's token is sent to `POST /user/verify-email`, within 24 hours. With `companyName`, the new user founds an organisation and owns it. Passwords follow the server's own rule: 15 characters by default, and common ones are refused; no kinds of characters are required. Limits: 3 registration mails an hour per address; after that the call still answers 201 but sends nothing. 30 calls that send mail an hour per network.
     ///
     ///`POST /user/register`; [`types::RegisterUserError`] has its errors.
     #[inline]
@@ -6717,7 +6717,7 @@ impl Client {
     }
     ///Mail the verification link again.
     ///
-    ///Mails a new link for a registration that is still open. The old link stops working; the 24 hours still count from the registration. The answer is the same for an unknown id and for a registration that is over. Limits: 3 registration mails an hour per address, past which the call still answers 200 and sends nothing; 30 calls that send mail an hour per network.
+    ///Mails a new link for a registration that is still open. The old link stops working. The 24 hours still count from the registration. An unknown id and a registration that is over get the same answer. Limits: 3 registration mails an hour per address; after that the call still answers 200 but sends nothing. 30 calls that send mail an hour per network.
     ///
     ///`POST /user/resend-verification/{id}`; [`types::ResendVerificationError`] has its errors.
     #[inline]
@@ -6729,7 +6729,7 @@ impl Client {
     }
     ///Remove all methods.
     ///
-    ///Removes all methods, recovery codes included: the caller's own, or with `resetUserId` those of another member of the same organisation, for which the caller needs to be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. A member of an organisation that enforces MFA cannot remove their own last method; when an administrator resets them, the proved mailbox is what sign-in asks for.
+    ///Removes all methods and the recovery codes. Without `resetUserId`, those of the caller. With it, those of another member of the same organisation; the caller must be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. In an organisation that enforces MFA, members cannot remove their own last method. If an administrator resets such a member, sign-in asks for a code to the proved mailbox.
     ///
     ///`POST /mfa/reset`; [`types::ResetMfaError`] has its errors.
     #[inline]
@@ -6738,7 +6738,7 @@ impl Client {
     }
     ///Mail a link.
     ///
-    ///For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them (sign-in itself mails nothing here). For a signed-in user: mails those of their unfinished `MAGIC_LINK` set-up again. A second call within the cooldown of 60 seconds answers the same and mails nothing, as the first mail is good still. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
+    ///For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them. Sign-in itself mails nothing in this API. For a signed-in user: mails the link and code of their unfinished `MAGIC_LINK` set-up again. A second call within 60 seconds gets the same answer but mails nothing, since the first mail is still valid. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
     ///
     ///`POST /mfa/magic-link/send`; [`types::SendMagicLinkError`] has its errors.
     #[inline]
@@ -6747,7 +6747,7 @@ impl Client {
     }
     ///Choose the primary method.
     ///
-    ///Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary. Needs fresh proof.
+    ///From now on sign-in begins with this method. The others that are on can still be used. Only a method that is on can be primary. Needs fresh proof.
     ///
     ///`POST /mfa/primary`; [`types::SetPrimaryMfaError`] has its errors.
     #[inline]
@@ -6759,16 +6759,16 @@ impl Client {
     }
     ///Begin setting up a method.
     ///
-    ///Begins the set-up of a method; nothing is on before it is proved. `GOOGLE_AUTH`: show `qrCode`, then `POST /mfa/verify-setup` with the app's code; `backupCodes` are ten recovery codes, shown this once and good only after that proof, and empty where a set is live already. `MAGIC_LINK`: a mail to the account's own address brings a link for `POST /mfa/magic-link/activate`, and a code that `POST /mfa/verify-setup` takes. `PASSKEY`: pass the fields on to the browser and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour per account.
+    ///Begins the set-up of a method. The method is off until it is proved. `GOOGLE_AUTH`: show `qrCode`, then send the app's code to `POST /mfa/verify-setup`. `backupCodes` are ten recovery codes, shown only this once and valid only after that proof. They are empty if the account has a set already. `MAGIC_LINK`: a mail to the account's own address has a link for `POST /mfa/magic-link/activate`, and a code for `POST /mfa/verify-setup`. `PASSKEY`: pass the fields to the browser, and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour, per account.
     ///
     ///`POST /mfa/setup`; [`types::SetupMfaError`] has its errors.
     #[inline]
     pub fn setup_mfa(&self, request: types::SetupMfaRequest) -> Call<calls::SetupMfa> {
         Call::new(&self.core).json(&request)
     }
-    ///Prove the address and make the account.
+    ///Prove the address and create the account.
     ///
-    ///Takes the token of the link and makes the account, and its organisation if one was named. With `password`, that one becomes the account's instead of the one registered with. Signs nobody in: `POST /user/login` is next. The token is good once.
+    ///Takes the token of the link and creates the account, and its organisation if one was named. `password`, if sent, replaces the one of the registration. Signs nobody in: call `POST /user/login` next. The token works once.
     ///
     ///`POST /user/verify-email`; [`types::VerifyEmailError`] has its errors.
     #[inline]
@@ -6780,7 +6780,7 @@ impl Client {
     }
     ///Finish a sign-in.
     ///
-    ///Takes the second factor of an unfinished sign-in, sent as the bearer: `code` for `GOOGLE_AUTH`, `token` (the link's) or `code` for `MAGIC_LINK`, `credential` for `PASSKEY`; a recovery code in `code` goes with any. Whoever has only the link or only the sign-in gets nothing. `sessionId`, `ipAddress` and `userAgent` are ignored. Limits: 5 tries per sign-in and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
+    ///Takes the second factor for the unfinished sign-in that is the bearer: `code` for `GOOGLE_AUTH`, `token` (the link's) or `code` for `MAGIC_LINK`, `credential` for `PASSKEY`. A recovery code in `code` works for any of them. The link alone or the unfinished sign-in alone is not enough. `sessionId`, `ipAddress` and `userAgent` are ignored. Limits: 5 tries per sign-in, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
     ///
     ///`POST /mfa/verify-login`; [`types::VerifyMfaLoginError`] has its errors.
     #[inline]
@@ -6792,7 +6792,7 @@ impl Client {
     }
     ///Prove a method and turn it on.
     ///
-    ///Takes the proof of the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. Sign-in asks for the method from now on; the first one that is on becomes the primary one, makes the `backupCodes` good and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
+    ///Takes the proof for the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. From now on sign-in asks for the method. The first method that is on becomes the primary one, makes the `backupCodes` valid, and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
     ///
     ///`POST /mfa/verify-setup`; [`types::VerifyMfaSetupError`] has its errors.
     #[inline]

@@ -23,15 +23,15 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct AuthMfaRequiredResponse {
-        ///One sentence that says which code is waited for.
+        ///One sentence that says which code is needed.
         pub message: String,
         ///Always true.
         #[serde(rename = "mfaRequired")]
         pub mfa_required: bool,
-        ///The unfinished sign-in; for `POST /api/auth/v2/2Fac`.
+        ///The unfinished sign-in. Send it to `POST /api/auth/v2/2Fac`.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///What this sign-in asks for: a method of this API; `passkey`, which it cannot carry; or `recovery_code`, which always works and is what is asked for where nothing else can be.
+        ///What this sign-in asks for: a method of this API; `passkey`, which this API cannot carry; or `recovery_code`, which always works, if nothing else does now.
         #[serde(rename = "mfaMethod")]
         pub mfa_method: SignInMethod,
         ///The methods that are on.
@@ -58,19 +58,19 @@ pub mod types {
             map.end()
         }
     }
-    ///A sign-in name, by one of three fields, and the password.
+    ///The sign-in name, in one of three fields, and the password.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AuthRequest {
         ///The password.
         pub password: crate::Secret,
-        ///The same, read where `login` is not there.
+        ///The same. Read if `login` is absent.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
         ///The sign-in name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub login: Option<String>,
-        ///The same, read where neither is there.
+        ///The same. Read if both `login` and `email` are absent.
         #[serde(
             rename = "userName",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -88,7 +88,7 @@ pub mod types {
                 user_name: Default::default(),
             }
         }
-        ///The same, read where `login` is not there.
+        ///The same. Read if `login` is absent.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
@@ -100,14 +100,14 @@ pub mod types {
             self.login = Some(login.into());
             self
         }
-        ///The same, read where neither is there.
+        ///The same. Read if both `login` and `email` are absent.
         #[must_use]
         pub fn user_name(mut self, user_name: impl Into<String>) -> Self {
             self.user_name = Some(user_name.into());
             self
         }
     }
-    ///`status` tells whether this is a session or a second factor is required.
+    ///`status` says whether the user is signed in or a second factor is required.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AuthResponse {
@@ -179,16 +179,16 @@ pub mod types {
         pub message: String,
         ///The bearer for all APIs of this server.
         pub token: crate::Secret,
-        ///For `POST /identity/token/refresh`; good once.
+        ///For `POST /identity/token/refresh`. Works once.
         #[serde(rename = "refreshToken")]
         pub refresh_token: crate::Secret,
-        ///Seconds that the token lives.
+        ///Seconds until the token expires.
         #[serde(rename = "expiresIn")]
         pub expires_in: u32,
         ///Always false.
         #[serde(rename = "mfaRequired")]
         pub mfa_required: bool,
-        ///How many recovery codes are left; only when one was used.
+        ///How many recovery codes are left. Sent only when one was just used.
         #[serde(
             rename = "recoveryCodesRemaining",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -226,7 +226,7 @@ pub mod types {
         pub code: crate::Secret,
         #[serde(rename = "shortMessageType")]
         pub short_message_type: ShortMessageType,
-        ///The sign-in or the channel whose code it is.
+        ///The sign-in or the channel that the code is for.
         #[serde(
             rename = "mfaToken",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -246,20 +246,20 @@ pub mod types {
                 mfa_token: Default::default(),
             }
         }
-        ///The sign-in or the channel whose code it is.
+        ///The sign-in or the channel that the code is for.
         #[must_use]
         pub fn mfa_token(mut self, mfa_token: impl Into<crate::Secret>) -> Self {
             self.mfa_token = Some(mfa_token.into());
             self
         }
     }
-    ///The code is right; what else is there depends on what it was for. After `ContactInfoUpdateRequest` with an `mfaToken`, `mfaMethod` is the method that is on now.
+    ///The code is right. The other fields depend on what it was for. After `ContactInfoUpdateRequest` with an `mfaToken`, `mfaMethod` is the method that is on now.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct CheckCodeResponse {
         ///One sentence that may be shown to the user.
         pub message: String,
-        ///After `AttemptLogin`: seconds that the token lives.
+        ///After `AttemptLogin`: seconds until the token expires.
         #[serde(
             rename = "expiresIn",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -288,7 +288,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub refresh_token: Option<crate::Secret>,
-        ///After `AttemptLogin`: the bearer, as of `POST /api/auth/v2/2Fac`.
+        ///After `AttemptLogin`: the bearer, as from `POST /api/auth/v2/2Fac`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub token: Option<crate::Secret>,
     }
@@ -325,7 +325,7 @@ pub mod types {
             map.end()
         }
     }
-    ///The unfinished sign-in, and the code that finishes it.
+    ///The unfinished sign-in, and the code to finish it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct CompleteAuthRequest {
@@ -335,7 +335,7 @@ pub mod types {
         ///The code, the token of the link in its mail, or a recovery code.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: Option<crate::Secret>,
-        ///The same, read where `code` is not there.
+        ///The same. Read if `code` is absent.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub token: Option<crate::Secret>,
     }
@@ -355,7 +355,7 @@ pub mod types {
             self.code = Some(code.into());
             self
         }
-        ///The same, read where `code` is not there.
+        ///The same. Read if `code` is absent.
         #[must_use]
         pub fn token(mut self, token: impl Into<crate::Secret>) -> Self {
             self.token = Some(token.into());
@@ -418,7 +418,7 @@ pub mod types {
             map.end()
         }
     }
-    ///`status` tells whether the method is on or waits for its proof.
+    ///`status` says whether the method is on or waits for its proof.
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EnableMfaSignInAnswer {
@@ -480,11 +480,11 @@ pub mod types {
             read.map_err(serde::de::Error::custom)
         }
     }
-    ///Which method to turn on; everything may be left out.
+    ///Which method to turn on. Every field may be left out.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct EnableMfaSignInRequest {
-        ///For `email`. The account's own address; any other is refused, since codes go to proved addresses only.
+        ///For `email`: the account's own address. Any other is refused, since codes are sent only to proved addresses.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
         #[serde(
@@ -492,7 +492,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub mfa_method: Option<MfaMethod>,
-        ///For `sms`, and required there. The number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
+        ///Required for `sms`, and only for it: the number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -509,7 +509,7 @@ pub mod types {
                 phone_number: Default::default(),
             }
         }
-        ///For `email`. The account's own address; any other is refused, since codes go to proved addresses only.
+        ///For `email`: the account's own address. Any other is refused, since codes are sent only to proved addresses.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
@@ -520,7 +520,7 @@ pub mod types {
             self.mfa_method = Some(mfa_method.into());
             self
         }
-        ///For `sms`, and required there. The number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
+        ///Required for `sms`, and only for it: the number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
         #[must_use]
         pub fn phone_number(mut self, phone_number: impl Into<String>) -> Self {
             self.phone_number = Some(phone_number.into());
@@ -531,7 +531,7 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct InvalidField {
-        ///The JSON name of the field, dotted when nested; `body` for the whole.
+        ///The JSON name of the field, with dots if it is nested. `body` for the whole body.
         pub field: String,
         ///One sentence that may be shown beside the field.
         pub message: String,
@@ -565,29 +565,29 @@ pub mod types {
             map.end()
         }
     }
-    ///The method is not asked for before `POST /api/CodeVerification/check` proved it.
+    ///Sign-in does not ask for the method until `POST /api/CodeVerification/check` has proved it.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct MfaSignInPendingResponse {
         ///Always true.
         pub success: bool,
-        ///Whether sign-in asks for a second factor, by another method.
+        ///Whether sign-in asks for a second factor now, by another method.
         #[serde(rename = "mfaEnabled")]
         pub mfa_enabled: bool,
         #[serde(rename = "mfaMethod")]
         pub mfa_method: MfaMethod,
-        ///One sentence that says how to go on.
+        ///One sentence that says how to continue.
         pub message: String,
-        ///Goes with the code to `POST /api/CodeVerification/check`; good for 10 minutes.
+        ///Send it with the code to `POST /api/CodeVerification/check`. Valid for 10 minutes.
         #[serde(rename = "mfaToken")]
         pub mfa_token: crate::Secret,
-        ///For `authenticator`: what the QR code says.
+        ///For `authenticator`: the content of the QR code.
         #[serde(
             rename = "otpauthUri",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub otpauth_uri: Option<crate::Secret>,
-        ///For `sms`: the number, all but its beginning and its end hidden.
+        ///For `sms`: the number. Only its beginning and its end are shown.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -599,7 +599,7 @@ pub mod types {
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub qr_code: Option<crate::Secret>,
-        ///For `authenticator`: the secret, base32, shown this once.
+        ///For `authenticator`: the secret in base32, shown only this once.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub secret: Option<crate::Secret>,
     }
@@ -637,7 +637,7 @@ pub mod types {
     pub struct SendCodeRequest {
         #[serde(rename = "shortMessageType")]
         pub short_message_type: ShortMessageType,
-        ///The sign-in or the channel whose code is meant.
+        ///The sign-in or the channel to send a code for.
         #[serde(
             rename = "mfaToken",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -653,7 +653,7 @@ pub mod types {
                 mfa_token: Default::default(),
             }
         }
-        ///The sign-in or the channel whose code is meant.
+        ///The sign-in or the channel to send a code for.
         #[must_use]
         pub fn mfa_token(mut self, mfa_token: impl Into<crate::Secret>) -> Self {
             self.mfa_token = Some(mfa_token.into());
@@ -681,7 +681,7 @@ pub mod types {
     }
     #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
     #[non_exhaustive]
-    ///What a code is for. Spelled as Netevia's page spells it; other cases and underscores are read as well.
+    ///What a code is for. Spelled as on Netevia's page. Other cases and underscores are read too.
     pub enum ShortMessageType {
         #[serde(rename = "UNKNOWN")]
         Unknown,
@@ -696,7 +696,7 @@ pub mod types {
         SetEwaRequest,
         ContactInfoUpdateRequest,
     }
-    ///A way to prove that it is you beside the password: a code by text message, by e-mail, or from an authenticator app. Open: a newer server may answer values that this list does not have.
+    ///A second factor, in addition to the password: a code by text message, by e-mail, or from an authenticator app. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum MfaMethod {
@@ -895,88 +895,88 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AuthenticateError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INVALID_CREDENTIALS`: Unknown sign-in name or wrong password; the answer never tells which.
+        ///401 `INVALID_CREDENTIALS`: The sign-in name is unknown or the password is wrong. The answer is the same for both.
         #[non_exhaustive]
         InvalidCredentials {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB (a setting).
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this name from this network.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this name came from this network. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1066,104 +1066,104 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum CheckVerificationCodeError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no such `mfaToken`, it was used already, or it is somebody else's; without one, no code is waiting for this kind of message in this session. Begin again, or ask for a new code.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, was used already, or is somebody else's. Without `mfaToken`: in this session no code of this type is open. Begin again, or request a new code.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` or the code is past its lifetime. Begin again, or ask for a new code.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` or the code has expired. Begin again, or request a new code.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` belongs to another step: of a sign-in, it goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`; of a channel being proved, with `ContactInfoUpdateRequest`.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` belongs to another step. That of a sign-in goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`. That of a channel that waits for its proof goes with `ContactInfoUpdateRequest`.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit. With `reason: already_used`, it fits but was used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0` begin again.
+        ///400 `INVALID_MFA_CODE`: The code is wrong. `reason: already_used` means that it was right but had been used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0`, begin again.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Tries left for this code.
+            ///How many tries are left for this code.
             attempts_remaining: u32,
-            ///The code is right and was used before.
+            ///The code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator shows a code that was not used.
+            ///Seconds until the authenticator shows an unused code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is one of the authenticator's, of up to ten minutes ago or from now; told to a signed-in user only. Correct the clock of the device.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The authenticator's code is of another time, up to ten minutes earlier or later. Only a signed-in caller gets this error. Correct the clock of the device.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Tries left for this code.
+            ///How many tries are left for this code.
             attempts_remaining: u32,
-            ///How far the device's clock is from the server's; negative when it is slow.
+            ///How many seconds the device's clock is ahead. Negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The authenticator that the `mfaToken` was to prove is gone. Begin again with `POST /settings/MfaSignIn`.
+        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The authenticator to prove with this `mfaToken` no longer exists. Begin again with `POST /settings/MfaSignIn`.
         #[non_exhaustive]
         AuthenticatorNotConfigured {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: The channel was proved and is on already. There is nothing left to do.
+        ///400 `MFA_ALREADY_ENABLED`: The channel is proved and on already. Nothing more is needed.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The method that the sign-in waits for was turned off meanwhile. Sign in again.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The method of this sign-in was turned off meanwhile. Sign in again.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1173,113 +1173,113 @@ pub mod types {
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The bearer is past its lifetime. Sign in again.
+        ///401 `TOKEN_EXPIRED`: The bearer has expired. Sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this (RFC 9470): it needs a second step, or while no method is on the password, in this session at most `maxAge` seconds ago. Sign in again, or lift the session with `POST /identity/step-up`, and repeat the call.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many seconds ago the proof may have been given.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Fifty wrong codes have stopped the method. Use another one, a recovery code, or ask an administrator.
+        ///403 `MFA_METHOD_LOCKED`: Fifty wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such account, or it was deleted since.
+        ///404 `USER_NOT_FOUND`: The account does not exist, or was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB (a setting).
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The step, or the method for now, takes no more codes. Wait `retryAfter` seconds, then start again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: This step accepts no more codes, or the method accepts none for now. Wait `retryAfter` seconds, then start again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1463,154 +1463,154 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum CompleteAuthenticationError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no such `mfaToken`, it was used already, or it is somebody else's; without one, no code is waiting for this kind of message in this session. Begin again, or ask for a new code.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, was used already, or is somebody else's. Without `mfaToken`: in this session no code of this type is open. Begin again, or request a new code.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` or the code is past its lifetime. Begin again, or ask for a new code.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` or the code has expired. Begin again, or request a new code.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` belongs to another step: of a sign-in, it goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`; of a channel being proved, with `ContactInfoUpdateRequest`.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` belongs to another step. That of a sign-in goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`. That of a channel that waits for its proof goes with `ContactInfoUpdateRequest`.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit. With `reason: already_used`, it fits but was used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0` begin again.
+        ///400 `INVALID_MFA_CODE`: The code is wrong. `reason: already_used` means that it was right but had been used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0`, begin again.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Tries left for this code.
+            ///How many tries are left for this code.
             attempts_remaining: u32,
-            ///The code is right and was used before.
+            ///The code was right but had been used before.
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator shows a code that was not used.
+            ///Seconds until the authenticator shows an unused code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_NOT_ENABLED`: The method that the sign-in waits for was turned off meanwhile. Sign in again.
+        ///400 `MFA_METHOD_NOT_ENABLED`: The method of this sign-in was turned off meanwhile. Sign in again.
         #[non_exhaustive]
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: Fifty wrong codes have stopped the method. Use another one, a recovery code, or ask an administrator.
+        ///403 `MFA_METHOD_LOCKED`: Fifty wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such account, or it was deleted since.
+        ///404 `USER_NOT_FOUND`: The account does not exist, or was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB (a setting).
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The step, or the method for now, takes no more codes. Wait `retryAfter` seconds, then start again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: This step accepts no more codes, or the method accepts none for now. Wait `retryAfter` seconds, then start again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1747,12 +1747,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DisableMfaOfAuthorizedUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -1764,29 +1764,29 @@ pub mod types {
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The bearer is past its lifetime. Sign in again.
+        ///401 `TOKEN_EXPIRED`: The bearer has expired. Sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this (RFC 9470): it needs a second step, or while no method is on the password, in this session at most `maxAge` seconds ago. Sign in again, or lift the session with `POST /identity/step-up`, and repeat the call.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many seconds ago the proof may have been given.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
@@ -1796,49 +1796,49 @@ pub mod types {
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: A policy demands a second factor of this account, and this would turn off the last one. Have the policy changed first.
+        ///403 `MFA_ENFORCED`: A policy demands a second factor of this account, and this would turn off the last one. Ask an owner of the organisation to change the policy first.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such account, or it was deleted since.
+        ///404 `USER_NOT_FOUND`: The account does not exist, or was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1936,12 +1936,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DisableMfaOfProfileError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -1953,29 +1953,29 @@ pub mod types {
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The bearer is past its lifetime. Sign in again.
+        ///401 `TOKEN_EXPIRED`: The bearer has expired. Sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this (RFC 9470): it needs a second step, or while no method is on the password, in this session at most `maxAge` seconds ago. Sign in again, or lift the session with `POST /identity/step-up`, and repeat the call.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many seconds ago the proof may have been given.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
@@ -1985,49 +1985,49 @@ pub mod types {
         Forbidden {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: A policy demands a second factor of this account, and this would turn off the last one. Have the policy changed first.
+        ///403 `MFA_ENFORCED`: A policy demands a second factor of this account, and this would turn off the last one. Ask an owner of the organisation to change the policy first.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such account, or it was deleted since.
+        ///404 `USER_NOT_FOUND`: The account does not exist, or was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2130,61 +2130,61 @@ pub mod types {
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The bearer is past its lifetime. Sign in again.
+        ///401 `TOKEN_EXPIRED`: The bearer has expired. Sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this (RFC 9470): it needs a second step, or while no method is on the password, in this session at most `maxAge` seconds ago. Sign in again, or lift the session with `POST /identity/step-up`, and repeat the call.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many seconds ago the proof may have been given.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: A policy demands a second factor of this account, and this would turn off the last one. Have the policy changed first.
+        ///403 `MFA_ENFORCED`: A policy demands a second factor of this account, and this would turn off the last one. Ask an owner of the organisation to change the policy first.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2259,12 +2259,12 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EnableMfaSignInError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
@@ -2276,17 +2276,17 @@ pub mod types {
         InvalidMfaMethod {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_UNAVAILABLE`: The method cannot be offered: text messages are off on this server or not sent to this country, or the account has no mailbox. Choose another method.
+        ///400 `MFA_METHOD_UNAVAILABLE`: The method cannot be used: text messages are off on this server or do not reach this country, or the account has no mailbox. Choose another method.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2296,105 +2296,105 @@ pub mod types {
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The bearer is past its lifetime. Sign in again.
+        ///401 `TOKEN_EXPIRED`: The bearer has expired. Sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this (RFC 9470): it needs a second step, or while no method is on the password, in this session at most `maxAge` seconds ago. Sign in again, or lift the session with `POST /identity/step-up`, and repeat the call.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///How many seconds ago the proof may have been given.
+            ///The greatest age of the proof, in seconds.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB (a setting).
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The number, its range, the account or the server had its share of text messages: 4 an hour and 8 a day per number, 6 a day per account.
+        ///429 `TOO_MANY_MFA_SMS`: The number, its range, the account or the server has reached its limit of text messages: 4 an hour and 8 a day per number, 6 a day per account. Wait `retryAfter` seconds, or use another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its share of calls that send codes: 30 an hour.
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send codes: 30 an hour. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2523,64 +2523,64 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SendVerificationCodeError {
-        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored.
+        ///400 `VALIDATION`: The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///At least one field and what to do about it.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: There is no such `mfaToken`, it was used already, or it is somebody else's; without one, no code is waiting for this kind of message in this session. Begin again, or ask for a new code.
+        ///400 `MFA_TOKEN_INVALID`: The `mfaToken` is unknown, was used already, or is somebody else's. Without `mfaToken`: in this session no code of this type is open. Begin again, or request a new code.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` or the code is past its lifetime. Begin again, or ask for a new code.
+        ///400 `MFA_TOKEN_EXPIRED`: The `mfaToken` or the code has expired. Begin again, or request a new code.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` belongs to another step: of a sign-in, it goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`; of a channel being proved, with `ContactInfoUpdateRequest`.
+        ///400 `MFA_WRONG_PURPOSE`: The `mfaToken` belongs to another step. That of a sign-in goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`. That of a channel that waits for its proof goes with `ContactInfoUpdateRequest`.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `RESEND_ONLY_FOR_EMAIL`: This step waits for a code that is not sent: the authenticator's, or a recovery code.
+        ///400 `RESEND_ONLY_FOR_EMAIL`: This step waits for a code that is not sent: the authenticator's, or a recovery code. Ask the user for that code.
         #[non_exhaustive]
         ResendOnlyForEmail {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_METHOD_UNAVAILABLE`: The method cannot be offered: text messages are off on this server or not sent to this country, or the account has no mailbox. Choose another method.
+        ///400 `MFA_METHOD_UNAVAILABLE`: The method cannot be used: text messages are off on this server or do not reach this country, or the account has no mailbox. Choose another method.
         #[non_exhaustive]
         MfaMethodUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2590,151 +2590,151 @@ pub mod types {
         TokenInvalid {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The bearer is past its lifetime. Sign in again.
+        ///401 `TOKEN_EXPIRED`: The bearer has expired. Sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: There is no such account, or it was deleted since.
+        ///404 `USER_NOT_FOUND`: The account does not exist, or was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than 16 KiB (a setting).
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not said to be JSON.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not JSON.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The step, or the method for now, takes no more codes. Wait `retryAfter` seconds, then start again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: This step accepts no more codes, or the method accepts none for now. Wait `retryAfter` seconds, then start again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_EMAILS`: The account had its share of mailed codes: 6 an hour, 20 a day.
+        ///429 `TOO_MANY_MFA_EMAILS`: The account has reached its limit of mailed codes: 6 an hour, 20 a day. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyMfaEmails {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_SMS`: The number, its range, the account or the server had its share of text messages: 4 an hour and 8 a day per number, 6 a day per account.
+        ///429 `TOO_MANY_MFA_SMS`: The number, its range, the account or the server has reached its limit of text messages: 4 an hour and 8 a day per number, 6 a day per account. Wait `retryAfter` seconds, or use another method.
         #[non_exhaustive]
         TooManyMfaSms {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `MAX_RESEND_LIMIT`: The step had its resends (3).
+        ///429 `MAX_RESEND_LIMIT`: This step has used its 3 resends. Start again after `retryAfter` seconds.
         #[non_exhaustive]
         MaxResendLimit {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `RESEND_COOLDOWN`: The last code is too fresh: 60 seconds, doubling with each resend.
+        ///429 `RESEND_COOLDOWN`: The last code was sent too recently: 60 seconds, doubled with each resend. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         ResendCooldown {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its share of calls that send codes: 30 an hour.
+        ///429 `TOO_MANY_REQUESTS`: The network has reached its limit of calls that send codes: 30 an hour. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, and never the caller's.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `requestId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy; nothing was done.
+        ///503 `SERVICE_UNAVAILABLE`: The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3051,7 +3051,7 @@ pub mod calls {
 impl Client {
     ///Sign in.
     ///
-    ///Checks sign-in name and password. Without a second factor on, the answer carries the `token`. With one, it carries none: `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method whose code is waited for: the primary one, else the first of authenticator, e-mail and text message; where none of them is on, a recovery code. A code that is sent is on its way then; past its limits `message` says that none was sent, and another method's code that is asked for or a recovery code finishes. Unknown names and wrong passwords get one answer. Limits: waits after 5 wrong passwords; 6 mailed codes an hour and 20 a day, 6 text messages a day.
+    ///Checks the sign-in name and the password. If no second factor is on, the answer carries the `token`. Otherwise it has no token but `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method that the sign-in asks for. That is the primary method, or else the first that is on of authenticator, e-mail and text message. If none of these is on, it is a recovery code. If the method's codes are sent, one has been sent already. If no code may be sent because of the limits, `mfaMethod` is a method that needs none. If no such method is on, `message` says that no code was sent, and a recovery code finishes the sign-in. An unknown name and a wrong password get the same answer. Limits: waits after 5 wrong passwords. 6 mailed codes an hour and 20 a day, and 6 text messages a day.
     ///
     ///`POST /api/auth/v2`; [`types::AuthenticateError`] has its errors.
     #[inline]
@@ -3063,7 +3063,7 @@ impl Client {
     }
     ///Check a code.
     ///
-    ///`AttemptLogin` with the `mfaToken` of an unfinished sign-in proves its code and so finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on; the first one that is on ends the account's other sessions; a bearer that comes along must be the same user's, or an administrator's with fresh proof who began it. Neither needs a bearer. Every other type checks the code last sent to the bearer's session for it, once. Limits: 5 tries per code; waits after 10 wrong codes in a row, and after 50 the method stops.
+    ///`AttemptLogin` with the `mfaToken` of an unfinished sign-in checks its code and finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on. The first channel that is on ends the account's other sessions. Neither needs a bearer. A bearer that is sent with `ContactInfoUpdateRequest` must be of the same user, or of the administrator who began it, with fresh proof. Every other type checks the code that was last sent to the bearer's session for this type, once. Limits: 5 tries per code. After 10 wrong codes in a row, waits. After 50, the method is locked.
     ///
     ///`POST /api/CodeVerification/check`; [`types::CheckVerificationCodeError`] has its errors.
     #[inline]
@@ -3075,7 +3075,7 @@ impl Client {
     }
     ///Finish signing in with the second factor.
     ///
-    ///Takes the `mfaToken` of `POST /api/auth/v2` and the code of its `mfaMethod`, or a recovery code, as `code` or as `token`, and answers the `token`. Limits: 5 tries per sign-in; waits after 10 wrong codes in a row, and after 50 the method stops.
+    ///Takes the `mfaToken` of `POST /api/auth/v2`, and in `code` or `token` the code of its `mfaMethod` or a recovery code. Answers the `token`. Limits: 5 tries per sign-in. After 10 wrong codes in a row, waits. After 50, the method is locked.
     ///
     ///`POST /api/auth/v2/2Fac`; [`types::CompleteAuthenticationError`] has its errors.
     #[inline]
@@ -3087,7 +3087,7 @@ impl Client {
     }
     ///Turn off MFA of an authorized user's profile.
     ///
-    ///The same for the profile of an authorized user, which is an account like any other here. The path is spelled as Netevia's page spells it.
+    ///The same for the profile of an authorized user, which here is an account like any other. The path is spelled as on Netevia's page.
     ///
     ///`POST /netevia/disablemfa/authtorized/{profileId}`; [`types::DisableMfaOfAuthorizedUserError`] has its errors.
     #[inline]
@@ -3099,7 +3099,7 @@ impl Client {
     }
     ///Turn off MFA of a customer profile.
     ///
-    ///Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for one's own. For administrators, with fresh proof of their own; the account's owner is told by mail, and the audit trail keeps who did it.
+    ///Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for the caller's own. For administrators, with fresh proof of their own. The account's owner is told by mail, and the audit trail keeps who did it.
     ///
     ///`POST /netevia/disablemfa/{profileId}`; [`types::DisableMfaOfProfileError`] has its errors.
     #[inline]
@@ -3111,7 +3111,7 @@ impl Client {
     }
     ///Turn off Multi-Factor Authentication for Signing In.
     ///
-    ///Deactivates MFA for the user's own sign-ins: from now on the password alone is asked for. Every method stays proved and is one `POST /settings/MfaSignIn` away. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
+    ///Deactivates MFA for the user's own sign-ins: from now on sign-in asks only for the password. Every method stays proved, and `POST /settings/MfaSignIn` turns it on again. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
     ///
     ///`DELETE /settings/MfaSignIn`; [`types::DisableMfaSignInError`] has its errors.
     #[inline]
@@ -3120,7 +3120,7 @@ impl Client {
     }
     ///Turn on Multi-Factor Authentication for Signing In.
     ///
-    ///Activates MFA for the user's own sign-ins. Without a body, or without `mfaMethod`, the user's default channel is turned on: the phone on file, else the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`: prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries; until then sign-in does not ask for it. Turning a channel on needs fresh proof, one that was proved before too. Limits: 4 text messages an hour per number, 6 a day per account.
+    ///Activates MFA for the user's own sign-ins. Without a body or without `mfaMethod`, the user's default channel is turned on: the phone on file, or without one the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`. Prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries. Until then sign-in does not ask for it. To turn on any channel needs fresh proof, even one that was proved before. Limits: 4 text messages an hour per number, 6 a day per account.
     ///
     ///`POST /settings/MfaSignIn`; [`types::EnableMfaSignInError`] has its errors.
     #[inline]
@@ -3129,7 +3129,7 @@ impl Client {
     }
     ///Send a code for a named action.
     ///
-    ///`AttemptLogin` with the `mfaToken` of an unfinished sign-in sends its code again, and `ContactInfoUpdateRequest` with the `mfaToken` of a channel being proved sends that one's; neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, else the account's mailbox. It is good for this session and this type alone, for 10 minutes and 5 tries; a new one takes its place. Limits: a first resend after 60 seconds, 3 per `mfaToken`; 6 mailed codes an hour and 20 a day, 4 text messages an hour per number and 6 a day per account.
+    ///`AttemptLogin` with the `mfaToken` of an unfinished sign-in sends it a new code. `ContactInfoUpdateRequest` with the `mfaToken` of a channel that waits for its proof sends that channel a new code. Neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, or without one the account's mailbox. That code is valid only for this session and this type, for 10 minutes and 5 tries. A new one replaces it. Limits: a first resend after 60 seconds, 3 per `mfaToken`. 6 mailed codes an hour and 20 a day. 4 text messages an hour per number and 6 a day per account.
     ///
     ///`POST /api/CodeVerification/send`; [`types::SendVerificationCodeError`] has its errors.
     #[inline]

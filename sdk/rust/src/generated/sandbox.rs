@@ -19,7 +19,7 @@ pub mod types {
     use uuid::Uuid;
     use crate::failure::Refusal;
     use crate::{Failure, Secret};
-    ///How far the clock goes on.
+    ///How far to advance the clock.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AdvanceClockRequest {
@@ -33,16 +33,16 @@ pub mod types {
             Self { seconds: seconds }
         }
     }
-    ///What an authenticator app shows.
+    ///The codes of an authenticator app.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AuthenticatorCode {
-        ///The code that fits now.
+        ///The code that is valid now.
         pub code: String,
-        ///The one after it.
+        ///The next code.
         #[serde(rename = "nextCode")]
         pub next_code: String,
-        ///Seconds until then.
+        ///Seconds until the next code.
         #[serde(rename = "secondsLeft")]
         pub seconds_left: u32,
     }
@@ -50,9 +50,9 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ClockState {
-        ///What time it is in the sandbox.
+        ///The time in the sandbox.
         pub now: DateTime<Utc>,
-        ///Whether it stands still until it is moved.
+        ///Whether the clock stands still until it is moved.
         pub held: bool,
     }
     ///An error that an operation documents.
@@ -64,20 +64,20 @@ pub mod types {
         ///Its code.
         pub code: String,
     }
-    ///Which calls, and which error. One of `operationId` and `email` is needed.
+    ///Which calls get which error. Send `operationId`, `email` or both.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ForceErrorRequest {
-        ///The code of the error. The operation must document it, or with an address alone any operation.
+        ///The code of the error. The operation must document it. With only an address, any operation must.
         #[serde(rename = "errorCode")]
         pub error_code: String,
-        ///The document of the operation; without it the first that has an operation of this id.
+        ///The document of the operation. Without it, the first document that has this operation.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub api: Option<DocumentName>,
-        ///The address whose calls are meant.
+        ///The address whose calls get the error.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
-        ///The operation whose calls are meant.
+        ///The operation whose calls get the error.
         #[serde(
             rename = "operationId",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -99,19 +99,19 @@ pub mod types {
                 times: Default::default(),
             }
         }
-        ///The document of the operation; without it the first that has an operation of this id.
+        ///The document of the operation. Without it, the first document that has this operation.
         #[must_use]
         pub fn api(mut self, api: impl Into<DocumentName>) -> Self {
             self.api = Some(api.into());
             self
         }
-        ///The address whose calls are meant.
+        ///The address whose calls get the error.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
             self
         }
-        ///The operation whose calls are meant.
+        ///The operation whose calls get the error.
         #[must_use]
         pub fn operation_id(mut self, operation_id: impl Into<String>) -> Self {
             self.operation_id = Some(operation_id.into());
@@ -124,28 +124,28 @@ pub mod types {
             self
         }
     }
-    ///An error that calls are to be answered with.
+    ///An error that future calls will get.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ForcedError {
-        ///Its place among all that were forced.
+        ///Its number among all forced errors.
         pub number: u64,
         ///The code of the error.
         #[serde(rename = "errorCode")]
         pub error_code: String,
-        ///The document of the operation; absent if calls of all operations are meant.
+        ///The document of the operation. Absent if calls of all operations get the error.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub api: Option<DocumentName>,
-        ///The address whose calls are meant; absent if everybody's are.
+        ///The address whose calls get the error. Absent if calls for all addresses do.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
-        ///The operation whose calls are meant; absent if those of all are.
+        ///The operation whose calls get the error. Absent if calls of all operations do.
         #[serde(
             rename = "operationId",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub operation_id: Option<String>,
-        ///For how many calls yet; absent where there is no end.
+        ///How many calls will still get it. Absent if there is no end.
         #[serde(
             rename = "timesLeft",
             skip_serializing_if = "::std::option::Option::is_none"
@@ -156,39 +156,39 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct InvalidField {
-        ///The JSON name of the field, with its path when it is nested (`scopes[0]`).
+        ///The JSON name of the field. For a nested field, its path (`scopes[0]`).
         pub field: String,
         ///What to change, in one sentence.
         pub message: String,
     }
-    ///The errors that wait.
+    ///The forced errors.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListForcedErrorsAnswer {
         ///All of them, oldest first.
         pub errors: Vec<ForcedError>,
     }
-    ///Messages, and where to go on.
+    ///Messages, and where the next list continues.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListMessagesAnswer {
         ///The messages, oldest first.
         pub messages: Vec<SentMessage>,
-        ///The number of the last message of all; send it as `after` to wait for the next one.
+        ///The number of the last message of all. Send it as `after` to wait for the next one.
         pub last: u64,
     }
     ///The operations of all documents.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListOperationsAnswer {
-        ///All of them, in the documents' order.
+        ///All operations, in the documents' order.
         pub operations: Vec<OperationInfo>,
     }
-    ///Who is in the sandbox from the beginning.
+    ///The people who are in the sandbox from the start.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ListPeopleAnswer {
-        ///All of them.
+        ///The complete list.
         pub people: Vec<SandboxPerson>,
     }
     ///What a call needs to succeed.
@@ -199,23 +199,23 @@ pub mod types {
         ///The operation.
         #[serde(rename = "operationId")]
         pub operation_id: String,
-        ///Values by the names of the request's properties and parameters; some may have no place in the example.
+        ///Values by the names of the request's properties and parameters. The example may not need all of them.
         pub variables: Map<String, Value>,
-        ///What to send as the bearer; absent if the operation takes none.
+        ///The bearer to send. Absent if the operation needs none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub bearer: Option<String>,
-        ///Whose it all is; absent if nobody's.
+        ///The person it was made for. Absent if there is none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub person: Option<SandboxPerson>,
     }
-    ///What a page asks a browser for.
+    ///What a page passes to a browser.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct MakePasskeyRequest {
         ///What `navigator.credentials.create` takes as `publicKey`, in JSON.
         #[serde(rename = "publicKey")]
         pub public_key: Map<String, Value>,
-        ///The origin of the page; without it the address that the server is known by.
+        ///The origin of the page. Without it, the public address of the server.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub origin: Option<String>,
     }
@@ -228,7 +228,7 @@ pub mod types {
                 origin: Default::default(),
             }
         }
-        ///The origin of the page; without it the address that the server is known by.
+        ///The origin of the page. Without it, the public address of the server.
         #[must_use]
         pub fn origin(mut self, origin: impl Into<String>) -> Self {
             self.origin = Some(origin.into());
@@ -240,7 +240,7 @@ pub mod types {
     #[non_exhaustive]
     pub struct OperationInfo {
         pub api: DocumentName,
-        ///Its id, which is its own within its document.
+        ///Its id, which is unique within its document.
         #[serde(rename = "operationId")]
         pub operation_id: String,
         ///Its method.
@@ -252,40 +252,40 @@ pub mod types {
         ///The errors that it documents.
         pub errors: Vec<DocumentedError>,
     }
-    ///What a page gets from a browser.
+    ///What a browser returns to a page.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct PasskeyAnswer {
-        ///The credential in JSON, to be sent on as it is.
+        ///The credential in JSON. Send it on unchanged.
         pub credential: Map<String, Value>,
     }
-    ///What is where.
+    ///What this sandbox is.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SandboxInfo {
         ///The version of Countersign.
         #[serde(rename = "serverVersion")]
         pub server_version: String,
-        ///The address that the server is known by.
+        ///The public address of the server.
         pub url: String,
-        ///`iss` and `aud` of its access tokens. It has a path, so a service that checks tokens itself has to be told this one, and no other server takes them.
+        ///`iss` and `aud` of its access tokens. Its path makes it different from every other server's: configure it in services that check tokens themselves.
         pub issuer: String,
-        ///What everything drawn follows from.
+        ///The seed of all random values.
         pub seed: u64,
         ///The password of everybody in the sandbox.
         pub password: crate::Secret,
         pub clock: ClockState,
-        ///The number of the last message that was sent; 0 when none was.
+        ///The number of the last message. 0 if none was sent.
         #[serde(rename = "lastMessage")]
         pub last_message: u64,
     }
-    ///Somebody who can sign in, with what is needed for it.
+    ///A person who can sign in, with everything needed for it.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SandboxPerson {
-        ///The id, as the identity API has it (`user-` and a UUID).
+        ///The id in the identity API (`user-` and a UUID).
         pub id: String,
-        ///The number, as Veeam's API has it.
+        ///The number in Veeam's API.
         pub number: i64,
         ///The address.
         pub email: String,
@@ -297,44 +297,44 @@ pub mod types {
         ///The family name.
         #[serde(rename = "lastName")]
         pub last_name: String,
-        ///What they are there for.
+        ///Why this person is in the sandbox.
         pub about: String,
-        ///Whether they administer the server.
+        ///Whether the person administers the server.
         pub role: PersonRole,
-        ///Which methods they have on; the first one is asked for first.
+        ///The methods that are on. Sign-in starts with the first one.
         #[serde(rename = "mfaMethods")]
         pub mfa_methods: Vec<PersonMethod>,
-        ///The secret of their authenticator app, in base32; absent if they have none.
+        ///The secret of the authenticator app, in base32. Absent if there is none.
         #[serde(
             rename = "authenticatorSecret",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub authenticator_secret: Option<String>,
-        ///The method that took too many wrong codes; absent if there is none.
+        ///The method that is locked after too many wrong codes. Absent if there is none.
         #[serde(
             rename = "lockedMethod",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub locked_method: Option<PersonMethod>,
-        ///Their organisation; absent if they are in none.
+        ///The person's organisation. Absent if there is none.
         #[serde(
             rename = "organisationId",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub organisation_id: Option<String>,
-        ///What they are in it.
+        ///The person's role in it.
         #[serde(
             rename = "organisationRole",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub organisation_role: Option<OrganisationRole>,
-        ///The number that text messages go to; absent if none do.
+        ///The number that text messages go to. Absent if there is none.
         #[serde(
             rename = "phoneNumber",
             skip_serializing_if = "::std::option::Option::is_none"
         )]
         pub phone_number: Option<String>,
-        ///Recovery codes, each good once; absent if they have none.
+        ///Recovery codes, each valid once. Absent if there are none.
         #[serde(
             rename = "recoveryCodes",
             default,
@@ -346,38 +346,38 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SentMessage {
-        ///Its place among all messages.
+        ///Its number among all messages.
         pub number: u64,
-        ///Its id, which a mail has as its Message-ID.
+        ///Its id. A mail has it as its Message-ID.
         pub id: String,
         pub channel: MessageChannel,
         ///The address, or the number in E.164.
         pub to: String,
-        ///What it is about: `registration_code`, `registration_link`, `already_registered`, `setup_code`, `login_code`, `disable_code`, `step_up_code`, `action_code`, or what it tells, such as `factor_enabled`.
+        ///What it is about: `registration_code`, `registration_link`, `already_registered`, `setup_code`, `login_code`, `disable_code`, `step_up_code`, `action_code`, or the event that it reports, such as `factor_enabled`.
         pub kind: String,
-        ///The whole text.
+        ///The complete text.
         pub text: String,
         ///When it was sent, by the sandbox's clock.
         #[serde(rename = "sentAt")]
         pub sent_at: DateTime<Utc>,
-        ///The code in it; absent if there is none.
+        ///The code in it. Absent if there is none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub code: Option<String>,
-        ///The link in it; absent if there is none.
+        ///The link in it. Absent if there is none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub link: Option<String>,
-        ///The subject of a mail; absent in a text message.
+        ///The subject of a mail. Absent for a text message.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub subject: Option<String>,
-        ///What the link carries to its page, and the page to the server; absent if there is no link.
+        ///The token in the link, which its page sends to the server. Absent if there is no link.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub token: Option<crate::Secret>,
     }
-    ///How the clock is to be. What is left out stays as it is.
+    ///How to set the clock. A field that is left out stays as it is.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SetClockRequest {
-        ///Whether it stands still.
+        ///Whether the clock stands still.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub held: Option<bool>,
         ///The time, from the year 1970 to the year 9000.
@@ -393,7 +393,7 @@ pub mod types {
                 now: Default::default(),
             }
         }
-        ///Whether it stands still.
+        ///Whether the clock stands still.
         #[must_use]
         pub fn held(mut self, held: bool) -> Self {
             self.held = Some(held);
@@ -406,11 +406,11 @@ pub mod types {
             self
         }
     }
-    ///Whose app it is. Send one of the two.
+    ///Whose app it is. Send one of the two fields.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct ShowAuthenticatorCodeRequest {
-        ///The address of somebody in the sandbox who has an authenticator app.
+        ///The address of a person in the sandbox who has an authenticator app.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
         ///The secret of an authenticator app, in base32.
@@ -426,7 +426,7 @@ pub mod types {
                 secret: Default::default(),
             }
         }
-        ///The address of somebody in the sandbox who has an authenticator app.
+        ///The address of a person in the sandbox who has an authenticator app.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
@@ -439,17 +439,17 @@ pub mod types {
             self
         }
     }
-    ///What a page asks a browser for.
+    ///What a page passes to a browser.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct UsePasskeyRequest {
         ///What `navigator.credentials.get` takes as `publicKey`, in JSON.
         #[serde(rename = "publicKey")]
         pub public_key: Map<String, Value>,
-        ///Whose passkey to use; without it the newest that fits.
+        ///Whose passkey to use. Without it, the newest one that the options allow.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: Option<String>,
-        ///The origin of the page; without it the address that the server is known by.
+        ///The origin of the page. Without it, the public address of the server.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub origin: Option<String>,
     }
@@ -463,20 +463,20 @@ pub mod types {
                 origin: Default::default(),
             }
         }
-        ///Whose passkey to use; without it the newest that fits.
+        ///Whose passkey to use. Without it, the newest one that the options allow.
         #[must_use]
         pub fn email(mut self, email: impl Into<String>) -> Self {
             self.email = Some(email.into());
             self
         }
-        ///The origin of the page; without it the address that the server is known by.
+        ///The origin of the page. Without it, the public address of the server.
         #[must_use]
         pub fn origin(mut self, origin: impl Into<String>) -> Self {
             self.origin = Some(origin.into());
             self
         }
     }
-    ///A method that somebody has on. Open: a newer server may answer values that this list does not have.
+    ///A method that is on. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum PersonMethod {
@@ -671,7 +671,7 @@ pub mod types {
             <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
         }
     }
-    ///How a message goes. Open: a newer server may answer values that this list does not have.
+    ///How a message is sent. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum MessageChannel {
@@ -732,7 +732,7 @@ pub mod types {
             <String as ::serde::Deserialize>::deserialize(deserializer).map(Self::from)
         }
     }
-    ///A document, as its file in `/openapi/` is called. Open: a newer server may answer values that this list does not have.
+    ///The name of a document's file in `/openapi/`. Open: a newer server may answer values that this list does not have.
     #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[non_exhaustive]
     pub enum DocumentName {
@@ -809,34 +809,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AdvanceClockError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -846,27 +846,27 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -940,34 +940,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ForceErrorError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -977,27 +977,27 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1071,22 +1071,22 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ForgetForcedErrorsError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1130,22 +1130,22 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetClockError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1189,22 +1189,22 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetSandboxError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1248,22 +1248,22 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListForcedErrorsError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1307,34 +1307,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListMessagesError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1386,22 +1386,22 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListOperationsError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1445,22 +1445,22 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListPeopleError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1504,46 +1504,46 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum MakeFixtureError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1603,34 +1603,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum MakePasskeyError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1640,27 +1640,27 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1734,34 +1734,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ResetSandboxError {
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1813,34 +1813,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum SetClockError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1850,27 +1850,27 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1944,34 +1944,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ShowAuthenticatorCodeError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -1981,27 +1981,27 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2075,34 +2075,34 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum UsePasskeyError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             ///One entry for each field that was refused.
             errors: Vec<InvalidField>,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+        ///403 `FOREIGN_PAGE`: The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
         #[non_exhaustive]
         ForeignPage {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
@@ -2112,39 +2112,39 @@ pub mod types {
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body came with a Content-Type other than `application/json`, or with none.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is missing or is not `application/json`.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+        ///500 `INTERNAL`: The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+        ///503 `SERVICE_UNAVAILABLE`: A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             message: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             request_id: Uuid,
-            ///Seconds to wait before the next try; the same number as in the header Retry-After.
+            ///Seconds to wait before the next try. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2474,7 +2474,7 @@ pub mod calls {
 impl Client {
     ///Advance the clock.
     ///
-    ///Lets so many seconds pass at once. What ends meanwhile is over, what was to be waited for can be done. The clock stays held, or goes on, as it was.
+    ///Lets this many seconds pass at once. What expires in that time is over, and waits that end in it are done. The clock stays stopped or running, as it was.
     ///
     ///`POST /sandbox/clock/advance`; [`types::AdvanceClockError`] has its errors.
     #[inline]
@@ -2484,10 +2484,9 @@ impl Client {
     ) -> Call<calls::AdvanceClock> {
         Call::new(&self.core).json(&request)
     }
-    ///Have calls answered with an error.
+    ///Force an error.
     ///
-    ///The next call of the operation (`operationId`), or every call for the address (`email`), is answered with the documented error of this code: its status, its headers, and the body of the document's example. Nothing else happens then. A call is for an address if the address, or a token of its account, is in its body, its query or its bearer. With both, only calls of the operation for the address are meant. `times` says how many calls; without it one call of an operation, or all for an address. An operation that does not document the code is not touched. The oldest error that fits is taken.
-    ///
+    ///The next call of the operation (`operationId`), or every call for the address (`email`), gets the documented error with this code: its status, its headers, and the body of the document's example. The call does nothing else. A call is for an address if its body, its query or its bearer has the address or a token of the account. With both fields, only calls of this operation for this address get the error. `times` says how many calls. Without it, one call of an operation, or all calls for an address. Operations that do not document the code are not affected. If several errors match, the oldest is used.
     ///For one request alone, send it with the header `Countersign-Sandbox-Error: TOO_MANY_REQUESTS` instead.
     ///
     ///`POST /sandbox/errors`; [`types::ForceErrorError`] has its errors.
@@ -2498,36 +2497,36 @@ impl Client {
     ) -> Call<calls::ForceError> {
         Call::new(&self.core).json(&request)
     }
-    ///Forget the errors that wait.
+    ///Remove the forced errors.
     ///
-    ///From now on calls are answered as they are by every server.
+    ///From now on, calls get their usual answers again.
     ///
     ///`DELETE /sandbox/errors`; [`types::ForgetForcedErrorsError`] has its errors.
     #[inline]
     pub fn forget_forced_errors(&self) -> Call<calls::ForgetForcedErrors> {
         Call::new(&self.core)
     }
-    ///Tell the time.
+    ///Read the clock.
     ///
-    ///Tells what time it is in the sandbox, and whether the clock is held.
+    ///Answers the time in the sandbox, and whether the clock is stopped.
     ///
     ///`GET /sandbox/clock`; [`types::GetClockError`] has its errors.
     #[inline]
     pub fn get_clock(&self) -> Call<calls::GetClock> {
         Call::new(&self.core)
     }
-    ///What is where.
+    ///Describe the sandbox.
     ///
-    ///Says which version this is, where it answers, who issues its access tokens, and what everything drawn follows from. The number of the last message is where `after` of `GET /sandbox/messages` goes on.
+    ///Answers the version of this sandbox, its address, the issuer of its access tokens, and the seed of its random values. Send the number of the last message as `after` to `GET /sandbox/messages` to get only newer ones.
     ///
     ///`GET /sandbox`; [`types::GetSandboxError`] has its errors.
     #[inline]
     pub fn get_sandbox(&self) -> Call<calls::GetSandbox> {
         Call::new(&self.core)
     }
-    ///List the errors that wait.
+    ///List the forced errors.
     ///
-    ///Lists the errors that calls are to be answered with, oldest first.
+    ///Lists the errors that future calls will get, oldest first.
     ///
     ///`GET /sandbox/errors`; [`types::ListForcedErrorsError`] has its errors.
     #[inline]
@@ -2536,7 +2535,7 @@ impl Client {
     }
     ///Read mails and text messages, or wait for the next one.
     ///
-    ///Lists what was sent, oldest first: the newest `limit` messages that fit all filters. If none fits, it waits for the first one for `wait` seconds, and answers an empty list when none came. For the message of what you are about to do, take `last` from an answer before and send it as `after`. A thousand and more are kept.
+    ///Lists what was sent, oldest first: the newest `limit` messages that match all filters. If none matches, the call waits up to `wait` seconds for the first one, and answers an empty list if none came. To get the message of your next act, take `last` from an earlier answer and send it as `after`. The newest 10,000 are kept.
     ///
     ///`GET /sandbox/messages`; [`types::ListMessagesError`] has its errors.
     #[inline]
@@ -2545,16 +2544,16 @@ impl Client {
     }
     ///List all operations, with their errors.
     ///
-    ///Lists the operations of all documents, in the documents' order, each with the errors that it documents. Each of them can be brought about by `POST /sandbox/errors`, or for one request by its header `Countersign-Sandbox-Error`.
+    ///Lists the operations of all documents, in the documents' order, each with the errors that it documents. Force them with `POST /sandbox/errors`, or for one request with its header `Countersign-Sandbox-Error`.
     ///
     ///`GET /sandbox/operations`; [`types::ListOperationsError`] has its errors.
     #[inline]
     pub fn list_operations(&self) -> Call<calls::ListOperations> {
         Call::new(&self.core)
     }
-    ///Who can sign in.
+    ///List who can sign in.
     ///
-    ///Lists who is in the sandbox from the beginning, with passwords and secrets: somebody of every kind. What they do meanwhile (another password, a method removed) does not show here; `POST /sandbox/reset` takes it back.
+    ///Lists the people who are in the sandbox from the start, one of every kind, with passwords and secrets. Later changes (another password, a removed method) do not show here. `POST /sandbox/reset` undoes them.
     ///
     ///`GET /sandbox/people`; [`types::ListPeopleError`] has its errors.
     #[inline]
@@ -2563,7 +2562,7 @@ impl Client {
     }
     ///Make what a call needs to succeed.
     ///
-    ///Makes somebody new, a bearer, a live challenge, the right code: whatever the operation needs for the first example of its request to succeed. Put each of `variables` in place of the example's property, or of the parameter in path or query, that has its name, wherever there is one; leave all else as it is; and send `bearer` as `Authorization: Bearer`, where the operation takes one. A value is of the property's own type: `credential` is an object. What is made is for one call, and goes with the next `POST /sandbox/reset`.
+    ///Makes whatever the operation needs for the first example of its request to succeed: a new person, a bearer, an open challenge, the right code. Each of `variables` has the name of a property or a parameter. Where the example, the path or the query has that name, put in the value. Leave everything else as it is. If the operation needs a bearer, send `bearer` as `Authorization: Bearer`. A value has the property's own type: `credential` is an object. The fixture is for one call. The next `POST /sandbox/reset` removes it.
     ///
     ///`POST /sandbox/fixtures/{operationId}`; [`types::MakeFixtureError`] has its errors.
     #[inline]
@@ -2575,7 +2574,7 @@ impl Client {
     }
     ///Make a passkey.
     ///
-    ///Does what `navigator.credentials.create` does in a browser: takes the `publicKey` of a set-up, makes a passkey on the sandbox's virtual device, and answers the `credential` to send on. Flashback's set-up has these options as `data.options`. The device checks its user, and counts. It forgets its passkeys with `POST /sandbox/reset`.
+    ///Does what `navigator.credentials.create` does in a browser. It takes the `publicKey` of a set-up, makes a passkey on the sandbox's virtual device, and answers the `credential` to send on. In Flashback's set-up these options are `data.options`. The device verifies its user and keeps a signature counter. `POST /sandbox/reset` deletes its passkeys.
     ///
     ///`POST /sandbox/passkeys`; [`types::MakePasskeyError`] has its errors.
     #[inline]
@@ -2585,27 +2584,27 @@ impl Client {
     ) -> Call<calls::MakePasskey> {
         Call::new(&self.core).json(&request)
     }
-    ///Begin anew.
+    ///Start again.
     ///
-    ///Goes back to how the sandbox began: its people and nobody else, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay; tokens of before open nothing any more.
+    ///Resets the sandbox to its start: only its first people, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay, but older tokens are not accepted any more.
     ///
     ///`POST /sandbox/reset`; [`types::ResetSandboxError`] has its errors.
     #[inline]
     pub fn reset_sandbox(&self) -> Call<calls::ResetSandbox> {
         Call::new(&self.core)
     }
-    ///Set the clock, hold it, or let it go on.
+    ///Set, stop or start the clock.
     ///
-    ///Puts the clock to `now`, and holds it (`held`) or lets it go on from there. What is left out stays as it is. Everything goes by this clock: codes, lifetimes, limits, waits, authenticator apps. Set back, it may find codes of apps used already.
+    ///Sets the clock to `now`, and stops it (`held`) or lets it run from there. A field that is left out stays as it is. Everything follows this clock: codes, lifetimes, limits, waits, authenticator apps. After the clock was set back, an app may show codes that were used already.
     ///
     ///`PUT /sandbox/clock`; [`types::SetClockError`] has its errors.
     #[inline]
     pub fn set_clock(&self, request: types::SetClockRequest) -> Call<calls::SetClock> {
         Call::new(&self.core).json(&request)
     }
-    ///Show what an authenticator app shows.
+    ///Show the code of an authenticator app.
     ///
-    ///Answers the code that fits now, by the sandbox's clock, for somebody who is in the sandbox from the beginning (`email`) or for any `secret`. A code works once: if it was used, advance the clock by `secondsLeft`, and use `nextCode`.
+    ///Answers the code that is valid now, by the sandbox's clock. Send the `email` of somebody who is in the sandbox from the start, or any `secret`. A code works once: if it was used, advance the clock by `secondsLeft` and use `nextCode`.
     ///
     ///`POST /sandbox/authenticator-code`; [`types::ShowAuthenticatorCodeError`] has its errors.
     #[inline]
@@ -2617,7 +2616,7 @@ impl Client {
     }
     ///Use a passkey.
     ///
-    ///Does what `navigator.credentials.get` does in a browser: takes the `publicKey` of a sign-in or a step-up, and answers the `credential` to send on, by the newest passkey of the virtual device that the options allow. Where they allow any, as for a sign-in without a name, `email` says whose. Flashback's options are its `data`.
+    ///Does what `navigator.credentials.get` does in a browser. It takes the `publicKey` of a sign-in or a step-up, and answers the `credential` to send on. It uses the newest passkey of the virtual device that the options allow. If they allow any passkey, as at a sign-in without a name, `email` says whose to use. Flashback's options are its `data`.
     ///
     ///`POST /sandbox/passkeys/use`; [`types::UsePasskeyError`] has its errors.
     #[inline]
@@ -2630,12 +2629,12 @@ impl Client {
 }
 ///What may be set of [`Client::list_messages`].
 impl Call<calls::ListMessages> {
-    ///Only those to this address, or to this number in E.164.
+    ///Only messages to this address, or to this number in E.164.
     #[inline]
     pub fn to(self, to: impl AsRef<str>) -> Self {
         self.query("to", &to.as_ref())
     }
-    ///Only those of this kind, such as `login_code`.
+    ///Only messages of this kind, such as `login_code`.
     #[inline]
     pub fn kind(self, kind: impl AsRef<str>) -> Self {
         self.query("kind", &kind.as_ref())
@@ -2645,17 +2644,17 @@ impl Call<calls::ListMessages> {
     pub fn channel(self, channel: impl AsRef<str>) -> Self {
         self.query("channel", &channel.as_ref())
     }
-    ///Only those after the message of this number.
+    ///Only messages after the one with this number.
     #[inline]
     pub fn after(self, after: u64) -> Self {
         self.query("after", &after)
     }
-    ///Seconds to wait if no message fits.
+    ///Seconds to wait if no message matches.
     #[inline]
     pub fn wait(self, wait: u32) -> Self {
         self.query("wait", &wait)
     }
-    ///How many to answer at most.
+    ///How many messages to answer at most.
     #[inline]
     pub fn limit(self, limit: u32) -> Self {
         self.query("limit", &limit)
@@ -2663,7 +2662,7 @@ impl Call<calls::ListMessages> {
 }
 ///What may be set of [`Client::make_fixture`].
 impl Call<calls::MakeFixture> {
-    ///The document of the operation; without it the first that has an operation of this id.
+    ///The document of the operation. Without it, the first document that has this operation.
     #[inline]
     pub fn api(self, api: impl AsRef<str>) -> Self {
         self.query("api", &api.as_ref())

@@ -19,7 +19,7 @@ pub mod types {
     use uuid::Uuid;
     use crate::failure::Refusal;
     use crate::{Failure, Secret};
-    ///A code, and the token it is for.
+    ///A code, and the token that it belongs to.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AcceptMfaRequest {
@@ -45,11 +45,11 @@ pub mod types {
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct AddUserRequest {
-        ///The name to sign in by; without `@`, spaces at its ends, control characters and signs that hide or turn the text.
+        ///The name to sign in with. Not allowed are `@`, spaces at either end, control characters, and characters that hide or reverse text.
         pub name: String,
-        ///The password to begin with. 15 is the server's default; where the operator's setting `password_min` is another, that one counts.
+        ///The first password. At least 15 characters by default. The operator can set another number with `password_min`.
         pub password: crate::Secret,
-        ///A word about the user.
+        ///A note about the user.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: Option<String>,
     }
@@ -63,46 +63,46 @@ pub mod types {
                 description: Default::default(),
             }
         }
-        ///A word about the user.
+        ///A note about the user.
         #[must_use]
         pub fn description(mut self, description: impl Into<String>) -> Self {
             self.description = Some(description.into());
             self
         }
     }
-    ///What to put into an app, and what to keep.
+    ///What to put into an app, and what to store.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct EnableMfaAnswer {
         ///The user's id.
         #[serde(rename = "userId")]
         pub user_id: i64,
-        ///An `otpauth://` URI; show it as a QR code to be scanned.
+        ///An `otpauth://` URI. Show it as a QR code to scan.
         #[serde(rename = "qrString")]
         pub qr_string: crate::Secret,
         ///The secret in base32, for typing.
         #[serde(rename = "secretKey")]
         pub secret_key: crate::Secret,
-        ///Five codes of eight digits, each good once; they count once the authenticator was accepted.
+        ///Five codes of eight digits, each valid once, after `acceptMfa` has succeeded.
         #[serde(rename = "scratchCodes")]
         pub scratch_codes: Vec<crate::Secret>,
         ///Send it with a code to `acceptMfa` within 10 minutes.
         pub token: crate::Secret,
     }
-    ///What to put into an app, and what to keep, as v8.1 answers it.
+    ///What to put into an app, and what to store, as in v8.1.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct EnableMfaAnswerV81 {
         ///The user's id, an integer written as a string.
         #[serde(rename = "userId")]
         pub user_id: String,
-        ///An `otpauth://` URI; show it as a QR code to be scanned.
+        ///An `otpauth://` URI. Show it as a QR code to scan.
         #[serde(rename = "qrString")]
         pub qr_string: crate::Secret,
         ///The secret in base32, for typing.
         #[serde(rename = "secretKey")]
         pub secret_key: crate::Secret,
-        ///Five codes of eight digits, each good once; they count once the authenticator was accepted.
+        ///Five codes of eight digits, each valid once, after `acceptMfa` has succeeded.
         #[serde(rename = "scratchCodes")]
         pub scratch_codes: Vec<crate::Secret>,
         ///Send it with a code to `acceptMfa` within 10 minutes.
@@ -138,41 +138,41 @@ pub mod types {
         ///An absolute URL.
         pub href: String,
     }
-    ///Where this is.
+    ///Links to this object.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct Links {
         #[serde(rename = "self")]
         pub self_: Link,
     }
-    ///What the server says of itself.
+    ///Information about the server.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct SystemInfo {
-        ///Countersign's version. It is no version of the product that this API mirrors.
+        ///Countersign's version, not that of the product that this API mirrors.
         #[serde(rename = "serverVersion")]
         pub server_version: String,
     }
-    ///The form of the token operation. Which fields are needed depends on `grant_type`. Field names are read in any case; others, as `api-version`, are ignored.
+    ///The form of the token operation. `grant_type` decides which fields are needed. Field names are read in any case. Others, such as `api-version`, are ignored.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct TokenRequest {
-        ///`Password`, `Mfa` or `Refresh_token`, in any case; `Password` when left out.
+        ///`Password`, `Mfa` or `Refresh_token`, in any case. `Password` if it is left out.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub grant_type: Option<String>,
-        ///A code of the method asked for, a scratch code or a recovery code; for `Mfa`.
+        ///For `Mfa`: a code of the method that the sign-in asks for, a scratch code or a recovery code.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub mfa_code: Option<crate::Secret>,
-        ///The `mfa_token` of the first step; for `Mfa`.
+        ///For `Mfa`: the `mfa_token` of the first answer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub mfa_token: Option<crate::Secret>,
-        ///The password; for `Password`.
+        ///For `Password`: the password.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: Option<crate::Secret>,
-        ///A refresh token that was not used; for `Refresh_token`.
+        ///For `Refresh_token`: an unused refresh token.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub refresh_token: Option<crate::Secret>,
-        ///The name or address to sign in by; for `Password`.
+        ///For `Password`: the name or address to sign in with.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub username: Option<String>,
     }
@@ -189,84 +189,84 @@ pub mod types {
                 username: Default::default(),
             }
         }
-        ///`Password`, `Mfa` or `Refresh_token`, in any case; `Password` when left out.
+        ///`Password`, `Mfa` or `Refresh_token`, in any case. `Password` if it is left out.
         #[must_use]
         pub fn grant_type(mut self, grant_type: impl Into<String>) -> Self {
             self.grant_type = Some(grant_type.into());
             self
         }
-        ///A code of the method asked for, a scratch code or a recovery code; for `Mfa`.
+        ///For `Mfa`: a code of the method that the sign-in asks for, a scratch code or a recovery code.
         #[must_use]
         pub fn mfa_code(mut self, mfa_code: impl Into<crate::Secret>) -> Self {
             self.mfa_code = Some(mfa_code.into());
             self
         }
-        ///The `mfa_token` of the first step; for `Mfa`.
+        ///For `Mfa`: the `mfa_token` of the first answer.
         #[must_use]
         pub fn mfa_token(mut self, mfa_token: impl Into<crate::Secret>) -> Self {
             self.mfa_token = Some(mfa_token.into());
             self
         }
-        ///The password; for `Password`.
+        ///For `Password`: the password.
         #[must_use]
         pub fn password(mut self, password: impl Into<crate::Secret>) -> Self {
             self.password = Some(password.into());
             self
         }
-        ///A refresh token that was not used; for `Refresh_token`.
+        ///For `Refresh_token`: an unused refresh token.
         #[must_use]
         pub fn refresh_token(mut self, refresh_token: impl Into<crate::Secret>) -> Self {
             self.refresh_token = Some(refresh_token.into());
             self
         }
-        ///The name or address to sign in by; for `Password`.
+        ///For `Password`: the name or address to sign in with.
         #[must_use]
         pub fn username(mut self, username: impl Into<String>) -> Self {
             self.username = Some(username.into());
             self
         }
     }
-    ///A session, or the second step that is asked for. Where `access_token` is there, the user is signed in; where `mfa_token` is there instead, send it with a code in the `Mfa` grant.
+    ///A session, or the request for a second factor. If `access_token` is there, the user is signed in. If `mfa_token` is there instead, send it with a code in the `Mfa` grant.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct TokenResponse {
-        ///Seconds until the access token stops working; 0 where there is none.
+        ///Seconds until the access token expires. 0 if there is none.
         pub expires_in: u32,
-        ///When the tokens were made; `0001-01-01T00:00:00Z` where there are none.
+        ///When the tokens were made. `0001-01-01T00:00:00Z` if there are none.
         #[serde(rename = ".issued")]
         pub issued: DateTime<Utc>,
-        ///When the access token stops working; `0001-01-01T00:00:00Z` where there is none.
+        ///When the access token expires. `0001-01-01T00:00:00Z` if there is none.
         #[serde(rename = ".expires")]
         pub expires: DateTime<Utc>,
-        ///The account's id as the other APIs know it.
+        ///The account's id in the other APIs.
         #[serde(rename = "userId")]
         pub user_id: Uuid,
-        ///The address or the name the user signs in by.
+        ///The address or the name with which the user signs in.
         pub username: String,
         ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
         #[serde(rename = "roleName")]
         pub role_name: Role,
-        ///Always true; there are no news.
+        ///Always true: there are no news.
         #[serde(rename = "latestNewsShown")]
         pub latest_news_shown: bool,
-        ///Whether sign-in asks this user for a second step.
+        ///Whether sign-in asks this user for a second factor.
         pub mfa_enabled: bool,
-        ///Always false; short-lived refresh tokens are not made here.
+        ///Always false: this server makes no short-lived refresh tokens.
         #[serde(rename = "shortLived")]
         pub short_lived: bool,
-        ///Send it as `Authorization: Bearer`. Absent while a second step is asked for.
+        ///Send it as `Authorization: Bearer`. Absent if a second factor is required.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub access_token: Option<crate::Secret>,
-        ///Only where a second step is asked for: which code to ask for. A recovery code always fits; `recovery_code` says that nothing else does now, because this API carries none of the user's methods, or because no code may be sent.
+        ///Sent only if a second factor is required: which code to ask for. A recovery code always fits. `recovery_code` means that nothing else fits now, because this API supports none of the user's methods, or because no code may be sent.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub mfa_method: Option<AskedMethod>,
-        ///Only where a second step is asked for. Send it with the code in the `Mfa` grant within 10 minutes.
+        ///Sent only if a second factor is required. Send it with the code in the `Mfa` grant within 10 minutes.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub mfa_token: Option<crate::Secret>,
-        ///How many codes of its set are left, sent only when a recovery or scratch code was just spent.
+        ///How many codes of its set are left. Sent only when a recovery code or a scratch code was just used.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub recovery_codes_remaining: Option<u32>,
-        ///Good for one refresh. Absent while a second step is asked for.
+        ///Works for one refresh. Absent if a second factor is required.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub refresh_token: Option<crate::Secret>,
     }
@@ -309,14 +309,14 @@ pub mod types {
             map.end()
         }
     }
-    ///What to change; what is left out, or null, stays.
+    ///What to change. A field that is left out or null stays as it is.
     #[derive(Clone, Debug, Default, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct UpdateUserRequest {
-        ///A word about the user.
+        ///A note about the user.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: Option<String>,
-        ///A new password; as long as that of a new user.
+        ///The new password, under the same rule as for a new user.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password: Option<crate::Secret>,
     }
@@ -329,13 +329,13 @@ pub mod types {
                 password: Default::default(),
             }
         }
-        ///A word about the user.
+        ///A note about the user.
         #[must_use]
         pub fn description(mut self, description: impl Into<String>) -> Self {
             self.description = Some(description.into());
             self
         }
-        ///A new password; as long as that of a new user.
+        ///The new password, under the same rule as for a new user.
         #[must_use]
         pub fn password(mut self, password: impl Into<crate::Secret>) -> Self {
             self.password = Some(password.into());
@@ -348,14 +348,14 @@ pub mod types {
     pub struct User {
         ///The user's id.
         pub id: i64,
-        ///The address or the name the user signs in by.
+        ///The address or the name with which the user signs in.
         pub name: String,
         ///What an administrator wrote about the user; may be empty.
         pub description: String,
-        ///Whether sign-in asks this user for a second step.
+        ///Whether sign-in asks this user for a second factor.
         #[serde(rename = "mfaEnabled")]
         pub mfa_enabled: bool,
-        ///Whether it is the first administrator of the server.
+        ///Whether this is the first administrator of the server.
         #[serde(rename = "isDefault")]
         pub is_default: bool,
         ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -369,7 +369,7 @@ pub mod types {
     pub struct UserList {
         ///How many entries were skipped.
         pub offset: u32,
-        ///How many entries are answered at most.
+        ///How many entries the answer has at most.
         pub limit: u32,
         ///How many users the caller may see in all.
         #[serde(rename = "totalCount")]
@@ -379,13 +379,13 @@ pub mod types {
         #[serde(rename = "_links")]
         pub links: Links,
     }
-    ///One page of users, as v8.1 shows it.
+    ///One page of users, as in v8.1.
     #[derive(Clone, Debug, Deserialize, Serialize)]
     #[non_exhaustive]
     pub struct UserListV81 {
         ///How many entries were skipped.
         pub offset: u32,
-        ///How many entries are answered at most.
+        ///How many entries the answer has at most.
         pub limit: u32,
         ///How many users the caller may see in all.
         #[serde(rename = "totalCount")]
@@ -395,20 +395,20 @@ pub mod types {
         #[serde(rename = "_links")]
         pub links: Links,
     }
-    ///A user, as v8.1 shows one.
+    ///A user, as in v8.1.
     #[derive(Clone, Debug, Deserialize)]
     #[non_exhaustive]
     pub struct UserV81 {
         ///The user's id, an integer written as a string.
         pub id: String,
-        ///The address or the name the user signs in by.
+        ///The address or the name with which the user signs in.
         pub name: String,
         ///What an administrator wrote about the user; may be empty.
         pub description: String,
-        ///Whether sign-in asks this user for a second step.
+        ///Whether sign-in asks this user for a second factor.
         #[serde(rename = "mfaEnabled")]
         pub mfa_enabled: bool,
-        ///Whether it is the first administrator of the server.
+        ///Whether this is the first administrator of the server.
         #[serde(rename = "isDefault")]
         pub is_default: bool,
         ///`PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -625,219 +625,219 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AcceptMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The token is unknown, used, another user's, or displaced by a newer one. Start again: sign in, or ask `enableMfa` for new codes.
+        ///400 `MFA_TOKEN_INVALID`: The token is unknown, used, another user's, or replaced by a newer one. Start again: sign in, or call `enableMfa` again.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The token lived its 10 minutes. Start again: sign in, or ask `enableMfa` for new codes.
+        ///400 `MFA_TOKEN_EXPIRED`: The token has expired after 10 minutes. Start again: sign in, or call `enableMfa` again.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: A token of `enableMfa` opens `acceptMfa` only, and an `mfa_token` of a sign-in the Mfa grant only.
+        ///400 `MFA_WRONG_PURPOSE`: The token belongs to another step. A token of `enableMfa` works only in `acceptMfa`, and an `mfa_token` of a sign-in only in the `Mfa` grant.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit, or was used before: then `reason` says so and `retryAfter` when the app shows another one. `attemptsRemaining` says how many tries this token has left.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, or was used before. Then `reason` says so, and `retryAfter` says when the app shows another one. `attemptsRemaining` says how many tries are left for this token.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Tries left with this token.
+            ///How many tries are left for this token.
             attempts_remaining: u32,
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator shows a code that was not used.
+            ///Seconds until the authenticator shows an unused code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is one of this authenticator, but of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The authenticator's code is of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Tries left with this token.
+            ///How many tries are left for this token.
             attempts_remaining: u32,
-            ///How far the device's clock is ahead, in seconds; negative when it is behind.
+            ///How many seconds the device's clock is ahead. Negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The authenticator that this token was to prove is gone, as after `disableMfa`. Ask `enableMfa` again.
+        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The authenticator to prove with this token no longer exists, for example after `disableMfa`. Call `enableMfa` again.
         #[non_exhaustive]
         AuthenticatorNotConfigured {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already, and `recreate` was false or left out; or it went on since the token was made. Send `recreate: true` to replace it.
+        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: 50 wrong codes in a row stopped this method. A recovery code, another API's other method, or an administrator lifts it.
+        ///403 `MFA_METHOD_LOCKED`: 50 wrong codes have locked this method. Sign in with a recovery code, or with another method in another API, which also unlocks it. Or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The token had its 5 tries, or the method has a wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: The token's 5 tries are used, or the method must wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1020,219 +1020,219 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AcceptMfaV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The token is unknown, used, another user's, or displaced by a newer one. Start again: sign in, or ask `enableMfa` for new codes.
+        ///400 `MFA_TOKEN_INVALID`: The token is unknown, used, another user's, or replaced by a newer one. Start again: sign in, or call `enableMfa` again.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The token lived its 10 minutes. Start again: sign in, or ask `enableMfa` for new codes.
+        ///400 `MFA_TOKEN_EXPIRED`: The token has expired after 10 minutes. Start again: sign in, or call `enableMfa` again.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: A token of `enableMfa` opens `acceptMfa` only, and an `mfa_token` of a sign-in the Mfa grant only.
+        ///400 `MFA_WRONG_PURPOSE`: The token belongs to another step. A token of `enableMfa` works only in `acceptMfa`, and an `mfa_token` of a sign-in only in the `Mfa` grant.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit, or was used before: then `reason` says so and `retryAfter` when the app shows another one. `attemptsRemaining` says how many tries this token has left.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, or was used before. Then `reason` says so, and `retryAfter` says when the app shows another one. `attemptsRemaining` says how many tries are left for this token.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Tries left with this token.
+            ///How many tries are left for this token.
             attempts_remaining: u32,
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator shows a code that was not used.
+            ///Seconds until the authenticator shows an unused code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_CLOCK_OFF`: The code is one of this authenticator, but of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
+        ///400 `AUTHENTICATOR_CLOCK_OFF`: The authenticator's code is of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
         #[non_exhaustive]
         AuthenticatorClockOff {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Tries left with this token.
+            ///How many tries are left for this token.
             attempts_remaining: u32,
-            ///How far the device's clock is ahead, in seconds; negative when it is behind.
+            ///How many seconds the device's clock is ahead. Negative if it is behind.
             offset_seconds: i32,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The authenticator that this token was to prove is gone, as after `disableMfa`. Ask `enableMfa` again.
+        ///400 `AUTHENTICATOR_NOT_CONFIGURED`: The authenticator to prove with this token no longer exists, for example after `disableMfa`. Call `enableMfa` again.
         #[non_exhaustive]
         AuthenticatorNotConfigured {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already, and `recreate` was false or left out; or it went on since the token was made. Send `recreate: true` to replace it.
+        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: 50 wrong codes in a row stopped this method. A recovery code, another API's other method, or an administrator lifts it.
+        ///403 `MFA_METHOD_LOCKED`: 50 wrong codes have locked this method. Sign in with a recovery code, or with another method in another API, which also unlocks it. Or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The token had its 5 tries, or the method has a wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: The token's 5 tries are used, or the method must wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1415,118 +1415,118 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AddUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `NAME_TAKEN`: Somebody signs in by this name already. Add the user with another one.
+        ///400 `NAME_TAKEN`: Another user signs in with this name. Add the user with another name.
         #[non_exhaustive]
         NameTaken {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1638,118 +1638,118 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum AddUserV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `NAME_TAKEN`: Somebody signs in by this name already. Add the user with another one.
+        ///400 `NAME_TAKEN`: Another user signs in with this name. Add the user with another name.
         #[non_exhaustive]
         NameTaken {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -1861,98 +1861,98 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DeleteUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///409 `LAST_ADMINISTRATOR`: Nobody could administer the server any more. Make somebody else an administrator first.
+        ///409 `LAST_ADMINISTRATOR`: The server would have no administrator left. Make somebody else an administrator first.
         #[non_exhaustive]
         LastAdministrator {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2050,98 +2050,98 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DeleteUserV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///409 `LAST_ADMINISTRATOR`: Nobody could administer the server any more. Make somebody else an administrator first.
+        ///409 `LAST_ADMINISTRATOR`: The server would have no administrator left. Make somebody else an administrator first.
         #[non_exhaustive]
         LastAdministrator {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2239,98 +2239,98 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DisableMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: The user's organisation demands a second factor and this is the last one.
+        ///403 `MFA_ENFORCED`: The user's organisation demands a second factor, and this is the last one. Set up another one first.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2428,98 +2428,98 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum DisableMfaV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_ENFORCED`: The user's organisation demands a second factor and this is the last one.
+        ///403 `MFA_ENFORCED`: The user's organisation demands a second factor, and this is the last one. Set up another one first.
         #[non_exhaustive]
         MfaEnforced {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2617,140 +2617,140 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EnableMfaError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already, and `recreate` was false or left out; or it went on since the token was made. Send `recreate: true` to replace it.
+        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its calls that send mail of this hour.
+        ///429 `TOO_MANY_REQUESTS`: The caller has requested too many secrets with scratch codes: 10 an hour by default. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -2877,140 +2877,140 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum EnableMfaV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already, and `recreate` was false or left out; or it went on since the token was made. Send `recreate: true` to replace it.
+        ///400 `MFA_ALREADY_ENABLED`: An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it.
         #[non_exhaustive]
         MfaAlreadyEnabled {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_REQUESTS`: The network had its calls that send mail of this hour.
+        ///429 `TOO_MANY_REQUESTS`: The caller has requested too many secrets with scratch codes: 10 an hour by default. Wait `retryAfter` seconds, then try again.
         #[non_exhaustive]
         TooManyRequests {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3137,44 +3137,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetAboutError {
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3233,44 +3233,44 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetAboutV81Error {
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3329,76 +3329,76 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3480,76 +3480,76 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum GetUserV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3631,56 +3631,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListUsersError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3747,56 +3747,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum ListUsersV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3864,56 +3864,56 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum LogoutError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -3980,59 +3980,59 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum RequestTokenError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_INVALID`: The token is unknown, used, another user's, or displaced by a newer one. Start again: sign in, or ask `enableMfa` for new codes.
+        ///400 `MFA_TOKEN_INVALID`: The token is unknown, used, another user's, or replaced by a newer one. Start again: sign in, or call `enableMfa` again.
         #[non_exhaustive]
         MfaTokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_TOKEN_EXPIRED`: The token lived its 10 minutes. Start again: sign in, or ask `enableMfa` for new codes.
+        ///400 `MFA_TOKEN_EXPIRED`: The token has expired after 10 minutes. Start again: sign in, or call `enableMfa` again.
         #[non_exhaustive]
         MfaTokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `MFA_WRONG_PURPOSE`: A token of `enableMfa` opens `acceptMfa` only, and an `mfa_token` of a sign-in the Mfa grant only.
+        ///400 `MFA_WRONG_PURPOSE`: The token belongs to another step. A token of `enableMfa` works only in `acceptMfa`, and an `mfa_token` of a sign-in only in the `Mfa` grant.
         #[non_exhaustive]
         MfaWrongPurpose {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///400 `INVALID_MFA_CODE`: The code does not fit, or was used before: then `reason` says so and `retryAfter` when the app shows another one. `attemptsRemaining` says how many tries this token has left.
+        ///400 `INVALID_MFA_CODE`: The code is wrong, or was used before. Then `reason` says so, and `retryAfter` says when the app shows another one. `attemptsRemaining` says how many tries are left for this token.
         #[non_exhaustive]
         InvalidMfaCode {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Tries left with this token.
+            ///How many tries are left for this token.
             attempts_remaining: u32,
             reason: Option<InvalidCodeReason>,
-            ///Seconds until the authenticator shows a code that was not used.
+            ///Seconds until the authenticator shows an unused code.
             retry_after: Option<u32>,
             /// What all errors have.
             failure: Failure,
@@ -4042,133 +4042,133 @@ pub mod types {
         MfaMethodNotEnabled {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INVALID_CREDENTIALS`: Unknown name or wrong password: one answer for both. Ask the user for both again.
+        ///401 `INVALID_CREDENTIALS`: The name is unknown or the password is wrong. The answer is the same for both. Ask the user for both again.
         #[non_exhaustive]
         InvalidCredentials {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `MFA_METHOD_LOCKED`: 50 wrong codes in a row stopped this method. A recovery code, another API's other method, or an administrator lifts it.
+        ///403 `MFA_METHOD_LOCKED`: 50 wrong codes have locked this method. Sign in with a recovery code, or with another method in another API, which also unlocks it. Or ask an administrator.
         #[non_exhaustive]
         MfaMethodLocked {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_MFA_ATTEMPTS`: The token had its 5 tries, or the method has a wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
+        ///429 `TOO_MANY_MFA_ATTEMPTS`: The token's 5 tries are used, or the method must wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
         #[non_exhaustive]
         TooManyMfaAttempts {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: After 5 wrong passwords for one name from one network, waits from 1 second to 15 minutes. The password was not looked at.
+        ///429 `TOO_MANY_PASSWORD_ATTEMPTS`: Too many wrong passwords for this name came from this network: after 5, waits from 1 second to 15 minutes. The password of this call was not checked.
         #[non_exhaustive]
         TooManyPasswordAttempts {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4334,118 +4334,118 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum UpdateUserError {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -4557,118 +4557,118 @@ pub mod types {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub enum UpdateUserV81Error {
-        ///400 `VALIDATION`: The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+        ///400 `VALIDATION`: The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
         #[non_exhaustive]
         Validation {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///One entry for each field that was refused, with sentences on what to change.
+            ///One entry for each refused field, with sentences that say what to change.
             errors: HashMap<String, Vec<String>>,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+        ///401 `TOKEN_INVALID`: The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
         #[non_exhaustive]
         TokenInvalid {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `TOKEN_EXPIRED`: The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+        ///401 `TOKEN_EXPIRED`: The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
         #[non_exhaustive]
         TokenExpired {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+        ///401 `INSUFFICIENT_USER_AUTHENTICATION`: The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
         #[non_exhaustive]
         InsufficientUserAuthentication {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+            ///The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
             max_age: u32,
             /// What all errors have.
             failure: Failure,
         },
-        ///403 `FORBIDDEN`: Somebody else's account, or an act for administrators: signing in again does not help.
+        ///403 `FORBIDDEN`: This is another user's account, or an act for administrators. Signing in again does not help.
         #[non_exhaustive]
         Forbidden {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///404 `USER_NOT_FOUND`: No user has this id, or it was deleted meanwhile.
+        ///404 `USER_NOT_FOUND`: No user has this id, or the user was deleted meanwhile.
         #[non_exhaustive]
         UserNotFound {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+        ///408 `REQUEST_TIMEOUT`: The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
         #[non_exhaustive]
         RequestTimeout {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server takes, by default 16 KiB.
+        ///413 `PAYLOAD_TOO_LARGE`: The body is larger than the server reads (16 KiB by default).
         #[non_exhaustive]
         PayloadTooLarge {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///415 `UNSUPPORTED_MEDIA_TYPE`: The body is not of the media type of this operation: a form for the token, JSON for everything else.
+        ///415 `UNSUPPORTED_MEDIA_TYPE`: The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
         #[non_exhaustive]
         UnsupportedMediaType {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///500 `INTERNAL`: A fault of the server, logged under `traceId`.
+        ///500 `INTERNAL`: The server failed. Try again once. If the error stays, give the `traceId` to the operator.
         #[non_exhaustive]
         Internal {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
             /// What all errors have.
             failure: Failure,
         },
-        ///503 `SERVICE_UNAVAILABLE`: A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+        ///503 `SERVICE_UNAVAILABLE`: A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
         #[non_exhaustive]
         ServiceUnavailable {
             ///One sentence that may be shown to the user.
             detail: String,
-            ///Equal to the header X-Request-Id; quote it when asking for help.
+            ///Equal to the header X-Request-Id. Quote it when you ask for help.
             trace_id: Uuid,
-            ///Seconds to wait; equal to the header Retry-After.
+            ///Seconds to wait. Equal to the header Retry-After.
             retry_after: u32,
             /// What all errors have.
             failure: Failure,
@@ -5130,7 +5130,7 @@ pub mod calls {
 impl Client {
     ///Prove the authenticator and turn it on.
     ///
-    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
+    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
     ///
     ///`POST /api/v1/users/{id}/acceptMfa`; [`types::AcceptMfaError`] has its errors.
     #[inline]
@@ -5143,7 +5143,7 @@ impl Client {
     }
     ///Prove the authenticator and turn it on.
     ///
-    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
+    ///Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
     ///
     ///`POST /api/v8.1/users/{id}/acceptMfa`; [`types::AcceptMfaV81Error`] has its errors.
     #[inline]
@@ -5156,7 +5156,7 @@ impl Client {
     }
     ///Add a user.
     ///
-    ///For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
+    ///For administrators, with fresh proof. The user signs in with `name`, which is not an e-mail address. It has no mailbox to prove, so this user never gets codes and notices by mail. A user with an address registers with another API and is listed here by that address. The password must satisfy the server's rule (by default 15 characters).
     ///
     ///`POST /api/v1/users`; [`types::AddUserError`] has its errors.
     #[inline]
@@ -5165,7 +5165,7 @@ impl Client {
     }
     ///Add a user.
     ///
-    ///For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
+    ///For administrators, with fresh proof. The user signs in with `name`, which is not an e-mail address. It has no mailbox to prove, so this user never gets codes and notices by mail. A user with an address registers with another API and is listed here by that address. The password must satisfy the server's rule (by default 15 characters).
     ///
     ///`POST /api/v8.1/users`; [`types::AddUserV81Error`] has its errors.
     #[inline]
@@ -5177,7 +5177,7 @@ impl Client {
     }
     ///Delete a user.
     ///
-    ///Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
+    ///Your own account; administrators may delete every account. Needs fresh proof. The user's second factors, codes, sessions and keys are deleted too, and their tokens are refused at once. The audit trail stays. The last administrator cannot be deleted.
     ///
     ///`DELETE /api/v1/users/{id}`; [`types::DeleteUserError`] has its errors.
     #[inline]
@@ -5186,7 +5186,7 @@ impl Client {
     }
     ///Delete a user.
     ///
-    ///Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
+    ///Your own account; administrators may delete every account. Needs fresh proof. The user's second factors, codes, sessions and keys are deleted too, and their tokens are refused at once. The audit trail stays. The last administrator cannot be deleted.
     ///
     ///`DELETE /api/v8.1/users/{id}`; [`types::DeleteUserV81Error`] has its errors.
     #[inline]
@@ -5195,7 +5195,7 @@ impl Client {
     }
     ///Remove the authenticator.
     ///
-    ///Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 200 when there is nothing to remove.
+    ///Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 200 if there is nothing to remove.
     ///
     ///`POST /api/v1/users/{id}/disableMfa`; [`types::DisableMfaError`] has its errors.
     #[inline]
@@ -5204,43 +5204,43 @@ impl Client {
     }
     ///Remove the authenticator.
     ///
-    ///Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 204 when there is nothing to remove.
+    ///Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 204 if there is nothing to remove.
     ///
     ///`POST /api/v8.1/users/{id}/disableMfa`; [`types::DisableMfaV81Error`] has its errors.
     #[inline]
     pub fn disable_mfa_v81(&self, id: impl AsRef<str>) -> Call<calls::DisableMfaV81> {
         Call::new(&self.core).path(&id.as_ref())
     }
-    ///Begin with an authenticator.
+    ///Begin to set up an authenticator.
     ///
-    ///Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
+    ///Answers a secret and five scratch codes, and turns nothing on. Send `token` and a code to `acceptMfa` within 10 minutes. A new call before that replaces the secret, the codes and the token. With `recreate` true, the new authenticator replaces one that is on, once it is proved. Until then the old one and its scratch codes stay valid. Your own account; administrators may do this for every account. Needs fresh proof. Limits: 10 an hour, since each makes new codes.
     ///
     ///`POST /api/v1/users/{id}/enableMfa`; [`types::EnableMfaError`] has its errors.
     #[inline]
     pub fn enable_mfa(&self, id: u64) -> Call<calls::EnableMfa> {
         Call::new(&self.core).path(&id)
     }
-    ///Begin with an authenticator.
+    ///Begin to set up an authenticator.
     ///
-    ///Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
+    ///Answers a secret and five scratch codes, and turns nothing on. Send `token` and a code to `acceptMfa` within 10 minutes. A new call before that replaces the secret, the codes and the token. With `recreate` true, the new authenticator replaces one that is on, once it is proved. Until then the old one and its scratch codes stay valid. Your own account; administrators may do this for every account. Needs fresh proof. Limits: 10 an hour, since each makes new codes.
     ///
     ///`POST /api/v8.1/users/{id}/enableMfa`; [`types::EnableMfaV81Error`] has its errors.
     #[inline]
     pub fn enable_mfa_v81(&self, id: impl AsRef<str>) -> Call<calls::EnableMfaV81> {
         Call::new(&self.core).path(&id.as_ref())
     }
-    ///The server's version.
+    ///Get the server's version.
     ///
-    ///For everybody who is signed in. `serverVersion` is Countersign's own version. There are no workers, no file-level recovery and no appliance in Azure, so nothing else is answered. Without a token this is 401 like every secured operation, which tells a client that the version in the path is served.
+    ///For every signed-in user. `serverVersion` is Countersign's own version. This server has no workers, no file-level recovery and no appliance in Azure, so it answers nothing else. Without a token the answer is 401, as for every secured operation. A client sees from this that the version in the path is served.
     ///
     ///`GET /api/v1/system/about`; [`types::GetAboutError`] has its errors.
     #[inline]
     pub fn get_about(&self) -> Call<calls::GetAbout> {
         Call::new(&self.core)
     }
-    ///The server's version.
+    ///Get the server's version.
     ///
-    ///For everybody who is signed in. `serverVersion` is Countersign's own version. There are no workers, no file-level recovery and no appliance in Azure, so nothing else is answered. Without a token this is 401 like every secured operation, which tells a client that the version in the path is served.
+    ///For every signed-in user. `serverVersion` is Countersign's own version. This server has no workers, no file-level recovery and no appliance in Azure, so it answers nothing else. Without a token the answer is 401, as for every secured operation. A client sees from this that the version in the path is served.
     ///
     ///`GET /api/v8.1/system/about`; [`types::GetAboutV81Error`] has its errors.
     #[inline]
@@ -5249,7 +5249,7 @@ impl Client {
     }
     ///Get a user.
     ///
-    ///Your own account, or as an administrator anybody's.
+    ///Your own account. Administrators may read every account.
     ///
     ///`GET /api/v1/users/{id}`; [`types::GetUserError`] has its errors.
     #[inline]
@@ -5258,7 +5258,7 @@ impl Client {
     }
     ///Get a user.
     ///
-    ///Your own account, or as an administrator anybody's.
+    ///Your own account. Administrators may read every account.
     ///
     ///`GET /api/v8.1/users/{id}`; [`types::GetUserV81Error`] has its errors.
     #[inline]
@@ -5267,7 +5267,7 @@ impl Client {
     }
     ///List users.
     ///
-    ///Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
+    ///Administrators get all users, oldest first. Everybody else gets a list with only their own account. Without parameters, the list has the first 30. `NameFilter` finds the one user who signs in with that name. Unknown parameters are refused, since a filter without effect would lead to the wrong user.
     ///
     ///`GET /api/v1/users`; [`types::ListUsersError`] has its errors.
     #[inline]
@@ -5276,7 +5276,7 @@ impl Client {
     }
     ///List users.
     ///
-    ///Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
+    ///Administrators get all users, oldest first. Everybody else gets a list with only their own account. Without parameters, the list has the first 30. `NameFilter` finds the one user who signs in with that name. Unknown parameters are refused, since a filter without effect would lead to the wrong user.
     ///
     ///`GET /api/v8.1/users`; [`types::ListUsersV81Error`] has its errors.
     #[inline]
@@ -5285,7 +5285,7 @@ impl Client {
     }
     ///Sign out.
     ///
-    ///Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
+    ///Ends the session of the bearer. From now on this server refuses its access token and its refresh token. A service that only checks signatures still accepts the access token until it expires. Other sessions of the user stay.
     ///
     ///`DELETE /api/oauth2/token`; [`types::LogoutError`] has its errors.
     #[inline]
@@ -5294,7 +5294,7 @@ impl Client {
     }
     ///Sign in, finish a sign-in, or refresh.
     ///
-    ///One operation for three grants. `Password`, which is also meant when `grant_type` is left out, takes `username` and `password`: without a second factor the answer carries tokens; with one it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method asked for (the primary one, else the first of authenticator, e-mail, SMS; a code that is sent is on its way already), a scratch code or a recovery code. `Refresh_token` trades a `refresh_token` for a new pair; the old one is spent. Let only one call run at a time. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing; a spent refresh token that comes later ends the whole session. An unknown name and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes; 5 tries per `mfa_token`; after 10 wrong codes waits from 30 seconds to an hour, after 50 the method is locked; 6 code mails an hour and 20 a day per account, 6 text messages a day: past them nothing is sent, and the second step begins with a method that needs no sending, or waits for a recovery code.
+    ///One operation for three grants. `Password`, the default, takes `username` and `password`. If no second factor is on, the answer carries tokens. Otherwise it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method that the sign-in asks for, a scratch code or a recovery code. That method is the primary one, or else the first that is on of authenticator, e-mail and SMS. If its codes are sent, one has been sent already. `Refresh_token` exchanges a `refresh_token` for a new pair. The old one is used up. Let only one call run at a time. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing. A used refresh token that comes later ends the whole session. An unknown name and a wrong password get the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes. 5 tries per `mfa_token`. After 10 wrong codes, waits from 30 seconds to an hour. After 50, the method is locked. 6 code mails an hour and 20 a day per account, and 6 text messages a day. After that no code is sent, and the sign-in asks for a method that needs none, or for a recovery code.
     ///
     ///`POST /api/oauth2/token`; [`types::RequestTokenError`] has its errors.
     #[inline]
@@ -5306,7 +5306,7 @@ impl Client {
     }
     ///Update a user.
     ///
-    ///Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
+    ///Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
     ///
     ///`PUT /api/v1/users/{id}`; [`types::UpdateUserError`] has its errors.
     #[inline]
@@ -5319,7 +5319,7 @@ impl Client {
     }
     ///Update a user.
     ///
-    ///Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
+    ///Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
     ///
     ///`PUT /api/v8.1/users/{id}`; [`types::UpdateUserV81Error`] has its errors.
     #[inline]
@@ -5349,7 +5349,7 @@ impl Call<calls::EnableMfaV81> {
 }
 ///What may be set of [`Client::list_users`].
 impl Call<calls::ListUsers> {
-    ///The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+    ///The name or address with which the user signs in. Case does not matter, as at sign-in. A part of the name finds nobody.
     #[inline]
     pub fn name_filter(self, name_filter: impl AsRef<str>) -> Self {
         self.query("NameFilter", &name_filter.as_ref())
@@ -5359,7 +5359,7 @@ impl Call<calls::ListUsers> {
     pub fn offset(self, offset: u32) -> Self {
         self.query("Offset", &offset)
     }
-    ///How many entries to answer at most; -1 for as many as the server gives at once, 100.
+    ///How many entries to answer at most. -1 asks for as many as the server answers at once, which is 100.
     #[inline]
     pub fn limit(self, limit: i32) -> Self {
         self.query("Limit", &limit)
@@ -5367,7 +5367,7 @@ impl Call<calls::ListUsers> {
 }
 ///What may be set of [`Client::list_users_v81`].
 impl Call<calls::ListUsersV81> {
-    ///The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+    ///The name or address with which the user signs in. Case does not matter, as at sign-in. A part of the name finds nobody.
     #[inline]
     pub fn name_filter(self, name_filter: impl AsRef<str>) -> Self {
         self.query("NameFilter", &name_filter.as_ref())
@@ -5377,7 +5377,7 @@ impl Call<calls::ListUsersV81> {
     pub fn offset(self, offset: u32) -> Self {
         self.query("Offset", &offset)
     }
-    ///How many entries to answer at most; -1 for as many as the server gives at once, 100.
+    ///How many entries to answer at most. -1 asks for as many as the server answers at once, which is 100.
     #[inline]
     pub fn limit(self, limit: i32) -> Self {
         self.query("Limit", &limit)
@@ -5385,7 +5385,7 @@ impl Call<calls::ListUsersV81> {
 }
 ///What may be set of [`Client::logout`].
 impl Call<calls::Logout> {
-    ///The version that the client speaks. It changes nothing, as signing out is the same in all of them.
+    ///The version that the client uses. It has no effect, since all versions sign out in the same way.
     #[inline]
     pub fn api_version(self, api_version: impl AsRef<str>) -> Self {
         self.query("api-version", &api_version.as_ref())

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Get the state of MFA
-         * @description Tells whether sign-in asks for a second factor, who demands it, and which methods are on. An unfinished sign-in may ask too, and reads `sessionVerified: false`.
+         * @description Answers whether sign-in asks for a second factor, whether the organisation demands it, and which methods are on. An unfinished sign-in may call this too, and reads `sessionVerified: false`.
          */
         get: operations["getMfaStatus"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * List the methods
-         * @description Lists the three methods of this API, and for each whether the account can use it, has proved it (`isConfigured`) and is asked for it at sign-in (`isEnabled`). A sign-in that waits for its second step may ask too, to show what it can go on with.
+         * @description Lists the three methods of this API. For each it says whether the account can use it, has proved it (`isConfigured`), and has it on for sign-in (`isEnabled`). An unfinished sign-in may call this too, to show how it can continue.
          */
         get: operations["getMfaMethods"];
         put?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Begin setting up a method
-         * @description Begins the set-up of a method; nothing is on before it is proved. `GOOGLE_AUTH`: show `qrCode`, then `POST /mfa/verify-setup` with the app's code; `backupCodes` are ten recovery codes, shown this once and good only after that proof, and empty where a set is live already. `MAGIC_LINK`: a mail to the account's own address brings a link for `POST /mfa/magic-link/activate`, and a code that `POST /mfa/verify-setup` takes. `PASSKEY`: pass the fields on to the browser and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour per account.
+         * @description Begins the set-up of a method. The method is off until it is proved. `GOOGLE_AUTH`: show `qrCode`, then send the app's code to `POST /mfa/verify-setup`. `backupCodes` are ten recovery codes, shown only this once and valid only after that proof. They are empty if the account has a set already. `MAGIC_LINK`: a mail to the account's own address has a link for `POST /mfa/magic-link/activate`, and a code for `POST /mfa/verify-setup`. `PASSKEY`: pass the fields to the browser, and its answer to `POST /mfa/passkey/complete-registration`. A new set-up of a method replaces an unfinished one of this session. Once a method is on, this needs fresh proof. Limits: 10 minutes and 5 tries per set-up; 6 mails an hour and 20 a day, and 10 sets of codes an hour, per account.
          */
         post: operations["setupMfa"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Prove a method and turn it on
-         * @description Takes the proof of the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. Sign-in asks for the method from now on; the first one that is on becomes the primary one, makes the `backupCodes` good and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
+         * @description Takes the proof for the newest unfinished set-up of this method in this session: `code` for `GOOGLE_AUTH` and `MAGIC_LINK`, `credential` for `PASSKEY`. From now on sign-in asks for the method. The first method that is on becomes the primary one, makes the `backupCodes` valid, and ends the account's other sessions. A following `POST /mfa/enable` changes nothing. Limits: 5 tries per set-up.
          */
         post: operations["verifyMfaSetup"];
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Enable a proved method
-         * @description Turns a method on that was proved before and disabled since. One that is on stays on. One that was never proved is refused: `POST /mfa/setup` comes first. Needs fresh proof, as its device may be lost by now.
+         * @description Turns on a method that was proved before and turned off since. A method that is on stays on. A method that was never proved is refused: call `POST /mfa/setup` first. Needs fresh proof, since the method's device may be lost by now.
          */
         post: operations["enableMfa"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Disable a method
-         * @description Sign-in does not ask for the method any more; its proof is kept, so that `POST /mfa/enable` brings it back. Needs fresh proof. Refused for the last method that is on while the organisation enforces MFA. Disabling the primary method leaves sign-in to begin with another one that is on.
+         * @description Sign-in does not ask for the method any more. The method stays proved, so that `POST /mfa/enable` can turn it on again. Needs fresh proof. The last method that is on is refused while the organisation enforces MFA. If the primary method is turned off, sign-in begins with another one that is on.
          */
         post: operations["disableMfa"];
         delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Choose the primary method
-         * @description Sign-in begins with this method from now on; the others that are on stay good. Only a method that is on can be primary. Needs fresh proof.
+         * @description From now on sign-in begins with this method. The others that are on can still be used. Only a method that is on can be primary. Needs fresh proof.
          */
         post: operations["setPrimaryMfa"];
         delete?: never;
@@ -155,7 +155,7 @@ export interface paths {
         put?: never;
         /**
          * Remove all methods
-         * @description Removes all methods, recovery codes included: the caller's own, or with `resetUserId` those of another member of the same organisation, for which the caller needs to be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. A member of an organisation that enforces MFA cannot remove their own last method; when an administrator resets them, the proved mailbox is what sign-in asks for.
+         * @description Removes all methods and the recovery codes. Without `resetUserId`, those of the caller. With it, those of another member of the same organisation; the caller must be its owner or administrator. The user is told by mail. Needs fresh proof of the caller. In an organisation that enforces MFA, members cannot remove their own last method. If an administrator resets such a member, sign-in asks for a code to the proved mailbox.
          */
         post: operations["resetMfa"];
         delete?: never;
@@ -175,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Enforce MFA in the organisation
-         * @description Demands a second factor of every member of the caller's organisation, or stops demanding one. Only its owner and administrators may. While it is demanded, a member who has no method on is asked for a code or link to the proved mailbox, so that nobody is locked out; the last method cannot be disabled. Needs fresh proof.
+         * @description Demands a second factor of every member of the caller's organisation, or stops demanding it. Only its owner and administrators may do this. While it is demanded, sign-in asks members without a method for a code or link to the proved mailbox, so that nobody is locked out. Nobody can turn off their last method. Needs fresh proof.
          */
         post: operations["enforceOrganizationMfa"];
         delete?: never;
@@ -193,7 +193,7 @@ export interface paths {
         };
         /**
          * List the users of the organisation
-         * @description Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may. There are no filters: a query parameter is refused, so that nobody takes the whole list for a part of it.
+         * @description Lists everybody in the caller's organisation, the oldest account first. Only its owner and administrators may do this. There are no filters. A query parameter is refused, so that a client with a filter does not mistake the complete list for a part of it.
          */
         get: operations["listOrganizationUsers"];
         put?: never;
@@ -215,7 +215,7 @@ export interface paths {
         put?: never;
         /**
          * Mail a link
-         * @description For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them (sign-in itself mails nothing here). For a signed-in user: mails those of their unfinished `MAGIC_LINK` set-up again. A second call within the cooldown of 60 seconds answers the same and mails nothing, as the first mail is good still. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
+         * @description For an unfinished sign-in: mails a link and a code to the account's address, and makes the sign-in wait for one of them. Sign-in itself mails nothing in this API. For a signed-in user: mails the link and code of their unfinished `MAGIC_LINK` set-up again. A second call within 60 seconds gets the same answer but mails nothing, since the first mail is still valid. Limits: 3 further mails per sign-in or set-up; 6 mails an hour and 20 a day per account.
          */
         post: operations["sendMagicLink"];
         delete?: never;
@@ -235,7 +235,7 @@ export interface paths {
         put?: never;
         /**
          * Finish the set-up of magic links
-         * @description Takes the token of the link from the set-up's mail and turns `MAGIC_LINK` on. The link is good once, for 15 minutes. A link of a sign-in is refused here: it goes to `POST /mfa/verify-login`.
+         * @description Takes the token of the link in the set-up's mail, and turns `MAGIC_LINK` on. The link works once, for 15 minutes. A link of a sign-in is refused here: send it to `POST /mfa/verify-login`.
          */
         post: operations["activateMagicLink"];
         delete?: never;
@@ -255,7 +255,7 @@ export interface paths {
         put?: never;
         /**
          * Get options for a passkey sign-in
-         * @description Answers what the browser needs to ask for one of the account's passkeys, and makes the unfinished sign-in wait for it. Send the browser's answer to `POST /mfa/verify-login`. The challenge is good once; a second call replaces it.
+         * @description Answers what the browser needs to ask for one of the account's passkeys, and makes the unfinished sign-in wait for it. Send the browser's answer to `POST /mfa/verify-login`. The challenge works once. A second call replaces it.
          */
         post: operations["getPasskeyAuthOptions"];
         delete?: never;
@@ -275,7 +275,7 @@ export interface paths {
         put?: never;
         /**
          * Register a passkey
-         * @description Takes the browser's answer to the newest unfinished `PASSKEY` set-up of this session and turns the passkey on. The challenge that counts is the one that the server keeps; `challenge` has to be the same. Limits: one answer per challenge.
+         * @description Takes the browser's answer to the newest unfinished `PASSKEY` set-up of this session, and turns the passkey on. The server compares with the challenge that it stored; `challenge` must be the same. Limits: one answer per challenge.
          */
         post: operations["completePasskeyRegistration"];
         delete?: never;
@@ -295,7 +295,7 @@ export interface paths {
         put?: never;
         /**
          * Register a passkey (alias)
-         * @description The same as `POST /mfa/passkey/complete-registration`, at the second path that the mirrored pages have.
+         * @description The same as `POST /mfa/passkey/complete-registration`, at the second path in the mirrored pages.
          */
         post: operations["completePasskeyRegistrationAlias"];
         delete?: never;
@@ -315,7 +315,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in with a password
-         * @description Checks the password. Without MFA the answer carries tokens. With MFA it has the same fields and `mfaRequired: true`: `accessToken` is then the reference of the unfinished sign-in, to be sent as the bearer of `POST /mfa/verify-login`, and `refreshToken` is empty. `mfaMethods` are the methods of this API that are on; where none is, only a recovery code finishes the sign-in. Nothing is mailed: `POST /mfa/magic-link/send` does that. An unknown address and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes; 5 unfinished sign-ins per account, of which the oldest dies.
+         * @description Checks the password. If no second factor is on, the answer carries tokens. Otherwise it has the same fields and `mfaRequired: true`. `accessToken` is then the reference to the unfinished sign-in: send it as the bearer of `POST /mfa/verify-login`. `refreshToken` is empty. `mfaMethods` are the methods of this API that are on. If it is empty, only a recovery code finishes the sign-in. Nothing is mailed: `POST /mfa/magic-link/send` does that. An unknown address and a wrong password get the same 401. Limits: after 5 wrong passwords for one address from one network, waits that double from 1 second to 15 minutes. 5 unfinished sign-ins per account; a further one ends the oldest.
          */
         post: operations["login"];
         delete?: never;
@@ -335,7 +335,7 @@ export interface paths {
         put?: never;
         /**
          * Finish a sign-in
-         * @description Takes the second factor of an unfinished sign-in, sent as the bearer: `code` for `GOOGLE_AUTH`, `token` (the link's) or `code` for `MAGIC_LINK`, `credential` for `PASSKEY`; a recovery code in `code` goes with any. Whoever has only the link or only the sign-in gets nothing. `sessionId`, `ipAddress` and `userAgent` are ignored. Limits: 5 tries per sign-in and 10 minutes; after 10 wrong codes over several sign-ins waits start at 30 seconds and double to an hour, and 50 stop the method.
+         * @description Takes the second factor for the unfinished sign-in that is the bearer: `code` for `GOOGLE_AUTH`, `token` (the link's) or `code` for `MAGIC_LINK`, `credential` for `PASSKEY`. A recovery code in `code` works for any of them. The link alone or the unfinished sign-in alone is not enough. `sessionId`, `ipAddress` and `userAgent` are ignored. Limits: 5 tries per sign-in, and 10 minutes. After 10 wrong codes over several sign-ins, waits start at 30 seconds and double up to an hour. After 50, the method is locked.
          */
         post: operations["verifyMfaLogin"];
         delete?: never;
@@ -355,7 +355,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh the session
-         * @description Trades the refresh token, in `refreshToken` or `refresh_token`, for a new pair; the old one is spent. Keep the new one before the old one is forgotten, and let only one call run at a time, one for all tabs that share the session. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call has got. A spent refresh token that comes later ends the whole session, since it may have been stolen. Limits: a session ends after 60 minutes without a refresh and 24 hours after sign-in, by default.
+         * @description Exchanges the refresh token, in `refreshToken` or `refresh_token`, for a new pair. The old one is used up. Store the new one before you discard the old one. Let only one call run at a time, and one for all tabs that share the session. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing: use the token that another call received. A used refresh token that comes later ends the whole session, since it may have been stolen. Limits: by default, a session ends after 60 minutes without a refresh, and 24 hours after sign-in.
          */
         post: operations["refreshToken"];
         delete?: never;
@@ -375,7 +375,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends the session of the bearer with all its tokens, or abandons the unfinished sign-in. `refresh_token` is not looked at: the bearer says which session.
+         * @description Ends the session of the bearer with all its tokens, or ends the unfinished sign-in. `refresh_token` is ignored: the bearer says which session it is.
          */
         post: operations["logout"];
         delete?: never;
@@ -395,7 +395,7 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description Begins a registration. The answer is the same whether or not the address has an account: a free address gets a mail with a link, a taken one a mail that says so. Only where the operator turned `registration_tells_taken` on is a taken one refused. There is no account and there are no tokens before the link's token was sent to `POST /user/verify-email`, within 24 hours. With `companyName` the new user founds an organisation and owns it. The password rule is the server's own (15 characters by default, common ones refused), not one of composition. Limits: 3 registration mails an hour per address, past which the call still answers 201 and sends nothing; 30 calls that send mail an hour per network.
+         * @description Begins a registration. The answer is the same whether or not the address has an account. A free address gets a mail with a link. A taken one gets a mail that says so, and is refused only if the operator turned on `registration_tells_taken`. There is no account and there are no tokens before the link's token is sent to `POST /user/verify-email`, within 24 hours. With `companyName`, the new user founds an organisation and owns it. Passwords follow the server's own rule: 15 characters by default, and common ones are refused; no kinds of characters are required. Limits: 3 registration mails an hour per address; after that the call still answers 201 but sends nothing. 30 calls that send mail an hour per network.
          */
         post: operations["registerUser"];
         delete?: never;
@@ -415,7 +415,7 @@ export interface paths {
         put?: never;
         /**
          * Mail the verification link again
-         * @description Mails a new link for a registration that is still open. The old link stops working; the 24 hours still count from the registration. The answer is the same for an unknown id and for a registration that is over. Limits: 3 registration mails an hour per address, past which the call still answers 200 and sends nothing; 30 calls that send mail an hour per network.
+         * @description Mails a new link for a registration that is still open. The old link stops working. The 24 hours still count from the registration. An unknown id and a registration that is over get the same answer. Limits: 3 registration mails an hour per address; after that the call still answers 200 but sends nothing. 30 calls that send mail an hour per network.
          */
         post: operations["resendVerification"];
         delete?: never;
@@ -435,7 +435,7 @@ export interface paths {
         put?: never;
         /**
          * Check a verification link
-         * @description Tells whether the token of a link is good, and uses nothing up: for a page that shows a button before `POST /user/verify-email` makes the account.
+         * @description Answers whether the token of a link is valid, and does not use it up. It is for a page that shows a button before `POST /user/verify-email` creates the account.
          */
         post: operations["preVerifyEmail"];
         delete?: never;
@@ -454,8 +454,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove the address and make the account
-         * @description Takes the token of the link and makes the account, and its organisation if one was named. With `password`, that one becomes the account's instead of the one registered with. Signs nobody in: `POST /user/login` is next. The token is good once.
+         * Prove the address and create the account
+         * @description Takes the token of the link and creates the account, and its organisation if one was named. `password`, if sent, replaces the one of the registration. Signs nobody in: call `POST /user/login` next. The token works once.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -473,7 +473,7 @@ export interface paths {
         };
         /**
          * Get the profile
-         * @description Answers the account of the bearer and what it is in its organisation. The fields of an organisation are absent for a user without one. A sign-in that waits for its second step may ask too: `mfaRequired` is true then.
+         * @description Answers the account of the bearer, and its role in its organisation. A user without an organisation has none of the organisation's fields. An unfinished sign-in may call this too: `mfaRequired` is true then.
          */
         get: operations["getProfile"];
         put?: never;
@@ -493,7 +493,7 @@ export interface components {
          * @enum {string}
          */
         MfaType: "GOOGLE_AUTH" | "MAGIC_LINK" | "PASSKEY";
-        /** @description It is done. */
+        /** @description The call succeeded. */
         MessageResponse: {
             /** @description Always true. */
             success: boolean;
@@ -510,11 +510,11 @@ export interface components {
         MfaStatus: {
             /** @description Whether sign-in asks for a second factor. */
             isEnabled: boolean;
-            /** @description Whether somebody demands one of this user. */
+            /** @description Whether a policy demands a second factor of this user. */
             isRequired: boolean;
-            /** @description Whether the user's organisation demands one of all its members. */
+            /** @description Whether the user's organisation demands a second factor of all its members. */
             isEnforced: boolean;
-            /** @description The methods of this API that sign-in takes. While one is demanded and none is on, that is `MAGIC_LINK` to the proved mailbox. */
+            /** @description The methods of this API that sign-in accepts. If a second factor is demanded and none is on, that is `MAGIC_LINK` to the proved mailbox. */
             enabledMethods: components["schemas"]["MfaType"][];
             primaryMethod?: components["schemas"]["MfaType"];
             /** @description Whether the bearer is that of a finished sign-in. */
@@ -527,10 +527,10 @@ export interface components {
             /** @description One entry for each method. */
             data: components["schemas"]["MfaMethodInfo"][];
         };
-        /** @description A method, and where the account stands with it. */
+        /** @description A method, and its state for this account. */
         MfaMethodInfo: {
             type: components["schemas"]["MfaType"];
-            /** @description Its name for people. */
+            /** @description Its name for users. */
             name: string;
             /** @description What it is. */
             description: string;
@@ -538,7 +538,7 @@ export interface components {
             isAvailable: boolean;
             /** @description Whether it was proved. */
             isConfigured: boolean;
-            /** @description Whether sign-in takes it. */
+            /** @description Whether sign-in accepts it. */
             isEnabled: boolean;
         };
         /** @description Which method. */
@@ -548,26 +548,26 @@ export interface components {
         /** @description Which method to set up. */
         SetupMfaRequest: {
             mfaType: components["schemas"]["MfaType"];
-            /** @description The account's own address, if it is sent at all: another one is refused. */
+            /** @description The account's own address, or nothing. Any other address is refused. */
             email?: string;
             deviceInfo?: components["schemas"]["DeviceInfo"];
         };
-        /** @description The device; `name` becomes the name of the passkey, all else is ignored. */
+        /** @description The device. `name` becomes the name of the passkey. Everything else is ignored. */
         DeviceInfo: {
             /** @description What the user calls it. */
             name?: string;
             /** @description The kind of device; ignored. */
             type?: string;
         };
-        /** @description What the method needs for its proof. */
+        /** @description What the method needs to be proved. */
         SetupMfaAnswer: {
             /** @description Always true. */
             success: boolean;
             data: components["schemas"]["MfaSetupData"];
         };
-        /** @description One shape for each method: `mfaType` tells which. */
+        /** @description One shape for each method: `mfaType` says which. */
         MfaSetupData: components["schemas"]["SetupGoogleAuthData"] | components["schemas"]["SetupMagicLinkData"] | components["schemas"]["SetupPasskeyData"];
-        /** @description The secret for the app, shown this once. */
+        /** @description The secret for the app, shown only this once. */
         SetupGoogleAuthData: {
             /**
              * @description The method being set up. (enum property replaced by openapi-typescript)
@@ -576,9 +576,9 @@ export interface components {
             mfaType: "GOOGLE_AUTH";
             /** @description The secret in base32, for typing into the app by hand. */
             secret: string;
-            /** @description The same as a QR code: a data URI, to be set as the `src` of an image. */
+            /** @description The same as a QR code: a data URI for the `src` of an image. */
             qrCode: string;
-            /** @description Ten recovery codes, shown this once and good only after the proof; empty where the account has a set already. */
+            /** @description Ten recovery codes, shown only this once and valid only after the proof. Empty if the account has a set already. */
             backupCodes: string[];
         };
         /** @description A mail is on its way. */
@@ -588,9 +588,9 @@ export interface components {
              * @enum {string}
              */
             mfaType: "MAGIC_LINK";
-            /** @description Where the mail went. */
+            /** @description The address that the mail was sent to. */
             email: string;
-            /** @description Always true: nothing is on before the link or its code came back. */
+            /** @description Always true: the method is off until the link or its code is sent back. */
             verificationRequired: boolean;
         };
         /** @description What the browser needs to make a passkey. */
@@ -600,7 +600,7 @@ export interface components {
              * @enum {string}
              */
             mfaType: "PASSKEY";
-            /** @description What is to be signed, in base64; good once. */
+            /** @description The value to sign, in base64. It works once. */
             challenge: string;
             /** @description The name of this service. */
             rpName: string;
@@ -608,17 +608,17 @@ export interface components {
             userName: string;
             /** @description The domain that the passkey is for. */
             rpID: string;
-            /** @description The origin that may ask for it. */
+            /** @description The origin that may request the passkey. */
             origin: string;
             /** @description The user handle, in base64url. */
             userId: string;
-            /** @description All of it as the browser's `parseCreationOptionsFromJSON` takes it (WebAuthn's `PublicKeyCredentialCreationOptionsJSON`). */
+            /** @description All options in the form that the browser's `parseCreationOptionsFromJSON` accepts (WebAuthn's `PublicKeyCredentialCreationOptionsJSON`). */
             options: Record<string, unknown>;
         };
         /** @description The proof of a method: `code` or `credential`. */
         VerifyMfaSetupRequest: {
             mfaType: components["schemas"]["MfaType"];
-            /** @description The code of the app or the mail. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
+            /** @description The code of the app or the mail. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted. */
             code?: string;
             credential?: components["schemas"]["RegistrationCredential"];
         };
@@ -626,7 +626,7 @@ export interface components {
         RegistrationCredential: {
             /** @description The id of the credential, in base64url. */
             id: string;
-            /** @description The same. */
+            /** @description Equal to `id`. */
             rawId: string;
             response: components["schemas"]["AttestationResponse"];
             /**
@@ -637,7 +637,7 @@ export interface components {
         };
         /** @description The authenticator's answer, in base64url. */
         AttestationResponse: {
-            /** @description What the browser signed for. */
+            /** @description The data that the browser signed. */
             clientDataJSON: string;
             /** @description The new key. */
             attestationObject: string;
@@ -652,12 +652,12 @@ export interface components {
         };
         /** @description Whose methods to remove. */
         ResetMfaRequest: {
-            /** @description Another member of the caller's organisation; the caller themselves if absent. */
+            /** @description Another member of the caller's organisation. Without it, the caller. */
             resetUserId?: string;
         };
         /** @description Whether to demand a second factor. */
         EnforceMfaRequest: {
-            /** @description True to demand one of every member. */
+            /** @description True to demand a second factor of every member. */
             enforced: boolean;
         };
         /** @description The link. */
@@ -673,18 +673,18 @@ export interface components {
         };
         /** @description What the browser needs to ask for a passkey. */
         PasskeyAuthOptions: {
-            /** @description What is to be signed, in base64; good once. */
+            /** @description The value to sign, in base64. It works once. */
             challenge: string;
             /** @description The domain that the passkeys are for. */
             rpId: string;
             /**
-             * @description Whether the authenticator has to look at its user.
+             * @description Whether the authenticator must verify its user.
              * @enum {string}
              */
             userVerification: "required" | "preferred" | "discouraged";
             /**
              * Format: int32
-             * @description How long the browser may ask in milliseconds; a later answer is refused.
+             * @description How long the browser may take, in milliseconds. A later answer is refused.
              */
             timeout: number;
             /** @description The account's passkeys. */
@@ -705,7 +705,7 @@ export interface components {
         /** @description The second factor: `code`, `token` or `credential`. */
         VerifyMfaLoginRequest: {
             mfaType: components["schemas"]["MfaType"];
-            /** @description The code of the app or the mail, or a recovery code. Spaces, dashes and signs that nobody sees are ignored, and digits of every script are taken. */
+            /** @description The code of the app or the mail, or a recovery code. Spaces, dashes and invisible characters are ignored, and digits of every script are accepted. */
             code?: string;
             /** @description The token of the link. */
             token?: string;
@@ -715,7 +715,7 @@ export interface components {
         AssertionCredential: {
             /** @description The id of the credential, in base64url. */
             id: string;
-            /** @description The same. */
+            /** @description Equal to `id`. */
             rawId: string;
             response: components["schemas"]["AssertionResponse"];
             /**
@@ -726,13 +726,13 @@ export interface components {
         };
         /** @description The authenticator's answer, in base64url. */
         AssertionResponse: {
-            /** @description What the browser signed for. */
+            /** @description The data that the browser signed. */
             clientDataJSON: string;
-            /** @description What the authenticator says of itself. */
+            /** @description The authenticator's data about itself and the site. */
             authenticatorData: string;
             /** @description Its signature. */
             signature: string;
-            /** @description Whom the passkey is for, if it tells. */
+            /** @description Whose passkey it is, if the authenticator says so. */
             userHandle?: string;
         };
         /** @description The sign-in is finished. */
@@ -743,7 +743,7 @@ export interface components {
             message: string;
             /** @description A signed JWT for the header Authorization. */
             fullAccessToken: string;
-            /** @description Opaque. Good for one call of `POST /user/refresh`. */
+            /** @description Opaque. Works for one call of `POST /user/refresh`. */
             refreshToken: string;
             /**
              * Format: int64
@@ -752,7 +752,7 @@ export interface components {
             expiresAt: number;
             /**
              * Format: int32
-             * @description How many recovery codes are left, where one was used now.
+             * @description How many recovery codes are left. Sent only when one was just used.
              */
             recoveryCodesRemaining?: number;
         };
@@ -762,18 +762,18 @@ export interface components {
             email: string;
             /** @description Its password. */
             password: string;
-            /** @description What the client tells of its device; ignored. */
+            /** @description What the client says about its device. Ignored. */
             deviceInfo?: Record<string, unknown>;
         };
-        /** @description Tokens, or with `mfaRequired` the reference of an unfinished sign-in in their place. */
+        /** @description Tokens, or with `mfaRequired` the reference to an unfinished sign-in. */
         LoginAnswer: {
             /** @description Always true. */
             success: boolean;
-            /** @description A signed JWT for the header Authorization; with `mfaRequired` an opaque reference that opens only the operations which name `pendingAuth`. */
+            /** @description A signed JWT for the header Authorization. With `mfaRequired`, an opaque reference that opens only the operations that name `pendingAuth`. */
             accessToken: string;
-            /** @description Opaque, good for one call of `POST /user/refresh`; empty with `mfaRequired`. */
+            /** @description Opaque. Works for one call of `POST /user/refresh`. Empty with `mfaRequired`. */
             refreshToken: string;
-            /** @description The id of the access token or of the unfinished sign-in; not a secret. */
+            /** @description The id of the access token or of the unfinished sign-in. It is not a secret. */
             tokenId: string;
             /**
              * Format: int64
@@ -781,12 +781,12 @@ export interface components {
              */
             expiresAt: number;
             user: components["schemas"]["LoginUser"];
-            /** @description Whether a second factor is asked for. */
+            /** @description Whether a second factor is required. */
             mfaRequired: boolean;
-            /** @description With `mfaRequired`: the methods of this API that are on. Empty when the account's methods cannot travel here; then a recovery code finishes the sign-in. */
+            /** @description With `mfaRequired`: the methods of this API that are on. Empty if this API supports none of the account's methods; then a recovery code finishes the sign-in. */
             mfaMethods?: components["schemas"]["MfaType"][];
         };
-        /** @description Whose account it is. */
+        /** @description The account that signs in. */
         LoginUser: {
             /**
              * Format: uuid
@@ -795,7 +795,7 @@ export interface components {
             id: string;
             /** @description The address. */
             email: string;
-            /** @description The given name; empty if none was told. */
+            /** @description The given name. Empty if it was not given. */
             name: string;
             /**
              * Format: uuid
@@ -803,7 +803,7 @@ export interface components {
              */
             orgId?: string;
         };
-        /** @description The refresh token. `refresh_token`, as the vendor's client library spells the field, is read as well. */
+        /** @description The refresh token. `refresh_token`, as in the vendor's client library, is read too. */
         RefreshRequest: {
             /** @description The refresh token of the last answer. */
             refreshToken: string;
@@ -816,7 +816,7 @@ export interface components {
             accessToken: string;
             /** @description The same, for clients that read this field. */
             token: string;
-            /** @description Opaque. Good for one call of this operation. */
+            /** @description Opaque. Works for one call of this operation. */
             refreshToken: string;
             /**
              * Format: int64
@@ -824,25 +824,25 @@ export interface components {
              */
             expiresAt: number;
         };
-        /** @description What the client library sends; not looked at. */
+        /** @description What the client library sends. Ignored. */
         LogoutRequest: {
             /** @description The refresh token of the session. */
             refresh_token?: string;
         };
-        /** @description The account to be; further fields of the page and of its client library are read over. */
+        /** @description The account to create. Other fields of the page and of its client library are ignored. */
         RegisterRequest: {
             /**
              * Format: email
-             * @description The address to be proved.
+             * @description The address to prove.
              */
             email: string;
-            /** @description The password. 15 is the server's default; where the operator's setting `password_min` is another, that one counts. */
+            /** @description The password. At least 15 characters by default. The operator can set another number with `password_min`. */
             password: string;
-            /** @description Given name. */
+            /** @description The given name. */
             firstName?: string;
-            /** @description Family name. */
+            /** @description The family name. */
             lastName?: string;
-            /** @description The organisation to found; none if empty. */
+            /** @description The organisation to found. None if empty. */
             companyName?: string;
             /** @description Ignored. */
             companyWebsite?: string;
@@ -857,7 +857,7 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description The id of this registration; not a secret.
+             * @description The id of this registration. It is not a secret.
              */
             verificationTokenId: string;
         };
@@ -865,26 +865,26 @@ export interface components {
         VerifyEmailRequest: {
             /** @description The token of the link. */
             token: string;
-            /** @description A password that replaces the one registered with. Where the operator's setting `password_min` is not 15, that one counts. */
+            /** @description A password that replaces the one of the registration. At least 15 characters by default. The operator can set another number with `password_min`. */
             password?: string;
         };
         /** @description The token of a link. */
         PreVerifyEmailRequest: {
-            /** @description What stands behind the `#` of the link. */
+            /** @description The part of the link after the `#`. */
             token: string;
         };
-        /** @description The link is good. */
+        /** @description The link is valid. */
         PreVerifyEmailAnswer: {
             /** @description Always true. */
             success: boolean;
             /** @description One sentence that may be shown to the user. */
             message: string;
             /**
-             * @description Who judges the password; always this server.
+             * @description Who checks the password: always this server.
              * @enum {string}
              */
             authMethod: "LOCAL";
-            /** @description Always true. A registration has a password. */
+            /** @description Always true: every registration has a password. */
             hasPassword: boolean;
         };
         /** @description Everybody in an organisation. */
@@ -899,7 +899,7 @@ export interface components {
              */
             total: number;
         };
-        /** @description Somebody in an organisation. */
+        /** @description A user in the organisation. */
         OrganizationUser: {
             /**
              * Format: uuid
@@ -908,9 +908,9 @@ export interface components {
             id: string;
             /** @description The address. */
             email: string;
-            /** @description The given name; empty if none was told. */
+            /** @description The given name. Empty if it was not given. */
             name: string;
-            /** @description The family name; empty if none was told. */
+            /** @description The family name. Empty if it was not given. */
             lastName: string;
             /**
              * Format: uuid
@@ -919,15 +919,15 @@ export interface components {
             orgId?: string;
             /**
              * Format: int32
-             * @description What the user is in it: 0 a member, 254 an administrator, 255 the owner.
+             * @description The user's role in it: 0 is a member, 254 an administrator, 255 the owner.
              */
             orgRole?: number;
             /**
-             * @description The same in a word.
+             * @description The role as a word.
              * @enum {string}
              */
             orgRoleDescription?: "USER" | "ADMINISTRATOR" | "OWNER";
-            /** @description All that the role includes. */
+            /** @description All roles that the role includes. */
             orgRoles?: number[];
             /** @description Whether the address is proved. */
             validated: boolean;
@@ -938,16 +938,16 @@ export interface components {
             success: boolean;
             data: components["schemas"]["Profile"];
         };
-        /** @description An account, and what it is in its organisation. */
+        /** @description An account, and its role in its organisation. */
         Profile: {
             /**
              * Format: uuid
              * @description The id of the account.
              */
             id: string;
-            /** @description The given name; empty if none was told. */
+            /** @description The given name. Empty if it was not given. */
             name: string;
-            /** @description The family name; empty if none was told. */
+            /** @description The family name. Empty if it was not given. */
             lastName: string;
             /** @description The address. */
             email: string;
@@ -958,22 +958,22 @@ export interface components {
             orgId?: string;
             /**
              * Format: int32
-             * @description What the user is in it: 0 a member, 254 an administrator, 255 the owner.
+             * @description The user's role in it: 0 is a member, 254 an administrator, 255 the owner.
              */
             orgRole?: number;
             /**
-             * @description The same in a word.
+             * @description The role as a word.
              * @enum {string}
              */
             orgRoleDescription?: "USER" | "ADMINISTRATOR" | "OWNER";
-            /** @description All that the role includes. */
+            /** @description All roles that the role includes. */
             orgRoles?: number[];
             /** @description Whether the address is proved. */
             validated: boolean;
             /** @description Whether sign-in asks for a second factor. */
             mfaRequired: boolean;
         };
-        /** @description What every error has. No operation answers it; it is what a client reads when it meets a code newer than itself. Show `message`, and act on the status. */
+        /** @description The fields that every error has. No operation answers it: a client reads an error this way if its code is newer than the client. Show `message`, and act on the status. */
         ErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -981,15 +981,15 @@ export interface components {
             error: string;
             /** @description The same sentence, for clients that read this field. */
             message: string;
-            /** @description The reason, in capitals. New ones may come. */
+            /** @description The reason, in capitals. New values may come. */
             code: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The request cannot be read or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again. Fields that this API does not know are ignored. */
+        /** @description The request cannot be read, or a value is out of its bounds: malformed JSON, a missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unknown fields are ignored. */
         ValidationErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1004,12 +1004,12 @@ export interface components {
             code: "VALIDATION";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /** @description At least one field and what to do about it. */
             errors: {
-                /** @description The JSON name of the field, dotted when nested; `body` for the whole. */
+                /** @description The JSON name of the field, with dots if it is nested. `body` for the whole body. */
                 field: string;
                 /** @description One sentence that may be shown beside the field. */
                 message: string;
@@ -1030,11 +1030,11 @@ export interface components {
             code: "INVALID_MFA_METHOD";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The method cannot be offered to this account: the sign-in name has no mailbox, for `MAGIC_LINK`. Choose another method. */
+        /** @description This account cannot use the method: for `MAGIC_LINK`, its sign-in name has no mailbox. Choose another method. */
         MfaMethodUnavailableErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1049,7 +1049,7 @@ export interface components {
             code: "MFA_METHOD_UNAVAILABLE";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -1068,7 +1068,7 @@ export interface components {
             code: "MFA_METHOD_NOT_CONFIGURED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -1087,11 +1087,11 @@ export interface components {
             code: "MFA_METHOD_NOT_ENABLED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The method is on already. For another one of its kind, or to replace it, disable it first. */
+        /** @description The method is on already. To add another one of its kind, or to replace it, turn it off first. */
         MfaAlreadyEnabledErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1106,11 +1106,11 @@ export interface components {
             code: "MFA_ALREADY_ENABLED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description There is no live set-up of this method in this session, or the link is unknown or was used. Begin again with `POST /mfa/setup`. */
+        /** @description This session has no open set-up of this method, or the link is unknown or was used. Begin again with `POST /mfa/setup`. */
         MfaTokenInvalidErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1125,11 +1125,11 @@ export interface components {
             code: "MFA_TOKEN_INVALID";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The set-up or its link is past its lifetime. Begin again with `POST /mfa/setup`. */
+        /** @description The set-up or its link has expired. Begin again with `POST /mfa/setup`. */
         MfaTokenExpiredErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1144,11 +1144,11 @@ export interface components {
             code: "MFA_TOKEN_EXPIRED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The link belongs to a sign-in, not to a set-up: `POST /mfa/verify-login` takes it. */
+        /** @description The link belongs to a sign-in, not to a set-up. Send it to `POST /mfa/verify-login`. */
         MfaWrongPurposeErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1163,11 +1163,11 @@ export interface components {
             code: "MFA_WRONG_PURPOSE";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The code does not fit, or was used before (`reason`). Ask the user for it again as long as `attemptsRemaining` is above zero. */
+        /** @description The code is wrong, or was used before (`reason`). Ask the user for it again while `attemptsRemaining` is above zero. */
         InvalidMfaCodeErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1182,16 +1182,16 @@ export interface components {
             code: "INVALID_MFA_CODE";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more tries there are before a new start is needed.
+             * @description How many more tries are left before the user must start again.
              */
             attemptsRemaining: number;
             /**
-             * @description `already_used`: the code is right but was accepted before; the app's next one is needed.
+             * @description `already_used`: the code is right but was used before. Wait for the app's next one.
              * @enum {string}
              */
             reason?: "already_used";
@@ -1201,7 +1201,7 @@ export interface components {
              */
             retryAfter?: number;
         };
-        /** @description The code is right for a moment some minutes away: the clock of the user's device is off. Only a signed-in user is told. */
+        /** @description The code is right for another time some minutes away: the clock of the user's device is wrong. Only a signed-in caller gets this error. Ask the user to correct the clock. */
         AuthenticatorClockOffErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1216,21 +1216,21 @@ export interface components {
             code: "AUTHENTICATOR_CLOCK_OFF";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more tries there are before a new start is needed.
+             * @description How many more tries are left before the user must start again.
              */
             attemptsRemaining: number;
             /**
              * Format: int32
-             * @description How far the device's clock is ahead; negative when it is behind.
+             * @description How many seconds the device's clock is ahead. Negative if it is behind.
              */
             offsetSeconds: number;
         };
-        /** @description The credential does not verify: another challenge, another origin, a counter that went back, or a passkey that is not this account's. Ask for new options and let the user try again. */
+        /** @description The credential does not verify: another challenge, another origin, a counter that went back, or a passkey of another account. Request new options and let the user try again. */
         PasskeyRefusedErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1245,16 +1245,16 @@ export interface components {
             code: "PASSKEY_REFUSED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many more tries there are before a new start is needed.
+             * @description How many more tries are left before the user must start again.
              */
             attemptsRemaining: number;
         };
-        /** @description The token of the verification mail is unknown or was used. If the account is there already, sign in; else register again. */
+        /** @description The token of the verification mail is unknown or was used. If the account exists already, sign in. Otherwise register again. */
         RegistrationTokenInvalidErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1269,7 +1269,7 @@ export interface components {
             code: "REGISTRATION_TOKEN_INVALID";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -1288,11 +1288,11 @@ export interface components {
             code: "REGISTRATION_TOKEN_EXPIRED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The address has an account. Only said where the operator turned `registration_tells_taken` on. */
+        /** @description The address has an account. Answered only if the operator turned on `registration_tells_taken`. */
         NameTakenErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1307,7 +1307,7 @@ export interface components {
             code: "NAME_TAKEN";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -1326,11 +1326,11 @@ export interface components {
             code: "NO_ORGANISATION";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description Address and password do not fit, or the account may not sign in. One answer for all of these, so that nobody learns which addresses have an account; `error_code` is always the same for that reason. */
+        /** @description The address or the password is wrong, or the account may not sign in. The answer is the same for all of these, so that nobody learns which addresses have an account. For the same reason `error_code` is always the same. */
         InvalidCredentialsErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1342,16 +1342,16 @@ export interface components {
             code: "INVALID_CREDENTIALS";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
-             * @description What the mirrored page calls it.
+             * @description The name of this error in the mirrored page.
              * @enum {string}
              */
             error_code: "INVALID_PASSWORD";
         };
-        /** @description No bearer was sent, or it is forged, ended or of another kind: the token of an unfinished sign-in opens only the operations that name `pendingAuth`. Have the user sign in. */
+        /** @description No bearer was sent, or it is forged, ended or of another kind. The token of an unfinished sign-in opens only the operations that name `pendingAuth`. Let the user sign in again. */
         TokenInvalidErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1366,11 +1366,11 @@ export interface components {
             code: "TOKEN_INVALID";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The token was good and is past its lifetime. Refresh it; an unfinished sign-in begins again. */
+        /** @description The token has expired. Refresh it. If it belongs to an unfinished sign-in, begin a new sign-in. */
         TokenExpiredErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1385,11 +1385,11 @@ export interface components {
             code: "TOKEN_EXPIRED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The act changes who can sign in, and this session's proof is too old or too weak: it needs a second step (while no method is on: the password) in this session, at most `maxAge` seconds ago. Sign in again, or lift this session with `POST /identity/step-up`, and repeat the request (RFC 9470). */
+        /** @description The act changes who can sign in, and this session's proof is too old or too weak. It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the request (RFC 9470). */
         InsufficientUserAuthenticationErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1404,12 +1404,12 @@ export interface components {
             code: "INSUFFICIENT_USER_AUTHENTICATION";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How old the proof may be, in seconds.
+             * @description The greatest age of the proof, in seconds.
              */
             maxAge: number;
         };
@@ -1428,11 +1428,11 @@ export interface components {
             code: "FORBIDDEN";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The organisation demands a second factor, and this is the last one that is on. Set up another one first. */
+        /** @description The organisation demands a second factor, and this is the last method that is on. Set up another one first. */
         MfaEnforcedErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1447,11 +1447,11 @@ export interface components {
             code: "MFA_ENFORCED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The method was stopped by too many wrong codes. Another method or a recovery code still works. */
+        /** @description Too many wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator. */
         MfaMethodLockedErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1463,11 +1463,11 @@ export interface components {
             code: "MFA_METHOD_LOCKED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description There is no such user, or none that is active and in the caller's organisation. */
+        /** @description There is no active user with this id in the caller's organisation, or the account was deleted meanwhile. */
         UserNotFoundErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1479,11 +1479,11 @@ export interface components {
             code: "USER_NOT_FOUND";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The path belongs to no operation. No operation answers it. */
+        /** @description No operation has this path, so no operation lists this error. */
         NotFoundErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1495,11 +1495,11 @@ export interface components {
             code: "NOT_FOUND";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The path takes other methods; the header Allow names them. No operation answers it. */
+        /** @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error. */
         MethodNotAllowedErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1511,11 +1511,11 @@ export interface components {
             code: "METHOD_NOT_ALLOWED";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again. */
+        /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1527,7 +1527,7 @@ export interface components {
             code: "REQUEST_TIMEOUT";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -1543,11 +1543,11 @@ export interface components {
             code: "PAYLOAD_TOO_LARGE";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The body is not said to be JSON. */
+        /** @description The Content-Type of the body is not JSON. */
         UnsupportedMediaTypeErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1559,11 +1559,11 @@ export interface components {
             code: "UNSUPPORTED_MEDIA_TYPE";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The tries of this step are used up, or the method rests after too many wrong codes. Wait `retryAfter` seconds, then sign in again. */
+        /** @description All tries of this step are used, or the method must wait after too many wrong codes. Wait `retryAfter` seconds, then sign in again. */
         TooManyMfaAttemptsErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1578,7 +1578,7 @@ export interface components {
             code: "TOO_MANY_MFA_ATTEMPTS";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
@@ -1587,7 +1587,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description The account had its share of mails with codes and links. */
+        /** @description The account has reached its limit of mails with codes and links. Wait `retryAfter` seconds, then try again. */
         TooManyMfaEmailsErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1602,7 +1602,7 @@ export interface components {
             code: "TOO_MANY_MFA_EMAILS";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
@@ -1611,7 +1611,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description This step had its mails. Sign in, or set up, again. */
+        /** @description This step has reached its limit of mails. Begin the sign-in or the set-up again after `retryAfter` seconds. */
         MaxResendLimitErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1626,7 +1626,7 @@ export interface components {
             code: "MAX_RESEND_LIMIT";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
@@ -1635,7 +1635,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description Too many wrong passwords for this address from this network. */
+        /** @description Too many wrong passwords for this address came from this network. Wait `retryAfter` seconds, then try again. */
         TooManyPasswordAttemptsErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1647,7 +1647,7 @@ export interface components {
             code: "TOO_MANY_PASSWORD_ATTEMPTS";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
@@ -1656,7 +1656,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description The network had its share of calls that send mail. */
+        /** @description The network has reached its limit of calls that send mail, or the caller has requested too many sets of recovery codes. Wait `retryAfter` seconds, then try again. */
         TooManyRequestsErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1671,7 +1671,7 @@ export interface components {
             code: "TOO_MANY_REQUESTS";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
@@ -1680,7 +1680,7 @@ export interface components {
              */
             retryAfter: number;
         };
-        /** @description A fault of the server, never of the caller. */
+        /** @description The server failed. Try again once. If the error stays, give the `requestId` to the operator. */
         InternalErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1692,11 +1692,11 @@ export interface components {
             code: "INTERNAL";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description A queue is full or the database does not answer. Nothing was done; try again. */
+        /** @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
             /** @description Always false. */
             success: boolean;
@@ -1708,7 +1708,7 @@ export interface components {
             code: "SERVICE_UNAVAILABLE";
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
@@ -1751,9 +1751,9 @@ export interface components {
         PreVerifyEmailError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["RegistrationTokenInvalidErrorResponse"] | components["schemas"]["RegistrationTokenExpiredErrorResponse"];
         /** @description What `verifyEmail` answers with 400: `code` tells which. */
         VerifyEmailError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["RegistrationTokenInvalidErrorResponse"] | components["schemas"]["RegistrationTokenExpiredErrorResponse"];
-        /** @description The access token does not do: `code` tells why. */
+        /** @description The access token is not accepted: `code` says why. */
         UnauthorizedError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"];
-        /** @description The access token does not do, or its session gave no fresh proof: `code` tells which. */
+        /** @description The access token is not accepted, or its session has no fresh proof: `code` says which. */
         UnauthorizedOrStaleError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"] | components["schemas"]["InsufficientUserAuthenticationErrorResponse"];
         /** @description What `enableMfa` answers with 400: `code` tells which. */
         EnableMfaError400: components["schemas"]["ValidationErrorResponse"] | components["schemas"]["InvalidMfaMethodErrorResponse"] | components["schemas"]["MfaMethodNotConfiguredErrorResponse"];
@@ -1781,7 +1781,7 @@ export interface components {
                 "application/json": components["schemas"]["UnauthorizedOrStaleError"];
             };
         };
-        /** @description Too slow: `REQUEST_TIMEOUT`. */
+        /** @description The body came too slowly: `REQUEST_TIMEOUT`. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1801,7 +1801,7 @@ export interface components {
                 "application/json": components["schemas"]["PayloadTooLargeErrorResponse"];
             };
         };
-        /** @description Not JSON, packed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
+        /** @description Not JSON, compressed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1811,7 +1811,7 @@ export interface components {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
-        /** @description A fault of the server: `INTERNAL`. */
+        /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1821,7 +1821,7 @@ export interface components {
                 "application/json": components["schemas"]["InternalErrorResponse"];
             };
         };
-        /** @description Busy: `SERVICE_UNAVAILABLE`. */
+        /** @description Not available now: `SERVICE_UNAVAILABLE`. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1832,7 +1832,7 @@ export interface components {
                 "application/json": components["schemas"]["ServiceUnavailableErrorResponse"];
             };
         };
-        /** @description Not there: `USER_NOT_FOUND`. */
+        /** @description Not found: `USER_NOT_FOUND`. */
         UserNotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1877,27 +1877,27 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The name of this request in the log of the server; in errors equal to `requestId`. The caller's own, where the request had this header with a UUID.
+         * @description The id of this request, as in the server's log. In errors it is equal to `requestId`. If the request had this header with a UUID, it is that one.
          * @example 01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90
          */
         XRequestId: string;
         /**
-         * @description What is left of the limits that counted this call: `"mail_calls";r=29;t=3540` says that 29 more are let in before the count begins anew in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent where none counted it.
+         * @description What is left of the limits that counted this call. `"mail_calls";r=29;t=3540` says that 29 more calls are accepted before the count starts again in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent if no limit counted the call.
          * @example "mail_calls";r=29;t=3540
          */
         RateLimit: string;
         /**
-         * @description Those limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
+         * @description The limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
          * @example "mail_calls";q=30;w=3600
          */
         RateLimitPolicy: string;
         /**
-         * @description Seconds to wait; equal to `retryAfter` in the body.
+         * @description Seconds to wait. Equal to `retryAfter` in the body.
          * @example 30
          */
         RetryAfter: number;
         /**
-         * @description The scheme to authenticate with, and with a bearer that is no good the reason as RFC 6750 and RFC 9470 name it.
+         * @description The scheme to authenticate with. If a bearer was refused, also the reason, as in RFC 6750 and RFC 9470.
          * @example Bearer error="invalid_token"
          */
         WWWAuthenticate: string;
@@ -2114,7 +2114,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What the method needs for its proof; `mfaType` tells the three shapes apart. */
+            /** @description What the method needs to be proved. `mfaType` says which of the three shapes it is. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2140,7 +2140,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_EMAILS` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_EMAILS` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2201,7 +2201,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2277,7 +2277,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The method is off, and kept. */
+            /** @description The method is off and stays proved. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2339,7 +2339,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Chosen. */
+            /** @description The method is the primary one. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2440,7 +2440,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is so. */
+            /** @description The policy is set. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2584,7 +2584,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MethodLocked"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `MAX_RESEND_LIMIT` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `MAX_RESEND_LIMIT` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2650,7 +2650,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2713,7 +2713,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MethodLocked"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2786,7 +2786,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2859,7 +2859,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2893,7 +2893,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in, or a second factor is asked for. */
+            /** @description Signed in, or a second factor is required. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2918,7 +2918,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2980,7 +2980,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3108,7 +3108,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Received. The inbox tells the rest. */
+            /** @description Accepted. The mail says how to continue. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3140,7 +3140,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3172,7 +3172,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Received. The inbox tells the rest. */
+            /** @description Accepted. The mail says how to continue. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3200,7 +3200,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrorResponse"];
                 };
             };
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3235,7 +3235,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The link is good. */
+            /** @description The link is valid. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3245,7 +3245,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "success": true,
-                     *       "message": "This link is good. Confirm to prove your address.",
+                     *       "message": "This link is valid. Confirm to prove your address.",
                      *       "authMethod": "LOCAL",
                      *       "hasPassword": true
                      *     }
@@ -3288,7 +3288,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The account is made. */
+            /** @description The account exists. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

@@ -15,12 +15,12 @@ export interface paths {
         put?: never;
         /**
          * Turn on Multi-Factor Authentication for Signing In
-         * @description Activates MFA for the user's own sign-ins. Without a body, or without `mfaMethod`, the user's default channel is turned on: the phone on file, else the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`: prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries; until then sign-in does not ask for it. Turning a channel on needs fresh proof, one that was proved before too. Limits: 4 text messages an hour per number, 6 a day per account.
+         * @description Activates MFA for the user's own sign-ins. Without a body or without `mfaMethod`, the user's default channel is turned on: the phone on file, or without one the account's mailbox. A channel that was proved before is on at once. A new phone or authenticator answers `status: pending`. Prove it with `POST /api/CodeVerification/check` (`code`, `mfaToken`, `shortMessageType: ContactInfoUpdateRequest`) within 10 minutes and 5 tries. Until then sign-in does not ask for it. To turn on any channel needs fresh proof, even one that was proved before. Limits: 4 text messages an hour per number, 6 a day per account.
          */
         post: operations["enableMfaSignIn"];
         /**
          * Turn off Multi-Factor Authentication for Signing In
-         * @description Deactivates MFA for the user's own sign-ins: from now on the password alone is asked for. Every method stays proved and is one `POST /settings/MfaSignIn` away. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
+         * @description Deactivates MFA for the user's own sign-ins: from now on sign-in asks only for the password. Every method stays proved, and `POST /settings/MfaSignIn` turns it on again. The user is told by mail. Needs fresh proof, and is refused while a policy demands a second factor. A body is ignored.
          */
         delete: operations["disableMfaSignIn"];
         options?: never;
@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Checks sign-in name and password. Without a second factor on, the answer carries the `token`. With one, it carries none: `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method whose code is waited for: the primary one, else the first of authenticator, e-mail and text message; where none of them is on, a recovery code. A code that is sent is on its way then; past its limits `message` says that none was sent, and another method's code that is asked for or a recovery code finishes. Unknown names and wrong passwords get one answer. Limits: waits after 5 wrong passwords; 6 mailed codes an hour and 20 a day, 6 text messages a day.
+         * @description Checks the sign-in name and the password. If no second factor is on, the answer carries the `token`. Otherwise it has no token but `mfaRequired: true`, an `mfaToken` for `POST /api/auth/v2/2Fac`, and `mfaMethod`, the method that the sign-in asks for. That is the primary method, or else the first that is on of authenticator, e-mail and text message. If none of these is on, it is a recovery code. If the method's codes are sent, one has been sent already. If no code may be sent because of the limits, `mfaMethod` is a method that needs none. If no such method is on, `message` says that no code was sent, and a recovery code finishes the sign-in. An unknown name and a wrong password get the same answer. Limits: waits after 5 wrong passwords. 6 mailed codes an hour and 20 a day, and 6 text messages a day.
          */
         post: operations["authenticate"];
         delete?: never;
@@ -59,7 +59,7 @@ export interface paths {
         put?: never;
         /**
          * Finish signing in with the second factor
-         * @description Takes the `mfaToken` of `POST /api/auth/v2` and the code of its `mfaMethod`, or a recovery code, as `code` or as `token`, and answers the `token`. Limits: 5 tries per sign-in; waits after 10 wrong codes in a row, and after 50 the method stops.
+         * @description Takes the `mfaToken` of `POST /api/auth/v2`, and in `code` or `token` the code of its `mfaMethod` or a recovery code. Answers the `token`. Limits: 5 tries per sign-in. After 10 wrong codes in a row, waits. After 50, the method is locked.
          */
         post: operations["completeAuthentication"];
         delete?: never;
@@ -79,7 +79,7 @@ export interface paths {
         put?: never;
         /**
          * Send a code for a named action
-         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in sends its code again, and `ContactInfoUpdateRequest` with the `mfaToken` of a channel being proved sends that one's; neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, else the account's mailbox. It is good for this session and this type alone, for 10 minutes and 5 tries; a new one takes its place. Limits: a first resend after 60 seconds, 3 per `mfaToken`; 6 mailed codes an hour and 20 a day, 4 text messages an hour per number and 6 a day per account.
+         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in sends it a new code. `ContactInfoUpdateRequest` with the `mfaToken` of a channel that waits for its proof sends that channel a new code. Neither needs a bearer. Every other type, and `ContactInfoUpdateRequest` without `mfaToken`, sends a code to the bearer's own proved channel: the phone on file, or without one the account's mailbox. That code is valid only for this session and this type, for 10 minutes and 5 tries. A new one replaces it. Limits: a first resend after 60 seconds, 3 per `mfaToken`. 6 mailed codes an hour and 20 a day. 4 text messages an hour per number and 6 a day per account.
          */
         post: operations["sendVerificationCode"];
         delete?: never;
@@ -99,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Check a code
-         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in proves its code and so finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on; the first one that is on ends the account's other sessions; a bearer that comes along must be the same user's, or an administrator's with fresh proof who began it. Neither needs a bearer. Every other type checks the code last sent to the bearer's session for it, once. Limits: 5 tries per code; waits after 10 wrong codes in a row, and after 50 the method stops.
+         * @description `AttemptLogin` with the `mfaToken` of an unfinished sign-in checks its code and finishes it, as `POST /api/auth/v2/2Fac` does: the answer carries the `token`. `ContactInfoUpdateRequest` with the `mfaToken` of `POST /settings/MfaSignIn` proves that channel and turns it on. The first channel that is on ends the account's other sessions. Neither needs a bearer. A bearer that is sent with `ContactInfoUpdateRequest` must be of the same user, or of the administrator who began it, with fresh proof. Every other type checks the code that was last sent to the bearer's session for this type, once. Limits: 5 tries per code. After 10 wrong codes in a row, waits. After 50, the method is locked.
          */
         post: operations["checkVerificationCode"];
         delete?: never;
@@ -119,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Turn off MFA of a customer profile
-         * @description Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for one's own. For administrators, with fresh proof of their own; the account's owner is told by mail, and the audit trail keeps who did it.
+         * @description Turns off MFA for the sign-ins of another account, as `DELETE /settings/MfaSignIn` does for the caller's own. For administrators, with fresh proof of their own. The account's owner is told by mail, and the audit trail keeps who did it.
          */
         post: operations["disableMfaOfProfile"];
         delete?: never;
@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Turn off MFA of an authorized user's profile
-         * @description The same for the profile of an authorized user, which is an account like any other here. The path is spelled as Netevia's page spells it.
+         * @description The same for the profile of an authorized user, which here is an account like any other. The path is spelled as on Netevia's page.
          */
         post: operations["disableMfaOfAuthorizedUser"];
         delete?: never;
@@ -153,25 +153,25 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description A way to prove that it is you beside the password: a code by text message, by e-mail, or from an authenticator app.
+         * @description A second factor, in addition to the password: a code by text message, by e-mail, or from an authenticator app.
          * @enum {string}
          */
         MfaMethod: "sms" | "email" | "authenticator";
-        /** @description Which method to turn on; everything may be left out. */
+        /** @description Which method to turn on. Every field may be left out. */
         EnableMfaSignInRequest: {
             mfaMethod?: components["schemas"]["MfaMethod"];
             /**
-             * @description For `sms`, and required there. The number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
+             * @description Required for `sms`, and only for it: the number in international form, with a plus sign. Spaces, dashes, dots, brackets and `tel:` are ignored.
              * @example +12025550123
              */
             phoneNumber?: string;
             /**
-             * @description For `email`. The account's own address; any other is refused, since codes go to proved addresses only.
+             * @description For `email`: the account's own address. Any other is refused, since codes are sent only to proved addresses.
              * @example alice@example.com
              */
             email?: string;
         };
-        /** @description A sign-in name, by one of three fields, and the password. */
+        /** @description The sign-in name, in one of three fields, and the password. */
         AuthRequest: {
             /**
              * @description The sign-in name.
@@ -179,12 +179,12 @@ export interface components {
              */
             login?: string;
             /**
-             * @description The same, read where `login` is not there.
+             * @description The same. Read if `login` is absent.
              * @example alice@example.com
              */
             email?: string;
             /**
-             * @description The same, read where neither is there.
+             * @description The same. Read if both `login` and `email` are absent.
              * @example alice@example.com
              */
             userName?: string;
@@ -194,7 +194,7 @@ export interface components {
              */
             password: string;
         } | unknown | unknown | unknown;
-        /** @description The unfinished sign-in, and the code that finishes it. */
+        /** @description The unfinished sign-in, and the code to finish it. */
         CompleteAuthRequest: {
             /**
              * @description The code, the token of the link in its mail, or a recovery code.
@@ -202,7 +202,7 @@ export interface components {
              */
             code?: string;
             /**
-             * @description The same, read where `code` is not there.
+             * @description The same. Read if `code` is absent.
              * @example 742839
              */
             token?: string;
@@ -210,14 +210,14 @@ export interface components {
             mfaToken: string;
         } | unknown | unknown;
         /**
-         * @description What a code is for. Spelled as Netevia's page spells it; other cases and underscores are read as well.
+         * @description What a code is for. Spelled as on Netevia's page. Other cases and underscores are read too.
          * @enum {string}
          */
         ShortMessageType: "UNKNOWN" | "APPROVE_TRANSACTION" | "APPROVE_PAYEE" | "ApproveLinkedAccount" | "RestorePassword" | "AttemptLogin" | "TransferPoints" | "SetEwaRequest" | "ContactInfoUpdateRequest";
         /** @description What the code is for. */
         SendCodeRequest: {
             shortMessageType: components["schemas"]["ShortMessageType"];
-            /** @description The sign-in or the channel whose code is meant. */
+            /** @description The sign-in or the channel to send a code for. */
             mfaToken?: string;
         };
         /** @description The code, and what it is for. */
@@ -228,10 +228,10 @@ export interface components {
              */
             code: string;
             shortMessageType: components["schemas"]["ShortMessageType"];
-            /** @description The sign-in or the channel whose code it is. */
+            /** @description The sign-in or the channel that the code is for. */
             mfaToken?: string;
         };
-        /** @description `status` tells whether the method is on or waits for its proof. */
+        /** @description `status` says whether the method is on or waits for its proof. */
         EnableMfaSignInAnswer: components["schemas"]["MfaSignInEnabledResponse"] | components["schemas"]["MfaSignInPendingResponse"];
         /** @description The method is on. */
         MfaSignInEnabledResponse: {
@@ -248,7 +248,7 @@ export interface components {
             /** @description One sentence that may be shown to the user. */
             message: string;
         };
-        /** @description The method is not asked for before `POST /api/CodeVerification/check` proved it. */
+        /** @description Sign-in does not ask for the method until `POST /api/CodeVerification/check` has proved it. */
         MfaSignInPendingResponse: {
             /**
              * @description Always `pending`. (enum property replaced by openapi-typescript)
@@ -257,18 +257,18 @@ export interface components {
             status: "pending";
             /** @description Always true. */
             success: boolean;
-            /** @description Whether sign-in asks for a second factor, by another method. */
+            /** @description Whether sign-in asks for a second factor now, by another method. */
             mfaEnabled: boolean;
             mfaMethod: components["schemas"]["MfaMethod"];
-            /** @description One sentence that says how to go on. */
+            /** @description One sentence that says how to continue. */
             message: string;
-            /** @description Goes with the code to `POST /api/CodeVerification/check`; good for 10 minutes. */
+            /** @description Send it with the code to `POST /api/CodeVerification/check`. Valid for 10 minutes. */
             mfaToken: string;
-            /** @description For `sms`: the number, all but its beginning and its end hidden. */
+            /** @description For `sms`: the number. Only its beginning and its end are shown. */
             phoneNumber?: string;
-            /** @description For `authenticator`: the secret, base32, shown this once. */
+            /** @description For `authenticator`: the secret in base32, shown only this once. */
             secret?: string;
-            /** @description For `authenticator`: what the QR code says. */
+            /** @description For `authenticator`: the content of the QR code. */
             otpauthUri?: string;
             /** @description For `authenticator`: the QR code, an image as a `data:` URL. */
             qrCode?: string;
@@ -306,7 +306,7 @@ export interface components {
             /** @description One sentence that may be shown to the user. */
             message: string;
         };
-        /** @description `status` tells whether this is a session or a second factor is required. */
+        /** @description `status` says whether the user is signed in or a second factor is required. */
         AuthResponse: components["schemas"]["AuthSuccessResponse"] | components["schemas"]["AuthMfaRequiredResponse"];
         /** @description The tokens of a session. */
         AuthSuccessResponse: {
@@ -319,7 +319,7 @@ export interface components {
             message: string;
             /** @description The bearer for all APIs of this server. */
             token: string;
-            /** @description For `POST /identity/token/refresh`; good once. */
+            /** @description For `POST /identity/token/refresh`. Works once. */
             refreshToken: string;
             /**
              * @description How to send the token.
@@ -328,14 +328,14 @@ export interface components {
             tokenType: "Bearer";
             /**
              * Format: int32
-             * @description Seconds that the token lives.
+             * @description Seconds until the token expires.
              */
             expiresIn: number;
             /** @description Always false. */
             mfaRequired: boolean;
             /**
              * Format: int32
-             * @description How many recovery codes are left; only when one was used.
+             * @description How many recovery codes are left. Sent only when one was just used.
              */
             recoveryCodesRemaining?: number;
         };
@@ -346,14 +346,14 @@ export interface components {
              * @enum {string}
              */
             status: "mfaRequired";
-            /** @description One sentence that says which code is waited for. */
+            /** @description One sentence that says which code is needed. */
             message: string;
             /** @description Always true. */
             mfaRequired: boolean;
-            /** @description The unfinished sign-in; for `POST /api/auth/v2/2Fac`. */
+            /** @description The unfinished sign-in. Send it to `POST /api/auth/v2/2Fac`. */
             mfaToken: string;
             /**
-             * @description What this sign-in asks for: a method of this API; `passkey`, which it cannot carry; or `recovery_code`, which always works and is what is asked for where nothing else can be.
+             * @description What this sign-in asks for: a method of this API; `passkey`, which this API cannot carry; or `recovery_code`, which always works, if nothing else does now.
              * @enum {string}
              */
             mfaMethod: "sms" | "email" | "authenticator" | "passkey" | "recovery_code";
@@ -375,7 +375,7 @@ export interface components {
             /** @description One sentence that may be shown to the user. */
             message: string;
         };
-        /** @description The code is right; what else is there depends on what it was for. After `ContactInfoUpdateRequest` with an `mfaToken`, `mfaMethod` is the method that is on now. */
+        /** @description The code is right. The other fields depend on what it was for. After `ContactInfoUpdateRequest` with an `mfaToken`, `mfaMethod` is the method that is on now. */
         CheckCodeResponse: {
             /**
              * @description Always `verified`.
@@ -387,13 +387,13 @@ export interface components {
             /** @description After `ContactInfoUpdateRequest` with `mfaToken`: always true. */
             mfaEnabled?: boolean;
             mfaMethod?: components["schemas"]["MfaMethod"];
-            /** @description After `AttemptLogin`: the bearer, as of `POST /api/auth/v2/2Fac`. */
+            /** @description After `AttemptLogin`: the bearer, as from `POST /api/auth/v2/2Fac`. */
             token?: string;
             /** @description After `AttemptLogin`. */
             refreshToken?: string;
             /**
              * Format: int32
-             * @description After `AttemptLogin`: seconds that the token lives.
+             * @description After `AttemptLogin`: seconds until the token expires.
              */
             expiresIn?: number;
             /**
@@ -402,21 +402,21 @@ export interface components {
              */
             recoveryCodesRemaining?: number;
         };
-        /** @description What every error has. No operation answers it; it is what a client reads when it meets a code newer than itself. Show `message`, and act on the HTTP status. */
+        /** @description The fields that every error has. No operation answers it: a client reads an error this way if its code is newer than the client. Show `message`, and act on the HTTP status. */
         ErrorResponse: {
             /** @description Always `error`. */
             status: string;
-            /** @description The reason, in capitals. New ones may come. */
+            /** @description The reason, in capitals. New values may come. */
             code: string;
             /** @description One sentence that may be shown to the user. */
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, a phone number that is none, an e-mail address that is not the account's own. `errors` names each field as it is called in JSON (`body` or `path` when there is no field to name) and never repeats the value. Fields that this API does not know are ignored. */
+        /** @description The request cannot be read or a value cannot be accepted: malformed JSON, a missing or wrong field, an invalid phone number, an e-mail address that is not the account's own. `errors` names each field as in JSON (`body` or `path` if there is no field to name) and never repeats the value. Unknown fields are ignored. */
         ValidationErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -429,12 +429,12 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /** @description At least one field and what to do about it. */
             errors: {
-                /** @description The JSON name of the field, dotted when nested; `body` for the whole. */
+                /** @description The JSON name of the field, with dots if it is nested. `body` for the whole body. */
                 field: string;
                 /** @description One sentence that may be shown beside the field. */
                 message: string;
@@ -453,11 +453,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The method cannot be offered: text messages are off on this server or not sent to this country, or the account has no mailbox. Choose another method. */
+        /** @description The method cannot be used: text messages are off on this server or do not reach this country, or the account has no mailbox. Choose another method. */
         MfaMethodUnavailableErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -470,11 +470,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description There is no such `mfaToken`, it was used already, or it is somebody else's; without one, no code is waiting for this kind of message in this session. Begin again, or ask for a new code. */
+        /** @description The `mfaToken` is unknown, was used already, or is somebody else's. Without `mfaToken`: in this session no code of this type is open. Begin again, or request a new code. */
         MfaTokenInvalidErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -487,11 +487,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The `mfaToken` or the code is past its lifetime. Begin again, or ask for a new code. */
+        /** @description The `mfaToken` or the code has expired. Begin again, or request a new code. */
         MfaTokenExpiredErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -504,11 +504,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The `mfaToken` belongs to another step: of a sign-in, it goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`; of a channel being proved, with `ContactInfoUpdateRequest`. */
+        /** @description The `mfaToken` belongs to another step. That of a sign-in goes with `AttemptLogin` or to `POST /api/auth/v2/2Fac`. That of a channel that waits for its proof goes with `ContactInfoUpdateRequest`. */
         MfaWrongPurposeErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -521,11 +521,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The code does not fit. With `reason: already_used`, it fits but was used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0` begin again. */
+        /** @description The code is wrong. `reason: already_used` means that it was right but had been used before: wait `retryAfter` seconds for the authenticator's next one. At `attemptsRemaining: 0`, begin again. */
         InvalidMfaCodeErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -538,26 +538,26 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Tries left for this code.
+             * @description How many tries are left for this code.
              */
             attemptsRemaining: number;
             /**
-             * @description The code is right and was used before.
+             * @description The code was right but had been used before.
              * @enum {string}
              */
             reason?: "already_used";
             /**
              * Format: int32
-             * @description Seconds until the authenticator shows a code that was not used.
+             * @description Seconds until the authenticator shows an unused code.
              */
             retryAfter?: number;
         };
-        /** @description The code is one of the authenticator's, of up to ten minutes ago or from now; told to a signed-in user only. Correct the clock of the device. */
+        /** @description The authenticator's code is of another time, up to ten minutes earlier or later. Only a signed-in caller gets this error. Correct the clock of the device. */
         AuthenticatorClockOffErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -570,21 +570,21 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Tries left for this code.
+             * @description How many tries are left for this code.
              */
             attemptsRemaining: number;
             /**
              * Format: int32
-             * @description How far the device's clock is from the server's; negative when it is slow.
+             * @description How many seconds the device's clock is ahead. Negative if it is behind.
              */
             offsetSeconds: number;
         };
-        /** @description The authenticator that the `mfaToken` was to prove is gone. Begin again with `POST /settings/MfaSignIn`. */
+        /** @description The authenticator to prove with this `mfaToken` no longer exists. Begin again with `POST /settings/MfaSignIn`. */
         AuthenticatorNotConfiguredErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -597,11 +597,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The channel was proved and is on already. There is nothing left to do. */
+        /** @description The channel is proved and on already. Nothing more is needed. */
         MfaAlreadyEnabledErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -614,11 +614,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The method that the sign-in waits for was turned off meanwhile. Sign in again. */
+        /** @description The method of this sign-in was turned off meanwhile. Sign in again. */
         MfaMethodNotEnabledErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -631,11 +631,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description This step waits for a code that is not sent: the authenticator's, or a recovery code. */
+        /** @description This step waits for a code that is not sent: the authenticator's, or a recovery code. Ask the user for that code. */
         ResendOnlyForEmailErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -648,11 +648,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description Unknown sign-in name or wrong password; the answer never tells which. */
+        /** @description The sign-in name is unknown or the password is wrong. The answer is the same for both. */
         InvalidCredentialsErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -662,7 +662,7 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -679,11 +679,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The bearer is past its lifetime. Sign in again. */
+        /** @description The bearer has expired. Sign in again. */
         TokenExpiredErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -696,11 +696,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The sign-in is too old or too weak for this (RFC 9470): it needs a second step, or while no method is on the password, in this session at most `maxAge` seconds ago. Sign in again, or lift the session with `POST /identity/step-up`, and repeat the call. */
+        /** @description The sign-in is too old or too weak for this act (RFC 9470). It needs a second factor in this session, at most `maxAge` seconds ago; while no method is on, the password. Sign in again, or give fresh proof with `POST /identity/step-up`. Then repeat the call. */
         InsufficientUserAuthenticationErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -713,12 +713,12 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description How many seconds ago the proof may have been given.
+             * @description The greatest age of the proof, in seconds.
              */
             maxAge: number;
         };
@@ -735,11 +735,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description A policy demands a second factor of this account, and this would turn off the last one. Have the policy changed first. */
+        /** @description A policy demands a second factor of this account, and this would turn off the last one. Ask an owner of the organisation to change the policy first. */
         MfaEnforcedErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -752,11 +752,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description Fifty wrong codes have stopped the method. Use another one, a recovery code, or ask an administrator. */
+        /** @description Fifty wrong codes have locked the method. Sign in with another method or a recovery code, which also unlocks it, or ask an administrator. */
         MfaMethodLockedErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -766,11 +766,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description There is no such account, or it was deleted since. */
+        /** @description The account does not exist, or was deleted meanwhile. */
         UserNotFoundErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -780,11 +780,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again. */
+        /** @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again. */
         RequestTimeoutErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -794,11 +794,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The body is larger than 16 KiB (a setting). */
+        /** @description The body is larger than the server reads (16 KiB by default). */
         PayloadTooLargeErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -808,11 +808,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The body is not said to be JSON. */
+        /** @description The Content-Type of the body is not JSON. */
         UnsupportedMediaTypeErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -822,11 +822,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The step, or the method for now, takes no more codes. Wait `retryAfter` seconds, then start again. */
+        /** @description This step accepts no more codes, or the method accepts none for now. Wait `retryAfter` seconds, then start again. */
         TooManyMfaAttemptsErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -839,16 +839,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description The account had its share of mailed codes: 6 an hour, 20 a day. */
+        /** @description The account has reached its limit of mailed codes: 6 an hour, 20 a day. Wait `retryAfter` seconds, then try again. */
         TooManyMfaEmailsErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -861,16 +861,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description The number, its range, the account or the server had its share of text messages: 4 an hour and 8 a day per number, 6 a day per account. */
+        /** @description The number, its range, the account or the server has reached its limit of text messages: 4 an hour and 8 a day per number, 6 a day per account. Wait `retryAfter` seconds, or use another method. */
         TooManyMfaSmsErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -883,16 +883,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description The step had its resends (3). */
+        /** @description This step has used its 3 resends. Start again after `retryAfter` seconds. */
         MaxResendLimitErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -905,16 +905,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description The last code is too fresh: 60 seconds, doubling with each resend. */
+        /** @description The last code was sent too recently: 60 seconds, doubled with each resend. Wait `retryAfter` seconds, then try again. */
         ResendCooldownErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -927,16 +927,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description Too many wrong passwords for this name from this network. */
+        /** @description Too many wrong passwords for this name came from this network. Wait `retryAfter` seconds, then try again. */
         TooManyPasswordAttemptsErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -946,16 +946,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description The network had its share of calls that send codes: 30 an hour. */
+        /** @description The network has reached its limit of calls that send codes: 30 an hour. Wait `retryAfter` seconds, then try again. */
         TooManyRequestsErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -968,16 +968,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description A fault of the server, and never the caller's. */
+        /** @description The server failed. Try again once. If the error stays, give the `requestId` to the operator. */
         InternalErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -987,11 +987,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The server, its database or the queue of codes is busy; nothing was done. */
+        /** @description The server, its database or the queue of codes is busy. Nothing was done. Try again after `retryAfter` seconds. */
         ServiceUnavailableErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -1001,16 +1001,16 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
-        /** @description The path belongs to no operation. */
+        /** @description No operation has this path, so no operation lists this error. */
         NotFoundErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -1020,11 +1020,11 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
-        /** @description The path does not take this method; the header Allow names those it takes. */
+        /** @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error. */
         MethodNotAllowedErrorResponse: {
             /** @description Always `error`. */
             status: string;
@@ -1034,7 +1034,7 @@ export interface components {
             message: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -1054,9 +1054,9 @@ export interface components {
         DisableMfaOfProfileError403: components["schemas"]["ForbiddenErrorResponse"] | components["schemas"]["MfaEnforcedErrorResponse"];
         /** @description What `disableMfaOfAuthorizedUser` answers with 403: `code` tells which. */
         DisableMfaOfAuthorizedUserError403: components["schemas"]["ForbiddenErrorResponse"] | components["schemas"]["MfaEnforcedErrorResponse"];
-        /** @description The access token does not do: `code` tells why. */
+        /** @description The access token is not accepted: `code` says why. */
         UnauthorizedError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"];
-        /** @description The access token does not do, or its session gave no fresh proof: `code` tells which. */
+        /** @description The access token is not accepted, or its session has no fresh proof: `code` says which. */
         UnauthorizedOrStaleError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"] | components["schemas"]["InsufficientUserAuthenticationErrorResponse"];
     };
     responses: {
@@ -1082,7 +1082,7 @@ export interface components {
                 "application/json": components["schemas"]["UnauthorizedOrStaleError"];
             };
         };
-        /** @description Too slow: `REQUEST_TIMEOUT`. */
+        /** @description The body came too slowly: `REQUEST_TIMEOUT`. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1102,7 +1102,7 @@ export interface components {
                 "application/json": components["schemas"]["PayloadTooLargeErrorResponse"];
             };
         };
-        /** @description Not JSON, packed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
+        /** @description Not JSON, compressed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1112,7 +1112,7 @@ export interface components {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
-        /** @description A fault of the server: `INTERNAL`. */
+        /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1122,7 +1122,7 @@ export interface components {
                 "application/json": components["schemas"]["InternalErrorResponse"];
             };
         };
-        /** @description Busy: `SERVICE_UNAVAILABLE`. */
+        /** @description Not available now: `SERVICE_UNAVAILABLE`. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1143,7 +1143,7 @@ export interface components {
                 "application/json": components["schemas"]["MfaMethodLockedErrorResponse"];
             };
         };
-        /** @description Not there: `USER_NOT_FOUND`. */
+        /** @description Not found: `USER_NOT_FOUND`. */
         UserNotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1156,7 +1156,7 @@ export interface components {
     };
     parameters: {
         /**
-         * @description The account's `number`, as `GET /identity/me` shows it.
+         * @description The account's `number`, as in `GET /identity/me`.
          * @example 7
          */
         ProfileId: number;
@@ -1164,27 +1164,27 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The name of this request in the log of the server; in errors equal to `requestId`. The caller's own, where the request had this header with a UUID.
+         * @description The id of this request, as in the server's log. In errors it is equal to `requestId`. If the request had this header with a UUID, it is that one.
          * @example 01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90
          */
         XRequestId: string;
         /**
-         * @description What is left of the limits that counted this call: `"mail_calls";r=29;t=3540` says that 29 more are let in before the count begins anew in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent where none counted it.
+         * @description What is left of the limits that counted this call. `"mail_calls";r=29;t=3540` says that 29 more calls are accepted before the count starts again in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent if no limit counted the call.
          * @example "mail_calls";r=29;t=3540
          */
         RateLimit: string;
         /**
-         * @description Those limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
+         * @description The limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
          * @example "mail_calls";q=30;w=3600
          */
         RateLimitPolicy: string;
         /**
-         * @description Seconds to wait; equal to `retryAfter` in the body.
+         * @description Seconds to wait. Equal to `retryAfter` in the body.
          * @example 30
          */
         RetryAfter: number;
         /**
-         * @description The scheme to authenticate with, and with a bearer that is no good the reason as RFC 6750 and RFC 9470 name it.
+         * @description The scheme to authenticate with. If a bearer was refused, also the reason, as in RFC 6750 and RFC 9470.
          * @example Bearer error="invalid_token"
          */
         WWWAuthenticate: string;
@@ -1283,7 +1283,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The method is on, or waits for its proof; `status` tells which. */
+            /** @description The method is on, or waits for its proof: `status` says which. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1309,7 +1309,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_SMS` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1381,7 +1381,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in, or a second factor is required; `status` tells which. */
+            /** @description Signed in, or a second factor is required: `status` says which. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1415,7 +1415,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_PASSWORD_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1479,7 +1479,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1540,7 +1540,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS`, `MAX_RESEND_LIMIT`, `RESEND_COOLDOWN` or `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`, `TOO_MANY_MFA_EMAILS`, `TOO_MANY_MFA_SMS`, `MAX_RESEND_LIMIT`, `RESEND_COOLDOWN` or `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1596,7 +1596,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1617,7 +1617,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The account's `number`, as `GET /identity/me` shows it.
+                 * @description The account's `number`, as in `GET /identity/me`.
                  * @example 7
                  */
                 profileId: components["parameters"]["ProfileId"];
@@ -1677,7 +1677,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The account's `number`, as `GET /identity/me` shows it.
+                 * @description The account's `number`, as in `GET /identity/me`.
                  * @example 7
                  */
                 profileId: components["parameters"]["ProfileId"];

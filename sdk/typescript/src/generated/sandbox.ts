@@ -12,8 +12,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What is where
-         * @description Says which version this is, where it answers, who issues its access tokens, and what everything drawn follows from. The number of the last message is where `after` of `GET /sandbox/messages` goes on.
+         * Describe the sandbox
+         * @description Answers the version of this sandbox, its address, the issuer of its access tokens, and the seed of its random values. Send the number of the last message as `after` to `GET /sandbox/messages` to get only newer ones.
          */
         get: operations["getSandbox"];
         put?: never;
@@ -32,8 +32,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who can sign in
-         * @description Lists who is in the sandbox from the beginning, with passwords and secrets: somebody of every kind. What they do meanwhile (another password, a method removed) does not show here; `POST /sandbox/reset` takes it back.
+         * List who can sign in
+         * @description Lists the people who are in the sandbox from the start, one of every kind, with passwords and secrets. Later changes (another password, a removed method) do not show here. `POST /sandbox/reset` undoes them.
          */
         get: operations["listPeople"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Read mails and text messages, or wait for the next one
-         * @description Lists what was sent, oldest first: the newest `limit` messages that fit all filters. If none fits, it waits for the first one for `wait` seconds, and answers an empty list when none came. For the message of what you are about to do, take `last` from an answer before and send it as `after`. A thousand and more are kept.
+         * @description Lists what was sent, oldest first: the newest `limit` messages that match all filters. If none matches, the call waits up to `wait` seconds for the first one, and answers an empty list if none came. To get the message of your next act, take `last` from an earlier answer and send it as `after`. The newest 10,000 are kept.
          */
         get: operations["listMessages"];
         put?: never;
@@ -74,8 +74,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Show what an authenticator app shows
-         * @description Answers the code that fits now, by the sandbox's clock, for somebody who is in the sandbox from the beginning (`email`) or for any `secret`. A code works once: if it was used, advance the clock by `secondsLeft`, and use `nextCode`.
+         * Show the code of an authenticator app
+         * @description Answers the code that is valid now, by the sandbox's clock. Send the `email` of somebody who is in the sandbox from the start, or any `secret`. A code works once: if it was used, advance the clock by `secondsLeft` and use `nextCode`.
          */
         post: operations["showAuthenticatorCode"];
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Make a passkey
-         * @description Does what `navigator.credentials.create` does in a browser: takes the `publicKey` of a set-up, makes a passkey on the sandbox's virtual device, and answers the `credential` to send on. Flashback's set-up has these options as `data.options`. The device checks its user, and counts. It forgets its passkeys with `POST /sandbox/reset`.
+         * @description Does what `navigator.credentials.create` does in a browser. It takes the `publicKey` of a set-up, makes a passkey on the sandbox's virtual device, and answers the `credential` to send on. In Flashback's set-up these options are `data.options`. The device verifies its user and keeps a signature counter. `POST /sandbox/reset` deletes its passkeys.
          */
         post: operations["makePasskey"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Use a passkey
-         * @description Does what `navigator.credentials.get` does in a browser: takes the `publicKey` of a sign-in or a step-up, and answers the `credential` to send on, by the newest passkey of the virtual device that the options allow. Where they allow any, as for a sign-in without a name, `email` says whose. Flashback's options are its `data`.
+         * @description Does what `navigator.credentials.get` does in a browser. It takes the `publicKey` of a sign-in or a step-up, and answers the `credential` to send on. It uses the newest passkey of the virtual device that the options allow. If they allow any passkey, as at a sign-in without a name, `email` says whose to use. Flashback's options are its `data`.
          */
         post: operations["usePasskey"];
         delete?: never;
@@ -132,13 +132,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell the time
-         * @description Tells what time it is in the sandbox, and whether the clock is held.
+         * Read the clock
+         * @description Answers the time in the sandbox, and whether the clock is stopped.
          */
         get: operations["getClock"];
         /**
-         * Set the clock, hold it, or let it go on
-         * @description Puts the clock to `now`, and holds it (`held`) or lets it go on from there. What is left out stays as it is. Everything goes by this clock: codes, lifetimes, limits, waits, authenticator apps. Set back, it may find codes of apps used already.
+         * Set, stop or start the clock
+         * @description Sets the clock to `now`, and stops it (`held`) or lets it run from there. A field that is left out stays as it is. Everything follows this clock: codes, lifetimes, limits, waits, authenticator apps. After the clock was set back, an app may show codes that were used already.
          */
         put: operations["setClock"];
         post?: never;
@@ -159,7 +159,7 @@ export interface paths {
         put?: never;
         /**
          * Advance the clock
-         * @description Lets so many seconds pass at once. What ends meanwhile is over, what was to be waited for can be done. The clock stays held, or goes on, as it was.
+         * @description Lets this many seconds pass at once. What expires in that time is over, and waits that end in it are done. The clock stays stopped or running, as it was.
          */
         post: operations["advanceClock"];
         delete?: never;
@@ -179,7 +179,7 @@ export interface paths {
         put?: never;
         /**
          * Make what a call needs to succeed
-         * @description Makes somebody new, a bearer, a live challenge, the right code: whatever the operation needs for the first example of its request to succeed. Put each of `variables` in place of the example's property, or of the parameter in path or query, that has its name, wherever there is one; leave all else as it is; and send `bearer` as `Authorization: Bearer`, where the operation takes one. A value is of the property's own type: `credential` is an object. What is made is for one call, and goes with the next `POST /sandbox/reset`.
+         * @description Makes whatever the operation needs for the first example of its request to succeed: a new person, a bearer, an open challenge, the right code. Each of `variables` has the name of a property or a parameter. Where the example, the path or the query has that name, put in the value. Leave everything else as it is. If the operation needs a bearer, send `bearer` as `Authorization: Bearer`. A value has the property's own type: `credential` is an object. The fixture is for one call. The next `POST /sandbox/reset` removes it.
          */
         post: operations["makeFixture"];
         delete?: never;
@@ -197,7 +197,7 @@ export interface paths {
         };
         /**
          * List all operations, with their errors
-         * @description Lists the operations of all documents, in the documents' order, each with the errors that it documents. Each of them can be brought about by `POST /sandbox/errors`, or for one request by its header `Countersign-Sandbox-Error`.
+         * @description Lists the operations of all documents, in the documents' order, each with the errors that it documents. Force them with `POST /sandbox/errors`, or for one request with its header `Countersign-Sandbox-Error`.
          */
         get: operations["listOperations"];
         put?: never;
@@ -216,21 +216,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the errors that wait
-         * @description Lists the errors that calls are to be answered with, oldest first.
+         * List the forced errors
+         * @description Lists the errors that future calls will get, oldest first.
          */
         get: operations["listForcedErrors"];
         put?: never;
         /**
-         * Have calls answered with an error
-         * @description The next call of the operation (`operationId`), or every call for the address (`email`), is answered with the documented error of this code: its status, its headers, and the body of the document's example. Nothing else happens then. A call is for an address if the address, or a token of its account, is in its body, its query or its bearer. With both, only calls of the operation for the address are meant. `times` says how many calls; without it one call of an operation, or all for an address. An operation that does not document the code is not touched. The oldest error that fits is taken.
-         *
+         * Force an error
+         * @description The next call of the operation (`operationId`), or every call for the address (`email`), gets the documented error with this code: its status, its headers, and the body of the document's example. The call does nothing else. A call is for an address if its body, its query or its bearer has the address or a token of the account. With both fields, only calls of this operation for this address get the error. `times` says how many calls. Without it, one call of an operation, or all calls for an address. Operations that do not document the code are not affected. If several errors match, the oldest is used.
          *     For one request alone, send it with the header `Countersign-Sandbox-Error: TOO_MANY_REQUESTS` instead.
          */
         post: operations["forceError"];
         /**
-         * Forget the errors that wait
-         * @description From now on calls are answered as they are by every server.
+         * Remove the forced errors
+         * @description From now on, calls get their usual answers again.
          */
         delete: operations["forgetForcedErrors"];
         options?: never;
@@ -248,8 +247,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin anew
-         * @description Goes back to how the sandbox began: its people and nobody else, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay; tokens of before open nothing any more.
+         * Start again
+         * @description Resets the sandbox to its start: only its first people, no sessions, no messages, the true time. Secrets and codes are drawn from the seed again, so they are the same. The keys that sign access tokens stay, but older tokens are not accepted any more.
          */
         post: operations["resetSandbox"];
         delete?: never;
@@ -262,17 +261,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What is where. */
+        /** @description What this sandbox is. */
         SandboxInfo: {
             /** @description The version of Countersign. */
             serverVersion: string;
-            /** @description The address that the server is known by. */
+            /** @description The public address of the server. */
             url: string;
-            /** @description `iss` and `aud` of its access tokens. It has a path, so a service that checks tokens itself has to be told this one, and no other server takes them. */
+            /** @description `iss` and `aud` of its access tokens. Its path makes it different from every other server's: configure it in services that check tokens themselves. */
             issuer: string;
             /**
              * Format: int64
-             * @description What everything drawn follows from.
+             * @description The seed of all random values.
              */
             seed: number;
             /** @description The password of everybody in the sandbox. */
@@ -280,22 +279,22 @@ export interface components {
             clock: components["schemas"]["ClockState"];
             /**
              * Format: int64
-             * @description The number of the last message that was sent; 0 when none was.
+             * @description The number of the last message. 0 if none was sent.
              */
             lastMessage: number;
         };
-        /** @description Who is in the sandbox from the beginning. */
+        /** @description The people who are in the sandbox from the start. */
         ListPeopleAnswer: {
-            /** @description All of them. */
+            /** @description The complete list. */
             people: components["schemas"]["SandboxPerson"][];
         };
-        /** @description Somebody who can sign in, with what is needed for it. */
+        /** @description A person who can sign in, with everything needed for it. */
         SandboxPerson: {
-            /** @description The id, as the identity API has it (`user-` and a UUID). */
+            /** @description The id in the identity API (`user-` and a UUID). */
             id: string;
             /**
              * Format: int64
-             * @description The number, as Veeam's API has it.
+             * @description The number in Veeam's API.
              */
             number: number;
             /** @description The address. */
@@ -306,43 +305,43 @@ export interface components {
             firstName: string;
             /** @description The family name. */
             lastName: string;
-            /** @description What they are there for. */
+            /** @description Why this person is in the sandbox. */
             about: string;
             /**
-             * @description Whether they administer the server.
+             * @description Whether the person administers the server.
              * @enum {string}
              */
             role: "user" | "administrator";
-            /** @description Which methods they have on; the first one is asked for first. */
+            /** @description The methods that are on. Sign-in starts with the first one. */
             mfaMethods: components["schemas"]["PersonMethod"][];
-            /** @description The secret of their authenticator app, in base32; absent if they have none. */
+            /** @description The secret of the authenticator app, in base32. Absent if there is none. */
             authenticatorSecret?: string;
-            /** @description The number that text messages go to; absent if none do. */
+            /** @description The number that text messages go to. Absent if there is none. */
             phoneNumber?: string;
-            /** @description Recovery codes, each good once; absent if they have none. */
+            /** @description Recovery codes, each valid once. Absent if there are none. */
             recoveryCodes?: string[];
-            /** @description The method that took too many wrong codes; absent if there is none. */
+            /** @description The method that is locked after too many wrong codes. Absent if there is none. */
             lockedMethod?: components["schemas"]["PersonMethod"];
-            /** @description Their organisation; absent if they are in none. */
+            /** @description The person's organisation. Absent if there is none. */
             organisationId?: string;
             /**
-             * @description What they are in it.
+             * @description The person's role in it.
              * @enum {string}
              */
             organisationRole?: "owner" | "administrator" | "member";
         };
         /**
-         * @description A method that somebody has on.
+         * @description A method that is on.
          * @enum {string}
          */
         PersonMethod: "email" | "authenticator" | "sms" | "passkey";
-        /** @description Messages, and where to go on. */
+        /** @description Messages, and where the next list continues. */
         ListMessagesAnswer: {
             /** @description The messages, oldest first. */
             messages: components["schemas"]["SentMessage"][];
             /**
              * Format: int64
-             * @description The number of the last message of all; send it as `after` to wait for the next one.
+             * @description The number of the last message of all. Send it as `after` to wait for the next one.
              */
             last: number;
         };
@@ -350,25 +349,25 @@ export interface components {
         SentMessage: {
             /**
              * Format: int64
-             * @description Its place among all messages.
+             * @description Its number among all messages.
              */
             number: number;
-            /** @description Its id, which a mail has as its Message-ID. */
+            /** @description Its id. A mail has it as its Message-ID. */
             id: string;
             channel: components["schemas"]["MessageChannel"];
             /** @description The address, or the number in E.164. */
             to: string;
-            /** @description What it is about: `registration_code`, `registration_link`, `already_registered`, `setup_code`, `login_code`, `disable_code`, `step_up_code`, `action_code`, or what it tells, such as `factor_enabled`. */
+            /** @description What it is about: `registration_code`, `registration_link`, `already_registered`, `setup_code`, `login_code`, `disable_code`, `step_up_code`, `action_code`, or the event that it reports, such as `factor_enabled`. */
             kind: string;
-            /** @description The code in it; absent if there is none. */
+            /** @description The code in it. Absent if there is none. */
             code?: string;
-            /** @description The link in it; absent if there is none. */
+            /** @description The link in it. Absent if there is none. */
             link?: string;
-            /** @description What the link carries to its page, and the page to the server; absent if there is no link. */
+            /** @description The token in the link, which its page sends to the server. Absent if there is no link. */
             token?: string;
-            /** @description The subject of a mail; absent in a text message. */
+            /** @description The subject of a mail. Absent for a text message. */
             subject?: string;
-            /** @description The whole text. */
+            /** @description The complete text. */
             text: string;
             /**
              * Format: date-time
@@ -377,67 +376,67 @@ export interface components {
             sentAt: string;
         };
         /**
-         * @description How a message goes.
+         * @description How a message is sent.
          * @enum {string}
          */
         MessageChannel: "mail" | "text_message";
-        /** @description Whose app it is. Send one of the two. */
+        /** @description Whose app it is. Send one of the two fields. */
         ShowAuthenticatorCodeRequest: {
-            /** @description The address of somebody in the sandbox who has an authenticator app. */
+            /** @description The address of a person in the sandbox who has an authenticator app. */
             email?: string;
             /** @description The secret of an authenticator app, in base32. */
             secret?: string;
         };
-        /** @description What an authenticator app shows. */
+        /** @description The codes of an authenticator app. */
         AuthenticatorCode: {
-            /** @description The code that fits now. */
+            /** @description The code that is valid now. */
             code: string;
-            /** @description The one after it. */
+            /** @description The next code. */
             nextCode: string;
             /**
              * Format: int32
-             * @description Seconds until then.
+             * @description Seconds until the next code.
              */
             secondsLeft: number;
         };
-        /** @description What a page asks a browser for. */
+        /** @description What a page passes to a browser. */
         MakePasskeyRequest: {
             /** @description What `navigator.credentials.create` takes as `publicKey`, in JSON. */
             publicKey: {
                 [key: string]: unknown;
             };
-            /** @description The origin of the page; without it the address that the server is known by. */
+            /** @description The origin of the page. Without it, the public address of the server. */
             origin?: string;
         };
-        /** @description What a page asks a browser for. */
+        /** @description What a page passes to a browser. */
         UsePasskeyRequest: {
             /** @description What `navigator.credentials.get` takes as `publicKey`, in JSON. */
             publicKey: {
                 [key: string]: unknown;
             };
-            /** @description The origin of the page; without it the address that the server is known by. */
+            /** @description The origin of the page. Without it, the public address of the server. */
             origin?: string;
-            /** @description Whose passkey to use; without it the newest that fits. */
+            /** @description Whose passkey to use. Without it, the newest one that the options allow. */
             email?: string;
         };
-        /** @description What a page gets from a browser. */
+        /** @description What a browser returns to a page. */
         PasskeyAnswer: {
-            /** @description The credential in JSON, to be sent on as it is. */
+            /** @description The credential in JSON. Send it on unchanged. */
             credential: {
                 [key: string]: unknown;
             };
         };
-        /** @description How the clock is to be. What is left out stays as it is. */
+        /** @description How to set the clock. A field that is left out stays as it is. */
         SetClockRequest: {
             /**
              * Format: date-time
              * @description The time, from the year 1970 to the year 9000.
              */
             now?: string;
-            /** @description Whether it stands still. */
+            /** @description Whether the clock stands still. */
             held?: boolean;
         };
-        /** @description How far the clock goes on. */
+        /** @description How far to advance the clock. */
         AdvanceClockRequest: {
             /**
              * Format: int32
@@ -449,14 +448,14 @@ export interface components {
         ClockState: {
             /**
              * Format: date-time
-             * @description What time it is in the sandbox.
+             * @description The time in the sandbox.
              */
             now: string;
-            /** @description Whether it stands still until it is moved. */
+            /** @description Whether the clock stands still until it is moved. */
             held: boolean;
         };
         /**
-         * @description A document, as its file in `/openapi/` is called.
+         * @description The name of a document's file in `/openapi/`.
          * @enum {string}
          */
         DocumentName: "identity" | "netevia" | "flashback" | "veeam" | "sandbox";
@@ -465,24 +464,24 @@ export interface components {
             api: components["schemas"]["DocumentName"];
             /** @description The operation. */
             operationId: string;
-            /** @description Values by the names of the request's properties and parameters; some may have no place in the example. */
+            /** @description Values by the names of the request's properties and parameters. The example may not need all of them. */
             variables: {
                 [key: string]: unknown;
             };
-            /** @description What to send as the bearer; absent if the operation takes none. */
+            /** @description The bearer to send. Absent if the operation needs none. */
             bearer?: string;
-            /** @description Whose it all is; absent if nobody's. */
+            /** @description The person it was made for. Absent if there is none. */
             person?: components["schemas"]["SandboxPerson"];
         };
         /** @description The operations of all documents. */
         ListOperationsAnswer: {
-            /** @description All of them, in the documents' order. */
+            /** @description All operations, in the documents' order. */
             operations: components["schemas"]["OperationInfo"][];
         };
         /** @description An operation, and the errors that it documents. */
         OperationInfo: {
             api: components["schemas"]["DocumentName"];
-            /** @description Its id, which is its own within its document. */
+            /** @description Its id, which is unique within its document. */
             operationId: string;
             /** @description Its method. */
             method: string;
@@ -503,15 +502,15 @@ export interface components {
             /** @description Its code. */
             code: string;
         };
-        /** @description Which calls, and which error. One of `operationId` and `email` is needed. */
+        /** @description Which calls get which error. Send `operationId`, `email` or both. */
         ForceErrorRequest: {
-            /** @description The document of the operation; without it the first that has an operation of this id. */
+            /** @description The document of the operation. Without it, the first document that has this operation. */
             api?: components["schemas"]["DocumentName"];
-            /** @description The operation whose calls are meant. */
+            /** @description The operation whose calls get the error. */
             operationId?: string;
-            /** @description The address whose calls are meant. */
+            /** @description The address whose calls get the error. */
             email?: string;
-            /** @description The code of the error. The operation must document it, or with an address alone any operation. */
+            /** @description The code of the error. The operation must document it. With only an address, any operation must. */
             errorCode: string;
             /**
              * Format: int32
@@ -519,34 +518,34 @@ export interface components {
              */
             times?: number;
         };
-        /** @description An error that calls are to be answered with. */
+        /** @description An error that future calls will get. */
         ForcedError: {
             /**
              * Format: int64
-             * @description Its place among all that were forced.
+             * @description Its number among all forced errors.
              */
             number: number;
-            /** @description The document of the operation; absent if calls of all operations are meant. */
+            /** @description The document of the operation. Absent if calls of all operations get the error. */
             api?: components["schemas"]["DocumentName"];
-            /** @description The operation whose calls are meant; absent if those of all are. */
+            /** @description The operation whose calls get the error. Absent if calls of all operations do. */
             operationId?: string;
-            /** @description The address whose calls are meant; absent if everybody's are. */
+            /** @description The address whose calls get the error. Absent if calls for all addresses do. */
             email?: string;
             /** @description The code of the error. */
             errorCode: string;
             /**
              * Format: int32
-             * @description For how many calls yet; absent where there is no end.
+             * @description How many calls will still get it. Absent if there is no end.
              */
             timesLeft?: number;
         };
-        /** @description The errors that wait. */
+        /** @description The forced errors. */
         ListForcedErrorsAnswer: {
             /** @description All of them, oldest first. */
             errors: components["schemas"]["ForcedError"][];
         };
         /**
-         * @description What every error has. No operation answers it; it is what a client reads when it meets a code newer than itself. Show `message`, and act on `statusCode`.
+         * @description The fields that every error has. No operation answers it: a client reads an error this way if its code is newer than the client. Show `message`, and act on `statusCode`.
          * @example {
          *       "code": "SOME_LATER_CODE",
          *       "message": "Something that this client does not know yet. Please try again later.",
@@ -555,7 +554,7 @@ export interface components {
          *     }
          */
         ErrorResponse: {
-            /** @description The reason, in capitals. New ones may come. */
+            /** @description The reason, in capitals. New values may come. */
             code: string;
             /** @description One sentence that may be shown to the user. */
             message: string;
@@ -566,12 +565,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The request cannot be read or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a length. `errors` names each field as it is called in JSON (`body` when there is no field to name) and never repeats the value. Correct those fields and send the request again; sent unchanged it fails again.
+         * @description The request cannot be read, or a value is out of its bounds: malformed JSON, an unknown or missing field, a wrong type, a wrong length. `errors` names each field as in JSON (`body` if there is no field to name) and never repeats the value. Correct those fields and send the request again. Unchanged, it fails again.
          * @example {
          *       "code": "VALIDATION",
          *       "message": "The request could not be accepted. Correct the fields listed in errors and send it again.",
@@ -597,19 +596,19 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /** @description One entry for each field that was refused. */
             errors: {
-                /** @description The JSON name of the field, with its path when it is nested (`scopes[0]`). */
+                /** @description The JSON name of the field. For a nested field, its path (`scopes[0]`). */
                 field: string;
                 /** @description What to change, in one sentence. */
                 message: string;
             }[];
         };
         /**
-         * @description No operation has this path. Stands at no operation here: it is what the server says beside the contract. Check the path and the base URL.
+         * @description No operation has this path, so no operation lists this error. Check the path and the base URL.
          * @example {
          *       "code": "NOT_FOUND",
          *       "message": "There is nothing at this address. Check the path against the API description.",
@@ -629,15 +628,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The path exists but not with this HTTP method; the header Allow names those it takes. Stands at no operation here: it is what the server says beside the contract.
+         * @description The path exists, but not with this HTTP method. The header Allow names the methods it accepts. No operation lists this error.
          * @example {
          *       "code": "METHOD_NOT_ALLOWED",
-         *       "message": "This address does not take this method. Use one of those named in the Allow header.",
+         *       "message": "This address does not accept this HTTP method. Use one that the Allow header names.",
          *       "statusCode": 405,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -654,15 +653,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The call names a host that is not this machine, or a page of another site sends it. Call the sandbox as localhost, by an address, by a name without dots or under `public_url`; a page's origin may also be one of `cors_origins`.
+         * @description The call names a host that is not this machine, or a page of another site sent it. Call the sandbox as localhost, by an IP address, by a name without dots, or under `public_url`. A page's origin may also be one of `cors_origins`.
          * @example {
          *       "code": "FOREIGN_PAGE",
-         *       "message": "The sandbox answers its own machine only. Call it as localhost or by its public_url, and not from a page of another site.",
+         *       "message": "The sandbox refuses calls from other sites. Call it as localhost or under its public_url, and not from a page of another site.",
          *       "statusCode": 403,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -679,15 +678,15 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+         * @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
          * @example {
          *       "code": "REQUEST_TIMEOUT",
-         *       "message": "The request body did not come in time. Send the request again, with its whole body.",
+         *       "message": "The request body did not arrive in time. Send the complete request again.",
          *       "statusCode": 408,
          *       "requestId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90"
          *     }
@@ -704,7 +703,7 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
@@ -729,12 +728,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description The body came with a Content-Type other than `application/json`, or with none.
+         * @description The Content-Type of the body is missing or is not `application/json`.
          * @example {
          *       "code": "UNSUPPORTED_MEDIA_TYPE",
          *       "message": "The request body must be JSON. Send it with Content-Type: application/json.",
@@ -754,12 +753,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description A fault of the server. What the request had begun was rolled back. Try again once; if it stays, give the `requestId` to the operator, who finds the cause in the log by it.
+         * @description The server failed. What the request had begun was rolled back. Try again once. If the error stays, give the `requestId` to the operator, who can find the cause in the log.
          * @example {
          *       "code": "INTERNAL",
          *       "message": "Something went wrong on our side. Try again, and report the requestId if it happens again.",
@@ -779,12 +778,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
         };
         /**
-         * @description A queue of the server is full or its database cannot be reached. Nothing took effect. Repeat the request after `retryAfter` seconds; calls that carry a code are better left to the user.
+         * @description A queue of the server is full, or its database cannot be reached. Nothing was done. Repeat the request after `retryAfter` seconds. Do not repeat a call that carries a code without asking the user.
          * @example {
          *       "code": "SERVICE_UNAVAILABLE",
          *       "message": "The service is busy. Wait for the time given in retryAfter and try again.",
@@ -805,12 +804,12 @@ export interface components {
             statusCode: number;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             requestId: string;
             /**
              * Format: int32
-             * @description Seconds to wait before the next try; the same number as in the header Retry-After.
+             * @description Seconds to wait before the next try. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
@@ -826,7 +825,7 @@ export interface components {
                 "application/json": components["schemas"]["ValidationErrorResponse"];
             };
         };
-        /** @description Not from this machine: `FOREIGN_PAGE`. */
+        /** @description Not allowed: `FOREIGN_PAGE`. */
         ForeignPage: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -836,7 +835,7 @@ export interface components {
                 "application/json": components["schemas"]["ForeignPageErrorResponse"];
             };
         };
-        /** @description Too slow: `REQUEST_TIMEOUT`. */
+        /** @description The body came too slowly: `REQUEST_TIMEOUT`. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -856,7 +855,7 @@ export interface components {
                 "application/json": components["schemas"]["PayloadTooLargeErrorResponse"];
             };
         };
-        /** @description Not JSON, packed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
+        /** @description Not JSON, compressed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -866,7 +865,7 @@ export interface components {
                 "application/json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
-        /** @description A fault of the server: `INTERNAL`. */
+        /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -876,7 +875,7 @@ export interface components {
                 "application/json": components["schemas"]["InternalErrorResponse"];
             };
         };
-        /** @description Busy: `SERVICE_UNAVAILABLE`. */
+        /** @description Not available now: `SERVICE_UNAVAILABLE`. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -892,12 +891,12 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The name of this request in the log of the server; in errors equal to `requestId`. The caller's own, where the request had this header with a UUID.
+         * @description The id of this request, as in the server's log. In errors it is equal to `requestId`. If the request had this header with a UUID, it is that one.
          * @example 01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90
          */
         XRequestId: string;
         /**
-         * @description Seconds to wait; equal to `retryAfter` in the body.
+         * @description Seconds to wait. Equal to `retryAfter` in the body.
          * @example 30
          */
         RetryAfter: number;
@@ -994,7 +993,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description The complete list. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1032,12 +1031,12 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those to this address, or to this number in E.164.
+                 * @description Only messages to this address, or to this number in E.164.
                  * @example email@example.com
                  */
                 to?: string;
                 /**
-                 * @description Only those of this kind, such as `login_code`.
+                 * @description Only messages of this kind, such as `login_code`.
                  * @example login_code
                  */
                 kind?: string;
@@ -1047,17 +1046,17 @@ export interface operations {
                  */
                 channel?: "mail" | "text_message";
                 /**
-                 * @description Only those after the message of this number.
+                 * @description Only messages after the one with this number.
                  * @example 0
                  */
                 after?: number;
                 /**
-                 * @description Seconds to wait if no message fits.
+                 * @description Seconds to wait if no message matches.
                  * @example 10
                  */
                 wait?: number;
                 /**
-                 * @description How many to answer at most.
+                 * @description How many messages to answer at most.
                  * @example 1
                  */
                 limit?: number;
@@ -1068,7 +1067,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The messages; none if none fits. */
+            /** @description The messages. Empty if none matches. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1176,7 +1175,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The new passkey, as the browser hands it to the page. */
+            /** @description The new passkey, as the browser gives it to the page. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1235,7 +1234,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The passkey's answer, as the browser hands it to the page. */
+            /** @description The passkey's answer, as the browser gives it to the page. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1388,7 +1387,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The document of the operation; without it the first that has an operation of this id.
+                 * @description The document of the operation. Without it, the first document that has this operation.
                  * @example identity
                  */
                 api?: "identity" | "netevia" | "flashback" | "veeam" | "sandbox";
@@ -1396,7 +1395,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The operation: its `operationId`.
+                 * @description The `operationId` of the operation.
                  * @example verifyMfaLogin
                  */
                 operationId: string;
@@ -1510,7 +1509,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description The complete list. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1555,7 +1554,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The error waits. */
+            /** @description The error waits for its call. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1591,7 +1590,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description None waits any more. */
+            /** @description No forced error is left. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1612,7 +1611,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The sandbox as it is now. */
+            /** @description The sandbox after the reset. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

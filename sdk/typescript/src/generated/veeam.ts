@@ -15,12 +15,12 @@ export interface paths {
         put?: never;
         /**
          * Sign in, finish a sign-in, or refresh
-         * @description One operation for three grants. `Password`, which is also meant when `grant_type` is left out, takes `username` and `password`: without a second factor the answer carries tokens; with one it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method asked for (the primary one, else the first of authenticator, e-mail, SMS; a code that is sent is on its way already), a scratch code or a recovery code. `Refresh_token` trades a `refresh_token` for a new pair; the old one is spent. Let only one call run at a time. When the answer does not arrive, send the same token again at once: within 10 seconds, from the same network, and while the new one was not used, it answers the same new refresh token, once. A third call is refused with 401 and ends nothing; a spent refresh token that comes later ends the whole session. An unknown name and a wrong password are one and the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes; 5 tries per `mfa_token`; after 10 wrong codes waits from 30 seconds to an hour, after 50 the method is locked; 6 code mails an hour and 20 a day per account, 6 text messages a day: past them nothing is sent, and the second step begins with a method that needs no sending, or waits for a recovery code.
+         * @description One operation for three grants. `Password`, the default, takes `username` and `password`. If no second factor is on, the answer carries tokens. Otherwise it is 200 without `access_token` and `refresh_token`, with an `mfa_token`. `Mfa` takes that `mfa_token` and an `mfa_code`: a code of the method that the sign-in asks for, a scratch code or a recovery code. That method is the primary one, or else the first that is on of authenticator, e-mail and SMS. If its codes are sent, one has been sent already. `Refresh_token` exchanges a `refresh_token` for a new pair. The old one is used up. Let only one call run at a time. If the answer does not arrive, send the same token again at once. Within 10 seconds, from the same network, and while the new one is unused, the server answers the same new refresh token, once. A third call is refused with 401 and ends nothing. A used refresh token that comes later ends the whole session. An unknown name and a wrong password get the same 401. Limits: after 5 wrong passwords for one name from one network, waits that double from 1 second to 15 minutes. 5 tries per `mfa_token`. After 10 wrong codes, waits from 30 seconds to an hour. After 50, the method is locked. 6 code mails an hour and 20 a day per account, and 6 text messages a day. After that no code is sent, and the sign-in asks for a method that needs none, or for a recovery code.
          */
         post: operations["requestToken"];
         /**
          * Sign out
-         * @description Ends the session of the bearer: its access token and its refresh token open nothing on this server from now on. A service that checks signatures only still accepts the access token until it expires. Other sessions of the user go on.
+         * @description Ends the session of the bearer. From now on this server refuses its access token and its refresh token. A service that only checks signatures still accepts the access token until it expires. Other sessions of the user stay.
          */
         delete: operations["logout"];
         options?: never;
@@ -37,13 +37,13 @@ export interface paths {
         };
         /**
          * List users
-         * @description Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
+         * @description Administrators get all users, oldest first. Everybody else gets a list with only their own account. Without parameters, the list has the first 30. `NameFilter` finds the one user who signs in with that name. Unknown parameters are refused, since a filter without effect would lead to the wrong user.
          */
         get: operations["listUsers"];
         put?: never;
         /**
          * Add a user
-         * @description For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
+         * @description For administrators, with fresh proof. The user signs in with `name`, which is not an e-mail address. It has no mailbox to prove, so this user never gets codes and notices by mail. A user with an address registers with another API and is listed here by that address. The password must satisfy the server's rule (by default 15 characters).
          */
         post: operations["addUser"];
         delete?: never;
@@ -61,18 +61,18 @@ export interface paths {
         };
         /**
          * Get a user
-         * @description Your own account, or as an administrator anybody's.
+         * @description Your own account. Administrators may read every account.
          */
         get: operations["getUser"];
         /**
          * Update a user
-         * @description Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
+         * @description Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
          */
         put: operations["updateUser"];
         post?: never;
         /**
          * Delete a user
-         * @description Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
+         * @description Your own account; administrators may delete every account. Needs fresh proof. The user's second factors, codes, sessions and keys are deleted too, and their tokens are refused at once. The audit trail stays. The last administrator cannot be deleted.
          */
         delete: operations["deleteUser"];
         options?: never;
@@ -90,8 +90,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin with an authenticator
-         * @description Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
+         * Begin to set up an authenticator
+         * @description Answers a secret and five scratch codes, and turns nothing on. Send `token` and a code to `acceptMfa` within 10 minutes. A new call before that replaces the secret, the codes and the token. With `recreate` true, the new authenticator replaces one that is on, once it is proved. Until then the old one and its scratch codes stay valid. Your own account; administrators may do this for every account. Needs fresh proof. Limits: 10 an hour, since each makes new codes.
          */
         post: operations["enableMfa"];
         delete?: never;
@@ -111,7 +111,7 @@ export interface paths {
         put?: never;
         /**
          * Prove the authenticator and turn it on
-         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
+         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
          */
         post: operations["acceptMfa"];
         delete?: never;
@@ -131,7 +131,7 @@ export interface paths {
         put?: never;
         /**
          * Remove the authenticator
-         * @description Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 200 when there is nothing to remove.
+         * @description Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 200 if there is nothing to remove.
          */
         post: operations["disableMfa"];
         delete?: never;
@@ -148,8 +148,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The server's version
-         * @description For everybody who is signed in. `serverVersion` is Countersign's own version. There are no workers, no file-level recovery and no appliance in Azure, so nothing else is answered. Without a token this is 401 like every secured operation, which tells a client that the version in the path is served.
+         * Get the server's version
+         * @description For every signed-in user. `serverVersion` is Countersign's own version. This server has no workers, no file-level recovery and no appliance in Azure, so it answers nothing else. Without a token the answer is 401, as for every secured operation. A client sees from this that the version in the path is served.
          */
         get: operations["getAbout"];
         put?: never;
@@ -169,13 +169,13 @@ export interface paths {
         };
         /**
          * List users
-         * @description Administrators get all users, oldest first; everybody else gets a list with their own account alone. Without parameters the first 30. `NameFilter` leaves the one user who signs in by that name, or nobody. Unknown parameters are refused, as a filter that does nothing would lead to the wrong user.
+         * @description Administrators get all users, oldest first. Everybody else gets a list with only their own account. Without parameters, the list has the first 30. `NameFilter` finds the one user who signs in with that name. Unknown parameters are refused, since a filter without effect would lead to the wrong user.
          */
         get: operations["listUsersV81"];
         put?: never;
         /**
          * Add a user
-         * @description For administrators, with fresh proof. The user signs in by `name`, which is no e-mail address: it has no mailbox that could be proved, so codes and notices by mail never reach this user. Who has an address registers by it with another API and is listed here by it. The password must satisfy the server's rule (by default 15 characters).
+         * @description For administrators, with fresh proof. The user signs in with `name`, which is not an e-mail address. It has no mailbox to prove, so this user never gets codes and notices by mail. A user with an address registers with another API and is listed here by that address. The password must satisfy the server's rule (by default 15 characters).
          */
         post: operations["addUserV81"];
         delete?: never;
@@ -193,18 +193,18 @@ export interface paths {
         };
         /**
          * Get a user
-         * @description Your own account, or as an administrator anybody's.
+         * @description Your own account. Administrators may read every account.
          */
         get: operations["getUserV81"];
         /**
          * Update a user
-         * @description Sets `description`, `password` or both; a field that is left out stays. Your own account, or as an administrator anybody's. A new password, and another user's account, need fresh proof. A new password ends the user's other sessions and is told to their mailbox.
+         * @description Sets `description`, `password` or both. A field that is left out stays as it is. Your own account; administrators may change every account. A new password, and any change to another user's account, need fresh proof. A new password ends the user's other sessions. The user is told by mail.
          */
         put: operations["updateUserV81"];
         post?: never;
         /**
          * Delete a user
-         * @description Your own account, or as an administrator anybody's, with fresh proof. The user's factors, codes, sessions and keys are deleted with it, and every token of theirs dies at once; the audit trail stays. The last administrator cannot be deleted.
+         * @description Your own account; administrators may delete every account. Needs fresh proof. The user's second factors, codes, sessions and keys are deleted too, and their tokens are refused at once. The audit trail stays. The last administrator cannot be deleted.
          */
         delete: operations["deleteUserV81"];
         options?: never;
@@ -222,8 +222,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin with an authenticator
-         * @description Answers a secret and five scratch codes, and turns nothing on: send `token` and a code to `acceptMfa` within 10 minutes. Asked again before that, the older secret, codes and token die. With `recreate` true an authenticator that is on is replaced, once the new one is proved; until then the old one goes on, and so do its scratch codes. Your own account, or as an administrator anybody's. Needs fresh proof. Limits: 10 an hour, as each makes new codes.
+         * Begin to set up an authenticator
+         * @description Answers a secret and five scratch codes, and turns nothing on. Send `token` and a code to `acceptMfa` within 10 minutes. A new call before that replaces the secret, the codes and the token. With `recreate` true, the new authenticator replaces one that is on, once it is proved. Until then the old one and its scratch codes stay valid. Your own account; administrators may do this for every account. Needs fresh proof. Limits: 10 an hour, since each makes new codes.
          */
         post: operations["enableMfaV81"];
         delete?: never;
@@ -243,7 +243,7 @@ export interface paths {
         put?: never;
         /**
          * Prove the authenticator and turn it on
-         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is spent by it. From then on the sign-in asks for a second step, and takes the app's codes and the remaining scratch codes. The first factor of an account ends the user's other sessions. What an administrator began for another user needs fresh proof here as well. Limits: 5 tries per `token`.
+         * @description Takes the `token` of `enableMfa` and a code: the app's current one, or one of the five scratch codes, which is then used up. From then on sign-in asks for a second factor, and accepts the app's codes and the remaining scratch codes. The first second factor of an account ends the user's other sessions. If an administrator began this for another user, it needs fresh proof here too. Limits: 5 tries per `token`.
          */
         post: operations["acceptMfaV81"];
         delete?: never;
@@ -263,7 +263,7 @@ export interface paths {
         put?: never;
         /**
          * Remove the authenticator
-         * @description Removes the user's authenticators and scratch codes; factors of other kinds and, beside them, recovery codes stay, so `mfaEnabled` may stay true. Your own account, or as an administrator anybody's, with fresh proof; the sessions of another user end then. Answers 204 when there is nothing to remove.
+         * @description Removes the user's authenticators and scratch codes. Other methods and their recovery codes stay, so `mfaEnabled` may stay true. Your own account; administrators may do this for every account. Needs fresh proof. If it is another user's account, that user's sessions end. Answers 204 if there is nothing to remove.
          */
         post: operations["disableMfaV81"];
         delete?: never;
@@ -280,8 +280,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The server's version
-         * @description For everybody who is signed in. `serverVersion` is Countersign's own version. There are no workers, no file-level recovery and no appliance in Azure, so nothing else is answered. Without a token this is 401 like every secured operation, which tells a client that the version in the path is served.
+         * Get the server's version
+         * @description For every signed-in user. `serverVersion` is Countersign's own version. This server has no workers, no file-level recovery and no appliance in Azure, so it answers nothing else. Without a token the answer is 401, as for every secured operation. A client sees from this that the version in the path is served.
          */
         get: operations["getAboutV81"];
         put?: never;
@@ -296,68 +296,68 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description The form of the token operation. Which fields are needed depends on `grant_type`. Field names are read in any case; others, as `api-version`, are ignored. */
+        /** @description The form of the token operation. `grant_type` decides which fields are needed. Field names are read in any case. Others, such as `api-version`, are ignored. */
         TokenRequest: {
             /**
-             * @description `Password`, `Mfa` or `Refresh_token`, in any case; `Password` when left out.
+             * @description `Password`, `Mfa` or `Refresh_token`, in any case. `Password` if it is left out.
              * @example Password
              */
             grant_type?: string;
             /**
-             * @description The name or address to sign in by; for `Password`.
+             * @description For `Password`: the name or address to sign in with.
              * @example alice@example.com
              */
             username?: string;
             /**
-             * @description The password; for `Password`.
+             * @description For `Password`: the password.
              * @example correct horse battery staple
              */
             password?: string;
             /**
-             * @description A refresh token that was not used; for `Refresh_token`.
+             * @description For `Refresh_token`: an unused refresh token.
              * @example rt_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwH3_ld2MqBJsBILN_9XdjKgSbASCuplIFLkBTMnpc0NdOZ8c8faUeea5Bw
              */
             refresh_token?: string;
             /**
-             * @description The `mfa_token` of the first step; for `Mfa`.
+             * @description For `Mfa`: the `mfa_token` of the first answer.
              * @example mfa_AaIDjn8Ae9iGyX8OAK8aHwGiA5BTwHKIoTUOlpFJH2FCiCE1DpaRSR9ha3VM2DFfuG15erNdhDR55zLvkGZTJA
              */
             mfa_token?: string;
             /**
-             * @description A code of the method asked for, a scratch code or a recovery code; for `Mfa`.
+             * @description For `Mfa`: a code of the method that the sign-in asks for, a scratch code or a recovery code.
              * @example 346816
              */
             mfa_code?: string;
         };
-        /** @description A session, or the second step that is asked for. Where `access_token` is there, the user is signed in; where `mfa_token` is there instead, send it with a code in the `Mfa` grant. */
+        /** @description A session, or the request for a second factor. If `access_token` is there, the user is signed in. If `mfa_token` is there instead, send it with a code in the `Mfa` grant. */
         TokenResponse: {
-            /** @description Send it as `Authorization: Bearer`. Absent while a second step is asked for. */
+            /** @description Send it as `Authorization: Bearer`. Absent if a second factor is required. */
             access_token?: string;
             /** @enum {string} */
             token_type: "bearer";
-            /** @description Good for one refresh. Absent while a second step is asked for. */
+            /** @description Works for one refresh. Absent if a second factor is required. */
             refresh_token?: string;
             /**
              * Format: int32
-             * @description Seconds until the access token stops working; 0 where there is none.
+             * @description Seconds until the access token expires. 0 if there is none.
              */
             expires_in: number;
             /**
              * Format: date-time
-             * @description When the tokens were made; `0001-01-01T00:00:00Z` where there are none.
+             * @description When the tokens were made. `0001-01-01T00:00:00Z` if there are none.
              */
             ".issued": string;
             /**
              * Format: date-time
-             * @description When the access token stops working; `0001-01-01T00:00:00Z` where there is none.
+             * @description When the access token expires. `0001-01-01T00:00:00Z` if there is none.
              */
             ".expires": string;
             /**
              * Format: uuid
-             * @description The account's id as the other APIs know it.
+             * @description The account's id in the other APIs.
              */
             userId: string;
-            /** @description The address or the name the user signs in by. */
+            /** @description The address or the name with which the user signs in. */
             username: string;
             /**
              * @description `PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -366,22 +366,22 @@ export interface components {
             roleName: "PortalAdmin" | "PortalOperator";
             /** @enum {string} */
             userType: "Internal";
-            /** @description Always true; there are no news. */
+            /** @description Always true: there are no news. */
             latestNewsShown: boolean;
-            /** @description Whether sign-in asks this user for a second step. */
+            /** @description Whether sign-in asks this user for a second factor. */
             mfa_enabled: boolean;
-            /** @description Only where a second step is asked for. Send it with the code in the `Mfa` grant within 10 minutes. */
+            /** @description Sent only if a second factor is required. Send it with the code in the `Mfa` grant within 10 minutes. */
             mfa_token?: string;
             /**
-             * @description Only where a second step is asked for: which code to ask for. A recovery code always fits; `recovery_code` says that nothing else does now, because this API carries none of the user's methods, or because no code may be sent.
+             * @description Sent only if a second factor is required: which code to ask for. A recovery code always fits. `recovery_code` means that nothing else fits now, because this API supports none of the user's methods, or because no code may be sent.
              * @enum {string}
              */
             mfa_method?: "authenticator" | "email" | "sms" | "recovery_code";
-            /** @description Always false; short-lived refresh tokens are not made here. */
+            /** @description Always false: this server makes no short-lived refresh tokens. */
             shortLived: boolean;
             /**
              * Format: int32
-             * @description How many codes of its set are left, sent only when a recovery or scratch code was just spent.
+             * @description How many codes of its set are left. Sent only when a recovery code or a scratch code was just used.
              */
             recovery_codes_remaining?: number;
         };
@@ -392,13 +392,13 @@ export interface components {
              * @description The user's id.
              */
             id: number;
-            /** @description The address or the name the user signs in by. */
+            /** @description The address or the name with which the user signs in. */
             name: string;
             /** @description What an administrator wrote about the user; may be empty. */
             description: string;
-            /** @description Whether sign-in asks this user for a second step. */
+            /** @description Whether sign-in asks this user for a second factor. */
             mfaEnabled: boolean;
-            /** @description Whether it is the first administrator of the server. */
+            /** @description Whether this is the first administrator of the server. */
             isDefault: boolean;
             /**
              * @description `PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -407,17 +407,17 @@ export interface components {
             role: "PortalAdmin" | "PortalOperator";
             _links: components["schemas"]["Links"];
         };
-        /** @description A user, as v8.1 shows one. */
+        /** @description A user, as in v8.1. */
         UserV81: {
             /** @description The user's id, an integer written as a string. */
             id: string;
-            /** @description The address or the name the user signs in by. */
+            /** @description The address or the name with which the user signs in. */
             name: string;
             /** @description What an administrator wrote about the user; may be empty. */
             description: string;
-            /** @description Whether sign-in asks this user for a second step. */
+            /** @description Whether sign-in asks this user for a second factor. */
             mfaEnabled: boolean;
-            /** @description Whether it is the first administrator of the server. */
+            /** @description Whether this is the first administrator of the server. */
             isDefault: boolean;
             /**
              * @description `PortalAdmin` for administrators, `PortalOperator` for everybody else.
@@ -425,18 +425,18 @@ export interface components {
              */
             role: "PortalAdmin" | "PortalOperator";
             /**
-             * @description Always `Internal`; there are no identity providers.
+             * @description Always `Internal`: there are no identity providers.
              * @enum {string}
              */
             type: "Internal";
             _links: components["schemas"]["Links"];
         };
-        /** @description What the server says of itself. */
+        /** @description Information about the server. */
         SystemInfo: {
-            /** @description Countersign's version. It is no version of the product that this API mirrors. */
+            /** @description Countersign's version, not that of the product that this API mirrors. */
             serverVersion: string;
         };
-        /** @description Where this is. */
+        /** @description Links to this object. */
         Links: {
             self: components["schemas"]["Link"];
         };
@@ -454,7 +454,7 @@ export interface components {
             offset: number;
             /**
              * Format: int32
-             * @description How many entries are answered at most.
+             * @description How many entries the answer has at most.
              */
             limit: number;
             /**
@@ -466,7 +466,7 @@ export interface components {
             results: components["schemas"]["User"][];
             _links: components["schemas"]["Links"];
         };
-        /** @description One page of users, as v8.1 shows it. */
+        /** @description One page of users, as in v8.1. */
         UserListV81: {
             /**
              * Format: int32
@@ -475,7 +475,7 @@ export interface components {
             offset: number;
             /**
              * Format: int32
-             * @description How many entries are answered at most.
+             * @description How many entries the answer has at most.
              */
             limit: number;
             /**
@@ -489,18 +489,18 @@ export interface components {
         };
         /** @description A user to add. */
         AddUserRequest: {
-            /** @description The name to sign in by; without `@`, spaces at its ends, control characters and signs that hide or turn the text. */
+            /** @description The name to sign in with. Not allowed are `@`, spaces at either end, control characters, and characters that hide or reverse text. */
             name: string;
-            /** @description A word about the user. */
+            /** @description A note about the user. */
             description?: string | null;
-            /** @description The password to begin with. 15 is the server's default; where the operator's setting `password_min` is another, that one counts. */
+            /** @description The first password. At least 15 characters by default. The operator can set another number with `password_min`. */
             password: string;
         };
-        /** @description What to change; what is left out, or null, stays. */
+        /** @description What to change. A field that is left out or null stays as it is. */
         UpdateUserRequest: {
-            /** @description A word about the user. */
+            /** @description A note about the user. */
             description?: string | null;
-            /** @description A new password; as long as that of a new user. */
+            /** @description The new password, under the same rule as for a new user. */
             password?: string | null;
         };
         /** @description Whether an authenticator that is on is replaced. */
@@ -511,43 +511,43 @@ export interface components {
              */
             recreate?: boolean;
         };
-        /** @description What to put into an app, and what to keep. */
+        /** @description What to put into an app, and what to store. */
         EnableMfaAnswer: {
             /**
              * Format: int64
              * @description The user's id.
              */
             userId: number;
-            /** @description An `otpauth://` URI; show it as a QR code to be scanned. */
+            /** @description An `otpauth://` URI. Show it as a QR code to scan. */
             qrString: string;
             /** @description The secret in base32, for typing. */
             secretKey: string;
-            /** @description Five codes of eight digits, each good once; they count once the authenticator was accepted. */
+            /** @description Five codes of eight digits, each valid once, after `acceptMfa` has succeeded. */
             scratchCodes: string[];
             /** @description Send it with a code to `acceptMfa` within 10 minutes. */
             token: string;
         };
-        /** @description What to put into an app, and what to keep, as v8.1 answers it. */
+        /** @description What to put into an app, and what to store, as in v8.1. */
         EnableMfaAnswerV81: {
             /** @description The user's id, an integer written as a string. */
             userId: string;
-            /** @description An `otpauth://` URI; show it as a QR code to be scanned. */
+            /** @description An `otpauth://` URI. Show it as a QR code to scan. */
             qrString: string;
             /** @description The secret in base32, for typing. */
             secretKey: string;
-            /** @description Five codes of eight digits, each good once; they count once the authenticator was accepted. */
+            /** @description Five codes of eight digits, each valid once, after `acceptMfa` has succeeded. */
             scratchCodes: string[];
             /** @description Send it with a code to `acceptMfa` within 10 minutes. */
             token: string;
         };
-        /** @description A code, and the token it is for. */
+        /** @description A code, and the token that it belongs to. */
         AcceptMfaRequest: {
             /** @description The app's current code, or one of the scratch codes that came with the token. */
             code: string;
             /** @description The `token` of `enableMfa`. */
             token: string;
         };
-        /** @description What every error has. It stands at no status: it is what a client reads when it meets a code newer than itself. */
+        /** @description The fields that every error has. No operation answers it: a client reads an error this way if its code is newer than the client. */
         ErrorResponse: {
             /** @description Always `about:blank`: the status says what kind of problem it is. */
             type: string;
@@ -562,14 +562,14 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @description A stable code to branch on. */
             code: string;
         };
         /**
-         * @description The request cannot be read or a value is out of its bounds. `errors` has an entry for each field as it is called in the request (`body` when there is no field to name), with sentences on what to change; values are never repeated. Correct those fields and send the request again.
+         * @description The request cannot be read, or a value is out of its bounds. `errors` has an entry for each field as in the request (`body` if there is no field to name), with sentences that say what to change. Values are never repeated. Correct those fields and send the request again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -598,7 +598,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -606,13 +606,13 @@ export interface components {
              * @enum {string}
              */
             code: "VALIDATION";
-            /** @description One entry for each field that was refused, with sentences on what to change. */
+            /** @description One entry for each refused field, with sentences that say what to change. */
             errors: {
                 [key: string]: string[];
             };
         };
         /**
-         * @description Somebody signs in by this name already. Add the user with another one.
+         * @description Another user signs in with this name. Add the user with another name.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -636,7 +636,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -646,7 +646,7 @@ export interface components {
             code: "NAME_TAKEN";
         };
         /**
-         * @description An authenticator is on already, and `recreate` was false or left out; or it went on since the token was made. Send `recreate: true` to replace it.
+         * @description An authenticator is on already and `recreate` is false or absent, or one was turned on since the token was made. Send `recreate: true` to replace it.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -670,7 +670,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -680,7 +680,7 @@ export interface components {
             code: "MFA_ALREADY_ENABLED";
         };
         /**
-         * @description The token is unknown, used, another user's, or displaced by a newer one. Start again: sign in, or ask `enableMfa` for new codes.
+         * @description The token is unknown, used, another user's, or replaced by a newer one. Start again: sign in, or call `enableMfa` again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -704,7 +704,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -714,7 +714,7 @@ export interface components {
             code: "MFA_TOKEN_INVALID";
         };
         /**
-         * @description The token lived its 10 minutes. Start again: sign in, or ask `enableMfa` for new codes.
+         * @description The token has expired after 10 minutes. Start again: sign in, or call `enableMfa` again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -738,7 +738,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -748,7 +748,7 @@ export interface components {
             code: "MFA_TOKEN_EXPIRED";
         };
         /**
-         * @description A token of `enableMfa` opens `acceptMfa` only, and an `mfa_token` of a sign-in the Mfa grant only.
+         * @description The token belongs to another step. A token of `enableMfa` works only in `acceptMfa`, and an `mfa_token` of a sign-in only in the `Mfa` grant.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -772,7 +772,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -782,7 +782,7 @@ export interface components {
             code: "MFA_WRONG_PURPOSE";
         };
         /**
-         * @description The code does not fit, or was used before: then `reason` says so and `retryAfter` when the app shows another one. `attemptsRemaining` says how many tries this token has left.
+         * @description The code is wrong, or was used before. Then `reason` says so, and `retryAfter` says when the app shows another one. `attemptsRemaining` says how many tries are left for this token.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -807,7 +807,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -817,14 +817,14 @@ export interface components {
             code: "INVALID_MFA_CODE";
             /**
              * Format: int32
-             * @description Tries left with this token.
+             * @description How many tries are left for this token.
              */
             attemptsRemaining: number;
             /** @enum {string} */
             reason?: "already_used";
             /**
              * Format: int32
-             * @description Seconds until the authenticator shows a code that was not used.
+             * @description Seconds until the authenticator shows an unused code.
              */
             retryAfter?: number;
         };
@@ -853,7 +853,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -863,7 +863,7 @@ export interface components {
             code: "MFA_METHOD_NOT_ENABLED";
         };
         /**
-         * @description The authenticator that this token was to prove is gone, as after `disableMfa`. Ask `enableMfa` again.
+         * @description The authenticator to prove with this token no longer exists, for example after `disableMfa`. Call `enableMfa` again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
@@ -887,7 +887,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -897,12 +897,12 @@ export interface components {
             code: "AUTHENTICATOR_NOT_CONFIGURED";
         };
         /**
-         * @description The code is one of this authenticator, but of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
+         * @description The authenticator's code is of another time within ten minutes: the clock of its device is off by `offsetSeconds`. Set that clock, then send the next code.
          * @example {
          *       "type": "about:blank",
          *       "title": "Bad Request",
          *       "status": 400,
-         *       "detail": "The code fits another time. Set the clock of the authenticator's device automatically and try again.",
+         *       "detail": "The code is right for another time. Set the clock of the authenticator's device automatically and try again.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "AUTHENTICATOR_CLOCK_OFF",
          *       "attemptsRemaining": 4,
@@ -923,7 +923,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -933,17 +933,17 @@ export interface components {
             code: "AUTHENTICATOR_CLOCK_OFF";
             /**
              * Format: int32
-             * @description Tries left with this token.
+             * @description How many tries are left for this token.
              */
             attemptsRemaining: number;
             /**
              * Format: int32
-             * @description How far the device's clock is ahead, in seconds; negative when it is behind.
+             * @description How many seconds the device's clock is ahead. Negative if it is behind.
              */
             offsetSeconds: number;
         };
         /**
-         * @description Unknown name or wrong password: one answer for both. Ask the user for both again.
+         * @description The name is unknown or the password is wrong. The answer is the same for both. Ask the user for both again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Unauthorized",
@@ -967,7 +967,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -977,7 +977,7 @@ export interface components {
             code: "INVALID_CREDENTIALS";
         };
         /**
-         * @description The access token or refresh token is missing, forged, used, or its session has ended. Sign in again.
+         * @description The access token or refresh token is missing, forged or used, or its session has ended. Sign in again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Unauthorized",
@@ -1001,7 +1001,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1011,7 +1011,7 @@ export interface components {
             code: "TOKEN_INVALID";
         };
         /**
-         * @description The token was good and is past its lifetime. Refresh an access token; past a refresh token's life, sign in again.
+         * @description The token has expired. Refresh an access token. If a refresh token has expired, sign in again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Unauthorized",
@@ -1035,7 +1035,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1045,12 +1045,12 @@ export interface components {
             code: "TOKEN_EXPIRED";
         };
         /**
-         * @description The bearer is good but its sign-in is too old for this act, or was made without the second factor that the account now has (RFC 9470). Sign in again, second factor included, and repeat the request with the new access token; refreshing does not make a sign-in younger.
+         * @description The bearer is valid, but its sign-in is too old for this act, or was made without the second factor that the account has now (RFC 9470). Sign in again with the second factor, and repeat the request with the new access token. A refresh does not help.
          * @example {
          *       "type": "about:blank",
          *       "title": "Unauthorized",
          *       "status": 401,
-         *       "detail": "This needs a sign-in of the last minutes, second step included. Sign in again, and repeat the request.",
+         *       "detail": "This needs fresh proof of who you are. Sign in again, and repeat the request.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "INSUFFICIENT_USER_AUTHENTICATION",
          *       "maxAge": 300
@@ -1070,7 +1070,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1080,12 +1080,12 @@ export interface components {
             code: "INSUFFICIENT_USER_AUTHENTICATION";
             /**
              * Format: int32
-             * @description The oldest sign-in this operation accepts, in seconds; the same number as `max_age` in WWW-Authenticate.
+             * @description The greatest age of a sign-in that this operation accepts, in seconds. Equal to `max_age` in WWW-Authenticate.
              */
             maxAge: number;
         };
         /**
-         * @description Somebody else's account, or an act for administrators: signing in again does not help.
+         * @description This is another user's account, or an act for administrators. Signing in again does not help.
          * @example {
          *       "type": "about:blank",
          *       "title": "Forbidden",
@@ -1109,7 +1109,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1119,7 +1119,7 @@ export interface components {
             code: "FORBIDDEN";
         };
         /**
-         * @description 50 wrong codes in a row stopped this method. A recovery code, another API's other method, or an administrator lifts it.
+         * @description 50 wrong codes have locked this method. Sign in with a recovery code, or with another method in another API, which also unlocks it. Or ask an administrator.
          * @example {
          *       "type": "about:blank",
          *       "title": "Forbidden",
@@ -1143,7 +1143,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1153,7 +1153,7 @@ export interface components {
             code: "MFA_METHOD_LOCKED";
         };
         /**
-         * @description The user's organisation demands a second factor and this is the last one.
+         * @description The user's organisation demands a second factor, and this is the last one. Set up another one first.
          * @example {
          *       "type": "about:blank",
          *       "title": "Forbidden",
@@ -1177,7 +1177,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1187,7 +1187,7 @@ export interface components {
             code: "MFA_ENFORCED";
         };
         /**
-         * @description No user has this id, or it was deleted meanwhile.
+         * @description No user has this id, or the user was deleted meanwhile.
          * @example {
          *       "type": "about:blank",
          *       "title": "Not Found",
@@ -1211,14 +1211,14 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "USER_NOT_FOUND";
         };
         /**
-         * @description Nobody could administer the server any more. Make somebody else an administrator first.
+         * @description The server would have no administrator left. Make somebody else an administrator first.
          * @example {
          *       "type": "about:blank",
          *       "title": "Conflict",
@@ -1242,19 +1242,19 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "LAST_ADMINISTRATOR";
         };
         /**
-         * @description The body did not begin within 5 seconds, or then came with less than 500 bytes a second. The connection is closed. Send the request again.
+         * @description The body did not begin within 5 seconds, or came with less than 500 bytes a second. The connection is closed. Send the request again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Request Timeout",
          *       "status": 408,
-         *       "detail": "The request body did not come in time. Send the request again, with its whole body.",
+         *       "detail": "The request body did not arrive in time. Send the complete request again.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "REQUEST_TIMEOUT"
          *     }
@@ -1273,14 +1273,14 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "REQUEST_TIMEOUT";
         };
         /**
-         * @description The body is larger than the server takes, by default 16 KiB.
+         * @description The body is larger than the server reads (16 KiB by default).
          * @example {
          *       "type": "about:blank",
          *       "title": "Payload Too Large",
@@ -1304,14 +1304,14 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "PAYLOAD_TOO_LARGE";
         };
         /**
-         * @description The body is not of the media type of this operation: a form for the token, JSON for everything else.
+         * @description The Content-Type of the body is not that of this operation: a form for the token, JSON for everything else.
          * @example {
          *       "type": "about:blank",
          *       "title": "Unsupported Media Type",
@@ -1335,14 +1335,14 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "UNSUPPORTED_MEDIA_TYPE";
         };
         /**
-         * @description The token had its 5 tries, or the method has a wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
+         * @description The token's 5 tries are used, or the method must wait after 10 wrong codes. Wait `retryAfter` seconds, then start again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Too Many Requests",
@@ -1367,7 +1367,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1377,12 +1377,12 @@ export interface components {
             code: "TOO_MANY_MFA_ATTEMPTS";
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description After 5 wrong passwords for one name from one network, waits from 1 second to 15 minutes. The password was not looked at.
+         * @description Too many wrong passwords for this name came from this network: after 5, waits from 1 second to 15 minutes. The password of this call was not checked.
          * @example {
          *       "type": "about:blank",
          *       "title": "Too Many Requests",
@@ -1407,7 +1407,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /**
@@ -1417,17 +1417,17 @@ export interface components {
             code: "TOO_MANY_PASSWORD_ATTEMPTS";
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The network had its calls that send mail of this hour.
+         * @description The caller has requested too many secrets with scratch codes: 10 an hour by default. Wait `retryAfter` seconds, then try again.
          * @example {
          *       "type": "about:blank",
          *       "title": "Too Many Requests",
          *       "status": 429,
-         *       "detail": "This was asked for too often. Wait for the time given in retryAfter and try again.",
+         *       "detail": "This was requested too often. Wait for the time given in retryAfter and try again.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "TOO_MANY_REQUESTS",
          *       "retryAfter": 30
@@ -1447,19 +1447,19 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "TOO_MANY_REQUESTS";
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description A fault of the server, logged under `traceId`.
+         * @description The server failed. Try again once. If the error stays, give the `traceId` to the operator.
          * @example {
          *       "type": "about:blank",
          *       "title": "Internal Server Error",
@@ -1483,14 +1483,14 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "INTERNAL";
         };
         /**
-         * @description A queue is full or the database does not answer. Nothing was done; try again after `retryAfter`.
+         * @description A queue is full, or the database does not answer. Nothing was done. Try again after `retryAfter` seconds.
          * @example {
          *       "type": "about:blank",
          *       "title": "Service Unavailable",
@@ -1515,19 +1515,19 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "SERVICE_UNAVAILABLE";
             /**
              * Format: int32
-             * @description Seconds to wait; equal to the header Retry-After.
+             * @description Seconds to wait. Equal to the header Retry-After.
              */
             retryAfter: number;
         };
         /**
-         * @description The path belongs to no operation. No operation answers it.
+         * @description No operation has this path, so no operation lists this error.
          * @example {
          *       "type": "about:blank",
          *       "title": "Not Found",
@@ -1551,19 +1551,19 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
             code: "NOT_FOUND";
         };
         /**
-         * @description The path exists, but not with this method. No operation answers it.
+         * @description The path exists, but not with this HTTP method. No operation lists this error.
          * @example {
          *       "type": "about:blank",
          *       "title": "Method Not Allowed",
          *       "status": 405,
-         *       "detail": "This address does not take this method. Use one of those named in the Allow header.",
+         *       "detail": "This address does not accept this HTTP method. Use one that the Allow header names.",
          *       "traceId": "01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90",
          *       "code": "METHOD_NOT_ALLOWED"
          *     }
@@ -1582,7 +1582,7 @@ export interface components {
             detail: string;
             /**
              * Format: uuid
-             * @description Equal to the header X-Request-Id; quote it when asking for help.
+             * @description Equal to the header X-Request-Id. Quote it when you ask for help.
              */
             traceId: string;
             /** @enum {string} */
@@ -1614,9 +1614,9 @@ export interface components {
         DisableMfaError403: components["schemas"]["ForbiddenErrorResponse"] | components["schemas"]["MfaEnforcedErrorResponse"];
         /** @description What `disableMfaV81` answers with 403: `code` tells which. */
         DisableMfaV81Error403: components["schemas"]["ForbiddenErrorResponse"] | components["schemas"]["MfaEnforcedErrorResponse"];
-        /** @description The access token does not do: `code` tells why. */
+        /** @description The access token is not accepted: `code` says why. */
         UnauthorizedError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"];
-        /** @description The access token does not do, or its session gave no fresh proof: `code` tells which. */
+        /** @description The access token is not accepted, or its session has no fresh proof: `code` says which. */
         UnauthorizedOrStaleError: components["schemas"]["TokenInvalidErrorResponse"] | components["schemas"]["TokenExpiredErrorResponse"] | components["schemas"]["InsufficientUserAuthenticationErrorResponse"];
     };
     responses: {
@@ -1662,7 +1662,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ForbiddenErrorResponse"];
             };
         };
-        /** @description Not there: `USER_NOT_FOUND`. */
+        /** @description Not found: `USER_NOT_FOUND`. */
         UserNotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1672,7 +1672,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["UserNotFoundErrorResponse"];
             };
         };
-        /** @description Too slow: `REQUEST_TIMEOUT`. */
+        /** @description The body came too slowly: `REQUEST_TIMEOUT`. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1692,7 +1692,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["PayloadTooLargeErrorResponse"];
             };
         };
-        /** @description Of another media type, packed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
+        /** @description Of another media type, compressed, or not UTF-8: `UNSUPPORTED_MEDIA_TYPE`. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1702,7 +1702,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["UnsupportedMediaTypeErrorResponse"];
             };
         };
-        /** @description A fault of the server: `INTERNAL`. */
+        /** @description Server error: `INTERNAL`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1712,7 +1712,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["InternalErrorResponse"];
             };
         };
-        /** @description Busy: `SERVICE_UNAVAILABLE`. */
+        /** @description Not available now: `SERVICE_UNAVAILABLE`. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];
@@ -1726,12 +1726,12 @@ export interface components {
     };
     parameters: {
         /**
-         * @description The version that the client speaks. It changes nothing, as signing out is the same in all of them.
+         * @description The version that the client uses. It has no effect, since all versions sign out in the same way.
          * @example v8.1
          */
         ApiVersion: string;
         /**
-         * @description The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+         * @description The name or address with which the user signs in. Case does not matter, as at sign-in. A part of the name finds nobody.
          * @example alice@example.com
          */
         NameFilter: string;
@@ -1741,7 +1741,7 @@ export interface components {
          */
         Offset: number;
         /**
-         * @description How many entries to answer at most; -1 for as many as the server gives at once, 100.
+         * @description How many entries to answer at most. -1 asks for as many as the server answers at once, which is 100.
          * @example 30
          */
         Limit: number;
@@ -1759,27 +1759,27 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The name of this request in the log of the server; in errors equal to `traceId`. The caller's own, where the request had this header with a UUID.
+         * @description The id of this request, as in the server's log. In errors it is equal to `traceId`. If the request had this header with a UUID, it is that one.
          * @example 01a2039b-8f6b-7c3e-9d41-5b2f6a7c8e90
          */
         XRequestId: string;
         /**
-         * @description What is left of the limits that counted this call: `"mail_calls";r=29;t=3540` says that 29 more are let in before the count begins anew in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent where none counted it.
+         * @description What is left of the limits that counted this call. `"mail_calls";r=29;t=3540` says that 29 more calls are accepted before the count starts again in 3540 seconds (draft-ietf-httpapi-ratelimit-headers). Absent if no limit counted the call.
          * @example "mail_calls";r=29;t=3540
          */
         RateLimit: string;
         /**
-         * @description Those limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
+         * @description The limits themselves: `"mail_calls";q=30;w=3600` is 30 calls in 3600 seconds.
          * @example "mail_calls";q=30;w=3600
          */
         RateLimitPolicy: string;
         /**
-         * @description Seconds to wait; equal to `retryAfter` in the body.
+         * @description Seconds to wait. Equal to `retryAfter` in the body.
          * @example 30
          */
         RetryAfter: number;
         /**
-         * @description The scheme to authenticate with, and with a bearer that is no good the reason as RFC 6750 and RFC 9470 name it.
+         * @description The scheme to authenticate with. If a bearer was refused, also the reason, as in RFC 6750 and RFC 9470.
          * @example Bearer error="invalid_token"
          */
         WWWAuthenticate: string;
@@ -1882,7 +1882,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in, refreshed, or a second step is asked for. */
+            /** @description Signed in, refreshed, or a second factor is required. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1927,7 +1927,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS` or `TOO_MANY_PASSWORD_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS` or `TOO_MANY_PASSWORD_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1946,7 +1946,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The version that the client speaks. It changes nothing, as signing out is the same in all of them.
+                 * @description The version that the client uses. It has no effect, since all versions sign out in the same way.
                  * @example v8.1
                  */
                 "api-version"?: components["parameters"]["ApiVersion"];
@@ -1975,7 +1975,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+                 * @description The name or address with which the user signs in. Case does not matter, as at sign-in. A part of the name finds nobody.
                  * @example alice@example.com
                  */
                 NameFilter?: components["parameters"]["NameFilter"];
@@ -1985,7 +1985,7 @@ export interface operations {
                  */
                 Offset?: components["parameters"]["Offset"];
                 /**
-                 * @description How many entries to answer at most; -1 for as many as the server gives at once, 100.
+                 * @description How many entries to answer at most. -1 asks for as many as the server answers at once, which is 100.
                  * @example 30
                  */
                 Limit?: components["parameters"]["Limit"];
@@ -2072,7 +2072,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user, made. */
+            /** @description The new user. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2246,7 +2246,7 @@ export interface operations {
             401: components["responses"]["UnauthorizedOrStale"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["UserNotFound"];
-            /** @description Not possible: `LAST_ADMINISTRATOR`. */
+            /** @description Conflict: `LAST_ADMINISTRATOR`. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2284,7 +2284,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The secret and the codes, shown this once. */
+            /** @description The secret and the codes, shown only this once. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2327,7 +2327,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2363,7 +2363,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description On. */
+            /** @description The authenticator is on. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2396,7 +2396,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2484,7 +2484,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The name or address that the user signs in by. It is compared as it is at sign-in: case does not matter, and a part of the name finds nobody.
+                 * @description The name or address with which the user signs in. Case does not matter, as at sign-in. A part of the name finds nobody.
                  * @example alice@example.com
                  */
                 NameFilter?: components["parameters"]["NameFilter"];
@@ -2494,7 +2494,7 @@ export interface operations {
                  */
                 Offset?: components["parameters"]["Offset"];
                 /**
-                 * @description How many entries to answer at most; -1 for as many as the server gives at once, 100.
+                 * @description How many entries to answer at most. -1 asks for as many as the server answers at once, which is 100.
                  * @example 30
                  */
                 Limit?: components["parameters"]["Limit"];
@@ -2583,7 +2583,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user, made. */
+            /** @description The new user. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2760,7 +2760,7 @@ export interface operations {
             401: components["responses"]["UnauthorizedOrStale"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["UserNotFound"];
-            /** @description Not possible: `LAST_ADMINISTRATOR`. */
+            /** @description Conflict: `LAST_ADMINISTRATOR`. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2798,7 +2798,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The secret and the codes, shown this once. */
+            /** @description The secret and the codes, shown only this once. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2841,7 +2841,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_REQUESTS`. */
+            /** @description Limit reached: `TOO_MANY_REQUESTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2877,7 +2877,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description On. */
+            /** @description The authenticator is on. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2910,7 +2910,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description Too often: `TOO_MANY_MFA_ATTEMPTS`. */
+            /** @description Limit reached: `TOO_MANY_MFA_ATTEMPTS`. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

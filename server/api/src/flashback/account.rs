@@ -214,7 +214,7 @@ impl PreVerifyEmailAnswer {
     /// The same for everybody: each new account has a password of its own.
     const GOOD: Self = Self {
         success: true,
-        message: "This link is good. Confirm to prove your address.",
+        message: "This link is valid. Confirm to prove your address.",
         auth_method: AuthMethod::Local,
         has_password: true,
     };

@@ -62,7 +62,7 @@ const fn sentence(refusal: &Refusal) -> Option<&'static str> {
         }
         Refusal::MfaTokenExpired => "This set-up or link has expired. Please start again.",
         Refusal::MfaWrongPurpose => {
-            "This link was issued for another step. Open it where it was asked for."
+            "This link was issued for another step. Open it where you requested it."
         }
         Refusal::RegistrationTokenInvalid => {
             "This link is not valid or was already used. Please register again."

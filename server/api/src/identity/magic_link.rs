@@ -85,7 +85,7 @@ impl From<Purpose> for LinkPurpose {
 impl From<LinkOpened> for MagicLinkResponse {
     fn from(opened: LinkOpened) -> Self {
         Self {
-            message: "Type this code on the device that asked for it. If that was not you, do nothing and change your password.",
+            message: "Type this code on the device that requested it. If that was not you, do not type it, and change your password.",
             code: opened.code,
             purpose: opened.purpose.into(),
             asked_at: opened.asked_at.to_string(),

@@ -203,7 +203,7 @@ impl ActivityPaging {
             return Ok(None);
         };
         let id = id_of("event", written).map(AuditId::new);
-        let sentence = "This is not the next of a page before.";
+        let sentence = "This must be the next value of an earlier page.";
         id.map(Some)
             .ok_or_else(|| Refusal::field("before", sentence))
     }

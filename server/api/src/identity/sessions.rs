@@ -139,7 +139,7 @@ pub struct LoginRequest {
 }
 
 /// The message if no code could be sent.
-pub const UNSENT: &str = "No code could be sent now: too many were. Ask for one later, or use another method or a recovery code.";
+pub const UNSENT: &str = "No code can be sent now, because too many were sent. Request one later, or use another method or a recovery code.";
 
 /// This API can use every method.
 pub const CARRIES: flow::login::Carries = flow::login::Carries {

@@ -233,7 +233,7 @@ impl From<outcome::MfaRequired> for AuthMfaRequiredResponse {
             status: MfaRequired::MfaRequired,
             message: match mfa_method {
                 _sent if required.unsent => {
-                    "No code could be sent now: too many were. Ask for one later, or enter one of your recovery codes."
+                    "No code can be sent now, because too many were sent. Request one later, or enter one of your recovery codes."
                 }
                 SignInMethod::Sms => "Enter the code that was sent to your phone.",
                 SignInMethod::Email => "Enter the code that was sent to your e-mail address.",

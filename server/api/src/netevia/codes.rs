@@ -216,7 +216,7 @@ enum Subject {
 
 impl Subject {
     fn of(kind: ShortMessageType, mfa_token: Option<SecretText>) -> Result<Self> {
-        const FOREIGN: &str = "This goes with AttemptLogin and ContactInfoUpdateRequest only.";
+        const FOREIGN: &str = "Send this only with AttemptLogin or ContactInfoUpdateRequest.";
         const MISSING: &str = "Send the mfaToken of the sign-in.";
         match (kind, mfa_token.map(SecretText::into_secret)) {
             (ShortMessageType::AttemptLogin, Some(token)) => Ok(Self::SignIn(token)),

@@ -36,7 +36,7 @@ impl Wording for Veeam {
 fn fitting(told: &Told<'_>) -> &'static str {
     match told.code {
         "INSUFFICIENT_USER_AUTHENTICATION" => {
-            "This needs a sign-in of the last minutes, second step included. Sign in again, and repeat the request."
+            "This needs fresh proof of who you are. Sign in again, and repeat the request."
         }
         "INTERNAL" => {
             "Something went wrong on our side. Try again, and report the traceId if it happens again."

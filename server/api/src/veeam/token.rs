@@ -159,7 +159,7 @@ impl TokenRequest {
             }
             _unknown => Err(Refusal::field(
                 "grant_type",
-                "This grant is not known here. Use Password, Mfa or Refresh_token.",
+                "This grant is not supported. Use Password, Mfa or Refresh_token.",
             )),
         }
     }

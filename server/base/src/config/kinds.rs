@@ -130,7 +130,7 @@ impl Kind for Listen {
         text.parse().map_err(|_| self.refused())
     }
     fn allowed(&self) -> String {
-        "an IP address and a port, as 127.0.0.1:8080 or [::1]:8080".to_owned()
+        "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
     }
 }
 
@@ -150,7 +150,7 @@ impl Kind for Origin {
         }
     }
     fn allowed(&self) -> String {
-        "an http or https address without a path, as https://login.example.com".to_owned()
+        "an http or https address without a path, such as https://login.example.com".to_owned()
     }
 }
 
@@ -226,7 +226,7 @@ impl Kind for Domain {
         }
     }
     fn allowed(&self) -> String {
-        "a domain, as example.com".to_owned()
+        "a domain, such as example.com".to_owned()
     }
 }
 
@@ -331,7 +331,7 @@ impl Kind for Sender {
         text.parse().map_err(|_| self.refused())
     }
     fn allowed(&self) -> String {
-        "a mail address, as Countersign <no-reply@example.com>".to_owned()
+        "a mail address, such as Countersign <no-reply@example.com>".to_owned()
     }
 }
 
@@ -373,7 +373,7 @@ impl Kind for Networks {
             .map_err(|_| self.refused())
     }
     fn allowed(&self) -> String {
-        "IP addresses or networks separated by commas, as 10.0.0.0/8,::1".to_owned()
+        "IP addresses or networks separated by commas, such as 10.0.0.0/8,::1".to_owned()
     }
 }
 
@@ -389,7 +389,7 @@ impl Kind for Filter {
         }
     }
     fn allowed(&self) -> String {
-        "a level (error, warn, info, debug, trace) or directives, as info,countersign=debug"
+        "a level (error, warn, info, debug, trace) or directives, such as info,countersign=debug"
             .to_owned()
     }
 }

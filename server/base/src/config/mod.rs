@@ -83,12 +83,12 @@ impl Settings {
         let blocks = u64::from(self.hash_slots) * u64::from(self.argon2_memory_kib);
         if memory_kib().is_some_and(|all| blocks > all / 4) {
             warnings.push(format!(
-                "hash_slots times argon2_memory_kib is {blocks} KiB, more than a quarter of this machine's memory"
+                "hash_slots times argon2_memory_kib is {blocks} KiB, more than a quarter of this machine's memory: lower one of them"
             ));
         }
         if self.smtp_url.is_some() && is_loopback(self.mail_from.email.domain()) {
             warnings.push(format!(
-                "mail_from is {}, an address of this machine: mail servers may refuse it, and mail from it looks forged",
+                "mail_from is {}, an address of this machine: mail servers may refuse it, and its mails look forged",
                 self.mail_from.email
             ));
         }
@@ -96,14 +96,14 @@ impl Settings {
             if self.smtp_url.is_none() {
                 let outbox = self.data_dir.join("outbox");
                 warnings.push(format!(
-                    "smtp_url is not set, so mail reaches nobody: it is written to {}",
+                    "smtp_url is not set, so no mail is sent: mails are written to {}",
                     outbox.display()
                 ));
             }
             let no_sender = self.twilio_account_sid.is_none() && self.sms_webhook_url.is_none();
             if !self.sms_countries.is_empty() && no_sender {
                 warnings.push(
-                    "sms_countries is set without twilio_account_sid or sms_webhook_url, so text messages reach nobody: they are written to the outbox"
+                    "sms_countries is set without twilio_account_sid or sms_webhook_url, so no text message is sent: they are written to the outbox"
                         .to_owned(),
                 );
             }
@@ -111,13 +111,13 @@ impl Settings {
                 self.public_url.starts_with("https://") || self.listen.ip().is_loopback();
             if behind_a_proxy && self.trusted_proxies.is_empty() {
                 warnings.push(
-                    "trusted_proxies is empty, so all clients seem to be the proxy in front: they share their limits, and one of them can lock out the others. Set it to the address that the proxy connects from (127.0.0.1,::1 for one on this machine), and have the proxy set X-Forwarded-For to its peer, not pass on what clients send"
+                    "trusted_proxies is empty, so all clients seem to be the proxy: they share their limits, and one of them can lock out the others. Set it to the address that the proxy connects from (127.0.0.1,::1 for one on this machine), and let the proxy set X-Forwarded-For to the address of its client instead of passing on the client's header"
                         .to_owned(),
                 );
             }
             if self.public_url.starts_with("http://") {
                 warnings.push(
-                    "public_url is http: passwords and tokens need TLS, put a TLS proxy in front"
+                    "public_url is http, but passwords and tokens need TLS: put a TLS proxy in front"
                         .to_owned(),
                 );
             }
@@ -204,7 +204,7 @@ impl Settings {
             ),
             (
                 self.twilio_account_sid.is_none() || self.sms_webhook_url.is_none(),
-                "text messages go by Twilio or by the webhook: unset twilio_account_sid or sms_webhook_url",
+                "text messages are sent by Twilio or by the webhook, not both: unset twilio_account_sid or sms_webhook_url",
             ),
             (
                 policy.session_idle_seconds <= policy.session_seconds,
@@ -218,19 +218,19 @@ impl Settings {
                 self.passkey_origins
                     .iter()
                     .all(|origin| self.takes_passkeys_of(origin)),
-                "passkey_origins must all be on passkey_rp_id or below it, which is a domain and no IP address",
+                "passkey_origins must all be on passkey_rp_id or below it, and passkey_rp_id must be a domain, not an IP address",
             ),
             (
                 self.passkey_origins
                     .iter()
                     .all(|origin| origin_is_secure(origin)),
-                "passkey_origins must be https: on other pages browsers offer no passkeys",
+                "passkey_origins must be https, since browsers offer no passkeys on other pages",
             ),
             (
                 self.passkey_pages()
                     .iter()
                     .all(|origin| origin_is_secure(origin)),
-                "public_url is http on a name that is not this machine, where browsers offer no passkeys: put a TLS proxy in front and set public_url to its https address, or set passkeys to false to try the server without them",
+                "public_url is http with a name that is not this machine, and there browsers offer no passkeys: put a TLS proxy in front and set public_url to its https address, or set passkeys to false",
             ),
             (
                 !self.passkeys

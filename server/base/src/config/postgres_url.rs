@@ -16,7 +16,7 @@ pub(super) fn flaw(url: &str) -> Option<&'static str> {
         return Some("it does not begin with postgres://");
     };
     if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some("it holds a space or a control character; a space in it is written %20");
+        return Some("it contains a space or a control character: write a space as %20");
     }
     if !percent_encoded(rest) {
         return Some(

@@ -33,7 +33,7 @@ impl Kind for Countries {
             .map_err(|_| self.refused())
     }
     fn allowed(&self) -> String {
-        "ISO 3166 country codes separated by commas, as US,DE".to_owned()
+        "ISO 3166 country codes separated by commas, such as US,DE".to_owned()
     }
 }
 
@@ -165,7 +165,7 @@ impl Kind for Originator {
         }
     }
     fn allowed(&self) -> String {
-        "a number as +15005550006, a short code, a sender id, or the SID of a messaging service (MG…)"
+        "a number such as +15005550006, a short code, a sender id, or the SID of a messaging service (MG…)"
             .to_owned()
     }
 }

@@ -61,7 +61,7 @@ impl Found {
         };
         let told = |reason: String| {
             let shown = if kind.secret() {
-                "the value (not shown, it may hold a password)".to_owned()
+                "the value (not shown, since it may contain a password)".to_owned()
             } else {
                 format!("{text:?}")
             };
@@ -111,7 +111,7 @@ impl Found {
                     continue;
                 }
                 return Err(SettingsError(format!(
-                    "the environment variable {key} is no setting: see `countersign settings`"
+                    "the environment variable {key} is not a setting: see `countersign settings`"
                 )));
             };
             let text = text.into_string().map_err(|_| {
@@ -141,7 +141,7 @@ impl Found {
                 .find(|row| row.name == key && row.name != CONFIG)
             else {
                 return Err(refuse(format!(
-                    "{key:?} is no setting: see `countersign settings`"
+                    "{key:?} is not a setting: see `countersign settings`"
                 )));
             };
             let text = plain(value)

@@ -304,7 +304,7 @@ fn passkeys_are_bound_to_the_host_of_public_url_or_above_it() {
     let with_port = load(&[("public_url", "https://MFA.example.com:443")], &[]).expect("good");
     assert_eq!(with_port.passkey_pages(), ["https://mfa.example.com"]);
     let by_number = [("public_url", "http://10.0.0.1"), ("passkey_origins", app)];
-    assert!(refused(&by_number, &[]).contains("no IP address"));
+    assert!(refused(&by_number, &[]).contains("not an IP address"));
     let by_number = load(&[("public_url", "http://10.0.0.1")], &[]).expect("good");
     assert!(by_number.passkey_pages().is_empty());
 }

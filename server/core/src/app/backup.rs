@@ -139,7 +139,7 @@ fn judge_new_file(to: &Path) -> anyhow::Result<()> {
         bail!("{} is a folder: name a new file in it", to.display());
     }
     if to.try_exists()? {
-        bail!("{} is there already: name a new file", to.display());
+        bail!("{} exists already: name a new file", to.display());
     }
     let folder = folder(to);
     if !folder.is_dir() {
@@ -203,7 +203,7 @@ fn judge_backup(from: &Path) -> anyhow::Result<()> {
     }
     let told = || {
         format!(
-            "{} is no backup that is whole: name a file that `countersign backup` made",
+            "{} is not a complete backup: name a file that `countersign backup` made",
             from.display()
         )
     };

@@ -128,7 +128,7 @@ impl MarkFile {
         {
             tracing::warn!(
                 %error,
-                "{} cannot be written: a database that goes back to an older state will not be noticed",
+                "{} cannot be written: the server will not notice if its database goes back to an older state",
                 self.told()
             );
         }
@@ -273,7 +273,7 @@ impl App {
         if let Some(began) = self.0.write(epoch::tell).await.map_err(said)? {
             tracing::warn!(
                 %began,
-                "the database was restored: every session, challenge, mailed code and refresh token of before is over"
+                "the database was restored: all earlier sessions, challenges, mailed codes and refresh tokens have ended"
             );
         }
         Ok(())
@@ -287,6 +287,6 @@ fn tell(begun: &Begun) {
         authenticators = begun.authenticators,
         code_sets = begun.code_sets,
         "the database is an older state of the one that was in use, or another one: it was changed without `countersign restore`, so a new epoch began. \
-         Sessions, challenges, mailed codes, refresh tokens and recovery codes of before are over"
+         All earlier sessions, challenges, mailed codes, refresh tokens and recovery codes have ended"
     );
 }

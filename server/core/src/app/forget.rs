@@ -38,7 +38,7 @@ impl App {
             if jumped {
                 tracing::warn!(
                     %until,
-                    "the clock is more than a day ahead of when it was last looked at: nothing is forgotten before it has been so for a day"
+                    "the clock is more than a day ahead of its last check: nothing is deleted until it has been so for a day"
                 );
             }
             return Ok(());

@@ -63,10 +63,10 @@ impl Probe {
         match &written {
             Err(Error::Fault(fault)) if was_well => {
                 let cause = format!("{:#}", fault.cause);
-                tracing::error!(cause, "the database takes no writes");
+                tracing::error!(cause, "the database accepts no writes");
             }
-            Err(_) if was_well => tracing::error!("the database has no time for a write"),
-            Ok(()) if !was_well => tracing::info!("the database takes writes again"),
+            Err(_) if was_well => tracing::error!("the database did not finish a write in time"),
+            Ok(()) if !was_well => tracing::info!("the database accepts writes again"),
             Ok(()) | Err(_) => {}
         }
         let well = written.is_ok();
@@ -91,13 +91,16 @@ impl App {
             (Ok(_), false) => (
                 "unwritable",
                 Some(
-                    "The database takes no writes: its disk may be full or read-only, or it hangs.",
+                    "The database accepts no writes: its disk may be full or read-only, or it hangs.",
                 ),
             ),
             (Ok(_), true) => ("ok", None),
         };
         let migrations = match schema {
-            Ok(SchemaState::Behind) => ("behind", Some("The database lacks migrations.")),
+            Ok(SchemaState::Behind) => (
+                "behind",
+                Some("The database lacks migrations: run `countersign migrate`."),
+            ),
             Ok(SchemaState::Ahead) => (
                 "ahead",
                 Some("The database was migrated by a newer version of Countersign."),
@@ -108,15 +111,15 @@ impl App {
         let courier = match (queued, ctx.health.stuck(ctx.now())) {
             (Ok(queued), _) if queued >= most => (
                 "degraded",
-                Some("The queue of messages is full: calls that send one are refused."),
+                Some("The queue of messages is full: calls that send a message are refused."),
             ),
             (_, Some(Channel::Mail)) => (
                 "degraded",
-                Some("No mail has left for a minute though some waits: see the log."),
+                Some("No mail was sent for a minute, although some wait: see the log."),
             ),
             (_, Some(Channel::Text)) => (
                 "degraded",
-                Some("No text message has left for a minute though some waits: see the log."),
+                Some("No text message was sent for a minute, although some wait: see the log."),
             ),
             (_, None) => ("ok", None),
         };

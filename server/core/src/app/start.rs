@@ -26,7 +26,7 @@ use crate::vault::{
     warn_of_group,
 };
 
-const NEWER: &str = "the database was migrated by a newer version of Countersign; start that one, or restore a backup";
+const NEWER: &str = "the database was migrated by a newer version of Countersign: start that version, or restore a backup";
 
 impl App {
     /// Opens the keys and the database, creates what is missing, and starts the threads for hashing and the
@@ -207,7 +207,7 @@ fn must_exist(settings: &Settings, there: &Look) -> anyhow::Result<()> {
             )
         }
         (None, DatabaseUrl::Postgres(_)) => bail!(
-            "the PostgreSQL database {} holds nothing of Countersign's: {run}",
+            "the PostgreSQL database {} has no tables of Countersign: {run}",
             there.name.as_deref().unwrap_or_default()
         ),
         (Some(SchemaState::Behind), _) => bail!(

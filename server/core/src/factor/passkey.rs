@@ -338,7 +338,7 @@ impl RelyingParty {
         let mut keys = keys.into_iter();
         let key = keys.find(|key| of_user && key.id() == credential.get_credential_id());
         let Some(key) = key.filter(|key| asks_for(&state, key)) else {
-            return Ok(flawed("it is of a passkey that was not asked for"));
+            return Ok(flawed("it is from a passkey that was not requested"));
         };
         let (given, key) = match self.unchanged(given, key)? {
             Ok(both) => both,

@@ -29,7 +29,7 @@ impl Flaw {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoNumber => {
-                "Send a phone number in international form, with a plus sign, as +12025550123."
+                "Send a phone number in international form, with a plus sign, such as +12025550123."
             }
             Self::NoPerson => "Send the number of a mobile phone.",
             Self::Country => {

@@ -215,7 +215,8 @@ fn judge_name(typed: &str) -> Result<String> {
         return Err(Refusal::field("name", "This field must not be empty.").into());
     }
     if name.contains(['@', '\u{ff20}']) {
-        let sentence = "A name has no @. Who has an e-mail address registers by it.";
+        let sentence =
+            "A name must not contain @. A user with an e-mail address registers with that address.";
         return Err(Refusal::field("name", sentence).into());
     }
     Ok(name.to_owned())

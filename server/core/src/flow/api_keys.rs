@@ -64,7 +64,7 @@ pub async fn authenticate(ctx: &Ctx, key: &str, scope: Scope) -> Result<ApiKeyCa
     });
     if let Err(error) = ended.await {
         // The caller gets the refusal in any case.
-        tracing::warn!(?error, "an API key that is over was not ended");
+        tracing::warn!(?error, "an expired API key could not be ended");
     }
     Err(Refusal::ApiKeyInvalid.into())
 }

@@ -121,10 +121,10 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     }
 }
 
-const NO_NUMBER: &str = "Send the phone number that codes shall go to, as +12025550123.";
-const NO_METHOD: &str = "Say what the number is for: sms.";
+const NO_NUMBER: &str = "Send the phone number to send codes to, such as +12025550123.";
+const NO_METHOD: &str = "Send mfaMethod sms with a phone number.";
 const FOREIGN: &str =
-    "Codes go to the account's own address only. Leave this out, or send that one.";
+    "Codes are sent only to the account's own address. Send that address, or leave this out.";
 
 /// Turns all methods of an account off. All factors stay proved.
 ///

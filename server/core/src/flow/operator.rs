@@ -301,11 +301,11 @@ pub async fn join(
 ) -> Result<Person> {
     help(ctx, email, move |tx, act, user| {
         if organisations::find(tx, organisation)?.is_none() {
-            let sentence = "There is no organisation with this id. Take the `orgId` that `GET /user/profile` tells its founder.";
+            let sentence = "There is no organisation with this id. Use the `orgId` that its founder finds in `GET /user/profile`.";
             return Err(Refusal::field("organisation", sentence).into());
         }
         if !user.mailbox {
-            let sentence = "This account signs in by a name and has no mailbox, and only an account with one can be a member.";
+            let sentence = "This account has no mailbox, since it signs in with a name. Only accounts with a mailbox can be members.";
             return Err(Refusal::field("email", sentence).into());
         }
         organisations::admit(tx, user.id, organisation, role)?;

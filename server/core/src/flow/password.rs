@@ -278,7 +278,7 @@ impl Checked {
         let Some(new) = renewed.await else { return };
         let kept = ctx.write(move |tx| users::rehash(tx, id, &old, &new)).await;
         if let Err(error) = kept {
-            tracing::warn!(?error, "a password's new hash was not kept");
+            tracing::warn!(?error, "the new hash of a password could not be stored");
         }
     }
 }

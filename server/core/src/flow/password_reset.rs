@@ -341,7 +341,7 @@ async fn end_over<T>(ctx: &Ctx, act: &Act, subject: UserId, found: Result<T>) ->
             // The caller gets the refusal in any case.
             tracing::warn!(
                 ?error,
-                "a mail for a new password that is over was not ended"
+                "an expired mail for a new password could not be ended"
             );
         }
     }

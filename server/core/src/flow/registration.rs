@@ -411,7 +411,7 @@ async fn end_over<T>(ctx: &Ctx, act: &Act, id: UserId, found: Result<T>) -> Resu
         let ended = ctx.write(move |tx| registrations::end_over(tx, id, now));
         if let Err(error) = ended.await {
             // The caller gets the refusal in any case.
-            tracing::warn!(?error, "a registration that is over was not ended");
+            tracing::warn!(?error, "an expired registration could not be ended");
         }
     }
     found

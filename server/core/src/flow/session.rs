@@ -370,7 +370,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
             // It has expired, so it is ended. It must not come alive again if the clock goes back.
             let ended = ctx.write(move |tx| sessions::end(tx, user_id, session_id, now));
             if let Err(error) = ended.await {
-                tracing::warn!(?error, "a session that is over was not ended");
+                tracing::warn!(?error, "an expired session could not be ended");
             }
             return Err(Refusal::TokenExpired.into());
         }
@@ -381,7 +381,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
         let kept = session.clone();
         if let Err(error) = ctx.write(move |tx| sessions::lift(tx, &kept)).await {
             // The caller of this request has no proof in any case. Reading still works when writing does not.
-            tracing::warn!(?error, "proof of a time to come was not forgotten");
+            tracing::warn!(?error, "a proof from the future could not be removed");
         }
         return Ok(Caller { session, ..caller });
     }
@@ -391,7 +391,7 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
             .await;
         if let Err(error) = touched {
             // The session only seems idle a little longer. Reading still works when writing does not.
-            tracing::warn!(?error, "a session's last use was not kept");
+            tracing::warn!(?error, "the last use of a session could not be stored");
         }
     }
     Ok(caller)

@@ -17,7 +17,7 @@ mod nul;
 const NO_JSON: &str = "The body must be one JSON object.";
 const NO_PATH: &str = "The path cannot be read.";
 const MISSING: &str = "This field is required.";
-const UNKNOWN: &str = "This field is not known here. Leave it out.";
+const UNKNOWN: &str = "This field is unknown. Leave it out.";
 const TWICE: &str = "This field must be given only once.";
 const NO_STRING: &str = "This field must be a string.";
 const NO_INTEGER: &str = "This field must be an integer.";
@@ -30,8 +30,8 @@ const EMPTY: &str = "This field must not be empty.";
 const EMPTY_LIST: &str = "Give at least one value.";
 const LONG: &str = "This field is too long.";
 const NUL: &str = "This field must not contain the character U+0000.";
-const CONTROL: &str = "This field must not contain control characters, or signs that hide or turn the text. Type it anew.";
-const BLANK: &str = "This field must contain something that can be seen.";
+const CONTROL: &str = "This field must not contain control characters, or characters that hide or reverse text. Type it again.";
+const BLANK: &str = "This field must contain a visible character.";
 const UNREADABLE: &str = "This field cannot be read. Check it against the API description.";
 
 /// The longest name of an unknown field that is repeated to the caller, in characters.

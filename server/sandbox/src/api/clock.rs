@@ -90,7 +90,7 @@ fn judged(time: Time, field: &str) -> Result<Time, Refusal> {
     match (0..=LATEST).contains(&time.seconds()) {
         true => Ok(time),
         false => {
-            let sentence = "The clock can be put to times from the year 1970 to the year 9000.";
+            let sentence = "Send a time from the year 1970 to the year 9000.";
             Err(Refusal::field(field, sentence))
         }
     }

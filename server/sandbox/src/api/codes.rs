@@ -47,7 +47,7 @@ impl ShowAuthenticatorCodeRequest {
             (None, Some(email)) => sandbox
                 .secret_of(&address_as_typed(&email))
                 .ok_or_else(|| {
-                    Refusal::field("email", "Nobody of this address was made here with an authenticator app. Send its secret instead.")
+                    Refusal::field("email", "No person in the sandbox has this address and an authenticator app. Send the app's secret instead.")
                 })?,
             (Some(_), Some(_)) | (None, None) => {
                 return Err(Refusal::field("body", "Send either email or secret."));

@@ -83,7 +83,7 @@ pub struct UsePasskeyRequest {
 /// What the account of an address is called on devices.
 async fn handle_of(sandbox: &Sandbox, email: &str) -> Result<String, Error> {
     let handle = sandbox.handle_of(&address_as_typed(email)).await?;
-    let sentence = "Nobody has this address.";
+    let sentence = "No person has this address.";
     Ok(handle.ok_or_else(|| Refusal::field("email", sentence))?)
 }
 

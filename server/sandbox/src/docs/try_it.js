@@ -186,7 +186,7 @@ async function prepare(system, call) {
   if (own) parts.push("Sent with the bearer that you authorized.");
   else if (given.bearer && schemes.length) parts.push(`Sent with a token of ${given.who}.`);
   if (kept.length) parts.push(`Kept as you typed: ${kept.join(", ")}.`);
-  return { who: given.who, note: parts.join(" ") || "Nothing had to be filled in." };
+  return { who: given.who, note: parts.join(" ") || "No value was filled in." };
 }
 
 /** What the call of somebody new needs. */
@@ -323,7 +323,7 @@ const execute = (original, system) => async (request) => {
   try {
     done = await prepare(system, call);
   } catch (error) {
-    done = { note: `Sent as it stands. ${error.message}` };
+    done = { note: `Sent unchanged. ${error.message}` };
   }
   note(done.note);
   await original(request);
@@ -359,7 +359,7 @@ const withChoice = (Fields, system) => (props) => {
   return h("div", null, fields, h("div", { className: "try-it" },
     h("label", null, "Answer ",
       h("select", { value: seen.chosen[call.key] ?? "", onChange: choose },
-        h("option", { value: "" }, "what the server says"),
+        h("option", { value: "" }, "the server's own answer"),
         errors.map(({ status, code }) => h("option", { key: `${status} ${code}`, value: code }, `${status} ${code}`)))),
     h("p", { role: "status" }, seen.notes[call.key] ?? promise(call))));
 };
@@ -368,9 +368,9 @@ const withChoice = (Fields, system) => (props) => {
 function promise(call) {
   const names = call.operation.get("x-variables")?.toJS() ?? [];
   const parts = [];
-  if (names.length) parts.push(`Execute fills in what you leave as it is of ${names.join(", ")}.`);
+  if (names.length) parts.push(`Execute fills in the values you do not change: ${names.join(", ")}.`);
   if (call.operation.get("security")?.size) parts.push("It signs somebody in first.");
-  return parts.join(" ") || "Nothing has to be filled in.";
+  return parts.join(" ") || "No value will be filled in.";
 }
 
 /** The documents, with the panel beside them. */
@@ -411,14 +411,14 @@ function callers(h, seen) {
   const option = (who, said) => h("option", { key: who, value: who }, said);
   const choose = (event) => change({ caller: event.target.value });
   const status = seen.caller
-    ? `${about(seen.caller).bearer ? "Signed in" : "Not signed in yet"}. What an answer gives goes into the next call.`
+    ? `${about(seen.caller).bearer ? "Signed in" : "Not signed in yet"}. Values from an answer are used in the next call.`
     : seen.last ? `The last call was made as ${seen.last}.` : "Every example succeeds, in any order.";
   const goOn = !seen.caller && seen.last
-    && h("button", { onClick: () => change({ caller: seen.last }) }, "Go on as this person");
+    && h("button", { onClick: () => change({ caller: seen.last }) }, "Continue as this person");
   return h("section", null,
     h("label", null, "Call as ",
       h("select", { value: seen.caller, onChange: choose, className: "sandbox-caller" },
-        option("", "somebody new each time"),
+        option("", "a new person each time"),
         others.map((who) => option(who, who)),
         seen.people.map((one) => option(one.email, `${one.email.split("@")[0]}: ${one.about}`)))),
     h("p", { role: "status" }, status), goOn);

@@ -50,7 +50,7 @@ pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T
         return Err("it attests nothing and says with what");
     }
     let Cbor::Bytes(data) = object.auth_data else {
-        return Err("its authenticator data are no bytes");
+        return Err("its authenticator data are not bytes");
     };
     if credential_id(&data)? != bytes(&answer, "/rawId")? {
         return Err("rawId is not the id of the passkey");
@@ -134,7 +134,7 @@ fn credential_id(data: &[u8]) -> Result<&[u8], Flaw> {
     if rest.is_empty() {
         Ok(id)
     } else {
-        Err("something stands after the key")
+        Err("there are bytes after the key")
     }
 }
 
@@ -179,5 +179,5 @@ fn bytes(answer: &Value, pointer: &str) -> Result<Vec<u8>, Flaw> {
     let text = answer.pointer(pointer).and_then(Value::as_str);
     BASE64URL_NOPAD
         .decode(text.unwrap_or_default().as_bytes())
-        .map_err(|_| "a field is no base64url")
+        .map_err(|_| "a field is not base64url")
 }

@@ -94,7 +94,7 @@ async fn end(ctx: &Ctx, act: &Act, user: UserId, row: ChallengeId) {
     let ended = ctx.write(move |tx| challenges::end_over(tx, user, row, now));
     if let Err(error) = ended.await {
         // The caller gets the refusal in any case.
-        tracing::warn!(?error, "a challenge that is over was not ended");
+        tracing::warn!(?error, "an expired challenge could not be ended");
     }
 }
 
