@@ -407,7 +407,7 @@ pub enum TokenFlaw {
 
 /// What an access token turned out to be.
 #[derive(Debug)]
-pub enum Judged {
+pub enum TokenJudgement {
     /// The token is valid.
     Valid {
         /// Whose token it is.

@@ -60,7 +60,7 @@ pub async fn request_token(
             Grant::Mfa { mfa_token, code } => {
                 let command = flow::login::Verify {
                     mfa_token,
-                    answer: Answer::Code(code),
+                    answer: Answer::typed(&code),
                     method: None,
                     scratch: true,
                     source,

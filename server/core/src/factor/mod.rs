@@ -8,37 +8,28 @@ use crate::model::{Result, Secret, Time, typed};
 use crate::store::{Tx, factors};
 use crate::vault::Vault;
 
+mod answer;
 pub mod passkey;
 pub mod recovery;
 pub mod sent_code;
 pub mod sms;
 pub mod totp;
 
-/// A typed code, in two forms: as typed, and cleaned of what people put between its characters or paste with
-/// it.
+pub use answer::Answer;
+
+/// A typed code, cleaned of what people put between its characters or paste with it.
 #[derive(Clone, Debug)]
-pub struct Code {
-    typed: Secret<String>,
-    plain: Secret<String>,
-}
+pub struct Code(Secret<String>);
 
 impl Code {
     /// Reads what was typed.
     pub fn typed(text: &Secret<String>) -> Self {
-        Self {
-            typed: Secret::new(typed::unspaced(text.expose())),
-            plain: Secret::new(typed::plain(text.expose())),
-        }
+        Self(Secret::new(typed::plain(text.expose())))
     }
 
     /// Returns the cleaned code.
     pub fn expose(&self) -> &str {
-        self.plain.expose()
-    }
-
-    /// Returns what was typed, with its dashes. The token of a link contains dashes.
-    pub fn as_typed(&self) -> &str {
-        self.typed.expose()
+        self.0.expose()
     }
 }
 
@@ -120,14 +111,12 @@ impl Expected {
         }
     }
 
-    /// Compares a code, before the write, so that nobody waits for the database's writer meanwhile.
-    pub fn fit(&self, code: &Code, policy: &Policy, now: Time) -> Fit {
+    /// Compares an answer, before the write, so that nobody waits for the database's writer meanwhile.
+    pub fn fit(&self, answer: &Answer, policy: &Policy, now: Time) -> Fit {
+        let step = |one: &totp::Authenticator| one.matching_step(answer.code()?, policy, now);
         Fit(match self {
-            Self::Authenticators(all) => all
-                .iter()
-                .map(|one| one.matching_step(code, policy, now))
-                .collect(),
-            Self::Sent(sent, _) => vec![sent.fits(code, policy, now).then_some(0)],
+            Self::Authenticators(all) => all.iter().map(step).collect(),
+            Self::Sent(sent, _) => vec![sent.fits(answer, policy, now).then_some(0)],
             Self::Nothing => Vec::new(),
         })
     }
@@ -169,15 +158,6 @@ impl Expected {
                 })
             }
             Self::Nothing => Ok(Verdict::Wrong),
-        }
-    }
-
-    /// Whether this is the code that was sent. It is checked before a try is taken, only to distinguish it
-    /// from a scratch code of the same length.
-    pub fn is_sent(&self, code: &Code, policy: &Policy, now: Time) -> bool {
-        match self {
-            Self::Sent(sent, _) => sent.fits(code, policy, now),
-            Self::Authenticators(_) | Self::Nothing => false,
         }
     }
 

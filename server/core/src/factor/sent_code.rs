@@ -1,6 +1,6 @@
 //! Codes that are sent: each is bound to its challenge, and only its keyed hash is stored.
 
-use crate::factor::Code;
+use crate::factor::{Answer, Code};
 use crate::model::challenge::Challenge;
 use crate::model::kinds::FactorKind;
 use crate::model::policy::Policy;
@@ -91,21 +91,32 @@ impl SentCode {
         }
     }
 
-    /// Whether this is the code, or the token of the link that went with it, and it has not expired (NIST SP
-    /// 800-63B-4 §3.1.3.2).
-    pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
+    /// Whether the answer is the code, or the link that went with it, and has not expired (NIST SP 800-63B-4
+    /// §3.1.3.2).
+    pub fn fits(&self, answer: &Answer, policy: &Policy, now: Time) -> bool {
         if self.sent_at.is_some_and(|sent| sent.is_to_come(now)) {
             // The clock has gone back since. That must not lengthen the life of what was sent.
             return false;
         }
-        if let Some(link) = Reference::parse(ReferenceKind::MagicLink, code.as_typed()) {
-            let alive = self.link_expires_at.is_some_and(|end| end > now);
-            let fits = self
-                .link_hash
-                .as_ref()
-                .is_some_and(|kept| vault::same(&vault::digest(link.secret.expose()), kept));
-            return alive && fits && link.row.as_bytes() == &self.row;
+        match answer {
+            Answer::Link(link) => self.is_link(link, now),
+            Answer::RecoveryCode(code) | Answer::ScratchCode(code) | Answer::Code(code) => {
+                self.is_code(code, policy, now)
+            }
+            Answer::Passkey(_) => false,
         }
+    }
+
+    fn is_link(&self, link: &Reference, now: Time) -> bool {
+        let alive = self.link_expires_at.is_some_and(|end| end > now);
+        let fits = self
+            .link_hash
+            .as_ref()
+            .is_some_and(|kept| vault::same(&vault::digest(link.secret.expose()), kept));
+        alive && fits && link.row.as_bytes() == &self.row
+    }
+
+    fn is_code(&self, code: &Code, policy: &Policy, now: Time) -> bool {
         let seconds = match self.by_sms {
             true => policy.sms_code_seconds,
             false => policy.mail_code_seconds,

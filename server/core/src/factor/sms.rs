@@ -60,9 +60,9 @@ impl Phone {
         if !fits {
             return Err(Flaw::NoNumber);
         }
-        let found = Found::as_it_stands(digits)
-            .or_else(|| Found::without_trunk(digits))
-            .or_else(|| Found::as_dialled_at_home(&bare))
+        let found = KnownNumber::as_it_stands(digits)
+            .or_else(|| KnownNumber::without_trunk(digits))
+            .or_else(|| KnownNumber::as_dialled_at_home(&bare))
             .ok_or(Flaw::NoNumber)?;
         if !found.kinds.iter().all(|&(_, kind)| is_of_a_person(kind)) {
             return Err(Flaw::NoPerson);
@@ -85,14 +85,14 @@ const SCHEME: &str = "tel:";
 
 /// A number that the library's table knows. The library's own parser removes zeros that belong to the number
 /// in some countries, so the table is asked first.
-struct Found {
+struct KnownNumber {
     number: String,
     /// The countries that have it, and its kind in each. Some countries share a code, and a few even a range
     /// of numbers.
     kinds: Vec<(country::Id, Type)>,
 }
 
-impl Found {
+impl KnownNumber {
     fn as_it_stands(digits: &str) -> Option<Self> {
         let (code, regions, national) = split(digits)?;
         let kinds: Vec<_> = regions

@@ -1,13 +1,12 @@
-//! Opens challenges, finds them, and sends their codes. Module `settle` answers them.
+//! Opens challenges, finds them, and sends their codes. Module `answer` answers them.
 
-mod seen;
+mod find;
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::{Act, MailOf, sms};
+use crate::flow::{Act, MailOf, Question, sms};
 use crate::model::challenge::Challenge;
-use crate::model::factor::Factor;
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::user::User;
@@ -17,8 +16,9 @@ use crate::model::{
 use crate::store::{Tx, challenges, factors, users};
 use crate::vault;
 
-pub use seen::{
-    Seen, look, look_by_link, look_by_session, look_to_answer, look_waiting, look_without_session,
+pub use find::{
+    extend, find, find_by_link, find_by_session, find_of_bearer, find_to_answer,
+    find_without_session, switch,
 };
 
 /// The id and random bytes of a new challenge, drawn before the write.
@@ -31,7 +31,7 @@ pub struct Draft {
 
 /// A challenge that was opened.
 #[derive(Clone, Copy, Debug)]
-pub struct Opened {
+pub struct NewChallenge {
     /// When it expires.
     pub expires_at: Time,
     /// Whether a code should have been sent, but a limit forbids it for now.
@@ -105,7 +105,13 @@ impl Draft {
     ///
     /// # Errors
     /// Refuses if a code cannot be sent now, unless `even_unsent` allows that.
-    pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Opened> {
+    pub fn open(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        user: &User,
+        opening: &Opening,
+    ) -> Result<NewChallenge> {
         // If SMS was switched off meanwhile, the challenge still opens, since a recovery code can answer it.
         let can_send = match opening.kind {
             FactorKind::Sms => sms::can_send(act, opening.phone.as_deref()),
@@ -169,23 +175,12 @@ impl Draft {
             let phone = opening.phone.as_deref();
             deliver(tx, act, user, &challenge, phone, &self.sending)?;
         }
-        Ok(Opened {
+        Ok(NewChallenge {
             expires_at,
             unsent: asked && !sends,
             sent: sends,
         })
     }
-}
-
-/// Returns the number of a proved SMS factor, if there is one. A factor that is on comes first.
-pub fn phone_on(factors: &[Factor]) -> Option<String> {
-    let of = |state: FactorState| {
-        let texts = |factor: &&Factor| factor.kind == FactorKind::Sms && factor.state == state;
-        factors.iter().find(texts)
-    };
-    of(FactorState::On)
-        .or_else(|| of(FactorState::Ready))
-        .and_then(|factor| factor.target.clone())
 }
 
 /// Returns when a link that is mailed now expires.
@@ -300,42 +295,42 @@ fn links(challenge: &Challenge) -> bool {
 pub fn send(
     tx: &mut Tx,
     act: &Act,
-    seen: &Seen,
+    question: &Question,
     kind: FactorKind,
     sending: &Sending,
 ) -> Result<bool> {
-    let whose = MailOf::of(seen.challenge.purpose);
+    let whose = MailOf::of(question.challenge.purpose);
     // Limits are checked here and counted below, so one write at a time may do this. The lock also makes sure
     // that a phone number that was replaced meanwhile gets nothing.
-    users::lock(tx, seen.user.id)?;
+    users::lock(tx, question.user.id)?;
     // If a code was sent meanwhile, nothing is sent now, and nothing is counted for the network or the
     // server.
-    let found = challenges::find(tx, seen.user.id, seen.challenge.id)?;
-    if !found.is_some_and(|found| found.waits_as(&seen.challenge)) {
+    let found = challenges::find(tx, question.user.id, question.challenge.id)?;
+    if !found.is_some_and(|found| found.waits_as(&question.challenge)) {
         return Ok(false);
     }
-    let standing = Seen {
-        factors: factors::of_user(tx, seen.user.id)?,
-        ..seen.clone()
+    let standing = Question {
+        factors: factors::of_user(tx, question.user.id)?,
+        ..question.clone()
     };
     let phone = standing.phone();
     let number = phone.as_deref().unwrap_or_default();
     match kind {
         FactorKind::Sms => {
-            act.judge_sms(tx, seen.user.id, number, whose)?;
-            act.count_mail_call(tx, seen.user.id, whose)?;
+            act.judge_sms(tx, question.user.id, number, whose)?;
+            act.count_mail_call(tx, question.user.id, whose)?;
         }
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
         | FactorKind::ScratchCode => {
-            act.judge_code_mail(tx, seen.user.id, whose)?;
-            act.count_mail_call(tx, seen.user.id, whose)?;
+            act.judge_code_mail(tx, question.user.id, whose)?;
+            act.count_mail_call(tx, question.user.id, whose)?;
             act.count_mail(tx, whose)?;
         }
     }
-    let mut challenge = seen.challenge.clone();
+    let mut challenge = question.challenge.clone();
     challenge.kind = kind;
     let links = links(&challenge);
     let sent = challenges::Sent {
@@ -345,17 +340,24 @@ pub fn send(
         link_expires_at: links.then(|| link_ends(act)),
         source: act.source.to_string(),
     };
-    if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
+    if !challenges::send(tx, &question.challenge, &sent, act.now)? {
         return Ok(false);
     }
     match kind {
-        FactorKind::Sms => act.count_sms(tx, seen.user.id, number, whose)?,
+        FactorKind::Sms => act.count_sms(tx, question.user.id, number, whose)?,
         FactorKind::Email
         | FactorKind::Authenticator
         | FactorKind::Passkey
         | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id, whose)?,
+        | FactorKind::ScratchCode => act.count_code_mail(tx, question.user.id, whose)?,
     }
-    deliver(tx, act, &seen.user, &challenge, phone.as_deref(), sending)?;
+    deliver(
+        tx,
+        act,
+        &question.user,
+        &challenge,
+        phone.as_deref(),
+        sending,
+    )?;
     Ok(true)
 }

@@ -2,7 +2,6 @@
 //! once, otherwise its set-up begins.
 
 use crate::app::Ctx;
-use crate::flow::challenge::phone_on;
 use crate::flow::setup::{self, Confirm};
 use crate::flow::toggle::{self, Target, Toggle};
 use crate::flow::{Act, sms};
@@ -150,7 +149,7 @@ fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
 
 /// Returns the user's phone if SMS can be sent to it, otherwise the mailbox.
 fn default_channel(act: &Act, caller: &Caller) -> FactorKind {
-    match sms::can_send(act, phone_on(&caller.factors).as_deref()) {
+    match sms::can_send(act, sms::phone_on(&caller.factors).as_deref()) {
         true => FactorKind::Sms,
         false => FactorKind::Email,
     }

@@ -1,9 +1,10 @@
 //! Turning a method off: begun with the password, finished with a code of the method.
 
 use crate::app::Ctx;
-use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, password, toggle};
+use crate::factor::Answer;
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
+use crate::flow::{Act, Question, password, sms, toggle};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::kinds::{FactorKind, FactorState, Purpose};
@@ -62,7 +63,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
         let opening = Opening {
             factor_id,
             session_id: Some(caller.session.id),
-            phone: challenge::phone_on(&caller.factors),
+            phone: sms::phone_on(&caller.factors),
             ..Opening::new(Purpose::Disable, method, act.policy().challenge_seconds)
         };
         let opened = draft.open(tx, act, &caller.user, &opening)?;
@@ -106,52 +107,62 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChanged, Option
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::Disable;
     let token = &command.mfa_token;
-    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
-    seen.judge_caller(command.caller.as_ref())?;
-    let candidates = seen.on();
+    let question = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
+    question.judge_caller(command.caller.as_ref())?;
+    let candidates = question.on();
     if candidates.is_empty() {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    let terms = Terms {
-        recovery: true,
-        scratch: false,
-        tell_clock: true,
-    };
-    let before = |tx: &mut Tx, act: &Act, seen: &Seen| {
-        seen.beginner(tx, act)?;
-        Ok(())
-    };
-    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-        Ok((turn_off(tx, act, seen)?, settled.remaining))
-    };
-    let changed = settle(
-        ctx,
-        &act,
-        Attempt {
-            seen,
-            answer: command.answer,
-            terms,
-            candidates,
+    let attempt = Attempt {
+        question,
+        answer: command.answer,
+        terms: Terms {
+            recovery: true,
+            scratch: false,
+            tell_clock: true,
         },
-        before,
-        then,
-    )
-    .await;
-    ctx.nudge_courier();
-    changed
+        candidates,
+    };
+    let right = answer(ctx, &act, attempt, TurnOff).await?;
+    Ok((right.outcome, right.codes_left))
 }
 
-fn turn_off(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<FactorChanged> {
-    let (user_id, method) = (seen.user.id, seen.challenge.kind);
+/// A right answer turns the method, or the factor, off.
+#[derive(Clone)]
+struct TurnOff;
+
+impl Effect for TurnOff {
+    type Outcome = FactorChanged;
+
+    const NOTIFIES: bool = true;
+
+    fn admit(&self, tx: &mut Tx, act: &Act, question: &Question) -> Result<()> {
+        question.beginner(tx, act)?;
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        _method: FactorKind,
+    ) -> Result<FactorChanged> {
+        turn_off(tx, act, question)
+    }
+}
+
+fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChanged> {
+    let (user_id, method) = (question.user.id, question.challenge.kind);
     users::lock(tx, user_id)?;
     factors::reset_attempts(tx, user_id, method)?;
     let standing = factors::of_user(tx, user_id)?;
-    let goes = |factor: &Factor| goes(factor, method, seen.challenge.factor_id);
+    let goes = |factor: &Factor| goes(factor, method, question.challenge.factor_id);
     if !standing.iter().any(goes) {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    toggle::judge_last(users::enforced(tx, &seen.user)?, &standing, goes)?;
-    let left = toggle::removed(tx, act, &seen.user, None, &standing, goes)?;
+    toggle::judge_last(users::enforced(tx, &question.user)?, &standing, goes)?;
+    let left = toggle::removed(tx, act, &question.user, None, &standing, goes)?;
     Ok(FactorChanged {
         method,
         methods: kinds_on(&left),

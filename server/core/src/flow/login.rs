@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::app::Ctx;
-use crate::factor::{Code, Expected};
-use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, MailOf, demand, password, session, sms};
+use crate::factor::{Answer, Expected};
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
+use crate::flow::{Act, MailOf, Question, demand, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{FactorKind, Purpose};
@@ -39,17 +39,17 @@ pub struct Begin {
 }
 
 /// What the write after a right password did.
-enum Begun {
-    Opened(Box<session::Opened>),
-    Challenged(Box<Challenged>),
+enum FirstStep {
+    Done(Box<session::OpenSession>),
+    Challenge(Box<SecondStep>),
 }
 
-struct Challenged {
+struct SecondStep {
     user: User,
     factors: Vec<Factor>,
     methods: Vec<FactorKind>,
     method: FactorKind,
-    opened: challenge::Opened,
+    opened: challenge::NewChallenge,
 }
 
 /// Judges the password, and begins a session or a challenge.
@@ -75,13 +75,13 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
             let methods = demand::methods(tx, &user, &factors)?;
             if methods.is_empty() {
                 let opened = session_draft.open(tx, &act, user, factors, Proof::Password)?;
-                return Ok(Begun::Opened(Box::new(opened)));
+                return Ok(FirstStep::Done(Box::new(opened)));
             }
             let method = first_method(tx, &act, &user, &factors, &methods, carries, MailOf::Owner)?;
             let opening = opening(&act, method, &factors, carries);
             let opened = challenge_draft.open(tx, &act, &user, &opening)?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
-            Ok(Begun::Challenged(Box::new(Challenged {
+            Ok(FirstStep::Challenge(Box::new(SecondStep {
                 user,
                 factors,
                 methods,
@@ -93,10 +93,10 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     };
     checked.renew(ctx, &act).await;
     match begun {
-        Begun::Opened(opened) => Ok(LoggedIn::Session(Box::new(
+        FirstStep::Done(opened) => Ok(LoggedIn::Session(Box::new(
             session_draft.sign(&act, &opened)?,
         ))),
-        Begun::Challenged(begun) => {
+        FirstStep::Challenge(begun) => {
             ctx.nudge_courier();
             Ok(LoggedIn::Challenge(Box::new(MfaRequired {
                 mfa_token: challenge_draft.token(begun.user.id),
@@ -129,8 +129,7 @@ pub(super) fn first_method(
         if !demanded.contains(&method) || !carries.methods.contains(&method) {
             continue;
         }
-        if method == FactorKind::Sms && !sms::can_send(act, challenge::phone_on(factors).as_deref())
-        {
+        if method == FactorKind::Sms && !sms::can_send(act, sms::phone_on(factors).as_deref()) {
             continue;
         }
         if factors::attempts(tx, user.id, method)?.locked(act.policy()) {
@@ -156,7 +155,7 @@ fn used_up(
     let of_account = match method {
         FactorKind::Email => act.code_mails_used_up(tx, user.id, whose)?,
         FactorKind::Sms => {
-            let phone = challenge::phone_on(factors).unwrap_or_default();
+            let phone = sms::phone_on(factors).unwrap_or_default();
             act.sms_wait(tx, user.id, &phone, whose)? > 0
         }
         FactorKind::Authenticator
@@ -169,7 +168,7 @@ fn used_up(
 
 fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {
     Opening {
-        phone: challenge::phone_on(factors),
+        phone: sms::phone_on(factors),
         sends: carries.sends,
         even_unsent: true,
         ..Opening::new(Purpose::Login, kind, act.policy().challenge_seconds)
@@ -193,45 +192,47 @@ pub struct Switch {
 /// Refuses a method that is not on or is locked, and a challenge that is over.
 pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look_without_session(ctx, &act, &command.mfa_token).await?;
-    seen.judge_tries(&act)?;
-    if seen.demanded.is_empty() {
+    let question = challenge::find_without_session(ctx, &act, &command.mfa_token).await?;
+    question.judge_tries(&act)?;
+    if question.demanded.is_empty() {
         return Err(Refusal::MfaNotEnabled.into());
     }
-    seen.judge_method(command.method)?;
-    if seen.challenge.purpose == Purpose::PasswordReset && seen.attempts.locked(act.policy()) {
+    question.judge_method(command.method)?;
+    if question.challenge.purpose == Purpose::PasswordReset
+        && question.attempts.locked(act.policy())
+    {
         return Err(Refusal::MfaMethodLocked.into());
     }
     let (method, sending) = (
         command.method,
-        challenge::sending(ctx, &act, seen.challenge.id),
+        challenge::sending(ctx, &act, question.challenge.id),
     );
     if method == FactorKind::Sms
-        && !sms::can_send(&act, challenge::phone_on(&seen.factors).as_deref())
+        && !sms::can_send(&act, sms::phone_on(&question.factors).as_deref())
     {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
     ctx.write(move |tx| {
-        if factors::attempts(tx, seen.user.id, method)?.locked(act.policy()) {
-            return act.refuse_limited(tx, seen.user.id, Refusal::MfaMethodLocked);
+        if factors::attempts(tx, question.user.id, method)?.locked(act.policy()) {
+            return act.refuse_limited(tx, question.user.id, Refusal::MfaMethodLocked);
         }
         // A code that was sent by another method does not count.
-        let sends = method.is_sent() && !seen.has_code_of(method);
+        let sends = method.is_sent() && !question.has_code_of(method);
         // The first code of another method is sent at once, since the person cannot use the other one.
-        if sends && seen.challenge.last_sent_at.is_some() && seen.challenge.resends > 0 {
-            judge_pace(tx, &act, &seen)?;
+        if sends && question.challenge.last_sent_at.is_some() && question.challenge.resends > 0 {
+            judge_pace(tx, &act, &question)?;
         }
         let done = if sends {
-            challenge::send(tx, &act, &seen, method, &sending)?
+            challenge::send(tx, &act, &question, method, &sending)?
         } else {
-            challenges::switch(tx, &seen.challenge, method)?
+            challenges::switch(tx, &question.challenge, method)?
         };
         if !done {
             return Err(Refusal::MfaTokenInvalid.into());
         }
         act.audit(
             tx,
-            seen.user.id,
+            question.user.id,
             Event::MethodSwitched,
             Some(method.as_str()),
         )
@@ -248,14 +249,14 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
 
 /// Refuses another code while the wait between resends lasts, or if no resends are left. It counts for all
 /// methods together.
-fn judge_pace(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<()> {
-    let wait = match seen.challenge.resends_remaining(act.policy()) {
-        0 => seen.challenge.expires_at.seconds_after(act.now).max(1),
-        _some => seen.challenge.resend_wait(act.policy(), act.now),
+fn judge_pace(tx: &mut Tx, act: &Act, question: &Question) -> Result<()> {
+    let wait = match question.challenge.resends_remaining(act.policy()) {
+        0 => question.challenge.expires_at.seconds_after(act.now).max(1),
+        _some => question.challenge.resend_wait(act.policy(), act.now),
     };
     if wait > 0 {
         let refusal = Refusal::TooManyRequests { retry_after: wait };
-        return act.refuse_limited(tx, seen.user.id, refusal);
+        return act.refuse_limited(tx, question.user.id, refusal);
     }
     Ok(())
 }
@@ -280,92 +281,95 @@ pub struct Verify {
 /// Refuses a challenge that is over, and a wrong answer.
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SignedIn> {
     let act = Act::begin(ctx, command.source);
-    let mut seen = challenge::look_to_answer(
-        ctx,
-        &act,
-        &command.mfa_token,
-        Purpose::Login,
-        &command.answer,
-    )
-    .await?;
-    if let Some(method) = command.method {
-        seen = seen.waiting_for(ctx, method).await?;
-    }
-    let candidates = seen.on();
-    seen.judge_answerable()?;
-    let terms = Terms {
-        recovery: true,
-        scratch: command.scratch,
-        tell_clock: false,
+    let (token, purpose) = (&command.mfa_token, Purpose::Login);
+    let found = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
+    let question = match command.method {
+        Some(method) => challenge::switch(ctx, found, method).await?,
+        None => found,
     };
+    question.judge_answerable()?;
     let draft = session::Draft::new(ctx, &act);
-    if let Some(opened) = enter(ctx, &act, &seen, &command.answer, &draft).await? {
+    if let Some(opened) = enter(ctx, &act, &question, &command.answer, &draft).await? {
         return draft.sign(&act, &opened);
     }
-    let then = {
-        let draft = draft.clone();
-        move |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-            if seen.has_stopped_methods(act) {
-                lift_stops(tx, act, seen.user.id)?;
-            }
-            let proof = Proof::PasswordAnd(settled.method);
-            let (user, factors) = (seen.user.clone(), seen.factors.clone());
-            let opened = draft.open(tx, act, user, factors, proof)?;
-            Ok((opened, settled.remaining))
-        }
-    };
-    let before = |_tx: &mut Tx, _act: &Act, _seen: &Seen| Ok(());
-    let settled = settle(
-        ctx,
-        &act,
-        Attempt {
-            seen,
-            answer: command.answer,
-            terms,
-            candidates,
+    let attempt = Attempt {
+        candidates: question.on(),
+        question,
+        answer: command.answer,
+        terms: Terms {
+            recovery: true,
+            scratch: command.scratch,
+            tell_clock: false,
         },
-        before,
-        then,
-    )
-    .await;
-    // The answer may have queued a notice, whether it was right or wrong.
-    let (opened, remaining) = settled.inspect_err(|_| ctx.nudge_courier())?;
-    if remaining.is_some() {
-        ctx.nudge_courier();
-    }
+    };
+    let sign_in = SignIn {
+        draft: draft.clone(),
+    };
+    let right = answer(ctx, &act, attempt, sign_in).await?;
     Ok(SignedIn {
-        recovery_codes_remaining: remaining,
-        ..draft.sign(&act, &opened)?
+        recovery_codes_remaining: right.codes_left,
+        ..draft.sign(&act, &right.outcome)?
     })
 }
 
 /// Begins the session of a right code of an authenticator at once, as nearly every sign-in does. Returns `None`
-/// if anything is against it: [`settle`] then finds the reason.
+/// if anything is against it: [`answer`] then finds the reason.
 async fn enter(
     ctx: &Ctx,
     act: &Act,
-    seen: &Seen,
+    question: &Question,
     answer: &Answer,
     draft: &session::Draft,
-) -> Result<Option<session::Opened>> {
-    let Answer::Code(code) = answer else {
-        return Ok(None);
-    };
-    let of_app = seen.challenge.kind == FactorKind::Authenticator;
+) -> Result<Option<session::OpenSession>> {
+    let of_app = question.challenge.kind == FactorKind::Authenticator;
     // A counter that does not exist yet is made by the longer way.
-    let counted = seen.counters.contains(&seen.attempts);
-    let as_usual = counted && !seen.has_stopped_methods(act) && seen.may_settle_at_once(act);
-    if !of_app || !as_usual {
+    let counted = question.counters.contains(&question.attempts);
+    let as_usual = counted && !question.has_stopped_methods(act) && question.is_open(act);
+    if answer.code().is_none() || !of_app || !as_usual {
         return Ok(None);
     }
-    let expected = Expected::of(&act.vault, &seen.challenge, seen.on(), false)?;
-    let fit = expected.fit(&Code::typed(code), act.policy(), act.now);
+    let expected = Expected::of(&act.vault, &question.challenge, question.on(), false)?;
+    let fit = expected.fit(answer, act.policy(), act.now);
     let Some((factor, step)) = expected.only(&fit) else {
         return Ok(None);
     };
-    draft
-        .enter(ctx, act, session::RightCode { seen, factor, step })
-        .await
+    let right = session::RightCode {
+        question,
+        factor,
+        step,
+    };
+    draft.enter(ctx, act, right).await
+}
+
+/// A right answer begins a session.
+#[derive(Clone)]
+struct SignIn {
+    draft: session::Draft,
+}
+
+impl Effect for SignIn {
+    type Outcome = session::OpenSession;
+
+    const NOTIFIES: bool = false;
+
+    fn admit(&self, _tx: &mut Tx, _act: &Act, _question: &Question) -> Result<()> {
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        method: FactorKind,
+    ) -> Result<session::OpenSession> {
+        if question.has_stopped_methods(act) {
+            lift_stops(tx, act, question.user.id)?;
+        }
+        let proof = Proof::PasswordAnd(method);
+        let (user, factors) = (question.user.clone(), question.factors.clone());
+        self.draft.open(tx, act, user, factors, proof)
+    }
 }
 
 /// Unlocks all locked methods, and new passwords, after a right answer by another one. They accept tries

@@ -3,6 +3,7 @@
 pub mod accounts;
 mod act;
 pub mod action;
+mod answer;
 pub mod api_keys;
 pub mod authenticator;
 mod challenge;
@@ -20,15 +21,16 @@ pub mod organisation;
 pub mod passkey;
 mod password;
 pub mod password_reset;
+mod question;
 pub mod recovery;
 pub mod registration;
 pub mod resend;
 pub mod session;
-mod settle;
 pub mod setup;
 pub mod sms;
 pub mod step_up;
 pub mod toggle;
 
+pub use crate::factor::Answer;
 pub use act::{Act, MailOf};
-pub use settle::Answer;
+use question::Question;

@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use crate::app::Ctx;
 use crate::factor::passkey::{
-    Begun, CEREMONY_SECONDS, Found, Judged, Key, RelyingParty, Used, Verification, identify,
+    CEREMONY_SECONDS, Judgement, Key, NamedAnswer, NewCeremony, PasskeyUse, RelyingParty,
+    Verification, identify,
 };
 use crate::flow::act::network;
-use crate::flow::challenge::{self, Seen};
+use crate::flow::answer::tell_of_copy;
 use crate::flow::login::lift_stops;
-use crate::flow::settle::tell_of_copy;
-use crate::flow::{Act, session};
+use crate::flow::{Act, Question, challenge, session};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::ids::Id;
@@ -37,7 +37,7 @@ fn seconds(act: &Act, challenge_ends: Time) -> u32 {
 ///
 /// # Errors
 /// Refuses if the server does not offer passkeys.
-pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<Begun> {
+pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<NewCeremony> {
     let known = standing.iter().filter(|factor| {
         factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
     });
@@ -62,7 +62,7 @@ pub(super) fn ask_for_one(
     purpose: Purpose,
     challenge_ends: Time,
     standing: &[Factor],
-) -> Result<Begun> {
+) -> Result<NewCeremony> {
     let on = standing
         .iter()
         .filter(|factor| factor.kind == FactorKind::Passkey && factor.state == FactorState::On);
@@ -101,32 +101,33 @@ pub struct Options {
 /// Refuses a challenge that is over, and a method that is not on or is locked.
 pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     let act = Act::begin(ctx, command.source);
-    let seen = match command.purpose {
-        Purpose::Login => challenge::look_without_session(ctx, &act, &command.mfa_token).await?,
-        purpose => challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?,
+    let question = match command.purpose {
+        Purpose::Login => challenge::find_without_session(ctx, &act, &command.mfa_token).await?,
+        purpose => challenge::find(ctx, &act, &command.mfa_token, Some(purpose)).await?,
     };
-    seen.judge_tries(&act)?;
-    seen.judge_method(FactorKind::Passkey)?;
+    question.judge_tries(&act)?;
+    question.judge_method(FactorKind::Passkey)?;
     let begun = ask_for_one(
         &act,
-        seen.challenge.purpose,
-        seen.challenge.expires_at,
-        &seen.factors,
+        question.challenge.purpose,
+        question.challenge.expires_at,
+        &question.factors,
     )?;
     let state = begun.state;
-    ctx.write(move |tx| wait(tx, &act, &seen, &state)).await?;
+    ctx.write(move |tx| wait(tx, &act, &question, &state))
+        .await?;
     Ok(begun.options)
 }
 
-fn wait(tx: &mut Tx, act: &Act, seen: &Seen, state: &str) -> Result<()> {
-    let (user_id, method) = (seen.user.id, FactorKind::Passkey);
+fn wait(tx: &mut Tx, act: &Act, question: &Question, state: &str) -> Result<()> {
+    let (user_id, method) = (question.user.id, FactorKind::Passkey);
     if factors::attempts(tx, user_id, method)?.locked(act.policy()) {
         return act.refuse_limited(tx, user_id, Refusal::MfaMethodLocked);
     }
-    if !passkeys::await_answer(tx, &seen.challenge, state, act.now)? {
+    if !passkeys::await_answer(tx, &question.challenge, state, act.now)? {
         return Err(Refusal::MfaTokenInvalid.into());
     }
-    if seen.challenge.kind != method {
+    if question.challenge.kind != method {
         let word = Some(method.as_str());
         act.audit(tx, user_id, Event::MethodSwitched, word)?;
     }
@@ -252,7 +253,12 @@ fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<
     Ok(factor.map(|factor| Claimed { user, factor }))
 }
 
-fn judge(act: &Act, claimed: &Claimed, state: &str, answer: &Found) -> Result<Judged<Used>> {
+fn judge(
+    act: &Act,
+    claimed: &Claimed,
+    state: &str,
+    answer: &NamedAnswer,
+) -> Result<Judgement<PasskeyUse>> {
     let key = Key::read(claimed.factor.clone())?;
     RelyingParty::of(&act.settings, REFUSED)?.finish_discoverable(key, state, answer)
 }
@@ -262,20 +268,20 @@ fn open(
     act: &Act,
     draft: &session::Draft,
     user: &User,
-    judged: &Judged<Used>,
-) -> Result<session::Opened> {
+    judged: &Judgement<PasskeyUse>,
+) -> Result<session::OpenSession> {
     users::lock(tx, user.id)?;
     let user = users::find(tx, user.id)?
         .filter(User::active)
         .ok_or(REFUSED)?;
     let word = Some(FactorKind::Passkey.as_str());
     let used = match judged {
-        Judged::Right(used) => used,
-        Judged::Wrong => {
+        Judgement::Right(used) => used,
+        Judgement::Wrong => {
             act.audit(tx, user.id, Event::CodeWrong, word)?;
             return Err(REFUSED.into());
         }
-        Judged::RolledBack => return rolled_back(tx, act, &user),
+        Judgement::RolledBack => return rolled_back(tx, act, &user),
     };
     if !passkeys::keep_use(tx, &used.factor, &used.credential, used.sign_count, act.now)? {
         return rolled_back(tx, act, &user);

@@ -2,16 +2,16 @@
 //! changes.
 
 use crate::app::Ctx;
-use crate::factor::{Code, sent_code};
+use crate::factor::{Answer, Code, sent_code};
 use crate::flow::act::{DAY, HOUR, network};
-use crate::flow::challenge::{self, Opening, Seen};
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
 use crate::flow::login::{Carries, first_method};
 use crate::flow::registration::mail_is_left;
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, MailOf, demand, password};
+use crate::flow::{Act, MailOf, Question, demand, password, sms};
 use crate::model::audit::Event;
 use crate::model::factor::second_steps;
-use crate::model::kinds::Purpose;
+use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
@@ -176,7 +176,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
             let whose = MailOf::Reset;
             let method = first_method(tx, &act, &user, &factors, &methods, carries, whose)?;
             let opening = Opening {
-                phone: challenge::phone_on(&factors),
+                phone: sms::phone_on(&factors),
                 sends: carries.sends,
                 even_unsent: true,
                 action: Some(hash.as_str().to_owned()),
@@ -379,11 +379,11 @@ pub struct Verify {
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<Option<u32>> {
     let act = Act::begin(ctx, command.source);
     let (token, purpose) = (&command.mfa_token, Purpose::PasswordReset);
-    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
-    seen.judge_answerable()?;
+    let question = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
+    question.judge_answerable()?;
     let attempt = Attempt {
-        candidates: seen.on(),
-        seen,
+        candidates: question.on(),
+        question,
         answer: command.answer,
         terms: Terms {
             recovery: true,
@@ -391,22 +391,40 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<Option<u32>> {
             tell_clock: false,
         },
     };
-    let before = |tx: &mut Tx, _act: &Act, seen: &Seen| users::lock(tx, seen.user.id);
-    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-        let hash = seen.challenge.action.clone().ok_or_else(|| {
+    let right = answer(ctx, &act, attempt, NewPassword).await?;
+    Ok(right.codes_left)
+}
+
+/// A right answer sets the password that the challenge is for.
+#[derive(Clone)]
+struct NewPassword;
+
+impl Effect for NewPassword {
+    type Outcome = ();
+
+    const NOTIFIES: bool = true;
+
+    fn admit(&self, tx: &mut Tx, _act: &Act, question: &Question) -> Result<()> {
+        users::lock(tx, question.user.id)
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        _method: FactorKind,
+    ) -> Result<()> {
+        let hash = question.challenge.action.clone().ok_or_else(|| {
             Fault::bug(anyhow::anyhow!(
                 "a challenge without the password it is for"
             ))
         })?;
-        let user = users::find(tx, seen.user.id)?
+        let user = users::find(tx, question.user.id)?
             .filter(User::active)
             .ok_or(Refusal::UserNotFound)?;
-        change(tx, act, &user, &PasswordHash::new(hash))?;
-        Ok(settled.remaining)
-    };
-    let settled = settle(ctx, &act, attempt, before, then).await;
-    ctx.nudge_courier();
-    settled
+        change(tx, act, &user, &PasswordHash::new(hash))
+    }
 }
 
 /// Replaces the password, ends all sessions, and tells the owner. The methods stay as they are.

@@ -1,12 +1,12 @@
 //! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
 
 use crate::app::Ctx;
-use crate::factor::totp;
-use crate::flow::challenge::{self, Opening, Seen};
+use crate::factor::{Answer, totp};
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
 use crate::flow::recovery::{self, SetDraft};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
+use crate::flow::{Act, Question, demand, fresh, passkey, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
@@ -92,7 +92,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
         .as_ref()
         .map_or_else(Vec::new, |set| set.printed.clone());
     let own = user.id == caller.user.id;
-    let begun = Begun {
+    let begun = NewSetUp {
         caller: caller.clone(),
         typed: command.confirm.is_password(),
         own,
@@ -234,7 +234,7 @@ async fn draft_codes(
 }
 
 /// What the write that begins a set-up needs.
-struct Begun {
+struct NewSetUp {
     caller: Caller,
     /// Whether the password was typed for it.
     typed: bool,
@@ -247,7 +247,7 @@ struct Begun {
     draft: challenge::Draft,
 }
 
-impl Begun {
+impl NewSetUp {
     fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
         let caller = fresh::hold(tx, act, &self.caller)?;
         match (self.own, self.typed && !caller.factor_on()) {
@@ -318,15 +318,15 @@ pub enum By {
     Token(Secret<String>),
     /// The newest of this method that the caller's session began.
     Session(FactorKind),
-    /// The one of this mailed link.
-    Link(Secret<String>),
+    /// The one of the mailed link, which is the answer.
+    Link,
 }
 
 /// A set-up and its proof.
 pub struct Verify {
     /// Which set-up.
     pub by: By,
-    /// The proof. For [`By::Link`] it is the link itself.
+    /// The proof.
     pub answer: Answer,
     /// Whether a scratch code that came with it is enough as proof.
     pub scratch: bool,
@@ -343,67 +343,82 @@ pub struct Verify {
 pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
     let act = Act::begin(ctx, command.source);
     // The person who opens a mailed link may not be the one who began the set-up.
-    let by_beginner = !matches!(command.by, By::Link(_));
-    let seen = find(
-        ctx,
-        &act,
-        command.by,
-        &command.answer,
-        command.caller.as_ref(),
-    )
-    .await?;
-    let helper = seen.judge_beginner(&act, command.caller.as_ref())?;
-    let method = seen.challenge.kind;
-    let pending = match seen.about() {
+    let by_beginner = !matches!(command.by, By::Link);
+    let caller = command.caller.as_ref();
+    let question = find(ctx, &act, command.by, &command.answer, caller).await?;
+    let helper = question.judge_beginner(&act, caller)?;
+    let method = question.challenge.kind;
+    let factor = match question.about() {
         Some(factor) if factor.state == FactorState::Pending => factor,
         Some(_) => return Err(Refusal::MfaAlreadyEnabled.into()),
         None => return Err(gone(method).into()),
     };
-    let terms = Terms {
-        recovery: false,
-        scratch: command.scratch,
-        tell_clock: true,
+    let attempt = Attempt {
+        question,
+        answer: command.answer,
+        terms: Terms {
+            recovery: false,
+            scratch: command.scratch,
+            tell_clock: true,
+        },
+        candidates: vec![factor.clone()],
     };
-    let actor = helper
-        .as_ref()
-        .map(|helper| helper.user.id)
-        .filter(|id| *id != seen.user.id);
-    let before = move |tx: &mut Tx, act: &Act, seen: &Seen| {
+    let set_up = SetUp {
+        factor,
+        helper,
+        by_beginner,
+    };
+    Ok(answer(ctx, &act, attempt, set_up).await?.outcome)
+}
+
+/// A right answer turns the factor on.
+#[derive(Clone)]
+struct SetUp {
+    /// The factor that is proved.
+    factor: Factor,
+    /// Who proves it, if no session of the user began it.
+    helper: Option<Caller>,
+    /// Whether the one who began it proves it.
+    by_beginner: bool,
+}
+
+impl Effect for SetUp {
+    type Outcome = FactorChanged;
+
+    const NOTIFIES: bool = true;
+
+    fn admit(&self, tx: &mut Tx, act: &Act, question: &Question) -> Result<()> {
         // This waits for sign-ins with the password alone, so that their sessions are found below.
-        users::lock(tx, seen.user.id)?;
-        if let Some(helper) = &helper {
+        users::lock(tx, question.user.id)?;
+        if let Some(helper) = &self.helper {
             fresh::proved(tx, act, helper)?;
             return Ok(());
         }
-        let session = seen.beginner(tx, act)?;
-        let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
+        let session = question.beginner(tx, act)?;
+        let asked = !fresh::demanded_now(tx, &question.user)?.is_empty();
         // Proof that was fresh when the set-up began counts until it ends. If a factor was turned on since
         // then, this session must have passed it (NIST SP 800-63B-4 §4.1.2).
-        let max_age = act.policy().fresh_for_factors_seconds;
-        if !session.proved_since(asked, seen.challenge.created_at, max_age, act.now) {
-            return Err(Refusal::MfaTokenInvalid.into());
+        let (begun, max_age) = (
+            question.challenge.created_at,
+            act.policy().fresh_for_factors_seconds,
+        );
+        match session.proved_since(asked, begun, max_age, act.now) {
+            true => Ok(()),
+            false => Err(Refusal::MfaTokenInvalid.into()),
         }
-        Ok(())
-    };
-    let candidates = vec![pending.clone()];
-    let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
-        turn_on(tx, act, seen, &pending, actor, by_beginner)
-    };
-    let changed = settle(
-        ctx,
-        &act,
-        Attempt {
-            seen,
-            answer: command.answer,
-            terms,
-            candidates,
-        },
-        before,
-        then,
-    )
-    .await;
-    ctx.nudge_courier();
-    changed
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        _method: FactorKind,
+    ) -> Result<FactorChanged> {
+        let standing = factors::of_user(tx, question.user.id)?;
+        let first = self.replace(tx, act, question, &standing)?;
+        self.enable(tx, act, question, first)
+    }
 }
 
 async fn find(
@@ -412,19 +427,22 @@ async fn find(
     by: By,
     answer: &Answer,
     caller: Option<&Caller>,
-) -> Result<Seen> {
+) -> Result<Question> {
     match (by, caller) {
         (By::Token(token), _) => {
-            challenge::look_to_answer(ctx, act, &token, Purpose::Setup, answer).await
+            challenge::find_to_answer(ctx, act, &token, Purpose::Setup, answer).await
         }
-        (By::Link(token), _) => {
-            let seen = challenge::look_by_link(ctx, act, &token).await?;
-            seen.challenge.judge(Purpose::Setup, act.now)?;
-            seen.go_on(ctx).await
+        (By::Link, _) => {
+            let Answer::Link(link) = answer else {
+                return Err(Refusal::MfaTokenInvalid.into());
+            };
+            let question = challenge::find_by_link(ctx, act, link).await?;
+            question.challenge.judge(Purpose::Setup, act.now)?;
+            challenge::extend(ctx, question).await
         }
         (By::Session(method), Some(caller)) => {
             let fits = move |one: &Challenge| one.kind == method;
-            challenge::look_by_session(ctx, act, caller, Purpose::Setup, fits).await
+            challenge::find_by_session(ctx, act, caller, Purpose::Setup, fits).await
         }
         (By::Session(_), None) => Err(Refusal::TokenInvalid { sent: false }.into()),
     }
@@ -442,59 +460,64 @@ const fn gone(method: FactorKind) -> Refusal {
     }
 }
 
-/// Turns a proved factor on: it replaces others if it should, its codes begin to count, and sessions that
-/// never passed a second step end (ASVS 7.4.3).
-fn turn_on(
-    tx: &mut Tx,
-    act: &Act,
-    seen: &Seen,
-    pending: &Factor,
-    actor: Option<UserId>,
-    by_beginner: bool,
-) -> Result<FactorChanged> {
-    let (user_id, method) = (seen.user.id, pending.kind);
-    let standing = factors::of_user(tx, user_id)?;
-    let replaces = seen.challenge.action.as_deref() == Some(REPLACES);
-    let alike = |other: &Factor| {
-        other.kind == method && (other.name == pending.name || pending.name.is_none())
-    };
-    let on = |other: &&Factor| other.state == FactorState::On;
-    if !replaces && standing.iter().filter(on).any(&alike) {
-        return Err(Refusal::MfaAlreadyEnabled.into());
+impl SetUp {
+    /// Turns the factor on, in the place of others if it should replace them. Returns whether it is the first.
+    fn replace(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        standing: &[Factor],
+    ) -> Result<bool> {
+        let (user_id, method) = (question.user.id, self.factor.kind);
+        let replaces = question.challenge.action.as_deref() == Some(REPLACES);
+        let name = &self.factor.name;
+        let alike =
+            |other: &Factor| other.kind == method && (other.name == *name || name.is_none());
+        let on = |other: &&Factor| other.state == FactorState::On;
+        if !replaces && standing.iter().filter(on).any(&alike) {
+            return Err(Refusal::MfaAlreadyEnabled.into());
+        }
+        // The new factor comes first, since a refusal commits what was written before it.
+        if !factors::enable(tx, user_id, self.factor.id, act.now)? {
+            return Err(gone(method).into());
+        }
+        let goes = |other: &Factor| match other.state {
+            FactorState::Pending => false,
+            FactorState::On => replaces && other.kind == method,
+            FactorState::Ready => alike(other) || (replaces && other.kind == method),
+        };
+        for other in standing.iter().filter(|other| goes(other)) {
+            factors::delete_one(tx, user_id, other.id)?;
+        }
+        toggle::end_challenges(tx, act, user_id, standing, goes)?;
+        // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
+        Ok(demand::methods(tx, &question.user, standing)?.is_empty())
     }
-    // The new factor comes first, since a refusal commits what was written before it.
-    if !factors::enable(tx, user_id, pending.id, act.now)? {
-        return Err(gone(method).into());
+
+    /// Lets its codes count, and ends sessions that never passed a second step (ASVS 7.4.3).
+    fn enable(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        first: bool,
+    ) -> Result<FactorChanged> {
+        let (user, method) = (&question.user, self.factor.kind);
+        let session = question.challenge.session_id;
+        if first && self.by_beginner && session.is_some() {
+            let beginner = question.beginner(tx, act)?;
+            fresh::go_on(tx, &beginner)?;
+        }
+        factors::reset_attempts(tx, user.id, method)?;
+        code_sets::make_live(tx, user.id, self.factor.id, act.now)?;
+        let helper = self.helper.as_ref().map(|helper| helper.user.id);
+        let actor = helper.filter(|id| *id != user.id);
+        let on = toggle::turned_on(tx, act, user, method, first, session, actor)?;
+        Ok(FactorChanged {
+            method,
+            methods: kinds_on(&on),
+            at: act.now,
+        })
     }
-    let goes = |other: &Factor| match other.state {
-        FactorState::Pending => false,
-        FactorState::On => replaces && other.kind == method,
-        FactorState::Ready => alike(other) || (replaces && other.kind == method),
-    };
-    for other in standing.iter().filter(|other| goes(other)) {
-        factors::delete_one(tx, user_id, other.id)?;
-    }
-    toggle::end_challenges(tx, act, user_id, &standing, goes)?;
-    // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
-    let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
-    if first && by_beginner && seen.challenge.session_id.is_some() {
-        let beginner = seen.beginner(tx, act)?;
-        fresh::go_on(tx, &beginner)?;
-    }
-    factors::reset_attempts(tx, user_id, method)?;
-    code_sets::make_live(tx, user_id, pending.id, act.now)?;
-    let on = toggle::turned_on(
-        tx,
-        act,
-        &seen.user,
-        method,
-        first,
-        seen.challenge.session_id,
-        actor,
-    )?;
-    Ok(FactorChanged {
-        method,
-        methods: kinds_on(&on),
-        at: act.now,
-    })
 }
