@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use crate::ids::{ChallengeId, FactorId, SessionId, UserId};
 use crate::kinds::{FactorKind, Purpose};
+use crate::notice::Channel;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::schema;
@@ -63,6 +64,16 @@ impl Challenge {
         self.resends == before.resends
             && self.last_sent_at == before.last_sent_at
             && self.consumed_at.is_none()
+    }
+
+    /// Returns how its last code was sent; `None` if none was.
+    pub fn sent_by(&self) -> Option<Channel> {
+        self.last_sent_at?;
+        // Only mails have a link. When another link replaces it, its expiry stays.
+        Some(match self.link_expires_at {
+            Some(_) => Channel::Mail,
+            None => Channel::Text,
+        })
     }
 
     /// Checks that this challenge may still be used for `purpose`.

@@ -55,16 +55,6 @@ macro_rules! words {
     )+};
 }
 
-impl FactorKind {
-    /// Whether its code is sent to the person, and can be sent again.
-    pub const fn is_sent(self) -> bool {
-        match self {
-            Self::Email | Self::Sms => true,
-            Self::Authenticator | Self::Passkey | Self::RecoveryCode | Self::ScratchCode => false,
-        }
-    }
-}
-
 impl CodeSetKind {
     /// Returns the method of this kind of code, which also names the counter of its wrong tries.
     pub const fn method(self) -> FactorKind {

@@ -12,14 +12,17 @@ use webauthn_rs::prelude::{
 };
 
 use crate::config::Settings;
+use crate::factor::NewCeremony;
 use crate::model::factor::Factor;
 use crate::model::user::User;
 use crate::model::{Fault, Refusal, Result, Time, UserId};
 
 mod answer;
 mod ceremony;
+mod method;
 
 pub use ceremony::in_time;
+pub use method::Passkeys;
 
 use answer::{Flaw, ReadAnswer};
 use ceremony::{
@@ -46,15 +49,6 @@ impl Verification {
             Self::Preferred => "preferred",
         }
     }
-}
-
-/// A ceremony that was begun.
-#[derive(Clone, Debug)]
-pub struct NewCeremony {
-    /// The options that the browser passes to `create` or `get` as `publicKey` (WebAuthn §5.4, §5.5).
-    pub options: Value,
-    /// The state that the answer is judged with. It stays in the database, and is used once.
-    pub state: String,
 }
 
 /// The judgement of an authenticator's answer.

@@ -158,7 +158,7 @@ async fn judge_typed<E: Effect>(
     ctx.write(move |tx| {
         let act = &trial.act;
         trial.admit(tx)?;
-        if fit.is_any() && trial.use_up_at_once(tx, &expected, &fit)? {
+        if fit.is_any() && trial.use_up_at_once(tx, expected.as_ref(), &fit)? {
             return trial.apply(tx, method, None);
         }
         let taken = Try::take(tx, act, &trial.question, method)?;
@@ -205,7 +205,7 @@ impl<E: Effect> Trial<E> {
     /// Takes a try for a right code, uses the challenge up and resets the method's counter, each row in one
     /// statement. Returns `false`, with nothing changed, if anything is against it. [`Try::take`] then finds
     /// the reason.
-    fn use_up_at_once(&self, tx: &mut Tx, expected: &Expected, fit: &Fit) -> Result<bool> {
+    fn use_up_at_once(&self, tx: &mut Tx, expected: &dyn Expected, fit: &Fit) -> Result<bool> {
         let (act, question) = (&self.act, &self.question);
         let method = question.challenge.kind;
         if in_session::Count::of(question, method).is_some() || !question.is_open(act) {

@@ -4,10 +4,10 @@ mod find;
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::{Act, MailOf, Question, sms};
+use crate::flow::delivery::Delivery;
+use crate::flow::{Act, Question};
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
-use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::user::User;
 use crate::model::{
@@ -113,74 +113,92 @@ impl Draft {
         opening: &Opening,
     ) -> Result<NewChallenge> {
         // If SMS was switched off meanwhile, the challenge still opens, since a recovery code can answer it.
-        let can_send = match opening.kind {
-            FactorKind::Sms => sms::can_send(act, opening.phone.as_deref()),
-            FactorKind::Email
-            | FactorKind::Authenticator
-            | FactorKind::Passkey
-            | FactorKind::RecoveryCode
-            | FactorKind::ScratchCode => opening.kind.is_sent(),
+        let phone = opening.phone.as_deref();
+        let delivery =
+            Delivery::of(act, opening.kind, opening.purpose, user, phone).filter(|_| opening.sends);
+        let sent = match &delivery {
+            Some(delivery) => sends(tx, act, delivery, opening.even_unsent)?,
+            None => false,
         };
-        let asked = can_send && opening.sends;
-        let sends = asked
-            && match count(tx, act, user, opening) {
-                Err(Error::Refused(
-                    Refusal::TooManyMfaEmails { .. }
-                    | Refusal::TooManyMfaSms { .. }
-                    | Refusal::TooManyRequests { .. },
-                )) if opening.even_unsent => false,
-                counted => counted.map(|()| true)?,
-            };
-        // The lock lets one write count at a time. Otherwise two at once could leave one challenge too many.
-        users::lock(tx, user.id)?;
-        let others = challenges::live(tx, user.id, act.now)?;
-        let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
-        // Sessions, sign-ins and new passwords have separate counts. Otherwise a stolen session, or whoever
-        // knows the password, could end what the owner begins.
-        let resets = |purpose: Purpose| purpose == Purpose::PasswordReset;
-        let same = |other: &&Challenge| {
-            other.session_id == opening.session_id
-                && resets(other.purpose) == resets(opening.purpose)
-        };
-        for old in others.iter().filter(same).skip(keep) {
-            challenges::spend(tx, user.id, old.id, act.now)?;
-        }
-        let expires_at = act.now.plus_seconds(i64::from(opening.seconds));
-        let links =
-            sends && opening.kind == FactorKind::Email && opening.purpose != Purpose::Action;
+        end_oldest(tx, act, user.id, opening)?;
+        let links = sent
+            && delivery
+                .as_ref()
+                .is_some_and(|delivery| delivery.has_link(opening.purpose));
         let challenge = Challenge {
-            user_id: user.id,
+            code_hash: sent.then(|| self.sending.code_hash(&act.vault)),
+            last_sent_at: sent.then_some(act.now),
+            link_hash: links.then(|| self.sending.link_hash()),
+            link_expires_at: links.then(|| link_ends(act)),
+            ..self.unsent(act, user.id, opening)
+        };
+        challenges::insert(tx, &challenge)?;
+        if let Some(delivery) = delivery.as_ref().filter(|_| sent) {
+            delivery.post(tx, act, &challenge, &self.sending)?;
+        }
+        Ok(NewChallenge {
+            expires_at: challenge.expires_at,
+            unsent: delivery.is_some() && !sent,
+            sent,
+        })
+    }
+
+    /// Returns the row of a challenge for which nothing was sent yet.
+    fn unsent(&self, act: &Act, user_id: UserId, opening: &Opening) -> Challenge {
+        Challenge {
+            user_id,
             id: self.id,
             secret_hash: vault::digest(self.secret.expose()).to_vec(),
             purpose: opening.purpose,
             kind: opening.kind,
             factor_id: opening.factor_id,
             session_id: opening.session_id,
-            code_hash: sends.then(|| self.sending.code_hash(&act.vault)),
+            code_hash: None,
             attempts: 0,
             resends: 0,
-            last_sent_at: sends.then_some(act.now),
+            last_sent_at: None,
             created_at: act.now,
-            expires_at,
+            expires_at: act.now.plus_seconds(i64::from(opening.seconds)),
             consumed_at: None,
-            link_hash: links.then(|| self.sending.link_hash()),
-            link_expires_at: links.then(|| link_ends(act)),
+            link_hash: None,
+            link_expires_at: None,
             ceremony: opening.ceremony.clone(),
             action: opening.action.clone(),
             source: Some(act.source.to_string()),
             opened_at: None,
-        };
-        challenges::insert(tx, &challenge)?;
-        if sends {
-            let phone = opening.phone.as_deref();
-            deliver(tx, act, user, &challenge, phone, &self.sending)?;
         }
-        Ok(NewChallenge {
-            expires_at,
-            unsent: asked && !sends,
-            sent: sends,
-        })
     }
+}
+
+/// Counts the code that is about to be sent. Returns `false` if a limit forbids it, and it may be left out.
+fn sends(tx: &mut Tx, act: &Act, delivery: &Delivery<'_>, even_unsent: bool) -> Result<bool> {
+    let judged = delivery.judge(tx, act);
+    match judged.and_then(|()| delivery.count(tx, act)) {
+        Err(Error::Refused(
+            Refusal::TooManyMfaEmails { .. }
+            | Refusal::TooManyMfaSms { .. }
+            | Refusal::TooManyRequests { .. },
+        )) if even_unsent => Ok(false),
+        counted => counted.map(|()| true),
+    }
+}
+
+/// Ends the oldest live challenge if there are too many.
+fn end_oldest(tx: &mut Tx, act: &Act, user_id: UserId, opening: &Opening) -> Result<()> {
+    // The lock lets one write count at a time. Otherwise two at once could leave one challenge too many.
+    users::lock(tx, user_id)?;
+    let others = challenges::live(tx, user_id, act.now)?;
+    let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
+    // Sessions, sign-ins and new passwords have separate counts. Otherwise a stolen session, or whoever
+    // knows the password, could end what the owner begins.
+    let resets = |purpose: Purpose| purpose == Purpose::PasswordReset;
+    let same = |other: &&Challenge| {
+        other.session_id == opening.session_id && resets(other.purpose) == resets(opening.purpose)
+    };
+    for old in others.iter().filter(same).skip(keep) {
+        challenges::spend(tx, user_id, old.id, act.now)?;
+    }
+    Ok(())
 }
 
 /// Returns when a link that is mailed now expires.
@@ -193,97 +211,6 @@ fn link_ends(act: &Act) -> Time {
 pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
     let digits = act.policy().code_digits;
     Sending::new(&act.vault, challenge, ctx.chance.secret(), digits)
-}
-
-/// Counts a code that is about to be sent, before anything changes. If the limits of the account or the
-/// number refuse it, it does not count for the network either.
-fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
-    let whose = MailOf::of(opening.purpose);
-    if opening.kind == FactorKind::Sms {
-        let number = opening.phone.as_deref().unwrap_or_default();
-        act.judge_sms(tx, user.id, number, whose)?;
-        act.count_mail_call(tx, user.id, whose)?;
-        return act.count_sms(tx, user.id, number, whose);
-    }
-    act.judge_code_mail(tx, user.id, whose)?;
-    act.count_mail_call(tx, user.id, whose)?;
-    // If the server's limit of mails refuses it, it does not count for the account.
-    act.count_mail(tx, whose)?;
-    act.count_code_mail(tx, user.id, whose)
-}
-
-/// Queues the mail or the SMS with a challenge's code.
-fn deliver(
-    tx: &mut Tx,
-    act: &Act,
-    user: &User,
-    challenge: &Challenge,
-    phone: Option<&str>,
-    sending: &Sending,
-) -> Result<()> {
-    let by_sms = challenge.kind == FactorKind::Sms;
-    let seconds = match by_sms {
-        true => act.policy().sms_code_seconds,
-        false => act.policy().mail_code_seconds,
-    };
-    let (code, minutes) = (sending.code.expose().clone(), seconds / 60);
-    let link_minutes = act.policy().magic_link_seconds / 60;
-    let link = match links(challenge) {
-        true => {
-            challenges::drop_other_links(tx, challenge)?;
-            let url = &act.settings.public_url;
-            let token = sending.token(user.id);
-            Some(format!("{url}/magic-link#{}", token.expose()))
-        }
-        false => None,
-    };
-    let message = match challenge.purpose {
-        Purpose::Setup => Message::SetupCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::Login => Message::LoginCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::Disable => Message::DisableCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::StepUp => Message::StepUpCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::PasswordReset => Message::ResetStepCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::Action => Message::ActionCode {
-            code,
-            minutes,
-            action: challenge.action.clone().unwrap_or_default(),
-        },
-    };
-    let to = match by_sms {
-        true => phone.unwrap_or_default(),
-        false => &user.email,
-    };
-    act.post(tx, user.id, to, message, seconds)
-}
-
-/// Whether a link goes with the code: only in mails, and not for named acts.
-fn links(challenge: &Challenge) -> bool {
-    challenge.kind == FactorKind::Email && challenge.purpose != Purpose::Action
 }
 
 /// Sends a challenge's first code or a further one. A new code replaces the old one. Returns `false` if the
@@ -299,7 +226,6 @@ pub fn send(
     kind: FactorKind,
     sending: &Sending,
 ) -> Result<bool> {
-    let whose = MailOf::of(question.challenge.purpose);
     // Limits are checked here and counted below, so one write at a time may do this. The lock also makes sure
     // that a phone number that was replaced meanwhile gets nothing.
     users::lock(tx, question.user.id)?;
@@ -314,25 +240,13 @@ pub fn send(
         ..question.clone()
     };
     let phone = standing.phone();
-    let number = phone.as_deref().unwrap_or_default();
-    match kind {
-        FactorKind::Sms => {
-            act.judge_sms(tx, question.user.id, number, whose)?;
-            act.count_mail_call(tx, question.user.id, whose)?;
-        }
-        FactorKind::Email
-        | FactorKind::Authenticator
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => {
-            act.judge_code_mail(tx, question.user.id, whose)?;
-            act.count_mail_call(tx, question.user.id, whose)?;
-            act.count_mail(tx, whose)?;
-        }
-    }
     let mut challenge = question.challenge.clone();
     challenge.kind = kind;
-    let links = links(&challenge);
+    let purpose = challenge.purpose;
+    let delivery = Delivery::of(act, kind, purpose, &question.user, phone.as_deref())
+        .ok_or(Refusal::MfaMethodUnavailable)?;
+    delivery.judge(tx, act)?;
+    let links = delivery.has_link(purpose);
     let sent = challenges::Sent {
         kind,
         code_hash: sending.code_hash(&act.vault),
@@ -343,21 +257,7 @@ pub fn send(
     if !challenges::send(tx, &question.challenge, &sent, act.now)? {
         return Ok(false);
     }
-    match kind {
-        FactorKind::Sms => act.count_sms(tx, question.user.id, number, whose)?,
-        FactorKind::Email
-        | FactorKind::Authenticator
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => act.count_code_mail(tx, question.user.id, whose)?,
-    }
-    deliver(
-        tx,
-        act,
-        &question.user,
-        &challenge,
-        phone.as_deref(),
-        sending,
-    )?;
+    delivery.count(tx, act)?;
+    delivery.post(tx, act, &challenge, sending)?;
     Ok(true)
 }

@@ -2,10 +2,13 @@
 //! once, otherwise its set-up begins.
 
 use crate::app::Ctx;
+use crate::factor;
+use crate::factor::sms::Phone;
 use crate::flow::setup::{self, Confirm};
 use crate::flow::toggle::{self, Target, Toggle};
 use crate::flow::{Act, sms};
 use crate::model::kinds::{FactorKind, FactorState, Role};
+use crate::model::notice::Channel;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
@@ -60,7 +63,7 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
     let number = match method {
         Some(FactorKind::Sms) => {
             let text = phone.ok_or_else(|| Refusal::field("phoneNumber", NO_NUMBER))?;
-            Some(sms::phone(&act, &text)?)
+            Some(Phone::typed(&act.settings, &text)?)
         }
         _other => None,
     };
@@ -74,17 +77,14 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
         target: Target::Own,
         source,
     };
-    let replace = match method {
-        FactorKind::Email => {
+    let replace = match factor::channel(method) {
+        Some(Channel::Mail) => {
             return toggle::enable_mailbox(ctx, own(&caller))
                 .await
                 .map(TurnedOn::On);
         }
-        FactorKind::Sms => true,
-        FactorKind::Authenticator => false,
-        FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-            return Err(Refusal::InvalidMfaMethod.into());
-        }
+        Some(Channel::Text) => true,
+        None => false,
     };
     let another = number
         .as_ref()

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::app::Ctx;
-use crate::factor::{Answer, Expected};
+use crate::factor::{self, Answer};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
-use crate::flow::{Act, MailOf, Question, demand, password, session, sms};
+use crate::flow::delivery::Delivery;
+use crate::flow::{Act, Question, demand, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, ORDER, primary};
 use crate::model::kinds::{FactorKind, Purpose};
@@ -77,7 +78,8 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
                 let opened = session_draft.open(tx, &act, user, factors, Proof::Password)?;
                 return Ok(FirstStep::Done(Box::new(opened)));
             }
-            let method = first_method(tx, &act, &user, &factors, &methods, carries, MailOf::Owner)?;
+            let method =
+                first_method(tx, &act, &user, &factors, &methods, carries, Purpose::Login)?;
             let opening = opening(&act, method, &factors, carries);
             let opened = challenge_draft.open(tx, &act, &user, &opening)?;
             act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
@@ -121,49 +123,30 @@ pub(super) fn first_method(
     factors: &[Factor],
     demanded: &[FactorKind],
     carries: Carries,
-    whose: MailOf,
+    purpose: Purpose,
 ) -> Result<FactorKind> {
     let chosen = primary(factors).map(|factor| factor.kind);
+    let phone = sms::phone_on(factors);
     let (mut unsent, mut stopped) = (None, None);
     for method in chosen.into_iter().chain(ORDER) {
         if !demanded.contains(&method) || !carries.methods.contains(&method) {
             continue;
         }
-        if method == FactorKind::Sms && !sms::can_send(act, sms::phone_on(factors).as_deref()) {
+        let delivery = Delivery::of(act, method, purpose, user, phone.as_deref());
+        if delivery.is_none() && factor::channel(method).is_some() {
             continue;
         }
         if factors::attempts(tx, user.id, method)?.locked(act.policy()) {
             stopped = stopped.or(Some(method));
-        } else if carries.sends && used_up(tx, act, user, factors, method, whose)? {
+        } else if let Some(delivery) = delivery.filter(|_| carries.sends)
+            && delivery.is_used_up(tx, act)?
+        {
             unsent = unsent.or(Some(method));
         } else {
             return Ok(method);
         }
     }
     Ok(unsent.or(stopped).unwrap_or(FactorKind::RecoveryCode))
-}
-
-/// Whether this method's codes are sent, and none may be sent now.
-fn used_up(
-    tx: &mut Tx,
-    act: &Act,
-    user: &User,
-    factors: &[Factor],
-    method: FactorKind,
-    whose: MailOf,
-) -> Result<bool> {
-    let of_account = match method {
-        FactorKind::Email => act.code_mails_used_up(tx, user.id, whose)?,
-        FactorKind::Sms => {
-            let phone = sms::phone_on(factors).unwrap_or_default();
-            act.sms_wait(tx, user.id, &phone, whose)? > 0
-        }
-        FactorKind::Authenticator
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => return Ok(false),
-    };
-    Ok(of_account || act.mail_calls_used_up(tx, whose)? || act.has_no_room(tx, whose, method)?)
 }
 
 fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {
@@ -207,9 +190,10 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         command.method,
         challenge::sending(ctx, &act, question.challenge.id),
     );
-    if method == FactorKind::Sms
-        && !sms::can_send(&act, sms::phone_on(&question.factors).as_deref())
-    {
+    let sends = factor::channel(method).is_some();
+    let phone = sms::phone_on(&question.factors);
+    let (purpose, user) = (question.challenge.purpose, &question.user);
+    if sends && Delivery::of(&act, method, purpose, user, phone.as_deref()).is_none() {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
     ctx.write(move |tx| {
@@ -217,7 +201,7 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
             return act.refuse_limited(tx, question.user.id, Refusal::MfaMethodLocked);
         }
         // A code that was sent by another method does not count.
-        let sends = method.is_sent() && !question.has_code_of(method);
+        let sends = sends && !question.has_code_of(method);
         // The first code of another method is sent at once, since the person cannot use the other one.
         if sends && question.challenge.last_sent_at.is_some() && question.challenge.resends > 0 {
             judge_pace(tx, &act, &question)?;
@@ -243,7 +227,7 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
         mfa_token: command.mfa_token,
         method,
         // It was sent now, or before for this sign-in.
-        sent: method.is_sent(),
+        sent: sends,
     })
 }
 
@@ -328,7 +312,7 @@ async fn enter(
     if answer.code().is_none() || !of_app || !as_usual {
         return Ok(None);
     }
-    let expected = Expected::of(&act.vault, &question.challenge, question.on(), false)?;
+    let expected = question.expected(act, question.on())?;
     let fit = expected.fit(answer, act.policy(), act.now);
     let Some((factor, step)) = expected.only(&fit) else {
         return Ok(None);

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod authenticator;
 mod challenge;
 pub mod channel;
+mod delivery;
 mod demand;
 pub mod disable;
 mod fresh;

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::app::Ctx;
 use crate::factor::passkey::{
-    CEREMONY_SECONDS, Judgement, Key, NamedAnswer, NewCeremony, PasskeyUse, RelyingParty,
-    Verification, identify,
+    CEREMONY_SECONDS, Judgement, Key, NamedAnswer, PasskeyUse, Passkeys, RelyingParty, identify,
 };
+use crate::factor::{Asked, Method};
 use crate::flow::act::network;
 use crate::flow::answer::tell_of_copy;
 use crate::flow::login::lift_stops;
@@ -21,67 +21,11 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{CeremonyId, Refusal, Result, Secret, Time, UserId};
+use crate::model::{CeremonyId, Refusal, Result, Secret, UserId};
 use crate::outcome::{PasskeyAsked, SignedIn};
 use crate::store::limits::Limit;
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
-
-/// Returns how long a device may take to answer, in seconds: never longer than its challenge lives.
-fn seconds(act: &Act, challenge_ends: Time) -> u32 {
-    let left = challenge_ends.micros().saturating_sub(act.now.micros()) / 1_000_000;
-    u32::try_from(left).unwrap_or(0).min(CEREMONY_SECONDS)
-}
-
-/// Begins to register a passkey for `user`, who has the factors `standing`.
-///
-/// # Errors
-/// Refuses if the server does not offer passkeys.
-pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<NewCeremony> {
-    let known = standing.iter().filter(|factor| {
-        factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
-    });
-    let known = Key::read_all(known.cloned().collect())?;
-    let ends = act
-        .now
-        .plus_seconds(i64::from(act.policy().enrolment_seconds));
-    RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_registration(
-        user,
-        &known,
-        act.now,
-        seconds(act, ends),
-    )
-}
-
-/// Begins to ask for one of the passkeys that are on, for a challenge of this purpose that ends then.
-///
-/// # Errors
-/// Refuses if none is on, or the server no longer offers passkeys.
-pub(super) fn ask_for_one(
-    act: &Act,
-    purpose: Purpose,
-    challenge_ends: Time,
-    standing: &[Factor],
-) -> Result<NewCeremony> {
-    let on = standing
-        .iter()
-        .filter(|factor| factor.kind == FactorKind::Passkey && factor.state == FactorState::On);
-    let keys = Key::read_all(on.cloned().collect())?;
-    let verification = match purpose {
-        Purpose::StepUp => Verification::Required,
-        Purpose::Login
-        | Purpose::Disable
-        | Purpose::Setup
-        | Purpose::Action
-        | Purpose::PasswordReset => Verification::Preferred,
-    };
-    RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?.begin_assertion(
-        &keys,
-        verification,
-        act.now,
-        seconds(act, challenge_ends),
-    )
-}
 
 /// A challenge that a passkey is to answer.
 pub struct Options {
@@ -107,12 +51,14 @@ pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     };
     question.judge_tries(&act)?;
     question.judge_method(FactorKind::Passkey)?;
-    let begun = ask_for_one(
-        &act,
-        question.challenge.purpose,
-        question.challenge.expires_at,
-        &question.factors,
-    )?;
+    let asked = Asked {
+        settings: &act.settings,
+        purpose: question.challenge.purpose,
+        now: act.now,
+        ends: question.challenge.expires_at,
+        factors: &question.factors,
+    };
+    let begun = Passkeys.ask(&asked)?.ok_or(Refusal::MfaMethodNotEnabled)?;
     let state = begun.state;
     ctx.write(move |tx| wait(tx, &act, &question, &state))
         .await?;

@@ -173,8 +173,7 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
                 change(tx, &act, &user, &hash)?;
                 return Ok(Resetting::Done);
             }
-            let whose = MailOf::Reset;
-            let method = first_method(tx, &act, &user, &factors, &methods, carries, whose)?;
+            let method = first_method(tx, &act, &user, &factors, &methods, carries, purpose)?;
             let opening = Opening {
                 phone: sms::phone_on(&factors),
                 sends: carries.sends,

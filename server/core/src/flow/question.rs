@@ -1,12 +1,16 @@
 //! A challenge as it was read, with all that its answer is judged by.
 
+use std::borrow::Cow;
+
 use crate::factor::sent_code::SentCode;
-use crate::factor::{Answer, Expected, recovery};
+use crate::factor::{self, Answer, Expected, Expecting, Nothing, recovery};
+use crate::flow::delivery::Delivery;
 use crate::flow::{Act, fresh, sms};
 use crate::model::challenge::Challenge;
 use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts, demanded, second_steps};
 use crate::model::kinds::{CodeSetKind, Counted, FactorKind, FactorState, Purpose};
+use crate::model::notice::Channel;
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
 use crate::model::{Refusal, Result};
@@ -123,21 +127,15 @@ impl Question {
 
     /// Whether the method has codes that are sent, and one can be sent now.
     pub fn sends(&self, act: &Act) -> bool {
-        match self.challenge.kind {
-            FactorKind::Sms => sms::can_send(act, self.phone().as_deref()),
-            FactorKind::Email
-            | FactorKind::Authenticator
-            | FactorKind::Passkey
-            | FactorKind::RecoveryCode
-            | FactorKind::ScratchCode => self.challenge.kind.is_sent(),
-        }
+        let (challenge, phone) = (&self.challenge, self.phone());
+        let (method, purpose) = (challenge.kind, challenge.purpose);
+        Delivery::of(act, method, purpose, &self.user, phone.as_deref()).is_some()
     }
 
     /// Whether the last code sent for it was of this method.
     pub fn has_code_of(&self, method: FactorKind) -> bool {
-        // Only mails have a link. When another link replaces it, its expiry stays.
-        let mailed = self.challenge.link_expires_at.is_some();
-        self.challenge.last_sent_at.is_some() && mailed == (method == FactorKind::Email)
+        let sent = self.challenge.sent_by();
+        sent.is_some() && sent == factor::channel(method)
     }
 
     /// Prepares what the answer is compared with, outside the write. `candidates` are the factors that may
@@ -145,43 +143,59 @@ impl Question {
     ///
     /// # Errors
     /// Returns a fault if a secret cannot be unsealed.
-    pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Expected> {
+    pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Box<dyn Expected>> {
         let kind = self.challenge.kind;
         let by_policy = candidates.is_empty() && self.demanded.contains(&kind);
-        let by_account = self.challenge.purpose == Purpose::Action && kind == FactorKind::Email;
-        let own = self.with_own_code();
-        Expected::of(&act.vault, &own, candidates, by_policy || by_account)
+        let by_account = self.challenge.purpose == Purpose::Action
+            && factor::channel(kind) == Some(Channel::Mail);
+        let Some(method) = factor::of(kind) else {
+            return Ok(Box::new(Nothing));
+        };
+        method.expect(Expecting {
+            vault: &act.vault,
+            challenge: &self.with_own_code(),
+            candidates,
+            by_policy: by_policy || by_account,
+        })
     }
 
     /// Returns the challenge, without the code if that was sent by another method. Then this method does not
     /// accept it.
-    fn with_own_code(&self) -> Challenge {
-        let mut challenge = self.challenge.clone();
-        if challenge.purpose != Purpose::Action && !self.has_code_of(challenge.kind) {
-            challenge.code_hash = None;
-            challenge.link_hash = None;
+    fn with_own_code(&self) -> Cow<'_, Challenge> {
+        let challenge = &self.challenge;
+        let has_code = challenge.code_hash.is_some() || challenge.link_hash.is_some();
+        let foreign = challenge.purpose != Purpose::Action && !self.has_code_of(challenge.kind);
+        if !has_code || !foreign {
+            return Cow::Borrowed(challenge);
         }
-        challenge
+        Cow::Owned(Challenge {
+            code_hash: None,
+            link_hash: None,
+            ..challenge.clone()
+        })
     }
 
-    /// Whether a code with the form of a scratch code is one. Scratch codes belong to an authenticator, and
-    /// count while one is on or theirs is being proved. A code that was sent may have the same form. It is
+    /// Whether a code with the form of a scratch code is one. Scratch codes belong to a method, and count while
+    /// one of its factors is on or theirs is being proved. A code that was sent may have the same form. It is
     /// looked for first, before a try is taken.
     pub fn is_for_scratch_codes(&self, act: &Act, answer: &Answer) -> bool {
         let on = |factor: &Factor| {
-            factor.kind == FactorKind::Authenticator && factor.state == FactorState::On
+            factor.state == FactorState::On && factor::has_own_codes(factor, CodeSetKind::Scratch)
         };
         let counts = self.challenge.purpose == Purpose::Setup || self.factors.iter().any(on);
-        counts && !(self.challenge.kind.is_sent() && self.is_sent(act, answer))
+        counts && !self.is_sent(act, answer)
     }
 
     fn is_sent(&self, act: &Act, answer: &Answer) -> bool {
-        SentCode::of(&act.vault, &self.with_own_code()).fits(answer, act.policy(), act.now)
+        let sent = factor::channel(self.challenge.kind)
+            .map(|channel| SentCode::of(&act.vault, &self.with_own_code(), channel));
+        sent.is_some_and(|sent| sent.fits(answer, act.policy(), act.now))
     }
 
     /// Whether the code that was sent has as many digits as a scratch code.
     pub fn sends_as_many_digits(&self, act: &Act) -> bool {
-        self.challenge.kind.is_sent() && act.policy().code_digits == recovery::SCRATCH_DIGITS
+        factor::channel(self.challenge.kind).is_some()
+            && act.policy().code_digits == recovery::SCRATCH_DIGITS
     }
 
     /// Returns the set that a code of this kind would belong to.

@@ -1,12 +1,12 @@
 //! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
 
 use crate::app::Ctx;
-use crate::factor::{Answer, totp};
+use crate::factor::{self, Answer, Method, Prepared};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::recovery::{self, SetDraft};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, Question, demand, fresh, passkey, password, session, sms};
+use crate::flow::{Act, Question, demand, fresh, password, session};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
@@ -15,9 +15,8 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::outcome::{FactorChanged, SetupBegun};
 use crate::store::{Tx, challenges, code_sets, factors, users};
-use crate::vault::Place;
 
 /// How the caller confirms that it is really them, beside their session.
 #[derive(Clone)]
@@ -86,7 +85,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     };
     judge_new(&command, &standing)?;
     let draft = challenge::Draft::new(ctx, &act);
-    let prepared = prepare(ctx, &act, &command, &user, &standing)?;
+    let (factor, prepared) = prepare(ctx, &act, &command, &user, &standing)?;
     let codes = draft_codes(ctx, &act, &command, &user).await?;
     let printed = codes
         .as_ref()
@@ -97,7 +96,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
         typed: command.confirm.is_password(),
         own,
         user: user.clone(),
-        factor: prepared.factor,
+        factor,
         replace: command.replace,
         ceremony: prepared.ceremony,
         codes,
@@ -130,13 +129,7 @@ fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     if command.replace || !kinds_on(standing).contains(&method) {
         return Ok(());
     }
-    let several = match method {
-        FactorKind::Authenticator | FactorKind::Passkey => true,
-        FactorKind::Email
-        | FactorKind::Sms
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => false,
-    };
+    let several = factor::of(method).is_some_and(Method::may_be_several);
     let proved = |factor: &&Factor| factor.kind == method && factor.state != FactorState::Pending;
     let named_so = standing
         .iter()
@@ -148,65 +141,31 @@ fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     Err(Refusal::MfaAlreadyEnabled.into())
 }
 
-/// The new factor, and what its owner needs to prove it.
-struct Prepared {
-    factor: Factor,
-    needs: SetupNeeds,
-    ceremony: Option<String>,
-}
-
+/// Makes the new factor, and what its owner needs to prove it.
 fn prepare(
     ctx: &Ctx,
     act: &Act,
     command: &Begin,
     user: &User,
     standing: &[Factor],
-) -> Result<Prepared> {
+) -> Result<(Factor, Prepared)> {
+    let method = factor::of(command.method).ok_or(Refusal::InvalidMfaMethod)?;
     let id: FactorId = ctx.chance.id(act.now);
     let mut factor = Factor {
         name: command.name.clone(),
         ..Factor::pending(user.id, id, command.method, act.now)
     };
-    let (needs, ceremony) = match command.method {
-        FactorKind::Authenticator => {
-            let secret = ctx.chance.totp_secret();
-            let place = Place::factor_secret(user.id, id);
-            let sealed = act
-                .vault
-                .seal(&place, ctx.chance.nonce(), secret.expose())?;
-            factor.sealed_secret = Some(sealed);
-            let printed = totp::provision(&secret, &act.settings.issuer_name, &user.email)?;
-            let needs = SetupNeeds::Authenticator {
-                secret: printed.secret,
-                otpauth_url: printed.otpauth_url,
-                qr_code: printed.qr_code,
-            };
-            (needs, None)
-        }
-        FactorKind::Email if user.mailbox => (SetupNeeds::Email, None),
-        FactorKind::Passkey => {
-            let begun = passkey::ask_to_register(act, user, standing)?;
-            let options = begun.options;
-            (SetupNeeds::Passkey { options }, Some(begun.state))
-        }
-        FactorKind::Sms => {
-            let typed = command.phone.as_deref().unwrap_or_default();
-            let phone = sms::phone(act, typed)?.as_str().to_owned();
-            factor.target = Some(phone.clone());
-            (SetupNeeds::Sms { phone }, None)
-        }
-        FactorKind::Email => {
-            return Err(Refusal::MfaMethodUnavailable.into());
-        }
-        FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-            return Err(Refusal::InvalidMfaMethod.into());
-        }
+    let set_up = factor::SetUp {
+        chance: &ctx.chance,
+        vault: &act.vault,
+        settings: &act.settings,
+        now: act.now,
+        user,
+        standing,
+        phone: command.phone.as_deref(),
     };
-    Ok(Prepared {
-        factor,
-        needs,
-        ceremony,
-    })
+    let prepared = method.prepare(&set_up, &mut factor)?;
+    Ok((factor, prepared))
 }
 
 async fn draft_codes(
@@ -449,15 +408,8 @@ async fn find(
 }
 
 /// Returns the refusal for a factor whose set-up no longer exists.
-const fn gone(method: FactorKind) -> Refusal {
-    match method {
-        FactorKind::Authenticator => Refusal::AuthenticatorNotConfigured,
-        FactorKind::Email
-        | FactorKind::Sms
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => Refusal::MfaTokenInvalid,
-    }
+fn gone(kind: FactorKind) -> Refusal {
+    factor::of(kind).map_or(Refusal::MfaTokenInvalid, Method::gone)
 }
 
 impl SetUp {

@@ -9,27 +9,6 @@ use crate::model::{Refusal, Result, UserId};
 use crate::store::Tx;
 use crate::store::limits::{self, Limit};
 
-/// Reads the phone number for a new SMS factor.
-///
-/// # Errors
-/// Refuses if no country is allowed, and a number that messages are not sent to.
-pub fn phone(act: &Act, text: &str) -> Result<Phone> {
-    judge_on(act)?;
-    Phone::parse(text, &act.settings.sms_countries)
-        .map_err(|flaw| Refusal::field("phoneNumber", flaw.sentence()).into())
-}
-
-/// Checks that the server sends text messages: at least one country is in `sms_countries`.
-///
-/// # Errors
-/// Refuses if there is none.
-fn judge_on(act: &Act) -> Result<()> {
-    match act.settings.sms_countries.is_empty() {
-        true => Err(Refusal::MfaMethodUnavailable.into()),
-        false => Ok(()),
-    }
-}
-
 /// Whether an SMS can be sent to this number: its country is in `sms_countries`.
 pub fn can_send(act: &Act, number: Option<&str>) -> bool {
     number.is_some_and(|number| Phone::parse(number, &act.settings.sms_countries).is_ok())

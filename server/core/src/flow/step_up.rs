@@ -1,10 +1,10 @@
 //! Step-up: the person gives fresh proof in an open session, which goes on (RFC 9470).
 
 use crate::app::Ctx;
-use crate::factor::Answer;
+use crate::factor::{self, Answer, Asked};
 use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
-use crate::flow::{Act, Question, fresh, passkey, password, session, sms};
+use crate::flow::{Act, Question, fresh, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
 use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
@@ -47,17 +47,18 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     };
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
-    let asked = match method {
-        FactorKind::Passkey => {
-            let seconds = i64::from(act.policy().challenge_seconds);
-            let ends = act.now.plus_seconds(seconds);
-            Some(passkey::ask_for_one(&act, Purpose::StepUp, ends, &trusted)?)
-        }
-        FactorKind::Email
-        | FactorKind::Authenticator
-        | FactorKind::Sms
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => None,
+    let asked = Asked {
+        settings: &act.settings,
+        purpose: Purpose::StepUp,
+        now: act.now,
+        ends: act
+            .now
+            .plus_seconds(i64::from(act.policy().challenge_seconds)),
+        factors: &trusted,
+    };
+    let asked = match factor::of(method) {
+        Some(method) => method.ask(&asked)?,
+        None => None,
     };
     let (options, ceremony) = asked.map(|asked| (asked.options, asked.state)).unzip();
     let begun = ctx.write(move |tx| {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use webauthn_rs::prelude::WebauthnError;
 
-use super::NewCeremony;
+use crate::factor::NewCeremony;
 use crate::model::{Fault, Result, Time};
 
 /// The field for that time, in UTC microseconds. It stands beside the library's fields, which ignore it.
