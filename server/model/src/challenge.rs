@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::ids::{ChallengeId, FactorId, SessionId, UserId};
-use crate::kinds::{FactorKind, Purpose};
+use crate::kinds::{AnswerKind, Purpose};
 use crate::notice::Channel;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -22,8 +22,8 @@ pub struct Challenge {
     pub secret_hash: Vec<u8>,
     /// What it may be used for.
     pub purpose: Purpose,
-    /// The method whose answer it waits for.
-    pub kind: FactorKind,
+    /// What it waits for: an answer by this method, or a recovery code.
+    pub kind: AnswerKind,
     /// The factor being set up or turned off; `None` at sign-in, where any factor of the method will do.
     pub factor_id: Option<FactorId>,
     /// The session that began it; `None` at sign-in.

@@ -213,7 +213,7 @@ impl Making<'_> {
                     factor.sign_count = Some(made.sign_count);
                     self.credentials.push(made.credential_id);
                 }
-                FactorKind::Email | FactorKind::RecoveryCode | FactorKind::ScratchCode => {}
+                FactorKind::Email => {}
             }
             made.push(factor);
         }

@@ -69,7 +69,7 @@ pub async fn verify_mfa_login(
     let command = flow::login::Verify {
         mfa_token: pending.mfa_token,
         // If no method can be used in this API, a recovery code may come under any method's name.
-        method: (pending.method != FactorKind::RecoveryCode).then_some(method),
+        method: pending.method.method().map(|_| method),
         answer: body.answer()?,
         scratch: false,
         source,

@@ -316,9 +316,6 @@ impl From<FactorChanged> for MfaVerifySetupResponse {
                 FactorKind::Passkey => {
                     "Passkey MFA enabled successfully. Your account is now more secure."
                 }
-                FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-                    "Recovery code MFA enabled successfully. Your account is now more secure."
-                }
             },
             mfa_methods: methods(&changed.methods),
             enabled_at: changed.at.to_string(),

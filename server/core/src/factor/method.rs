@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::factor::{Answer, Code, Fit, Verdict, email, passkey, sms, totp};
 use crate::model::challenge::Challenge;
 use crate::model::factor::Factor;
-use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::notice::Channel;
 use crate::model::policy::Policy;
 use crate::model::user::User;
@@ -14,27 +14,27 @@ use crate::outcome::SetupNeeds;
 use crate::store::Tx;
 use crate::vault::Vault;
 
-/// All methods, in the order in which sign-in looks for one.
-pub static METHODS: [&dyn Method; 4] = [
+/// All methods, in the order of [`FactorKind`].
+pub static METHODS: [&dyn Method; FactorKind::ALL.len()] = [
     &totp::AuthenticatorApp,
     &email::Mailbox,
     &sms::Texts,
     &passkey::Passkeys,
 ];
 
-/// Returns the method of this kind; `None` for codes that stand in for one.
-pub fn of(kind: FactorKind) -> Option<&'static dyn Method> {
-    METHODS.into_iter().find(|method| method.kind() == kind)
+/// Returns the method of this kind.
+pub fn of(kind: FactorKind) -> &'static dyn Method {
+    METHODS[kind as usize]
 }
 
 /// Returns how the codes of this kind are sent; `None` if they are not.
-pub fn channel(kind: FactorKind) -> Option<Channel> {
-    of(kind).and_then(Method::channel)
+pub fn channel(kind: impl Into<AnswerKind>) -> Option<Channel> {
+    of(kind.into().method()?).channel()
 }
 
 /// Whether codes of this kind belong to the method of this factor.
 pub fn has_own_codes(factor: &Factor, kind: CodeSetKind) -> bool {
-    of(factor.kind).is_some_and(|method| method.own_codes() == Some(kind))
+    of(factor.kind).own_codes() == Some(kind)
 }
 
 /// A method: how it is set up, and how it proves a person.
@@ -199,14 +199,13 @@ impl Expected for Nothing {
 #[cfg(test)]
 mod tests {
     use super::{METHODS, of};
-    use crate::model::factor::ORDER;
+    use crate::model::kinds::FactorKind;
 
     #[test]
-    fn the_list_has_each_method_once_in_the_order_of_sign_in() {
-        let kinds = METHODS.map(|method| method.kind());
-        assert_eq!(kinds, ORDER);
-        for kind in ORDER {
-            assert_eq!(of(kind).map(|method| method.kind()), Some(kind));
+    fn each_row_is_the_method_of_its_kind() {
+        assert_eq!(METHODS.map(|method| method.kind()), *FactorKind::ALL);
+        for kind in FactorKind::ALL {
+            assert_eq!(of(*kind).kind(), *kind);
         }
     }
 }

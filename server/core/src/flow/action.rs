@@ -7,7 +7,7 @@ use crate::flow::answer::{Attempt, Effect, Terms, answer};
 use crate::flow::challenge::{self, Opening};
 use crate::flow::{Act, Question, fresh, sms};
 use crate::model::audit::Event;
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
@@ -53,7 +53,7 @@ pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
             session_id: Some(caller.session.id),
             phone,
             action: Some(action.to_owned()),
-            ..Opening::new(Purpose::Action, kind, act.policy().challenge_seconds)
+            ..Opening::new(Purpose::Action, kind.into(), act.policy().challenge_seconds)
         };
         draft.open(tx, &act, user, &opening)?;
         act.audit(tx, user.id, Event::ChallengeBegun, Some(action))
@@ -95,7 +95,7 @@ pub async fn check(ctx: &Ctx, command: Check) -> Result<()> {
         .factors
         .iter()
         .filter(|factor| factor.kind == FactorKind::Sms && factor.state != FactorState::Pending)
-        .filter(|factor| factor.kind == question.challenge.kind)
+        .filter(|factor| question.challenge.kind == factor.kind.into())
         .cloned()
         .collect();
     let attempt = Attempt {
@@ -138,7 +138,7 @@ impl Effect for Confirmation {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        _method: FactorKind,
+        _method: AnswerKind,
     ) -> Result<()> {
         let user_id = question.user.id;
         act.audit(tx, user_id, Event::ActionConfirmed, Some(self.action))

@@ -11,7 +11,7 @@ use crate::factor::{Answer, Expected, Fit, Verdict};
 use crate::flow::{Act, Question};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{CodeSetKind, FactorKind};
+use crate::model::kinds::{AnswerKind, CodeSetKind};
 use crate::model::refusal::extra::Reason;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, challenges, factors};
@@ -67,7 +67,7 @@ pub trait Effect: Clone + Send + 'static {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        method: FactorKind,
+        method: AnswerKind,
     ) -> Result<Self::Outcome>;
 }
 
@@ -237,7 +237,7 @@ impl<E: Effect> Trial<E> {
     fn complete(
         &self,
         tx: &mut Tx,
-        method: FactorKind,
+        method: AnswerKind,
         codes_left: Option<u32>,
     ) -> Result<RightAnswer<E::Outcome>> {
         let question = &self.question;
@@ -255,7 +255,7 @@ impl<E: Effect> Trial<E> {
     fn apply(
         &self,
         tx: &mut Tx,
-        method: FactorKind,
+        method: AnswerKind,
         codes_left: Option<u32>,
     ) -> Result<RightAnswer<E::Outcome>> {
         let outcome = self.effect.apply(tx, &self.act, &self.question, method)?;

@@ -7,7 +7,7 @@ use crate::factor::sent_code::Sending;
 use crate::flow::delivery::Delivery;
 use crate::flow::{Act, Question};
 use crate::model::challenge::Challenge;
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::user::User;
 use crate::model::{
@@ -45,8 +45,8 @@ pub struct NewChallenge {
 pub struct Opening {
     /// What it may be used for.
     pub purpose: Purpose,
-    /// The method whose answer it waits for.
-    pub kind: FactorKind,
+    /// What it waits for: an answer by this method, or a recovery code.
+    pub kind: AnswerKind,
     /// The factor that is set up or turned off, if any.
     pub factor_id: Option<FactorId>,
     /// The session that asks, if any.
@@ -68,7 +68,7 @@ pub struct Opening {
 
 impl Opening {
     /// A challenge of this purpose and method whose code is sent at once.
-    pub const fn new(purpose: Purpose, kind: FactorKind, seconds: u32) -> Self {
+    pub const fn new(purpose: Purpose, kind: AnswerKind, seconds: u32) -> Self {
         Self {
             purpose,
             kind,
@@ -223,7 +223,7 @@ pub fn send(
     tx: &mut Tx,
     act: &Act,
     question: &Question,
-    kind: FactorKind,
+    kind: AnswerKind,
     sending: &Sending,
 ) -> Result<bool> {
     // Limits are checked here and counted below, so one write at a time may do this. The lock also makes sure

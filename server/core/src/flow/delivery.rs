@@ -5,7 +5,7 @@ use crate::factor::sent_code::Sending;
 use crate::flow::{Act, MailOf, sms};
 use crate::model::Result;
 use crate::model::challenge::Challenge;
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::notice::{Channel, Message};
 use crate::model::user::User;
 use crate::store::{Tx, challenges};
@@ -24,7 +24,7 @@ impl<'a> Delivery<'a> {
     /// phone.
     pub fn of(
         act: &Act,
-        method: FactorKind,
+        method: AnswerKind,
         purpose: Purpose,
         user: &'a User,
         phone: Option<&'a str>,

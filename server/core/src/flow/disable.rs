@@ -7,7 +7,7 @@ use crate::flow::challenge::{self, Opening};
 use crate::flow::{Act, Question, password, sms, toggle};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{FactorId, Refusal, Result, Secret};
@@ -64,7 +64,11 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
             factor_id,
             session_id: Some(caller.session.id),
             phone: sms::phone_on(&caller.factors),
-            ..Opening::new(Purpose::Disable, method, act.policy().challenge_seconds)
+            ..Opening::new(
+                Purpose::Disable,
+                method.into(),
+                act.policy().challenge_seconds,
+            )
         };
         let opened = draft.open(tx, act, &caller.user, &opening)?;
         let word = Some(method.as_str());
@@ -146,14 +150,18 @@ impl Effect for TurnOff {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        _method: FactorKind,
+        _method: AnswerKind,
     ) -> Result<FactorChanged> {
         turn_off(tx, act, question)
     }
 }
 
 fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChanged> {
-    let (user_id, method) = (question.user.id, question.challenge.kind);
+    let method = question.challenge.kind.method();
+    let (user_id, method) = (
+        question.user.id,
+        method.ok_or(Refusal::MfaMethodNotEnabled)?,
+    );
     users::lock(tx, user_id)?;
     factors::reset_attempts(tx, user_id, method)?;
     let standing = factors::of_user(tx, user_id)?;

@@ -10,7 +10,7 @@ use crate::flow::delivery::Delivery;
 use crate::flow::{Act, Question, demand, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, ORDER, primary};
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
@@ -49,7 +49,7 @@ struct SecondStep {
     user: User,
     factors: Vec<Factor>,
     methods: Vec<FactorKind>,
-    method: FactorKind,
+    method: AnswerKind,
     opened: challenge::NewChallenge,
 }
 
@@ -124,15 +124,15 @@ pub(super) fn first_method(
     demanded: &[FactorKind],
     carries: Carries,
     purpose: Purpose,
-) -> Result<FactorKind> {
+) -> Result<AnswerKind> {
     let chosen = primary(factors).map(|factor| factor.kind);
     let phone = sms::phone_on(factors);
     let (mut unsent, mut stopped) = (None, None);
-    for method in chosen.into_iter().chain(ORDER) {
+    for method in chosen.into_iter().chain(ORDER.iter().copied()) {
         if !demanded.contains(&method) || !carries.methods.contains(&method) {
             continue;
         }
-        let delivery = Delivery::of(act, method, purpose, user, phone.as_deref());
+        let delivery = Delivery::of(act, method.into(), purpose, user, phone.as_deref());
         if delivery.is_none() && factor::channel(method).is_some() {
             continue;
         }
@@ -143,13 +143,14 @@ pub(super) fn first_method(
         {
             unsent = unsent.or(Some(method));
         } else {
-            return Ok(method);
+            return Ok(method.into());
         }
     }
-    Ok(unsent.or(stopped).unwrap_or(FactorKind::RecoveryCode))
+    let second = unsent.or(stopped).map(AnswerKind::Method);
+    Ok(second.unwrap_or(AnswerKind::CodeSet(CodeSetKind::Recovery)))
 }
 
-fn opening(act: &Act, kind: FactorKind, factors: &[Factor], carries: Carries) -> Opening {
+fn opening(act: &Act, kind: AnswerKind, factors: &[Factor], carries: Carries) -> Opening {
     Opening {
         phone: sms::phone_on(factors),
         sends: carries.sends,
@@ -193,7 +194,7 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
     let sends = factor::channel(method).is_some();
     let phone = sms::phone_on(&question.factors);
     let (purpose, user) = (question.challenge.purpose, &question.user);
-    if sends && Delivery::of(&act, method, purpose, user, phone.as_deref()).is_none() {
+    if sends && Delivery::of(&act, method.into(), purpose, user, phone.as_deref()).is_none() {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
     ctx.write(move |tx| {
@@ -207,7 +208,7 @@ pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
             judge_pace(tx, &act, &question)?;
         }
         let done = if sends {
-            challenge::send(tx, &act, &question, method, &sending)?
+            challenge::send(tx, &act, &question, method.into(), &sending)?
         } else {
             challenges::switch(tx, &question.challenge, method)?
         };
@@ -305,7 +306,7 @@ async fn enter(
     answer: &Answer,
     draft: &session::Draft,
 ) -> Result<Option<session::OpenSession>> {
-    let of_app = question.challenge.kind == FactorKind::Authenticator;
+    let of_app = question.challenge.kind == FactorKind::Authenticator.into();
     // A counter that does not exist yet is made by the longer way.
     let counted = question.counters.contains(&question.attempts);
     let as_usual = counted && !question.has_stopped_methods(act) && question.is_open(act);
@@ -345,7 +346,7 @@ impl Effect for SignIn {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        method: FactorKind,
+        method: AnswerKind,
     ) -> Result<session::OpenSession> {
         if question.has_stopped_methods(act) {
             lift_stops(tx, act, question.user.id)?;

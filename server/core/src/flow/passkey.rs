@@ -73,7 +73,7 @@ fn wait(tx: &mut Tx, act: &Act, question: &Question, state: &str) -> Result<()> 
     if !passkeys::await_answer(tx, &question.challenge, state, act.now)? {
         return Err(Refusal::MfaTokenInvalid.into());
     }
-    if question.challenge.kind != method {
+    if question.challenge.kind != method.into() {
         let word = Some(method.as_str());
         act.audit(tx, user_id, Event::MethodSwitched, word)?;
     }

@@ -9,7 +9,7 @@ use crate::flow::{Act, fresh, sms};
 use crate::model::challenge::Challenge;
 use crate::model::code_set::CodeSet;
 use crate::model::factor::{Factor, FactorAttempts, demanded, second_steps};
-use crate::model::kinds::{CodeSetKind, Counted, FactorKind, FactorState, Purpose};
+use crate::model::kinds::{AnswerKind, CodeSetKind, Counted, FactorKind, FactorState, Purpose};
 use crate::model::notice::Channel;
 use crate::model::session::{Caller, Session};
 use crate::model::user::User;
@@ -62,7 +62,7 @@ impl Question {
     }
 
     /// Returns what a wrong answer by this method counts for.
-    pub fn counted(&self, method: FactorKind) -> Counted {
+    pub fn counted(&self, method: AnswerKind) -> Counted {
         Counted::of(self.challenge.purpose, method)
     }
 
@@ -70,7 +70,7 @@ impl Question {
     ///
     /// # Errors
     /// Returns a fault if the database does not answer.
-    pub fn counter(&self, tx: &mut Tx, method: FactorKind) -> Result<FactorAttempts> {
+    pub fn counter(&self, tx: &mut Tx, method: AnswerKind) -> Result<FactorAttempts> {
         let counted = self.counted(method);
         match self.attempts.kind == counted {
             true => Ok(self.attempts),
@@ -87,7 +87,7 @@ impl Question {
 
     /// Whether the method was locked when it was read, by what counts for it elsewhere. A method that is locked at
     /// sign-in does not answer before a new password either.
-    pub fn is_locked(&self, act: &Act, method: FactorKind) -> bool {
+    pub fn is_locked(&self, act: &Act, method: AnswerKind) -> bool {
         let of_method = |counter: &&FactorAttempts| counter.kind == method.into();
         let counter = self.counters.iter().find(of_method);
         self.challenge.purpose == Purpose::PasswordReset
@@ -107,7 +107,7 @@ impl Question {
     /// Returns the factors that are on, of the method that the challenge waits for.
     pub fn on(&self) -> Vec<Factor> {
         let answers = |factor: &&Factor| {
-            factor.kind == self.challenge.kind && factor.state == FactorState::On
+            Some(factor.kind) == self.challenge.kind.method() && factor.state == FactorState::On
         };
         self.factors.iter().filter(answers).cloned().collect()
     }
@@ -133,7 +133,7 @@ impl Question {
     }
 
     /// Whether the last code sent for it was of this method.
-    pub fn has_code_of(&self, method: FactorKind) -> bool {
+    pub fn has_code_of(&self, method: impl Into<AnswerKind>) -> bool {
         let sent = self.challenge.sent_by();
         sent.is_some() && sent == factor::channel(method)
     }
@@ -145,13 +145,13 @@ impl Question {
     /// Returns a fault if a secret cannot be unsealed.
     pub fn expected(&self, act: &Act, candidates: Vec<Factor>) -> Result<Box<dyn Expected>> {
         let kind = self.challenge.kind;
-        let by_policy = candidates.is_empty() && self.demanded.contains(&kind);
-        let by_account = self.challenge.purpose == Purpose::Action
-            && factor::channel(kind) == Some(Channel::Mail);
-        let Some(method) = factor::of(kind) else {
+        let Some(method) = kind.method() else {
             return Ok(Box::new(Nothing));
         };
-        method.expect(Expecting {
+        let by_policy = candidates.is_empty() && self.demanded.contains(&method);
+        let by_account = self.challenge.purpose == Purpose::Action
+            && factor::channel(kind) == Some(Channel::Mail);
+        factor::of(method).expect(Expecting {
             vault: &act.vault,
             challenge: &self.with_own_code(),
             candidates,
@@ -164,7 +164,8 @@ impl Question {
     fn with_own_code(&self) -> Cow<'_, Challenge> {
         let challenge = &self.challenge;
         let has_code = challenge.code_hash.is_some() || challenge.link_hash.is_some();
-        let foreign = challenge.purpose != Purpose::Action && !self.has_code_of(challenge.kind);
+        let own = self.has_code_of(challenge.kind);
+        let foreign = challenge.purpose != Purpose::Action && !own;
         if !has_code || !foreign {
             return Cow::Borrowed(challenge);
         }
@@ -240,10 +241,9 @@ impl Question {
     /// # Errors
     /// Refuses a method that was turned off meanwhile.
     pub fn judge_answerable(&self) -> Result<()> {
-        let method = self.challenge.kind;
-        let stands = match method {
-            FactorKind::RecoveryCode => !self.demanded.is_empty(),
-            _factor => self.demanded.contains(&method),
+        let stands = match self.challenge.kind {
+            AnswerKind::Method(method) => self.demanded.contains(&method),
+            AnswerKind::CodeSet(_) => !self.demanded.is_empty(),
         };
         if !stands {
             return Err(Refusal::MfaMethodNotEnabled.into());

@@ -98,7 +98,7 @@ impl SetDraft {
         if live {
             code_sets::end(tx, user_id, self.kind, self.now)?;
             // Wrong codes count per set, so a new set begins without any.
-            factors::reset_attempts(tx, user_id, self.kind.method())?;
+            factors::reset_attempts(tx, user_id, self.kind)?;
         }
         let set = CodeSet {
             user_id,

@@ -42,10 +42,10 @@ pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) ->
         Some(method) => challenge::switch(ctx, question, method).await?,
         None => question,
     };
-    if !question.sends(&act) {
+    let sends = question.sends(&act);
+    let Some(method) = question.challenge.kind.method().filter(|_| sends) else {
         return Err(Refusal::ResendOnlyForEmail.into());
-    }
-    let method = question.challenge.kind;
+    };
     let (resends_remaining, retry_after) = again(ctx, act, question).await?;
     Ok(Resent {
         mfa_token: command.mfa_token,
@@ -65,7 +65,9 @@ pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source)
     let act = Act::begin(ctx, source);
     let question = challenge::find(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
     question.judge_method(FactorKind::Email)?;
-    if question.challenge.kind == FactorKind::Email && question.has_code_of(FactorKind::Email) {
+    if question.challenge.kind == FactorKind::Email.into()
+        && question.has_code_of(FactorKind::Email)
+    {
         if question.attempts.locked(act.policy()) {
             return Err(Refusal::MfaMethodLocked.into());
         }
@@ -86,7 +88,7 @@ pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source)
 /// As [`resend`]. Also refuses if no such set-up is under way.
 pub async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
-    let mailbox = |one: &Challenge| one.kind == FactorKind::Email;
+    let mailbox = |one: &Challenge| one.kind == FactorKind::Email.into();
     let question = challenge::find_by_session(ctx, &act, &caller, Purpose::Setup, mailbox).await?;
     unless_fresh(again(ctx, act, question).await)
 }

@@ -7,7 +7,7 @@ use crate::flow::{Act, Question, demand};
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{AnswerKind, FactorKind};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Again, Caller, Proof, RefreshToken, Session};
@@ -109,7 +109,7 @@ impl Draft {
             factor,
             step,
         } = found;
-        let proof = Proof::PasswordAnd(factor.kind);
+        let proof = Proof::PasswordAnd(factor.kind.into());
         let (user, factors) = (question.user.clone(), question.factors.clone());
         let begun = self.begun(act, user, factors, &question.demanded, proof)?;
         let event = begun.event.clone();
@@ -141,10 +141,8 @@ impl Draft {
     ) -> Result<SessionRows> {
         let proved = match proof {
             Proof::NewAccount { .. } | Proof::Password => demanded.is_empty(),
-            Proof::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => {
-                !demanded.is_empty()
-            }
-            Proof::PasswordAnd(kind) => demanded.contains(&kind),
+            Proof::PasswordAnd(AnswerKind::CodeSet(_)) => !demanded.is_empty(),
+            Proof::PasswordAnd(AnswerKind::Method(kind)) => demanded.contains(&kind),
             Proof::Passkey => demanded.contains(&FactorKind::Passkey),
         };
         if !proved || !user.active() {

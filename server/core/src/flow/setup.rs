@@ -10,7 +10,7 @@ use crate::flow::{Act, Question, demand, fresh, password, session};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
-use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, Purpose};
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
@@ -129,7 +129,7 @@ fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     if command.replace || !kinds_on(standing).contains(&method) {
         return Ok(());
     }
-    let several = factor::of(method).is_some_and(Method::may_be_several);
+    let several = factor::of(method).may_be_several();
     let proved = |factor: &&Factor| factor.kind == method && factor.state != FactorState::Pending;
     let named_so = standing
         .iter()
@@ -149,7 +149,6 @@ fn prepare(
     user: &User,
     standing: &[Factor],
 ) -> Result<(Factor, Prepared)> {
-    let method = factor::of(command.method).ok_or(Refusal::InvalidMfaMethod)?;
     let id: FactorId = ctx.chance.id(act.now);
     let mut factor = Factor {
         name: command.name.clone(),
@@ -164,7 +163,7 @@ fn prepare(
         standing,
         phone: command.phone.as_deref(),
     };
-    let prepared = method.prepare(&set_up, &mut factor)?;
+    let prepared = factor::of(command.method).prepare(&set_up, &mut factor)?;
     Ok((factor, prepared))
 }
 
@@ -227,7 +226,11 @@ impl NewSetUp {
             phone: self.factor.target.clone(),
             action: self.replace.then(|| REPLACES.to_owned()),
             ceremony: self.ceremony.clone(),
-            ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
+            ..Opening::new(
+                Purpose::Setup,
+                method.into(),
+                act.policy().enrolment_seconds,
+            )
         };
         // This comes first. A refusal to send commits what was written before it, and the set-up under way
         // must stay.
@@ -372,7 +375,7 @@ impl Effect for SetUp {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        _method: FactorKind,
+        _method: AnswerKind,
     ) -> Result<FactorChanged> {
         let standing = factors::of_user(tx, question.user.id)?;
         let first = self.replace(tx, act, question, &standing)?;
@@ -400,7 +403,7 @@ async fn find(
             challenge::extend(ctx, question).await
         }
         (By::Session(method), Some(caller)) => {
-            let fits = move |one: &Challenge| one.kind == method;
+            let fits = move |one: &Challenge| one.kind == method.into();
             challenge::find_by_session(ctx, act, caller, Purpose::Setup, fits).await
         }
         (By::Session(_), None) => Err(Refusal::TokenInvalid { sent: false }.into()),
@@ -408,8 +411,9 @@ async fn find(
 }
 
 /// Returns the refusal for a factor whose set-up no longer exists.
-fn gone(kind: FactorKind) -> Refusal {
-    factor::of(kind).map_or(Refusal::MfaTokenInvalid, Method::gone)
+fn gone(kind: AnswerKind) -> Refusal {
+    let method = kind.method().map(factor::of);
+    method.map_or(Refusal::MfaTokenInvalid, Method::gone)
 }
 
 impl SetUp {
@@ -432,7 +436,7 @@ impl SetUp {
         }
         // The new factor comes first, since a refusal commits what was written before it.
         if !factors::enable(tx, user_id, self.factor.id, act.now)? {
-            return Err(gone(method).into());
+            return Err(gone(method.into()).into());
         }
         let goes = |other: &Factor| match other.state {
             FactorState::Pending => false,

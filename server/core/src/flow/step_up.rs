@@ -7,7 +7,7 @@ use crate::flow::challenge::{self, Opening};
 use crate::flow::{Act, Question, fresh, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
-use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::{Caller, Proof, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
@@ -56,10 +56,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
             .plus_seconds(i64::from(act.policy().challenge_seconds)),
         factors: &trusted,
     };
-    let asked = match factor::of(method) {
-        Some(method) => method.ask(&asked)?,
-        None => None,
-    };
+    let asked = factor::of(method).ask(&asked)?;
     let (options, ceremony) = asked.map(|asked| (asked.options, asked.state)).unzip();
     let begun = ctx.write(move |tx| {
         let caller = fresh::hold(tx, &act, &caller)?;
@@ -70,7 +67,11 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
             session_id: Some(caller.session.id),
             phone: sms::phone_on(&fresh::trusted(&act, &caller.session, &caller.factors)),
             ceremony: ceremony.clone(),
-            ..Opening::new(Purpose::StepUp, method, act.policy().challenge_seconds)
+            ..Opening::new(
+                Purpose::StepUp,
+                method.into(),
+                act.policy().challenge_seconds,
+            )
         };
         let opened = draft.open(tx, &act, &caller.user, &opening)?;
         let word = Some(method.as_str());
@@ -210,7 +211,7 @@ impl Effect for StepUp {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        method: FactorKind,
+        method: AnswerKind,
     ) -> Result<session::OpenSession> {
         let session = question.beginner(tx, act)?;
         let proof = Proof::PasswordAnd(method);

@@ -6,7 +6,7 @@
 mod target;
 
 use crate::app::Ctx;
-use crate::factor::{self, Method};
+use crate::factor;
 use crate::flow::{Act, demand, fresh};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
@@ -225,7 +225,7 @@ pub async fn remove(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Fact
             let goes = |factor: &Factor| which.is(factor);
             judge_last(held.enforced, &held.factors, goes)?;
             if let Which::Kind(kind) = which
-                && let Some(codes) = factor::of(kind).and_then(Method::own_codes)
+                && let Some(codes) = factor::of(kind).own_codes()
             {
                 code_sets::delete_kind(tx, held.user.id, codes)?;
             }

@@ -9,7 +9,7 @@ use crate::flow::answer::{Effect, RightAnswer, Trial};
 use crate::flow::recovery::hash_try;
 use crate::model::audit::Event;
 use crate::model::code_set::CodeSet;
-use crate::model::kinds::CodeSetKind;
+use crate::model::kinds::{AnswerKind, CodeSetKind};
 use crate::model::notice::Message;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, code_sets, factors};
@@ -69,7 +69,7 @@ fn take<E: Effect>(tx: &mut Tx, trial: &Trial<E>, kind: CodeSetKind) -> Result<T
     if guesses && let Err(refusal) = sent.judge(act.policy(), act.now) {
         return act.refuse_limited(tx, question.user.id, refusal);
     }
-    let mut taken = Try::take(tx, act, question, kind.method())?;
+    let mut taken = Try::take(tx, act, question, kind.into())?;
     if guesses {
         taken.take_also(tx, act, question)?;
     }
@@ -95,7 +95,7 @@ fn use_up<E: Effect>(
     remaining: u32,
 ) -> Result<RightAnswer<E::Outcome>> {
     let (act, user) = (&trial.act, &trial.question.user);
-    let method = kind.method();
+    let method = AnswerKind::from(kind);
     act.audit(tx, user.id, Event::RecoveryCodeUsed, Some(method.as_str()))?;
     act.notify(tx, user, Message::RecoveryCodeUsed { remaining })?;
     taken.give_back_also(tx)?;

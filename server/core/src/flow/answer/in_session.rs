@@ -2,7 +2,7 @@
 
 use crate::flow::{Act, MailOf, Question};
 use crate::model::audit::Event;
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::{Refusal, Result, SessionId};
 use crate::store::{Tx, limits, sessions};
@@ -24,7 +24,7 @@ impl Count {
     /// Returns the count for answers by `method` to this challenge; `None` if no session began it. Only
     /// sign-ins, set-ups and new passwords use the counters of the methods: a stolen session must not stop its
     /// owner from signing in.
-    pub(super) fn of(question: &Question, method: FactorKind) -> Option<Self> {
+    pub(super) fn of(question: &Question, method: AnswerKind) -> Option<Self> {
         let purpose = question.challenge.purpose;
         let session = question.challenge.session_id?;
         if MailOf::of(purpose) != MailOf::Session {
@@ -78,7 +78,7 @@ pub(super) fn failed(
     question: &Question,
     tx: &mut Tx,
     act: &Act,
-    method: FactorKind,
+    method: AnswerKind,
     count: &Count,
 ) -> Result<()> {
     let used = limits::used(tx, &count.subject, NAME)?;

@@ -11,14 +11,14 @@ use crate::flow::answer::{Effect, RightAnswer, Trial};
 use crate::flow::{Act, Question};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, FactorKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::passkey::Credential;
 use crate::model::user::User;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, passkeys};
 
-const METHOD: FactorKind = FactorKind::Passkey;
+const METHOD: AnswerKind = AnswerKind::Method(FactorKind::Passkey);
 
 /// What a passkey's answer proved.
 #[derive(Clone)]

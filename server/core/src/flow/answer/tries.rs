@@ -5,7 +5,7 @@ use crate::flow::question::exhausted;
 use crate::flow::{Act, Question};
 use crate::model::audit::Event;
 use crate::model::factor::FactorAttempts;
-use crate::model::kinds::{Counted, FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, Counted, Purpose};
 use crate::model::notice::Message;
 use crate::model::{Refusal, Result};
 use crate::store::{Tx, challenges, factors};
@@ -15,7 +15,7 @@ pub(super) struct Try {
     /// The tries that the challenge has left.
     pub attempts_remaining: u32,
     /// The method of the answer.
-    method: FactorKind,
+    method: AnswerKind,
     /// The counter of the method; `None` if the session counts instead.
     counter: Option<FactorAttempts>,
     /// The count of the session, if the session counts.
@@ -33,7 +33,7 @@ impl Try {
         tx: &mut Tx,
         act: &Act,
         question: &Question,
-        method: FactorKind,
+        method: AnswerKind,
     ) -> Result<Self> {
         let tries = act.policy().tries_per_challenge;
         // While the method waits or is locked, no code costs a try of the challenge, right or wrong.
@@ -144,7 +144,7 @@ impl Try {
 }
 
 /// Refuses while the method waits or is locked.
-fn judge_pace(tx: &mut Tx, act: &Act, question: &Question, method: FactorKind) -> Result<()> {
+fn judge_pace(tx: &mut Tx, act: &Act, question: &Question, method: AnswerKind) -> Result<()> {
     if question.is_locked(act, method) {
         return act.refuse_limited(tx, question.user.id, Refusal::MfaMethodLocked);
     }
@@ -160,7 +160,7 @@ fn count_up(
     tx: &mut Tx,
     act: &Act,
     question: &Question,
-    method: FactorKind,
+    method: AnswerKind,
 ) -> Result<FactorAttempts> {
     let mut before = question.counter(tx, method)?;
     loop {

@@ -279,7 +279,7 @@ pub async fn extend(ctx: &Ctx, question: Question) -> Result<Question> {
 /// # Errors
 /// Refuses a challenge that is over, and a method that sign-in does not accept.
 pub async fn switch(ctx: &Ctx, question: Question, method: FactorKind) -> Result<Question> {
-    if question.challenge.kind == method {
+    if question.challenge.kind == method.into() {
         return Ok(question);
     }
     question.judge_method(method)?;
@@ -288,8 +288,9 @@ pub async fn switch(ctx: &Ctx, question: Question, method: FactorKind) -> Result
             return Err(Refusal::MfaTokenInvalid.into());
         }
         let mut switched = question.clone();
-        switched.challenge.kind = method;
-        switched.attempts = factors::attempts(tx, question.user.id, question.counted(method))?;
+        switched.challenge.kind = method.into();
+        switched.attempts =
+            factors::attempts(tx, question.user.id, question.counted(method.into()))?;
         Ok(switched)
     })
     .await
