@@ -240,9 +240,7 @@ pub fn send(
         ..question.clone()
     };
     let phone = standing.phone();
-    let mut challenge = question.challenge.clone();
-    challenge.kind = kind;
-    let purpose = challenge.purpose;
+    let purpose = question.challenge.purpose;
     let delivery = Delivery::of(act, kind, purpose, &question.user, phone.as_deref())
         .ok_or(Refusal::MfaMethodUnavailable)?;
     delivery.judge(tx, act)?;
@@ -258,6 +256,6 @@ pub fn send(
         return Ok(false);
     }
     delivery.count(tx, act)?;
-    delivery.post(tx, act, &challenge, sending)?;
+    delivery.post(tx, act, &question.challenge, sending)?;
     Ok(true)
 }

@@ -41,22 +41,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
-    let methods = kinds_on(&caller.factors);
-    if methods.is_empty() {
-        return match caller.demanded().contains(&method) {
-            // Because of a policy, sign-in asks for the mailbox anyway.
-            true => Err(Refusal::MfaEnforced.into()),
-            false => Err(Refusal::MfaNotEnabled.into()),
-        };
-    }
-    if !methods.contains(&method) {
-        return Err(Refusal::MfaMethodNotEnabled.into());
-    }
-    let goes = |factor: &Factor| goes(factor, method, factor_id);
-    if !caller.factors.iter().any(goes) {
-        return Err(Refusal::FactorNotFound.into());
-    }
-    toggle::judge_last(caller.enforced, &caller.factors, goes)?;
+    judge(&caller, method, factor_id)?;
     let draft = challenge::Draft::new(ctx, &act);
     let (user, mfa_token) = (caller.user.clone(), draft.token(caller.user.id));
     let begun = password::confirmed(ctx, &act, &user, password, move |tx, act| {
@@ -82,6 +67,26 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
         method,
         sent,
     })
+}
+
+/// Checks that the method, or the factor of it, is on and may be turned off.
+fn judge(caller: &Caller, method: FactorKind, factor_id: Option<FactorId>) -> Result<()> {
+    let methods = kinds_on(&caller.factors);
+    if methods.is_empty() {
+        return match caller.demanded().contains(&method) {
+            // Because of a policy, sign-in asks for the mailbox anyway.
+            true => Err(Refusal::MfaEnforced.into()),
+            false => Err(Refusal::MfaNotEnabled.into()),
+        };
+    }
+    if !methods.contains(&method) {
+        return Err(Refusal::MfaMethodNotEnabled.into());
+    }
+    let goes = |factor: &Factor| goes(factor, method, factor_id);
+    if !caller.factors.iter().any(goes) {
+        return Err(Refusal::FactorNotFound.into());
+    }
+    toggle::judge_last(caller.enforced, &caller.factors, goes)
 }
 
 /// Whether turning off this method, or this factor of it, removes `factor`.

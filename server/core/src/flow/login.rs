@@ -15,8 +15,12 @@ use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Refusal, Result, Secret, UserId};
-use crate::outcome::{LoggedIn, MfaRequired, SignedIn, Waiting};
-use crate::store::{Tx, challenges, factors};
+use crate::outcome::{LoggedIn, MfaRequired, SignedIn};
+use crate::store::{Tx, factors};
+
+mod switch;
+
+pub use switch::{Switch, switch};
 
 /// What an API supports of a second step.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,42 @@ struct SecondStep {
     opened: challenge::NewChallenge,
 }
 
+/// What a right password begins, drawn before the write: one of the two.
+#[derive(Clone)]
+struct Drafts {
+    session: session::Draft,
+    challenge: challenge::Draft,
+}
+
+impl Drafts {
+    fn first_step(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        user: User,
+        carries: Carries,
+    ) -> Result<FirstStep> {
+        let factors = factors::of_user(tx, user.id)?;
+        let methods = demand::methods(tx, &user, &factors)?;
+        if methods.is_empty() {
+            let opened = self.session.open(tx, act, user, factors, Proof::Password)?;
+            return Ok(FirstStep::Done(Box::new(opened)));
+        }
+        let purpose = Purpose::Login;
+        let method = first_method(tx, act, &user, &factors, &methods, carries, purpose)?;
+        let opening = opening(act, method, &factors, carries);
+        let opened = self.challenge.open(tx, act, &user, &opening)?;
+        act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
+        Ok(FirstStep::Challenge(Box::new(SecondStep {
+            user,
+            factors,
+            methods,
+            method,
+            opened,
+        })))
+    }
+}
+
 /// Judges the password, and begins a session or a challenge.
 ///
 /// # Errors
@@ -60,53 +100,38 @@ struct SecondStep {
 pub async fn begin(ctx: &Ctx, command: Begin) -> Result<LoggedIn> {
     let act = Act::begin(ctx, command.source);
     let checked = Arc::new(password::check(ctx, &act, &command.name, command.password).await?);
-    let session_draft = session::Draft::new(ctx, &act);
-    let challenge_draft = challenge::Draft::new(ctx, &act);
+    let drafts = Drafts {
+        session: session::Draft::new(ctx, &act),
+        challenge: challenge::Draft::new(ctx, &act),
+    };
     let carries = command.carries;
-    let begun = {
-        let (act, checked) = (act.clone(), Arc::clone(&checked));
-        let (session_draft, challenge_draft) = (session_draft.clone(), challenge_draft.clone());
+    let step = {
+        let (act, checked, drafts) = (act.clone(), Arc::clone(&checked), drafts.clone());
         ctx.write(move |tx| {
             // This waits for a factor that is being turned on right now. Either this sign-in asks for it, or
             // turning it on finds this session and ends it. A password change is waited for, too.
-            let Some(user) = checked.judge(tx, &act)? else {
-                return Err(Refusal::InvalidCredentials.into());
-            };
-            let factors = factors::of_user(tx, user.id)?;
-            let methods = demand::methods(tx, &user, &factors)?;
-            if methods.is_empty() {
-                let opened = session_draft.open(tx, &act, user, factors, Proof::Password)?;
-                return Ok(FirstStep::Done(Box::new(opened)));
+            match checked.judge(tx, &act)? {
+                Some(user) => drafts.first_step(tx, &act, user, carries),
+                None => Err(Refusal::InvalidCredentials.into()),
             }
-            let method =
-                first_method(tx, &act, &user, &factors, &methods, carries, Purpose::Login)?;
-            let opening = opening(&act, method, &factors, carries);
-            let opened = challenge_draft.open(tx, &act, &user, &opening)?;
-            act.audit(tx, user.id, Event::ChallengeBegun, Some(method.as_str()))?;
-            Ok(FirstStep::Challenge(Box::new(SecondStep {
-                user,
-                factors,
-                methods,
-                method,
-                opened,
-            })))
         })
         .await?
     };
     checked.renew(ctx, &act).await;
-    match begun {
-        FirstStep::Done(opened) => Ok(LoggedIn::Session(Box::new(
-            session_draft.sign(&act, &opened)?,
-        ))),
-        FirstStep::Challenge(begun) => {
+    match step {
+        FirstStep::Done(opened) => {
+            let signed_in = drafts.session.sign(&act, &opened)?;
+            Ok(LoggedIn::Session(Box::new(signed_in)))
+        }
+        FirstStep::Challenge(second) => {
             ctx.nudge_courier();
             Ok(LoggedIn::Challenge(Box::new(MfaRequired {
-                mfa_token: challenge_draft.token(begun.user.id),
-                method: begun.method,
-                methods: begun.methods,
-                unsent: begun.opened.unsent,
-                expires_at: begun.opened.expires_at,
-                person: session::person(&begun.user, &begun.factors).while_enforced(true),
+                mfa_token: drafts.challenge.token(second.user.id),
+                method: second.method,
+                methods: second.methods,
+                unsent: second.opened.unsent,
+                expires_at: second.opened.expires_at,
+                person: session::person(&second.user, &second.factors).while_enforced(true),
             })))
         }
     }
@@ -157,93 +182,6 @@ fn opening(act: &Act, kind: AnswerKind, factors: &[Factor], carries: Carries) ->
         even_unsent: true,
         ..Opening::new(Purpose::Login, kind, act.policy().challenge_seconds)
     }
-}
-
-/// A challenge, and the method to switch it to.
-pub struct Switch {
-    /// The challenge's reference.
-    pub mfa_token: Secret<String>,
-    /// The method.
-    pub method: FactorKind,
-    /// The address that the call came from.
-    pub source: Source,
-}
-
-/// Switches a sign-in, or the second step before a new password, to another method. If the method's codes are sent, the switch sends one, unless the
-/// last code sent was of this method: that code still works.
-///
-/// # Errors
-/// Refuses a method that is not on or is locked, and a challenge that is over.
-pub async fn switch(ctx: &Ctx, command: Switch) -> Result<Waiting> {
-    let act = Act::begin(ctx, command.source);
-    let question = challenge::find_without_session(ctx, &act, &command.mfa_token).await?;
-    question.judge_tries(&act)?;
-    if question.demanded.is_empty() {
-        return Err(Refusal::MfaNotEnabled.into());
-    }
-    question.judge_method(command.method)?;
-    if question.challenge.purpose == Purpose::PasswordReset
-        && question.attempts.locked(act.policy())
-    {
-        return Err(Refusal::MfaMethodLocked.into());
-    }
-    let (method, sending) = (
-        command.method,
-        challenge::sending(ctx, &act, question.challenge.id),
-    );
-    let sends = factor::channel(method).is_some();
-    let phone = sms::phone_on(&question.factors);
-    let (purpose, user) = (question.challenge.purpose, &question.user);
-    if sends && Delivery::of(&act, method.into(), purpose, user, phone.as_deref()).is_none() {
-        return Err(Refusal::MfaMethodNotEnabled.into());
-    }
-    ctx.write(move |tx| {
-        if factors::attempts(tx, question.user.id, method)?.locked(act.policy()) {
-            return act.refuse_limited(tx, question.user.id, Refusal::MfaMethodLocked);
-        }
-        // A code that was sent by another method does not count.
-        let sends = sends && !question.has_code_of(method);
-        // The first code of another method is sent at once, since the person cannot use the other one.
-        if sends && question.challenge.last_sent_at.is_some() && question.challenge.resends > 0 {
-            judge_pace(tx, &act, &question)?;
-        }
-        let done = if sends {
-            challenge::send(tx, &act, &question, method.into(), &sending)?
-        } else {
-            challenges::switch(tx, &question.challenge, method)?
-        };
-        if !done {
-            return Err(Refusal::MfaTokenInvalid.into());
-        }
-        act.audit(
-            tx,
-            question.user.id,
-            Event::MethodSwitched,
-            Some(method.as_str()),
-        )
-    })
-    .await?;
-    ctx.nudge_courier();
-    Ok(Waiting {
-        mfa_token: command.mfa_token,
-        method,
-        // It was sent now, or before for this sign-in.
-        sent: sends,
-    })
-}
-
-/// Refuses another code while the wait between resends lasts, or if no resends are left. It counts for all
-/// methods together.
-fn judge_pace(tx: &mut Tx, act: &Act, question: &Question) -> Result<()> {
-    let wait = match question.challenge.resends_remaining(act.policy()) {
-        0 => question.challenge.expires_at.seconds_after(act.now).max(1),
-        _some => question.challenge.resend_wait(act.policy(), act.now),
-    };
-    if wait > 0 {
-        let refusal = Refusal::TooManyRequests { retry_after: wait };
-        return act.refuse_limited(tx, question.user.id, refusal);
-    }
-    Ok(())
 }
 
 /// A challenge and its answer.

@@ -102,16 +102,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
         codes,
         draft: draft.clone(),
     };
-    let expires_at = match command.confirm {
-        Confirm::Password(password) => {
-            let begin = move |tx: &mut Tx, act: &Act| begun.write(tx, act);
-            password::confirmed(ctx, &act, &caller.user, password, begin).await?
-        }
-        Confirm::Session => {
-            let act = act.clone();
-            ctx.write(move |tx| begun.write(tx, &act)).await?
-        }
-    };
+    let expires_at = begun.store(ctx, &act, command.confirm).await?;
     ctx.nudge_courier();
     Ok(SetupBegun {
         mfa_token: draft.token(user.id),
@@ -206,6 +197,21 @@ struct NewSetUp {
 }
 
 impl NewSetUp {
+    /// Writes it, once the caller is confirmed. Returns when it expires.
+    async fn store(self, ctx: &Ctx, act: &Act, confirm: Confirm) -> Result<Time> {
+        match confirm {
+            Confirm::Password(password) => {
+                let user = self.caller.user.clone();
+                let begin = move |tx: &mut Tx, act: &Act| self.write(tx, act);
+                password::confirmed(ctx, act, &user, password, begin).await
+            }
+            Confirm::Session => {
+                let act = act.clone();
+                ctx.write(move |tx| self.write(tx, &act)).await
+            }
+        }
+    }
+
     fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
         let caller = fresh::hold(tx, act, &self.caller)?;
         match (self.own, self.typed && !caller.factor_on()) {

@@ -58,26 +58,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     };
     let asked = factor::of(method).ask(&asked)?;
     let (options, ceremony) = asked.map(|asked| (asked.options, asked.state)).unzip();
-    let begun = ctx.write(move |tx| {
-        let caller = fresh::hold(tx, &act, &caller)?;
-        if factors::attempts(tx, caller.user.id, method)?.locked(act.policy()) {
-            return act.refuse_limited(tx, caller.user.id, Refusal::MfaMethodLocked);
-        }
-        let opening = Opening {
-            session_id: Some(caller.session.id),
-            phone: sms::phone_on(&fresh::trusted(&act, &caller.session, &caller.factors)),
-            ceremony: ceremony.clone(),
-            ..Opening::new(
-                Purpose::StepUp,
-                method.into(),
-                act.policy().challenge_seconds,
-            )
-        };
-        let opened = draft.open(tx, &act, &caller.user, &opening)?;
-        let word = Some(method.as_str());
-        act.audit(tx, caller.user.id, Event::StepUpBegun, word)?;
-        Ok(opened.sent)
-    });
+    let begun = ctx.write(move |tx| open(tx, &act, &draft, &caller, method, ceremony.as_ref()));
     let sent = begun.await?;
     ctx.nudge_courier();
     Ok(SteppingUp::Challenge(StepUpRequired {
@@ -87,6 +68,33 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
         options,
         sent,
     }))
+}
+
+/// Opens the challenge. Returns whether a code was sent.
+fn open(
+    tx: &mut Tx,
+    act: &Act,
+    draft: &challenge::Draft,
+    caller: &Caller,
+    method: FactorKind,
+    ceremony: Option<&String>,
+) -> Result<bool> {
+    let caller = fresh::hold(tx, act, caller)?;
+    let user = &caller.user;
+    if factors::attempts(tx, user.id, method)?.locked(act.policy()) {
+        return act.refuse_limited(tx, user.id, Refusal::MfaMethodLocked);
+    }
+    let seconds = act.policy().challenge_seconds;
+    let opening = Opening {
+        session_id: Some(caller.session.id),
+        phone: sms::phone_on(&fresh::trusted(act, &caller.session, &caller.factors)),
+        ceremony: ceremony.cloned(),
+        ..Opening::new(Purpose::StepUp, method.into(), seconds)
+    };
+    let opened = draft.open(tx, act, user, &opening)?;
+    let word = Some(method.as_str());
+    act.audit(tx, user.id, Event::StepUpBegun, word)?;
+    Ok(opened.sent)
 }
 
 /// Returns the method to use; `None` if sign-in asks for no second step.
