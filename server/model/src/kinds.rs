@@ -131,9 +131,11 @@ impl AnswerKind {
 
     /// Reads a word; `None` if it is unknown.
     pub fn parse(word: &str) -> Option<Self> {
-        let sets = CodeSetKind::ALL.iter().copied().map(Self::CodeSet);
-        let methods = FactorKind::ALL.iter().copied().map(Self::Method);
-        methods.chain(sets).find(|kind| kind.as_str() == word)
+        match word {
+            "recovery_code" => Some(Self::CodeSet(CodeSetKind::Recovery)),
+            "scratch_code" => Some(Self::CodeSet(CodeSetKind::Scratch)),
+            word => FactorKind::parse(word).map(Self::Method),
+        }
     }
 
     /// Returns the method; `None` for a code that stands in for one.

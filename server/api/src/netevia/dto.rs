@@ -64,13 +64,21 @@ pub enum SignInMethod {
     RecoveryCode,
 }
 
+impl From<FactorKind> for SignInMethod {
+    fn from(kind: FactorKind) -> Self {
+        match kind {
+            FactorKind::Sms => Self::Sms,
+            FactorKind::Email => Self::Email,
+            FactorKind::Authenticator => Self::Authenticator,
+            FactorKind::Passkey => Self::Passkey,
+        }
+    }
+}
+
 impl From<AnswerKind> for SignInMethod {
     fn from(kind: AnswerKind) -> Self {
         match kind {
-            AnswerKind::Method(FactorKind::Sms) => Self::Sms,
-            AnswerKind::Method(FactorKind::Email) => Self::Email,
-            AnswerKind::Method(FactorKind::Authenticator) => Self::Authenticator,
-            AnswerKind::Method(FactorKind::Passkey) => Self::Passkey,
+            AnswerKind::Method(kind) => kind.into(),
             AnswerKind::CodeSet(_) => Self::RecoveryCode,
         }
     }

@@ -31,7 +31,7 @@ impl<'a> Delivery<'a> {
     ) -> Option<Self> {
         let channel = factor::channel(method)?;
         let to = match channel {
-            Channel::Mail => &user.email,
+            Channel::Mail => user.email.as_str(),
             Channel::Text => phone.filter(|number| sms::can_send(act, Some(number)))?,
         };
         Some(Self {

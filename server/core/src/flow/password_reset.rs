@@ -11,7 +11,7 @@ use crate::flow::registration::mail_is_left;
 use crate::flow::{Act, MailOf, Question, demand, password, sms};
 use crate::model::audit::Event;
 use crate::model::factor::second_steps;
-use crate::model::kinds::{AnswerKind, FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
