@@ -197,15 +197,4 @@ impl Expected for Nothing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{METHODS, of};
-    use crate::model::kinds::FactorKind;
-
-    #[test]
-    fn each_row_is_the_method_of_its_kind() {
-        assert_eq!(METHODS.map(|method| method.kind()), *FactorKind::ALL);
-        for kind in FactorKind::ALL {
-            assert_eq!(of(*kind).kind(), *kind);
-        }
-    }
-}
+mod tests;
