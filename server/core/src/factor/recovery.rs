@@ -68,18 +68,16 @@ fn normalized(code: &Code) -> Secret<String> {
 /// Returns the kind of set that a code could belong to, by its form alone. Eight digits may also be a code
 /// that was sent.
 pub fn form(code: &Code) -> Option<CodeSetKind> {
-    let code = normalized(code);
-    let code = code.expose().as_bytes();
-    let digits = code.len() == SCRATCH_DIGITS as usize && code.iter().all(u8::is_ascii_digit);
-    let symbols =
-        code.len() == RECOVERY_SYMBOLS && code.iter().all(|symbol| SYMBOLS.contains(symbol));
-    if symbols {
-        Some(CodeSetKind::Recovery)
-    } else if digits {
-        Some(CodeSetKind::Scratch)
-    } else {
-        None
-    }
+    const SCRATCH: usize = SCRATCH_DIGITS as usize;
+    // Most codes are shorter. The form that is hashed has as many bytes.
+    let (kind, symbols): (_, &[u8]) = match code.expose().len() {
+        RECOVERY_SYMBOLS => (CodeSetKind::Recovery, SYMBOLS),
+        SCRATCH => (CodeSetKind::Scratch, b"0123456789"),
+        _other => return None,
+    };
+    let hashed = normalized(code);
+    let fits = |symbol: &u8| symbols.contains(symbol);
+    hashed.expose().as_bytes().iter().all(fits).then_some(kind)
 }
 
 /// Returns what is hashed for a code: its keyed hash. So the database alone is not enough to guess eight
