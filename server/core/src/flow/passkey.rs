@@ -141,7 +141,7 @@ pub struct SignIn {
 }
 
 /// The passkey that an answer names, and its user.
-struct Claimed {
+struct KeyOwner {
     user: User,
     factor: Factor,
 }
@@ -186,7 +186,7 @@ const REFUSED: Refusal = Refusal::PasskeyRefused {
     attempts_remaining: 0,
 };
 
-fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<Claimed>> {
+fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<KeyOwner>> {
     let Some(known) = passkeys::owner(tx, credential_id)?.filter(|known| known.user_id == user_id)
     else {
         return Ok(None);
@@ -196,12 +196,12 @@ fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<
     };
     let on = |factor: &Factor| factor.id == known.factor_id && factor.state == FactorState::On;
     let factor = factors::of_user(tx, user_id)?.into_iter().find(on);
-    Ok(factor.map(|factor| Claimed { user, factor }))
+    Ok(factor.map(|factor| KeyOwner { user, factor }))
 }
 
 fn judge(
     act: &Act,
-    claimed: &Claimed,
+    claimed: &KeyOwner,
     state: &str,
     answer: &NamedAnswer,
 ) -> Result<Judgement<PasskeyUse>> {
