@@ -7,7 +7,7 @@ use super::{Device, Sandbox};
 use crate::app::Ctx;
 use crate::chance::Chance;
 use crate::factor::passkey::{Judgement, NewPasskey, RelyingParty};
-use crate::factor::recovery;
+use crate::factor::{Code, recovery};
 use crate::model::code_set::{CodeSet, RecoveryCode};
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, OrganisationRole, Role};
@@ -102,7 +102,7 @@ impl Maker {
             let hasher = ctx.hasher.of(Source::Console);
             let mut hashes = Vec::with_capacity(printed.len());
             for code in &printed {
-                let peppered = recovery::peppered(&ctx.vault, code);
+                let peppered = recovery::peppered(&ctx.vault, &Code::typed(code));
                 hashes.push(hasher.derive(peppered, salt).await?);
             }
             Ok(Codes {

@@ -90,9 +90,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     let draft = challenge::Draft::new(ctx, &act);
     let (factor, prepared) = prepare(ctx, &act, &command, &user, &standing)?;
     let codes = draft_codes(ctx, &act, &command, &user).await?;
-    let printed = codes
-        .as_ref()
-        .map_or_else(Vec::new, |set| set.printed.clone());
+    let printed = codes.as_ref().map(|set| set.printed.clone());
     let own = user.id == caller.user.id;
     let begun = NewSetUp {
         caller: caller.clone(),
@@ -110,7 +108,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     Ok(SetupBegun {
         mfa_token: draft.token(user.id),
         needs: prepared.needs,
-        codes: printed,
+        codes: printed.unwrap_or_default(),
         expires_at,
         person: session::person(&user, &standing).while_enforced(own && caller.enforced),
     })
