@@ -115,6 +115,7 @@ mod strangers;
 mod swagger;
 mod switching;
 mod synswi;
+mod testkit;
 mod texts;
 mod try_it;
 mod turning;
