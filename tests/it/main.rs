@@ -116,6 +116,7 @@ mod swagger;
 mod switching;
 mod synswi;
 mod terminal;
+mod testkit;
 mod texts;
 mod try_it;
 mod turning;

@@ -208,12 +208,22 @@ async fn a_conversation_registers_sets_up_and_signs_in() {
     challenge.answer(code).await.expect("signed in");
 
     server.clock.advance(600);
+    let before = client.session().expect("signed in");
     let asked = client.step_up(StepUpRequest::new()).await.expect("asked");
     let SteppingUp::Challenge(challenge) = asked else {
         panic!("a second factor is on")
     };
     let code = server.mail.code_to("carol@example.com").await;
     challenge.answer(code).await.expect("fresh proof");
+    let after = client.session().expect("signed in");
+    assert_ne!(
+        after.access_token().expose(),
+        before.access_token().expose()
+    );
+    assert_eq!(
+        after.refresh_token().expose(),
+        before.refresh_token().expose()
+    );
     let off = client
         .turn_off(MfaDisableRequest::new(MfaMethod::Email, PASSWORD))
         .await;

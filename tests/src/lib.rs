@@ -27,6 +27,7 @@ pub mod process;
 pub mod sandbox;
 mod schema;
 pub mod server;
+pub mod shop;
 pub mod smtp;
 pub mod suite;
 pub mod tls;

@@ -57,8 +57,8 @@ const SIGN_INS: [(&str, bool, &str); 4] = [
 /// otherwise than expected.
 pub fn run() -> Result<()> {
     let (version, _) = release::newest(&workspace::root().join("openapi/released"))?;
-    let archive = workspace::root().join(format!("sdk/released/countersign-sdk-{version}.crate"));
-    unpack(&archive)?;
+    let [sdk, _test_kit] = workspace::PUBLISHED;
+    unpack(&sdk.released(version))?;
     let old = build_released().context("building the SDK of the last release (sdk/released/README.md says how its lock file follows)")?;
     let server = Server::start(&[])?;
     old_against_new(&old, &server)

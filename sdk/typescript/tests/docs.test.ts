@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import ts from "typescript";
 
-const ENTRIES = ["index", "netevia", "flashback", "veeam", "sandbox", "identity"].map((name) => `src/${name}.ts`);
+const ENTRIES = ["index", "netevia", "flashback", "veeam", "sandbox", "identity", "testkit/index"].map((name) => `src/${name}.ts`);
 
 test("every public item is documented", () => {
   const program = ts.createProgram(ENTRIES, { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022 });

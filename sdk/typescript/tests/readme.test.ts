@@ -63,7 +63,7 @@ test("the README's first program is short, and signs in after a wrong code", asy
 });
 
 test("the programs of the project's README and guide run in one sandbox, twice", async () => {
-  assert.equal(SANDBOX.length, 2);
+  assert.equal(SANDBOX.length, 3);
   const example = readFileSync("examples/sandbox.mjs", "utf8");
   assert.ok(example.endsWith(SANDBOX[0] ?? "nothing"), "examples/sandbox.mjs is the README's program");
   const server = await start({}, "sandbox");

@@ -21,6 +21,9 @@ export const PASSWORD = "correct horse battery staple";
 const PATIENCE = 30_000;
 const ROOT = resolve(import.meta.dirname, "../../..");
 
+/** The server's program. */
+export const BINARY = process.env["COUNTERSIGN_BINARY"] ?? join(ROOT, "target/debug/countersign");
+
 /** A running server. */
 export interface Server {
   /** `http://localhost:PORT`. */
@@ -37,8 +40,7 @@ export interface Server {
 
 /** Starts a server with these settings, without their prefix; as a sandbox, it has a clock that can be moved, and errors on purpose. */
 export async function start(settings: Record<string, string> = {}, command: "serve" | "sandbox" = "serve"): Promise<Server> {
-  const binary = process.env["COUNTERSIGN_BINARY"] ?? join(ROOT, "target/debug/countersign");
-  assert.ok(existsSync(binary), `${binary} is not built; \`cargo build --bin countersign\` does`);
+  assert.ok(existsSync(BINARY), `${BINARY} is not built; \`cargo build --bin countersign\` does`);
   const folder = mkdtempSync(join(tmpdir(), "countersign-sdk-"));
   const port = await freePort();
   const url = `http://localhost:${port}`;
@@ -50,7 +52,7 @@ export async function start(settings: Record<string, string> = {}, command: "ser
     HASH_QUEUE: "64",
     ...settings,
   };
-  const child = spawn(binary, [command], {
+  const child = spawn(BINARY, [command], {
     cwd: folder,
     env: Object.fromEntries(Object.entries(environment).map(([name, value]) => [`COUNTERSIGN_${name}`, value])),
     stdio: ["ignore", "pipe", "pipe"],

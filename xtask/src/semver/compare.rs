@@ -100,7 +100,7 @@ fn unique(items: &[String]) -> impl Iterator<Item = &str> {
 fn name(item: &str) -> Option<&str> {
     let item = item.strip_prefix(OPEN).unwrap_or(item);
     let item = item.strip_prefix("pub ")?;
-    let start = item.find("countersign_sdk")?;
+    let start = item.find("countersign_")?;
     let path = &item[start..];
     let end = path
         .char_indices()
@@ -131,7 +131,7 @@ impl<'a> Owners<'a> {
             if item.starts_with("pub trait ") && !item.contains("sealed::") {
                 owners.traits.insert(name);
             }
-            let closed = ["pub struct ", "pub enum ", "pub countersign_sdk"];
+            let closed = ["pub struct ", "pub enum ", "pub countersign_"];
             if closed.iter().any(|start| item.starts_with(start)) {
                 owners.types.insert(name);
             }
@@ -147,7 +147,7 @@ impl<'a> Owners<'a> {
         let Some((owner, _)) = owner else {
             return false;
         };
-        let of_type = part.starts_with("pub countersign_sdk") && self.types.contains(owner);
+        let of_type = part.starts_with("pub countersign_") && self.types.contains(owner);
         of_type || self.traits.contains(owner)
     }
 }

@@ -1,4 +1,4 @@
-//! Lists the public API of the SDK, one line for each item: of a release's archive, and of the
+//! Lists the public API of a crate, one line for each item: of a release's archive, and of the
 //! current source.
 
 use std::fs;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::compat::release::Version;
 use crate::released::unpack_into;
+use crate::workspace::Published;
 use crate::{process, workspace};
 
 /// A public API.
@@ -24,10 +25,9 @@ pub struct Listing {
 /// # Errors
 ///
 /// Fails if there is no such archive, or rustdoc cannot read it.
-pub fn released(version: Version) -> Result<Listing> {
-    let archive = workspace::root().join(format!("sdk/released/countersign-sdk-{version}.crate"));
+pub fn released(published: Published, version: Version) -> Result<Listing> {
     let folder = folder().join("released");
-    unpack_into(&archive, &folder)?;
+    unpack_into(&published.released(version), &folder)?;
     let manifest = folder.join("Cargo.toml");
     let text =
         fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
@@ -39,7 +39,7 @@ pub fn released(version: Version) -> Result<Listing> {
         folder.join("Cargo.lock"),
     )
     .context("copying Cargo.lock")?;
-    read(&manifest)
+    read(published, &manifest)
 }
 
 /// Lists the current API.
@@ -47,8 +47,8 @@ pub fn released(version: Version) -> Result<Listing> {
 /// # Errors
 ///
 /// Fails if rustdoc cannot read it.
-pub fn current() -> Result<Listing> {
-    read(&workspace::root().join("sdk/rust/Cargo.toml"))
+pub fn current(published: Published) -> Result<Listing> {
+    read(published, &published.manifest())
 }
 
 fn folder() -> PathBuf {
@@ -57,7 +57,7 @@ fn folder() -> PathBuf {
 
 /// Runs rustdoc to describe the API with all features. Its JSON format is unstable, so rustc
 /// requires the variable. The version of `public-api` has to match the format of this rustc.
-fn read(manifest: &Path) -> Result<Listing> {
+fn read(published: Published, manifest: &Path) -> Result<Listing> {
     let build = folder().join("build");
     let mut rustdoc = process::cargo();
     rustdoc.args([
@@ -74,7 +74,8 @@ fn read(manifest: &Path) -> Result<Listing> {
             .args(["--cap-lints", "allow"])
             .env("RUSTC_BOOTSTRAP", "1"),
     )?;
-    let api = public_api::Builder::from_rustdoc_json(build.join("doc/countersign_sdk.json"))
+    let json = format!("doc/{}.json", published.name.replace('-', "_"));
+    let api = public_api::Builder::from_rustdoc_json(build.join(json))
         .omit_blanket_impls(true)
         .build()
         .context(
@@ -82,12 +83,12 @@ fn read(manifest: &Path) -> Result<Listing> {
         )?;
     Ok(Listing {
         items: api.items().map(ToString::to_string).collect(),
-        features: features(manifest)?,
+        features: features(published, manifest)?,
     })
 }
 
 /// Returns the features in a manifest.
-fn features(manifest: &Path) -> Result<Vec<String>> {
+fn features(published: Published, manifest: &Path) -> Result<Vec<String>> {
     let mut metadata = process::cargo();
     metadata.args([
         "metadata",
@@ -103,7 +104,7 @@ fn features(manifest: &Path) -> Result<Vec<String>> {
     let package = packages
         .into_iter()
         .flatten()
-        .find(|package| package["name"] == "countersign-sdk");
+        .find(|package| package["name"] == published.name);
     let features = package.and_then(|package| package["features"].as_object());
     let features = features.with_context(|| format!("{} has no features", manifest.display()))?;
     Ok(features.keys().cloned().collect())

@@ -114,7 +114,7 @@ pub(super) async fn lift(
         return false;
     }
     shared.step_ups_begun.fetch_add(1, Ordering::AcqRel);
-    let sign_ins = shared.sign_ins.load(Ordering::Acquire);
+    let sign_ins = core.sign_ins();
     let asked = callback(StepUp {
         core: Core {
             is_stepping_up: true,
@@ -126,18 +126,31 @@ pub(super) async fn lift(
     let Ok(lifted) = asked.await else {
         return false;
     };
-    // A renewal under way would be lost if the access token changed now.
-    let _turn = shared.renewing.lock().await;
-    // Another user may have signed in while this one was asked.
-    let mut held = shared.write();
-    if shared.sign_ins.load(Ordering::Acquire) != sign_ins {
-        return false;
+    core.lift(&lifted, sign_ins).await && set_bearer(request, &lifted.access_token).is_ok()
+}
+
+impl Core {
+    /// Returns how often somebody has signed in or out, for [`Core::lift`].
+    pub(crate) fn sign_ins(&self) -> u64 {
+        self.shared.sign_ins.load(Ordering::Acquire)
     }
-    let Some(session) = held.as_mut() else {
-        return false;
-    };
-    session.lift(&lifted);
-    set_bearer(request, session.access_token()).is_ok()
+
+    /// Continues the session with the access token of a step-up that began when there were so many
+    /// `sign_ins`. Returns `false` if somebody has signed in or out since: another user may have
+    /// signed in while this one was asked.
+    pub(crate) async fn lift(&self, lifted: &Lifted, sign_ins: u64) -> bool {
+        // A renewal under way would be lost if the access token changed now.
+        let _turn = self.shared.renewing.lock().await;
+        let mut held = self.shared.write();
+        if self.sign_ins() != sign_ins {
+            return false;
+        }
+        let Some(session) = held.as_mut() else {
+            return false;
+        };
+        session.lift(lifted);
+        true
+    }
 }
 
 /// Wraps an integrator's function as a callback.

@@ -12,8 +12,8 @@ use super::types::{
     MfaVerifyRequest, MfaVerifySetupResponse, PasskeyCredential, PasskeyOptionsRequest,
     PasskeyOptionsResponse, PasskeyVerifyRequest, RegisterRequest, RegisterUserError,
     RegisterVerifyRequest, ResendMfaCodeError, SetupMfaError, StepUpChallengeResponse,
-    StepUpRequest, StepUpResponse, SwitchMfaMethodError, TokenResponse, User,
-    VerifyMfaDisableError, VerifyMfaLoginError, VerifyMfaSetupError, VerifyPasskeyLoginError,
+    StepUpCompleteResponse, StepUpRequest, StepUpResponse, SwitchMfaMethodError, TokenResponse,
+    User, VerifyMfaDisableError, VerifyMfaLoginError, VerifyMfaSetupError, VerifyPasskeyLoginError,
     VerifyPasskeySetupError, VerifyPasskeyStepUpError, VerifyRegistrationError, VerifyStepUpError,
 };
 use crate::{Failure, Lifted, Problem, Secret};
@@ -342,7 +342,8 @@ impl TurnOff {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SteppingUp {
-    /// The session has fresh proof. Return this from the callback of [`Builder::step_up`](crate::Builder::step_up).
+    /// The session has fresh proof, and the client continues with its new access token. Return this from the
+    /// callback of [`Builder::step_up`](crate::Builder::step_up); elsewhere it can be dropped.
     Done(Lifted),
     /// A second factor is asked for.
     Challenge(StepUpChallenge),
@@ -352,6 +353,8 @@ pub enum SteppingUp {
 #[derive(Clone, Debug)]
 pub struct StepUpChallenge {
     client: Client,
+    /// How often somebody had signed in or out when this began.
+    sign_ins: u64,
     asked: StepUpChallengeResponse,
 }
 
@@ -362,7 +365,8 @@ impl StepUpChallenge {
         &self.asked
     }
 
-    /// Sends what the user typed: the code of the method, or a recovery code.
+    /// Sends what the user typed: the code of the method, or a recovery code. Then the client continues
+    /// with the new access token, unless somebody else has signed in meanwhile.
     ///
     /// # Errors
     /// Gives the challenge back with the reason, for example a wrong code.
@@ -372,10 +376,12 @@ impl StepUpChallenge {
     ) -> Result<Lifted, Refused<Self, VerifyStepUpError>> {
         let proof = MfaVerifyRequest::new(self.asked.mfa_token.clone(), code);
         let done = self.client.verify_step_up(proof).await;
-        kept(self, done).map(|(_, answer)| Lifted::from(&answer))
+        let (this, answer) = kept(self, done)?;
+        Ok(lifted(&this.client, &answer, this.sign_ins).await)
     }
 
-    /// Finishes with what a passkey answered to the options in [`StepUpChallenge::asked`].
+    /// Finishes with what a passkey answered to the options in [`StepUpChallenge::asked`]. Then the client
+    /// continues with the new access token, as after [`StepUpChallenge::answer`].
     ///
     /// # Errors
     /// Gives the challenge back with the reason.
@@ -385,8 +391,16 @@ impl StepUpChallenge {
     ) -> Result<Lifted, Refused<Self, VerifyPasskeyStepUpError>> {
         let proof = PasskeyVerifyRequest::new(self.asked.mfa_token.clone(), credential);
         let done = self.client.verify_passkey_step_up(proof).await;
-        kept(self, done).map(|(_, answer)| Lifted::from(&answer))
+        let (this, answer) = kept(self, done)?;
+        Ok(lifted(&this.client, &answer, this.sign_ins).await)
     }
+}
+
+/// Gives the session of a client its fresh proof, unless somebody else has signed in since.
+async fn lifted(client: &Client, answer: &StepUpCompleteResponse, sign_ins: u64) -> Lifted {
+    let lifted = Lifted::from(answer);
+    client.core.lift(&lifted, sign_ins).await;
+    lifted
 }
 
 /// The flows of more than one call, each as a conversation.
@@ -467,14 +481,32 @@ impl Client {
     }
 
     /// Begins a step-up: fresh proof in the open session. While no method is on, the request needs the password.
+    /// At its end the client continues with the new access token, which shows the proof to your services.
+    ///
+    /// ```no_run
+    /// # async fn example(client: countersign_sdk::Client) -> Result<(), countersign_sdk::Failure> {
+    /// use countersign_sdk::identity::{SteppingUp, types::StepUpRequest};
+    ///
+    /// if let SteppingUp::Challenge(challenge) = client.step_up(StepUpRequest::new()).await? {
+    ///     println!("{}", challenge.asked().message);
+    ///     challenge.answer("123456").await?;
+    /// }
+    /// client.generate_recovery_codes().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Says why it was refused.
     pub async fn step_up(&self, request: StepUpRequest) -> Result<SteppingUp, BeginStepUpError> {
+        let sign_ins = self.core.sign_ins();
         Ok(match self.begin_step_up().body(request).await? {
-            StepUpResponse::SteppedUp(answer) => SteppingUp::Done(Lifted::from(&answer)),
+            StepUpResponse::SteppedUp(answer) => {
+                SteppingUp::Done(lifted(self, &answer, sign_ins).await)
+            }
             StepUpResponse::MfaRequired(asked) => SteppingUp::Challenge(StepUpChallenge {
                 client: self.clone(),
+                sign_ins,
                 asked,
             }),
         })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use countersign_sdk::identity::SteppingUp;
 use countersign_sdk::identity::mock::httpmock::{HttpMockRequest, MockServer};
 use countersign_sdk::identity::mock::{self, MockServerExt};
 use countersign_sdk::identity::types::*;
@@ -173,4 +174,57 @@ async fn a_step_up_of_somebody_else_is_not_taken_over() {
     let held = client.session().expect("signed in");
     assert_eq!(held.access_token().expose(), "access-2");
     assert!(format!("{client:?}").contains("step_up: set"));
+}
+
+#[tokio::test]
+async fn a_step_up_of_its_own_lifts_the_clients_session() {
+    let server = MockServer::start_async().await;
+    steps(&server);
+    guarded(&server, "/identity/mfa/recovery-codes", native(), codes());
+    let client = Client::new(&server.base_url()).expect("this machine");
+    client.sign_in_with(session(1, 900));
+    let begun = client.step_up(StepUpRequest::new()).await.expect("asked");
+    let SteppingUp::Challenge(challenge) = begun else {
+        panic!("a challenge: {begun:?}")
+    };
+    challenge.answer("123456").await.expect("lifted");
+    let held = client.session().expect("signed in");
+    assert_eq!(held.access_token().expose(), "a-lifted-access-token");
+    assert_eq!(held.refresh_token().expose(), "refresh-1");
+    client.generate_recovery_codes().await.expect("fresh proof");
+}
+
+#[tokio::test]
+async fn a_step_up_by_password_lifts_the_clients_session_at_once() {
+    let server = MockServer::start_async().await;
+    server.begin_step_up(|_, then| {
+        then.ok(&StepUpResponse::SteppedUp(mock::stepped_up()));
+    });
+    let client = Client::new(&server.base_url()).expect("this machine");
+    client.sign_in_with(session(1, 900));
+    let asked = StepUpRequest::new().password("right");
+    let begun = client.step_up(asked).await.expect("lifted");
+    assert!(matches!(begun, SteppingUp::Done(_)), "{begun:?}");
+    let held = client.session().expect("signed in");
+    assert_eq!(held.access_token().expose(), "a-lifted-access-token");
+}
+
+#[tokio::test]
+async fn a_step_up_that_ends_after_another_sign_in_changes_nothing() {
+    let server = MockServer::start_async().await;
+    steps(&server);
+    let client = Client::new(&server.base_url()).expect("this machine");
+    client.sign_in_with(session(1, 900));
+    let begun = client.step_up(StepUpRequest::new()).await.expect("asked");
+    let SteppingUp::Challenge(challenge) = begun else {
+        panic!("a challenge: {begun:?}")
+    };
+    let other = client.clone();
+    let late = tokio::spawn(challenge.answer("123456"));
+    // The answer takes 200 ms; meanwhile somebody else signs in with this client.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    other.sign_in_with(session(2, 900));
+    late.await.expect("it ends").expect("answered");
+    let held = client.session().expect("signed in");
+    assert_eq!(held.access_token().expose(), "access-2");
 }

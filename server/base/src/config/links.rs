@@ -4,7 +4,7 @@
 use crate::config::table::PREFIX;
 
 /// Variables that our own clients and tests read.
-const OURS: [&str; 3] = ["URL", "OUTBOX", "TEST_DATABASE_URL"];
+const OURS: [&str; 4] = ["BIN", "URL", "OUTBOX", "TEST_DATABASE_URL"];
 
 /// Tells whether a variable belongs to another program. It is then ignored, while any other unknown
 /// name counts as a misspelt setting.

@@ -220,6 +220,7 @@ fn what_our_own_example_reads_is_passed_over() {
     for name in names {
         load(&[], &[(name, "http://localhost:8080")]).expect(name);
     }
+    load(&[], &[("COUNTERSIGN_BIN", "/usr/bin/countersign")]).expect("of the test kit");
 }
 
 #[test]
