@@ -166,7 +166,7 @@ async fn a_backup_that_cannot_be_made_is_told_with_whole_paths() {
     );
     holds(
         &told("data/keys.json").await,
-        &[&format!("{folder}/data/keys.json is there already")],
+        &[&format!("{folder}/data/keys.json exists already")],
     );
     holds(&told("").await, &["--to is empty"]);
     let (well, said) = process.run(&["backup", "--to", "copy.db"]).await;
@@ -197,13 +197,17 @@ async fn what_is_no_backup_is_told_with_whole_paths() {
     );
     holds(
         &told("data").await,
-        &[&format!("{folder}/data is no backup"), mend, "a folder"],
+        &[
+            &format!("{folder}/data is not a complete backup"),
+            mend,
+            "a folder",
+        ],
     );
     fs::write(process.folder().join("notes"), "notes of mine").expect("written");
     holds(
         &told("notes").await,
         &[
-            &format!("{folder}/notes is no backup"),
+            &format!("{folder}/notes is not a complete backup"),
             mend,
             "not a database",
         ],
@@ -211,7 +215,7 @@ async fn what_is_no_backup_is_told_with_whole_paths() {
     fs::write(process.folder().join("empty"), "").expect("written");
     holds(
         &told("empty").await,
-        &[&format!("{folder}/empty is no backup"), mend],
+        &[&format!("{folder}/empty is not a complete backup"), mend],
     );
     let itself = told("data/countersign.db").await;
     holds(

@@ -61,7 +61,7 @@ async fn a_change_asks_for_fresh_proof() {
         .await;
     row(&visitor, "Text message", "Remove").await;
     visitor
-        .reads("#task .told", "does not take Text message any more")
+        .reads("#task .told", "will no longer accept Text message")
         .await;
     visitor.press(TASK).await;
     visitor
