@@ -101,18 +101,16 @@ impl fmt::Display for Report {
             self.outcomes.len()
         )?;
         for (case, outcome) in &self.outcomes {
-            match outcome {
-                Outcome::Passed => writeln!(formatter, "  ok       {case}")?,
-                Outcome::Skipped(why) => writeln!(formatter, "  skipped  {case}: {why}")?,
-                Outcome::Untried(why) => {
-                    writeln!(formatter, "  UNTRIED  {case}\n           {why}")?
-                }
-                Outcome::Failed(how) => writeln!(
-                    formatter,
+            let line = match outcome {
+                Outcome::Passed => format!("  ok       {case}"),
+                Outcome::Skipped(why) => format!("  skipped  {case}: {why}"),
+                Outcome::Untried(why) => format!("  UNTRIED  {case}\n           {why}"),
+                Outcome::Failed(how) => format!(
                     "  FAILED   {case}\n           {how}\n           {}",
                     case.meaning()
-                )?,
-            }
+                ),
+            };
+            writeln!(formatter, "{line}")?;
         }
         Ok(())
     }
