@@ -66,7 +66,8 @@ impl Challenge {
             && self.consumed_at.is_none()
     }
 
-    /// Returns how its last code was sent; `None` if none was.
+    /// Returns how its last code was sent; `None` if none was. Not for named acts: their mails have no link, and
+    /// their method never changes.
     pub fn sent_by(&self) -> Option<Channel> {
         self.last_sent_at?;
         // Only mails have a link. When another link replaces it, its expiry stays.

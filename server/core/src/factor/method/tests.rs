@@ -1,6 +1,8 @@
 //! A toy method, `push`: the sign-in shows two digits, and the owner types them on a device that was set up.
 //! It is all that a method needs, beside its row in each of the two lists and its words in the APIs.
 
+use std::slice::from_ref;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -157,9 +159,9 @@ fn a_method_is_one_file() {
             factors,
         })
     };
-    assert!(ask(&[factor.clone()]).is_err(), "it is not on");
+    assert!(ask(from_ref(&factor)).is_err(), "it is not on");
     factor.state = FactorState::On;
-    let asked = ask(&[factor.clone()]).expect("it is on");
+    let asked = ask(from_ref(&factor)).expect("it is on");
     let asked = asked.expect("digits are shown");
 
     let expected = push.expect(Expecting {
