@@ -5,7 +5,9 @@ use uuid::Uuid;
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, FactorAttempts};
-use crate::model::kinds::{Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope};
+use crate::model::kinds::{
+    AnswerKind, Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope,
+};
 use crate::model::organisation::Organisation;
 use crate::model::session::Session;
 use crate::model::user::PasswordReset;
@@ -210,8 +212,8 @@ pub enum LoggedIn {
 pub struct MfaRequired {
     /// The token to send with the code.
     pub mfa_token: Secret<String>,
-    /// The method that the challenge waits for.
-    pub method: FactorKind,
+    /// What the challenge waits for: a method, or a recovery code.
+    pub method: AnswerKind,
     /// All methods that sign-in accepts. One of them is enough.
     pub methods: Vec<FactorKind>,
     /// Whether a code should have been sent, but a limit forbids it for now.
@@ -236,8 +238,8 @@ pub enum Resetting {
 pub struct ResetChallenge {
     /// The token to send with the code.
     pub mfa_token: Secret<String>,
-    /// The method that the challenge waits for.
-    pub method: FactorKind,
+    /// What the challenge waits for: a method, or a recovery code.
+    pub method: AnswerKind,
     /// All methods that sign-in accepts. One of them is enough.
     pub methods: Vec<FactorKind>,
     /// Whether a code should have been sent, but a limit forbids it for now.
@@ -407,7 +409,7 @@ pub enum TokenFlaw {
 
 /// What an access token turned out to be.
 #[derive(Debug)]
-pub enum Judged {
+pub enum TokenJudgement {
     /// The token is valid.
     Valid {
         /// Whose token it is.

@@ -1,7 +1,7 @@
 //! Writes the text of a letter by filling in the template of its message.
 
 use crate::model::Time;
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind};
 use crate::model::notice::{Letter, Message};
 
 /// The longest line, in characters.
@@ -275,13 +275,13 @@ fn method(message: &Message) -> String {
 }
 
 fn one_method(word: &str) -> &str {
-    match FactorKind::parse(word) {
-        Some(FactorKind::Email) => "Codes by e-mail",
-        Some(FactorKind::Authenticator) => "Codes from an authenticator app",
-        Some(FactorKind::Sms) => "Codes by SMS",
-        Some(FactorKind::Passkey) => "Passkeys",
-        Some(FactorKind::RecoveryCode) => "Recovery codes",
-        Some(FactorKind::ScratchCode) => "Scratch codes",
+    match AnswerKind::parse(word) {
+        Some(AnswerKind::Method(FactorKind::Email)) => "Codes by e-mail",
+        Some(AnswerKind::Method(FactorKind::Authenticator)) => "Codes from an authenticator app",
+        Some(AnswerKind::Method(FactorKind::Sms)) => "Codes by SMS",
+        Some(AnswerKind::Method(FactorKind::Passkey)) => "Passkeys",
+        Some(AnswerKind::CodeSet(CodeSetKind::Recovery)) => "Recovery codes",
+        Some(AnswerKind::CodeSet(CodeSetKind::Scratch)) => "Scratch codes",
         // A method that only a newer server knows is shown as it is.
         None => word,
     }

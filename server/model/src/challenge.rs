@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 
 use crate::ids::{ChallengeId, FactorId, SessionId, UserId};
-use crate::kinds::{FactorKind, Purpose};
+use crate::kinds::{AnswerKind, Purpose};
+use crate::notice::Channel;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::schema;
@@ -21,8 +22,8 @@ pub struct Challenge {
     pub secret_hash: Vec<u8>,
     /// What it may be used for.
     pub purpose: Purpose,
-    /// The method whose answer it waits for.
-    pub kind: FactorKind,
+    /// What it waits for: an answer by this method, or a recovery code.
+    pub kind: AnswerKind,
     /// The factor being set up or turned off; `None` at sign-in, where any factor of the method will do.
     pub factor_id: Option<FactorId>,
     /// The session that began it; `None` at sign-in.
@@ -63,6 +64,17 @@ impl Challenge {
         self.resends == before.resends
             && self.last_sent_at == before.last_sent_at
             && self.consumed_at.is_none()
+    }
+
+    /// Returns how its last code was sent; `None` if none was. Not for named acts: their mails have no link, and
+    /// their method never changes.
+    pub fn sent_by(&self) -> Option<Channel> {
+        self.last_sent_at?;
+        // Only mails have a link. When another link replaces it, its expiry stays.
+        Some(match self.link_expires_at {
+            Some(_) => Channel::Mail,
+            None => Channel::Text,
+        })
     }
 
     /// Checks that this challenge may still be used for `purpose`.

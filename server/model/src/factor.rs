@@ -113,12 +113,7 @@ pub fn second_steps(purpose: Purpose, mut demanded: Vec<FactorKind>) -> Vec<Fact
 }
 
 /// The order in which sign-in looks for a method if the owner chose none.
-pub const ORDER: [FactorKind; 4] = [
-    FactorKind::Authenticator,
-    FactorKind::Email,
-    FactorKind::Sms,
-    FactorKind::Passkey,
-];
+pub const ORDER: &[FactorKind] = FactorKind::ALL;
 
 /// Returns the factor that its owner chose for sign-in to start with, if it is on.
 pub fn primary(factors: &[Factor]) -> Option<&Factor> {
@@ -133,7 +128,7 @@ pub fn starting(factors: &[Factor]) -> Option<&Factor> {
         let fits = move |factor: &&Factor| factor.kind == kind && factor.state == FactorState::On;
         factors.iter().find(fits)
     };
-    primary(factors).or_else(|| ORDER.into_iter().find_map(on))
+    primary(factors).or_else(|| ORDER.iter().copied().find_map(on))
 }
 
 /// The wrong codes of a user for one method, or before new passwords, since the last right code.

@@ -55,52 +55,160 @@ macro_rules! words {
     )+};
 }
 
-impl FactorKind {
-    /// Whether its code is sent to the person, and can be sent again.
-    pub const fn is_sent(self) -> bool {
+/// Declares the methods, one in each row: its word in the database, the assurance of a session that used it after
+/// the password, and that session's authentication methods (RFC 8176 §2).
+macro_rules! methods {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $assurance:ident, $amr:literal;)+) => {
+        words! {
+            /// A method: how a person proves who they are, beside the password. The order is that in which sign-in
+            /// looks for one if the owner chose none.
+            FactorKind { $($(#[$doc])* $variant = $word,)+ }
+
+            /// What a counter of wrong answers is for: a method, a kind of code set, or the second step before a
+            /// new password.
+            Counted {
+                $($(#[$doc])* $variant = $word,)+
+                /// Recovery codes.
+                RecoveryCode = "recovery_code",
+                /// Scratch codes.
+                ScratchCode = "scratch_code",
+                /// The second step before a new password, by any method.
+                NewPassword = "password_reset",
+            }
+        }
+
+        impl FactorKind {
+            /// Returns the assurance of a session that used it after the password.
+            pub const fn assurance(self) -> Assurance {
+                match self { $(Self::$variant => Assurance::$assurance,)+ }
+            }
+
+            /// Returns the authentication methods of a session that used it after the password.
+            pub const fn amr(self) -> &'static str {
+                match self { $(Self::$variant => $amr,)+ }
+            }
+        }
+
+        impl From<FactorKind> for Counted {
+            fn from(method: FactorKind) -> Self {
+                match method { $(FactorKind::$variant => Self::$variant,)+ }
+            }
+        }
+    };
+}
+
+methods! {
+    /// A time-based one-time password from an authenticator app (RFC 6238).
+    Authenticator = "authenticator", Aal2, "pwd otp mfa";
+    /// A code and a link, mailed to the proved address. Never raises a session to `aal2` (NIST SP
+    /// 800-63B-4 §3.1.3.1). `email` is a private value, since none is registered for it.
+    Email = "email", TwoStep, "pwd email";
+    /// A code by SMS to a proved phone number.
+    Sms = "sms", Aal2, "pwd sms mfa";
+    /// A passkey (WebAuthn).
+    Passkey = "passkey", Aal2, "pwd pop mfa";
+}
+
+/// What an answer is by: a method, or a code that stands in for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub enum AnswerKind {
+    /// A method of the user.
+    Method(FactorKind),
+    /// A code of a set. It has a counter and can be what a challenge waits for, but is never a row of `factors`.
+    CodeSet(CodeSetKind),
+}
+
+impl AnswerKind {
+    /// Returns the word as the database and the JSON of the native API spell it.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Email | Self::Sms => true,
-            Self::Authenticator | Self::Passkey | Self::RecoveryCode | Self::ScratchCode => false,
+            Self::Method(kind) => kind.as_str(),
+            Self::CodeSet(CodeSetKind::Recovery) => "recovery_code",
+            Self::CodeSet(CodeSetKind::Scratch) => "scratch_code",
+        }
+    }
+
+    /// Reads a word; `None` if it is unknown.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "recovery_code" => Some(Self::CodeSet(CodeSetKind::Recovery)),
+            "scratch_code" => Some(Self::CodeSet(CodeSetKind::Scratch)),
+            word => FactorKind::parse(word).map(Self::Method),
+        }
+    }
+
+    /// Returns the method; `None` for a code that stands in for one.
+    pub const fn method(self) -> Option<FactorKind> {
+        match self {
+            Self::Method(kind) => Some(kind),
+            Self::CodeSet(_) => None,
         }
     }
 }
 
-impl CodeSetKind {
-    /// Returns the method of this kind of code, which also names the counter of its wrong tries.
-    pub const fn method(self) -> FactorKind {
-        match self {
-            Self::Recovery => FactorKind::RecoveryCode,
-            Self::Scratch => FactorKind::ScratchCode,
-        }
+impl From<FactorKind> for AnswerKind {
+    fn from(kind: FactorKind) -> Self {
+        Self::Method(kind)
+    }
+}
+
+impl From<CodeSetKind> for AnswerKind {
+    fn from(kind: CodeSetKind) -> Self {
+        Self::CodeSet(kind)
+    }
+}
+
+impl<DB: Backend> ToSql<Text, DB> for AnswerKind
+where
+    str: ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.as_str().to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Text, DB> for AnswerKind
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let word = String::from_sql(bytes)?;
+        Self::parse(&word).ok_or_else(|| "the database holds an unknown word for AnswerKind".into())
     }
 }
 
 impl Counted {
-    /// Returns what a wrong answer by `method` counts for, to a challenge with this purpose.
+    /// Returns what a wrong answer of this kind counts for, to a challenge with this purpose.
     ///
     /// Whoever reads the mailbox reaches the second step before a new password without the password. Their
     /// wrong answers must not stop a sign-in, so they have a counter of their own, for all methods together.
-    pub fn of(purpose: Purpose, method: FactorKind) -> Self {
+    pub fn of(purpose: Purpose, kind: AnswerKind) -> Self {
         match purpose {
             Purpose::PasswordReset => Self::NewPassword,
             Purpose::Setup
             | Purpose::Login
             | Purpose::Disable
             | Purpose::StepUp
-            | Purpose::Action => method.into(),
+            | Purpose::Action => kind.into(),
         }
     }
 }
 
-impl From<FactorKind> for Counted {
-    fn from(method: FactorKind) -> Self {
-        match method {
-            FactorKind::Email => Self::Email,
-            FactorKind::Authenticator => Self::Authenticator,
-            FactorKind::Sms => Self::Sms,
-            FactorKind::Passkey => Self::Passkey,
-            FactorKind::RecoveryCode => Self::RecoveryCode,
-            FactorKind::ScratchCode => Self::ScratchCode,
+impl From<CodeSetKind> for Counted {
+    fn from(kind: CodeSetKind) -> Self {
+        match kind {
+            CodeSetKind::Recovery => Self::RecoveryCode,
+            CodeSetKind::Scratch => Self::ScratchCode,
+        }
+    }
+}
+
+impl From<AnswerKind> for Counted {
+    fn from(kind: AnswerKind) -> Self {
+        match kind {
+            AnswerKind::Method(kind) => kind.into(),
+            AnswerKind::CodeSet(kind) => kind.into(),
         }
     }
 }
@@ -116,43 +224,6 @@ impl OrganisationRole {
 }
 
 words! {
-    /// A method: how a person proves who they are, beside the password. This includes the two kinds of codes
-    /// that stand in for another method.
-    FactorKind {
-        /// A code and a link, mailed to the proved address. Never raises a session to `aal2` (NIST SP
-        /// 800-63B-4 §3.1.3.1).
-        Email = "email",
-        /// A time-based one-time password from an authenticator app (RFC 6238).
-        Authenticator = "authenticator",
-        /// A code by SMS to a proved phone number.
-        Sms = "sms",
-        /// A passkey (WebAuthn).
-        Passkey = "passkey",
-        /// A recovery code. It has a counter and can be a challenge's method, but is never a row of
-        /// `factors`.
-        RecoveryCode = "recovery_code",
-        /// One of Veeam's eight-digit scratch codes. It has no row of `factors` either.
-        ScratchCode = "scratch_code",
-    }
-
-    /// What a counter of wrong answers is for: a method, or the second step before a new password.
-    Counted {
-        /// Codes by mail.
-        Email = "email",
-        /// Codes of authenticator apps.
-        Authenticator = "authenticator",
-        /// Codes by SMS.
-        Sms = "sms",
-        /// Passkeys.
-        Passkey = "passkey",
-        /// Recovery codes.
-        RecoveryCode = "recovery_code",
-        /// Scratch codes.
-        ScratchCode = "scratch_code",
-        /// The second step before a new password, by any method.
-        NewPassword = "password_reset",
-    }
-
     /// A kind of code set.
     CodeSetKind {
         /// Ten codes of sixteen symbols of Crockford's base32.

@@ -1,5 +1,7 @@
 //! Limits and lifetimes as plain numbers. `server/PARAMETERS.md` says where each comes from.
 
+use crate::notice::Channel;
+
 /// Limits and lifetimes. Times are in seconds unless the field says otherwise.
 ///
 /// The `config` module reads them, checks their bounds, and describes them for operators.
@@ -103,6 +105,16 @@ pub struct Policy {
     pub notice_seconds: u32,
     /// The greatest number of notices in the queue.
     pub courier_queue: u32,
+}
+
+impl Policy {
+    /// Returns the lifetime of a code that is sent by this channel.
+    pub const fn code_seconds(&self, channel: Channel) -> u32 {
+        match channel {
+            Channel::Mail => self.mail_code_seconds,
+            Channel::Text => self.sms_code_seconds,
+        }
+    }
 }
 
 impl Default for Policy {

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::factor::{Factor, demanded};
 use crate::ids::{ChallengeId, RefreshId, SessionId, UserId};
-use crate::kinds::{Assurance, FactorKind, Role};
+use crate::kinds::{AnswerKind, Assurance, FactorKind, Role};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::schema;
@@ -269,7 +269,7 @@ pub enum Proof {
     /// A password alone.
     Password,
     /// A password and a second step of this kind.
-    PasswordAnd(FactorKind),
+    PasswordAnd(AnswerKind),
     /// A passkey with user verification: two factors in one (NIST SP 800-63B-4 §2.2).
     Passkey,
 }
@@ -280,13 +280,9 @@ impl Proof {
     pub const fn acr(self) -> Assurance {
         match self {
             Self::NewAccount { .. } | Self::Password => Assurance::Aal1,
-            Self::PasswordAnd(
-                FactorKind::Email | FactorKind::RecoveryCode | FactorKind::ScratchCode,
-            ) => Assurance::TwoStep,
-            Self::PasswordAnd(
-                FactorKind::Authenticator | FactorKind::Sms | FactorKind::Passkey,
-            )
-            | Self::Passkey => Assurance::Aal2,
+            Self::PasswordAnd(AnswerKind::Method(kind)) => kind.assurance(),
+            Self::PasswordAnd(AnswerKind::CodeSet(_)) => Assurance::TwoStep,
+            Self::Passkey => Assurance::Aal2,
         }
     }
 
@@ -295,11 +291,8 @@ impl Proof {
     pub const fn amr(self) -> &'static str {
         match self {
             Self::NewAccount { .. } | Self::Password => "pwd",
-            Self::PasswordAnd(FactorKind::Email) => "pwd email",
-            Self::PasswordAnd(FactorKind::Authenticator) => "pwd otp mfa",
-            Self::PasswordAnd(FactorKind::Sms) => "pwd sms mfa",
-            Self::PasswordAnd(FactorKind::Passkey) => "pwd pop mfa",
-            Self::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => "pwd recovery",
+            Self::PasswordAnd(AnswerKind::Method(kind)) => kind.amr(),
+            Self::PasswordAnd(AnswerKind::CodeSet(_)) => "pwd recovery",
             Self::Passkey => "pop user mfa",
         }
     }
@@ -341,8 +334,8 @@ pub struct Pending {
     pub mfa_token: Secret<String>,
     /// The challenge that it refers to.
     pub challenge: ChallengeId,
-    /// The method that the challenge waits for.
-    pub method: FactorKind,
+    /// What the challenge waits for.
+    pub method: AnswerKind,
     /// The user.
     pub user: User,
     /// The user's factors, whatever their state.

@@ -6,8 +6,8 @@ use tokio::sync::OnceCell;
 use super::{Device, Sandbox};
 use crate::app::Ctx;
 use crate::chance::Chance;
-use crate::factor::passkey::{Judged, Registered, RelyingParty};
-use crate::factor::recovery;
+use crate::factor::passkey::{Judgement, NewPasskey, RelyingParty};
+use crate::factor::{Code, recovery};
 use crate::model::code_set::{CodeSet, RecoveryCode};
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState, OrganisationRole, Role};
@@ -102,7 +102,7 @@ impl Maker {
             let hasher = ctx.hasher.of(Source::Console);
             let mut hashes = Vec::with_capacity(printed.len());
             for code in &printed {
-                let peppered = recovery::peppered(&ctx.vault, code);
+                let peppered = recovery::peppered(&ctx.vault, &Code::typed(code));
                 hashes.push(hasher.derive(peppered, salt).await?);
             }
             Ok(Codes {
@@ -213,7 +213,7 @@ impl Making<'_> {
                     factor.sign_count = Some(made.sign_count);
                     self.credentials.push(made.credential_id);
                 }
-                FactorKind::Email | FactorKind::RecoveryCode | FactorKind::ScratchCode => {}
+                FactorKind::Email => {}
             }
             made.push(factor);
         }
@@ -221,7 +221,7 @@ impl Making<'_> {
     }
 
     /// A passkey on the virtual device, registered as a page would.
-    fn passkey(&self, wish: &Wish, hash: &PasswordHash) -> Result<Registered> {
+    fn passkey(&self, wish: &Wish, hash: &PasswordHash) -> Result<NewPasskey> {
         let settings = &self.ctx.settings;
         let user = User {
             id: self.id,
@@ -246,8 +246,8 @@ impl Making<'_> {
         let answer = self.device.create(&begun.options, &origin, self.chance);
         let answer = answer.map_err(|what| Fault::bug(anyhow::anyhow!(what)))?;
         match us.finish_registration(&begun.state, answer)? {
-            Judged::Right(registered) => Ok(registered),
-            Judged::Wrong | Judged::RolledBack => {
+            Judgement::Right(registered) => Ok(registered),
+            Judgement::Wrong | Judgement::RolledBack => {
                 Err(Fault::bug(anyhow::anyhow!("the virtual device's passkey is no good")).into())
             }
         }

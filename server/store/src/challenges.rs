@@ -7,7 +7,7 @@ use diesel::sql_types::{Array, Bool};
 use super::Tx;
 use super::cached::{kept, on, run_kept};
 use crate::model::challenge::Challenge;
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, FactorKind, Purpose};
 use crate::model::time::SKEW;
 use crate::model::user::User;
 use crate::model::{ChallengeId, Result, SessionId, Time, UserId};
@@ -203,7 +203,7 @@ pub fn over(
 /// What a challenge waits for after a message was sent for it.
 pub struct Sent {
     /// The method that it waits for now.
-    pub kind: FactorKind,
+    pub kind: AnswerKind,
     /// Keyed hash of the code in the message.
     pub code_hash: Vec<u8>,
     /// Hash of the link's secret, if the message has a link.

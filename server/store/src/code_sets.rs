@@ -161,7 +161,7 @@ pub fn make_live(tx: &mut Tx, user_id: UserId, factor_id: FactorId, now: Time) -
         )
         .set(code_sets::live_at.eq(now))
     )?;
-    super::factors::reset_attempts(tx, user_id, set.kind.method())
+    super::factors::reset_attempts(tx, user_id, set.kind)
 }
 
 /// Ends the set of this kind that counts. Its codes are worthless from now on.

@@ -43,7 +43,7 @@ pub use conn::Engine;
 use conn::{Conn, SchemaState, Use};
 use epoch::{Beginning, Begun};
 use lane::Lane;
-pub use sign_in::{Entry, Question};
+pub use sign_in::{Entry, QuestionRows};
 
 /// How long a job may run once its turn has come. With the wait before, that makes five seconds by
 /// default.

@@ -26,7 +26,7 @@ use crate::schema::IdSql;
 
 /// A challenge, and what its answer is judged by.
 #[derive(Clone)]
-pub struct Question {
+pub struct QuestionRows {
     /// The challenge.
     pub challenge: Challenge,
     /// Its user.
@@ -63,7 +63,11 @@ impl Store {
     ///
     /// # Errors
     /// Fails as [`Store::read`] does.
-    pub async fn question(&self, user: UserId, challenge: ChallengeId) -> Result<Option<Question>> {
+    pub async fn question(
+        &self,
+        user: UserId,
+        challenge: ChallengeId,
+    ) -> Result<Option<QuestionRows>> {
         match &self.lanes {
             Some(lanes) => lanes.questions.ask((user, challenge)).await,
             None => self.read(move |tx| question(tx, user, challenge)).await,
@@ -98,11 +102,11 @@ impl Store {
     }
 }
 
-fn question(tx: &mut Tx, user: UserId, challenge: ChallengeId) -> Result<Option<Question>> {
+fn question(tx: &mut Tx, user: UserId, challenge: ChallengeId) -> Result<Option<QuestionRows>> {
     let Some((challenge, user)) = challenges::find_with_user(tx, user, challenge)? else {
         return Ok(None);
     };
-    Ok(Some(Question {
+    Ok(Some(QuestionRows {
         factors: factors::of_user(tx, user.id)?,
         counters: factors::all_attempts(tx, user.id)?,
         challenge,
@@ -133,7 +137,7 @@ pub(super) struct Questions;
 
 impl Shared for Questions {
     type Row = (UserId, ChallengeId);
-    type Answer = Option<Question>;
+    type Answer = Option<QuestionRows>;
 
     fn user(row: &Self::Row) -> UserId {
         row.0
@@ -161,7 +165,7 @@ impl Shared for Questions {
             let (challenge, user) = found.get(key)?.clone();
             let own = |one: &&Factor| one.user_id == user.id;
             let counted = |one: &&FactorAttempts| one.user_id == user.id;
-            Some(Question {
+            Some(QuestionRows {
                 factors: factors.iter().filter(own).cloned().collect(),
                 counters: counters.iter().filter(counted).copied().collect(),
                 challenge,

@@ -113,7 +113,7 @@ fn every_statement_of_a_step_keeps_its_prepared_form() {
         id: Id::new(Uuid::from_u128(3)),
         secret_hash: vec![7; 32],
         purpose: Purpose::Login,
-        kind: FactorKind::Authenticator,
+        kind: FactorKind::Authenticator.into(),
         factor_id: None,
         session_id: None,
         code_hash: None,

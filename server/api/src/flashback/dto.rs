@@ -31,7 +31,7 @@ impl MfaType {
             FactorKind::Authenticator => Some(Self::GoogleAuth),
             FactorKind::Email => Some(Self::MagicLink),
             FactorKind::Passkey => Some(Self::Passkey),
-            FactorKind::Sms | FactorKind::RecoveryCode | FactorKind::ScratchCode => None,
+            FactorKind::Sms => None,
         }
     }
 

@@ -51,8 +51,8 @@ pub async fn activate_magic_link(
 ) -> Answer<MessageResponse> {
     let token = body.into_inner().token.into_secret();
     let command = setup::Verify {
-        by: setup::By::Link(token.clone()),
-        answer: flow::Answer::Code(token),
+        by: setup::By::Link,
+        answer: flow::Answer::typed(&token),
         scratch: false,
         caller: None,
         source,

@@ -96,7 +96,7 @@ async fn complete(
     }
     let command = setup::Verify {
         by: setup::By::Session(FactorKind::Passkey),
-        answer: flow::Answer::Credential(serde_json::to_value(body.credential).map_err(fault)?),
+        answer: flow::Answer::Passkey(serde_json::to_value(body.credential).map_err(fault)?),
         scratch: false,
         caller: Some(caller),
         source,

@@ -69,7 +69,7 @@ pub async fn verify_mfa_login(
     let command = flow::login::Verify {
         mfa_token: pending.mfa_token,
         // If no method can be used in this API, a recovery code may come under any method's name.
-        method: (pending.method != FactorKind::RecoveryCode).then_some(method),
+        method: pending.method.method().map(|_| method),
         answer: body.answer()?,
         scratch: false,
         source,
@@ -245,7 +245,7 @@ impl VerifyMfaLoginRequest {
     /// method.
     fn answer(self) -> Result<flow::Answer, Error> {
         let missing = |field| Err(Refusal::field(field, "This field is required.").into());
-        let code = |text: SecretText| flow::Answer::Code(text.into_secret());
+        let code = |text: SecretText| flow::Answer::typed(&text.into_secret());
         match (
             self.mfa_type.known()?,
             self.credential,
@@ -254,7 +254,7 @@ impl VerifyMfaLoginRequest {
         ) {
             (FactorKind::Passkey, Some(credential), _, _) => {
                 let value = serde_json::to_value(credential).map_err(fault)?;
-                Ok(flow::Answer::Credential(value))
+                Ok(flow::Answer::Passkey(value))
             }
             (FactorKind::Email, _, Some(token), _) => Ok(code(token)),
             (_, _, _, Some(text)) => Ok(code(text)),

@@ -292,10 +292,10 @@ impl VerifyMfaSetupRequest {
         match (method, self.credential, self.code) {
             (FactorKind::Passkey, Some(credential), _) => {
                 let value = serde_json::to_value(credential).map_err(fault)?;
-                Ok(flow::Answer::Credential(value))
+                Ok(flow::Answer::Passkey(value))
             }
             (FactorKind::Passkey, None, _) => missing("credential"),
-            (_, _, Some(code)) => Ok(flow::Answer::Code(code.into_secret())),
+            (_, _, Some(code)) => Ok(flow::Answer::typed(&code.into_secret())),
             (_, _, None) => missing("code"),
         }
     }

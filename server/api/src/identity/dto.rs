@@ -6,7 +6,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use crate::http::output::exposed;
-use crate::model::kinds::{self, Assurance, FactorKind};
+use crate::model::kinds::{self, AnswerKind, Assurance, FactorKind};
 use crate::model::{FactorId, Refusal, Secret};
 use crate::outcome::{Person, SessionView, SignedIn};
 
@@ -37,7 +37,15 @@ impl From<FactorKind> for MfaMethod {
             FactorKind::Authenticator => Self::Authenticator,
             FactorKind::Sms => Self::Sms,
             FactorKind::Passkey => Self::Passkey,
-            FactorKind::RecoveryCode | FactorKind::ScratchCode => Self::RecoveryCode,
+        }
+    }
+}
+
+impl From<AnswerKind> for MfaMethod {
+    fn from(kind: AnswerKind) -> Self {
+        match kind {
+            AnswerKind::Method(kind) => kind.into(),
+            AnswerKind::CodeSet(_) => Self::RecoveryCode,
         }
     }
 }
@@ -57,17 +65,7 @@ impl Method {
     /// # Errors
     /// Refuses a word that is not a method, and the names of code sets, which are not factors.
     pub fn known(self) -> Result<FactorKind, Refusal> {
-        match self.0 {
-            Some(
-                kind @ (FactorKind::Email
-                | FactorKind::Authenticator
-                | FactorKind::Sms
-                | FactorKind::Passkey),
-            ) => Ok(kind),
-            Some(FactorKind::RecoveryCode | FactorKind::ScratchCode) | None => {
-                Err(Refusal::InvalidMfaMethod)
-            }
-        }
+        self.0.ok_or(Refusal::InvalidMfaMethod)
     }
 }
 
@@ -96,7 +94,14 @@ pub fn factor_id(field: &str, written: &str) -> Result<FactorId, Refusal> {
 }
 
 /// Returns the sentence that asks for a code of this method. `sent` says whether one could be sent.
-pub const fn asks_for(kind: FactorKind, sent: bool) -> &'static str {
+pub fn asks_for(kind: impl Into<AnswerKind>, sent: bool) -> &'static str {
+    match kind.into() {
+        AnswerKind::Method(kind) => asks_for_method(kind, sent),
+        AnswerKind::CodeSet(_) => "Enter one of your recovery codes.",
+    }
+}
+
+const fn asks_for_method(kind: FactorKind, sent: bool) -> &'static str {
     match kind {
         FactorKind::Email | FactorKind::Sms if !sent => {
             "No code can be sent for this method now. Use another method or a recovery code."
@@ -105,7 +110,6 @@ pub const fn asks_for(kind: FactorKind, sent: bool) -> &'static str {
         FactorKind::Authenticator => "Enter the current code from your authenticator app.",
         FactorKind::Sms => "Verification code sent by SMS. Please check your phone.",
         FactorKind::Passkey => "Confirm with your passkey.",
-        FactorKind::RecoveryCode | FactorKind::ScratchCode => "Enter one of your recovery codes.",
     }
 }
 

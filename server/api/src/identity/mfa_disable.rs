@@ -144,9 +144,6 @@ impl From<(FactorChanged, Option<u32>)> for MfaVerifyDisableResponse {
                 FactorKind::Authenticator => "Authenticator MFA disabled successfully.",
                 FactorKind::Sms => "SMS MFA disabled successfully.",
                 FactorKind::Passkey => "Passkey MFA disabled successfully.",
-                FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-                    "Recovery code MFA disabled successfully."
-                }
             },
             mfa_methods: methods(&changed.methods),
             disabled_at: changed.at.to_string(),

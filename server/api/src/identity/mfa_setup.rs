@@ -244,7 +244,7 @@ impl MfaVerifyRequest {
     pub fn setup(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
         flow::setup::Verify {
             by: flow::setup::By::Token(self.mfa_token.into_secret()),
-            answer: flow::Answer::Code(self.code.into_secret()),
+            answer: flow::Answer::typed(&self.code.into_secret()),
             scratch: false,
             caller,
             source,
@@ -255,7 +255,7 @@ impl MfaVerifyRequest {
     pub fn disable(self, caller: Option<session::Caller>, source: Source) -> flow::disable::Verify {
         flow::disable::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Code(self.code.into_secret()),
+            answer: flow::Answer::typed(&self.code.into_secret()),
             caller,
             source,
         }
@@ -265,7 +265,7 @@ impl MfaVerifyRequest {
     pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
         flow::step_up::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Code(self.code.into_secret()),
+            answer: flow::Answer::typed(&self.code.into_secret()),
             caller: Some(caller),
             source,
         }
@@ -275,7 +275,7 @@ impl MfaVerifyRequest {
     pub fn password_reset(self, source: Source) -> flow::password_reset::Verify {
         flow::password_reset::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Code(self.code.into_secret()),
+            answer: flow::Answer::typed(&self.code.into_secret()),
             source,
         }
     }
@@ -284,7 +284,7 @@ impl MfaVerifyRequest {
     pub fn login(self, source: Source) -> flow::login::Verify {
         flow::login::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Code(self.code.into_secret()),
+            answer: flow::Answer::typed(&self.code.into_secret()),
             method: None,
             scratch: false,
             source,
@@ -315,9 +315,6 @@ impl From<FactorChanged> for MfaVerifySetupResponse {
                 FactorKind::Sms => "SMS MFA enabled successfully. Your account is now more secure.",
                 FactorKind::Passkey => {
                     "Passkey MFA enabled successfully. Your account is now more secure."
-                }
-                FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-                    "Recovery code MFA enabled successfully. Your account is now more secure."
                 }
             },
             mfa_methods: methods(&changed.methods),

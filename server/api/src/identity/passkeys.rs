@@ -197,7 +197,7 @@ impl PasskeyVerifyRequest {
     fn setup(self, caller: Option<session::Caller>, source: Source) -> flow::setup::Verify {
         flow::setup::Verify {
             by: flow::setup::By::Token(self.mfa_token.into_secret()),
-            answer: flow::Answer::Credential(self.credential.into()),
+            answer: flow::Answer::Passkey(self.credential.into()),
             scratch: false,
             caller,
             source,
@@ -208,7 +208,7 @@ impl PasskeyVerifyRequest {
     fn login(self, source: Source) -> flow::login::Verify {
         flow::login::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Credential(self.credential.into()),
+            answer: flow::Answer::Passkey(self.credential.into()),
             method: Some(FactorKind::Passkey),
             scratch: false,
             source,
@@ -219,7 +219,7 @@ impl PasskeyVerifyRequest {
     pub fn password_reset(self, source: Source) -> flow::password_reset::Verify {
         flow::password_reset::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Credential(self.credential.into()),
+            answer: flow::Answer::Passkey(self.credential.into()),
             source,
         }
     }
@@ -228,7 +228,7 @@ impl PasskeyVerifyRequest {
     pub fn step_up(self, caller: session::Caller, source: Source) -> flow::step_up::Verify {
         flow::step_up::Verify {
             mfa_token: self.mfa_token.into_secret(),
-            answer: flow::Answer::Credential(self.credential.into()),
+            answer: flow::Answer::Passkey(self.credential.into()),
             caller: Some(caller),
             source,
         }

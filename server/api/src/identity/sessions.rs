@@ -18,7 +18,7 @@ use crate::model::kinds::FactorKind;
 use crate::model::kinds::Scope;
 use crate::model::source::Source;
 use crate::model::{self, Refusal, Secret};
-use crate::outcome::{Judged, LoggedIn, MfaRequired, Person, SessionView, TokenFlaw};
+use crate::outcome::{LoggedIn, MfaRequired, Person, SessionView, TokenFlaw, TokenJudgement};
 
 refuses!(Login: WITH_BODY, Validation, InvalidCredentials, TooManyPasswordAttempts);
 
@@ -61,7 +61,7 @@ async fn judge(
     app: &App,
     who: KeyOrCaller<TokensValidate>,
     token: Option<Secret<String>>,
-) -> model::Result<Judged> {
+) -> model::Result<TokenJudgement> {
     app.call(async |ctx| {
         let caller = match (who, token) {
             (KeyOrCaller::Key { .. }, Some(token)) => {
@@ -84,7 +84,7 @@ async fn judge(
             (KeyOrCaller::Caller(caller), None) => caller,
         };
         let (person, session) = flow::session::view(&caller);
-        Ok(Judged::Valid {
+        Ok(TokenJudgement::Valid {
             person: Box::new(person),
             session,
         })
@@ -270,12 +270,12 @@ impl ValidateTokenAnswer {
     }
 }
 
-impl From<Judged> for ValidateTokenAnswer {
-    fn from(judged: Judged) -> Self {
+impl From<TokenJudgement> for ValidateTokenAnswer {
+    fn from(judged: TokenJudgement) -> Self {
         match judged {
-            Judged::Valid { person, session } => Self::valid(*person, session),
-            Judged::Flawed(TokenFlaw::Invalid) => Self::flawed(TokenReason::Invalid),
-            Judged::Flawed(TokenFlaw::Expired) => Self::flawed(TokenReason::Expired),
+            TokenJudgement::Valid { person, session } => Self::valid(*person, session),
+            TokenJudgement::Flawed(TokenFlaw::Invalid) => Self::flawed(TokenReason::Invalid),
+            TokenJudgement::Flawed(TokenFlaw::Expired) => Self::flawed(TokenReason::Expired),
         }
     }
 }

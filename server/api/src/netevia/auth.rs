@@ -79,7 +79,7 @@ pub async fn finish(ctx: &Ctx, command: login::Verify) -> model::Result<SignedIn
 pub fn verify(mfa_token: Secret<String>, code: Secret<String>, source: Source) -> login::Verify {
     login::Verify {
         mfa_token,
-        answer: flow::Answer::Code(code),
+        answer: flow::Answer::typed(&code),
         method: None,
         scratch: false,
         source,

@@ -122,7 +122,7 @@ async fn check(
         Subject::Channel(mfa_token) => {
             let command = setup::Verify {
                 by: By::Token(mfa_token),
-                answer: flow::Answer::Code(code.into_secret()),
+                answer: flow::Answer::typed(&code.into_secret()),
                 scratch: false,
                 caller,
                 source,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::Refusal;
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{AnswerKind, FactorKind};
 
 /// A method of this API, in answers.
 #[derive(Clone, Copy, Serialize, ToSchema)]
@@ -22,7 +22,7 @@ impl MfaMethod {
             FactorKind::Sms => Some(Self::Sms),
             FactorKind::Email => Some(Self::Email),
             FactorKind::Authenticator => Some(Self::Authenticator),
-            FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => None,
+            FactorKind::Passkey => None,
         }
     }
 }
@@ -71,8 +71,15 @@ impl From<FactorKind> for SignInMethod {
             FactorKind::Email => Self::Email,
             FactorKind::Authenticator => Self::Authenticator,
             FactorKind::Passkey => Self::Passkey,
-            // Only Veeam's API asks for scratch codes.
-            FactorKind::RecoveryCode | FactorKind::ScratchCode => Self::RecoveryCode,
+        }
+    }
+}
+
+impl From<AnswerKind> for SignInMethod {
+    fn from(kind: AnswerKind) -> Self {
+        match kind {
+            AnswerKind::Method(kind) => kind.into(),
+            AnswerKind::CodeSet(_) => Self::RecoveryCode,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::flow::{self, Answer};
 use crate::http::input::{SecretText, Then};
 use crate::http::limits::Client;
 use crate::http::output::exposed_if;
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{AnswerKind, FactorKind};
 use crate::model::{Refusal, Secret, Time};
 use crate::outcome::{LoggedIn, MfaRequired, Person, SignedIn};
 
@@ -60,7 +60,7 @@ pub async fn request_token(
             Grant::Mfa { mfa_token, code } => {
                 let command = flow::login::Verify {
                     mfa_token,
-                    answer: Answer::Code(code),
+                    answer: Answer::typed(&code),
                     method: None,
                     scratch: true,
                     source,
@@ -286,15 +286,14 @@ pub enum AskedMethod {
     RecoveryCode,
 }
 
-impl From<FactorKind> for AskedMethod {
-    fn from(kind: FactorKind) -> Self {
+impl From<AnswerKind> for AskedMethod {
+    fn from(kind: AnswerKind) -> Self {
         match kind {
-            FactorKind::Authenticator => Self::Authenticator,
-            FactorKind::Email => Self::Email,
-            FactorKind::Sms => Self::Sms,
-            FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-                Self::RecoveryCode
-            }
+            AnswerKind::Method(FactorKind::Authenticator) => Self::Authenticator,
+            AnswerKind::Method(FactorKind::Email) => Self::Email,
+            AnswerKind::Method(FactorKind::Sms) => Self::Sms,
+            // This API carries no passkeys, so no sign-in here waits for one.
+            AnswerKind::Method(FactorKind::Passkey) | AnswerKind::CodeSet(_) => Self::RecoveryCode,
         }
     }
 }

@@ -12,16 +12,19 @@ use webauthn_rs::prelude::{
 };
 
 use crate::config::Settings;
+use crate::factor::NewCeremony;
 use crate::model::factor::Factor;
 use crate::model::user::User;
 use crate::model::{Fault, Refusal, Result, Time, UserId};
 
 mod answer;
 mod ceremony;
+mod method;
 
 pub use ceremony::in_time;
+pub use method::Passkeys;
 
-use answer::{Flaw, Given};
+use answer::{Flaw, ReadAnswer};
 use ceremony::{
     begun, library, milliseconds, parse, print, public_key, set, unknown_library, value,
 };
@@ -48,18 +51,9 @@ impl Verification {
     }
 }
 
-/// A ceremony that was begun.
-#[derive(Clone, Debug)]
-pub struct Begun {
-    /// The options that the browser passes to `create` or `get` as `publicKey` (WebAuthn §5.4, §5.5).
-    pub options: Value,
-    /// The state that the answer is judged with. It stays in the database, and is used once.
-    pub state: String,
-}
-
 /// The judgement of an authenticator's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judged<T> {
+pub enum Judgement<T> {
     /// The answer is right.
     Right(T),
     /// The answer is wrong.
@@ -68,20 +62,20 @@ pub enum Judged<T> {
     RolledBack,
 }
 
-impl<T> Judged<T> {
+impl<T> Judgement<T> {
     /// Converts what a right answer proves.
-    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Judged<U> {
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Judgement<U> {
         match self {
-            Self::Right(proved) => Judged::Right(make(proved)),
-            Self::Wrong => Judged::Wrong,
-            Self::RolledBack => Judged::RolledBack,
+            Self::Right(proved) => Judgement::Right(make(proved)),
+            Self::Wrong => Judgement::Wrong,
+            Self::RolledBack => Judgement::RolledBack,
         }
     }
 }
 
 /// A newly registered passkey.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
+pub struct NewPasskey {
     /// The credential's id, unique over all users.
     pub credential_id: Vec<u8>,
     /// The credential as JSON, for the factor's row. It contains no secret.
@@ -92,7 +86,7 @@ pub struct Registered {
 
 /// A passkey that was used.
 #[derive(Clone, Debug)]
-pub struct Used {
+pub struct PasskeyUse {
     /// The factor, as it was before this use.
     pub factor: Factor,
     /// The credential after this use, as JSON.
@@ -150,15 +144,15 @@ impl Key {
     }
 
     /// Returns the key after a right answer, or `RolledBack` if its counter did not go up.
-    fn used(mut self, result: &AuthenticationResult) -> Result<Judged<Used>> {
+    fn used(mut self, result: &AuthenticationResult) -> Result<Judgement<PasskeyUse>> {
         let before = self.factor.sign_count.unwrap_or(0);
         let sign_count = i64::from(result.counter());
         // Authenticators without a counter send 0 each time.
         if sign_count <= before && (sign_count, before) != (0, 0) {
-            return Ok(Judged::RolledBack);
+            return Ok(Judgement::RolledBack);
         }
         self.passkey.update_credential(result);
-        Ok(Judged::Right(Used {
+        Ok(Judgement::Right(PasskeyUse {
             factor: self.factor,
             credential: print(&self.passkey)?,
             sign_count,
@@ -208,7 +202,7 @@ impl RelyingParty {
     }
 
     /// Checks that an answer comes from one of our pages or apps: the exact string (WebAuthn §7.1, §7.2).
-    fn ours<T>(&self, given: Given<T>) -> std::result::Result<Given<T>, Flaw> {
+    fn ours<T>(&self, given: ReadAnswer<T>) -> std::result::Result<ReadAnswer<T>, Flaw> {
         if self.origins.contains(&given.origin) {
             Ok(given)
         } else {
@@ -227,7 +221,7 @@ impl RelyingParty {
         known: &[Key],
         now: Time,
         seconds: u32,
-    ) -> Result<Begun> {
+    ) -> Result<NewCeremony> {
         let excluded: Vec<CredentialID> = known.iter().map(|key| key.id().to_vec()).collect();
         let names = [user.first_name.as_deref(), user.last_name.as_deref()];
         let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -265,7 +259,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// Returns a fault if the state cannot be read.
-    pub fn finish_registration(&self, state: &str, answer: Value) -> Result<Judged<Registered>> {
+    pub fn finish_registration(&self, state: &str, answer: Value) -> Result<Judgement<NewPasskey>> {
         let state: PasskeyRegistration = parse(state)?;
         let answer = answer::registration::<RegisterPublicKeyCredential>(answer);
         let given = match answer.and_then(|given| self.ours(given)) {
@@ -282,7 +276,7 @@ impl RelyingParty {
         let (credential_id, credential) = (passkey.cred_id().clone(), value(&passkey)?);
         // The counter is also stored beside the credential, where a statement can compare it.
         let counter = credential.pointer("/cred/counter").and_then(Value::as_i64);
-        Ok(Judged::Right(Registered {
+        Ok(Judgement::Right(NewPasskey {
             credential_id,
             sign_count: counter.ok_or_else(unknown_library)?,
             credential: credential.to_string(),
@@ -299,7 +293,7 @@ impl RelyingParty {
         verification: Verification,
         now: Time,
         seconds: u32,
-    ) -> Result<Begun> {
+    ) -> Result<NewCeremony> {
         if keys.is_empty() {
             return Err(Refusal::MfaMethodNotEnabled.into());
         }
@@ -325,7 +319,7 @@ impl RelyingParty {
         keys: Vec<Key>,
         state: &str,
         answer: Value,
-    ) -> Result<Judged<Used>> {
+    ) -> Result<Judgement<PasskeyUse>> {
         let mut state: Value = parse(state)?;
         let given = match answer::assertion::<PublicKeyCredential>(answer) {
             Ok(given) => given,
@@ -361,9 +355,9 @@ impl RelyingParty {
     /// synchronised. Returns the key to judge the answer with.
     fn unchanged<T>(
         &self,
-        given: Given<T>,
+        given: ReadAnswer<T>,
         key: Key,
-    ) -> Result<std::result::Result<(Given<T>, Key), Flaw>> {
+    ) -> Result<std::result::Result<(ReadAnswer<T>, Key), Flaw>> {
         let given = match self.ours(given) {
             Ok(given) => given,
             Err(flaw) => return Ok(Err(flaw)),
@@ -382,7 +376,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// Returns a fault if the library prints another format than expected.
-    pub fn begin_discoverable(&self) -> Result<Begun> {
+    pub fn begin_discoverable(&self) -> Result<NewCeremony> {
         let (options, state) = self
             .library
             .start_discoverable_authentication()
@@ -391,7 +385,7 @@ impl RelyingParty {
         // the page decides whether to do so or to show a button.
         let mut options = public_key(&options)?;
         set(&mut options, "/timeout", milliseconds(CEREMONY_SECONDS))?;
-        Ok(Begun {
+        Ok(NewCeremony {
             options,
             state: print(&state)?,
         })
@@ -405,8 +399,8 @@ impl RelyingParty {
         &self,
         key: Key,
         state: &str,
-        answer: &Found,
-    ) -> Result<Judged<Used>> {
+        answer: &NamedAnswer,
+    ) -> Result<Judgement<PasskeyUse>> {
         let state: DiscoverableAuthentication = parse(state)?;
         let (given, key) = match self.unchanged(answer.0.clone(), key)? {
             Ok(both) => both,
@@ -435,31 +429,31 @@ fn asks_for(state: &Value, key: &Key) -> bool {
 
 /// The answer of an authenticator that was asked for any passkey.
 #[derive(Clone, Debug)]
-pub struct Found(Given<PublicKeyCredential>);
+pub struct NamedAnswer(ReadAnswer<PublicKeyCredential>);
 
 /// Reads which user and which credential id the answer names. Nothing of it is proved yet.
-pub fn identify(answer: Value) -> Option<(Found, UserId, Vec<u8>)> {
+pub fn identify(answer: Value) -> Option<(NamedAnswer, UserId, Vec<u8>)> {
     let given = answer::assertion::<PublicKeyCredential>(answer);
     let given = given.inspect_err(refused).ok()?;
     let user = Uuid::from_slice(given.credential.get_user_unique_id()?).ok()?;
     let credential_id = given.credential.get_credential_id().to_vec();
-    Some((Found(given), UserId::new(user), credential_id))
+    Some((NamedAnswer(given), UserId::new(user), credential_id))
 }
 
 /// Turns the library's error into a judgement. The reason is only logged, and the client learns only that the
 /// answer is wrong.
-fn wrong<T>(error: &WebauthnError) -> Judged<T> {
+fn wrong<T>(error: &WebauthnError) -> Judgement<T> {
     refused(error);
     match error {
-        WebauthnError::CredentialPossibleCompromise => Judged::RolledBack,
+        WebauthnError::CredentialPossibleCompromise => Judgement::RolledBack,
         // All other errors of the library.
-        _ => Judged::Wrong,
+        _ => Judgement::Wrong,
     }
 }
 
-fn flawed<T>(flaw: Flaw) -> Judged<T> {
+fn flawed<T>(flaw: Flaw) -> Judgement<T> {
     refused(&flaw);
-    Judged::Wrong
+    Judgement::Wrong
 }
 
 fn refused(error: &impl std::fmt::Display) {

@@ -56,37 +56,34 @@ fn recovery_code(chance: &Chance) -> Secret<String> {
 
 /// Returns the form of a code that is hashed: upper case, without spaces and dashes, and with digits in place
 /// of letters that look like them.
-fn normalized(typed: &Secret<String>) -> Secret<String> {
+fn normalized(code: &Code) -> Secret<String> {
     let symbol = |c: char| match c.to_ascii_uppercase() {
         'I' | 'L' => '1',
         'O' => '0',
         other => other,
     };
-    let code = Code::typed(typed);
     Secret::new(code.expose().chars().map(symbol).collect())
 }
 
-/// Returns the kind of set that a typed code could belong to, by its form alone. Eight digits count only with
-/// `scratch`, since most APIs have no scratch codes.
-pub fn looks_like(typed: &Secret<String>, scratch: bool) -> Option<CodeSetKind> {
-    let code = normalized(typed);
-    let code = code.expose().as_bytes();
-    let digits = code.len() == SCRATCH_DIGITS as usize && code.iter().all(u8::is_ascii_digit);
-    let symbols =
-        code.len() == RECOVERY_SYMBOLS && code.iter().all(|symbol| SYMBOLS.contains(symbol));
-    if symbols {
-        Some(CodeSetKind::Recovery)
-    } else if scratch && digits {
-        Some(CodeSetKind::Scratch)
-    } else {
-        None
-    }
+/// Returns the kind of set that a code could belong to, by its form alone. Eight digits may also be a code
+/// that was sent.
+pub fn form(code: &Code) -> Option<CodeSetKind> {
+    const SCRATCH: usize = SCRATCH_DIGITS as usize;
+    // Most codes are shorter. The form that is hashed has as many bytes.
+    let (kind, symbols): (_, &[u8]) = match code.expose().len() {
+        RECOVERY_SYMBOLS => (CodeSetKind::Recovery, SYMBOLS),
+        SCRATCH => (CodeSetKind::Scratch, b"0123456789"),
+        _other => return None,
+    };
+    let hashed = normalized(code);
+    let fits = |symbol: &u8| symbols.contains(symbol);
+    hashed.expose().as_bytes().iter().all(fits).then_some(kind)
 }
 
 /// Returns what is hashed for a code: its keyed hash. So the database alone is not enough to guess eight
 /// digits.
-pub fn peppered(vault: &Vault, typed: &Secret<String>) -> Secret<String> {
-    let keyed = vault.keyed_hash(DOMAIN, &[normalized(typed).expose().as_bytes()]);
+pub fn peppered(vault: &Vault, code: &Code) -> Secret<String> {
+    let keyed = vault.keyed_hash(DOMAIN, &[normalized(code).expose().as_bytes()]);
     Secret::new(data_encoding::HEXLOWER.encode(&keyed))
 }
 
@@ -111,13 +108,14 @@ pub fn spend(tx: &mut Tx, set: &CodeSet, hash: &[u8; 32], now: Time) -> Result<b
 
 #[cfg(test)]
 mod tests {
-    use super::{draw, looks_like, normalized};
+    use super::{draw, form, normalized};
     use crate::chance::Chance;
+    use crate::factor::Code;
     use crate::model::Secret;
     use crate::model::kinds::CodeSetKind;
 
-    fn typed(text: &str) -> Secret<String> {
-        Secret::new(text.to_owned())
+    fn typed(text: &str) -> Code {
+        Code::typed(&Secret::new(text.to_owned()))
     }
 
     #[test]
@@ -126,7 +124,7 @@ mod tests {
         let codes = draw(&chance, CodeSetKind::Recovery);
         assert_eq!(codes.len(), 10);
         for code in &codes {
-            assert_eq!(looks_like(code, false), Some(CodeSetKind::Recovery));
+            assert_eq!(form(&Code::typed(code)), Some(CodeSetKind::Recovery));
             assert_eq!(code.expose().len(), 19);
             let groups: Vec<&str> = code.expose().split('-').collect();
             assert!(groups.iter().all(|group| group.len() == 4), "{groups:?}");
@@ -134,8 +132,7 @@ mod tests {
         let codes = draw(&chance, CodeSetKind::Scratch);
         assert_eq!(codes.len(), 5);
         for code in &codes {
-            assert_eq!(looks_like(code, true), Some(CodeSetKind::Scratch));
-            assert_eq!(looks_like(code, false), None);
+            assert_eq!(form(&Code::typed(code)), Some(CodeSetKind::Scratch));
         }
     }
 
@@ -168,7 +165,7 @@ mod tests {
                 printed.expose(),
                 "{same}"
             );
-            assert_eq!(looks_like(&typed(same), false), Some(CodeSetKind::Recovery));
+            assert_eq!(form(&typed(same)), Some(CodeSetKind::Recovery));
         }
     }
 
@@ -185,7 +182,7 @@ mod tests {
             "7F3K-9QWM-0123-1AB\u{e9}",
             "ml_7F3K9QWM01231",
         ] {
-            assert_eq!(looks_like(&typed(other), true), None, "{other}");
+            assert_eq!(form(&typed(other)), None, "{other}");
         }
     }
 }

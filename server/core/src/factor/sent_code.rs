@@ -1,11 +1,13 @@
 //! Codes that are sent: each is bound to its challenge, and only its keyed hash is stored.
 
-use crate::factor::Code;
+use crate::factor::{Answer, Code, Expected, Expecting, Fit, Verdict};
 use crate::model::challenge::Challenge;
-use crate::model::kinds::FactorKind;
+use crate::model::factor::Factor;
+use crate::model::notice::Channel;
 use crate::model::policy::Policy;
 use crate::model::reference::{Reference, ReferenceKind};
-use crate::model::{ChallengeId, Secret, Time, UserId};
+use crate::model::{ChallengeId, Result, Secret, Time, UserId};
+use crate::store::{Tx, factors};
 use crate::vault::{self, Vault};
 
 const DOMAIN: &str = "sent code";
@@ -72,44 +74,52 @@ pub struct SentCode {
     row: [u8; 16],
     kept: Option<Vec<u8>>,
     sent_at: Option<Time>,
-    by_sms: bool,
+    channel: Channel,
     link_hash: Option<Vec<u8>>,
     link_expires_at: Option<Time>,
 }
 
 impl SentCode {
-    /// Reads the code of this challenge.
-    pub fn of(vault: &Vault, challenge: &Challenge) -> Self {
+    /// Reads the code of this challenge, which was sent by `channel`.
+    pub fn of(vault: &Vault, challenge: &Challenge, channel: Channel) -> Self {
         Self {
             vault: vault.clone(),
             row: *challenge.id.as_bytes(),
             kept: challenge.code_hash.clone(),
             sent_at: challenge.last_sent_at.max(challenge.opened_at),
-            by_sms: challenge.kind == FactorKind::Sms,
+            channel,
             link_hash: challenge.link_hash.clone(),
             link_expires_at: challenge.link_expires_at,
         }
     }
 
-    /// Whether this is the code, or the token of the link that went with it, and it has not expired (NIST SP
-    /// 800-63B-4 §3.1.3.2).
-    pub fn fits(&self, code: &Code, policy: &Policy, now: Time) -> bool {
+    /// Whether the answer is the code, or the link that went with it, and has not expired (NIST SP 800-63B-4
+    /// §3.1.3.2).
+    pub fn fits(&self, answer: &Answer, policy: &Policy, now: Time) -> bool {
         if self.sent_at.is_some_and(|sent| sent.is_to_come(now)) {
             // The clock has gone back since. That must not lengthen the life of what was sent.
             return false;
         }
-        if let Some(link) = Reference::parse(ReferenceKind::MagicLink, code.as_typed()) {
-            let alive = self.link_expires_at.is_some_and(|end| end > now);
-            let fits = self
-                .link_hash
-                .as_ref()
-                .is_some_and(|kept| vault::same(&vault::digest(link.secret.expose()), kept));
-            return alive && fits && link.row.as_bytes() == &self.row;
+        match answer {
+            Answer::Link(link) => self.is_link(link, now),
+            Answer::RecoveryCode(code) | Answer::ScratchCode(code) | Answer::Code(code) => {
+                self.is_code(code, policy, now)
+            }
+            Answer::Passkey(_) => false,
         }
-        let seconds = match self.by_sms {
-            true => policy.sms_code_seconds,
-            false => policy.mail_code_seconds,
-        };
+    }
+
+    fn is_link(&self, link: &Reference, now: Time) -> bool {
+        let alive = self.link_expires_at.is_some_and(|end| end > now);
+        let fits = self
+            .link_hash
+            .as_ref()
+            .is_some_and(|kept| vault::same(&vault::digest(link.secret.expose()), kept));
+        alive && fits && link.row.as_bytes() == &self.row
+    }
+
+    fn is_code(&self, code: &Code, policy: &Policy, now: Time) -> bool {
+        let seconds = policy.code_seconds(self.channel);
         let alive = self
             .sent_at
             .is_some_and(|sent| sent.plus_seconds(i64::from(seconds)) > now);
@@ -118,5 +128,51 @@ impl SentCode {
             .as_ref()
             .is_some_and(|kept| fits(&self.vault, &self.row, kept, code));
         alive && fits
+    }
+}
+
+/// The code that was sent, and why it counts.
+struct Expectation {
+    sent: SentCode,
+    stand: Stand,
+}
+
+/// Why a code that was sent still counts.
+enum Stand {
+    /// This factor, if it still exists.
+    Factor(Box<Factor>),
+    /// A policy makes the proved mailbox a factor, or the code confirms an act of the account.
+    Policy,
+    /// It does not count: its factor is gone.
+    Gone,
+}
+
+/// Prepares the comparison with the code that was sent by `channel`.
+pub fn expect(expecting: Expecting<'_>, channel: Channel) -> Box<dyn Expected> {
+    let stand = match expecting.candidates.into_iter().next() {
+        Some(factor) => Stand::Factor(Box::new(factor)),
+        None if expecting.by_policy => Stand::Policy,
+        None => Stand::Gone,
+    };
+    let sent = SentCode::of(expecting.vault, expecting.challenge, channel);
+    Box::new(Expectation { sent, stand })
+}
+
+impl Expected for Expectation {
+    fn fit(&self, answer: &Answer, policy: &Policy, now: Time) -> Fit {
+        Fit(vec![self.sent.fits(answer, policy, now).then_some(0)])
+    }
+
+    fn accept(&self, tx: &mut Tx, fit: &Fit, now: Time) -> Result<Verdict> {
+        let right = match &self.stand {
+            _ if !fit.is_any() => false,
+            Stand::Factor(factor) => factors::used(tx, factor, now)?,
+            Stand::Policy => true,
+            Stand::Gone => false,
+        };
+        Ok(match right {
+            true => Verdict::Right,
+            false => Verdict::Wrong,
+        })
     }
 }

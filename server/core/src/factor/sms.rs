@@ -4,10 +4,39 @@ use phonenumber::country;
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Metadata, Mode, Type};
 
-use crate::model::typed;
+use crate::config::Settings;
+use crate::factor::{Expected, Expecting, Method, Prepared, SetUp, sent_code};
+use crate::model::factor::Factor;
+use crate::model::kinds::FactorKind;
+use crate::model::notice::Channel;
+use crate::model::{Refusal, typed};
+use crate::outcome::SetupNeeds;
 
 /// How many digits make a number's prefix: country, area and operator.
 const PREFIX: usize = 7;
+
+/// The method: a code by SMS.
+pub struct Texts;
+
+impl Method for Texts {
+    fn kind(&self) -> FactorKind {
+        FactorKind::Sms
+    }
+
+    fn channel(&self) -> Option<Channel> {
+        Some(Channel::Text)
+    }
+
+    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> crate::model::Result<Prepared> {
+        let phone = Phone::typed(set_up.settings, set_up.phone.unwrap_or_default())?.0;
+        factor.target = Some(phone.clone());
+        Ok(Prepared::code(SetupNeeds::Sms { phone }))
+    }
+
+    fn expect(&self, expecting: Expecting<'_>) -> crate::model::Result<Box<dyn Expected>> {
+        Ok(sent_code::expect(expecting, Channel::Text))
+    }
+}
 
 /// A phone number that text messages can be sent to, in E.164: `+`, then digits only.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +69,19 @@ impl Flaw {
 }
 
 impl Phone {
+    /// Reads the phone number for a new SMS factor.
+    ///
+    /// # Errors
+    /// Refuses if the server sends no text messages, since no country is in `sms_countries`, and a number that
+    /// messages are not sent to.
+    pub fn typed(settings: &Settings, text: &str) -> Result<Self, Refusal> {
+        if settings.sms_countries.is_empty() {
+            return Err(Refusal::MfaMethodUnavailable);
+        }
+        Self::parse(text, &settings.sms_countries)
+            .map_err(|flaw| Refusal::field("phoneNumber", flaw.sentence()))
+    }
+
     /// Reads a number as people type it: a plus sign, then digits with anything usual between them.
     ///
     /// # Errors
@@ -60,9 +102,9 @@ impl Phone {
         if !fits {
             return Err(Flaw::NoNumber);
         }
-        let found = Found::as_it_stands(digits)
-            .or_else(|| Found::without_trunk(digits))
-            .or_else(|| Found::as_dialled_at_home(&bare))
+        let found = KnownNumber::as_it_stands(digits)
+            .or_else(|| KnownNumber::without_trunk(digits))
+            .or_else(|| KnownNumber::as_dialled_at_home(&bare))
             .ok_or(Flaw::NoNumber)?;
         if !found.kinds.iter().all(|&(_, kind)| is_of_a_person(kind)) {
             return Err(Flaw::NoPerson);
@@ -85,14 +127,14 @@ const SCHEME: &str = "tel:";
 
 /// A number that the library's table knows. The library's own parser removes zeros that belong to the number
 /// in some countries, so the table is asked first.
-struct Found {
+struct KnownNumber {
     number: String,
     /// The countries that have it, and its kind in each. Some countries share a code, and a few even a range
     /// of numbers.
     kinds: Vec<(country::Id, Type)>,
 }
 
-impl Found {
+impl KnownNumber {
     fn as_it_stands(digits: &str) -> Option<Self> {
         let (code, regions, national) = split(digits)?;
         let kinds: Vec<_> = regions

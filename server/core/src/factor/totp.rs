@@ -5,10 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use qrcode::{Color, QrCode};
 use totp_rs::{Builder, Totp};
 
-use crate::factor::{Code, Verdict};
+use crate::factor::{Answer, Code, Expected, Expecting, Fit, Method, Prepared, SetUp, Verdict};
 use crate::model::factor::Factor;
+use crate::model::kinds::{CodeSetKind, FactorKind};
 use crate::model::policy::Policy;
-use crate::model::{Fault, Result, Secret, Time};
+use crate::model::{Fault, Refusal, Result, Secret, Time};
+use crate::outcome::SetupNeeds;
 use crate::store::{Tx, factors, sealed};
 use crate::vault::{Place, Vault};
 
@@ -16,6 +18,81 @@ use crate::vault::{Place, Vault};
 const STEP: i64 = 30;
 /// The greatest clock error that users are told about, in steps: ten minutes.
 const TELL_STEPS: i64 = 20;
+
+/// The method: the current code of an authenticator app.
+pub struct AuthenticatorApp;
+
+impl Method for AuthenticatorApp {
+    fn kind(&self) -> FactorKind {
+        FactorKind::Authenticator
+    }
+
+    fn may_be_several(&self) -> bool {
+        true
+    }
+
+    fn own_codes(&self) -> Option<CodeSetKind> {
+        Some(CodeSetKind::Scratch)
+    }
+
+    fn gone(&self) -> Refusal {
+        Refusal::AuthenticatorNotConfigured
+    }
+
+    fn prepare(&self, set_up: &SetUp<'_>, factor: &mut Factor) -> Result<Prepared> {
+        let secret = set_up.chance.totp_secret();
+        let place = Place::factor_secret(factor.user_id, factor.id);
+        let nonce = set_up.chance.nonce();
+        factor.sealed_secret = Some(set_up.vault.seal(&place, nonce, secret.expose())?);
+        let printed = provision(&secret, &set_up.settings.issuer_name, &set_up.user.email)?;
+        Ok(Prepared::code(SetupNeeds::Authenticator {
+            secret: printed.secret,
+            otpauth_url: printed.otpauth_url,
+            qr_code: printed.qr_code,
+        }))
+    }
+
+    fn expect(&self, expecting: Expecting<'_>) -> Result<Box<dyn Expected>> {
+        let unseal = |factor| Authenticator::unseal(expecting.vault, factor);
+        let all: Result<_> = expecting.candidates.into_iter().map(unseal).collect();
+        Ok(Box::new(Authenticators(all?)))
+    }
+}
+
+/// The authenticators of a user. One try covers them all.
+struct Authenticators(Vec<Authenticator>);
+
+impl Expected for Authenticators {
+    fn fit(&self, answer: &Answer, policy: &Policy, now: Time) -> Fit {
+        let step = |one: &Authenticator| one.matching_step(answer.code()?, policy, now);
+        Fit(self.0.iter().map(step).collect())
+    }
+
+    fn accept(&self, tx: &mut Tx, fit: &Fit, now: Time) -> Result<Verdict> {
+        accept(tx, self.0.iter().zip(&fit.0), now)
+    }
+
+    fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
+        for one in &self.0 {
+            if let Some(offset) = one.clock_offset(tx, code, now)? {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
+    }
+
+    fn only(&self, fit: &Fit) -> Option<(&Factor, i64)> {
+        let mut fitting = self
+            .0
+            .iter()
+            .zip(&fit.0)
+            .filter_map(|(one, step)| step.map(|step| (one, step)));
+        match (fitting.next(), fitting.next()) {
+            (Some((one, step)), None) => Some((one.settled()?, step)),
+            _ => None,
+        }
+    }
+}
 
 /// An authenticator with its secret unsealed.
 pub struct Authenticator {
@@ -47,7 +124,7 @@ impl Authenticator {
     }
 
     /// Returns the factor, unless its secret has to be sealed anew.
-    pub(super) const fn settled(&self) -> Option<&Factor> {
+    const fn settled(&self) -> Option<&Factor> {
         match self.anew {
             None => Some(&self.factor),
             Some(_) => None,
@@ -66,7 +143,7 @@ impl Authenticator {
     }
 
     /// Returns the accepted time step that this code is for, the newest first (RFC 6238 §5.2).
-    pub(super) fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
+    fn matching_step(&self, code: &Code, policy: &Policy, now: Time) -> Option<i64> {
         let current = step(now);
         let newest = newest_step(policy, now);
         (current - 1..=newest).rev().find(|step| {
@@ -86,10 +163,7 @@ impl Authenticator {
     /// Returns how many seconds the device's clock is ahead (negative if behind), if the code is right within
     /// ten minutes of now. The step of a code from the future is stored, so that this is told once only and
     /// the code does not work later. Otherwise an attacker could guess a code and wait for its time.
-    ///
-    /// # Errors
-    /// Returns a fault if the database does not answer.
-    pub fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
+    fn clock_offset(&self, tx: &mut Tx, code: &Code, now: Time) -> Result<Option<i32>> {
         let current = step(now);
         let fits = |offset: &i64| {
             u64::try_from((current + offset) * STEP)
@@ -109,10 +183,7 @@ impl Authenticator {
 
 /// Marks the time step of a right code as used. `all` has each authenticator with the step that its code was
 /// found for.
-///
-/// # Errors
-/// Returns a fault if the database does not answer.
-pub fn accept<'a>(
+fn accept<'a>(
     tx: &mut Tx,
     all: impl Iterator<Item = (&'a Authenticator, &'a Option<i64>)>,
     now: Time,

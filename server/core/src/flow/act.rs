@@ -11,8 +11,8 @@ use crate::config::Settings;
 use crate::model::allowance::Ledger;
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::ids::Id;
-use crate::model::kinds::{FactorKind, Purpose};
-use crate::model::notice::{Letter, Message, Notice, state};
+use crate::model::kinds::Purpose;
+use crate::model::notice::{Channel, Letter, Message, Notice, state};
 use crate::model::policy::Policy;
 use crate::model::program::Program;
 use crate::model::source::Source;
@@ -325,12 +325,12 @@ impl Act {
     ///
     /// # Errors
     /// Returns a fault if the database does not answer.
-    pub fn has_no_room(&self, tx: &mut Tx, whose: MailOf, method: FactorKind) -> Result<bool> {
+    pub fn has_no_room(&self, tx: &mut Tx, whose: MailOf, channel: Channel) -> Result<bool> {
         if notices::queued(tx)? >= i64::from(whose.share(self.policy().courier_queue)) {
             return Ok(true);
         }
         let all = self.policy().mails_per_hour;
-        if all == 0 || method != FactorKind::Email {
+        if all == 0 || channel != Channel::Mail {
             return Ok(false);
         }
         let limit = Limit {

@@ -2,11 +2,12 @@
 //! session that asked and for that act.
 
 use crate::app::Ctx;
-use crate::flow::challenge::{self, Opening, Seen, phone_on};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, fresh, sms};
+use crate::factor::Answer;
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
+use crate::flow::{Act, Question, fresh, sms};
 use crate::model::audit::Event;
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{Error, Refusal, Result, Secret};
@@ -35,7 +36,8 @@ pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
     ctx.write(move |tx| {
         let caller = fresh::hold(tx, &act, &caller)?;
         let user = &caller.user;
-        let phone = phone_on(&caller.factors).filter(|number| sms::can_send(&act, Some(number)));
+        let phone =
+            sms::phone_on(&caller.factors).filter(|number| sms::can_send(&act, Some(number)));
         let kind = match (&phone, user.mailbox) {
             (Some(_), _) => FactorKind::Sms,
             (None, true) => FactorKind::Email,
@@ -51,7 +53,7 @@ pub async fn send(ctx: &Ctx, command: Send) -> Result<()> {
             session_id: Some(caller.session.id),
             phone,
             action: Some(action.to_owned()),
-            ..Opening::new(Purpose::Action, kind, act.policy().challenge_seconds)
+            ..Opening::new(Purpose::Action, kind.into(), act.policy().challenge_seconds)
         };
         draft.open(tx, &act, user, &opening)?;
         act.audit(tx, user.id, Event::ChallengeBegun, Some(action))
@@ -82,41 +84,63 @@ pub async fn check(ctx: &Ctx, command: Check) -> Result<()> {
     let action = command.action;
     let fits =
         move |one: &crate::model::challenge::Challenge| one.action.as_deref() == Some(action);
-    let found = challenge::look_by_session(ctx, &act, &command.caller, Purpose::Action, fits).await;
-    let seen = found.map_err(|error| match error {
+    let found = challenge::find_by_session(ctx, &act, &command.caller, Purpose::Action, fits).await;
+    let question = found.map_err(|error| match error {
         Error::Refused(Refusal::MfaMethodNotConfigured) => Refusal::MfaTokenInvalid.into(),
         error => error,
     })?;
-    seen.judge_tries(&act)?;
+    question.judge_tries(&act)?;
     // A code by SMS counts while its phone is proved. The mailbox always counts.
-    let candidates = seen
+    let candidates = question
         .factors
         .iter()
         .filter(|factor| factor.kind == FactorKind::Sms && factor.state != FactorState::Pending)
-        .filter(|factor| factor.kind == seen.challenge.kind)
+        .filter(|factor| question.challenge.kind == factor.kind.into())
         .cloned()
         .collect();
-    let terms = Terms {
-        recovery: false,
-        scratch: false,
-        tell_clock: false,
-    };
     let attempt = Attempt {
-        seen,
-        answer: Answer::Code(command.code),
-        terms,
+        question,
+        answer: Answer::typed(&command.code),
+        terms: Terms {
+            recovery: false,
+            scratch: false,
+            tell_clock: false,
+        },
         candidates,
     };
-    let caller = command.caller;
-    let before = move |tx: &mut Tx, act: &Act, _seen: &Seen| {
-        fresh::hold(tx, act, &caller)?;
+    let confirmation = Confirmation {
+        caller: command.caller,
+        action,
+    };
+    answer(ctx, &act, attempt, confirmation).await?;
+    Ok(())
+}
+
+/// A right code confirms the act.
+#[derive(Clone)]
+struct Confirmation {
+    caller: Caller,
+    action: &'static str,
+}
+
+impl Effect for Confirmation {
+    type Outcome = ();
+
+    const NOTIFIES: bool = false;
+
+    fn admit(&self, tx: &mut Tx, act: &Act, _question: &Question) -> Result<()> {
+        fresh::hold(tx, act, &self.caller)?;
         Ok(())
-    };
-    let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
-        act.audit(tx, seen.user.id, Event::ActionConfirmed, Some(action))
-    };
-    let settled = settle(ctx, &act, attempt, before, then).await;
-    // The answer may have queued a notice, whether it was right or wrong.
-    ctx.nudge_courier();
-    settled
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        _method: AnswerKind,
+    ) -> Result<()> {
+        let user_id = question.user.id;
+        act.audit(tx, user_id, Event::ActionConfirmed, Some(self.action))
+    }
 }

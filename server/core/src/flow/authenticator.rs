@@ -99,7 +99,7 @@ pub async fn accept(ctx: &Ctx, command: Accept) -> Result<()> {
     }
     let verify = setup::Verify {
         by: By::Token(command.token),
-        answer: Answer::Code(command.code),
+        answer: Answer::typed(&command.code),
         scratch: true,
         caller: Some(command.caller),
         source: command.source,

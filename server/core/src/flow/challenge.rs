@@ -1,14 +1,13 @@
-//! Opens challenges, finds them, and sends their codes. Module `settle` answers them.
+//! Opens challenges, finds them, and sends their codes. Module `answer` answers them.
 
-mod seen;
+mod find;
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::{Act, MailOf, sms};
+use crate::flow::delivery::Delivery;
+use crate::flow::{Act, Question};
 use crate::model::challenge::Challenge;
-use crate::model::factor::Factor;
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
-use crate::model::notice::Message;
+use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::user::User;
 use crate::model::{
@@ -17,8 +16,9 @@ use crate::model::{
 use crate::store::{Tx, challenges, factors, users};
 use crate::vault;
 
-pub use seen::{
-    Seen, look, look_by_link, look_by_session, look_to_answer, look_waiting, look_without_session,
+pub use find::{
+    extend, find, find_by_link, find_by_session, find_of_bearer, find_to_answer,
+    find_without_session, switch,
 };
 
 /// The id and random bytes of a new challenge, drawn before the write.
@@ -31,7 +31,7 @@ pub struct Draft {
 
 /// A challenge that was opened.
 #[derive(Clone, Copy, Debug)]
-pub struct Opened {
+pub struct NewChallenge {
     /// When it expires.
     pub expires_at: Time,
     /// Whether a code should have been sent, but a limit forbids it for now.
@@ -45,8 +45,8 @@ pub struct Opened {
 pub struct Opening {
     /// What it may be used for.
     pub purpose: Purpose,
-    /// The method whose answer it waits for.
-    pub kind: FactorKind,
+    /// What it waits for: an answer by this method, or a recovery code.
+    pub kind: AnswerKind,
     /// The factor that is set up or turned off, if any.
     pub factor_id: Option<FactorId>,
     /// The session that asks, if any.
@@ -68,7 +68,7 @@ pub struct Opening {
 
 impl Opening {
     /// A challenge of this purpose and method whose code is sent at once.
-    pub const fn new(purpose: Purpose, kind: FactorKind, seconds: u32) -> Self {
+    pub const fn new(purpose: Purpose, kind: AnswerKind, seconds: u32) -> Self {
         Self {
             purpose,
             kind,
@@ -105,87 +105,100 @@ impl Draft {
     ///
     /// # Errors
     /// Refuses if a code cannot be sent now, unless `even_unsent` allows that.
-    pub fn open(&self, tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<Opened> {
+    pub fn open(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        user: &User,
+        opening: &Opening,
+    ) -> Result<NewChallenge> {
         // If SMS was switched off meanwhile, the challenge still opens, since a recovery code can answer it.
-        let can_send = match opening.kind {
-            FactorKind::Sms => sms::can_send(act, opening.phone.as_deref()),
-            FactorKind::Email
-            | FactorKind::Authenticator
-            | FactorKind::Passkey
-            | FactorKind::RecoveryCode
-            | FactorKind::ScratchCode => opening.kind.is_sent(),
+        let phone = opening.phone.as_deref();
+        let delivery =
+            Delivery::of(act, opening.kind, opening.purpose, user, phone).filter(|_| opening.sends);
+        let sent = match &delivery {
+            Some(delivery) => sends(tx, act, delivery, opening.even_unsent)?,
+            None => false,
         };
-        let asked = can_send && opening.sends;
-        let sends = asked
-            && match count(tx, act, user, opening) {
-                Err(Error::Refused(
-                    Refusal::TooManyMfaEmails { .. }
-                    | Refusal::TooManyMfaSms { .. }
-                    | Refusal::TooManyRequests { .. },
-                )) if opening.even_unsent => false,
-                counted => counted.map(|()| true)?,
-            };
-        // The lock lets one write count at a time. Otherwise two at once could leave one challenge too many.
-        users::lock(tx, user.id)?;
-        let others = challenges::live(tx, user.id, act.now)?;
-        let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
-        // Sessions, sign-ins and new passwords have separate counts. Otherwise a stolen session, or whoever
-        // knows the password, could end what the owner begins.
-        let resets = |purpose: Purpose| purpose == Purpose::PasswordReset;
-        let same = |other: &&Challenge| {
-            other.session_id == opening.session_id
-                && resets(other.purpose) == resets(opening.purpose)
-        };
-        for old in others.iter().filter(same).skip(keep) {
-            challenges::spend(tx, user.id, old.id, act.now)?;
-        }
-        let expires_at = act.now.plus_seconds(i64::from(opening.seconds));
-        let links =
-            sends && opening.kind == FactorKind::Email && opening.purpose != Purpose::Action;
+        end_oldest(tx, act, user.id, opening)?;
+        let links = sent
+            && delivery
+                .as_ref()
+                .is_some_and(|delivery| delivery.has_link(opening.purpose));
         let challenge = Challenge {
-            user_id: user.id,
+            code_hash: sent.then(|| self.sending.code_hash(&act.vault)),
+            last_sent_at: sent.then_some(act.now),
+            link_hash: links.then(|| self.sending.link_hash()),
+            link_expires_at: links.then(|| link_ends(act)),
+            ..self.unsent(act, user.id, opening)
+        };
+        challenges::insert(tx, &challenge)?;
+        if let Some(delivery) = delivery.as_ref().filter(|_| sent) {
+            delivery.post(tx, act, &challenge, &self.sending)?;
+        }
+        Ok(NewChallenge {
+            expires_at: challenge.expires_at,
+            unsent: delivery.is_some() && !sent,
+            sent,
+        })
+    }
+
+    /// Returns the row of a challenge for which nothing was sent yet.
+    fn unsent(&self, act: &Act, user_id: UserId, opening: &Opening) -> Challenge {
+        Challenge {
+            user_id,
             id: self.id,
             secret_hash: vault::digest(self.secret.expose()).to_vec(),
             purpose: opening.purpose,
             kind: opening.kind,
             factor_id: opening.factor_id,
             session_id: opening.session_id,
-            code_hash: sends.then(|| self.sending.code_hash(&act.vault)),
+            code_hash: None,
             attempts: 0,
             resends: 0,
-            last_sent_at: sends.then_some(act.now),
+            last_sent_at: None,
             created_at: act.now,
-            expires_at,
+            expires_at: act.now.plus_seconds(i64::from(opening.seconds)),
             consumed_at: None,
-            link_hash: links.then(|| self.sending.link_hash()),
-            link_expires_at: links.then(|| link_ends(act)),
+            link_hash: None,
+            link_expires_at: None,
             ceremony: opening.ceremony.clone(),
             action: opening.action.clone(),
             source: Some(act.source.to_string()),
             opened_at: None,
-        };
-        challenges::insert(tx, &challenge)?;
-        if sends {
-            let phone = opening.phone.as_deref();
-            deliver(tx, act, user, &challenge, phone, &self.sending)?;
         }
-        Ok(Opened {
-            expires_at,
-            unsent: asked && !sends,
-            sent: sends,
-        })
     }
 }
 
-/// Returns the number of a proved SMS factor, if there is one. A factor that is on comes first.
-pub fn phone_on(factors: &[Factor]) -> Option<String> {
-    let of = |state: FactorState| {
-        let texts = |factor: &&Factor| factor.kind == FactorKind::Sms && factor.state == state;
-        factors.iter().find(texts)
+/// Counts the code that is about to be sent. Returns `false` if a limit forbids it, and it may be left out.
+fn sends(tx: &mut Tx, act: &Act, delivery: &Delivery<'_>, even_unsent: bool) -> Result<bool> {
+    let judged = delivery.judge(tx, act);
+    match judged.and_then(|()| delivery.count(tx, act)) {
+        Err(Error::Refused(
+            Refusal::TooManyMfaEmails { .. }
+            | Refusal::TooManyMfaSms { .. }
+            | Refusal::TooManyRequests { .. },
+        )) if even_unsent => Ok(false),
+        counted => counted.map(|()| true),
+    }
+}
+
+/// Ends the oldest live challenge if there are too many.
+fn end_oldest(tx: &mut Tx, act: &Act, user_id: UserId, opening: &Opening) -> Result<()> {
+    // The lock lets one write count at a time. Otherwise two at once could leave one challenge too many.
+    users::lock(tx, user_id)?;
+    let others = challenges::live(tx, user_id, act.now)?;
+    let keep = act.policy().challenges_per_account.saturating_sub(1) as usize;
+    // Sessions, sign-ins and new passwords have separate counts. Otherwise a stolen session, or whoever
+    // knows the password, could end what the owner begins.
+    let resets = |purpose: Purpose| purpose == Purpose::PasswordReset;
+    let same = |other: &&Challenge| {
+        other.session_id == opening.session_id && resets(other.purpose) == resets(opening.purpose)
     };
-    of(FactorState::On)
-        .or_else(|| of(FactorState::Ready))
-        .and_then(|factor| factor.target.clone())
+    for old in others.iter().filter(same).skip(keep) {
+        challenges::spend(tx, user_id, old.id, act.now)?;
+    }
+    Ok(())
 }
 
 /// Returns when a link that is mailed now expires.
@@ -200,97 +213,6 @@ pub fn sending(ctx: &Ctx, act: &Act, challenge: ChallengeId) -> Sending {
     Sending::new(&act.vault, challenge, ctx.chance.secret(), digits)
 }
 
-/// Counts a code that is about to be sent, before anything changes. If the limits of the account or the
-/// number refuse it, it does not count for the network either.
-fn count(tx: &mut Tx, act: &Act, user: &User, opening: &Opening) -> Result<()> {
-    let whose = MailOf::of(opening.purpose);
-    if opening.kind == FactorKind::Sms {
-        let number = opening.phone.as_deref().unwrap_or_default();
-        act.judge_sms(tx, user.id, number, whose)?;
-        act.count_mail_call(tx, user.id, whose)?;
-        return act.count_sms(tx, user.id, number, whose);
-    }
-    act.judge_code_mail(tx, user.id, whose)?;
-    act.count_mail_call(tx, user.id, whose)?;
-    // If the server's limit of mails refuses it, it does not count for the account.
-    act.count_mail(tx, whose)?;
-    act.count_code_mail(tx, user.id, whose)
-}
-
-/// Queues the mail or the SMS with a challenge's code.
-fn deliver(
-    tx: &mut Tx,
-    act: &Act,
-    user: &User,
-    challenge: &Challenge,
-    phone: Option<&str>,
-    sending: &Sending,
-) -> Result<()> {
-    let by_sms = challenge.kind == FactorKind::Sms;
-    let seconds = match by_sms {
-        true => act.policy().sms_code_seconds,
-        false => act.policy().mail_code_seconds,
-    };
-    let (code, minutes) = (sending.code.expose().clone(), seconds / 60);
-    let link_minutes = act.policy().magic_link_seconds / 60;
-    let link = match links(challenge) {
-        true => {
-            challenges::drop_other_links(tx, challenge)?;
-            let url = &act.settings.public_url;
-            let token = sending.token(user.id);
-            Some(format!("{url}/magic-link#{}", token.expose()))
-        }
-        false => None,
-    };
-    let message = match challenge.purpose {
-        Purpose::Setup => Message::SetupCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::Login => Message::LoginCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::Disable => Message::DisableCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::StepUp => Message::StepUpCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::PasswordReset => Message::ResetStepCode {
-            code,
-            minutes,
-            link,
-            link_minutes,
-        },
-        Purpose::Action => Message::ActionCode {
-            code,
-            minutes,
-            action: challenge.action.clone().unwrap_or_default(),
-        },
-    };
-    let to = match by_sms {
-        true => phone.unwrap_or_default(),
-        false => &user.email,
-    };
-    act.post(tx, user.id, to, message, seconds)
-}
-
-/// Whether a link goes with the code: only in mails, and not for named acts.
-fn links(challenge: &Challenge) -> bool {
-    challenge.kind == FactorKind::Email && challenge.purpose != Purpose::Action
-}
-
 /// Sends a challenge's first code or a further one. A new code replaces the old one. Returns `false` if the
 /// challenge changed meanwhile. Then nothing is sent, and no code is counted.
 ///
@@ -300,44 +222,29 @@ fn links(challenge: &Challenge) -> bool {
 pub fn send(
     tx: &mut Tx,
     act: &Act,
-    seen: &Seen,
-    kind: FactorKind,
+    question: &Question,
+    kind: AnswerKind,
     sending: &Sending,
 ) -> Result<bool> {
-    let whose = MailOf::of(seen.challenge.purpose);
     // Limits are checked here and counted below, so one write at a time may do this. The lock also makes sure
     // that a phone number that was replaced meanwhile gets nothing.
-    users::lock(tx, seen.user.id)?;
+    users::lock(tx, question.user.id)?;
     // If a code was sent meanwhile, nothing is sent now, and nothing is counted for the network or the
     // server.
-    let found = challenges::find(tx, seen.user.id, seen.challenge.id)?;
-    if !found.is_some_and(|found| found.waits_as(&seen.challenge)) {
+    let found = challenges::find(tx, question.user.id, question.challenge.id)?;
+    if !found.is_some_and(|found| found.waits_as(&question.challenge)) {
         return Ok(false);
     }
-    let standing = Seen {
-        factors: factors::of_user(tx, seen.user.id)?,
-        ..seen.clone()
+    let standing = Question {
+        factors: factors::of_user(tx, question.user.id)?,
+        ..question.clone()
     };
     let phone = standing.phone();
-    let number = phone.as_deref().unwrap_or_default();
-    match kind {
-        FactorKind::Sms => {
-            act.judge_sms(tx, seen.user.id, number, whose)?;
-            act.count_mail_call(tx, seen.user.id, whose)?;
-        }
-        FactorKind::Email
-        | FactorKind::Authenticator
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => {
-            act.judge_code_mail(tx, seen.user.id, whose)?;
-            act.count_mail_call(tx, seen.user.id, whose)?;
-            act.count_mail(tx, whose)?;
-        }
-    }
-    let mut challenge = seen.challenge.clone();
-    challenge.kind = kind;
-    let links = links(&challenge);
+    let purpose = question.challenge.purpose;
+    let delivery = Delivery::of(act, kind, purpose, &question.user, phone.as_deref())
+        .ok_or(Refusal::MfaMethodUnavailable)?;
+    delivery.judge(tx, act)?;
+    let links = delivery.has_link(purpose);
     let sent = challenges::Sent {
         kind,
         code_hash: sending.code_hash(&act.vault),
@@ -345,17 +252,10 @@ pub fn send(
         link_expires_at: links.then(|| link_ends(act)),
         source: act.source.to_string(),
     };
-    if !challenges::send(tx, &seen.challenge, &sent, act.now)? {
+    if !challenges::send(tx, &question.challenge, &sent, act.now)? {
         return Ok(false);
     }
-    match kind {
-        FactorKind::Sms => act.count_sms(tx, seen.user.id, number, whose)?,
-        FactorKind::Email
-        | FactorKind::Authenticator
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => act.count_code_mail(tx, seen.user.id, whose)?,
-    }
-    deliver(tx, act, &seen.user, &challenge, phone.as_deref(), sending)?;
+    delivery.count(tx, act)?;
+    delivery.post(tx, act, &question.challenge, sending)?;
     Ok(true)
 }

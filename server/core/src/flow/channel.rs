@@ -2,11 +2,13 @@
 //! once, otherwise its set-up begins.
 
 use crate::app::Ctx;
-use crate::flow::challenge::phone_on;
+use crate::factor;
+use crate::factor::sms::Phone;
 use crate::flow::setup::{self, Confirm};
 use crate::flow::toggle::{self, Target, Toggle};
 use crate::flow::{Act, sms};
 use crate::model::kinds::{FactorKind, FactorState, Role};
+use crate::model::notice::Channel;
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::canonical_address;
@@ -57,68 +59,77 @@ pub async fn turn_on(ctx: &Ctx, command: TurnOn) -> Result<TurnedOn> {
         source,
     } = command;
     judge_address(&caller, email.as_deref())?;
-    let typed_phone = phone.is_some();
-    let number = match method {
-        Some(FactorKind::Sms) => {
-            let text = phone.ok_or_else(|| Refusal::field("phoneNumber", NO_NUMBER))?;
-            Some(sms::phone(&act, &text)?)
-        }
-        _other => None,
-    };
-    let method = match (method, typed_phone) {
-        (Some(method), _) => method,
-        (None, true) => return Err(Refusal::field("mfaMethod", NO_METHOD).into()),
-        (None, false) => default_channel(&act, &caller),
-    };
+    let (method, number) = chosen(&act, &caller, method, phone.as_ref())?;
     let own = |caller: &Caller| Toggle {
         caller: caller.clone(),
         target: Target::Own,
         source,
     };
-    let replace = match method {
-        FactorKind::Email => {
-            return toggle::enable_mailbox(ctx, own(&caller))
-                .await
-                .map(TurnedOn::On);
-        }
-        FactorKind::Sms => true,
-        FactorKind::Authenticator => false,
-        FactorKind::Passkey | FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-            return Err(Refusal::InvalidMfaMethod.into());
-        }
-    };
-    let another = number
-        .as_ref()
-        .is_some_and(|number| !is_proved(&caller, number.as_str()));
-    if !another {
+    if factor::channel(method) == Some(Channel::Mail) {
+        let changed = toggle::enable_mailbox(ctx, own(&caller)).await?;
+        return Ok(TurnedOn::On(changed));
+    }
+    let proved = |number: &String| is_proved(&caller, number);
+    if number.as_ref().is_none_or(proved) {
         match toggle::enable(ctx, own(&caller), method).await {
             Err(Error::Refused(Refusal::MfaMethodNotConfigured)) => {}
             turned_on => return turned_on.map(TurnedOn::On),
         }
     }
-    let begin = setup::Begin {
-        caller: caller.clone(),
-        target: Target::Own,
-        method,
-        confirm: Confirm::Session,
-        name: None,
-        phone: number.map(|number| number.as_str().to_owned()),
-        codes: None,
-        replace,
-        source,
-    };
-    match setup::begin(ctx, begin).await {
+    match begin(ctx, &caller, method, number, source).await {
         // Another call turned it on a moment ago.
         Err(Error::Refused(Refusal::MfaAlreadyEnabled)) => {
-            toggle::enable(ctx, own(&caller), method)
-                .await
-                .map(TurnedOn::On)
+            let changed = toggle::enable(ctx, own(&caller), method).await?;
+            Ok(TurnedOn::On(changed))
         }
         begun => Ok(TurnedOn::Begun {
             begun: Box::new(begun?),
             asked: !caller.demanded().is_empty(),
         }),
     }
+}
+
+/// Returns the method that is meant, and the phone number that was typed for it.
+fn chosen(
+    act: &Act,
+    caller: &Caller,
+    method: Option<FactorKind>,
+    phone: Option<&String>,
+) -> Result<(FactorKind, Option<String>)> {
+    let Some(method) = method else {
+        return match phone {
+            Some(_) => Err(Refusal::field("mfaMethod", NO_METHOD).into()),
+            None => Ok((default_channel(act, caller), None)),
+        };
+    };
+    if factor::channel(method) != Some(Channel::Text) {
+        return Ok((method, None));
+    }
+    let text = phone.ok_or_else(|| Refusal::field("phoneNumber", NO_NUMBER))?;
+    let phone = Phone::typed(&act.settings, text)?;
+    Ok((method, Some(phone.as_str().to_owned())))
+}
+
+/// Begins the set-up. A phone replaces the one that is on, once it is proved.
+async fn begin(
+    ctx: &Ctx,
+    caller: &Caller,
+    method: FactorKind,
+    number: Option<String>,
+    source: Source,
+) -> Result<SetupBegun> {
+    let begin = setup::Begin {
+        caller: caller.clone(),
+        target: Target::Own,
+        method,
+        confirm: Confirm::Session,
+        name: None,
+        phone: number,
+        codes: None,
+        replace: factor::channel(method) == Some(Channel::Text),
+        source,
+    };
+    setup::begin(ctx, begin).await
 }
 
 const NO_NUMBER: &str = "Send the phone number that codes shall go to, as +12025550123.";
@@ -150,7 +161,7 @@ fn judge_address(caller: &Caller, typed: Option<&str>) -> Result<()> {
 
 /// Returns the user's phone if SMS can be sent to it, otherwise the mailbox.
 fn default_channel(act: &Act, caller: &Caller) -> FactorKind {
-    match sms::can_send(act, phone_on(&caller.factors).as_deref()) {
+    match sms::can_send(act, sms::phone_on(&caller.factors).as_deref()) {
         true => FactorKind::Sms,
         false => FactorKind::Email,
     }

@@ -1,12 +1,13 @@
 //! Turning a method off: begun with the password, finished with a code of the method.
 
 use crate::app::Ctx;
-use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, password, toggle};
+use crate::factor::Answer;
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
+use crate::flow::{Act, Question, password, sms, toggle};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on};
-use crate::model::kinds::{FactorKind, FactorState, Purpose};
+use crate::model::kinds::{AnswerKind, FactorKind, FactorState, Purpose};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::{FactorId, Refusal, Result, Secret};
@@ -40,6 +41,36 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
         source,
     } = command;
     let act = Act::begin(ctx, source);
+    judge(&caller, method, factor_id)?;
+    let draft = challenge::Draft::new(ctx, &act);
+    let (user, mfa_token) = (caller.user.clone(), draft.token(caller.user.id));
+    let begun = password::confirmed(ctx, &act, &user, password, move |tx, act| {
+        let opening = Opening {
+            factor_id,
+            session_id: Some(caller.session.id),
+            phone: sms::phone_on(&caller.factors),
+            ..Opening::new(
+                Purpose::Disable,
+                method.into(),
+                act.policy().challenge_seconds,
+            )
+        };
+        let opened = draft.open(tx, act, &caller.user, &opening)?;
+        let word = Some(method.as_str());
+        act.audit(tx, caller.user.id, Event::DisableBegun, word)?;
+        Ok(opened.sent)
+    });
+    let sent = begun.await?;
+    ctx.nudge_courier();
+    Ok(Waiting {
+        mfa_token,
+        method,
+        sent,
+    })
+}
+
+/// Checks that the method, or the factor of it, is on and may be turned off.
+fn judge(caller: &Caller, method: FactorKind, factor_id: Option<FactorId>) -> Result<()> {
     let methods = kinds_on(&caller.factors);
     if methods.is_empty() {
         return match caller.demanded().contains(&method) {
@@ -55,28 +86,7 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<Waiting> {
     if !caller.factors.iter().any(goes) {
         return Err(Refusal::FactorNotFound.into());
     }
-    toggle::judge_last(caller.enforced, &caller.factors, goes)?;
-    let draft = challenge::Draft::new(ctx, &act);
-    let (user, mfa_token) = (caller.user.clone(), draft.token(caller.user.id));
-    let begun = password::confirmed(ctx, &act, &user, password, move |tx, act| {
-        let opening = Opening {
-            factor_id,
-            session_id: Some(caller.session.id),
-            phone: challenge::phone_on(&caller.factors),
-            ..Opening::new(Purpose::Disable, method, act.policy().challenge_seconds)
-        };
-        let opened = draft.open(tx, act, &caller.user, &opening)?;
-        let word = Some(method.as_str());
-        act.audit(tx, caller.user.id, Event::DisableBegun, word)?;
-        Ok(opened.sent)
-    });
-    let sent = begun.await?;
-    ctx.nudge_courier();
-    Ok(Waiting {
-        mfa_token,
-        method,
-        sent,
-    })
+    toggle::judge_last(caller.enforced, &caller.factors, goes)
 }
 
 /// Whether turning off this method, or this factor of it, removes `factor`.
@@ -106,52 +116,66 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<(FactorChanged, Option
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::Disable;
     let token = &command.mfa_token;
-    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
-    seen.judge_caller(command.caller.as_ref())?;
-    let candidates = seen.on();
+    let question = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
+    question.judge_caller(command.caller.as_ref())?;
+    let candidates = question.on();
     if candidates.is_empty() {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    let terms = Terms {
-        recovery: true,
-        scratch: false,
-        tell_clock: true,
-    };
-    let before = |tx: &mut Tx, act: &Act, seen: &Seen| {
-        seen.beginner(tx, act)?;
-        Ok(())
-    };
-    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-        Ok((turn_off(tx, act, seen)?, settled.remaining))
-    };
-    let changed = settle(
-        ctx,
-        &act,
-        Attempt {
-            seen,
-            answer: command.answer,
-            terms,
-            candidates,
+    let attempt = Attempt {
+        question,
+        answer: command.answer,
+        terms: Terms {
+            recovery: true,
+            scratch: false,
+            tell_clock: true,
         },
-        before,
-        then,
-    )
-    .await;
-    ctx.nudge_courier();
-    changed
+        candidates,
+    };
+    let right = answer(ctx, &act, attempt, TurnOff).await?;
+    Ok((right.outcome, right.codes_left))
 }
 
-fn turn_off(tx: &mut Tx, act: &Act, seen: &Seen) -> Result<FactorChanged> {
-    let (user_id, method) = (seen.user.id, seen.challenge.kind);
+/// A right answer turns the method, or the factor, off.
+#[derive(Clone)]
+struct TurnOff;
+
+impl Effect for TurnOff {
+    type Outcome = FactorChanged;
+
+    const NOTIFIES: bool = true;
+
+    fn admit(&self, tx: &mut Tx, act: &Act, question: &Question) -> Result<()> {
+        question.beginner(tx, act)?;
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        _method: AnswerKind,
+    ) -> Result<FactorChanged> {
+        turn_off(tx, act, question)
+    }
+}
+
+fn turn_off(tx: &mut Tx, act: &Act, question: &Question) -> Result<FactorChanged> {
+    let method = question.challenge.kind.method();
+    let (user_id, method) = (
+        question.user.id,
+        method.ok_or(Refusal::MfaMethodNotEnabled)?,
+    );
     users::lock(tx, user_id)?;
     factors::reset_attempts(tx, user_id, method)?;
     let standing = factors::of_user(tx, user_id)?;
-    let goes = |factor: &Factor| goes(factor, method, seen.challenge.factor_id);
+    let goes = |factor: &Factor| goes(factor, method, question.challenge.factor_id);
     if !standing.iter().any(goes) {
         return Err(Refusal::MfaMethodNotEnabled.into());
     }
-    toggle::judge_last(users::enforced(tx, &seen.user)?, &standing, goes)?;
-    let left = toggle::removed(tx, act, &seen.user, None, &standing, goes)?;
+    toggle::judge_last(users::enforced(tx, &question.user)?, &standing, goes)?;
+    let left = toggle::removed(tx, act, &question.user, None, &standing, goes)?;
     Ok(FactorChanged {
         method,
         methods: kinds_on(&left),

@@ -22,31 +22,31 @@ const SAME_OPENING: u32 = 60;
 /// Refuses a link that is unknown, replaced or expired, and one whose challenge is over.
 pub async fn open(ctx: &Ctx, token: Secret<String>, source: Source) -> Result<LinkOpened> {
     let act = Act::begin(ctx, source);
-    let seen = challenge::look_by_link(ctx, &act, &token).await?;
-    let reference = Reference::parse_pasted(ReferenceKind::MagicLink, token.expose())
+    let link = Reference::parse_pasted(ReferenceKind::MagicLink, token.expose())
         .ok_or(Refusal::MfaTokenInvalid)?;
+    let question = challenge::find_by_link(ctx, &act, &link).await?;
     let digits = act.policy().code_digits;
-    let sending = Sending::new(&act.vault, seen.challenge.id, reference.secret, digits);
+    let sending = Sending::new(&act.vault, question.challenge.id, link.secret, digits);
     let opened = LinkOpened {
         code: sending.code,
-        purpose: seen.challenge.purpose,
-        asked_at: seen
+        purpose: question.challenge.purpose,
+        asked_at: question
             .challenge
             .last_sent_at
-            .unwrap_or(seen.challenge.created_at),
-        asked_from: seen.challenge.source.clone(),
+            .unwrap_or(question.challenge.created_at),
+        asked_from: question.challenge.source.clone(),
     };
-    let opened_at = seen.challenge.opened_at;
+    let opened_at = question.challenge.opened_at;
     let ends = |at: Time| at.plus_seconds(i64::from(SAME_OPENING));
     if opened_at.is_some_and(|at| ends(at).left_of(SAME_OPENING, act.now) > 0) {
         return Ok(opened);
     }
     ctx.write(move |tx| {
-        if !challenges::open_link(tx, &seen.challenge, act.now)? {
+        if !challenges::open_link(tx, &question.challenge, act.now)? {
             return Err(Refusal::MfaTokenInvalid.into());
         }
-        let word = Some(seen.challenge.purpose.as_str());
-        act.audit(tx, seen.user.id, Event::LinkOpened, word)
+        let word = Some(question.challenge.purpose.as_str());
+        act.audit(tx, question.user.id, Event::LinkOpened, word)
     })
     .await?;
     Ok(opened)

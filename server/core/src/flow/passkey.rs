@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use crate::app::Ctx;
 use crate::factor::passkey::{
-    Begun, CEREMONY_SECONDS, Found, Judged, Key, RelyingParty, Used, Verification, identify,
+    CEREMONY_SECONDS, Judgement, Key, NamedAnswer, PasskeyUse, Passkeys, RelyingParty, identify,
 };
+use crate::factor::{Asked, Method};
 use crate::flow::act::network;
-use crate::flow::challenge::{self, Seen};
+use crate::flow::answer::tell_of_copy;
 use crate::flow::login::lift_stops;
-use crate::flow::settle::tell_of_copy;
-use crate::flow::{Act, session};
+use crate::flow::{Act, Question, challenge, session};
 use crate::model::audit::Event;
 use crate::model::factor::Factor;
 use crate::model::ids::Id;
@@ -21,67 +21,11 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::Proof;
 use crate::model::source::Source;
 use crate::model::user::User;
-use crate::model::{CeremonyId, Refusal, Result, Secret, Time, UserId};
+use crate::model::{CeremonyId, Refusal, Result, Secret, UserId};
 use crate::outcome::{PasskeyAsked, SignedIn};
 use crate::store::limits::Limit;
 use crate::store::{Tx, factors, passkeys, users};
 use crate::vault;
-
-/// Returns how long a device may take to answer, in seconds: never longer than its challenge lives.
-fn seconds(act: &Act, challenge_ends: Time) -> u32 {
-    let left = challenge_ends.micros().saturating_sub(act.now.micros()) / 1_000_000;
-    u32::try_from(left).unwrap_or(0).min(CEREMONY_SECONDS)
-}
-
-/// Begins to register a passkey for `user`, who has the factors `standing`.
-///
-/// # Errors
-/// Refuses if the server does not offer passkeys.
-pub(super) fn ask_to_register(act: &Act, user: &User, standing: &[Factor]) -> Result<Begun> {
-    let known = standing.iter().filter(|factor| {
-        factor.kind == FactorKind::Passkey && factor.state != FactorState::Pending
-    });
-    let known = Key::read_all(known.cloned().collect())?;
-    let ends = act
-        .now
-        .plus_seconds(i64::from(act.policy().enrolment_seconds));
-    RelyingParty::of(&act.settings, Refusal::MfaMethodUnavailable)?.begin_registration(
-        user,
-        &known,
-        act.now,
-        seconds(act, ends),
-    )
-}
-
-/// Begins to ask for one of the passkeys that are on, for a challenge of this purpose that ends then.
-///
-/// # Errors
-/// Refuses if none is on, or the server no longer offers passkeys.
-pub(super) fn ask_for_one(
-    act: &Act,
-    purpose: Purpose,
-    challenge_ends: Time,
-    standing: &[Factor],
-) -> Result<Begun> {
-    let on = standing
-        .iter()
-        .filter(|factor| factor.kind == FactorKind::Passkey && factor.state == FactorState::On);
-    let keys = Key::read_all(on.cloned().collect())?;
-    let verification = match purpose {
-        Purpose::StepUp => Verification::Required,
-        Purpose::Login
-        | Purpose::Disable
-        | Purpose::Setup
-        | Purpose::Action
-        | Purpose::PasswordReset => Verification::Preferred,
-    };
-    RelyingParty::of(&act.settings, Refusal::MfaMethodNotEnabled)?.begin_assertion(
-        &keys,
-        verification,
-        act.now,
-        seconds(act, challenge_ends),
-    )
-}
 
 /// A challenge that a passkey is to answer.
 pub struct Options {
@@ -101,32 +45,35 @@ pub struct Options {
 /// Refuses a challenge that is over, and a method that is not on or is locked.
 pub async fn options(ctx: &Ctx, command: Options) -> Result<Value> {
     let act = Act::begin(ctx, command.source);
-    let seen = match command.purpose {
-        Purpose::Login => challenge::look_without_session(ctx, &act, &command.mfa_token).await?,
-        purpose => challenge::look(ctx, &act, &command.mfa_token, Some(purpose)).await?,
+    let question = match command.purpose {
+        Purpose::Login => challenge::find_without_session(ctx, &act, &command.mfa_token).await?,
+        purpose => challenge::find(ctx, &act, &command.mfa_token, Some(purpose)).await?,
     };
-    seen.judge_tries(&act)?;
-    seen.judge_method(FactorKind::Passkey)?;
-    let begun = ask_for_one(
-        &act,
-        seen.challenge.purpose,
-        seen.challenge.expires_at,
-        &seen.factors,
-    )?;
+    question.judge_tries(&act)?;
+    question.judge_method(FactorKind::Passkey)?;
+    let asked = Asked {
+        settings: &act.settings,
+        purpose: question.challenge.purpose,
+        now: act.now,
+        ends: question.challenge.expires_at,
+        factors: &question.factors,
+    };
+    let begun = Passkeys.ask(&asked)?.ok_or(Refusal::MfaMethodNotEnabled)?;
     let state = begun.state;
-    ctx.write(move |tx| wait(tx, &act, &seen, &state)).await?;
+    ctx.write(move |tx| wait(tx, &act, &question, &state))
+        .await?;
     Ok(begun.options)
 }
 
-fn wait(tx: &mut Tx, act: &Act, seen: &Seen, state: &str) -> Result<()> {
-    let (user_id, method) = (seen.user.id, FactorKind::Passkey);
+fn wait(tx: &mut Tx, act: &Act, question: &Question, state: &str) -> Result<()> {
+    let (user_id, method) = (question.user.id, FactorKind::Passkey);
     if factors::attempts(tx, user_id, method)?.locked(act.policy()) {
         return act.refuse_limited(tx, user_id, Refusal::MfaMethodLocked);
     }
-    if !passkeys::await_answer(tx, &seen.challenge, state, act.now)? {
+    if !passkeys::await_answer(tx, &question.challenge, state, act.now)? {
         return Err(Refusal::MfaTokenInvalid.into());
     }
-    if seen.challenge.kind != method {
+    if question.challenge.kind != method.into() {
         let word = Some(method.as_str());
         act.audit(tx, user_id, Event::MethodSwitched, word)?;
     }
@@ -194,7 +141,7 @@ pub struct SignIn {
 }
 
 /// The passkey that an answer names, and its user.
-struct Claimed {
+struct KeyOwner {
     user: User,
     factor: Factor,
 }
@@ -239,7 +186,7 @@ const REFUSED: Refusal = Refusal::PasskeyRefused {
     attempts_remaining: 0,
 };
 
-fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<Claimed>> {
+fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<KeyOwner>> {
     let Some(known) = passkeys::owner(tx, credential_id)?.filter(|known| known.user_id == user_id)
     else {
         return Ok(None);
@@ -249,10 +196,15 @@ fn claimed(tx: &mut Tx, user_id: UserId, credential_id: &[u8]) -> Result<Option<
     };
     let on = |factor: &Factor| factor.id == known.factor_id && factor.state == FactorState::On;
     let factor = factors::of_user(tx, user_id)?.into_iter().find(on);
-    Ok(factor.map(|factor| Claimed { user, factor }))
+    Ok(factor.map(|factor| KeyOwner { user, factor }))
 }
 
-fn judge(act: &Act, claimed: &Claimed, state: &str, answer: &Found) -> Result<Judged<Used>> {
+fn judge(
+    act: &Act,
+    claimed: &KeyOwner,
+    state: &str,
+    answer: &NamedAnswer,
+) -> Result<Judgement<PasskeyUse>> {
     let key = Key::read(claimed.factor.clone())?;
     RelyingParty::of(&act.settings, REFUSED)?.finish_discoverable(key, state, answer)
 }
@@ -262,20 +214,20 @@ fn open(
     act: &Act,
     draft: &session::Draft,
     user: &User,
-    judged: &Judged<Used>,
-) -> Result<session::Opened> {
+    judged: &Judgement<PasskeyUse>,
+) -> Result<session::OpenSession> {
     users::lock(tx, user.id)?;
     let user = users::find(tx, user.id)?
         .filter(User::active)
         .ok_or(REFUSED)?;
     let word = Some(FactorKind::Passkey.as_str());
     let used = match judged {
-        Judged::Right(used) => used,
-        Judged::Wrong => {
+        Judgement::Right(used) => used,
+        Judgement::Wrong => {
             act.audit(tx, user.id, Event::CodeWrong, word)?;
             return Err(REFUSED.into());
         }
-        Judged::RolledBack => return rolled_back(tx, act, &user),
+        Judgement::RolledBack => return rolled_back(tx, act, &user),
     };
     if !passkeys::keep_use(tx, &used.factor, &used.credential, used.sign_count, act.now)? {
         return rolled_back(tx, act, &user);

@@ -175,17 +175,17 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
             let subject = known.as_ref().map_or(stranger, |user| user.id);
             let seen = limits::password_attempts(tx, &address_hash, &source_hash)?;
             Ok(match seen.judge(act.policy(), act.now) {
-                Ok(()) => Looked::Open(known, subject),
-                Err(refusal) if act.was_told(tx, subject, &refusal)? => Looked::Told(refusal),
-                Err(refusal) => Looked::Limited(refusal, subject),
+                Ok(()) => Standing::Open(known, subject),
+                Err(refusal) if act.was_told(tx, subject, &refusal)? => Standing::Recorded(refusal),
+                Err(refusal) => Standing::Limited(refusal, subject),
             })
         })
         .await?
     };
     let (known, subject) = match looked {
-        Looked::Open(known, subject) => (known, subject),
-        Looked::Told(refusal) => return Err(refusal.into()),
-        Looked::Limited(refusal, subject) => {
+        Standing::Open(known, subject) => (known, subject),
+        Standing::Recorded(refusal) => return Err(refusal.into()),
+        Standing::Limited(refusal, subject) => {
             let act = act.clone();
             return ctx
                 .write(move |tx| act.refuse_limited(tx, subject, refusal.clone()))
@@ -209,11 +209,11 @@ pub async fn check(ctx: &Ctx, act: &Act, email: &str, password: Secret<String>) 
 }
 
 /// Whether a wait stands against a typed password.
-enum Looked {
+enum Standing {
     /// There is no wait.
     Open(Option<User>, UserId),
     /// There is a wait, which was recorded this hour.
-    Told(Refusal),
+    Recorded(Refusal),
     /// There is a wait, which must be recorded.
     Limited(Refusal, UserId),
 }

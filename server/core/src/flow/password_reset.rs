@@ -4,11 +4,10 @@
 use crate::app::Ctx;
 use crate::factor::{Code, sent_code};
 use crate::flow::act::{DAY, HOUR, network};
-use crate::flow::challenge::{self, Opening, Seen};
+use crate::flow::challenge::{self, Opening};
 use crate::flow::login::{Carries, first_method};
 use crate::flow::registration::mail_is_left;
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, MailOf, demand, password};
+use crate::flow::{Act, MailOf, demand, password, sms};
 use crate::model::audit::Event;
 use crate::model::factor::second_steps;
 use crate::model::kinds::Purpose;
@@ -16,11 +15,15 @@ use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::source::Source;
 use crate::model::user::{PasswordHash, PasswordReset, User, address_as_typed, canonical_address};
-use crate::model::{Error, Fault, Refusal, ResetId, Result, Secret, UserId};
+use crate::model::{Error, Refusal, ResetId, Result, Secret, UserId};
 use crate::outcome::{ResetChallenge, Resetting};
 use crate::store::limits::{self, Limit};
 use crate::store::{Tx, factors, password_resets, users};
 use crate::vault;
+
+mod prove;
+
+pub use prove::{Verify, verify};
 
 /// How long the link and the code work.
 const SECONDS: u32 = 900;
@@ -45,7 +48,7 @@ pub struct Forgot {
 
 /// What a mail needs from outside its write.
 #[derive(Clone)]
-struct Drawn {
+struct NewMail {
     id: ResetId,
     secret: Secret<[u8; 32]>,
     code: Secret<String>,
@@ -65,7 +68,7 @@ pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
             "This must be an e-mail address, such as alice@example.com.",
         )
     })?;
-    let drawn = Drawn {
+    let drawn = NewMail {
         id: ctx.chance.id(act.now),
         secret: ctx.chance.secret(),
         code: ctx.chance.code(act.policy().code_digits),
@@ -79,7 +82,7 @@ pub async fn forgot(ctx: &Ctx, command: Forgot) -> Result<()> {
 
 /// Stores the mail and queues it. An unknown address gets a mail that says so, and no code is right for it:
 /// each statement runs for both.
-fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &Drawn) -> Result<()> {
+fn mail(tx: &mut Tx, act: &Act, address: &str, drawn: &NewMail) -> Result<()> {
     let subject = subject(tx, act, address)?;
     act.count_mail_call(tx, subject, MailOf::Reset)?;
     if !mail_is_left(tx, act, address, MAILS, MailOf::Reset)? {
@@ -173,10 +176,9 @@ pub async fn reset(ctx: &Ctx, command: Reset) -> Result<Resetting> {
                 change(tx, &act, &user, &hash)?;
                 return Ok(Resetting::Done);
             }
-            let whose = MailOf::Reset;
-            let method = first_method(tx, &act, &user, &factors, &methods, carries, whose)?;
+            let method = first_method(tx, &act, &user, &factors, &methods, carries, purpose)?;
             let opening = Opening {
-                phone: challenge::phone_on(&factors),
+                phone: sms::phone_on(&factors),
                 sends: carries.sends,
                 even_unsent: true,
                 action: Some(hash.as_str().to_owned()),
@@ -359,54 +361,6 @@ fn standing(tx: &mut Tx, id: UserId) -> Result<User> {
 fn hold(tx: &mut Tx, id: UserId) -> Result<User> {
     users::lock(tx, id)?;
     standing(tx, id)
-}
-
-/// A challenge and its answer.
-pub struct Verify {
-    /// The challenge's reference.
-    pub mfa_token: Secret<String>,
-    /// The answer.
-    pub answer: Answer,
-    /// The address that the call came from.
-    pub source: Source,
-}
-
-/// Judges the second step, and changes the password. Returns how many recovery codes are left, if one was
-/// used.
-///
-/// # Errors
-/// Refuses a challenge that is over, and a wrong answer.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<Option<u32>> {
-    let act = Act::begin(ctx, command.source);
-    let (token, purpose) = (&command.mfa_token, Purpose::PasswordReset);
-    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
-    seen.judge_answerable()?;
-    let attempt = Attempt {
-        candidates: seen.on(),
-        seen,
-        answer: command.answer,
-        terms: Terms {
-            recovery: true,
-            scratch: false,
-            tell_clock: false,
-        },
-    };
-    let before = |tx: &mut Tx, _act: &Act, seen: &Seen| users::lock(tx, seen.user.id);
-    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-        let hash = seen.challenge.action.clone().ok_or_else(|| {
-            Fault::bug(anyhow::anyhow!(
-                "a challenge without the password it is for"
-            ))
-        })?;
-        let user = users::find(tx, seen.user.id)?
-            .filter(User::active)
-            .ok_or(Refusal::UserNotFound)?;
-        change(tx, act, &user, &PasswordHash::new(hash))?;
-        Ok(settled.remaining)
-    };
-    let settled = settle(ctx, &act, attempt, before, then).await;
-    ctx.nudge_courier();
-    settled
 }
 
 /// Replaces the password, ends all sessions, and tells the owner. The methods stay as they are.

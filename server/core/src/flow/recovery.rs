@@ -1,7 +1,7 @@
 //! Recovery and scratch codes: making a set, replacing an old one, and hashing a typed code.
 
 use crate::app::Ctx;
-use crate::factor::recovery;
+use crate::factor::{Code, recovery};
 use crate::flow::act::HOUR;
 use crate::flow::{Act, fresh};
 use crate::model::audit::Event;
@@ -13,8 +13,6 @@ use crate::model::source::Source;
 use crate::model::{CodeSetId, FactorId, Refusal, Result, Secret, Time, UserId};
 use crate::store::limits::{self, Limit};
 use crate::store::{Tx, code_sets, factors};
-
-pub use crate::factor::recovery::looks_like;
 
 /// A new set of codes, drawn and hashed outside any write. It is not stored yet.
 pub struct SetDraft {
@@ -41,7 +39,7 @@ pub async fn draft(ctx: &Ctx, act: &Act, asks: UserId, kind: CodeSetKind) -> Res
     // The codes are hashed one after another, each with its own place in the queue, so that sign-ins get
     // theirs.
     for code in &printed {
-        let peppered = recovery::peppered(&ctx.vault, code);
+        let peppered = recovery::peppered(&ctx.vault, &Code::typed(code));
         hashes.push(hasher.derive(peppered, salt).await?);
     }
     // This comes last: if there was no room to hash all codes, no set was made.
@@ -100,7 +98,7 @@ impl SetDraft {
         if live {
             code_sets::end(tx, user_id, self.kind, self.now)?;
             // Wrong codes count per set, so a new set begins without any.
-            factors::reset_attempts(tx, user_id, self.kind.method())?;
+            factors::reset_attempts(tx, user_id, self.kind)?;
         }
         let set = CodeSet {
             user_id,
@@ -178,37 +176,15 @@ fn judge(act: &Act, caller: &Caller) -> Result<()> {
     }
 }
 
-/// Returns how many codes of the current set are unused.
-///
-/// # Errors
-/// Returns a fault if the database does not answer.
-pub fn remaining(tx: &mut Tx, user_id: UserId, kind: CodeSetKind) -> Result<u32> {
-    code_sets::remaining(tx, user_id, kind)
-}
-
 /// Hashes a typed code with a set's salt. This must run outside any write, after the try was taken and
 /// committed.
 ///
 /// # Errors
 /// Refuses as busy if the hashing queue is full. Returns a fault if the stored salt does not have 16 bytes.
-pub async fn hash_try(
-    ctx: &Ctx,
-    act: &Act,
-    salt: &[u8],
-    code: &Secret<String>,
-) -> Result<[u8; 32]> {
+pub async fn hash_try(ctx: &Ctx, act: &Act, salt: &[u8], code: &Code) -> Result<[u8; 32]> {
     let salt: [u8; 16] = salt
         .try_into()
         .map_err(|_| anyhow::anyhow!("a code set's salt has another length"))?;
     let peppered = recovery::peppered(&ctx.vault, code);
     ctx.hasher.of(act.source).derive(peppered, salt).await
-}
-
-/// Uses up the code with this hash, in a set that has not ended. Returns `false` if there is none, or it was
-/// used.
-///
-/// # Errors
-/// Returns a fault if the database does not answer.
-pub fn spend(tx: &mut Tx, set: &CodeSet, hash: &[u8; 32], now: Time) -> Result<bool> {
-    recovery::spend(tx, set, hash, now)
 }

@@ -2,8 +2,7 @@
 
 use crate::app::Ctx;
 use crate::factor::sent_code::Sending;
-use crate::flow::challenge::{self, Seen};
-use crate::flow::{Act, MailOf, login};
+use crate::flow::{Act, MailOf, Question, challenge, login};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::kinds::{FactorKind, Purpose};
@@ -38,16 +37,16 @@ pub async fn resend(ctx: &Ctx, command: Resend) -> Result<Resent> {
 /// As [`resend`]. Also refuses a challenge for another purpose.
 pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) -> Result<Resent> {
     let act = Act::begin(ctx, command.source);
-    let seen = challenge::look(ctx, &act, &command.mfa_token, purpose).await?;
-    let seen = match command.method {
-        Some(method) => seen.waiting_for(ctx, method).await?,
-        None => seen,
+    let question = challenge::find(ctx, &act, &command.mfa_token, purpose).await?;
+    let question = match command.method {
+        Some(method) => challenge::switch(ctx, question, method).await?,
+        None => question,
     };
-    if !seen.sends(&act) {
+    let sends = question.sends(&act);
+    let Some(method) = question.challenge.kind.method().filter(|_| sends) else {
         return Err(Refusal::ResendOnlyForEmail.into());
-    }
-    let method = seen.challenge.kind;
-    let (resends_remaining, retry_after) = again(ctx, act, seen).await?;
+    };
+    let (resends_remaining, retry_after) = again(ctx, act, question).await?;
     Ok(Resent {
         mfa_token: command.mfa_token,
         method,
@@ -64,13 +63,15 @@ pub async fn resend_for(ctx: &Ctx, command: Resend, purpose: Option<Purpose>) ->
 /// As [`resend`] and [`login::switch`], except for the wait between resends.
 pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
-    let seen = challenge::look(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
-    seen.judge_method(FactorKind::Email)?;
-    if seen.challenge.kind == FactorKind::Email && seen.has_code_of(FactorKind::Email) {
-        if seen.attempts.locked(act.policy()) {
+    let question = challenge::find(ctx, &act, &mfa_token, Some(Purpose::Login)).await?;
+    question.judge_method(FactorKind::Email)?;
+    if question.challenge.kind == FactorKind::Email.into()
+        && question.has_code_of(FactorKind::Email)
+    {
+        if question.attempts.locked(act.policy()) {
             return Err(Refusal::MfaMethodLocked.into());
         }
-        return unless_fresh(again(ctx, act, seen).await);
+        return unless_fresh(again(ctx, act, question).await);
     }
     let switch = login::Switch {
         mfa_token,
@@ -87,9 +88,9 @@ pub async fn link_of_login(ctx: &Ctx, mfa_token: Secret<String>, source: Source)
 /// As [`resend`]. Also refuses if no such set-up is under way.
 pub async fn link_of_setup(ctx: &Ctx, caller: Caller, source: Source) -> Result<()> {
     let act = Act::begin(ctx, source);
-    let mailbox = |one: &Challenge| one.kind == FactorKind::Email;
-    let seen = challenge::look_by_session(ctx, &act, &caller, Purpose::Setup, mailbox).await?;
-    unless_fresh(again(ctx, act, seen).await)
+    let mailbox = |one: &Challenge| one.kind == FactorKind::Email.into();
+    let question = challenge::find_by_session(ctx, &act, &caller, Purpose::Setup, mailbox).await?;
+    unless_fresh(again(ctx, act, question).await)
 }
 
 fn unless_fresh(sent: Result<(u32, u32)>) -> Result<()> {
@@ -99,37 +100,42 @@ fn unless_fresh(sent: Result<(u32, u32)>) -> Result<()> {
     }
 }
 
-async fn again(ctx: &Ctx, act: Act, seen: Seen) -> Result<(u32, u32)> {
-    seen.judge_tries(&act)?;
-    let sending = challenge::sending(ctx, &act, seen.challenge.id);
+async fn again(ctx: &Ctx, act: Act, question: Question) -> Result<(u32, u32)> {
+    question.judge_tries(&act)?;
+    let sending = challenge::sending(ctx, &act, question.challenge.id);
     let told = ctx
-        .write(move |tx| send_again(tx, &act, &seen, &sending))
+        .write(move |tx| send_again(tx, &act, &question, &sending))
         .await?;
     ctx.nudge_courier();
     Ok(told)
 }
 
-fn send_again(tx: &mut Tx, act: &Act, seen: &Seen, sending: &Sending) -> Result<(u32, u32)> {
+fn send_again(
+    tx: &mut Tx,
+    act: &Act,
+    question: &Question,
+    sending: &Sending,
+) -> Result<(u32, u32)> {
     let policy = act.policy();
-    let user_id = seen.user.id;
+    let user_id = question.user.id;
     // A sign-in may begin without a code. Then the first one is not a resend.
-    let first = seen.challenge.last_sent_at.is_none();
-    if !first && seen.challenge.resends_remaining(policy) == 0 {
-        let whose = MailOf::of(seen.challenge.purpose);
+    let first = question.challenge.last_sent_at.is_none();
+    if !first && question.challenge.resends_remaining(policy) == 0 {
+        let whose = MailOf::of(question.challenge.purpose);
         let retry_after = act.code_mail_wait(tx, user_id, whose)?;
         return act.refuse_limited(tx, user_id, Refusal::MaxResendLimit { retry_after });
     }
-    let wait = seen.challenge.resend_wait(policy, act.now);
+    let wait = question.challenge.resend_wait(policy, act.now);
     if wait > 0 {
         return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after: wait });
     }
-    if !challenge::send(tx, act, seen, seen.challenge.kind, sending)? {
+    if !challenge::send(tx, act, question, question.challenge.kind, sending)? {
         // Another resend came first, a moment ago.
-        let retry_after = seen.challenge.cooldown(policy);
+        let retry_after = question.challenge.cooldown(policy);
         return act.refuse_limited(tx, user_id, Refusal::ResendCooldown { retry_after });
     }
     act.audit(tx, user_id, Event::CodeResent, None)?;
-    let mut sent = seen.challenge.clone();
+    let mut sent = question.challenge.clone();
     sent.resends += i32::from(!first);
     Ok((sent.resends_remaining(policy), sent.cooldown(policy)))
 }

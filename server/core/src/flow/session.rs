@@ -3,19 +3,18 @@
 use uuid::Uuid;
 
 use crate::app::Ctx;
-use crate::flow::challenge::Seen;
-use crate::flow::{Act, demand};
+use crate::flow::{Act, Question, demand};
 use crate::model::audit::{AuditEvent, Event};
 use crate::model::factor::{Factor, kinds_on};
 use crate::model::ids::{Id, RefreshRow, SessionRow, UserRow};
-use crate::model::kinds::FactorKind;
+use crate::model::kinds::{AnswerKind, FactorKind};
 use crate::model::notice::Message;
 use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::session::{Again, Caller, Proof, RefreshToken, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{Error, Fault, RefreshId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{Judged, Person, SessionView, SignedIn, TokenFlaw};
+use crate::outcome::{Person, SessionView, SignedIn, TokenFlaw, TokenJudgement};
 use crate::store::{Entry, Tx, factors, sessions, users};
 use crate::vault::{self, AccessClaims};
 
@@ -38,7 +37,7 @@ pub struct Draft {
 }
 
 /// A session that was written. Its tokens are signed after the commit.
-pub struct Opened {
+pub struct OpenSession {
     user: User,
     factors: Vec<Factor>,
     session: Session,
@@ -46,8 +45,8 @@ pub struct Opened {
 }
 
 /// A session that is about to be written, with what is written beside it.
-struct BegunSession {
-    opened: Opened,
+struct SessionRows {
+    opened: OpenSession,
     token: RefreshToken,
     event: AuditEvent,
 }
@@ -55,7 +54,7 @@ struct BegunSession {
 /// A right code of an authenticator app.
 pub struct RightCode<'a> {
     /// The challenge that it answers.
-    pub seen: &'a Seen,
+    pub question: &'a Question,
     /// The authenticator, which must be on.
     pub factor: &'a Factor,
     /// The time step of the code.
@@ -86,7 +85,7 @@ impl Draft {
         user: User,
         factors: Vec<Factor>,
         proof: Proof,
-    ) -> Result<Opened> {
+    ) -> Result<OpenSession> {
         let demanded = demand::methods(tx, &user, &factors)?;
         let begun = self.begun(act, user, factors, &demanded, proof)?;
         act.log(&begun.event);
@@ -104,16 +103,20 @@ impl Draft {
         ctx: &Ctx,
         act: &Act,
         found: RightCode<'_>,
-    ) -> Result<Option<Opened>> {
-        let RightCode { seen, factor, step } = found;
-        let proof = Proof::PasswordAnd(factor.kind);
-        let (user, factors) = (seen.user.clone(), seen.factors.clone());
-        let begun = self.begun(act, user, factors, &seen.demanded, proof)?;
+    ) -> Result<Option<OpenSession>> {
+        let RightCode {
+            question,
+            factor,
+            step,
+        } = found;
+        let proof = Proof::PasswordAnd(factor.kind.into());
+        let (user, factors) = (question.user.clone(), question.factors.clone());
+        let begun = self.begun(act, user, factors, &question.demanded, proof)?;
         let event = begun.event.clone();
         let entry = Entry {
-            challenge: seen.challenge.clone(),
+            challenge: question.challenge.clone(),
             tries: act.policy().tries_per_challenge,
-            counter: seen.attempts,
+            counter: question.attempts,
             factor: factor.clone(),
             step,
             session: begun.opened.session.clone(),
@@ -135,23 +138,21 @@ impl Draft {
         factors: Vec<Factor>,
         demanded: &[FactorKind],
         proof: Proof,
-    ) -> Result<BegunSession> {
+    ) -> Result<SessionRows> {
         let proved = match proof {
             Proof::NewAccount { .. } | Proof::Password => demanded.is_empty(),
-            Proof::PasswordAnd(FactorKind::RecoveryCode | FactorKind::ScratchCode) => {
-                !demanded.is_empty()
-            }
-            Proof::PasswordAnd(kind) => demanded.contains(&kind),
+            Proof::PasswordAnd(AnswerKind::CodeSet(_)) => !demanded.is_empty(),
+            Proof::PasswordAnd(AnswerKind::Method(kind)) => demanded.contains(&kind),
             Proof::Passkey => demanded.contains(&FactorKind::Passkey),
         };
         if !proved || !user.active() {
             return Err(Fault::bug(anyhow::anyhow!("a sign-in that leaves out a factor")).into());
         }
         let session = self.session(act, user.id, proof);
-        Ok(BegunSession {
+        Ok(SessionRows {
             token: self.refresh_token(act, &session),
             event: act.event(user.id, None, Event::SignedIn, Some(&session.amr)),
-            opened: Opened {
+            opened: OpenSession {
                 asked: !demanded.is_empty(),
                 user,
                 factors,
@@ -216,7 +217,7 @@ impl Draft {
     ///
     /// # Errors
     /// Returns a fault if the key ring cannot sign.
-    pub fn sign(&self, act: &Act, opened: &Opened) -> Result<SignedIn> {
+    pub fn sign(&self, act: &Act, opened: &OpenSession) -> Result<SignedIn> {
         let access = access_token(act, opened, self.token_id)?;
         let refresh = Reference::new(opened.user.id, self.refresh_id, self.refresh_secret.clone());
         Ok(SignedIn {
@@ -232,7 +233,7 @@ impl Draft {
     }
 }
 
-impl Opened {
+impl OpenSession {
     /// Wraps an open session, as a step-up has just written it.
     pub const fn of(user: User, factors: Vec<Factor>, session: Session, asked: bool) -> Self {
         Self {
@@ -261,8 +262,8 @@ pub struct AccessToken {
 ///
 /// # Errors
 /// Returns a fault if the key ring cannot sign.
-pub fn access_token(act: &Act, opened: &Opened, token_id: Uuid) -> Result<AccessToken> {
-    let Opened { user, session, .. } = opened;
+pub fn access_token(act: &Act, opened: &OpenSession, token_id: Uuid) -> Result<AccessToken> {
+    let OpenSession { user, session, .. } = opened;
     let policy = act.policy();
     let expires_at = session
         .expires_at
@@ -401,17 +402,21 @@ pub async fn authenticate(ctx: &Ctx, bearer: &str) -> Result<Caller> {
 ///
 /// # Errors
 /// Returns a fault if the database does not answer. A bad token is an outcome, not an error.
-pub async fn judge(ctx: &Ctx, token: &str) -> Result<Judged> {
+pub async fn judge(ctx: &Ctx, token: &str) -> Result<TokenJudgement> {
     match authenticate(ctx, token).await {
         Ok(caller) => {
             let (person, session) = view(&caller);
-            Ok(Judged::Valid {
+            Ok(TokenJudgement::Valid {
                 person: Box::new(person),
                 session,
             })
         }
-        Err(Error::Refused(Refusal::TokenExpired)) => Ok(Judged::Flawed(TokenFlaw::Expired)),
-        Err(Error::Refused(Refusal::TokenInvalid { .. })) => Ok(Judged::Flawed(TokenFlaw::Invalid)),
+        Err(Error::Refused(Refusal::TokenExpired)) => {
+            Ok(TokenJudgement::Flawed(TokenFlaw::Expired))
+        }
+        Err(Error::Refused(Refusal::TokenInvalid { .. })) => {
+            Ok(TokenJudgement::Flawed(TokenFlaw::Invalid))
+        }
         Err(error) => Err(error),
     }
 }
@@ -440,7 +445,7 @@ fn exchange(
     act: &Act,
     draft: &Draft,
     reference: &Reference,
-) -> Result<(Draft, Opened)> {
+) -> Result<(Draft, OpenSession)> {
     let invalid = || Refusal::TokenInvalid { sent: true };
     let user_id: UserId = reference.user();
     let id: RefreshId = reference.row::<RefreshRow>();
@@ -466,7 +471,7 @@ fn exchange(
     };
     sessions::touch(tx, user_id, session.id, act.now)?;
     let factors = factors::of_user(tx, user_id)?;
-    let opened = Opened {
+    let opened = OpenSession {
         asked: !demand::methods(tx, &user, &factors)?.is_empty(),
         user,
         factors,

@@ -1,12 +1,11 @@
 //! Setting up a factor: a signed-in user begins it, and it is on only once it is proved.
 
 use crate::app::Ctx;
-use crate::factor::totp;
-use crate::flow::challenge::{self, Opening, Seen};
+use crate::factor::{self, Prepared};
+use crate::flow::challenge::{self, Opening};
 use crate::flow::recovery::{self, SetDraft};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
 use crate::flow::toggle::{self, Target};
-use crate::flow::{Act, demand, fresh, passkey, password, session, sms};
+use crate::flow::{Act, fresh, password, session};
 use crate::model::audit::Event;
 use crate::model::challenge::Challenge;
 use crate::model::factor::{Factor, kinds_on};
@@ -15,9 +14,12 @@ use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
 use crate::model::{FactorId, Refusal, Result, Secret, SessionId, Time, UserId};
-use crate::outcome::{FactorChanged, SetupBegun, SetupNeeds};
+use crate::outcome::SetupBegun;
 use crate::store::{Tx, challenges, code_sets, factors, users};
-use crate::vault::Place;
+
+mod prove;
+
+pub use prove::{By, Verify, verify};
 
 /// How the caller confirms that it is really them, beside their session.
 #[derive(Clone)]
@@ -86,38 +88,27 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SetupBegun> {
     };
     judge_new(&command, &standing)?;
     let draft = challenge::Draft::new(ctx, &act);
-    let prepared = prepare(ctx, &act, &command, &user, &standing)?;
+    let (factor, prepared) = prepare(ctx, &act, &command, &user, &standing)?;
     let codes = draft_codes(ctx, &act, &command, &user).await?;
-    let printed = codes
-        .as_ref()
-        .map_or_else(Vec::new, |set| set.printed.clone());
+    let printed = codes.as_ref().map(|set| set.printed.clone());
     let own = user.id == caller.user.id;
-    let begun = Begun {
+    let begun = NewSetUp {
         caller: caller.clone(),
         typed: command.confirm.is_password(),
         own,
         user: user.clone(),
-        factor: prepared.factor,
+        factor,
         replace: command.replace,
         ceremony: prepared.ceremony,
         codes,
         draft: draft.clone(),
     };
-    let expires_at = match command.confirm {
-        Confirm::Password(password) => {
-            let begin = move |tx: &mut Tx, act: &Act| begun.write(tx, act);
-            password::confirmed(ctx, &act, &caller.user, password, begin).await?
-        }
-        Confirm::Session => {
-            let act = act.clone();
-            ctx.write(move |tx| begun.write(tx, &act)).await?
-        }
-    };
+    let expires_at = begun.store(ctx, &act, command.confirm).await?;
     ctx.nudge_courier();
     Ok(SetupBegun {
         mfa_token: draft.token(user.id),
         needs: prepared.needs,
-        codes: printed,
+        codes: printed.unwrap_or_default(),
         expires_at,
         person: session::person(&user, &standing).while_enforced(own && caller.enforced),
     })
@@ -130,13 +121,7 @@ fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     if command.replace || !kinds_on(standing).contains(&method) {
         return Ok(());
     }
-    let several = match method {
-        FactorKind::Authenticator | FactorKind::Passkey => true,
-        FactorKind::Email
-        | FactorKind::Sms
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => false,
-    };
+    let several = factor::of(method).may_be_several();
     let proved = |factor: &&Factor| factor.kind == method && factor.state != FactorState::Pending;
     let named_so = standing
         .iter()
@@ -148,65 +133,30 @@ fn judge_new(command: &Begin, standing: &[Factor]) -> Result<()> {
     Err(Refusal::MfaAlreadyEnabled.into())
 }
 
-/// The new factor, and what its owner needs to prove it.
-struct Prepared {
-    factor: Factor,
-    needs: SetupNeeds,
-    ceremony: Option<String>,
-}
-
+/// Makes the new factor, and what its owner needs to prove it.
 fn prepare(
     ctx: &Ctx,
     act: &Act,
     command: &Begin,
     user: &User,
     standing: &[Factor],
-) -> Result<Prepared> {
+) -> Result<(Factor, Prepared)> {
     let id: FactorId = ctx.chance.id(act.now);
     let mut factor = Factor {
         name: command.name.clone(),
         ..Factor::pending(user.id, id, command.method, act.now)
     };
-    let (needs, ceremony) = match command.method {
-        FactorKind::Authenticator => {
-            let secret = ctx.chance.totp_secret();
-            let place = Place::factor_secret(user.id, id);
-            let sealed = act
-                .vault
-                .seal(&place, ctx.chance.nonce(), secret.expose())?;
-            factor.sealed_secret = Some(sealed);
-            let printed = totp::provision(&secret, &act.settings.issuer_name, &user.email)?;
-            let needs = SetupNeeds::Authenticator {
-                secret: printed.secret,
-                otpauth_url: printed.otpauth_url,
-                qr_code: printed.qr_code,
-            };
-            (needs, None)
-        }
-        FactorKind::Email if user.mailbox => (SetupNeeds::Email, None),
-        FactorKind::Passkey => {
-            let begun = passkey::ask_to_register(act, user, standing)?;
-            let options = begun.options;
-            (SetupNeeds::Passkey { options }, Some(begun.state))
-        }
-        FactorKind::Sms => {
-            let typed = command.phone.as_deref().unwrap_or_default();
-            let phone = sms::phone(act, typed)?.as_str().to_owned();
-            factor.target = Some(phone.clone());
-            (SetupNeeds::Sms { phone }, None)
-        }
-        FactorKind::Email => {
-            return Err(Refusal::MfaMethodUnavailable.into());
-        }
-        FactorKind::RecoveryCode | FactorKind::ScratchCode => {
-            return Err(Refusal::InvalidMfaMethod.into());
-        }
+    let set_up = factor::SetUp {
+        chance: &ctx.chance,
+        vault: &act.vault,
+        settings: &act.settings,
+        now: act.now,
+        user,
+        standing,
+        phone: command.phone.as_deref(),
     };
-    Ok(Prepared {
-        factor,
-        needs,
-        ceremony,
-    })
+    let prepared = factor::of(command.method).prepare(&set_up, &mut factor)?;
+    Ok((factor, prepared))
 }
 
 async fn draft_codes(
@@ -234,7 +184,7 @@ async fn draft_codes(
 }
 
 /// What the write that begins a set-up needs.
-struct Begun {
+struct NewSetUp {
     caller: Caller,
     /// Whether the password was typed for it.
     typed: bool,
@@ -247,7 +197,22 @@ struct Begun {
     draft: challenge::Draft,
 }
 
-impl Begun {
+impl NewSetUp {
+    /// Writes it, once the caller is confirmed. Returns when it expires.
+    async fn store(self, ctx: &Ctx, act: &Act, confirm: Confirm) -> Result<Time> {
+        match confirm {
+            Confirm::Password(password) => {
+                let user = self.caller.user.clone();
+                let begin = move |tx: &mut Tx, act: &Act| self.write(tx, act);
+                password::confirmed(ctx, act, &user, password, begin).await
+            }
+            Confirm::Session => {
+                let act = act.clone();
+                ctx.write(move |tx| self.write(tx, &act)).await
+            }
+        }
+    }
+
     fn write(&self, tx: &mut Tx, act: &Act) -> Result<Time> {
         let caller = fresh::hold(tx, act, &self.caller)?;
         match (self.own, self.typed && !caller.factor_on()) {
@@ -268,7 +233,11 @@ impl Begun {
             phone: self.factor.target.clone(),
             action: self.replace.then(|| REPLACES.to_owned()),
             ceremony: self.ceremony.clone(),
-            ..Opening::new(Purpose::Setup, method, act.policy().enrolment_seconds)
+            ..Opening::new(
+                Purpose::Setup,
+                method.into(),
+                act.policy().enrolment_seconds,
+            )
         };
         // This comes first. A refusal to send commits what was written before it, and the set-up under way
         // must stay.
@@ -311,190 +280,3 @@ fn drop_unfinished(
 
 /// Marks the challenge of a set-up whose factor replaces the others of its method.
 const REPLACES: &str = "replace";
-
-/// Which set-up is to be proved.
-pub enum By {
-    /// The one of this reference.
-    Token(Secret<String>),
-    /// The newest of this method that the caller's session began.
-    Session(FactorKind),
-    /// The one of this mailed link.
-    Link(Secret<String>),
-}
-
-/// A set-up and its proof.
-pub struct Verify {
-    /// Which set-up.
-    pub by: By,
-    /// The proof. For [`By::Link`] it is the link itself.
-    pub answer: Answer,
-    /// Whether a scratch code that came with it is enough as proof.
-    pub scratch: bool,
-    /// The caller, if a bearer token was sent.
-    pub caller: Option<Caller>,
-    /// The address that the call came from.
-    pub source: Source,
-}
-
-/// Judges the proof, and turns the factor on.
-///
-/// # Errors
-/// Refuses a challenge that is over or of another session, and a wrong proof.
-pub async fn verify(ctx: &Ctx, command: Verify) -> Result<FactorChanged> {
-    let act = Act::begin(ctx, command.source);
-    // The person who opens a mailed link may not be the one who began the set-up.
-    let by_beginner = !matches!(command.by, By::Link(_));
-    let seen = find(
-        ctx,
-        &act,
-        command.by,
-        &command.answer,
-        command.caller.as_ref(),
-    )
-    .await?;
-    let helper = seen.judge_beginner(&act, command.caller.as_ref())?;
-    let method = seen.challenge.kind;
-    let pending = match seen.about() {
-        Some(factor) if factor.state == FactorState::Pending => factor,
-        Some(_) => return Err(Refusal::MfaAlreadyEnabled.into()),
-        None => return Err(gone(method).into()),
-    };
-    let terms = Terms {
-        recovery: false,
-        scratch: command.scratch,
-        tell_clock: true,
-    };
-    let actor = helper
-        .as_ref()
-        .map(|helper| helper.user.id)
-        .filter(|id| *id != seen.user.id);
-    let before = move |tx: &mut Tx, act: &Act, seen: &Seen| {
-        // This waits for sign-ins with the password alone, so that their sessions are found below.
-        users::lock(tx, seen.user.id)?;
-        if let Some(helper) = &helper {
-            fresh::proved(tx, act, helper)?;
-            return Ok(());
-        }
-        let session = seen.beginner(tx, act)?;
-        let asked = !fresh::demanded_now(tx, &seen.user)?.is_empty();
-        // Proof that was fresh when the set-up began counts until it ends. If a factor was turned on since
-        // then, this session must have passed it (NIST SP 800-63B-4 §4.1.2).
-        let max_age = act.policy().fresh_for_factors_seconds;
-        if !session.proved_since(asked, seen.challenge.created_at, max_age, act.now) {
-            return Err(Refusal::MfaTokenInvalid.into());
-        }
-        Ok(())
-    };
-    let candidates = vec![pending.clone()];
-    let then = move |tx: &mut Tx, act: &Act, seen: &Seen, _settled: &Settled| {
-        turn_on(tx, act, seen, &pending, actor, by_beginner)
-    };
-    let changed = settle(
-        ctx,
-        &act,
-        Attempt {
-            seen,
-            answer: command.answer,
-            terms,
-            candidates,
-        },
-        before,
-        then,
-    )
-    .await;
-    ctx.nudge_courier();
-    changed
-}
-
-async fn find(
-    ctx: &Ctx,
-    act: &Act,
-    by: By,
-    answer: &Answer,
-    caller: Option<&Caller>,
-) -> Result<Seen> {
-    match (by, caller) {
-        (By::Token(token), _) => {
-            challenge::look_to_answer(ctx, act, &token, Purpose::Setup, answer).await
-        }
-        (By::Link(token), _) => {
-            let seen = challenge::look_by_link(ctx, act, &token).await?;
-            seen.challenge.judge(Purpose::Setup, act.now)?;
-            seen.go_on(ctx).await
-        }
-        (By::Session(method), Some(caller)) => {
-            let fits = move |one: &Challenge| one.kind == method;
-            challenge::look_by_session(ctx, act, caller, Purpose::Setup, fits).await
-        }
-        (By::Session(_), None) => Err(Refusal::TokenInvalid { sent: false }.into()),
-    }
-}
-
-/// Returns the refusal for a factor whose set-up no longer exists.
-const fn gone(method: FactorKind) -> Refusal {
-    match method {
-        FactorKind::Authenticator => Refusal::AuthenticatorNotConfigured,
-        FactorKind::Email
-        | FactorKind::Sms
-        | FactorKind::Passkey
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => Refusal::MfaTokenInvalid,
-    }
-}
-
-/// Turns a proved factor on: it replaces others if it should, its codes begin to count, and sessions that
-/// never passed a second step end (ASVS 7.4.3).
-fn turn_on(
-    tx: &mut Tx,
-    act: &Act,
-    seen: &Seen,
-    pending: &Factor,
-    actor: Option<UserId>,
-    by_beginner: bool,
-) -> Result<FactorChanged> {
-    let (user_id, method) = (seen.user.id, pending.kind);
-    let standing = factors::of_user(tx, user_id)?;
-    let replaces = seen.challenge.action.as_deref() == Some(REPLACES);
-    let alike = |other: &Factor| {
-        other.kind == method && (other.name == pending.name || pending.name.is_none())
-    };
-    let on = |other: &&Factor| other.state == FactorState::On;
-    if !replaces && standing.iter().filter(on).any(&alike) {
-        return Err(Refusal::MfaAlreadyEnabled.into());
-    }
-    // The new factor comes first, since a refusal commits what was written before it.
-    if !factors::enable(tx, user_id, pending.id, act.now)? {
-        return Err(gone(method).into());
-    }
-    let goes = |other: &Factor| match other.state {
-        FactorState::Pending => false,
-        FactorState::On => replaces && other.kind == method,
-        FactorState::Ready => alike(other) || (replaces && other.kind == method),
-    };
-    for other in standing.iter().filter(|other| goes(other)) {
-        factors::delete_one(tx, user_id, other.id)?;
-    }
-    toggle::end_challenges(tx, act, user_id, &standing, goes)?;
-    // If a policy made sign-in ask for the mailbox, sessions that passed it had a second step.
-    let first = demand::methods(tx, &seen.user, &standing)?.is_empty();
-    if first && by_beginner && seen.challenge.session_id.is_some() {
-        let beginner = seen.beginner(tx, act)?;
-        fresh::go_on(tx, &beginner)?;
-    }
-    factors::reset_attempts(tx, user_id, method)?;
-    code_sets::make_live(tx, user_id, pending.id, act.now)?;
-    let on = toggle::turned_on(
-        tx,
-        act,
-        &seen.user,
-        method,
-        first,
-        seen.challenge.session_id,
-        actor,
-    )?;
-    Ok(FactorChanged {
-        method,
-        methods: kinds_on(&on),
-        at: act.now,
-    })
-}

@@ -3,34 +3,26 @@
 use crate::factor::sms::{Phone, prefix};
 use crate::flow::act::{DAY, HOUR};
 use crate::flow::{Act, MailOf};
+use crate::model::factor::Factor;
+use crate::model::kinds::{FactorKind, FactorState};
 use crate::model::{Refusal, Result, UserId};
 use crate::store::Tx;
 use crate::store::limits::{self, Limit};
 
-/// Reads the phone number for a new SMS factor.
-///
-/// # Errors
-/// Refuses if no country is allowed, and a number that messages are not sent to.
-pub fn phone(act: &Act, text: &str) -> Result<Phone> {
-    judge_on(act)?;
-    Phone::parse(text, &act.settings.sms_countries)
-        .map_err(|flaw| Refusal::field("phoneNumber", flaw.sentence()).into())
-}
-
-/// Checks that the server sends text messages: at least one country is in `sms_countries`.
-///
-/// # Errors
-/// Refuses if there is none.
-fn judge_on(act: &Act) -> Result<()> {
-    match act.settings.sms_countries.is_empty() {
-        true => Err(Refusal::MfaMethodUnavailable.into()),
-        false => Ok(()),
-    }
-}
-
 /// Whether an SMS can be sent to this number: its country is in `sms_countries`.
 pub fn can_send(act: &Act, number: Option<&str>) -> bool {
     number.is_some_and(|number| Phone::parse(number, &act.settings.sms_countries).is_ok())
+}
+
+/// Returns the number of a proved SMS factor, if there is one. A factor that is on comes first.
+pub fn phone_on(factors: &[Factor]) -> Option<String> {
+    let of = |state: FactorState| {
+        let texts = |factor: &&Factor| factor.kind == FactorKind::Sms && factor.state == state;
+        factors.iter().find(texts)
+    };
+    of(FactorState::On)
+        .or_else(|| of(FactorState::Ready))
+        .and_then(|factor| factor.target.clone())
 }
 
 /// A limit, and what it counts by: an account or a keyed hash.

@@ -1,12 +1,13 @@
 //! Step-up: the person gives fresh proof in an open session, which goes on (RFC 9470).
 
 use crate::app::Ctx;
-use crate::flow::challenge::{self, Opening, Seen};
-use crate::flow::settle::{Answer, Attempt, Settled, Terms, settle};
-use crate::flow::{Act, fresh, passkey, password, session};
+use crate::factor::{self, Answer, Asked};
+use crate::flow::answer::{Attempt, Effect, Terms, answer};
+use crate::flow::challenge::{self, Opening};
+use crate::flow::{Act, Question, fresh, password, session, sms};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
-use crate::model::kinds::{CodeSetKind, FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, CodeSetKind, FactorKind, Purpose};
 use crate::model::session::{Caller, Proof, Session};
 use crate::model::source::Source;
 use crate::model::user::User;
@@ -46,35 +47,18 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
     };
     let draft = challenge::Draft::new(ctx, &act);
     let token = draft.token(caller.user.id);
-    let asked = match method {
-        FactorKind::Passkey => {
-            let seconds = i64::from(act.policy().challenge_seconds);
-            let ends = act.now.plus_seconds(seconds);
-            Some(passkey::ask_for_one(&act, Purpose::StepUp, ends, &trusted)?)
-        }
-        FactorKind::Email
-        | FactorKind::Authenticator
-        | FactorKind::Sms
-        | FactorKind::RecoveryCode
-        | FactorKind::ScratchCode => None,
+    let asked = Asked {
+        settings: &act.settings,
+        purpose: Purpose::StepUp,
+        now: act.now,
+        ends: act
+            .now
+            .plus_seconds(i64::from(act.policy().challenge_seconds)),
+        factors: &trusted,
     };
+    let asked = factor::of(method).ask(&asked)?;
     let (options, ceremony) = asked.map(|asked| (asked.options, asked.state)).unzip();
-    let begun = ctx.write(move |tx| {
-        let caller = fresh::hold(tx, &act, &caller)?;
-        if factors::attempts(tx, caller.user.id, method)?.locked(act.policy()) {
-            return act.refuse_limited(tx, caller.user.id, Refusal::MfaMethodLocked);
-        }
-        let opening = Opening {
-            session_id: Some(caller.session.id),
-            phone: challenge::phone_on(&fresh::trusted(&act, &caller.session, &caller.factors)),
-            ceremony: ceremony.clone(),
-            ..Opening::new(Purpose::StepUp, method, act.policy().challenge_seconds)
-        };
-        let opened = draft.open(tx, &act, &caller.user, &opening)?;
-        let word = Some(method.as_str());
-        act.audit(tx, caller.user.id, Event::StepUpBegun, word)?;
-        Ok(opened.sent)
-    });
+    let begun = ctx.write(move |tx| open(tx, &act, &draft, &caller, method, ceremony.as_ref()));
     let sent = begun.await?;
     ctx.nudge_courier();
     Ok(SteppingUp::Challenge(StepUpRequired {
@@ -84,6 +68,33 @@ pub async fn begin(ctx: &Ctx, command: Begin) -> Result<SteppingUp> {
         options,
         sent,
     }))
+}
+
+/// Opens the challenge. Returns whether a code was sent.
+fn open(
+    tx: &mut Tx,
+    act: &Act,
+    draft: &challenge::Draft,
+    caller: &Caller,
+    method: FactorKind,
+    ceremony: Option<&String>,
+) -> Result<bool> {
+    let caller = fresh::hold(tx, act, caller)?;
+    let user = &caller.user;
+    if factors::attempts(tx, user.id, method)?.locked(act.policy()) {
+        return act.refuse_limited(tx, user.id, Refusal::MfaMethodLocked);
+    }
+    let seconds = act.policy().challenge_seconds;
+    let opening = Opening {
+        session_id: Some(caller.session.id),
+        phone: sms::phone_on(&fresh::trusted(act, &caller.session, &caller.factors)),
+        ceremony: ceremony.cloned(),
+        ..Opening::new(Purpose::StepUp, method.into(), seconds)
+    };
+    let opened = draft.open(tx, act, user, &opening)?;
+    let word = Some(method.as_str());
+    act.audit(tx, user.id, Event::StepUpBegun, word)?;
+    Ok(opened.sent)
 }
 
 /// Returns the method to use; `None` if sign-in asks for no second step.
@@ -170,51 +181,59 @@ pub async fn verify(ctx: &Ctx, command: Verify) -> Result<SteppedUp> {
     let act = Act::begin(ctx, command.source);
     let purpose = Purpose::StepUp;
     let token = &command.mfa_token;
-    let seen = challenge::look_to_answer(ctx, &act, token, purpose, &command.answer).await?;
-    seen.judge_caller(command.caller.as_ref())?;
-    seen.judge_answerable()?;
-    let (candidates, recovery) = what_counts(ctx, &act, &seen).await?;
-    let terms = Terms {
-        recovery,
-        scratch: false,
-        tell_clock: true,
-    };
-    let before = |tx: &mut Tx, act: &Act, seen: &Seen| {
-        users::lock(tx, seen.user.id)?;
-        seen.beginner(tx, act)?;
-        Ok(())
-    };
-    let then = |tx: &mut Tx, act: &Act, seen: &Seen, settled: &Settled| {
-        let session = seen.beginner(tx, act)?;
-        let proof = Proof::PasswordAnd(settled.method);
-        let (user, factors) = (seen.user.clone(), seen.factors.clone());
-        let opened = lift(tx, act, user, factors, &session, proof)?;
-        Ok((opened, settled.remaining))
-    };
-    let settled = settle(
-        ctx,
-        &act,
-        Attempt {
-            seen,
-            answer: command.answer,
-            terms,
-            candidates,
+    let question = challenge::find_to_answer(ctx, &act, token, purpose, &command.answer).await?;
+    question.judge_caller(command.caller.as_ref())?;
+    question.judge_answerable()?;
+    let (candidates, recovery) = what_counts(ctx, &act, &question).await?;
+    let attempt = Attempt {
+        question,
+        answer: command.answer,
+        terms: Terms {
+            recovery,
+            scratch: false,
+            tell_clock: true,
         },
-        before,
-        then,
-    )
-    .await;
-    ctx.nudge_courier();
-    let (opened, remaining) = settled?;
-    signed(ctx, &act, &opened, remaining)
+        candidates,
+    };
+    let right = answer(ctx, &act, attempt, StepUp).await?;
+    signed(ctx, &act, &right.outcome, right.codes_left)
+}
+
+/// A right answer gives fresh proof to the session that asked.
+#[derive(Clone)]
+struct StepUp;
+
+impl Effect for StepUp {
+    type Outcome = session::OpenSession;
+
+    const NOTIFIES: bool = false;
+
+    fn admit(&self, tx: &mut Tx, act: &Act, question: &Question) -> Result<()> {
+        users::lock(tx, question.user.id)?;
+        question.beginner(tx, act)?;
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx,
+        act: &Act,
+        question: &Question,
+        method: AnswerKind,
+    ) -> Result<session::OpenSession> {
+        let session = question.beginner(tx, act)?;
+        let proof = Proof::PasswordAnd(method);
+        let (user, factors) = (question.user.clone(), question.factors.clone());
+        lift(tx, act, user, factors, &session, proof)
+    }
 }
 
 /// Returns the factors of the challenge's method that can prove the person in the session that began it, and
 /// whether its recovery codes can. They can if they existed when the session began, or if it had fresh proof
 /// when they were added.
-async fn what_counts(ctx: &Ctx, act: &Act, seen: &Seen) -> Result<(Vec<Factor>, bool)> {
-    let (on, user_id) = (seen.on(), seen.user.id);
-    let (found, act) = (seen.clone(), act.clone());
+async fn what_counts(ctx: &Ctx, act: &Act, question: &Question) -> Result<(Vec<Factor>, bool)> {
+    let (on, user_id) = (question.on(), question.user.id);
+    let (found, act) = (question.clone(), act.clone());
     let (trusted, recovery) = ctx
         .read(move |tx| {
             let session = found.beginner(tx, &act)?;
@@ -244,13 +263,13 @@ fn lift(
     factors: Vec<Factor>,
     session: &Session,
     proof: Proof,
-) -> Result<session::Opened> {
+) -> Result<session::OpenSession> {
     let lifted = session.lifted(proof, act.now);
     if !sessions::lift(tx, &lifted)? {
         return Err(Refusal::TokenInvalid { sent: true }.into());
     }
     act.audit(tx, user.id, Event::SteppedUp, Some(&lifted.amr))?;
-    Ok(session::Opened::of(
+    Ok(session::OpenSession::of(
         user,
         factors,
         lifted,
@@ -261,7 +280,7 @@ fn lift(
 fn signed(
     ctx: &Ctx,
     act: &Act,
-    opened: &session::Opened,
+    opened: &session::OpenSession,
     recovery_codes_remaining: Option<u32>,
 ) -> Result<SteppedUp> {
     let token_id = ctx.chance.id::<()>(act.now).uuid();

@@ -6,11 +6,12 @@
 mod target;
 
 use crate::app::Ctx;
+use crate::factor;
 use crate::flow::{Act, demand, fresh};
 use crate::model::audit::Event;
 use crate::model::factor::{Factor, kinds_on, starting};
 use crate::model::kinds::{CodeSetKind, FactorKind, FactorState};
-use crate::model::notice::Message;
+use crate::model::notice::{Channel, Message};
 use crate::model::session::Caller;
 use crate::model::source::Source;
 use crate::model::user::User;
@@ -223,8 +224,10 @@ pub async fn remove(ctx: &Ctx, command: Toggle, which: Which) -> Result<Vec<Fact
             let held = hold(tx, &act, &caller, target)?;
             let goes = |factor: &Factor| which.is(factor);
             judge_last(held.enforced, &held.factors, goes)?;
-            if which == Which::Kind(FactorKind::Authenticator) {
-                code_sets::delete_kind(tx, held.user.id, CodeSetKind::Scratch)?;
+            if let Which::Kind(kind) = which
+                && let Some(codes) = factor::of(kind).own_codes()
+            {
+                code_sets::delete_kind(tx, held.user.id, codes)?;
             }
             if !held.factors.iter().any(goes) {
                 return match which {
@@ -369,12 +372,13 @@ pub fn removed(
     act.notify(tx, user, Message::FactorDisabled { method })?;
     end_challenges(tx, act, user.id, standing, goes)?;
     let left = factors::of_user(tx, user.id)?;
+    let scratch = CodeSetKind::Scratch;
     if !left
         .iter()
-        .any(|factor| factor.kind == FactorKind::Authenticator)
+        .any(|factor| factor::has_own_codes(factor, scratch))
     {
         // Scratch codes belong to an authenticator, and are deleted with the last one.
-        code_sets::delete_kind(tx, user.id, CodeSetKind::Scratch)?;
+        code_sets::delete_kind(tx, user.id, scratch)?;
     }
     end_what_rested_on(tx, act, user.id, actor, &left)?;
     Ok(left)
@@ -413,7 +417,8 @@ pub fn end_challenges(
     standing: &[Factor],
     goes: impl Fn(&Factor) -> bool,
 ) -> Result<()> {
-    let phone = |factor: &Factor| factor.kind == FactorKind::Sms && goes(factor);
+    let phone =
+        |factor: &Factor| factor::channel(factor.kind) == Some(Channel::Text) && goes(factor);
     if standing.iter().any(phone) {
         challenges::end_of_texts(tx, user_id, act.now)?;
     }

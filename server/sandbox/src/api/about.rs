@@ -139,13 +139,12 @@ pub enum PersonMethod {
 }
 
 impl PersonMethod {
-    const fn of(kind: FactorKind) -> Option<Self> {
+    const fn of(kind: FactorKind) -> Self {
         match kind {
-            FactorKind::Email => Some(Self::Email),
-            FactorKind::Authenticator => Some(Self::Authenticator),
-            FactorKind::Sms => Some(Self::Sms),
-            FactorKind::Passkey => Some(Self::Passkey),
-            FactorKind::RecoveryCode | FactorKind::ScratchCode => None,
+            FactorKind::Email => Self::Email,
+            FactorKind::Authenticator => Self::Authenticator,
+            FactorKind::Sms => Self::Sms,
+            FactorKind::Passkey => Self::Passkey,
         }
     }
 }
@@ -167,11 +166,11 @@ impl From<Person> for SandboxPerson {
                 Role::User => PersonRole::User,
                 Role::Administrator => PersonRole::Administrator,
             },
-            mfa_methods: methods.filter_map(PersonMethod::of).collect(),
+            mfa_methods: methods.map(PersonMethod::of).collect(),
             authenticator_secret: person.secret,
             phone_number: texts.then_some(wish.phone),
             recovery_codes: wish.recovery_codes.then_some(person.recovery_codes),
-            locked_method: wish.locked.and_then(PersonMethod::of),
+            locked_method: wish.locked.map(PersonMethod::of),
             organisation_id: wish.member.map(|(id, _)| id.to_string()),
             organisation_role: wish.member.map(|(_, role)| match role {
                 OrganisationRole::Owner => MemberRole::Owner,

@@ -28,7 +28,7 @@ pub(super) type Flaw = &'static str;
 
 /// An answer that can be read. Nothing of it is proved yet.
 #[derive(Clone, Debug)]
-pub(super) struct Given<T> {
+pub(super) struct ReadAnswer<T> {
     /// The answer for the library to judge.
     pub credential: T,
     /// The origin that the client says it is from, as an exact string.
@@ -41,7 +41,7 @@ pub(super) struct Given<T> {
 ///
 /// # Errors
 /// Returns why it is refused.
-pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, Flaw> {
+pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<ReadAnswer<T>, Flaw> {
     let answer = plain(answer)?;
     let object = bytes(&answer, "/response/attestationObject")?;
     let object: Attestation =
@@ -62,7 +62,7 @@ pub(super) fn registration<T: DeserializeOwned>(answer: Value) -> Result<Given<T
 ///
 /// # Errors
 /// Returns why it is refused.
-pub(super) fn assertion<T: DeserializeOwned>(answer: Value) -> Result<Given<T>, Flaw> {
+pub(super) fn assertion<T: DeserializeOwned>(answer: Value) -> Result<ReadAnswer<T>, Flaw> {
     let mut answer = plain(answer)?;
     // Some clients send an empty string in place of no value.
     if let Some(handle) = answer.pointer_mut("/response/userHandle")
@@ -94,7 +94,7 @@ struct ClientData {
     top_origin: Option<IgnoredAny>,
 }
 
-fn given<T: DeserializeOwned>(answer: Value, data: &[u8]) -> Result<Given<T>, Flaw> {
+fn given<T: DeserializeOwned>(answer: Value, data: &[u8]) -> Result<ReadAnswer<T>, Flaw> {
     let client_data: ClientData =
         serde_json::from_slice(&bytes(&answer, "/response/clientDataJSON")?)
             .map_err(|_| "its client data cannot be read")?;
@@ -109,7 +109,7 @@ fn given<T: DeserializeOwned>(answer: Value, data: &[u8]) -> Result<Given<T>, Fl
     if flags & BACKED_UP != 0 && !backup_eligible {
         return Err("it is synchronised and says that it cannot be");
     }
-    Ok(Given {
+    Ok(ReadAnswer {
         credential: serde_json::from_value(answer).map_err(|_| "it lacks a part")?,
         origin: client_data.origin,
         backup_eligible,

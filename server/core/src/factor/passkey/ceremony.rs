@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use webauthn_rs::prelude::WebauthnError;
 
-use super::Begun;
+use crate::factor::NewCeremony;
 use crate::model::{Fault, Result, Time};
 
 /// The field for that time, in UTC microseconds. It stands beside the library's fields, which ignore it.
@@ -25,12 +25,12 @@ pub(super) fn begun(
     mut state: Value,
     now: Time,
     seconds: u32,
-) -> Result<Begun> {
+) -> Result<NewCeremony> {
     set(&mut options, "/timeout", milliseconds(seconds))?;
     let until = now.plus_seconds(i64::from(seconds)).micros();
     let members = state.as_object_mut().ok_or_else(unknown_library)?;
     members.insert(UNTIL.to_owned(), until.into());
-    Ok(Begun {
+    Ok(NewCeremony {
         options,
         state: state.to_string(),
     })

@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Judged, Key, RelyingParty, Verification, identify, in_time};
+use super::{Judgement, Key, RelyingParty, Verification, identify, in_time};
 use crate::config::Settings;
 use crate::model::factor::Factor;
 use crate::model::ids::Id;
@@ -156,7 +156,7 @@ fn what_is_no_answer_is_a_wrong_one() {
     for wrong in [Value::Null, json!({}), answer.clone(), of_another, unknown] {
         let judged =
             relying_party.finish_assertion(alice().id, vec![key()], &begun.state, wrong.clone());
-        assert!(matches!(judged, Ok(Judged::Wrong)), "{wrong}");
+        assert!(matches!(judged, Ok(Judgement::Wrong)), "{wrong}");
     }
     let (_, user, credential_id) = identify(answer).expect("an answer");
     assert_eq!(user, alice().id);

@@ -21,17 +21,17 @@ pub fn is_pending(bearer: &Secret<String>) -> bool {
 /// Refuses anything else, with the errors of a bearer.
 pub async fn pending(ctx: &Ctx, bearer: Secret<String>) -> Result<Pending> {
     let act = Act::begin(ctx, Source::Console);
-    let seen = challenge::look_waiting(ctx, &act, &bearer).await;
-    let seen = seen.map_err(as_bearer)?;
-    let user = seen.user.clone();
+    let question = challenge::find_of_bearer(ctx, &act, &bearer).await;
+    let question = question.map_err(as_bearer)?;
+    let user = question.user.clone();
     let enforced = ctx.read(move |tx| users::enforced(tx, &user)).await?;
     Ok(Pending {
         mfa_token: bearer,
-        challenge: seen.challenge.id,
-        method: seen.challenge.kind,
-        user: seen.user,
-        demanded: seen.demanded,
-        factors: seen.factors,
+        challenge: question.challenge.id,
+        method: question.challenge.kind,
+        user: question.user,
+        demanded: question.demanded,
+        factors: question.factors,
         enforced,
     })
 }

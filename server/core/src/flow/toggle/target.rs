@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// The account that is changed, locked until the write ends.
-pub struct Held {
+pub struct LockedAccount {
     /// The user.
     pub user: User,
     /// The user's factors.
@@ -37,11 +37,11 @@ pub struct Held {
 ///
 /// # Errors
 /// Refuses a caller who may not, one without fresh proof, and an account that does not exist.
-pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<Held> {
+pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<LockedAccount> {
     let caller = fresh::proved(tx, act, caller)?;
     let found = find(tx, &caller, target)?;
     let Some(user) = found else {
-        return Ok(Held {
+        return Ok(LockedAccount {
             user: caller.user,
             factors: caller.factors,
             enforced: caller.enforced,
@@ -50,7 +50,7 @@ pub fn hold(tx: &mut Tx, act: &Act, caller: &Caller, target: Target) -> Result<H
     };
     fresh::judge_for_others(act, &caller)?;
     users::lock(tx, user.id)?;
-    Ok(Held {
+    Ok(LockedAccount {
         factors: factors::of_user(tx, user.id)?,
         enforced: users::enforced(tx, &user)?,
         actor: Some(caller.user.id),

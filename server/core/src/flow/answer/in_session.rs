@@ -1,9 +1,8 @@
 //! Counts wrong answers to challenges that a session began. At the tenth in a row, the session ends.
 
-use crate::flow::Act;
-use crate::flow::challenge::Seen;
+use crate::flow::{Act, MailOf, Question};
 use crate::model::audit::Event;
-use crate::model::kinds::{FactorKind, Purpose};
+use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::notice::Message;
 use crate::model::{Refusal, Result, SessionId};
 use crate::store::{Tx, limits, sessions};
@@ -22,8 +21,15 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Returns the count for answers by `method` to a challenge with this purpose.
-    pub(super) fn of(session: SessionId, purpose: Purpose, method: FactorKind) -> Self {
+    /// Returns the count for answers by `method` to this challenge; `None` if no session began it. Only
+    /// sign-ins, set-ups and new passwords use the counters of the methods: a stolen session must not stop its
+    /// owner from signing in.
+    pub(super) fn of(question: &Question, method: AnswerKind) -> Option<Self> {
+        let purpose = question.challenge.purpose;
+        let session = question.challenge.session_id?;
+        if MailOf::of(purpose) != MailOf::Session {
+            return None;
+        }
         let what = match purpose {
             Purpose::Action => "action",
             Purpose::Setup
@@ -33,7 +39,7 @@ impl Count {
             | Purpose::PasswordReset => method.as_str(),
         };
         let subject = [session.as_bytes().as_slice(), what.as_bytes()].concat();
-        Self { session, subject }
+        Some(Self { session, subject })
     }
 }
 
@@ -69,17 +75,17 @@ pub(super) fn begin_anew(tx: &mut Tx, count: &Count) -> Result<()> {
 
 /// Ends the session if this was its last try, and queues a notice.
 pub(super) fn failed(
-    seen: &Seen,
+    question: &Question,
     tx: &mut Tx,
     act: &Act,
-    method: FactorKind,
+    method: AnswerKind,
     count: &Count,
 ) -> Result<()> {
     let used = limits::used(tx, &count.subject, NAME)?;
-    if used < MOST || !sessions::end(tx, seen.user.id, count.session, act.now)? {
+    if used < MOST || !sessions::end(tx, question.user.id, count.session, act.now)? {
         return Ok(());
     }
     let method = method.as_str().to_owned();
-    act.audit(tx, seen.user.id, Event::SessionGuessed, Some(&method))?;
-    act.notify(tx, &seen.user, Message::SessionGuessed { method })
+    act.audit(tx, question.user.id, Event::SessionGuessed, Some(&method))?;
+    act.notify(tx, &question.user, Message::SessionGuessed { method })
 }
