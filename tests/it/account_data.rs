@@ -72,11 +72,16 @@ async fn a_name_that_harms_is_refused() {
 
 async fn an_account_goes_with_everything_but_the_audit_trail() {
     let server = Server::start().await;
-    let mut alice = server.registered(EMAIL).await;
+    let mut alice = server.registered("alice.archer@example.com").await;
+    let undo = alice.change_email(EMAIL).await;
     alice.enable_authenticator().await;
     alice.sign_in().await;
     alice.add_passkey(&Device::new()).await;
     alice.recovery_codes().await;
+    alice
+        .begin_email_change("alice@elsewhere.example")
+        .await
+        .is(202);
     let link = server.forgotten(EMAIL).await;
     let login = alice.login().await.is(200).text("mfaToken");
     alice.delete_account().await.is(204);
@@ -88,13 +93,19 @@ async fn an_account_goes_with_everything_but_the_audit_trail() {
     refused.refused(400, "MFA_TOKEN_INVALID");
     let refused = server.reset_by_link(&link, "six silver spoons shine").await;
     refused.refused(400, "RESET_TOKEN_INVALID");
+    // Whoever deletes an account needs the same proof as whoever changes its address, so the undo goes with it.
+    let refused = server.undo_email_change(&undo).await;
+    refused.refused(400, "UNDO_TOKEN_INVALID");
     for table in [
         "addresses",
         "challenges",
         "code_sets",
         "credentials",
+        "email_changes",
+        "email_undos",
         "factor_attempts",
         "factors",
+        "held_addresses",
         "notices",
         "password_resets",
         "recovery_codes",
@@ -112,8 +123,9 @@ async fn an_account_goes_with_everything_but_the_audit_trail() {
         .database
         .texts("SELECT event AS found FROM audit_events");
     assert!(kept.iter().any(|event| event == "user_deleted"), "{kept:?}");
-    // The address is free.
+    // The addresses are free, also the one that was kept.
     server.registered(EMAIL).await;
+    server.registered("alice.archer@example.com").await;
 }
 
 async fn an_account_goes_only_with_its_password_and_fresh_proof() {
@@ -181,6 +193,11 @@ async fn everything_that_is_kept_is_told_without_secrets() {
     alice.sign_in().await;
     let codes = alice.recovery_codes().await;
     let key = alice.api_key(&["users:read"]).await;
+    alice
+        .begin_email_change("alice@elsewhere.example")
+        .await
+        .is(202);
+    let code = server.mail.code_to("alice@elsewhere.example").await;
     let link = server.forgotten(EMAIL).await;
     server.login(EMAIL, "wrong, wrong, wrong").await;
     let told = alice.get("/identity/me/export").await.is(200);
@@ -189,6 +206,11 @@ async fn everything_that_is_kept_is_told_without_secrets() {
     assert_eq!(told["recoveryCodes"]["remaining"], 10);
     assert_eq!(told["apiKeys"].as_array().map(Vec::len), Some(1));
     assert_eq!(told["sessions"].as_array().map(Vec::len), Some(2));
+    let asked = &told["emailChanges"][0];
+    assert_eq!(
+        (&asked["state"], &asked["newEmail"]),
+        (&json!("asked"), &json!("alice@elsewhere.example"))
+    );
     let words = |list: &str, word: &str| {
         let all = told[list].as_array().expect("a list").iter();
         all.filter_map(|one| one[word].as_str().map(str::to_owned))
@@ -203,6 +225,7 @@ async fn everything_that_is_kept_is_told_without_secrets() {
         &key,
         &link,
         &codes[0],
+        &code,
         &alice.refresh_token,
         "argon2",
         PASSWORD,

@@ -104,8 +104,12 @@ const QUIET: [(&str, &str); 33] = [
     ("veeam deleteUser", "no letter outlives its account"),
 ];
 /// More of those operations.
-const QUIET_TOO: [(&str, &str); 15] = [
+const QUIET_TOO: [(&str, &str); 16] = [
     ("identity forgotPassword", "is a mail itself"),
+    (
+        "identity beginEmailChange",
+        "changes nothing; is a mail itself",
+    ),
     ("identity endSession", "closes a door"),
     ("identity updateCurrentUser", "changes no door"),
     (
@@ -175,6 +179,7 @@ async fn every_act_that_opens_a_door_is_told() {
     };
     natively(&told).await;
     by_accounts(&told).await;
+    by_addresses(&told).await;
     by_netevia(&told).await;
     by_flashback(&told).await;
     by_veeam(&told).await;
@@ -278,6 +283,23 @@ async fn by_accounts(told: &Told<'_>) {
         verify,
     )
     .await;
+}
+
+/// What people do with their addresses.
+async fn by_addresses(told: &Told<'_>) {
+    let (server, old, new) = (told.server, "grace@example.com", "hopper@example.com");
+    let grace = server.registered(old).await;
+    grace.begin_email_change(new).await.is(202);
+    let code = server.mail.code_to(new).await;
+    let verify = grace.verify_email_change(&code);
+    told.by("identity verifyEmailChange", old, "was changed", verify)
+        .await;
+    assert_eq!(told.count(new, "This is the address"), 1);
+    let link = server.mail.link_to(old).await;
+    let undo = server.undo_email_change(&link);
+    told.by("identity undoEmailChange", old, "was restored", undo)
+        .await;
+    assert_eq!(told.count(new, "no longer has this address"), 1);
 }
 
 async fn by_netevia(told: &Told<'_>) {

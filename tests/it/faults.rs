@@ -29,13 +29,16 @@ struct World {
     link: String,
     /// The link of a mail for a new password, and the second step of another one.
     reset: (String, String),
+    /// The link that undoes a change of address.
+    undo: String,
     passkey: (String, Value),
     app: String,
 }
 
 impl World {
     async fn make(server: &Server) -> Self {
-        let mut alice = server.administrator("alice@example.com").await;
+        let mut alice = server.administrator("alice.archer@example.com").await;
+        let undo = alice.change_email("alice@example.com").await;
         alice.enable_email().await;
         alice.sign_in().await;
         let key = alice.api_key(&["tokens:validate", "users:read"]).await;
@@ -66,6 +69,7 @@ impl World {
             step_up: step_up.text("mfaToken"),
             link,
             reset,
+            undo,
             passkey: (asked.text("passkeyToken"), credential),
             app: alice.factor_id("passkey").await,
             alice,
@@ -91,6 +95,9 @@ impl World {
                 .json(&json!({ "firstName": "Al" })),
             "deleteCurrentUser" => alice.delete_account(),
             "changePassword" => alice.change_password(OTHER_PASSWORD),
+            "beginEmailChange" => alice.begin_email_change("alice@elsewhere.example"),
+            "verifyEmailChange" => alice.verify_email_change("123456"),
+            "undoEmailChange" => server.undo_email_change(&self.undo),
             "resetPassword" => server.reset_by_link(&self.reset.0, OTHER_PASSWORD),
             "verifyPasswordReset" => server.verify_reset(&self.reset.1, "123456"),
             "verifyPasskeyPasswordReset" => {

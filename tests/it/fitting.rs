@@ -45,6 +45,7 @@ pub fn fitting(operation: &Operation, field: &str) -> Option<&'static [&'static 
             &["reset"]
         }
         ("identity resetPassword", "token") => &["link of reset"],
+        ("identity undoEmailChange", "token") => &["link of undo"],
         ("identity switchMfaMethod" | "identity getPasskeyOptions", "mfaToken") => {
             &LOGINS_AND_RESETS
         }

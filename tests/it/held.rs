@@ -136,9 +136,9 @@ async fn with_link_of_setup(
     number: usize,
     kinds: &mut BTreeMap<&'static str, String>,
 ) -> Holder {
-    let mut dora = server
-        .registered(&format!("dora{number}@example.com"))
-        .await;
+    let mut dora = server.registered(&format!("old{number}@example.com")).await;
+    let new = format!("dora{number}@example.com");
+    kinds.insert("link of undo", dora.change_email(&new).await);
     dora.enable_authenticator().await;
     dora.sign_in().await;
     let pending = dora.begin_sign_in().await;

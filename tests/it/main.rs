@@ -10,6 +10,8 @@
 )]
 
 mod account_data;
+mod account_email;
+mod account_email_undo;
 mod account_mailbox;
 mod account_password;
 mod account_reset;

@@ -1,6 +1,7 @@
 //! The account page: what protects an account, who is signed in to it, and what happened to it.
 
 use contract_tests::visitor::SEND;
+use contract_tests::waiting::until;
 use contract_tests::{PASSWORD, Sandbox, Visitor, json, tests};
 
 tests! {
@@ -9,6 +10,7 @@ tests! {
     a_password_is_changed_and_other_sessions_end needs Chromium,
     one_tab_has_the_session needs Chromium,
     an_ended_session_leads_to_the_first_page needs Chromium,
+    names_and_address_are_changed needs Chromium,
     an_account_is_exported_and_deleted needs Chromium,
     recovery_codes_stay_until_they_are_kept needs Chromium,
 }
@@ -156,6 +158,75 @@ async fn an_ended_session_leads_to_the_first_page() {
     visitor.reads(".notice", "Your session has ended").await;
     let kept = "return sessionStorage.length + localStorage.length;";
     assert_eq!(visitor.browser.value(kept).await, 0);
+    visitor.leaves().await;
+}
+
+async fn names_and_address_are_changed() {
+    let sandbox = Sandbox::start().await;
+    let visitor = Visitor::of(&sandbox).await;
+    let (old, new) = ("authenticator@example.com", "alice.new@example.com");
+    with_app(&visitor, old).await;
+    visitor.press("#change-names").await;
+    visitor
+        .fill(&[("#task-first-name", "Alice"), ("#task-last-name", "Baker")])
+        .await;
+    visitor.press(TASK).await;
+    visitor.reads("main .notice", "Your names are saved").await;
+    visitor
+        .reads("#who", "Alice Baker (authenticator@example.com)")
+        .await;
+    sandbox.advance(400).await;
+    visitor.press("#change-email").await;
+    visitor
+        .fill(&[("#task-new-email", old), ("#task-email-password", PASSWORD)])
+        .await;
+    visitor.press(TASK).await;
+    // The proof is asked for above, as for every change of who can sign in.
+    visitor.browser.element("#proof[open] .second").await;
+    visitor.answers(&sandbox.code_of(old).await).await;
+    visitor
+        .reads("#task-new-email-error", "cannot be used")
+        .await;
+    visitor
+        .fill(&[("#task-new-email", new), ("#task-email-password", "not it")])
+        .await;
+    visitor.press(TASK).await;
+    visitor
+        .reads("#task-email-password-error", "This is not your password")
+        .await;
+    visitor.fill(&[("#task-email-password", PASSWORD)]).await;
+    visitor.press(TASK).await;
+    visitor
+        .reads(
+            "#task .told",
+            "We have sent a mail to alice.new@example.com",
+        )
+        .await;
+    visitor.browser.picture("pages-new-address").await;
+    let code = visitor.code_to(new).await;
+    visitor.fill(&[("#task-email-code-field", "000")]).await;
+    visitor.press(TASK).await;
+    visitor
+        .reads("#task-email-code-field-error", "You have 4 tries left")
+        .await;
+    visitor.press("#task .again").await;
+    visitor
+        .fill(&[("#task-new-email", new), ("#task-email-password", PASSWORD)])
+        .await;
+    visitor.press(TASK).await;
+    visitor.browser.element("#task-email-code-field").await;
+    let newer = until("a newer code", async || {
+        Some(visitor.code_to(new).await).filter(|newer| *newer != code)
+    })
+    .await;
+    visitor.fill(&[("#task-email-code-field", &newer)]).await;
+    visitor.press(TASK).await;
+    visitor
+        .reads("#task .told", "Your address is alice.new@example.com now")
+        .await;
+    visitor.press("#task .ready").await;
+    visitor.reads("#who", new).await;
+    visitor.reads("#activity .name", "Address changed").await;
     visitor.leaves().await;
 }
 

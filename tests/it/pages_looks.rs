@@ -94,7 +94,12 @@ async fn the_account_keeps_nobody_out() {
         visitor.press("#task summary").await;
         is_fine(&visitor, &named("scan")).await;
         visitor.press("#task .close").await;
-        for (button, name) in [("#change-password", "password"), ("#delete", "delete")] {
+        for (button, name) in [
+            ("#change-password", "password"),
+            ("#change-names", "names"),
+            ("#change-email", "email-new"),
+            ("#delete", "delete"),
+        ] {
             visitor.press(button).await;
             visitor.browser.element("#task[open] form").await;
             is_fine(&visitor, &named(name)).await;
@@ -107,7 +112,10 @@ async fn the_account_keeps_nobody_out() {
 async fn a_page_speaks_the_browsers_language() {
     let server = Server::start().await;
     let [english, german] = [english(), german()];
-    for path in PAGES.into_iter().chain(["/magic-link", "/reset-password"]) {
+    for path in PAGES
+        .into_iter()
+        .chain(["/magic-link", "/reset-password", "/undo-email"])
+    {
         let page = async |languages: &str| {
             let call = server.get(path).header("accept-language", languages);
             call.await.is(200)
@@ -167,7 +175,12 @@ async fn the_pages_can_be_turned_off() {
         server.get(path).await.refused(404, "NOT_FOUND");
     }
     // Mails lead to these.
-    for path in ["/magic-link", "/verify-email", "/reset-password"] {
+    for path in [
+        "/magic-link",
+        "/verify-email",
+        "/reset-password",
+        "/undo-email",
+    ] {
         let page = server.get(path).await.is(200);
         assert!(!page.text.contains("/sign-in"), "{path} leads nowhere");
     }

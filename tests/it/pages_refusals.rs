@@ -19,6 +19,7 @@ tests! {
     each_refusal_of_a_set_up_is_shown needs Chromium,
     each_refusal_of_a_method_is_shown needs Chromium,
     each_refusal_of_an_account_is_shown needs Chromium,
+    each_refusal_of_a_new_address_is_shown needs Chromium,
     each_refusal_of_fresh_proof_is_shown needs Chromium,
 }
 
@@ -409,11 +410,37 @@ async fn each_refusal_of_an_account_is_shown() {
         count += play(&visitor, read, &[&signed_in], RELOAD).await;
     }
     count += play(&visitor, "changePassword", &[&signed_in, &password], TASK).await;
+    let names = [Press("#change-names"), Fill("#task-last-name", "Baker")];
+    count += play(&visitor, "updateCurrentUser", &[&signed_in, &names], TASK).await;
     count += play(&visitor, "endOtherSessions", &[&signed_in, &others], TASK).await;
     count += play(&visitor, "endSession", &[&signed_in, &other], TASK).await;
     count += play(&visitor, "exportCurrentUser", &[&signed_in], "#export").await;
     count += play(&visitor, "deleteCurrentUser", &[&signed_in, &delete], TASK).await;
     count += play(&visitor, "logout", &[&signed_in], "#sign-out").await;
+    println!("refusals shown: {count}");
+    visitor.leaves().await;
+}
+
+async fn each_refusal_of_a_new_address_is_shown() {
+    let sandbox = Sandbox::start().await;
+    let visitor = Visitor::of(&sandbox).await;
+    let asked = [
+        In(NONE),
+        Press("#change-email"),
+        Fill("#task-new-email", "new@example.com"),
+        Fill("#task-email-password", PASSWORD),
+    ];
+    let mailed = [
+        Press(TASK),
+        See("#task-email-code-field"),
+        Fill("#task-email-code-field", "000000"),
+    ];
+    let link = [Go(
+        "/undo-email#eu_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    )];
+    let mut count = play(&visitor, "beginEmailChange", &[&asked], TASK).await;
+    count += play(&visitor, "verifyEmailChange", &[&asked, &mailed], TASK).await;
+    count += play(&visitor, "undoEmailChange", &[&link], "main form button").await;
     println!("refusals shown: {count}");
     visitor.leaves().await;
 }

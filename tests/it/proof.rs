@@ -25,7 +25,7 @@ tests! {
 }
 
 /// Operations that take a session, change something, and need no fresh proof, with the reason.
-const NO_DOORS: [(&str, &str); 23] = [
+const NO_DOORS: [(&str, &str); 24] = [
     ("identity updateCurrentUser", "changes names, and no door"),
     (
         "identity endSession",
@@ -43,6 +43,10 @@ const NO_DOORS: [(&str, &str); 23] = [
         "sends what a challenge waits for to where it was sent before",
     ),
     ("identity verifyMfaSetup", "finishes what fresh proof began"),
+    (
+        "identity verifyEmailChange",
+        "finishes what fresh proof began",
+    ),
     (
         "identity verifyPasskeySetup",
         "finishes what fresh proof began",

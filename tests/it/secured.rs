@@ -158,7 +158,7 @@ async fn credentials_open_only_what_takes_their_kind() {
     let link = json!({ "token": kinds["registration link"] });
     server.post("/user/verify-email", &link).await.is(200);
     for (kind, reference) in kinds {
-        if kind.starts_with("link") && *kind != "link of reset" {
+        if kind.starts_with("link") && !["link of reset", "link of undo"].contains(kind) {
             server.open_link(reference).await.is(200);
         }
     }
@@ -168,6 +168,8 @@ async fn credentials_open_only_what_takes_their_kind() {
             .await
             .refused(400, "INVALID_MFA_CODE");
     }
+    let undone = server.undo_email_change(&kinds["link of undo"]);
+    undone.await.is(200);
     server
         .verify_disable(&kinds["disable"], "000000")
         .await

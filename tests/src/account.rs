@@ -1,6 +1,7 @@
-//! What people do with their accounts: passwords and sessions.
+//! What people do with their accounts: passwords, addresses and sessions.
 
 use crate::call::{Call, Method};
+use crate::mail::Mail;
 use crate::{Person, Server, json};
 
 impl Person {
@@ -14,6 +15,30 @@ impl Person {
     pub fn delete_account(&self) -> Call {
         let body = json!({ "password": self.password });
         self.call(Method::DELETE, "/identity/me").json(&body)
+    }
+
+    /// Asks for a new address.
+    pub fn begin_email_change(&self, new: &str) -> Call {
+        let body = json!({ "email": new, "password": self.password });
+        self.post("/identity/me/email", &body)
+    }
+
+    /// Proves a new address by the mailed code.
+    pub fn verify_email_change(&self, code: &str) -> Call {
+        self.post("/identity/me/email/verify", &json!({ "code": code }))
+    }
+
+    /// Changes the address, and returns the token of the link that restores the old one.
+    pub async fn change_email(&mut self, new: &str) -> String {
+        self.begin_email_change(new).await.is(202);
+        let code = self.server.mail.code_to(new).await;
+        let changed = self.verify_email_change(&code).await.is(200);
+        let undoes = |link: String| link.starts_with("eu_");
+        let wanted = |mail: &Mail| mail.link().is_some_and(undoes);
+        let mail = self.server.mail.next("link", &self.email, wanted).await;
+        let link = mail.link().expect("a link");
+        self.email = changed.text("email");
+        link
     }
 
     /// Lists the open sessions.
@@ -60,6 +85,11 @@ impl Server {
     pub fn verify_reset(&self, mfa_token: &str, code: &str) -> Call {
         let body = json!({ "mfaToken": mfa_token, "code": code });
         self.post("/identity/password/reset/verify", &body)
+    }
+
+    /// Restores the address of before a change by the mailed link.
+    pub fn undo_email_change(&self, token: &str) -> Call {
+        self.post("/identity/email/undo", &json!({ "token": token }))
     }
 
     /// Asks for a new password, and returns the token of the mailed link.

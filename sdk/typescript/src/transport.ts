@@ -7,10 +7,10 @@ import type { TokenStore } from "./store.js";
 
 /** The operations that no bearer opens, or that need none. A test holds it to the document. */
 export const OPEN =
-  /^\/(identity\/(register|login$|password\/|token\/refresh$|mfa\/(login|resend|magic-link|(setup|disable)\/verify)|passkey\/)|healthz|readyz|\.well-known)/;
+  /^\/(identity\/(register|login$|password\/|email\/|token\/refresh$|mfa\/(login|resend|magic-link|(setup|disable)\/verify)|passkey\/)|healthz|readyz|\.well-known)/;
 
 /** The operations that carry something that works once, which are never sent again. A test holds it to the document. */
-export const ONE_TIME = /\/(verify|verify-passkey|refresh|magic-link|passkey\/login|password\/reset)$/;
+export const ONE_TIME = /\/(verify|verify-passkey|refresh|magic-link|passkey\/login|password\/reset|email\/undo)$/;
 
 /** The operations that an API key opens. A test holds it to the document. */
 export const BY_KEY = /^\/identity\/(validate-token|users)$/;

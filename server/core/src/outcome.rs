@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::model::audit::AuditEvent;
 use crate::model::challenge::Challenge;
+use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::factor::{Factor, FactorAttempts};
 use crate::model::kinds::{
     AnswerKind, Assurance, FactorKind, OrganisationRole, Purpose, Role, Scope,
@@ -144,6 +145,10 @@ pub struct Export {
     pub organisation: Option<(Organisation, OrganisationRole)>,
     /// How often the password was changed.
     pub password_changes: i64,
+    /// The newest request for a new address, one that is over as well.
+    pub email_change: Option<EmailChange>,
+    /// The changes of address that can or could be undone, newest first.
+    pub email_undos: Vec<EmailUndo>,
     /// The factors, whatever their state.
     pub factors: Vec<Factor>,
     /// How many recovery codes are unused.

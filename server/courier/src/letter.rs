@@ -31,6 +31,7 @@ pub(super) fn write(letter: &Letter, service: &str) -> Written {
         ("remaining", &remaining(&letter.message)),
         ("name", name(&letter.message)),
         ("keys", &keys(&letter.message)),
+        ("locked", locked(&letter.message)),
         ("source", &source),
         ("when", &when),
     ];
@@ -105,6 +106,12 @@ const fn template(message: &Message) -> &'static str {
         Message::ResetStepCode { .. } => include_str!("templates/reset_step_code.txt"),
         Message::ResetWrongCodes { .. } => include_str!("templates/reset_wrong_codes.txt"),
         Message::ResetLocked => include_str!("templates/reset_locked.txt"),
+        Message::EmailChangeCode { .. } => include_str!("templates/email_change_code.txt"),
+        Message::EmailChangeTaken => include_str!("templates/email_change_taken.txt"),
+        Message::EmailChanged { .. } => include_str!("templates/email_changed.txt"),
+        Message::EmailSet => include_str!("templates/email_set.txt"),
+        Message::EmailRestored { .. } => include_str!("templates/email_restored.txt"),
+        Message::EmailRemoved => include_str!("templates/email_removed.txt"),
         Message::PasskeyRolledBack => include_str!("templates/passkey_rolled_back.txt"),
         Message::ApiKeyMade { .. } => include_str!("templates/api_key_made.txt"),
         Message::ApiKeyDeleted { .. } => include_str!("templates/api_key_deleted.txt"),
@@ -129,8 +136,11 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::StepUpCode { code, minutes, .. }
         | Message::ResetCode { code, minutes, .. }
         | Message::ResetStepCode { code, minutes, .. }
+        | Message::EmailChangeCode { code, minutes }
         | Message::ActionCode { code, minutes, .. } => (code, *minutes),
-        Message::RegistrationLink { minutes, .. } => ("", *minutes),
+        Message::RegistrationLink { minutes, .. } | Message::EmailChanged { minutes, .. } => {
+            ("", *minutes)
+        }
         Message::AlreadyRegistered
         | Message::FactorEnabled { .. }
         | Message::FactorDisabled { .. }
@@ -151,6 +161,10 @@ pub(super) fn code(message: &Message) -> (&str, u32) {
         | Message::ResetUnknown
         | Message::ResetWrongCodes { .. }
         | Message::ResetLocked
+        | Message::EmailChangeTaken
+        | Message::EmailSet
+        | Message::EmailRestored { .. }
+        | Message::EmailRemoved
         | Message::ApiKeyMade { .. }
         | Message::ApiKeyDeleted { .. }
         | Message::UserAdded { .. }
@@ -195,7 +209,9 @@ fn link(message: &Message) -> String {
             };
             format!("Or open this link on the device that asks for the code.{works}\n\n{link}\n\n")
         }
-        Message::RegistrationLink { link, .. } | Message::ResetCode { link, .. } => link.clone(),
+        Message::RegistrationLink { link, .. }
+        | Message::ResetCode { link, .. }
+        | Message::EmailChanged { link, .. } => link.clone(),
         _without_link => String::new(),
     }
 }
@@ -208,7 +224,9 @@ pub(super) fn link_of(message: &Message) -> Option<&str> {
         | Message::DisableCode { link, .. }
         | Message::StepUpCode { link, .. }
         | Message::ResetStepCode { link, .. } => link.as_deref(),
-        Message::RegistrationLink { link, .. } | Message::ResetCode { link, .. } => Some(link),
+        Message::RegistrationLink { link, .. }
+        | Message::ResetCode { link, .. }
+        | Message::EmailChanged { link, .. } => Some(link),
         _without_link => None,
     }
 }
@@ -221,20 +239,35 @@ fn action(message: &Message) -> &str {
     }
 }
 
-/// Returns the name of what the message is about: a key, an account, a role.
+/// Returns the name of what the message is about: a key, an account, a role, an address.
 fn name(message: &Message) -> &str {
     match message {
         Message::ApiKeyMade { name }
         | Message::ApiKeyDeleted { name }
         | Message::UserAdded { name }
+        | Message::EmailChanged { to: name, .. }
         | Message::Joined { role: name } => name,
         _without_name => "",
     }
 }
 
-/// Returns the lines that say which API keys a new password left, if there are any.
+/// Returns the lines that say that codes by mail are locked, if they are.
+const fn locked(message: &Message) -> &'static str {
+    match message {
+        Message::EmailRestored { locked: true, .. } => {
+            "Codes by e-mail were turned on after the address had been changed, so they are locked. To sign in, use \
+             another second step or a recovery code, or ask your administrator to unlock your account.\n\n"
+        }
+        _not_locked => "",
+    }
+}
+
+/// Returns the lines that say which API keys still work, if there are any.
 fn keys(message: &Message) -> String {
-    let (Message::PasswordSet { keys } | Message::PasswordReset { keys }) = message else {
+    let (Message::PasswordSet { keys }
+    | Message::PasswordReset { keys }
+    | Message::EmailRestored { keys, .. }) = message
+    else {
         return String::new();
     };
     let work = match keys {
@@ -418,6 +451,26 @@ mod tests {
             Message::ResetLocked,
             Message::PasswordReset { keys: 0 },
             Message::PasswordReset { keys: 1 },
+            Message::EmailChangeCode {
+                code: code().0,
+                minutes: 15,
+            },
+            Message::EmailChangeTaken,
+            Message::EmailChanged {
+                to: "a***@example.com".to_owned(),
+                link: LINK().unwrap_or_default(),
+                minutes: 4320,
+            },
+            Message::EmailSet,
+            Message::EmailRestored {
+                locked: false,
+                keys: 0,
+            },
+            Message::EmailRestored {
+                locked: true,
+                keys: 2,
+            },
+            Message::EmailRemoved,
             Message::Digest,
         ]);
         messages
@@ -427,7 +480,12 @@ mod tests {
     fn every_letter_is_filled_in_and_has_its_code_on_a_line_of_its_own() {
         for message in messages() {
             let word = message.word();
-            let has_code = word.ends_with("_code");
+            let has_code = !super::code(&message).0.is_empty();
+            assert_eq!(
+                has_code,
+                word.ends_with("_code") && !matches!(message, Message::EmailChangeTaken),
+                "{word}"
+            );
             let letter = Letter {
                 to: "alice@example.com".to_owned(),
                 at: 1_800_000_000_000_000,

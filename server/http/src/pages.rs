@@ -32,6 +32,9 @@ pub const VERIFY_EMAIL: &str = "/verify-email";
 /// The page that takes a new password in place of a forgotten one.
 pub const RESET_PASSWORD: &str = "/reset-password";
 
+/// The page that restores the address of before a change.
+pub const UNDO_EMAIL: &str = "/undo-email";
+
 /// The page to sign in with.
 pub const SIGN_IN: &str = "/sign-in";
 
@@ -50,13 +53,14 @@ const PARTS: &str = "/pages/";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The scripts and what else the pages load, whatever their language.
-const FIXED: [(&str, &str, &str); 13] = [
+const FIXED: [(&str, &str, &str); 14] = [
     script("api.js", include_str!("pages/api.js")),
     script("ui.js", include_str!("pages/ui.js")),
     script("passkeys.js", include_str!("pages/passkeys.js")),
     script("second.js", include_str!("pages/second.js")),
     script("task.js", include_str!("pages/task.js")),
     script("methods.js", include_str!("pages/methods.js")),
+    script("details.js", include_str!("pages/details.js")),
     script("account.js", include_str!("pages/account.js")),
     script("sign-in.js", include_str!("pages/sign-in.js")),
     script("register.js", include_str!("pages/register.js")),
@@ -83,6 +87,7 @@ pub fn is_page(path: &str) -> bool {
         MAGIC_LINK,
         VERIFY_EMAIL,
         RESET_PASSWORD,
+        UNDO_EMAIL,
         SIGN_IN,
         REGISTER,
         FORGOT_PASSWORD,
@@ -154,6 +159,7 @@ templates! {
     MagicLink MAGIC_LINK "magic_link.html";
     VerifyEmail VERIFY_EMAIL "verify_email.html";
     ResetPassword RESET_PASSWORD "reset_password.html";
+    UndoEmail UNDO_EMAIL "undo_email.html";
     SignIn SIGN_IN "sign_in.html";
     Register REGISTER "register.html";
     ForgotPassword FORGOT_PASSWORD "forgot_password.html";
@@ -166,7 +172,7 @@ templates! {
 /// Fails if the texts cannot be read or a page cannot be rendered, which the tests rule out.
 pub fn files(settings: &Settings) -> anyhow::Result<Vec<File>> {
     let all = texts::all()?;
-    let linked = [MAGIC_LINK, VERIFY_EMAIL, RESET_PASSWORD];
+    let linked = [MAGIC_LINK, VERIFY_EMAIL, RESET_PASSWORD, UNDO_EMAIL];
     let others = [SIGN_IN, REGISTER, FORGOT_PASSWORD, ACCOUNT];
     let others = others.into_iter().filter(|_| settings.pages);
     let mut files = Vec::new();

@@ -123,6 +123,14 @@ events! {
     SessionsEnded "sessions_ended";
     /// A forgotten password was replaced.
     PasswordReset "password_reset";
+    /// A user asked for a new address.
+    EmailChangeBegun "email_change_begun";
+    /// The code for a new address was wrong.
+    EmailChangeCodeWrong "email_change_code_wrong";
+    /// A new address was proved and took the place of the old one.
+    EmailChanged "email_changed";
+    /// The link in a mail to the old address restored it.
+    EmailRestored "email_restored";
 }
 
 /// A row of the audit trail.

@@ -131,6 +131,10 @@ ids! {
     OrganisationRow OrganisationId;
     /// The id of a mail for a new password.
     ResetRow ResetId;
+    /// The id of a request for a new address.
+    EmailChangeRow EmailChangeId;
+    /// The id of a change of address that can be undone.
+    EmailUndoRow EmailUndoId;
     /// The id of a notice in the queue.
     NoticeRow NoticeId;
 }

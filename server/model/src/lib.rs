@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod audit;
 pub mod challenge;
 pub mod code_set;
+pub mod email_change;
 pub mod factor;
 pub mod fault;
 pub mod ids;
@@ -27,8 +28,8 @@ pub mod user;
 
 pub use fault::{Error, Fault, Result};
 pub use ids::{
-    ApiKeyId, AuditId, CeremonyId, ChallengeId, CodeSetId, FactorId, NoticeId, OrganisationId,
-    RefreshId, ResetId, SessionId, UserId,
+    ApiKeyId, AuditId, CeremonyId, ChallengeId, CodeSetId, EmailChangeId, EmailUndoId, FactorId,
+    NoticeId, OrganisationId, RefreshId, ResetId, SessionId, UserId,
 };
 pub use refusal::Refusal;
 pub use secret::Secret;

@@ -178,6 +178,36 @@ pub enum Message {
         #[serde(default)]
         keys: u32,
     },
+    /// The code that proves a new address for an account, to that address.
+    EmailChangeCode {
+        /// The code.
+        code: String,
+        /// Minutes until the code expires.
+        minutes: u32,
+    },
+    /// Somebody asked for an address that already has an account, to that address. It has the same word in the queue as
+    /// [`Message::EmailChangeCode`], since the user who asked can read the words of their letters.
+    EmailChangeTaken,
+    /// The account has a new address, to the old one.
+    EmailChanged {
+        /// The new address, masked.
+        to: String,
+        /// The link that restores the old one.
+        link: String,
+        /// Minutes until the link expires.
+        minutes: u32,
+    },
+    /// The account has a new address, to the new one.
+    EmailSet,
+    /// An address was restored, to that address.
+    EmailRestored {
+        /// Whether codes by mail are locked, since another mailbox proved them.
+        locked: bool,
+        /// API keys of the user that still work.
+        keys: u32,
+    },
+    /// The account no longer has this address, since the one before was restored.
+    EmailRemoved,
     /// An API key was made in the user's name.
     ApiKeyMade {
         /// The name its maker gave it.
@@ -218,9 +248,9 @@ impl Message {
         self.row().0
     }
 
-    /// Whether a person is waiting for it in front of a screen. [`Message::AlreadyRegistered`] and
-    /// [`Message::ResetUnknown`] count too: each takes the place of a code, and a later delivery would show
-    /// whether the address has an account.
+    /// Whether a person is waiting for it in front of a screen. [`Message::AlreadyRegistered`],
+    /// [`Message::ResetUnknown`] and [`Message::EmailChangeTaken`] count too: each takes the place of a code, and a
+    /// later delivery would show whether the address has an account.
     pub const fn is_waited_for(&self) -> bool {
         match self {
             Self::RegistrationCode { .. }
@@ -233,7 +263,9 @@ impl Message {
             | Self::ActionCode { .. }
             | Self::ResetCode { .. }
             | Self::ResetUnknown
-            | Self::ResetStepCode { .. } => true,
+            | Self::ResetStepCode { .. }
+            | Self::EmailChangeCode { .. }
+            | Self::EmailChangeTaken => true,
             Self::FactorEnabled { .. }
             | Self::FactorDisabled { .. }
             | Self::FactorPaused { .. }
@@ -252,6 +284,10 @@ impl Message {
             | Self::PasswordReset { .. }
             | Self::ResetWrongCodes { .. }
             | Self::ResetLocked
+            | Self::EmailChanged { .. }
+            | Self::EmailSet
+            | Self::EmailRestored { .. }
+            | Self::EmailRemoved
             | Self::ApiKeyMade { .. }
             | Self::ApiKeyDeleted { .. }
             | Self::UserAdded { .. }
@@ -298,6 +334,12 @@ impl Message {
             Self::PasswordReset { .. } => (32, "password_reset"),
             Self::ResetWrongCodes { .. } => (33, "reset_wrong_codes"),
             Self::ResetLocked => (34, "reset_locked"),
+            Self::EmailChangeCode { .. } => (35, "email_change_code"),
+            Self::EmailChangeTaken => (36, "email_change_code"),
+            Self::EmailChanged { .. } => (37, "email_changed"),
+            Self::EmailSet => (38, "email_set"),
+            Self::EmailRestored { .. } => (39, "email_restored"),
+            Self::EmailRemoved => (41, "email_removed"),
         }
     }
 }

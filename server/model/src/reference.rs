@@ -30,6 +30,8 @@ pub enum ReferenceKind {
     Ceremony,
     /// The link in the mail for a new password.
     PasswordReset,
+    /// The link that restores an address.
+    EmailUndo,
 }
 
 impl ReferenceKind {
@@ -42,6 +44,7 @@ impl ReferenceKind {
             Self::RegistrationLink => "rl_",
             Self::Ceremony => "pk_",
             Self::PasswordReset => "pr_",
+            Self::EmailUndo => "eu_",
         }
     }
 }

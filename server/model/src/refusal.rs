@@ -207,6 +207,19 @@ refusals! {
         /// Tries left for the code of this mail.
         attempts_remaining: u32
     } "INVALID_RESET_CODE" Invalid "The code is not correct. Check the latest e-mail and try again.";
+    /// No new address waits for a code in this session.
+    EmailChangeInvalid "EMAIL_CHANGE_INVALID" Invalid "No new address waits for this code. Please ask for it again.";
+    /// The code for a new address has expired.
+    EmailChangeExpired "EMAIL_CHANGE_EXPIRED" Invalid "This code has expired. Please ask for the new address again.";
+    /// The code for a new address is wrong.
+    InvalidEmailChangeCode {
+        /// Tries left for this request.
+        attempts_remaining: u32
+    } "INVALID_EMAIL_CHANGE_CODE" Invalid "The code is not correct. Check the latest e-mail to the new address and try again.";
+    /// The link that restores an address is unknown or used, or the link of an earlier change was used.
+    UndoTokenInvalid "UNDO_TOKEN_INVALID" Invalid "This link is not valid or was already used. Please open the link of the earliest e-mail about a changed address.";
+    /// The link that restores an address has expired.
+    UndoTokenExpired "UNDO_TOKEN_EXPIRED" Invalid "This link has expired: an address can be restored for 72 hours. Please ask the operator for help.";
     /// The address is unknown or the password is wrong: one answer for both (ASVS 6.3.8).
     InvalidCredentials "INVALID_CREDENTIALS" Unauthenticated "The e-mail address or the password is not correct. Please check both and try again.";
     /// The token is missing, forged or of another kind, or its session has ended.
@@ -303,6 +316,11 @@ refusals! {
         /// Seconds until another code can be judged.
         retry_after: u32
     } "TOO_MANY_RESET_ATTEMPTS" TooMany "Too many wrong codes. Open the link in the e-mail, or wait for the time given in retryAfter and ask for a new mail.";
+    /// All tries of the code for a new address are used.
+    TooManyEmailChangeAttempts {
+        /// Seconds until a new request makes sense.
+        retry_after: u32
+    } "TOO_MANY_EMAIL_CHANGE_ATTEMPTS" TooMany "Too many wrong codes. Wait for the time given in retryAfter and ask for the new address again.";
     /// The network or the account made too many calls of a kind that is limited.
     TooManyRequests {
         /// Seconds until the next call is accepted.

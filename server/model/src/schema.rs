@@ -344,6 +344,51 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use super::IdSql;
+    /// New addresses that wait for their code.
+    email_changes (user_id) {
+        user_id -> IdSql,
+        id -> IdSql,
+        session_id -> IdSql,
+        address -> Text,
+        code_hash -> Binary,
+        attempts -> Integer,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        consumed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// Changes of address that can be undone.
+    email_undos (user_id, id) {
+        user_id -> IdSql,
+        id -> IdSql,
+        ordinal -> BigInt,
+        secret_hash -> Binary,
+        old_address -> Text,
+        new_address -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        consumed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
+    /// Which user an address is kept for while a change can be undone: a look-up across users, so a table of its own.
+    held_addresses (address) {
+        address -> Text,
+        user_id -> IdSql,
+        held_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::IdSql;
     /// Organisations, as far as they demand a second factor of their members.
     organisations (id) {
         id -> IdSql,

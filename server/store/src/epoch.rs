@@ -15,8 +15,8 @@ use crate::model::mark::Mark;
 use crate::model::notice::state as notice_state;
 use crate::model::{AuditId, Error, Result, Time};
 use crate::schema::{
-    IdSql, audit_events, ceremonies, challenges, code_sets, factors, notices, password_resets,
-    refresh_tokens, registrations, server_state, sessions,
+    IdSql, audit_events, ceremonies, challenges, code_sets, email_changes, factors, notices,
+    password_resets, refresh_tokens, registrations, server_state, sessions,
 };
 
 /// The key of the only row.
@@ -248,8 +248,9 @@ fn end_sessions(tx: &mut Tx, now: Time) -> Result<usize> {
     )
 }
 
-/// Deletes challenges, registrations, mails for a new password and ceremonies, and wipes queued letters that carry their
-/// codes or links.
+/// Deletes challenges, registrations, mails for a new password, new addresses that wait for their code, and ceremonies,
+/// and wipes queued letters that carry their codes or links. Links that restore an address go on: without them nobody
+/// could undo a change that came back with the older state.
 fn forget_what_waits(tx: &mut Tx, now: Time) -> Result<usize> {
     let with_a_secret = notices::kind
         .like("%\\_code")
@@ -269,7 +270,8 @@ fn forget_what_waits(tx: &mut Tx, now: Time) -> Result<usize> {
     diesel::delete(ceremonies::table).execute(&mut tx.conn)?;
     Ok(diesel::delete(challenges::table).execute(&mut tx.conn)?
         + diesel::delete(registrations::table).execute(&mut tx.conn)?
-        + diesel::delete(password_resets::table).execute(&mut tx.conn)?)
+        + diesel::delete(password_resets::table).execute(&mut tx.conn)?
+        + diesel::delete(email_changes::table).execute(&mut tx.conn)?)
 }
 
 /// Makes authenticators refuse codes up to this step. Those that accepted a later one keep that.

@@ -19,13 +19,13 @@ const HOLD: i64 = 86_400;
 /// The times before which a table's rows are over.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// For limits: their window ended before. For sign-ins that nobody finished: they expired
-    /// before.
+    /// For limits: their window ended before. For sign-ins that nobody finished, and addresses that are
+    /// kept: they expired before.
     pub now: Time,
     /// For counters of wrong passwords: they were idle since before.
     pub idle: Time,
-    /// For challenges, registrations, mails for a new password, notices and code sets: they ended
-    /// before.
+    /// For challenges, registrations, mails for a new password, new addresses, notices and code sets: they
+    /// ended before.
     pub ended: Time,
     /// For sessions and API keys: they expired before.
     pub sessions: Time,
@@ -54,7 +54,7 @@ const USER_AND_ID: &[(&str, Column)] = &[("user_id", Column::Id), ("id", Column:
 
 /// All tables. A table whose rows belong to a session or a set comes after it: its rows are over
 /// once their parent is gone.
-const GROUNDS: [Ground; 14] = [
+const GROUNDS: [Ground; 17] = [
     Ground {
         table: "limits",
         key: &[("subject", Column::Bytes), ("name", Column::Text)],
@@ -99,6 +99,24 @@ const GROUNDS: [Ground; 14] = [
         key: &[("user_id", Column::Id)],
         over: "expires_at < {}",
         time: |times| times.ended,
+    },
+    Ground {
+        table: "email_changes",
+        key: &[("user_id", Column::Id)],
+        over: "expires_at < {}",
+        time: |times| times.ended,
+    },
+    Ground {
+        table: "email_undos",
+        key: USER_AND_ID,
+        over: "expires_at < {}",
+        time: |times| times.ended,
+    },
+    Ground {
+        table: "held_addresses",
+        key: &[("address", Column::Text)],
+        over: "held_until < {}",
+        time: |times| times.now,
     },
     Ground {
         table: "notices",

@@ -15,6 +15,8 @@ mod cached;
 pub mod challenges;
 pub mod code_sets;
 pub mod conn;
+pub mod email_changes;
+pub mod email_undos;
 pub mod epoch;
 pub mod export;
 pub mod factors;

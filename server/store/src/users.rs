@@ -5,13 +5,14 @@ use diesel::prelude::*;
 use super::Tx;
 use super::cached::{kept, on, run_kept};
 use super::conn::Conn;
+use super::email_undos;
 use crate::model::kinds::Role;
 use crate::model::user::{PasswordHash, User};
 use crate::model::{Result, Time, UserId};
 use crate::schema::{
-    addresses, api_keys, challenges, code_sets, credentials, factor_attempts, factors, notices,
-    organisations, password_resets, recovery_codes, refresh_tokens, registrations, sessions,
-    user_limits, user_numbers, users,
+    addresses, api_keys, challenges, code_sets, credentials, email_changes, email_undos as undos,
+    factor_attempts, factors, held_addresses, notices, organisations, password_resets,
+    recovery_codes, refresh_tokens, registrations, sessions, user_limits, user_numbers, users,
 };
 
 /// Returns the user with this id.
@@ -69,12 +70,15 @@ pub fn enforced(tx: &mut Tx, user: &User) -> Result<bool> {
     .unwrap_or(false))
 }
 
-/// Tells whether the address belongs to a user.
-pub fn address_taken(tx: &mut Tx, address: &str) -> Result<bool> {
-    Ok(on!(tx, |conn| diesel::select(diesel::dsl::exists(
+/// Tells whether the address belongs to a user, or is kept for another one than `user_id`. Both are looked up in
+/// any case, so that the time tells nothing.
+pub fn address_taken(tx: &mut Tx, address: &str, user_id: UserId, now: Time) -> Result<bool> {
+    let taken: bool = on!(tx, |conn| diesel::select(diesel::dsl::exists(
         addresses::table.find(address)
     ))
-    .get_result(conn))?)
+    .get_result(conn))?;
+    let held = email_undos::is_held(tx, address, user_id, now)?;
+    Ok(taken || held)
 }
 
 /// The data of a new user.
@@ -120,7 +124,7 @@ fn insert_as(
     now: Time,
     differs: impl Fn(&mut User),
 ) -> Result<Option<User>> {
-    if !claim_address(tx, key, new.id)? {
+    if !claim_address(tx, key, new.id, now)? {
         return Ok(None);
     }
     let number: i64 = on!(tx, |conn| diesel::insert_into(user_numbers::table)
@@ -150,9 +154,9 @@ fn insert_as(
     Ok(Some(user))
 }
 
-/// Claims the address for the user. Returns `false` if somebody has it. The enum cannot express
-/// ON CONFLICT.
-fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
+/// Claims the address for the user. Returns `false` if somebody has it, or it is kept for somebody else. The enum
+/// cannot express ON CONFLICT.
+fn claim_address(tx: &mut Tx, address: &str, user_id: UserId, now: Time) -> Result<bool> {
     let row = (
         addresses::address.eq(address),
         addresses::user_id.eq(user_id),
@@ -164,7 +168,37 @@ fn claim_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<bool> {
         Conn::Sqlite(conn) => insert.execute(conn)?,
         Conn::Postgres(conn) => insert.execute(conn)?,
     };
+    // This comes second: the insertion waits for a change that is just giving the address up, and only then is
+    // it known whether the address is kept.
+    if rows == 1 && email_undos::is_held(tx, address, user_id, now)? {
+        free_address(tx, address, user_id)?;
+        return Ok(false);
+    }
     Ok(rows == 1)
+}
+
+fn free_address(tx: &mut Tx, address: &str, user_id: UserId) -> Result<()> {
+    on!(tx, |conn| diesel::delete(
+        addresses::table
+            .find(address)
+            .filter(addresses::user_id.eq(user_id))
+    )
+    .execute(conn))?;
+    Ok(())
+}
+
+/// Gives a user with a mailbox another address, and frees the one of before. Returns `false`, and changes nothing,
+/// if somebody has it, or it is kept for somebody else.
+pub fn set_email(tx: &mut Tx, user: &User, address: &str, now: Time) -> Result<bool> {
+    if !claim_address(tx, address, user.id, now)? {
+        return Ok(false);
+    }
+    free_address(tx, &user.email, user.id)?;
+    run_kept!(
+        tx,
+        diesel::update(users::table.find(user.id)).set(users::email.eq(address))
+    )?;
+    Ok(true)
 }
 
 /// Stores a new hash of the same password, unless the hash has changed since it was read.
@@ -250,8 +284,11 @@ pub fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
         challenges,
         code_sets,
         credentials,
+        email_changes,
+        undos,
         factor_attempts,
         factors,
+        held_addresses,
         notices,
         password_resets,
         recovery_codes,

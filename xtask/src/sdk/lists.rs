@@ -167,8 +167,8 @@ pub const SECRET_EVERYWHERE: &[&str] = &[
 /// Fields that are secret in what a client sends. In an answer, `code` is the name of an error.
 pub const SECRET_IN_REQUESTS: &[&str] = &["code", "mfa_code", "newPassword", "oldPassword"];
 
-/// Fields that work once. A request with one of them is never repeated unless the caller asks. One
-/// `token` of `identity` is only inspected and stays valid.
+/// Fields that work once: everywhere, in a document, or in one operation of it. A request with one of them is
+/// never repeated unless the caller asks. One `token` of `identity` is only inspected and stays valid.
 pub const ONE_TIME: &[(&str, &str)] = &[
     ("", "code"),
     ("", "mfa_code"),
@@ -178,6 +178,7 @@ pub const ONE_TIME: &[(&str, &str)] = &[
     ("", "scratchCode"),
     ("", "scratchCodes"),
     ("flashback", "token"),
+    ("identity undoEmailChange", "token"),
     ("netevia", "token"),
     ("veeam", "token"),
 ];

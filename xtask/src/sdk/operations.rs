@@ -307,11 +307,13 @@ fn opened_by(document: &Value, operation: &Value) -> Result<Vec<&'static str>> {
 }
 
 fn one_time(owner: &str, document: &Value, operation: &Value) -> bool {
+    let id = operation["operationId"].as_str().unwrap_or_default();
+    let name = format!("{owner} {id}");
     entries(&resolve(document, &operation["requestBody"])["content"])
         .flat_map(|(_, media)| flat(document, &media["schema"]).0)
-        .any(|(name, _)| {
-            let works_once = |(document, field): &&(&str, &str)| {
-                (document.is_empty() || *document == owner) && *field == name
+        .any(|(field, _)| {
+            let works_once = |(place, one): &&(&str, &str)| {
+                ["", owner, name.as_str()].contains(place) && *one == field
             };
             ONE_TIME.iter().find(works_once).is_some()
         })

@@ -10,6 +10,26 @@
 )]
 use crate::identity::calls;
 use crate::mock::{Mocked, Then, When, on, sealed};
+impl Mocked for calls::BeginEmailChange {
+    const SUCCESS: u16 = 202u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("INVALID_PASSWORD", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("INSUFFICIENT_USER_AUTHENTICATION", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_PASSWORD_ATTEMPTS", 429u16),
+        ("TOO_MANY_REQUESTS", 429u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::BeginStepUp {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -580,6 +600,22 @@ impl Mocked for calls::SwitchMfaMethod {
         super::envelope(status, code)
     }
 }
+impl Mocked for calls::UndoEmailChange {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("UNDO_TOKEN_INVALID", 400u16),
+        ("UNDO_TOKEN_EXPIRED", 400u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
 impl Mocked for calls::UpdateCurrentUser {
     const SUCCESS: u16 = 200u16;
     const ERRORS: &'static [(&'static str, u16)] = &[
@@ -608,6 +644,26 @@ impl Mocked for calls::ValidateToken {
         ("REQUEST_TIMEOUT", 408u16),
         ("PAYLOAD_TOO_LARGE", 413u16),
         ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("INTERNAL", 500u16),
+        ("SERVICE_UNAVAILABLE", 503u16),
+    ];
+    fn envelope(status: u16, code: &str) -> serde_json::Value {
+        super::envelope(status, code)
+    }
+}
+impl Mocked for calls::VerifyEmailChange {
+    const SUCCESS: u16 = 200u16;
+    const ERRORS: &'static [(&'static str, u16)] = &[
+        ("VALIDATION", 400u16),
+        ("EMAIL_CHANGE_INVALID", 400u16),
+        ("EMAIL_CHANGE_EXPIRED", 400u16),
+        ("INVALID_EMAIL_CHANGE_CODE", 400u16),
+        ("TOKEN_INVALID", 401u16),
+        ("TOKEN_EXPIRED", 401u16),
+        ("REQUEST_TIMEOUT", 408u16),
+        ("PAYLOAD_TOO_LARGE", 413u16),
+        ("UNSUPPORTED_MEDIA_TYPE", 415u16),
+        ("TOO_MANY_EMAIL_CHANGE_ATTEMPTS", 429u16),
         ("INTERNAL", 500u16),
         ("SERVICE_UNAVAILABLE", 503u16),
     ];
@@ -850,6 +906,10 @@ impl Mocked for calls::VerifyStepUp {
 }
 /// A mock of each operation, as a method of the server that stands in.
 pub trait MockServerExt: sealed::Server {
+    ///Mocks `POST /identity/me/email`.
+    fn begin_email_change<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::BeginEmailChange>, Then<calls::BeginEmailChange>);
     ///Mocks `POST /identity/step-up`.
     fn begin_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -996,6 +1056,10 @@ pub trait MockServerExt: sealed::Server {
     fn switch_mfa_method<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::SwitchMfaMethod>, Then<calls::SwitchMfaMethod>);
+    ///Mocks `POST /identity/email/undo`.
+    fn undo_email_change<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::UndoEmailChange>, Then<calls::UndoEmailChange>);
     ///Mocks `PATCH /identity/me`.
     fn update_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -1004,6 +1068,10 @@ pub trait MockServerExt: sealed::Server {
     fn validate_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ValidateToken>, Then<calls::ValidateToken>);
+    ///Mocks `POST /identity/me/email/verify`.
+    fn verify_email_change<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyEmailChange>, Then<calls::VerifyEmailChange>);
     ///Mocks `POST /identity/mfa/disable/verify`.
     fn verify_mfa_disable<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
@@ -1049,6 +1117,12 @@ pub trait MockServerExt: sealed::Server {
         F: FnOnce(When<calls::VerifyStepUp>, Then<calls::VerifyStepUp>);
 }
 impl MockServerExt for httpmock::MockServer {
+    fn begin_email_change<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::BeginEmailChange>, Then<calls::BeginEmailChange>),
+    {
+        on(self, mock)
+    }
     fn begin_step_up<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::BeginStepUp>, Then<calls::BeginStepUp>),
@@ -1265,6 +1339,12 @@ impl MockServerExt for httpmock::MockServer {
     {
         on(self, mock)
     }
+    fn undo_email_change<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::UndoEmailChange>, Then<calls::UndoEmailChange>),
+    {
+        on(self, mock)
+    }
     fn update_current_user<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::UpdateCurrentUser>, Then<calls::UpdateCurrentUser>),
@@ -1274,6 +1354,12 @@ impl MockServerExt for httpmock::MockServer {
     fn validate_token<F>(&self, mock: F) -> httpmock::Mock<'_>
     where
         F: FnOnce(When<calls::ValidateToken>, Then<calls::ValidateToken>),
+    {
+        on(self, mock)
+    }
+    fn verify_email_change<F>(&self, mock: F) -> httpmock::Mock<'_>
+    where
+        F: FnOnce(When<calls::VerifyEmailChange>, Then<calls::VerifyEmailChange>),
     {
         on(self, mock)
     }

@@ -14,6 +14,7 @@ use super::{Answer, App, Caller};
 use crate::flow;
 use crate::model::Time;
 use crate::model::challenge::Challenge;
+use crate::model::email_change::{EmailChange, EmailUndo};
 use crate::model::factor::FactorAttempts;
 use crate::model::kinds::{FactorKind, Purpose};
 use crate::model::session::Session;
@@ -47,6 +48,7 @@ pub struct ExportCurrentUserAnswer {
     #[schema(nullable = false)]
     organization: Option<ExportedOrganization>,
     password_changes: u32,
+    email_changes: Vec<ExportedEmailChange>,
     methods: Vec<MfaFactor>,
     phone_numbers: Vec<String>,
     recovery_codes: RecoveryCodesInfo,
@@ -64,6 +66,8 @@ impl From<Export> for ExportCurrentUserAnswer {
         let waited = export.challenges.into_iter().map(ExportedStep::from);
         let wrong = export.attempts.into_iter().map(ExportedCounter::from);
         let limits = export.limits.into_iter();
+        let asked = export.email_change.map(ExportedEmailChange::from);
+        let changed = export.email_undos.into_iter().map(Into::into);
         Self {
             exported_at: export.at.to_string(),
             description: export.person.description.clone(),
@@ -76,6 +80,7 @@ impl From<Export> for ExportCurrentUserAnswer {
                     role: role.as_str(),
                 }),
             password_changes: u32::try_from(export.password_changes).unwrap_or(0),
+            email_changes: asked.into_iter().chain(changed).collect(),
             phone_numbers: numbers.collect(),
             methods: export.factors.into_iter().map(MfaFactor::from).collect(),
             recovery_codes: RecoveryCodesInfo {
@@ -91,6 +96,49 @@ impl From<Export> for ExportCurrentUserAnswer {
                 .chain(wrong)
                 .collect(),
             activity: export.events.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportedEmailChange {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    old_email: Option<String>,
+    new_email: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    ended_at: Option<String>,
+}
+
+impl From<EmailChange> for ExportedEmailChange {
+    fn from(change: EmailChange) -> Self {
+        Self {
+            state: "asked",
+            old_email: None,
+            new_email: change.address,
+            created_at: change.created_at.to_string(),
+            expires_at: change.expires_at.to_string(),
+            ended_at: change.consumed_at.map(|time| time.to_string()),
+        }
+    }
+}
+
+impl From<EmailUndo> for ExportedEmailChange {
+    fn from(undo: EmailUndo) -> Self {
+        Self {
+            state: "changed",
+            old_email: Some(undo.old_address),
+            new_email: undo.new_address,
+            created_at: undo.created_at.to_string(),
+            expires_at: undo.expires_at.to_string(),
+            ended_at: undo.consumed_at.map(|time| time.to_string()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod account;
 mod api_keys;
 mod credentials;
 mod dto;
+mod email_change;
 mod error;
 mod export;
 mod magic_link;
@@ -58,6 +59,9 @@ fn routes(config: &mut Operations<'_, '_>) {
         .service(me::update_current_user)
         .service(me::list_activity)
         .service(export::export_current_user)
+        .service(email_change::begin_email_change)
+        .service(email_change::verify_email_change)
+        .service(email_change::undo_email_change)
         .service(password::forgot_password)
         .service(password::reset_password)
         .service(password::verify_password_reset)

@@ -39,6 +39,8 @@ pub enum MailOf {
     SetUp,
     /// Somebody who asks for a new password, before and after the mailbox was proved.
     Reset,
+    /// A user who asks for a new address. The mailbox may be somebody else's.
+    NewAddress,
     /// Somebody who has proved nothing.
     Stranger,
 }
@@ -54,11 +56,11 @@ impl MailOf {
         }
     }
 
-    /// Returns how much of a common limit they may use: set-ups, resets and strangers only half.
+    /// Returns how much of a common limit they may use: set-ups, resets, new addresses and strangers only half.
     pub const fn share(self, all: u32) -> u32 {
         match self {
             Self::Owner | Self::Session => all,
-            Self::SetUp | Self::Reset | Self::Stranger => all.div_ceil(2),
+            Self::SetUp | Self::Reset | Self::NewAddress | Self::Stranger => all.div_ceil(2),
         }
     }
 
@@ -67,6 +69,7 @@ impl MailOf {
             Self::Owner | Self::Session => "mail_calls",
             Self::SetUp => "mail_calls_set_ups",
             Self::Reset => "mail_calls_resets",
+            Self::NewAddress => "mail_calls_new_addresses",
             Self::Stranger => "mail_calls_strangers",
         }
     }
@@ -252,8 +255,8 @@ impl Act {
     }
 
     /// Counts a call that causes mail or SMS against its network, and checks that the courier's queue has
-    /// room. Set-ups and strangers each have a separate count, and half of the queue, so that they cannot use
-    /// up what sign-ins need.
+    /// room. Set-ups, new addresses and strangers each have a separate count, and half of the queue, so that they
+    /// cannot use up what sign-ins need.
     ///
     /// # Errors
     /// Refuses if the queue or the limit is full.
@@ -267,7 +270,7 @@ impl Act {
             if let Some(retry_after) = self.take(tx, &subject, limit)? {
                 // A stranger's id is new in each call, so recording by it would write a row per call.
                 let whom = match whose {
-                    MailOf::Owner | MailOf::Session | MailOf::SetUp => user_id,
+                    MailOf::Owner | MailOf::Session | MailOf::SetUp | MailOf::NewAddress => user_id,
                     MailOf::Reset | MailOf::Stranger => self.of_network(),
                 };
                 return self.refuse_limited(tx, whom, Refusal::TooManyRequests { retry_after });
@@ -374,10 +377,10 @@ impl Act {
             most,
             window_seconds: HOUR,
         };
-        // A mail of a stranger, a reset or a set-up counts against their half and against the whole.
+        // A mail of a stranger, a reset, a new address or a set-up counts against their half and against the whole.
         let shares: &[Limit] = match whose {
             MailOf::Owner | MailOf::Session => &[limit("mails", all)],
-            MailOf::SetUp | MailOf::Reset | MailOf::Stranger => &[
+            MailOf::SetUp | MailOf::Reset | MailOf::NewAddress | MailOf::Stranger => &[
                 limit("mails_strangers", whose.share(all)),
                 limit("mails", all),
             ],
@@ -394,12 +397,16 @@ impl Act {
         Ok(())
     }
 
-    /// Returns an account's limits of mailed codes. Open sessions and new passwords have separate counts, so
-    /// that neither uses up what the owner needs to sign in.
+    /// Returns an account's limits of mailed codes. Open sessions, new passwords and new addresses have separate
+    /// counts, so that none of them uses up what the owner needs to sign in.
     fn code_mail_limits(&self, whose: MailOf) -> [Limit; 2] {
         let (hour, day) = match whose {
             MailOf::Session => ("code_mails_hour_sessions", "code_mails_day_sessions"),
             MailOf::Reset => ("code_mails_hour_resets", "code_mails_day_resets"),
+            MailOf::NewAddress => (
+                "code_mails_hour_new_addresses",
+                "code_mails_day_new_addresses",
+            ),
             MailOf::Owner | MailOf::SetUp | MailOf::Stranger => {
                 ("code_mails_hour", "code_mails_day")
             }
@@ -426,6 +433,19 @@ impl Act {
         for limit in self.code_mail_limits(whose) {
             if let Some(retry_after) = self.take_of_user(tx, user_id, limit)? {
                 return self.refuse_limited(tx, user_id, Refusal::TooManyMfaEmails { retry_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a request for a new address against its account.
+    ///
+    /// # Errors
+    /// Refuses if a limit is used up.
+    pub fn count_new_address(&self, tx: &mut Tx, user_id: UserId) -> Result<()> {
+        for limit in self.code_mail_limits(MailOf::NewAddress) {
+            if let Some(retry_after) = self.take_of_user(tx, user_id, limit)? {
+                return self.refuse_limited(tx, user_id, Refusal::TooManyRequests { retry_after });
             }
         }
         Ok(())

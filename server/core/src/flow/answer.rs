@@ -2,7 +2,7 @@
 //! happens in the write that uses the challenge up.
 
 mod code_set;
-mod in_session;
+pub(super) mod in_session;
 mod passkey;
 mod tries;
 

@@ -12,7 +12,8 @@ use crate::model::source::Source;
 use crate::model::{AuditId, Error, Refusal, Result, Secret, SessionId};
 use crate::outcome::{Activity, Export, OpenSession, Page, Person};
 use crate::store::{
-    audit, code_sets, export, factors, organisations, password_resets, sessions, users,
+    audit, code_sets, email_changes, email_undos, export, factors, organisations, password_resets,
+    sessions, users,
 };
 
 /// The old password and the new one.
@@ -163,6 +164,8 @@ pub async fn export(ctx: &Ctx, caller: Caller) -> Result<Export> {
             person: person(user, &caller.factors).while_enforced(caller.enforced),
             organisation,
             password_changes: user.password_changes,
+            email_change: email_changes::find(tx, user.id)?,
+            email_undos: email_undos::of_user(tx, user.id, EXPORTED)?,
             factors: caller.factors.clone(),
             recovery_codes: code_sets::remaining(tx, user.id, kind)?,
             recovery_codes_made_at: code_sets::live(tx, user.id, kind)?.map(|set| set.created_at),

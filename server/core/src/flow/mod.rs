@@ -11,6 +11,8 @@ pub mod channel;
 mod delivery;
 mod demand;
 pub mod disable;
+pub mod email_change;
+pub mod email_undo;
 mod fresh;
 pub mod keys;
 pub mod link;

@@ -167,7 +167,7 @@ fn remember(
 ) -> Result<()> {
     let id = registration.user_id;
     act.count_mail_call(tx, id, MailOf::Stranger)?;
-    let taken = users::address_taken(tx, &registration.address)?;
+    let taken = users::address_taken(tx, &registration.address, id, act.now)?;
     if taken && tells {
         return Err(Refusal::NameTaken.into());
     }
@@ -255,7 +255,7 @@ pub async fn resend_link(ctx: &Ctx, id: UserId, source: Source) -> Result<()> {
         if !mail_is_left(tx, &act, &standing.address, budget, MailOf::Stranger)? {
             return act.audit(tx, id, Event::Limited, Some("registration mails"));
         }
-        let taken = users::address_taken(tx, &standing.address)?;
+        let taken = users::address_taken(tx, &standing.address, id, act.now)?;
         let link_hash = mailed.link_hash().filter(|_| !taken);
         registrations::renew_link(tx, id, link_hash.as_deref())?;
         act.audit(tx, id, Event::CodeResent, None)?;

@@ -84,7 +84,7 @@ const OF_STRANGERS: Names = Names {
 const fn proved(whose: MailOf) -> bool {
     match whose {
         MailOf::Owner | MailOf::Session | MailOf::Reset => true,
-        MailOf::SetUp | MailOf::Stranger => false,
+        MailOf::SetUp | MailOf::NewAddress | MailOf::Stranger => false,
     }
 }
 
@@ -93,7 +93,7 @@ const fn names(whose: MailOf) -> &'static Names {
         MailOf::Owner => &OF_OWNERS,
         MailOf::Session => &OF_SESSIONS,
         MailOf::Reset => &OF_RESETS,
-        MailOf::SetUp | MailOf::Stranger => &OF_STRANGERS,
+        MailOf::SetUp | MailOf::NewAddress | MailOf::Stranger => &OF_STRANGERS,
     }
 }
 

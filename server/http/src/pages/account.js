@@ -2,6 +2,7 @@
 // The account page: what protects an account, who is signed in to it, and what happened to it.
 
 import { Refused, call, forget, hooks, isOwn, isSignedIn, keep } from "./api.js";
+import { showDetails } from "./details.js";
 import { showMethods } from "./methods.js";
 import { askSecond, usable } from "./second.js";
 import { ask, close, confirm, finish, open } from "./task.js";
@@ -163,6 +164,7 @@ async function drawActivity(more = false) {
 /** Draws everything anew. */
 async function draw() {
   await drawMe();
+  showDetails(me, draw);
   await Promise.all([showMethods(me, draw), drawSessions(), drawActivity()]);
 }
 

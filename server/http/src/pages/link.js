@@ -11,7 +11,7 @@ const told = $("[role=status]", main);
 /** @type {string} */
 const path = main.dataset.post;
 
-const WHOLE = /^(ml|rl|pr)_[\w-]{86}$/;
+const WHOLE = /^(ml|rl|pr|eu)_[\w-]{86}$/;
 
 /** The token of the link, which is the address's fragment; that of this page before it was loaded again.
  * @returns {string} */

@@ -7,23 +7,25 @@ use yaml_serde::Value;
 use super::{Texts, all};
 
 /// What has texts: the templates, the scripts.
-const TEMPLATES: [&str; 10] = [
+const TEMPLATES: [&str; 11] = [
     include_str!("base.html"),
     include_str!("fields.html"),
     include_str!("second.html"),
     include_str!("magic_link.html"),
     include_str!("verify_email.html"),
     include_str!("reset_password.html"),
+    include_str!("undo_email.html"),
     include_str!("sign_in.html"),
     include_str!("register.html"),
     include_str!("forgot_password.html"),
     include_str!("account.html"),
 ];
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("ui.js"),
     include_str!("second.js"),
     include_str!("task.js"),
     include_str!("methods.js"),
+    include_str!("details.js"),
     include_str!("account.js"),
     include_str!("sign-in.js"),
     include_str!("link.js"),

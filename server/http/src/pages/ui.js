@@ -77,6 +77,7 @@ const ABOUT = {
   AUTHENTICATOR_CLOCK_OFF: ["code"],
   INVALID_REGISTRATION_CODE: ["code"],
   INVALID_RESET_CODE: ["code"],
+  INVALID_EMAIL_CHANGE_CODE: ["code"],
   NAME_TAKEN: ["name"],
   MFA_ALREADY_ENABLED: ["name"],
 };
@@ -105,7 +106,7 @@ function flaw(input, message) {
   const length = [...input.value].length;
   if (least && length < Number(least)) return t("flaw.short", { count: length, least });
   if (most && length > Number(most)) return t("flaw.long", { most });
-  const key = `flaw.${least ? "common" : input.name}`;
+  const key = `flaw.${least ? "common" : (input.dataset.flaw ?? input.name)}`;
   return has(key) ? t(key) : message;
 }
 

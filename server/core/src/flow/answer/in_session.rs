@@ -1,9 +1,10 @@
-//! Counts wrong answers to challenges that a session began. At the tenth in a row, the session ends.
+//! Counts wrong answers to what a session began. At the tenth in a row, the session ends.
 
 use crate::flow::{Act, MailOf, Question};
 use crate::model::audit::Event;
 use crate::model::kinds::{AnswerKind, Purpose};
 use crate::model::notice::Message;
+use crate::model::user::User;
 use crate::model::{Refusal, Result, SessionId};
 use crate::store::{Tx, limits, sessions};
 
@@ -15,7 +16,7 @@ const NAME: &str = "wrong_answers_of_session";
 
 /// The count of a session's wrong answers for one method. Named acts have a count of their own, so that a
 /// right answer to one does not reset the guesses at another.
-pub(super) struct Count {
+pub(in crate::flow) struct Count {
     session: SessionId,
     subject: Vec<u8>,
 }
@@ -41,13 +42,19 @@ impl Count {
         let subject = [session.as_bytes().as_slice(), what.as_bytes()].concat();
         Some(Self { session, subject })
     }
+
+    /// Returns the count for codes that prove a new address.
+    pub(in crate::flow) fn of_new_address(session: SessionId) -> Self {
+        let subject = [session.as_bytes().as_slice(), b"new address"].concat();
+        Self { session, subject }
+    }
 }
 
 /// Takes a try of the session.
 ///
 /// # Errors
 /// Refuses if the session has none left.
-pub(super) fn take_try(tx: &mut Tx, act: &Act, count: &Count) -> Result<()> {
+pub(in crate::flow) fn take_try(tx: &mut Tx, act: &Act, count: &Count) -> Result<()> {
     // Kept for as long as the session may live. It is no window, so a clock that goes back does not begin a
     // new one.
     let kept_until = act
@@ -69,23 +76,23 @@ pub(super) fn give_back(tx: &mut Tx, count: &Count) -> Result<()> {
 }
 
 /// Resets the count after a right answer.
-pub(super) fn begin_anew(tx: &mut Tx, count: &Count) -> Result<()> {
+pub(in crate::flow) fn begin_anew(tx: &mut Tx, count: &Count) -> Result<()> {
     limits::delete(tx, &count.subject, NAME)
 }
 
 /// Ends the session if this was its last try, and queues a notice.
-pub(super) fn failed(
-    question: &Question,
+pub(in crate::flow) fn failed(
+    user: &User,
     tx: &mut Tx,
     act: &Act,
     method: AnswerKind,
     count: &Count,
 ) -> Result<()> {
     let used = limits::used(tx, &count.subject, NAME)?;
-    if used < MOST || !sessions::end(tx, question.user.id, count.session, act.now)? {
+    if used < MOST || !sessions::end(tx, user.id, count.session, act.now)? {
         return Ok(());
     }
     let method = method.as_str().to_owned();
-    act.audit(tx, question.user.id, Event::SessionGuessed, Some(&method))?;
-    act.notify(tx, &question.user, Message::SessionGuessed { method })
+    act.audit(tx, user.id, Event::SessionGuessed, Some(&method))?;
+    act.notify(tx, user, Message::SessionGuessed { method })
 }

@@ -114,7 +114,7 @@ impl Try {
         let word = self.method.as_str();
         act.audit(tx, user.id, event, Some(word))?;
         if let Some(count) = &self.in_session {
-            return in_session::failed(question, tx, act, self.method, count);
+            return in_session::failed(&question.user, tx, act, self.method, count);
         }
         if let Some(counter) = self.locked(act) {
             let method = counter.kind.as_str().to_owned();
